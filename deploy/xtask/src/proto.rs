@@ -1,0 +1,157 @@
+//! `cargo xtask proto`: proto/ -> libs/proto/src/generated, with protox (no protoc on any machine).
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// Files handed to the compiler: every `.proto` below `proto/globcrm`, in a stable order.
+fn sources(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![root.join("proto/globcrm")];
+    while let Some(dir) = open.pop() {
+        for entry in std::fs::read_dir(&dir).with_context(|| format!("reading {}", dir.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e == "proto") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Generates all files in memory: file name -> content.
+fn generate(root: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut compiler = protox::Compiler::new([root.join("proto")]).context("proto/ as include path")?;
+    compiler.include_source_info(true).include_imports(true);
+    compiler.open_files(sources(root)?).context("compiling proto/")?;
+    // Encoded by protox itself: prost-types would drop the extension options that the gateway lives on.
+    let descriptor_bytes = compiler.encode_file_descriptor_set();
+    let descriptors = compiler.file_descriptor_set();
+
+    let secret = messages_with_secrets(&compiler.descriptor_pool())?;
+    let out = tempdir(root)?;
+    let mut config = prost_build::Config::new();
+    config.bytes(["."]).out_dir(&out).skip_protoc_run().skip_debug(secret.keys().map(|m| format!(".{m}")));
+    tonic_prost_build::configure()
+        .out_dir(&out)
+        .build_transport(false)
+        .emit_rerun_if_changed(false)
+        .compile_fds_with_config(descriptors, config)
+        .context("generating Rust")?;
+
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(&out)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        if name.starts_with("globcrm.") || name.starts_with("google.api") || name.starts_with("buf.") {
+            files.insert(name, std::fs::read(&path)?);
+        }
+    }
+    std::fs::remove_dir_all(&out)?;
+    files.insert("descriptors.bin".to_owned(), descriptor_bytes);
+    files.insert("redacted.rs".to_owned(), redacted_debug(&secret)?);
+    Ok(files)
+}
+
+fn tempdir(root: &Path) -> Result<PathBuf> {
+    let dir = root.join("target/xtask/proto");
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    std::fs::create_dir_all(&dir)?;
+    Ok(dir)
+}
+
+/// A field of a message that holds a secret, and the other fields beside it.
+struct SecretMessage {
+    plain: Vec<String>,
+    secret: Vec<String>,
+}
+
+/// Messages with a field marked `secret`, by full name. Their derived `Debug` would print it.
+///
+/// Read by reflection, not through libs/proto: the generator must run when the generated code is broken.
+fn messages_with_secrets(pool: &prost_reflect::DescriptorPool) -> Result<BTreeMap<String, SecretMessage>> {
+    let policy = pool
+        .get_extension_by_name("globcrm.common.v1.field")
+        .context("the field option globcrm.common.v1.field is not defined")?;
+    let is_secret = |field: &prost_reflect::FieldDescriptor| {
+        let options = field.options();
+        let value = options.get_extension(&policy);
+        value.as_message().and_then(|m| m.get_field_by_name("secret")).and_then(|v| v.as_bool()).unwrap_or(false)
+    };
+    let mut found = BTreeMap::new();
+    for message in pool.all_messages() {
+        let (secret, plain): (Vec<_>, Vec<_>) = message.fields().partition(is_secret);
+        if !secret.is_empty() {
+            let names = |fields: Vec<prost_reflect::FieldDescriptor>| {
+                fields.iter().map(|f| f.name().to_owned()).collect()
+            };
+            let entry = SecretMessage { plain: names(plain), secret: names(secret) };
+            found.insert(message.full_name().to_owned(), entry);
+        }
+    }
+    Ok(found)
+}
+
+/// `Debug` implementations that name secret fields and hide their values.
+fn redacted_debug(messages: &BTreeMap<String, SecretMessage>) -> Result<Vec<u8>> {
+    let mut text = String::new();
+    for (name, message) in messages {
+        let path = name.rsplit_once('.').map_or((name.as_str(), ""), |(package, message)| (package, message));
+        let rust = format!("crate::{}::{}", path.0.trim_start_matches("globcrm.").replace('.', "::"), path.1);
+        text.push_str(&format!("impl std::fmt::Debug for {rust} {{ fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{ f.debug_struct(\"{}\")", path.1));
+        for field in &message.plain {
+            let member = if field == "type" { "r#type" } else { field };
+            text.push_str(&format!(".field(\"{field}\", &self.{member})"));
+        }
+        for field in &message.secret {
+            text.push_str(&format!(".field(\"{field}\", &\"[redacted]\")"));
+        }
+        text.push_str(".finish() } }\n");
+    }
+    let syntax = syn_parse(&text)?;
+    Ok(format!("// @generated by `cargo xtask proto`: messages that hold secrets.\n{syntax}").into_bytes())
+}
+
+fn syn_parse(text: &str) -> Result<String> {
+    let file = syn::parse_file(text).context("formatting generated code")?;
+    Ok(prettyplease::unparse(&file))
+}
+
+/// Writes or checks `libs/proto/src/generated`.
+pub(crate) fn run(check: bool) -> Result<()> {
+    let root = crate::root();
+    let dir = root.join("libs/proto/src/generated");
+    let files = generate(&root)?;
+    std::fs::create_dir_all(&dir)?;
+    let mut stale = Vec::new();
+    for entry in std::fs::read_dir(&dir)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        if !files.contains_key(&name) {
+            stale.push(name.clone());
+            if !check {
+                std::fs::remove_file(&path)?;
+            }
+        }
+    }
+    for (name, content) in &files {
+        let path = dir.join(name);
+        if std::fs::read(&path).ok().as_ref() != Some(content) {
+            stale.push(name.clone());
+            if !check {
+                std::fs::write(&path, content)?;
+            }
+        }
+    }
+    if check && !stale.is_empty() {
+        bail!("generated code is not what proto/ says ({}): run `cargo xtask proto`", stale.join(", "));
+    }
+    println!("libs/proto/src/generated: {} files, {} changed", files.len(), stale.len());
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! The context of a call: who, in which tenant, under which conditions.
+
+use std::sync::Arc;
+
+use error::{Error, Violation};
+use ids::{SessionId, UserId};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+use uuid::Uuid;
+
+use crate::predicate::{RowFacts, RowPredicate};
+use crate::{Access, FieldMask, Snapshot, VerifiedTenant};
+
+/// What kind of principal calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrincipalKind {
+    /// A person with a session.
+    User,
+    /// A program with an API key.
+    ApiKey,
+    /// A service acting for itself.
+    Service,
+}
+
+impl PrincipalKind {
+    /// The name in answers and rows.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::ApiKey => "api_key",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Principal {
+    /// The kind.
+    pub kind: PrincipalKind,
+    /// The user, API key or service principal.
+    pub id: Uuid,
+}
+
+/// The condition of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// Exactly this version.
+    Version(i64),
+    /// Any version, as long as the record exists.
+    Any,
+}
+
+/// What every call carries, authenticated or not.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Made by the gateway or taken from the client; names the call in logs and problems.
+    pub request_id: String,
+    /// The client's `Idempotency-Key`, 1 to 255 visible ASCII characters.
+    pub idempotency_key: Option<String>,
+    /// The client's `If-Match`.
+    pub if_match: Option<IfMatch>,
+    /// The client's `User-Agent`, cut at 200 characters.
+    pub user_agent: Option<String>,
+    /// W3C trace context, passed on as it came.
+    pub traceparent: Option<String>,
+}
+
+impl Call {
+    /// Reads the metadata of a call; errors name the header.
+    pub fn read(metadata: &MetadataMap) -> Result<Self, Error> {
+        let text = |name: &str| metadata.get(name).and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty());
+        let idempotency_key = match text("idempotency-key") {
+            Some(key) if key.len() <= 255 && key.bytes().all(|b| (0x21..=0x7e).contains(&b)) => Some(key.to_owned()),
+            Some(_) => {
+                let text = "Idempotency-Key must be 1 to 255 visible ASCII characters";
+                return Err(Error::malformed("IDEMPOTENCY_KEY_MALFORMED", text));
+            }
+            None => None,
+        };
+        let if_match = text("if-match").map(parse_if_match).transpose()?;
+        Ok(Self {
+            request_id: text("x-request-id").unwrap_or_default().chars().take(64).collect(),
+            idempotency_key,
+            if_match,
+            user_agent: text("x-user-agent").map(|t| t.chars().take(200).collect()),
+            traceparent: text("traceparent").map(str::to_owned),
+        })
+    }
+}
+
+fn parse_if_match(text: &str) -> Result<IfMatch, Error> {
+    if text == "*" {
+        return Ok(IfMatch::Any);
+    }
+    text.strip_prefix('"')
+        .and_then(|t| t.strip_suffix('"'))
+        .and_then(|t| t.parse().ok())
+        .filter(|v: &i64| *v > 0)
+        .map(IfMatch::Version)
+        .ok_or_else(|| Error::malformed("IF_MATCH_MALFORMED", "If-Match must be one ETag as it was given, like \"3\""))
+}
+
+/// The context of a verified call.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// What the call carries.
+    pub call: Call,
+    /// The tenant, from the verified token.
+    pub tenant: VerifiedTenant,
+    /// Who calls.
+    pub principal: Principal,
+    /// The session, for a user.
+    pub session_id: Option<SessionId>,
+    /// The permissions that decide this call.
+    pub snapshot: Arc<Snapshot>,
+    pub(crate) token: SecretString,
+}
+
+impl Context {
+    /// A context from its parts; for tests of operations and for jobs that hold a service token.
+    pub fn new(
+        call: Call,
+        tenant: VerifiedTenant,
+        principal: Principal,
+        session_id: Option<SessionId>,
+        snapshot: Arc<Snapshot>,
+        token: SecretString,
+    ) -> Self {
+        Self { call, tenant, principal, session_id, snapshot, token }
+    }
+
+    /// The user whose rows are "own": the principal itself, or the owner of its API key.
+    pub fn user(&self) -> UserId {
+        self.snapshot.owner().into()
+    }
+
+    /// The rows that the action reaches, or 403 when the action is not allowed on any.
+    pub fn authorize(&self, object: &str, action: &str) -> Result<RowPredicate, Error> {
+        match self.snapshot.predicate(object, action) {
+            RowPredicate::Never => Err(Error::permission_denied(object, action)),
+            reached => Ok(reached),
+        }
+    }
+
+    /// Whether the action reaches this row.
+    pub fn reaches(&self, object: &str, action: &str, row: &RowFacts) -> bool {
+        self.snapshot.predicate(object, action).evaluate(row)
+    }
+
+    /// The caller's field rules for an object.
+    pub fn mask(&self, object: &str) -> &FieldMask {
+        self.snapshot.mask(object)
+    }
+
+    /// Checks that every field named may be written. A hidden one answers as an unknown one (422), a readable one with
+    /// 403 `FIELD_READ_ONLY`.
+    pub fn check_writable<'a>(&self, object: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        let mask = self.mask(object);
+        let (mut unknown, mut read_only) = (Vec::new(), Vec::new());
+        for name in names {
+            match mask.access(name) {
+                Access::None => {
+                    let pointer = format!("/{}", name.replacen('.', "/", 1));
+                    unknown.push(Violation::new(pointer, "UNKNOWN_FIELD", "no such field"));
+                }
+                Access::Read => read_only.push(name.to_owned()),
+                Access::Edit => {}
+            }
+        }
+        if !unknown.is_empty() {
+            return Err(Error::validation(unknown));
+        }
+        if !read_only.is_empty() {
+            let text = format!("you may read but not write {}", read_only.join(", "));
+            return Err(Error::new(error::Code::PermissionDenied, "FIELD_READ_ONLY", text)
+                .with_metadata("fields", read_only.join(",")));
+        }
+        Ok(())
+    }
+
+    /// The answer with the headers every answer has.
+    pub fn answer<T>(&self, message: T) -> tonic::Response<T> {
+        let mut response = tonic::Response::new(message);
+        response.metadata_mut().insert("permission-version", AsciiMetadataValue::from(self.snapshot.version()));
+        response
+    }
+
+    /// Puts what a call made for this caller carries along into the metadata of an outgoing call.
+    pub fn forward(&self, metadata: &mut MetadataMap) -> Result<(), Error> {
+        let mut put = |name: &'static str, value: &str| {
+            let value = AsciiMetadataValue::try_from(value).map_err(Error::internal)?;
+            metadata.insert(name, value);
+            Ok::<_, Error>(())
+        };
+        put("authorization", &format!("Bearer {}", self.token.expose_secret()))?;
+        put("x-request-id", &self.call.request_id)?;
+        if let Some(traceparent) = &self.call.traceparent {
+            put("traceparent", traceparent)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn if_match_takes_one_strong_tag() {
+        assert_eq!(parse_if_match("\"3\"").unwrap(), IfMatch::Version(3));
+        assert_eq!(parse_if_match("*").unwrap(), IfMatch::Any);
+        for bad in ["3", "W/\"3\"", "\"\"", "\"-1\"", "\"3\", \"4\"", "\"x\""] {
+            assert_eq!(parse_if_match(bad).unwrap_err().reason(), "IF_MATCH_MALFORMED", "{bad}");
+        }
+    }
+}

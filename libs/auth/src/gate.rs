@@ -1,0 +1,203 @@
+//! The way in: token -> tenant and principal -> permission snapshot under a live lease -> context.
+
+use std::collections::HashMap;
+use std::future::Future as StdFuture;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use error::{Code, Error};
+use proto::identity::v1::{GetSnapshotResponse, Jwk};
+use secrecy::SecretString;
+use tokio::time::Instant;
+use tonic::Request;
+use uuid::Uuid;
+
+use crate::context::{Call, Context, Principal, PrincipalKind};
+use crate::{Claims, Snapshot, TokenError, Verifier, VerifiedTenant};
+
+/// How long a snapshot decides before its version must be confirmed. A revoke waits this long at most.
+pub const LEASE: Duration = Duration::from_secs(2);
+/// Snapshots held at once; beyond it those with an ended lease go first.
+const MAX_SNAPSHOTS: usize = 20_000;
+/// Unknown key ids cause at most one key fetch in this time.
+const KEY_FETCH_PAUSE: Duration = Duration::from_secs(2);
+/// Key fetch and snapshot fetch end after this long.
+const FETCH_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A boxed future: the boundary at which generic types end.
+pub type Future<T> = Pin<Box<dyn StdFuture<Output = T> + Send>>;
+/// Asks identity for the caller's snapshot: the caller's token and the version held.
+pub type FetchSnapshot = Arc<dyn Fn(SecretString, i64) -> Future<Result<GetSnapshotResponse, Error>> + Send + Sync>;
+/// Asks identity for its public keys.
+pub type FetchKeys = Arc<dyn Fn() -> Future<Result<Vec<Jwk>, Error>> + Send + Sync>;
+
+/// Admits calls. Cheap to clone.
+#[derive(Clone)]
+pub struct Gate(Arc<Inner>);
+
+struct Inner {
+    verifier: Verifier,
+    fetch_keys: FetchKeys,
+    keys_fetched: tokio::sync::Mutex<Option<Instant>>,
+    fetch_snapshot: FetchSnapshot,
+    snapshots: Mutex<HashMap<Key, Slot>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    tenant: Uuid,
+    principal: Uuid,
+    kind: PrincipalKind,
+    /// A service acting for somebody has that principal's permissions under its own entry.
+    service: bool,
+}
+
+/// One principal's snapshot; the lock lets one fetch serve all who wait.
+type Slot = Arc<tokio::sync::Mutex<Option<Held>>>;
+
+#[derive(Clone)]
+struct Held {
+    snapshot: Arc<Snapshot>,
+    lease_until: Instant,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    /// A gate that gets keys and snapshots by these calls.
+    pub fn new(verifier: Verifier, fetch_keys: FetchKeys, fetch_snapshot: FetchSnapshot) -> Self {
+        Self(Arc::new(Inner {
+            verifier,
+            fetch_keys,
+            keys_fetched: tokio::sync::Mutex::new(None),
+            fetch_snapshot,
+            snapshots: Mutex::default(),
+        }))
+    }
+
+    /// Admits an authenticated call: its context and its body.
+    pub async fn admit<T>(&self, request: Request<T>) -> Result<(Context, T), Error> {
+        let (metadata, _, body) = request.into_parts();
+        let call = Call::read(&metadata)?;
+        let token = bearer(&metadata)?;
+        let context = self.open(call, token).await?;
+        tracing::Span::current().record("tenant_id", tracing::field::display(context.tenant.id()));
+        Ok((context, body))
+    }
+
+    /// The context of a token, for callers that are not a request (jobs).
+    pub async fn open(&self, call: Call, token: SecretString) -> Result<Context, Error> {
+        let claims = self.verify(&token).await?;
+        let tenant = VerifiedTenant::from_token(claims.tid);
+        let principal = Principal { kind: claims.knd, id: claims.sub };
+        let snapshot = self.snapshot(&claims, &token).await?;
+        Ok(Context { call, tenant, principal, session_id: claims.sid, snapshot, token })
+    }
+
+    /// Drops the held snapshot of a principal, or of every principal of the tenant.
+    pub fn forget(&self, tenant: Uuid, principal: Option<Uuid>) {
+        let mut held = self.0.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|key, _| key.tenant != tenant || principal.is_some_and(|p| p != key.principal));
+    }
+
+    /// Verifies a token, fetching keys once when its key is unknown.
+    pub async fn verify(&self, token: &SecretString) -> Result<Claims, Error> {
+        use secrecy::ExposeSecret;
+        match self.0.verifier.verify(token.expose_secret()) {
+            Err(TokenError::UnknownKey) => {
+                self.fetch_keys().await?;
+                self.0.verifier.verify(token.expose_secret()).map_err(refused)
+            }
+            other => other.map_err(refused),
+        }
+    }
+
+    async fn fetch_keys(&self) -> Result<(), Error> {
+        let mut fetched = self.0.keys_fetched.lock().await;
+        if fetched.is_some_and(|at| at.elapsed() < KEY_FETCH_PAUSE) {
+            return Ok(());
+        }
+        let keys = tokio::time::timeout(FETCH_DEADLINE, (self.0.fetch_keys)())
+            .await
+            .map_err(|_| permissions_unavailable())?
+            .map_err(|e| permissions_unavailable().with_source(e))?;
+        self.0.verifier.set_keys(&keys);
+        *fetched = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn snapshot(&self, claims: &Claims, token: &SecretString) -> Result<Arc<Snapshot>, Error> {
+        let key = Key {
+            tenant: claims.tid.uuid(),
+            principal: claims.sub,
+            kind: claims.knd,
+            service: claims.act.is_some(),
+        };
+        let slot = self.slot(key);
+        let mut held = slot.lock().await;
+        let asked_at = Instant::now();
+        let version = match held.as_ref() {
+            Some(h) if h.lease_until > asked_at => return Ok(h.snapshot.clone()),
+            Some(h) => h.snapshot.version(),
+            None => 0,
+        };
+        let answer = tokio::time::timeout(FETCH_DEADLINE, (self.0.fetch_snapshot)(token.clone(), version))
+            .await
+            .map_err(|_| permissions_unavailable())?
+            .map_err(|e| match e.code() {
+                Code::Unauthenticated => e,
+                _ => permissions_unavailable().with_source(e),
+            })?;
+        // Counted from before the question, so that a slow answer cannot lengthen the lease.
+        let lease_until = asked_at + LEASE;
+        let snapshot = match (&answer.snapshot, held.as_ref()) {
+            (Some(wire), _) => Arc::new(Snapshot::from_wire(wire)),
+            (None, Some(h)) if h.snapshot.version() == answer.version => h.snapshot.clone(),
+            (None, _) => return Err(permissions_unavailable()),
+        };
+        *held = Some(Held { snapshot: snapshot.clone(), lease_until });
+        Ok(snapshot)
+    }
+
+    fn slot(&self, key: Key) -> Slot {
+        let mut all = self.0.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_SNAPSHOTS && !all.contains_key(&key) {
+            let now = Instant::now();
+            all.retain(|_, slot| {
+                slot.try_lock().map_or(true, |held| held.as_ref().is_some_and(|h| h.lease_until > now))
+            });
+            if all.len() >= MAX_SNAPSHOTS {
+                all.clear();
+            }
+        }
+        all.entry(key).or_default().clone()
+    }
+}
+
+fn bearer(metadata: &tonic::metadata::MetadataMap) -> Result<SecretString, Error> {
+    let missing = || Error::unauthenticated("CREDENTIALS_MISSING", "an access token is needed");
+    let value = metadata.get("authorization").and_then(|v| v.to_str().ok()).ok_or_else(missing)?;
+    let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Err(missing());
+    }
+    Ok(SecretString::from(token))
+}
+
+fn refused(error: TokenError) -> Error {
+    match error {
+        TokenError::Expired => Error::unauthenticated("TOKEN_EXPIRED", "the access token has expired"),
+        TokenError::Malformed | TokenError::UnknownKey | TokenError::BadSignature => {
+            Error::unauthenticated("TOKEN_INVALID", "the access token is not valid")
+        }
+    }
+}
+
+fn permissions_unavailable() -> Error {
+    Error::unavailable("PERMISSIONS_UNAVAILABLE", "permissions cannot be confirmed at the moment")
+}

@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod context;
+mod gate;
+mod mask;
+mod predicate;
+mod snapshot;
+mod tenant;
+mod token;
+
+pub use context::{Call, Context, IfMatch, Principal, PrincipalKind};
+pub use gate::{FetchKeys, FetchSnapshot, Future, Gate, LEASE};
+pub use mask::{Access, FieldMask};
+pub use predicate::{RowFacts, RowPredicate};
+pub use snapshot::{Scopes, Snapshot};
+pub use tenant::VerifiedTenant;
+pub use token::{ACCESS_TTL, Claims, Signer, TokenError, Verifier};

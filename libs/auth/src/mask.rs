@@ -1,0 +1,62 @@
+//! Which fields of an object a principal may see and change.
+
+use std::collections::HashMap;
+
+/// How far a principal reaches into a field. The order is that of power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// The field does not exist for the principal.
+    None,
+    /// Seen, not changed.
+    Read,
+    /// Seen and changed.
+    Edit,
+}
+
+/// The field rules of one object. A field without a rule can be edited.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldMask {
+    rules: HashMap<String, Access>,
+}
+
+impl FieldMask {
+    /// From field names (`custom.<key>` for custom fields) with their access.
+    pub fn new(rules: impl IntoIterator<Item = (String, Access)>) -> Self {
+        Self { rules: rules.into_iter().collect() }
+    }
+
+    /// The access to a field.
+    pub fn access(&self, field: &str) -> Access {
+        self.rules.get(field).copied().unwrap_or(Access::Edit)
+    }
+
+    /// Whether the field does not exist for the principal.
+    pub fn hides(&self, field: &str) -> bool {
+        self.access(field) == Access::None
+    }
+
+    /// The keys of custom fields that do not exist for the principal, sorted.
+    pub fn hidden_custom_keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self
+            .rules
+            .iter()
+            .filter(|(_, access)| **access == Access::None)
+            .filter_map(|(field, _)| field.strip_prefix("custom.").map(str::to_owned))
+            .collect();
+        keys.sort();
+        keys
+    }
+
+    /// The names with exactly this access, sorted.
+    pub fn names(&self, access: Access) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.rules.iter().filter(|(_, a)| **a == access).map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    /// Whether nothing is restricted.
+    pub fn is_open(&self) -> bool {
+        self.rules.values().all(|a| *a == Access::Edit)
+    }
+}

@@ -1,0 +1,237 @@
+//! Access tokens: compact JWS (RFC 7515) with EdDSA (RFC 8037) and nothing else.
+//!
+//! One algorithm, fixed by the code and not by the token's header, so there is nothing to negotiate and nothing to
+//! confuse. The verifier knows keys by their id and asks the key source again, at most every few seconds, for an unknown
+//! one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use ed25519_dalek::pkcs8::DecodePrivateKey;
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ids::{Clock, SessionId, TenantId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::context::PrincipalKind;
+
+/// How long an access token lives.
+pub const ACCESS_TTL: Duration = Duration::from_secs(300);
+/// Clocks of two machines may differ by this much.
+const LEEWAY_SECONDS: i64 = 5;
+/// Longer texts are no tokens of ours.
+const MAX_TOKEN_BYTES: usize = 2_048;
+const ISSUER: &str = "globcrm";
+
+/// What an access token says: who, in which tenant, until when. No permissions: those are asked for by version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    iss: String,
+    /// The tenant.
+    pub tid: TenantId,
+    /// The kind of principal.
+    pub knd: PrincipalKind,
+    /// The principal.
+    pub sub: Uuid,
+    /// The session, for a user's token.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sid: Option<SessionId>,
+    /// The service that acts for the principal, for a service's token.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub act: Option<String>,
+    iat: i64,
+    /// Seconds since 1970 at which it ends.
+    pub exp: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    alg: String,
+    typ: String,
+    kid: String,
+}
+
+/// Why a token was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not a token of ours at all.
+    #[error("not an access token")]
+    Malformed,
+    /// No such key.
+    #[error("signed by an unknown key")]
+    UnknownKey,
+    /// The signature does not fit.
+    #[error("the signature does not fit")]
+    BadSignature,
+    /// It ended.
+    #[error("expired")]
+    Expired,
+}
+
+/// Signs access tokens; identity's alone.
+pub struct Signer {
+    key: SigningKey,
+    kid: String,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signer").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+impl Signer {
+    /// From an Ed25519 private key in PKCS#8 PEM.
+    pub fn from_pem(pem: &str, clock: Clock) -> Result<Self, TokenError> {
+        let key = SigningKey::from_pkcs8_pem(pem).map_err(|_| TokenError::Malformed)?;
+        let digest = Sha256::digest(key.verifying_key().as_bytes());
+        let kid = BASE64.encode(&digest[..9]);
+        Ok(Self { key, kid, clock })
+    }
+
+    /// The public key as a JWK.
+    pub fn jwk(&self) -> proto::identity::v1::Jwk {
+        proto::identity::v1::Jwk {
+            kty: "OKP".to_owned(),
+            crv: "Ed25519".to_owned(),
+            kid: self.kid.clone(),
+            x: BASE64.encode(self.key.verifying_key().as_bytes()),
+            alg: "EdDSA".to_owned(),
+            r#use: "sig".to_owned(),
+        }
+    }
+
+    /// A token for `sub`, living [`ACCESS_TTL`].
+    pub fn sign(
+        &self,
+        tid: TenantId,
+        knd: PrincipalKind,
+        sub: Uuid,
+        sid: Option<SessionId>,
+        act: Option<String>,
+    ) -> Result<String, serde_json::Error> {
+        let iat = self.clock.now().unix_timestamp();
+        let exp = iat + ACCESS_TTL.as_secs() as i64;
+        let header = Header { alg: "EdDSA".to_owned(), typ: "JWT".to_owned(), kid: self.kid.clone() };
+        let claims = Claims { iss: ISSUER.to_owned(), tid, knd, sub, sid, act, iat, exp };
+        let mut token = BASE64.encode(serde_json::to_vec(&header)?);
+        token.push('.');
+        token.push_str(&BASE64.encode(serde_json::to_vec(&claims)?));
+        let signature = self.key.sign(token.as_bytes());
+        token.push('.');
+        token.push_str(&BASE64.encode(signature.to_bytes()));
+        Ok(token)
+    }
+}
+
+/// Verifies access tokens against the keys it knows.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    keys: Arc<RwLock<HashMap<String, VerifyingKey>>>,
+    clock: Clock,
+}
+
+impl Verifier {
+    /// A verifier that knows no key yet.
+    pub fn new(clock: Clock) -> Self {
+        Self { keys: Arc::default(), clock }
+    }
+
+    /// Replaces the known keys; entries that are no Ed25519 keys are left out.
+    pub fn set_keys(&self, jwks: &[proto::identity::v1::Jwk]) {
+        let keys = jwks
+            .iter()
+            .filter(|k| k.kty == "OKP" && k.crv == "Ed25519")
+            .filter_map(|k| {
+                let bytes: [u8; 32] = BASE64.decode(&k.x).ok()?.try_into().ok()?;
+                Some((k.kid.clone(), VerifyingKey::from_bytes(&bytes).ok()?))
+            })
+            .collect();
+        *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = keys;
+    }
+
+    /// The claims of a token that is ours, whole and not expired.
+    pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::Malformed);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+        let header: Header = decode(header)?;
+        if header.alg != "EdDSA" || header.typ != "JWT" {
+            return Err(TokenError::Malformed);
+        }
+        let key = {
+            let keys = self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *keys.get(&header.kid).ok_or(TokenError::UnknownKey)?
+        };
+        let signature = BASE64.decode(signature).map_err(|_| TokenError::Malformed)?;
+        let signature = Signature::from_slice(&signature).map_err(|_| TokenError::Malformed)?;
+        key.verify_strict(signed.as_bytes(), &signature).map_err(|_| TokenError::BadSignature)?;
+        let claims: Claims = decode(claims)?;
+        if claims.iss != ISSUER {
+            return Err(TokenError::Malformed);
+        }
+        let now = self.clock.now().unix_timestamp();
+        if now >= claims.exp + LEEWAY_SECONDS || claims.iat > now + LEEWAY_SECONDS {
+            return Err(TokenError::Expired);
+        }
+        Ok(claims)
+    }
+}
+
+fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, TokenError> {
+    let bytes = BASE64.decode(part).map_err(|_| TokenError::Malformed)?;
+    serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A throw-away key made for these tests.
+    fn signer(seed: u8) -> (Signer, Verifier, ids::FixedClock) {
+        let (clock, hand) = Clock::fixed(time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000));
+        let key = SigningKey::from_bytes(&[seed; 32]);
+        let signer = Signer { key, kid: format!("k{seed}"), clock: clock.clone() };
+        let verifier = Verifier::new(clock);
+        verifier.set_keys(&[signer.jwk()]);
+        (signer, verifier, hand)
+    }
+
+    fn token(signer: &Signer) -> String {
+        signer.sign(Uuid::from_u128(1).into(), PrincipalKind::User, Uuid::from_u128(2), None, None).unwrap()
+    }
+
+    #[test]
+    fn a_token_of_ours_is_read_back_until_it_ends() {
+        let (signer, verifier, hand) = signer(1);
+        let token = token(&signer);
+        assert_eq!(verifier.verify(&token).unwrap().sub, Uuid::from_u128(2));
+        hand.advance(ACCESS_TTL + Duration::from_secs(5));
+        assert_eq!(verifier.verify(&token), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn another_key_a_changed_claim_and_no_algorithm_are_refused() {
+        let (signer1, verifier, _) = signer(1);
+        let (signer2, ..) = signer(2);
+        assert_eq!(verifier.verify(&token(&signer2)), Err(TokenError::UnknownKey));
+        let good = token(&signer1);
+        let parts: Vec<&str> = good.split('.').collect();
+        let mut claims: serde_json::Value = serde_json::from_slice(&BASE64.decode(parts[1]).unwrap()).unwrap();
+        claims["tid"] = serde_json::json!(Uuid::from_u128(9));
+        let forged = format!("{}.{}.{}", parts[0], BASE64.encode(claims.to_string()), parts[2]);
+        assert_eq!(verifier.verify(&forged), Err(TokenError::BadSignature));
+        let header = BASE64.encode(r#"{"alg":"none","typ":"JWT","kid":"k1"}"#);
+        assert_eq!(verifier.verify(&format!("{header}.{}.", parts[1])), Err(TokenError::Malformed));
+        for garbage in ["", ".", "..", "a.b.c", &"x".repeat(5000)] {
+            assert_eq!(verifier.verify(garbage), Err(TokenError::Malformed), "{garbage}");
+        }
+    }
+}

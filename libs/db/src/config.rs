@@ -1,0 +1,35 @@
+//! The database settings of a role.
+
+use config::{Reader, Seconds, Section, SecretString};
+
+/// How a role reaches its schema.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// URL of the app role.
+    pub url: SecretString,
+    /// URL of the worker role.
+    pub worker_url: SecretString,
+    /// Connections of the app pool.
+    pub max_connections: u32,
+    /// How long a request waits for a connection.
+    pub acquire: Seconds,
+    /// How long one statement may run.
+    pub statement_timeout: Seconds,
+}
+
+impl Section for DatabaseConfig {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let url = r.required("DATABASE_URL", "PostgreSQL URL of the role's app user");
+        let worker_url = r.required("WORKER_DATABASE_URL", "PostgreSQL URL of the role's worker user (relay and jobs)");
+        let max_connections = r.with_default("DATABASE_MAX_CONNECTIONS", "16", "Connections of the app pool");
+        let acquire = r.with_default("DATABASE_ACQUIRE_TIMEOUT", "2", "How long a request waits for a connection");
+        let statement_timeout = r.with_default("DATABASE_STATEMENT_TIMEOUT", "10", "How long one statement may run");
+        Some(Self {
+            url: url?,
+            worker_url: worker_url?,
+            max_connections: max_connections?,
+            acquire: acquire?,
+            statement_timeout: statement_timeout?,
+        })
+    }
+}

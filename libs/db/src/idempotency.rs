@@ -1,0 +1,106 @@
+//! `Idempotency-Key`: the first answer is kept in the business transaction and given again.
+//!
+//! The record commits with the change it answers for, so a crash leaves both or neither. A transaction-level try-lock on
+//! the key makes a second call that runs at the same time fail at once instead of waiting.
+
+use auth::Context;
+use error::{Code, Error};
+use sha2::{Digest, Sha256};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{DbError, TenantTx};
+
+/// What became of a claim.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// No key was sent: nothing is kept.
+    Unkeyed,
+    /// The first call with this key: do the work, then [`Claim::keep`] the answer.
+    First(Ticket),
+    /// The same call was answered before; these are its bytes.
+    Replay(Vec<u8>),
+}
+
+/// The right to keep an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ticket {
+    principal: uuid::Uuid,
+    rpc: &'static str,
+    key: String,
+    request_hash: Vec<u8>,
+}
+
+/// Claims the call's key within `tx`. `rpc` is the operation's full name; `request` its encoded request.
+///
+/// Errors: 409 `IDEMPOTENCY_KEY_IN_USE` while the first call runs, 422 `IDEMPOTENCY_KEY_REUSED` for another request.
+pub async fn claim(
+    tx: &mut TenantTx,
+    cx: &Context,
+    rpc: &'static str,
+    request: &impl prost::Message,
+) -> Result<Claim, Error> {
+    let Some(key) = cx.call.idempotency_key.clone() else { return Ok(Claim::Unkeyed) };
+    let principal = cx.principal.id;
+    let tenant = tx.tenant_id();
+    let lock = xxh3_64(format!("idempotency/{tenant}/{principal}/{rpc}/{key}").as_bytes()) as i64;
+    let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+        .bind(lock)
+        .fetch_one(tx.conn())
+        .await
+        .map_err(DbError::from)?;
+    if !locked {
+        return Err(Error::new(
+            Code::Aborted,
+            "IDEMPOTENCY_KEY_IN_USE",
+            "a call with this Idempotency-Key is still running",
+        )
+        .with_retry_after(std::time::Duration::from_secs(1)));
+    }
+    let request_hash = Sha256::digest(request.encode_to_vec()).to_vec();
+    let kept: Option<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
+        "SELECT request_hash, answer FROM idempotency
+         WHERE tenant_id = $1 AND principal_id = $2 AND rpc = $3 AND key = $4",
+    )
+    .bind(tenant)
+    .bind(principal)
+    .bind(rpc)
+    .bind(&key)
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(DbError::from)?;
+    match kept {
+        None => Ok(Claim::First(Ticket { principal, rpc, key, request_hash })),
+        Some((hash, answer)) if hash == request_hash => Ok(Claim::Replay(answer)),
+        Some(_) => Err(Error::new(
+            Code::Unprocessable,
+            "IDEMPOTENCY_KEY_REUSED",
+            "this Idempotency-Key was used for another request",
+        )),
+    }
+}
+
+impl Claim {
+    /// Keeps the answer of a first call; to be called before commit.
+    pub async fn keep(
+        self,
+        tx: &mut TenantTx,
+        answer: &impl prost::Message,
+        now: time::OffsetDateTime,
+    ) -> Result<(), DbError> {
+        let Self::First(ticket) = self else { return Ok(()) };
+        sqlx::query(
+            "INSERT INTO idempotency (tenant_id, principal_id, rpc, key, request_hash, answer, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(tx.tenant_id())
+        .bind(ticket.principal)
+        .bind(ticket.rpc)
+        .bind(ticket.key)
+        .bind(ticket.request_hash)
+        .bind(answer.encode_to_vec())
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
+        Ok(())
+    }
+}

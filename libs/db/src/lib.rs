@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod error;
+pub mod fence;
+pub mod idempotency;
+pub mod migrate;
+mod pool;
+mod tenant_tx;
+
+pub use config::DatabaseConfig;
+pub use error::DbError;
+pub use migrate::{Migration, Migrations};
+pub use pool::{Db, WorkerDb, WorkerTx};
+pub use tenant_tx::TenantTx;

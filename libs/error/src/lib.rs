@@ -1,0 +1,226 @@
+#![doc = include_str!("../README.md")]
+
+mod code;
+mod problem;
+mod wire;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+pub use code::Code;
+pub use problem::Problem;
+
+/// Metadata of an error's details on the wire; `domain` of every `ErrorInfo`.
+pub const DOMAIN: &str = "globcrm.dev";
+
+/// The result of anything that can fail towards a caller.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error as a caller may see it, with the cause that only the log sees.
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    code: Code,
+    reason: Cow<'static, str>,
+    message: Cow<'static, str>,
+    violations: Vec<Violation>,
+    metadata: BTreeMap<String, String>,
+    retry_after: Option<Duration>,
+    details: Vec<prost_types::Any>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// One thing that is wrong with the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON pointer (RFC 6901) into the resource that was sent, e.g. `/emails/0/address`.
+    pub pointer: String,
+    /// SCREAMING_SNAKE, stable.
+    pub reason: Cow<'static, str>,
+    /// For people.
+    pub detail: Cow<'static, str>,
+}
+
+impl Violation {
+    /// A violation at `pointer`.
+    pub fn new(
+        pointer: impl Into<String>,
+        reason: impl Into<Cow<'static, str>>,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { pointer: pointer.into(), reason: reason.into(), detail: detail.into() }
+    }
+}
+
+impl Error {
+    /// An error with a stable SCREAMING_SNAKE `reason` and a public `message`.
+    pub fn new(
+        code: Code,
+        reason: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self(Box::new(Inner {
+            code,
+            reason: reason.into(),
+            message: message.into(),
+            violations: Vec::new(),
+            metadata: BTreeMap::new(),
+            retry_after: None,
+            details: Vec::new(),
+            source: None,
+        }))
+    }
+
+    /// 400: the request cannot be understood.
+    pub fn malformed(reason: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::InvalidArgument, reason, message)
+    }
+
+    /// 422: understood, and not valid: all violations of the stage at once.
+    pub fn validation(violations: Vec<Violation>) -> Self {
+        let message = match violations.len() {
+            1 => Cow::Borrowed("1 field is not valid"),
+            n => Cow::Owned(format!("{n} fields are not valid")),
+        };
+        let mut error = Self::new(Code::Unprocessable, "VALIDATION_FAILED", message);
+        error.0.violations = violations;
+        error
+    }
+
+    /// `Ok(value)` when nothing was violated, else all violations.
+    pub fn unless_violated<T>(violations: Vec<Violation>, value: T) -> Result<T> {
+        if violations.is_empty() { Ok(value) } else { Err(Self::validation(violations)) }
+    }
+
+    /// 404. Foreign, invisible, deleted and random ids all answer these same bytes.
+    pub fn not_found(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::NotFound, reason, "not found")
+    }
+
+    /// 403 naming the missing permission `<object>.<action>`.
+    pub fn permission_denied(object: &str, action: &str) -> Self {
+        Self::new(Code::PermissionDenied, "PERMISSION_DENIED", format!("missing permission {object}.{action}"))
+            .with_metadata("permission", format!("{object}.{action}"))
+    }
+
+    /// 401.
+    pub fn unauthenticated(
+        reason: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(Code::Unauthenticated, reason, message)
+    }
+
+    /// 503 with `Retry-After`.
+    pub fn unavailable(reason: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Code::Unavailable, reason, message).with_retry_after(Duration::from_secs(1))
+    }
+
+    /// 500. The caller learns nothing but the request id; the log gets `source`.
+    pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(Code::Internal, "INTERNAL", "internal error").with_source(source)
+    }
+
+    /// Adds the cause, for the log only.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Adds one violation.
+    #[must_use]
+    pub fn with_violation(mut self, violation: Violation) -> Self {
+        self.0.violations.push(violation);
+        self
+    }
+
+    /// Adds a machine-readable fact (public).
+    #[must_use]
+    pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.0.retry_after = Some(after);
+        self
+    }
+
+    /// Adds a message of `globcrm.common.v1` (conflicts, candidates) to the answer.
+    #[must_use]
+    pub fn with_detail<M: prost::Message>(mut self, full_name: &str, message: &M) -> Self {
+        let any =
+            prost_types::Any { type_url: format!("type.googleapis.com/{full_name}"), value: message.encode_to_vec() };
+        self.0.details.push(any);
+        self
+    }
+
+    /// The code.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// The stable reason.
+    pub fn reason(&self) -> &str {
+        &self.0.reason
+    }
+
+    /// The public text.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// All violations.
+    pub fn violations(&self) -> &[Violation] {
+        &self.0.violations
+    }
+
+    /// Public facts.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.0.metadata
+    }
+
+    /// When to try again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Encoded details beyond the standard ones.
+    pub fn details(&self) -> &[prost_types::Any] {
+        &self.0.details
+    }
+
+    /// Puts `prefix` before the pointer of every violation.
+    #[must_use]
+    pub fn under(mut self, prefix: &str) -> Self {
+        for violation in &mut self.0.violations {
+            violation.pointer.insert_str(0, prefix);
+        }
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.reason, self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|s| s.as_ref() as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,164 @@
+//! The error over REST: `application/problem+json` (RFC 9457).
+
+use prost::Message;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{Code, Error};
+
+/// One problem document, ready to be written.
+#[derive(Debug, Serialize)]
+pub struct Problem<'a> {
+    r#type: String,
+    title: String,
+    status: u16,
+    code: &'static str,
+    reason: &'a str,
+    detail: &'a str,
+    /// `urn:uuid:<request id>`.
+    instance: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Entry<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conflicts: Vec<Conflict>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<&'a std::collections::BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Entry<'a> {
+    pointer: &'a str,
+    reason: &'a str,
+    detail: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Conflict {
+    field: String,
+    base: Option<Box<RawValue>>,
+    yours: Option<Box<RawValue>>,
+    current: Option<Box<RawValue>>,
+}
+
+impl<'a> Problem<'a> {
+    /// The document of `error` as the answer to request `request_id` (a UUID).
+    pub fn new(error: &'a Error, request_id: &str) -> Self {
+        let status = error.code().http(error.reason());
+        let internal = error.code() == Code::Internal;
+        let (conflicts, candidates) = details(error);
+        Self {
+            r#type: format!("https://globcrm.dev/problems/{}", kebab(error.reason())),
+            title: title(error.reason()),
+            status,
+            code: error.code().name(),
+            reason: error.reason(),
+            detail: if internal { "internal error" } else { error.message() },
+            instance: format!("urn:uuid:{request_id}"),
+            errors: error
+                .violations()
+                .iter()
+                .map(|v| Entry { pointer: &v.pointer, reason: &v.reason, detail: &v.detail })
+                .collect(),
+            conflicts,
+            candidates,
+            meta: (!internal && !error.metadata().is_empty()).then(|| error.metadata()),
+            retry_after: error.retry_after().map(|d| d.as_secs().max(1)),
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The document as JSON bytes.
+    pub fn to_json(&self) -> Vec<u8> {
+        // A struct of strings and numbers cannot fail to serialise; an empty document would still be valid.
+        serde_json::to_vec(self).unwrap_or_else(|_| b"{}".to_vec())
+    }
+}
+
+fn details(error: &Error) -> (Vec<Conflict>, Vec<String>) {
+    let (mut conflicts, mut candidates) = (Vec::new(), Vec::new());
+    for any in error.details() {
+        match any.type_url.rsplit('/').next() {
+            Some("globcrm.common.v1.ConflictDetail") => {
+                if let Ok(detail) = proto::common::v1::ConflictDetail::decode(any.value.as_slice()) {
+                    conflicts.extend(detail.conflicts.into_iter().map(|c| Conflict {
+                        field: c.field,
+                        base: raw(&c.base),
+                        yours: raw(&c.yours),
+                        current: raw(&c.current),
+                    }));
+                }
+            }
+            Some("globcrm.common.v1.CandidatesDetail") => {
+                if let Ok(detail) = proto::common::v1::CandidatesDetail::decode(any.value.as_slice()) {
+                    candidates.extend(detail.candidate_ids);
+                }
+            }
+            _ => {}
+        }
+    }
+    (conflicts, candidates)
+}
+
+fn raw(json: &[u8]) -> Option<Box<RawValue>> {
+    RawValue::from_string(String::from_utf8(json.to_vec()).ok()?).ok()
+}
+
+fn kebab(reason: &str) -> String {
+    reason.to_ascii_lowercase().replace('_', "-")
+}
+
+fn title(reason: &str) -> String {
+    let mut text = reason.to_ascii_lowercase().replace('_', " ");
+    if let Some(first) = text.get_mut(0..1) {
+        first.make_ascii_uppercase();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Violation;
+
+    #[test]
+    fn a_validation_problem_reads_as_the_contract_says() {
+        let error = Error::validation(vec![Violation::new(
+            "/emails/0/address",
+            "EMAIL_INVALID",
+            "not an e-mail address",
+        )]);
+        let json = Problem::new(&error, "01890a5d-ac96-774b-bcce-b302099a8057").to_json();
+        let text = String::from_utf8(json).unwrap();
+        assert_eq!(
+            text,
+            r#"{"type":"https://globcrm.dev/problems/validation-failed","title":"Validation failed","status":422,"code":"INVALID_ARGUMENT","reason":"VALIDATION_FAILED","detail":"1 field is not valid","instance":"urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057","errors":[{"pointer":"/emails/0/address","reason":"EMAIL_INVALID","detail":"not an e-mail address"}]}"#
+        );
+    }
+
+    #[test]
+    fn conflicts_come_back_as_json_values() {
+        let detail = proto::common::v1::ConflictDetail {
+            conflicts: vec![proto::common::v1::FieldConflict {
+                field: "job_title".to_owned(),
+                base: "null".into(),
+                yours: r#""CTO""#.into(),
+                current: r#"{"a":1}"#.into(),
+            }],
+        };
+        let error = Error::new(Code::Aborted, "VERSION_STALE", "changed")
+            .with_detail("globcrm.common.v1.ConflictDetail", &detail);
+        let problem = Problem::new(&error, "x");
+        assert_eq!(problem.status(), 412);
+        let text = String::from_utf8(problem.to_json()).unwrap();
+        let expected = r#""conflicts":[{"field":"job_title","base":null,"yours":"CTO","current":{"a":1}}]"#;
+        assert!(text.contains(expected), "{text}");
+    }
+}

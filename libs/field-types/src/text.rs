@@ -1,0 +1,96 @@
+//! Plain text: what may be stored, and the folded form that is searched.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::canonical_combining_class;
+
+use crate::FieldError;
+
+/// Longest value of a `text` field, in characters.
+pub const TEXT_CHARS: usize = 500;
+/// Longest value of a `long_text` field, in characters.
+pub const LONG_TEXT_CHARS: usize = 10_000;
+
+/// NFC, line ends as `\n`, trimmed. `None` if nothing is left.
+///
+/// NUL cannot be stored by PostgreSQL and other control characters have no business in a record: both are refused.
+/// The limit is counted in characters after normalisation.
+pub fn clean(value: &str, max_chars: usize) -> Result<Option<String>, FieldError> {
+    if value.contains('\0') {
+        return Err(FieldError::new("TEXT_NUL", "text must not contain the character NUL"));
+    }
+    let lines =
+        if value.contains('\r') { value.replace("\r\n", "\n").replace('\r', "\n") } else { value.into() };
+    if lines.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        return Err(FieldError::new("TEXT_CONTROL_CHARACTER", "text must not contain control characters"));
+    }
+    let normal: String = lines.nfc().collect();
+    let trimmed = normal.trim();
+    if trimmed.chars().nth(max_chars).is_some() {
+        return Err(FieldError::new("TEXT_TOO_LONG", format!("at most {max_chars} characters")));
+    }
+    Ok((!trimmed.is_empty()).then(|| trimmed.to_owned()))
+}
+
+/// The exact form that `=` compares: NFC, nothing else changed.
+pub fn nfc(value: &str) -> String {
+    value.nfc().collect()
+}
+
+/// The form that is searched and sorted by: compatibility-decomposed, without accents and invisible characters,
+/// lower case, runs of white space as one space, trimmed. `fold(fold(x)) == fold(x)`.
+///
+/// Marks that make another letter rather than an accented one (Indic vowel signs and viramas, kana voicing) stay.
+pub fn fold(value: &str) -> String {
+    let mut folded = String::with_capacity(value.len());
+    let mut gap = false;
+    for c in value.nfkd() {
+        if c.is_whitespace() {
+            gap = !folded.is_empty();
+            continue;
+        }
+        if is_accent(c) || is_invisible(c) {
+            continue;
+        }
+        if gap {
+            folded.push(' ');
+            gap = false;
+        }
+        for lower in c.to_lowercase() {
+            push_base_letter(lower, &mut folded);
+        }
+    }
+    folded
+}
+
+fn is_accent(c: char) -> bool {
+    // 6..=9: overlays of Han reading, nukta, kana voicing and virama, which tell letters apart.
+    !matches!(canonical_combining_class(c), 0 | 6..=9)
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}') || c.is_control()
+}
+
+/// Letters with a stroke or ligature have no decomposition, yet people search them by their base letters.
+fn push_base_letter(c: char, folded: &mut String) {
+    match c {
+        'ß' => folded.push_str("ss"),
+        'æ' => folded.push_str("ae"),
+        'œ' => folded.push_str("oe"),
+        'þ' => folded.push_str("th"),
+        'ø' => folded.push('o'),
+        'ł' => folded.push('l'),
+        'đ' | 'ð' => folded.push('d'),
+        'ħ' => folded.push('h'),
+        'ı' => folded.push('i'),
+        'ς' => folded.push('σ'),
+        // What lower-casing adds as an accent (İ) is dropped like any other.
+        c if is_accent(c) => {}
+        c => folded.push(c),
+    }
+}
+
+/// The first `chars` characters.
+pub fn cut(value: &str, chars: usize) -> &str {
+    value.char_indices().nth(chars).map_or(value, |(end, _)| &value[..end])
+}

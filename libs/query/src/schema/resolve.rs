@@ -1,0 +1,54 @@
+use auth::FieldMask;
+use error::Error;
+
+use super::{CustomField, Field, Table};
+use crate::refusal;
+
+/// A table as one caller sees it: fields that the mask hides do not exist.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema<'a> {
+    /// The table.
+    pub table: &'static Table,
+    /// The custom fields that may be used (archived ones left out).
+    pub custom: &'a [CustomField],
+    /// What the caller may see.
+    pub mask: &'a FieldMask,
+}
+
+/// A field that exists for the caller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Named<'a> {
+    /// The public name.
+    pub(crate) name: &'a str,
+    pub(crate) source: Source<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
+    Standard(&'static Field),
+    Custom(&'a CustomField),
+}
+
+impl<'a> Schema<'a> {
+    /// The field called `name`; a hidden one answers exactly as one that does not exist.
+    pub(crate) fn field(&self, parameter: &'static str, at: usize, name: &'a str) -> Result<Named<'a>, Error> {
+        let source = match name.strip_prefix("custom.") {
+            Some(key) if self.table.has_custom => {
+                self.custom.iter().find(|field| field.key == key).map(Source::Custom)
+            }
+            _ => self.table.fields.iter().find(|field| field.name == name).map(Source::Standard),
+        };
+        source
+            .filter(|source| self.sees(name, source))
+            .map(|source| Named { name, source })
+            .ok_or_else(|| refusal::unknown_field(parameter, at, name))
+    }
+
+    fn sees(&self, name: &str, source: &Source<'_>) -> bool {
+        let reads = match source {
+            Source::Standard(field) => field.reads,
+            Source::Custom(_) => &[],
+        };
+        !self.mask.hides(name) && !reads.iter().any(|read| self.mask.hides(read))
+    }
+}

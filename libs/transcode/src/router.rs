@@ -1,0 +1,284 @@
+//! Finds the method of a verb and a path: a tree of segments.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::percent;
+
+/// Paths with more segments match nothing.
+const MAX_SEGMENTS: usize = 16;
+
+/// The HTTP methods that are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    Delete,
+    Get,
+    Patch,
+    Post,
+    Put,
+}
+
+impl Verb {
+    /// In capitals, as HTTP writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delete => "DELETE",
+            Self::Get => "GET",
+            Self::Patch => "PATCH",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Delete, Self::Get, Self::Patch, Self::Post, Self::Put].into_iter().find(|v| v.as_str() == text)
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The values of a path's parameters, decoded, in the order of the path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathParams<'p>(pub(crate) Vec<Cow<'p, str>>);
+
+impl PathParams<'_> {
+    /// The value of the parameter at this place of the path, from 0.
+    pub fn get(&self, at: usize) -> Option<&str> {
+        self.0.get(at).map(AsRef::as_ref)
+    }
+}
+
+/// What the tree says of a request; methods are places in the list of methods.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Match<'p> {
+    Found(usize, PathParams<'p>),
+    MethodNotAllowed(Vec<Verb>),
+    Malformed,
+    NotFound,
+}
+
+/// Why a path cannot be added.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RouteError {
+    Template(&'static str),
+    /// The place of the method that has it.
+    Taken(usize),
+}
+
+/// The tree.
+#[derive(Debug, Default)]
+pub(crate) struct Router {
+    root: Node,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    /// Sorted by text.
+    literals: Vec<(Box<str>, Node)>,
+    parameter: Option<Box<Node>>,
+    ends: Vec<End>,
+}
+
+/// A path that ends here.
+#[derive(Debug)]
+struct End {
+    /// `restore` of `{id}:restore`.
+    suffix: Option<Box<str>>,
+    verb: Verb,
+    method: usize,
+}
+
+/// Names of the parameters of a template, in order.
+pub(crate) fn parameters(template: &str) -> Vec<String> {
+    let names = template.split('{').skip(1).filter_map(|part| part.split_once('}'));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+impl Router {
+    pub(crate) fn insert(&mut self, verb: Verb, template: &str, method: usize) -> Result<(), RouteError> {
+        let path = template.strip_prefix('/').ok_or(RouteError::Template("must begin with `/`"))?;
+        let (path, suffix) = match path.rsplit_once(':') {
+            Some((path, suffix)) => (path, Some(suffix)),
+            None => (path, None),
+        };
+        if suffix.is_some_and(|suffix| suffix.is_empty() || suffix.contains(['/', '{', '}'])) {
+            return Err(RouteError::Template("`:verb` stands at the end"));
+        }
+        if path.split('/').count() > MAX_SEGMENTS {
+            return Err(RouteError::Template("has too many segments"));
+        }
+        let mut node = &mut self.root;
+        for segment in path.split('/') {
+            node = node.child(segment)?;
+        }
+        if let Some(end) = node.ends.iter().find(|e| e.verb == verb && e.suffix.as_deref() == suffix) {
+            return Err(RouteError::Taken(end.method));
+        }
+        node.ends.push(End { suffix: suffix.map(Into::into), verb, method });
+        Ok(())
+    }
+
+    /// `path` as it came, without the query.
+    pub(crate) fn find<'p>(&self, verb: &str, path: &'p str) -> Match<'p> {
+        let Some(path) = path.strip_prefix('/') else { return Match::NotFound };
+        let mut segments = [""; MAX_SEGMENTS];
+        let mut count = 0;
+        for segment in path.split('/') {
+            if segment.is_empty() || count == MAX_SEGMENTS {
+                return Match::NotFound;
+            }
+            segments[count] = segment;
+            count += 1;
+        }
+        let mut suffix = None;
+        if let Some((stem, verb)) = segments[count - 1].rsplit_once(':') {
+            segments[count - 1] = stem;
+            suffix = Some(verb);
+        }
+        let mut search = Search { verb: Verb::parse(verb), suffix, allow: Vec::new() };
+        let mut values = Vec::new();
+        if let Some(method) = search.walk(&self.root, &segments[..count], &mut values) {
+            return decoded(method, &values);
+        }
+        if search.allow.is_empty() {
+            return Match::NotFound;
+        }
+        search.allow.sort_unstable();
+        search.allow.dedup();
+        Match::MethodNotAllowed(search.allow)
+    }
+}
+
+fn decoded<'p>(method: usize, values: &[&'p str]) -> Match<'p> {
+    let mut params = Vec::with_capacity(values.len());
+    for value in values {
+        match percent::decode(value) {
+            // No resource has such a name, and no database keeps it.
+            Some(text) if text.is_empty() || text.contains('\0') => return Match::NotFound,
+            Some(text) => params.push(text),
+            None => return Match::Malformed,
+        }
+    }
+    Match::Found(method, PathParams(params))
+}
+
+impl Node {
+    fn child(&mut self, segment: &str) -> Result<&mut Self, RouteError> {
+        if let Some(name) = segment.strip_prefix('{') {
+            let name = name.strip_suffix('}').ok_or(RouteError::Template("a parameter is a whole segment"))?;
+            if name.is_empty() || name.contains(['{', '}', '=', '*', '.']) {
+                return Err(RouteError::Template("a parameter is the name of a field"));
+            }
+            return Ok(self.parameter.get_or_insert_default());
+        }
+        if segment.is_empty() || segment.contains(['{', '}', '*', '%', ':']) {
+            return Err(RouteError::Template("a segment is a word or a parameter"));
+        }
+        let at = match self.literals.binary_search_by(|(text, _)| (**text).cmp(segment)) {
+            Ok(at) => at,
+            Err(at) => {
+                self.literals.insert(at, (segment.into(), Self::default()));
+                at
+            }
+        };
+        Ok(&mut self.literals[at].1)
+    }
+}
+
+struct Search<'s> {
+    verb: Option<Verb>,
+    suffix: Option<&'s str>,
+    allow: Vec<Verb>,
+}
+
+impl Search<'_> {
+    /// Words go before parameters; `values` holds the parameters on the way to the method found.
+    fn walk<'p>(&mut self, node: &Node, segments: &[&'p str], values: &mut Vec<&'p str>) -> Option<usize> {
+        let Some((segment, rest)) = segments.split_first() else {
+            let fitting = node.ends.iter().filter(|end| end.suffix.as_deref() == self.suffix);
+            for end in fitting {
+                if Some(end.verb) == self.verb {
+                    return Some(end.method);
+                }
+                self.allow.push(end.verb);
+            }
+            return None;
+        };
+        if let Ok(at) = node.literals.binary_search_by(|(text, _)| (**text).cmp(segment))
+            && let Some(method) = self.walk(&node.literals[at].1, rest, values)
+        {
+            return Some(method);
+        }
+        let parameter = node.parameter.as_ref()?;
+        values.push(segment);
+        let found = self.walk(parameter, rest, values);
+        if found.is_none() {
+            values.pop();
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn router(routes: &[(Verb, &str)]) -> Router {
+        let mut router = Router::default();
+        for (at, (verb, path)) in routes.iter().enumerate() {
+            router.insert(*verb, path, at).unwrap();
+        }
+        router
+    }
+
+    fn found(method: usize, params: &[&'static str]) -> Match<'static> {
+        Match::Found(method, PathParams(params.iter().map(|p| Cow::Borrowed(*p)).collect()))
+    }
+
+    #[test]
+    fn words_go_before_parameters_and_parameters_catch_the_rest() {
+        let router = router(&[(Verb::Get, "/a/b/c"), (Verb::Get, "/a/{x}/d"), (Verb::Post, "/a/b/{y}")]);
+        assert_eq!(router.find("GET", "/a/b/c"), found(0, &[]));
+        assert_eq!(router.find("GET", "/a/b/d"), found(1, &["b"]));
+        assert_eq!(router.find("POST", "/a/b/c"), found(2, &["c"]));
+        assert_eq!(router.find("PUT", "/a/b/c"), Match::MethodNotAllowed(vec![Verb::Get, Verb::Post]));
+    }
+
+    #[test]
+    fn a_verb_suffix_is_no_part_of_the_parameter() {
+        let router = router(&[(Verb::Get, "/a/{id}"), (Verb::Post, "/a/{id}:restore"), (Verb::Post, "/a:go")]);
+        assert_eq!(router.find("POST", "/a/1:restore"), found(1, &["1"]));
+        assert_eq!(router.find("POST", "/a:go"), found(2, &[]));
+        assert_eq!(router.find("GET", "/a/1:restore"), Match::MethodNotAllowed(vec![Verb::Post]));
+        assert_eq!(router.find("GET", "/a/1%3Arestore"), found(0, &["1:restore"]));
+        for path in ["/a/1:other", "/a/:restore", "/a:", "/a/1:"] {
+            assert_eq!(router.find("POST", path), Match::NotFound, "{path}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_decoded_and_must_be_text() {
+        let router = router(&[(Verb::Get, "/a/{id}")]);
+        assert_eq!(router.find("GET", "/a/x%2Fy"), found(0, &["x/y"]));
+        assert_eq!(router.find("GET", "/a/%ff"), Match::Malformed);
+        assert_eq!(router.find("GET", "/a/%0"), Match::Malformed);
+        for path in ["/a/", "/a//", "//a/b", "a/b", "", "/", "/a/b/", "/a/x%00"] {
+            assert_eq!(router.find("GET", path), Match::NotFound, "{path}");
+        }
+        assert_eq!(router.find("GET", &"/a".repeat(40)), Match::NotFound);
+        assert_eq!(router.find("BREW", "/a/b"), Match::MethodNotAllowed(vec![Verb::Get]));
+    }
+
+    #[test]
+    fn the_same_path_twice_and_odd_templates_are_refused() {
+        let mut router = router(&[(Verb::Get, "/a/{id}")]);
+        assert_eq!(router.insert(Verb::Get, "/a/{other}", 1), Err(RouteError::Taken(0)));
+        for path in ["a", "/a//b", "/a/{b", "/a/x{b}", "/a/{b=**}", "/a/*", "/a:b/c", "/a/{}", "/a:"] {
+            assert!(matches!(router.insert(Verb::Put, path, 1), Err(RouteError::Template(_))), "{path}");
+        }
+    }
+}
