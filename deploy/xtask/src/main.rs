@@ -1,9 +1,20 @@
 //! `cargo xtask`: the front door of the project, the same for people, CI and measurements.
 #![allow(clippy::print_stdout, reason = "a command-line tool speaks on standard output")]
 
+#[cfg(test)]
+mod arrows;
+mod bench;
+mod cargo;
+mod check;
+mod interrupt;
 mod proto;
+mod suites;
+mod up;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use testkit::{Progress, Unavailable};
 
 #[derive(Parser, Debug)]
 #[command(name = "cargo xtask", about = "Runs, tests, measures and regenerates GlobCRM")]
@@ -14,6 +25,21 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Build and run the fleet with its backing services, until Ctrl-C
+    Up(up::Options),
+    /// Stop a fleet that `up --detach` left running, and its backing services; data are kept
+    Down,
+    /// Stop the fleet and forget its data
+    Reset,
+    /// Run test suites; without a name, all of them
+    Test(suites::Options),
+    /// Measure; one JSON object a line on standard output
+    Bench {
+        #[command(subcommand)]
+        bench: bench::Bench,
+    },
+    /// Formatting, lints, documentation, dependencies, generated files, file sizes
+    Check,
     /// Regenerate libs/proto from proto/
     Proto {
         /// Change nothing; fail when the checked-in code differs
@@ -27,8 +53,33 @@ pub(crate) fn root() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn run(command: Command, progress: &Progress) -> anyhow::Result<()> {
+    match command {
+        Command::Up(options) => up::up(&options, progress),
+        Command::Down => up::down(progress),
+        Command::Reset => up::reset(progress),
+        Command::Test(options) => suites::run(&options, progress),
+        Command::Bench { bench } => bench::run(&bench, progress),
+        Command::Check => check::run(progress),
         Command::Proto { check } => proto::run(check),
+    }
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let progress = Progress::audible();
+    let result = interrupt::watch(&progress).and_then(|()| run(command, &progress));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            if progress.is_cancelled() {
+                ExitCode::from(130)
+            } else if error.downcast_ref::<Unavailable>().is_some() {
+                ExitCode::from(3)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
     }
 }

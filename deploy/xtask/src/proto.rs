@@ -82,7 +82,11 @@ fn messages_with_secrets(pool: &prost_reflect::DescriptorPool) -> Result<BTreeMa
     let is_secret = |field: &prost_reflect::FieldDescriptor| {
         let options = field.options();
         let value = options.get_extension(&policy);
-        value.as_message().and_then(|m| m.get_field_by_name("secret")).and_then(|v| v.as_bool()).unwrap_or(false)
+        value
+            .as_message()
+            .and_then(|m| m.get_field_by_name("secret"))
+            .and_then(|v| v.as_bool())
+            .unwrap_or(false)
     };
     let mut found = BTreeMap::new();
     for message in pool.all_messages() {

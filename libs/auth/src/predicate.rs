@@ -1,7 +1,5 @@
 //! Which rows an action reaches: one tree, with its evaluation in Rust and as text (the SQL form is in `libs/query`).
 
-use std::fmt::Write;
-
 use uuid::Uuid;
 
 /// A condition on the owner and team of a row.
@@ -51,9 +49,8 @@ impl RowPredicate {
         match self {
             Self::Always => out.push_str("every row"),
             Self::Never => out.push_str("no row"),
-            // Writing to a String cannot fail.
-            Self::OwnerIn(users) => drop(write!(out, "rows owned by {} user(s)", users.len())),
-            Self::TeamIn(teams) => drop(write!(out, "rows of {} team(s)", teams.len())),
+            Self::OwnerIn(users) => out.push_str(&format!("rows owned by {} user(s)", users.len())),
+            Self::TeamIn(teams) => out.push_str(&format!("rows of {} team(s)", teams.len())),
             Self::AnyOf(parts) => {
                 for (i, part) in parts.iter().enumerate() {
                     if i > 0 {

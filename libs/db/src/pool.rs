@@ -13,7 +13,6 @@ use crate::{DatabaseConfig, DbError, Migrations};
 #[derive(Clone, Debug)]
 pub struct Db {
     pub(crate) pool: PgPool,
-    pub(crate) statement_timeout: Duration,
 }
 
 /// The worker role's pool: outbox, inbox and job tables across tenants, and nothing else (by row-level security).
@@ -54,7 +53,7 @@ impl Db {
         let timeout = config.statement_timeout.0;
         let options = connect_options(config.url.expose_secret(), service, "app", timeout)?;
         let pool = pool_options(config.max_connections, config.acquire.0).connect_lazy_with(options);
-        Ok(Self { pool, statement_timeout: timeout })
+        Ok(Self { pool })
     }
 
     /// Whether the schema is there and this binary fits it; the text says what is wrong.

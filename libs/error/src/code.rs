@@ -33,8 +33,14 @@ pub enum Code {
     DeadlineExceeded,
 }
 
-/// The reason of a refused stale `If-Match`: the one ABORTED that is a 412.
-pub(crate) const VERSION_STALE: &str = "VERSION_STALE";
+/// Reasons whose HTTP status says more than their code's: HTTP has statuses that gRPC has no code for.
+const STATUS_OF_REASON: [(&str, u16); 5] = [
+    ("METHOD_NOT_ALLOWED", 405),
+    ("CURSOR_EXPIRED", 410),
+    ("VERSION_STALE", 412),
+    ("BODY_TOO_LARGE", 413),
+    ("CONTENT_TYPE_UNSUPPORTED", 415),
+];
 
 impl Code {
     /// The gRPC code.
@@ -78,13 +84,15 @@ impl Code {
 
     /// The HTTP status of an error with this code and `reason`.
     pub fn http(self, reason: &str) -> u16 {
+        if let Some((_, status)) = STATUS_OF_REASON.iter().find(|(name, _)| *name == reason) {
+            return *status;
+        }
         match self {
             Self::InvalidArgument => 400,
             Self::Unprocessable => 422,
             Self::Unauthenticated => 401,
             Self::PermissionDenied => 403,
             Self::NotFound => 404,
-            Self::Aborted if reason == VERSION_STALE => 412,
             Self::AlreadyExists | Self::FailedPrecondition | Self::Aborted => 409,
             Self::ResourceExhausted => 429,
             Self::Cancelled => 499,

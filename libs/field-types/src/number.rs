@@ -8,6 +8,9 @@ use crate::FieldError;
 pub const MAX_EXACT: i64 = 1 << 53;
 /// Decimals of at most this many significant digits survive float64 unchanged.
 pub const DECIMAL_DIGITS: usize = 15;
+/// Most digits after the dot. With at most 15 digits in all, every such number is read exactly even by readers of JSON
+/// that take the fast way (one division by a power of ten up to 10^22), ours among them.
+pub const DECIMAL_PLACES: i32 = 15;
 /// Decimals are smaller than this.
 const DECIMAL_LIMIT: f64 = 1e15;
 
@@ -45,7 +48,7 @@ fn in_range(whole: i64) -> Result<i64, FieldError> {
     if (-MAX_EXACT..=MAX_EXACT).contains(&whole) { Ok(whole) } else { Err(integer_range()) }
 }
 
-/// A decimal: finite, at most 15 significant digits, below 10^15 in size.
+/// A decimal: finite, at most 15 significant digits and as many after the dot, below 10^15 in size.
 pub fn decimal(value: &Value) -> Result<f64, FieldError> {
     let Value::Number(number) = value else {
         return Err(FieldError::new("TYPE_MISMATCH", "a number is expected"));
@@ -79,7 +82,8 @@ pub fn decimal_json(decimal: f64) -> Value {
 }
 
 fn checked_decimal(text: &str, float: f64) -> Result<f64, FieldError> {
-    if significant_digits(text) > DECIMAL_DIGITS || float.abs() >= DECIMAL_LIMIT {
+    let is_exact = significant_digits(text) <= DECIMAL_DIGITS && decimal_places(float) <= DECIMAL_PLACES;
+    if !is_exact || float.abs() >= DECIMAL_LIMIT {
         return Err(too_precise());
     }
     Ok(float)
@@ -88,7 +92,9 @@ fn checked_decimal(text: &str, float: f64) -> Result<f64, FieldError> {
 fn too_precise() -> FieldError {
     FieldError::new(
         "DECIMAL_TOO_PRECISE",
-        format!("a number of at most {DECIMAL_DIGITS} significant digits, smaller than 10^15"),
+        format!(
+            "a number of at most {DECIMAL_DIGITS} significant digits, {DECIMAL_PLACES} of them after the dot, smaller than 10^15"
+        ),
     )
 }
 
@@ -97,4 +103,12 @@ fn significant_digits(text: &str) -> usize {
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     digits.trim_matches('0').len()
+}
+
+/// Digits after the dot in the shortest decimal that is this number.
+fn decimal_places(float: f64) -> i32 {
+    let text = format!("{float:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len() as i32);
+    fraction - exponent.parse().unwrap_or(0)
 }

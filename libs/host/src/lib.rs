@@ -1,1 +1,20 @@
 #![doc = include_str!("../README.md")]
+
+mod admin;
+mod config;
+mod connections;
+pub mod deadline;
+mod error;
+pub mod grpc;
+pub mod http;
+mod process;
+mod readiness;
+mod tasks;
+pub mod telemetry;
+pub mod trace;
+
+pub use crate::config::{HostConfig, LifeConfig, LogFormat};
+pub use crate::error::ServeError;
+pub use process::Process;
+pub use readiness::{Component, Readiness, Report, State};
+pub use tasks::Tasks;

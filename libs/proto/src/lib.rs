@@ -13,7 +13,7 @@ mod redacted {
 macro_rules! generated {
     ($(#[$doc:meta])* $vis:vis mod $name:ident = $file:literal) => {
         $(#[$doc])*
-        #[allow(clippy::all, clippy::pedantic, missing_docs, unreachable_pub, reason = "generated code keeps its own style")]
+        #[allow(clippy::all, clippy::pedantic, clippy::allow_attributes_without_reason, missing_docs, unreachable_pub, reason = "generated code keeps its own style")]
         $vis mod $name {
             include!(concat!("generated/", $file));
         }

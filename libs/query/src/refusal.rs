@@ -36,10 +36,13 @@ pub(crate) fn fields(at: usize, detail: impl Into<Cow<'static, str>>) -> Error {
     positioned("FIELDS_INVALID", "fields", at, detail.into())
 }
 
+/// The reason of [`not_indexed`].
+pub(crate) const NOT_INDEXED: &str = "FIELD_NOT_INDEXED";
+
 /// 422: possible with an index only, and the set is too large to do without.
 pub(crate) fn not_indexed(object: &str, name: &str) -> Error {
     let detail = format!("{name} is not indexed, and there are too many records to filter or sort by it");
-    Error::new(Code::Unprocessable, "FIELD_NOT_INDEXED", detail)
+    Error::new(Code::Unprocessable, NOT_INDEXED, detail)
         .with_metadata("field", name)
         .with_metadata("object", object)
         .with_metadata("action", "index")
@@ -54,6 +57,12 @@ pub(crate) fn token_mismatch() -> Error {
 /// 400: not a page token of ours.
 pub(crate) fn token_invalid() -> Error {
     Error::malformed("PAGE_TOKEN_INVALID", "not a page token").with_metadata("parameter", "page_token")
+}
+
+/// 400: a page size that no page has.
+pub(crate) fn page_size(max: usize) -> Error {
+    Error::malformed("PAGE_SIZE_INVALID", format!("page_size is between 1 and {max}"))
+        .with_metadata("parameter", "page_size")
 }
 
 fn positioned(reason: &'static str, parameter: &'static str, at: usize, detail: Cow<'static, str>) -> Error {

@@ -1,1 +1,18 @@
 #![doc = include_str!("../README.md")]
+
+mod body;
+mod channel;
+mod config;
+pub mod fields;
+pub mod identity;
+mod pool;
+pub mod raw;
+mod retry;
+mod tokens;
+
+pub use crate::channel::{Channel, ConnectError, DEFAULT_DEADLINE, Idempotent, connect};
+pub use crate::config::{FieldsPeer, IdentityPeer, RecordsPeer, ServiceSecret};
+
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ mod workspace;
 pub use process::ProcessId;
 pub use progress::Progress;
 pub use secrets::Secrets;
+pub use state::write_private;
 pub use workspace::{Purpose, Workspace};
 
 /// This machine cannot give what was asked for, and no retry will change that: a command exits with code 3.

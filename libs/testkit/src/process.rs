@@ -137,11 +137,8 @@ mod tests {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
-        std::io::BufRead::read_line(
-            &mut std::io::BufReader::new(child.stdout.take().unwrap()),
-            &mut line,
-        )
-        .unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+            .unwrap();
         let process = ProcessId::of(child.id()).unwrap();
         process.stop(Signal::TERM, Duration::from_millis(100)).unwrap();
         assert!(!process.alive());

@@ -1,6 +1,7 @@
 //! Random passwords that outlive a restart: made once, kept beside the state, readable by the owner only.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,10 @@ impl Secrets {
         if let Some(value) = self.values.get(name) {
             return Ok(value.clone());
         }
-        let value = random_bytes::<32>()?.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let mut value = String::new();
+        for byte in random_bytes::<32>()? {
+            write!(value, "{byte:02x}")?;
+        }
         self.values.insert(name.to_owned(), value.clone());
         write_private(&self.file, &serde_json::to_vec_pretty(&self.values)?)?;
         Ok(value)

@@ -65,8 +65,11 @@ fn setpriv() -> Option<&'static Path> {
 
 type Answer = std::io::Result<u32>;
 
+/// A command to spawn, and where its process id goes.
+type Request = (Command, Sender<Answer>);
+
 fn spawn(command: Command) -> Result<u32> {
-    static THREAD: OnceLock<Mutex<Sender<(Command, Sender<Answer>)>>> = OnceLock::new();
+    static THREAD: OnceLock<Mutex<Sender<Request>>> = OnceLock::new();
     let thread = THREAD.get_or_init(|| {
         let (sender, receiver) = channel();
         std::thread::spawn(move || serve(&receiver));
@@ -78,7 +81,7 @@ fn spawn(command: Command) -> Result<u32> {
     Ok(answered.recv().context("the spawner thread has ended")??)
 }
 
-fn serve(requests: &Receiver<(Command, Sender<Answer>)>) {
+fn serve(requests: &Receiver<Request>) {
     let mut children: Vec<Child> = Vec::new();
     loop {
         match requests.recv_timeout(Duration::from_millis(100)) {
@@ -102,29 +105,28 @@ fn serve(requests: &Receiver<(Command, Sender<Answer>)>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+
     use super::*;
     use rustix::process::Signal;
+
+    fn sleeper(dir: &Path) -> ProcessId {
+        let daemon = Daemon {
+            program: Path::new("/bin/sleep"),
+            arguments: vec!["60".to_owned()],
+            environment: Vec::new(),
+            directory: dir,
+            log: &dir.join("log"),
+            account: None,
+            tied: Some("TERM"),
+        };
+        daemon.start().unwrap()
+    }
 
     #[test]
     fn a_tied_process_outlives_the_thread_that_asked_for_it() {
         let dir = crate::state::scratch("spawner");
-        let process = std::thread::scope(|scope| {
-            scope
-                .spawn(|| {
-                    let daemon = Daemon {
-                        program: Path::new("/bin/sleep"),
-                        arguments: vec!["60".to_owned()],
-                        environment: Vec::new(),
-                        directory: &dir,
-                        log: &dir.join("log"),
-                        account: None,
-                        tied: Some("TERM"),
-                    };
-                    daemon.start().unwrap()
-                })
-                .join()
-                .unwrap()
-        });
+        let process = std::thread::scope(|scope| scope.spawn(|| sleeper(&dir)).join().unwrap());
         // A signal sent at the thread's end would have arrived before these two round trips through the spawner.
         for _ in 0..2 {
             spawn(Command::new("/bin/true")).unwrap();
@@ -132,6 +134,39 @@ mod tests {
         assert!(process.alive());
         process.stop(Signal::TERM, Duration::from_secs(5)).unwrap();
         assert!(!process.alive());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    const PRETEND: &str = "TESTKIT_PRETEND_PARENT";
+
+    /// Not a test of its own: the next one runs this binary again as a parent that will be killed.
+    #[test]
+    #[expect(clippy::print_stdout, reason = "the answer to the test that runs it")]
+    fn a_pretend_parent_starts_a_tied_process() {
+        if let Some(dir) = std::env::var_os(PRETEND) {
+            println!("\ntied {}", sleeper(Path::new(&dir)).pid());
+            std::thread::sleep(Duration::from_secs(60));
+        }
+    }
+
+    #[test]
+    fn a_tied_process_ends_when_its_parent_is_killed() {
+        let dir = crate::state::scratch("parent");
+        let mut parent = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "spawner::tests::a_pretend_parent_starts_a_tied_process"])
+            .env(PRETEND, &dir)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines();
+        let pid = lines.find_map(|line| line.unwrap().strip_prefix("tied ")?.parse().ok()).unwrap();
+        let child = ProcessId::of(pid).unwrap();
+        // `setpriv` must have become the program: before that there is nothing to end it.
+        let running = || Ok(std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap().trim() == "sleep");
+        crate::Progress::silent().wait("sleep", Duration::from_secs(10), running).unwrap();
+        parent.kill().unwrap();
+        parent.wait().unwrap();
+        crate::Progress::silent().wait("the end", Duration::from_secs(10), || Ok(!child.alive())).unwrap();
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -89,7 +89,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(file: &Path) -> Result<Option<T>> {
 }
 
 /// Writes `file` with mode 0600 in one step: a reader sees the old or the new content, never a part.
-pub(crate) fn write_private(file: &Path, content: &[u8]) -> Result<()> {
+pub fn write_private(file: &Path, content: &[u8]) -> Result<()> {
     let next = file.with_extension("next");
     let write = || -> std::io::Result<()> {
         // A leftover with a wider mode would keep that mode.
@@ -124,7 +124,7 @@ mod tests {
     fn a_change_is_seen_by_the_next_reader() {
         let dir = StateDir::open(scratch("state")).unwrap();
         let lock = dir.lock().unwrap();
-        dir.change(|state| drop(state.ports.insert("gateway".to_owned(), 8080))).unwrap();
+        dir.change(|state| state.ports.extend([("gateway".to_owned(), 8080)])).unwrap();
         drop(lock);
         assert_eq!(dir.load().unwrap().ports.get("gateway"), Some(&8080));
         std::fs::remove_dir_all(dir.path()).unwrap();

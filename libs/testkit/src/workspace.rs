@@ -39,9 +39,13 @@ impl Workspace {
         Ok(Self { root, target })
     }
 
-    /// The checkout this crate was built from.
+    /// The checkout this crate was built from; like cargo, it takes its output to `CARGO_TARGET_DIR` when that is set.
     pub fn here() -> Result<Self> {
-        Self::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        let here = Self::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))?;
+        Ok(match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(target) => Self { target: here.root.join(target), ..here },
+            None => here,
+        })
     }
 
     /// The root of the checkout.
@@ -62,10 +66,10 @@ impl Workspace {
         })
     }
 
-    /// Eight hex digits that tell this checkout from others on the machine.
+    /// Eight hex digits that tell this checkout's output from others on the machine.
     pub(crate) fn mark(&self) -> String {
         let mut hasher = DefaultHasher::new();
-        self.root.hash(&mut hasher);
+        self.target.hash(&mut hasher);
         format!("{:08x}", hasher.finish() & 0xffff_ffff)
     }
 }

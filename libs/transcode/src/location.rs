@@ -16,7 +16,8 @@ impl Location {
         let mut rest = template;
         while let Some((literal, tail)) = rest.split_once('{') {
             let (name, tail) = tail.split_once('}').ok_or("the location has an open brace")?;
-            let field = find(name).ok_or_else(|| format!("the location's `{name}` is no text of the answer"))?;
+            let field =
+                find(name).ok_or_else(|| format!("the location's `{name}` is no text of the answer"))?;
             parts.push((literal.to_owned(), Some(field)));
             rest = tail;
         }

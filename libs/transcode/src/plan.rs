@@ -105,7 +105,10 @@ pub(crate) struct RequestPlan {
 pub(crate) enum Body {
     None,
     /// The body is this field.
-    Field { field: usize, message: MessageId },
+    Field {
+        field: usize,
+        message: MessageId,
+    },
     /// The body is the request without what the path binds.
     Whole,
 }
@@ -389,7 +392,8 @@ fn response_plan(
     let body = match rule.response_body.as_str() {
         "" => None,
         name => {
-            let at = message.by_name(name).ok_or_else(|| format!("the response body `{name}` is no field"))?;
+            let at =
+                message.by_name(name).ok_or_else(|| format!("the response body `{name}` is no field"))?;
             match (message.fields[at].kind, message.fields[at].shape) {
                 (Kind::Message(inner), Shape::Explicit) => Some((at, inner)),
                 _ => return Err(format!("the response body `{name}` is no message")),

@@ -169,7 +169,8 @@ fn decoded<'p>(method: usize, values: &[&'p str]) -> Match<'p> {
 impl Node {
     fn child(&mut self, segment: &str) -> Result<&mut Self, RouteError> {
         if let Some(name) = segment.strip_prefix('{') {
-            let name = name.strip_suffix('}').ok_or(RouteError::Template("a parameter is a whole segment"))?;
+            let name =
+                name.strip_suffix('}').ok_or(RouteError::Template("a parameter is a whole segment"))?;
             if name.is_empty() || name.contains(['{', '}', '=', '*', '.']) {
                 return Err(RouteError::Template("a parameter is the name of a field"));
             }
@@ -250,7 +251,8 @@ mod tests {
 
     #[test]
     fn a_verb_suffix_is_no_part_of_the_parameter() {
-        let router = router(&[(Verb::Get, "/a/{id}"), (Verb::Post, "/a/{id}:restore"), (Verb::Post, "/a:go")]);
+        let router =
+            router(&[(Verb::Get, "/a/{id}"), (Verb::Post, "/a/{id}:restore"), (Verb::Post, "/a:go")]);
         assert_eq!(router.find("POST", "/a/1:restore"), found(1, &["1"]));
         assert_eq!(router.find("POST", "/a:go"), found(2, &[]));
         assert_eq!(router.find("GET", "/a/1:restore"), Match::MethodNotAllowed(vec![Verb::Post]));

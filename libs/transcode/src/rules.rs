@@ -1,9 +1,9 @@
 //! The rules of `buf.validate`: compiled from the descriptors, checked on values.
 
 use prost::Message;
+use proto::buf_validate::FieldRules;
 use proto::buf_validate::field_rules::Type;
 use proto::buf_validate::string_rules::WellKnown;
-use proto::buf_validate::FieldRules;
 
 use crate::schema::{FieldPlan, Kind, Shape};
 use crate::violation::Reason;
@@ -199,7 +199,9 @@ pub(crate) fn check_absent(field: &FieldPlan) -> Result<(), Fault> {
     match field.shape {
         Shape::Repeated if rules.min_items > 0 => check_items(rules, 0),
         Shape::Implicit => match field.kind {
-            Kind::String => rules.value.check_text("").map_err(|_| (Reason::Required, "is required".to_owned())),
+            Kind::String => {
+                rules.value.check_text("").map_err(|_| (Reason::Required, "is required".to_owned()))
+            }
             Kind::Double => rules.value.check_double(0.0),
             _ => rules.value.check_integer(0),
         },

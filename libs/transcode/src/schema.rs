@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use prost_types::field_descriptor_proto::Type;
 use proto::common::v1::JsonKind;
 use proto::descriptor::{EnumDescriptor, FieldDescriptor, FileDescriptorSet, MessageDescriptor};
 use proto::google_api::FieldBehavior;
-use prost_types::field_descriptor_proto::Type;
 
 use crate::docs::Docs;
 use crate::plan::CompileError;
@@ -39,6 +39,8 @@ pub(crate) struct MessagePlan {
     pub(crate) doc: String,
     /// In the order of declaration, which is the order of the JSON.
     pub(crate) fields: Vec<FieldPlan>,
+    /// What is needed to find the fields on the wire, apart from the rest for the sake of the caches.
+    pub(crate) on_wire: Vec<OnWire>,
     /// Sorted by number.
     numbers: Vec<(u32, u16)>,
     /// Sorted by name.
@@ -56,12 +58,20 @@ impl MessagePlan {
     /// `hint`: the field after the last one found; messages are written in order.
     #[inline]
     pub(crate) fn by_number(&self, number: u32, hint: usize) -> Option<usize> {
-        if self.fields.get(hint).is_some_and(|field| field.number == number) {
+        if self.on_wire.get(hint).is_some_and(|field| field.number == number) {
             return Some(hint);
         }
         let at = self.numbers.binary_search_by_key(&number, |(n, _)| *n).ok()?;
         Some(usize::from(self.numbers[at].1))
     }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OnWire {
+    number: u32,
+    /// Of one element, unpacked.
+    pub(crate) wire_type: u8,
+    pub(crate) repeated: bool,
 }
 
 #[derive(Debug)]
@@ -154,7 +164,8 @@ pub(crate) struct EnumValuePlan {
 
 impl EnumPlan {
     pub(crate) fn name(&self, number: i32) -> Option<&str> {
-        let guess = self.values.get(usize::try_from(number).ok()?).filter(|v| v.number == number);
+        // Most enums count from zero without a gap.
+        let guess = self.values.get(number as usize).filter(|v| v.number == number);
         guess.or_else(|| self.values.iter().find(|v| v.number == number)).map(|v| v.name.as_str())
     }
 
@@ -175,11 +186,6 @@ impl Schema {
             Some(Named::Message(id)) => Some(*id),
             _ => None,
         }
-    }
-
-    /// The name of a message by its id.
-    pub(crate) fn name_of(&self, id: MessageId) -> &str {
-        &self.messages[id].full_name
     }
 
     pub(crate) fn compile(set: &FileDescriptorSet) -> Result<Self, CompileError> {
@@ -215,6 +221,11 @@ impl Schema {
                 let message = &mut schema.messages[id];
                 message.numbers.push((plan.number, place));
                 message.names.push((plan.name.clone(), place));
+                message.on_wire.push(OnWire {
+                    number: plan.number,
+                    wire_type: plan.kind.wire_type(),
+                    repeated: matches!(plan.shape, Shape::Repeated | Shape::Map),
+                });
                 message.fields.push(plan);
             }
             schema.messages[id].numbers.sort_unstable();
@@ -250,9 +261,10 @@ impl Schema {
             short_name: below.replace('.', ""),
             doc: docs.get(&path),
             fields: Vec::new(),
+            on_wire: Vec::new(),
             numbers: Vec::new(),
             names: Vec::new(),
-            map_entry: message.options.is_some_and(|options| options.map_entry),
+            map_entry: message.options.as_ref().is_some_and(|options| options.map_entry),
         });
         open.push((id, message, path, docs.clone()));
     }

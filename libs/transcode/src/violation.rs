@@ -9,22 +9,39 @@ pub const MAX_VIOLATIONS: usize = 256;
 /// Why a value was refused; printed as its SCREAMING_SNAKE name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
+    /// The object has no such member.
     UnknownField,
+    /// The method has no such query parameter.
     UnknownParameter,
+    /// A query parameter that holds one value was sent again.
     RepeatedParameter,
+    /// Not percent-encoded UTF-8.
     MalformedParameter,
+    /// Another JSON type is wanted.
     TypeMismatch,
+    /// A number outside its limits.
     OutOfRange,
+    /// None of the named values.
     EnumValueUnknown,
+    /// Text with U+0000.
     NulCharacter,
+    /// Not sent, or empty where something must stand.
     Required,
+    /// Too few characters.
     TooShort,
+    /// Too many characters or bytes.
     TooLong,
+    /// Not 8-4-4-4-12.
     UuidInvalid,
+    /// Not RFC 3339.
     TimestampInvalid,
+    /// Not base64.
     Base64Invalid,
+    /// A list that is too short.
     TooFewItems,
+    /// A list or map that is too long.
     TooManyItems,
+    /// An element that stands in the list before.
     ItemsNotUnique,
 }
 
@@ -64,6 +81,7 @@ impl fmt::Display for Reason {
 pub struct Violation {
     /// In a body: a JSON pointer (RFC 6901). In a query: the parameter's name.
     pub place: String,
+    /// What programs tell violations apart by.
     pub reason: Reason,
     /// For people; never repeats the value.
     pub detail: String,
@@ -102,11 +120,6 @@ impl<'a> Violations<'a> {
             let place = self.pointer();
             self.found.push(Violation { place, reason, detail: detail.into() });
         }
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.found.len()
     }
 
     pub(crate) fn into_found(self) -> Vec<Violation> {

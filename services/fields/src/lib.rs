@@ -1,1 +1,90 @@
 #![doc = include_str!("../README.md")]
+
+mod config;
+mod consumers;
+mod fields;
+mod grpc;
+
+use auth::{Gate, Verifier};
+use db::{Db, Migrations, WorkerDb};
+use events::{Relay, Wake, broadcast};
+use host::{HostConfig, Process, ServeError};
+use ids::Clock;
+use proto::fields::v1::fields_service_server::FieldsServiceServer;
+use rpc::identity::Identity;
+use tonic::service::Routes;
+
+pub use crate::config::Config;
+use crate::consumers::permissions;
+
+/// The role's part of variable names.
+pub const ROLE: &str = "FIELDS";
+
+/// The migrations of the schema `fields`.
+pub const MIGRATIONS: Migrations = db::migrations!(
+    "fields",
+    ["0100_create_object_version", "0101_create_field_definition", "0102_create_slot_use"]
+);
+
+/// Connections of the worker role: relay, retries.
+const WORKER_CONNECTIONS: u32 = 3;
+
+/// The service: what its operations work with. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Service {
+    gate: Gate,
+    db: Db,
+    clock: Clock,
+    wake: Wake,
+}
+
+impl Service {
+    /// A service that admits calls by `gate`; its events wait for a relay.
+    pub fn new(gate: Gate, db: Db, clock: Clock) -> Self {
+        Self { gate, db, clock, wake: Wake::default() }
+    }
+}
+
+/// Runs the role until the process stops.
+pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
+    let db = Db::new(&config.database, "fields").map_err(|e| ServeError::start("database", e))?;
+    let worker = WorkerDb::new(&config.database, "fields", WORKER_CONNECTIONS)
+        .map_err(|e| ServeError::start("database", e))?;
+    let channel = config.identity.connect().map_err(|e| ServeError::start("identity", e))?;
+    let identity = Identity::new(channel, None, process.clock.clone());
+    let verifier = Verifier::new(process.clock.clone());
+    let gate = Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
+
+    let schema = db.clone();
+    process.readiness.watch("database", move || {
+        let db = schema.clone();
+        async move { db.check_schema(&MIGRATIONS).await }
+    });
+    let relay = Relay::new(worker.clone(), config.broker.clone(), "fields", process.clock.clone());
+    let (wake, relay_status) = (relay.wake(), relay.status());
+    process.readiness.watch_beside("relay", move || std::future::ready(relay_status.check()));
+    process.tasks.spawn("fields.relay", relay.run(process.shutdown.clone()));
+    let consume = permissions::FENCE.run(
+        db.clone(),
+        worker.clone(),
+        config.broker.clone(),
+        process.clock.clone(),
+        permissions::RaiseFence,
+        process.shutdown.clone(),
+    );
+    process.tasks.spawn("fields.permissions", consume);
+    let held = gate.clone();
+    let forget = broadcast::subscribe(
+        config.broker,
+        "fields.gate",
+        permissions::PATTERNS,
+        move |notice| permissions::forget(&held, notice),
+        process.shutdown.clone(),
+    );
+    process.tasks.spawn("fields.gate", forget);
+
+    let service = Service { gate, db: db.clone(), clock: process.clock.clone(), wake };
+    let served = host::grpc::serve(process, &host, Routes::new(FieldsServiceServer::new(service))).await;
+    db.close().await;
+    served
+}

@@ -1,1 +1,86 @@
 #![doc = include_str!("../README.md")]
+
+mod app;
+mod call;
+mod config;
+mod credentials;
+mod documents;
+mod limits;
+mod reply;
+mod stream;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use transcode::{Api, DocumentInfo};
+
+pub use crate::config::Config;
+
+/// The role's name in variables.
+pub const ROLE: &str = "GATEWAY";
+
+/// Why the gateway cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The contract cannot be served: a defect of the build.
+    #[error("the contract cannot be served")]
+    Contract(#[from] transcode::CompileError),
+    /// A URL of another service is none.
+    #[error("a service's URL")]
+    Peer(#[from] rpc::ConnectError),
+    /// The Redis URL is none.
+    #[error("GLOBCRM_GATEWAY_REDIS_URL")]
+    Redis(#[from] redis::RedisError),
+    /// The process could not serve.
+    #[error(transparent)]
+    Host(#[from] host::ServeError),
+}
+
+/// The OpenAPI document as the gateway serves it.
+pub fn openapi() -> Result<String, transcode::CompileError> {
+    Ok(document(&Api::compile(proto::DESCRIPTORS)?))
+}
+
+fn document(api: &Api) -> String {
+    api.openapi(&DocumentInfo {
+        title: "GlobCRM",
+        version: env!("CARGO_PKG_VERSION"),
+        description: "The REST API of GlobCRM. Every operation is an RPC of the services, seen over HTTP.",
+        server: "/",
+    })
+}
+
+/// Runs the gateway until the process stops.
+pub async fn serve(config: Config, life: host::LifeConfig, process: host::Process) -> Result<(), ServeError> {
+    let api = Api::compile(proto::DESCRIPTORS)?;
+    let openapi = document(&api);
+    let clock = process.clock.clone();
+    let identity_channel = config.identity.connect()?;
+    let identity = rpc::identity::Identity::new(identity_channel.clone(), None, clock.clone());
+    let verifier = auth::Verifier::new(clock.clone());
+    let gate = auth::Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
+    let limits = limits::Limits::new(config.redis_url.as_ref(), clock.clone())?;
+    let listen = config.listen;
+    let app = Arc::new(app::App {
+        api,
+        openapi,
+        channels: HashMap::from([
+            ("globcrm.identity.v1.IdentityService", identity_channel),
+            ("globcrm.fields.v1.FieldsService", config.fields.connect()?),
+            ("globcrm.records.v1.RecordsService", config.records.connect()?),
+        ]),
+        credentials: credentials::Credentials { identity, gate },
+        limits,
+        in_flight: Semaphore::new(config.max_in_flight),
+        clock,
+        config,
+    });
+    let watched = app.clone();
+    process.readiness.watch_beside("rate-limits", move || {
+        let shared = watched.config.redis_url.is_none() || watched.limits.is_shared();
+        async move { if shared { Ok(()) } else { Err("Redis does not answer; each gateway counts for itself".to_owned()) } }
+    });
+    let router = axum::Router::new().fallback(app::handle).with_state(app);
+    Ok(host::http::serve(process, &life, listen, router).await?)
+}

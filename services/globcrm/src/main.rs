@@ -1,1 +1,69 @@
-fn main() {}
+#![doc = include_str!("../README.md")]
+#![allow(clippy::print_stdout, reason = "a command-line tool speaks on standard output")]
+
+mod configuration;
+mod demo;
+mod healthcheck;
+mod migrate;
+mod openapi;
+mod roles;
+
+use clap::{Parser, Subcommand};
+
+/// GlobCRM: a multi-tenant CRM back end.
+#[derive(Parser, Debug)]
+#[command(name = "globcrm", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the gateway: the public REST API
+    Gateway,
+    /// Run identity: organisations, users, roles, sessions, keys
+    Identity,
+    /// Run fields: custom-field definitions
+    Fields,
+    /// Run records: contacts, companies, imports
+    Records,
+    /// Run the whole fleet in one process
+    All,
+    /// Make roles and schemas, and bring them to this version
+    Migrate {
+        /// Take everything back instead; data are lost
+        #[arg(long)]
+        down: bool,
+    },
+    /// Documents, checks and prints configuration
+    #[command(subcommand)]
+    Config(configuration::Command),
+    /// Print the OpenAPI document of the REST API
+    Openapi,
+    /// Exit 0 when this URL answers 200 (for containers without a shell)
+    Healthcheck {
+        /// For example http://127.0.0.1:9090/readyz
+        url: String,
+    },
+    /// Load demo data for two organisations through the REST API
+    Demo,
+}
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match Cli::parse().command {
+            Command::Gateway => roles::run(&[roles::Role::Gateway]).await,
+            Command::Identity => roles::run(&[roles::Role::Identity]).await,
+            Command::Fields => roles::run(&[roles::Role::Fields]).await,
+            Command::Records => roles::run(&[roles::Role::Records]).await,
+            Command::All => roles::run(&roles::Role::ALL).await,
+            Command::Migrate { down } => migrate::run(down).await,
+            Command::Config(command) => configuration::run(command),
+            Command::Openapi => openapi::run(),
+            Command::Healthcheck { url } => healthcheck::run(&url).await,
+            Command::Demo => demo::run().await,
+        }
+    })
+}

@@ -1,1 +1,89 @@
 #![doc = include_str!("../README.md")]
+
+mod answer;
+mod api_keys;
+mod call;
+mod changes;
+mod config;
+mod directory;
+mod entropy;
+mod grpc;
+mod identity;
+mod jobs;
+mod page;
+mod passwords;
+mod permissions;
+mod reach;
+mod refusals;
+mod roles;
+mod secrets;
+mod sessions;
+mod teams;
+mod tenants;
+mod throttle;
+mod users;
+
+use db::{Db, WorkerDb};
+use host::{HostConfig, Process, ServeError};
+
+pub use changes::Settle;
+pub use config::{Config, PasswordConfig};
+pub use entropy::Entropy;
+pub use grpc::Grpc;
+pub use identity::{Identity, Parts};
+
+/// The role: `GLOBCRM_IDENTITY_…`.
+pub const ROLE: &str = "IDENTITY";
+
+/// The schema, the process and the source of events.
+const SERVICE: &str = "identity";
+/// Connections of the worker pool: the relay's.
+const WORKER_CONNECTIONS: u32 = 3;
+
+/// The schema's migrations.
+pub const MIGRATIONS: db::Migrations = db::migrations!(
+    "identity",
+    [
+        "0100_create_directory",
+        "0101_create_tenant",
+        "0102_create_user",
+        "0103_create_role",
+        "0104_create_session",
+        "0105_create_api_key",
+        "0106_create_audit_log",
+        "0107_create_login_throttle",
+    ]
+);
+
+/// Serves until the process stops.
+pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
+    let db = Db::new(&config.database, SERVICE).map_err(|e| ServeError::start("the database pool", e))?;
+    let worker_db = WorkerDb::new(&config.database, SERVICE, WORKER_CONNECTIONS)
+        .map_err(|e| ServeError::start("the worker's pool", e))?;
+    let parts = Parts::of(&config, db.clone(), process.clock.clone());
+    let identity = Identity::new(parts).map_err(|e| ServeError::start("the service's parts", e))?;
+
+    let checked = db.clone();
+    process.readiness.watch("database", move || {
+        let db = checked.clone();
+        async move { db.check_schema(&MIGRATIONS).await }
+    });
+    let relay = events::Relay::new(worker_db.clone(), config.broker, SERVICE, process.clock.clone());
+    let status = relay.status();
+    process.readiness.watch_beside("relay", move || {
+        let state = status.check();
+        async move { state }
+    });
+    drop(process.tasks.spawn("identity.relay", relay.run(process.shutdown.clone())));
+    let (cleaning, shutdown) = (identity.clone(), process.shutdown.clone());
+    process.tasks.supervise("identity.cleanup", move || {
+        let (identity, shutdown) = (cleaning.clone(), shutdown.clone());
+        async move { jobs::cleanup::run(&identity, shutdown).await }
+    });
+
+    let routes = tonic::service::Routes::new(Grpc::new(identity).server());
+    let served = host::grpc::serve(process, &host, routes).await;
+    db.close().await;
+    worker_db.close().await;
+    served
+}

@@ -1,1 +1,39 @@
 #![doc = include_str!("../README.md")]
+
+mod companies;
+mod config;
+mod consumers;
+mod contacts;
+mod grpc;
+mod jobs;
+mod links;
+mod record;
+mod service;
+
+pub use config::Config;
+pub use service::{AskPeople, FetchDefinitions, Parts, Service, serve};
+
+use db::Migrations;
+use record::Object;
+use service::App;
+
+/// The role's part of variable names.
+pub const ROLE: &str = "RECORDS";
+
+/// The migrations of the schema `records`; those of uploads and imports begin at 0150.
+pub const MIGRATIONS: Migrations = db::migrations!(
+    "records",
+    [
+        "0100_create_contacts",
+        "0101_create_companies",
+        "0102_create_contact_company",
+        "0103_create_record_sides",
+        "0104_create_change",
+        "0105_create_purge_due",
+    ]
+);
+
+/// The object of this name, if its records are kept here.
+fn object(name: &str) -> Option<&'static Object> {
+    [&contacts::CONTACT, &companies::COMPANY].into_iter().find(|object| object.name == name)
+}

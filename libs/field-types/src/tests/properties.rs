@@ -18,6 +18,8 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         (-1_000_000_i32..1_000_000, 0_u8..6).prop_map(|(n, d)| json!(f64::from(n) / 10_f64.powi(d.into()))),
+        (-999_999_999_999_999_i64..=999_999_999_999_999, 0_i32..40)
+            .prop_map(|(n, d)| format!("{n}e-{d}").parse::<f64>().map_or(Value::Null, Value::from)),
         any::<bool>().prop_map(Value::from),
         prop::collection::vec(prop::sample::select(vec!["gold", "silver", "tin", "x"]), 0..4)
             .prop_map(Value::from),
@@ -30,7 +32,7 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
     fn parsing_never_panics_and_changes_nothing_canonical(value in any_value()) {

@@ -41,6 +41,7 @@ fn json_values_become_canonical() {
         (Decimal, json!(5.0), json!(5)),
         (Decimal, json!(-0.0), json!(0)),
         (Decimal, json!(0.1), json!(0.1)),
+        (Decimal, json!(1e-15), json!(1e-15)),
         (Decimal, json!(123_456_789_012_345_i64), json!(123_456_789_012_345_i64)),
         (
             Money,
@@ -74,7 +75,7 @@ fn json_values_become_canonical() {
 #[test]
 fn json_values_are_refused_with_their_reason() {
     use FieldType::*;
-    let cases: [(FieldType, Value, &[&str]); 45] = [
+    let cases: [(FieldType, Value, &[&str]); 47] = [
         (Text, json!(5), &["TYPE_MISMATCH"]),
         (Text, json!("a\0b"), &["TEXT_NUL"]),
         (Text, json!("a\u{1b}b"), &["TEXT_CONTROL_CHARACTER"]),
@@ -90,6 +91,8 @@ fn json_values_are_refused_with_their_reason() {
         (Decimal, json!(0.123_456_789_012_345_6), &["DECIMAL_TOO_PRECISE"]),
         (Decimal, json!(1_234_567_890_123_456_i64), &["DECIMAL_TOO_PRECISE"]),
         (Decimal, json!(1e15), &["DECIMAL_TOO_PRECISE"]),
+        (Decimal, json!(1e-16), &["DECIMAL_TOO_PRECISE"]),
+        (Decimal, json!(5.416_063_796_462_17e-45), &["DECIMAL_TOO_PRECISE"]),
         (Money, json!(5), &["TYPE_MISMATCH"]),
         (Money, json!({}), &["FIELD_REQUIRED/amount_minor", "FIELD_REQUIRED/currency"]),
         (

@@ -79,7 +79,8 @@ impl<'a> Parser<'a> {
 
     fn field(&mut self) -> Result<String, Error> {
         let rest = self.rest();
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(rest.len());
+        let end =
+            rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(rest.len());
         let name = &rest[..end];
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         if !is_name || matches!(name, "AND" | "OR" | "NOT") {

@@ -31,7 +31,12 @@ pub(crate) enum Source<'a> {
 
 impl<'a> Schema<'a> {
     /// The field called `name`; a hidden one answers exactly as one that does not exist.
-    pub(crate) fn field(&self, parameter: &'static str, at: usize, name: &'a str) -> Result<Named<'a>, Error> {
+    pub(crate) fn field(
+        &self,
+        parameter: &'static str,
+        at: usize,
+        name: &'a str,
+    ) -> Result<Named<'a>, Error> {
         let source = match name.strip_prefix("custom.") {
             Some(key) if self.table.has_custom => {
                 self.custom.iter().find(|field| field.key == key).map(Source::Custom)

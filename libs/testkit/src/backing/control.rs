@@ -24,7 +24,15 @@ impl<'a> Control<'a> {
             bail!("{} comes from the environment: faults are not ours to make", self.service.name());
         }
         let mut state = self.backing.dir.load()?;
-        state.instances.remove(&self.service).with_context(|| format!("no {} is recorded", self.service.name()))
+        state
+            .instances
+            .remove(&self.service)
+            .with_context(|| format!("no {} is recorded", self.service.name()))
+    }
+
+    /// Whether it speaks its protocol on its port right now.
+    pub fn answers(&self) -> Result<bool> {
+        Ok(probe::ready(self.service, &self.instance()?))
     }
 
     /// `kill -9`, returning when it is dead. Its epmd stays, as after a crash.

@@ -45,7 +45,8 @@ impl Docker {
         progress: &Progress,
     ) -> Result<Self> {
         // Published ports are looked for on this machine's loopback.
-        let remote = std::env::var_os("DOCKER_HOST").is_some_and(|host| !host.to_string_lossy().starts_with("unix://"));
+        let remote = std::env::var_os("DOCKER_HOST")
+            .is_some_and(|host| !host.to_string_lossy().starts_with("unix://"));
         if remote {
             bail!("the Docker engine is on another machine");
         }
@@ -75,8 +76,11 @@ impl Docker {
     /// Chooses ports and passwords; the caller holds the lock of `dir`.
     pub(super) fn prepare(mut self, dir: &StateDir) -> Result<Self> {
         let known = dir.load()?.ports;
-        let wanted: Vec<_> =
-            self.services.iter().map(|service| (service.name(), known.get(service.name()).copied())).collect();
+        let wanted: Vec<_> = self
+            .services
+            .iter()
+            .map(|service| (service.name(), known.get(service.name()).copied()))
+            .collect();
         self.ports = ports::choose(&wanted)?;
         dir.change(|state| state.ports.extend(self.ports.clone()))?;
         let mut secrets = Secrets::open(dir.path())?;
@@ -97,7 +101,9 @@ impl Docker {
         }
         let test = self.purpose == Purpose::Test;
         let (inner, mount, variable, arguments) = match service {
-            Service::Postgres => (5432, "/var/lib/postgresql/data", "POSTGRES_PASSWORD", postgres_arguments(test)),
+            Service::Postgres => {
+                (5432, "/var/lib/postgresql/data", "POSTGRES_PASSWORD", postgres_arguments(test))
+            }
             Service::Rabbitmq => (5672, "/var/lib/rabbitmq", "RABBITMQ_DEFAULT_PASS", Vec::new()),
             Service::Redis => (6379, "/data", "REDIS_PASSWORD", redis_arguments(test)),
         };
@@ -121,7 +127,15 @@ impl Docker {
         if service == Service::Rabbitmq {
             self.import_definitions(&name)?;
         }
-        Ok(Instance { source: Source::Docker, url, process: None, helper: None, container: Some(name), log: None, tied_to: None })
+        Ok(Instance {
+            source: Source::Docker,
+            url,
+            process: None,
+            helper: None,
+            container: Some(name),
+            log: None,
+            tied_to: None,
+        })
     }
 
     fn import_definitions(&self, name: &str) -> Result<()> {

@@ -9,7 +9,10 @@ use crate::http;
 use crate::progress::Progress;
 use crate::workspace::Workspace;
 
-#[expect(clippy::disallowed_methods, reason = "testkit starts the fleet, it is not configured by libs/config")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "testkit starts the fleet, it is not configured by libs/config"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -120,8 +120,12 @@ pub struct Backing {
 
 impl std::fmt::Debug for Backing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let sources: BTreeMap<_, _> = self.urls.iter().map(|(service, (source, _))| (service, source)).collect();
-        f.debug_struct("Backing").field("purpose", &self.purpose).field("sources", &sources).finish_non_exhaustive()
+        let sources: BTreeMap<_, _> =
+            self.urls.iter().map(|(service, (source, _))| (service, source)).collect();
+        f.debug_struct("Backing")
+            .field("purpose", &self.purpose)
+            .field("sources", &sources)
+            .finish_non_exhaustive()
     }
 }
 
@@ -201,8 +205,11 @@ impl Backing {
                         let instance = plan.start(service)?;
                         // Before it is ready: if the wait fails, somebody must know what to stop.
                         record(service, &instance)?;
-                        probe::until_ready(service, &instance, progress)
-                            .with_context(|| probe::last_words(&instance))?;
+                        if let Err(error) = probe::until_ready(service, &instance, progress) {
+                            // An interruption is no fault of the server's.
+                            progress.check()?;
+                            return Err(error.context(probe::last_words(&instance)));
+                        }
                         let took = begin.elapsed().as_secs_f64();
                         progress.say(format!("{} is ready after {took:.1} s", service.name()));
                         Ok(instance)
@@ -279,10 +286,6 @@ impl Backing {
 
     pub(crate) fn dir(&self) -> &StateDir {
         &self.dir
-    }
-
-    pub(crate) fn lifetime(&self) -> Lifetime {
-        self.lifetime
     }
 
     /// Stops what this value started, and nothing else.

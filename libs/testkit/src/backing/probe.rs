@@ -26,7 +26,7 @@ pub(super) fn until_ready(service: Service, instance: &Instance, progress: &Prog
     })
 }
 
-fn ready(service: Service, instance: &Instance) -> bool {
+pub(super) fn ready(service: Service, instance: &Instance) -> bool {
     let answered = match service {
         Service::Postgres => postgres(instance),
         Service::Rabbitmq => rabbitmq(&instance.url),

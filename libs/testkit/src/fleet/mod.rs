@@ -71,9 +71,9 @@ pub struct Launch {
     pub lifetime: Lifetime,
 }
 
-/// The longest a role may take to be ready, and to end when asked.
+/// The longest a role may take to be ready, and to end when asked: above its own grace of 25 s.
 const READY_BOUND: Duration = Duration::from_secs(60);
-const STOP_BOUND: Duration = Duration::from_secs(20);
+const STOP_BOUND: Duration = Duration::from_secs(30);
 
 struct Member {
     process: ProcessId,
@@ -92,7 +92,8 @@ pub struct Fleet {
 
 impl std::fmt::Debug for Fleet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let pids: BTreeMap<_, _> = self.members.iter().map(|(role, member)| (role, member.process.pid())).collect();
+        let pids: BTreeMap<_, _> =
+            self.members.iter().map(|(role, member)| (role, member.process.pid())).collect();
         f.debug_struct("Fleet").field("pids", &pids).finish_non_exhaustive()
     }
 }
@@ -104,7 +105,8 @@ impl Fleet {
         let gateway_url = environments.gateway_url.clone();
         let mut fleet = Self { launch, members: BTreeMap::new(), progress: progress.clone(), gateway_url };
         for (&role, environment) in &environments.roles {
-            let ready_url = environments.ready_urls.get(&role).context("every role has a readiness URL")?.clone();
+            let ready_url =
+                environments.ready_urls.get(&role).context("every role has a readiness URL")?.clone();
             let process = fleet.spawn(role, environment)?;
             let member = Member { process, environment: environment.clone(), ready_url };
             fleet.members.insert(role, member);

@@ -88,6 +88,7 @@ fn a_paused_role_is_stopped_all_the_same() {
 
 #[test]
 fn a_failed_command_reports_what_it_said() {
-    let error = run_once(Path::new("/bin/ls"), "/no/such/place", &Env::new(), &Progress::silent()).unwrap_err();
+    let error =
+        run_once(Path::new("/bin/ls"), "/no/such/place", &Env::new(), &Progress::silent()).unwrap_err();
     assert!(format!("{error:#}").contains("/no/such/place"));
 }

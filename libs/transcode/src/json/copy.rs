@@ -52,9 +52,9 @@ fn object<'a>(
 ) -> Result<(), JsonError> {
     scan.open()?;
     out.put_u8(b'{');
-    let names = scan.names();
+    let mut object = scan.members();
     let mut first = true;
-    while let Some(name) = scan.member(names)? {
+    while let Some(name) = scan.member(&mut object)? {
         if !std::mem::take(&mut first) {
             out.put_u8(b',');
         }

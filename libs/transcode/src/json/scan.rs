@@ -127,6 +127,14 @@ fn hex4(bytes: &[u8], at: usize) -> Option<u32> {
     Some(value)
 }
 
+/// An object being read.
+#[derive(Debug)]
+pub(crate) struct Members {
+    /// Where its names begin among those of the open objects.
+    names: usize,
+    first: bool,
+}
+
 /// A place in a JSON text.
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {
@@ -135,14 +143,21 @@ pub(crate) struct Scanner<'a> {
     depth: usize,
     /// Names of the open objects' members with their places, innermost last.
     names: Vec<(Cow<'a, str>, usize)>,
+    /// The text is our own, so no name stands twice.
+    trusted: bool,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, JsonError> {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Self { text, position: 0, depth: 0, names: Vec::new() }),
+            Ok(text) => Ok(Self { text, position: 0, depth: 0, names: Vec::new(), trusted: false }),
             Err(error) => Err(JsonError::at(bytes, error.valid_up_to(), JsonFault::Utf8)),
         }
+    }
+
+    /// Does not look for repeated members.
+    pub(crate) fn trusted(bytes: &'a [u8]) -> Result<Self, JsonError> {
+        Ok(Self { trusted: true, ..Self::new(bytes)? })
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -208,18 +223,18 @@ impl<'a> Scanner<'a> {
         Ok(false)
     }
 
-    /// Where the names of an object about to be read begin; for [`Self::member`].
-    pub(crate) fn names(&self) -> usize {
-        self.names.len()
+    /// An object about to be read; for [`Self::member`].
+    pub(crate) fn members(&self) -> Members {
+        Members { names: self.names.len(), first: true }
     }
 
     /// The name of the next member of an open object, the value being next; `None`: the object has been closed.
-    pub(crate) fn member(&mut self, names: usize) -> Result<Option<Text<'a>>, JsonError> {
-        let first = self.names.len() == names;
+    pub(crate) fn member(&mut self, object: &mut Members) -> Result<Option<Text<'a>>, JsonError> {
+        let first = std::mem::take(&mut object.first);
         match self.peek()? {
             b'}' => {
                 self.close();
-                self.check_names(names)?;
+                self.check_names(object.names)?;
                 return Ok(None);
             }
             b',' if !first => {
@@ -231,7 +246,9 @@ impl<'a> Scanner<'a> {
         }
         let start = self.position;
         let name = self.string("the name of a member")?;
-        self.names.push((name.decode(), start));
+        if !self.trusted {
+            self.names.push((name.decode(), start));
+        }
         if self.peek()? != b':' {
             return self.fail(JsonFault::Expected("`:`"));
         }
@@ -355,8 +372,8 @@ impl<'a> Scanner<'a> {
             b'"' => self.string("a string").map(drop),
             b'{' => {
                 self.open()?;
-                let names = self.names();
-                while self.member(names)?.is_some() {
+                let mut object = self.members();
+                while self.member(&mut object)?.is_some() {
                     self.skip_value()?;
                 }
                 Ok(())

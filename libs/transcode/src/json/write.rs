@@ -28,6 +28,7 @@ fn plain(bytes: &[u8]) -> usize {
 #[inline]
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
+    out.reserve(rest.len() + 2);
     out.push(b'"');
     loop {
         let length = plain(rest);

@@ -173,7 +173,15 @@ impl Site<'_> {
     /// The recorded instance of a started server.
     fn instance(&self, url: String, process: ProcessId, helper: Option<ProcessId>) -> Instance {
         let tied_to = if self.tied { ProcessId::own() } else { None };
-        Instance { source: Source::Local, url, process: Some(process), helper, container: None, log: Some(self.log()), tied_to }
+        Instance {
+            source: Source::Local,
+            url,
+            process: Some(process),
+            helper,
+            container: None,
+            log: Some(self.log()),
+            tied_to,
+        }
     }
 }
 

@@ -87,12 +87,15 @@ fn locate(services: &[Service], programs: &mut Programs) -> Vec<Service> {
 /// The newest version of Debian's side-by-side directories, else the one on the path; 15 or later.
 fn postgres_bin() -> Option<PathBuf> {
     let entries = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let version = |name: &std::ffi::OsStr| name.to_str()?.parse::<u32>().ok().filter(|version| *version >= 15);
+    let version =
+        |name: &std::ffi::OsStr| name.to_str()?.parse::<u32>().ok().filter(|version| *version >= 15);
     let newest = entries
         .filter_map(|entry| Some((version(&entry.file_name())?, entry.path().join("bin"))))
         .filter(|(_, bin)| bin.join("initdb").exists())
         .max();
-    newest.map(|(_, bin)| bin).or_else(|| on_path("initdb")?.canonicalize().ok()?.parent().map(Path::to_owned))
+    newest
+        .map(|(_, bin)| bin)
+        .or_else(|| on_path("initdb")?.canonicalize().ok()?.parent().map(Path::to_owned))
 }
 
 /// The script itself: Debian's wrapper on the path changes to its own user, home and log.

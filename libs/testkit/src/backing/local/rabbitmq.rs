@@ -25,7 +25,12 @@ pub(super) struct Ports {
 /// The user of the fleet, in the private broker's own definitions.
 const USER: &str = "globcrm";
 
-pub(super) fn start(site: &Site<'_>, programs: &Programs, ports: Ports, definitions: &Path) -> Result<Instance> {
+pub(super) fn start(
+    site: &Site<'_>,
+    programs: &Programs,
+    ports: Ports,
+    definitions: &Path,
+) -> Result<Instance> {
     for name in ["mnesia", "logs", "generated"] {
         site.make_dir(&site.dir.join(name))?;
     }
@@ -101,10 +106,7 @@ fn environment(site: &Site<'_>, ports: Ports) -> Vec<(String, String)> {
         ("RABBITMQ_PID_FILE", path("pid")),
         // The script then replaces itself by the Erlang VM, so that the process we know is the broker.
         ("RUNNING_UNDER_SYSTEMD", "true".to_owned()),
-        (
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-            "-kernel inet_dist_use_interface {127,0,0,1}".to_owned(),
-        ),
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -1,0 +1,65 @@
+//! `bench`: measurements. One JSON object a line on standard output, progress on standard error.
+
+mod build;
+
+use anyhow::Result;
+use serde::Serialize;
+use testkit::Progress;
+
+/// A measurement, by name.
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum Bench {
+    /// Clean build, check after a one-line edit, linked artefacts, dependencies
+    Build,
+}
+
+/// One measured figure. What was not measured is not printed.
+#[derive(Serialize, Debug)]
+pub(crate) struct Measured<'a> {
+    bench: &'a str,
+    figure: &'a str,
+    value: f64,
+    unit: &'a str,
+    /// The value to stay within (or to reach).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    goal: Option<f64>,
+    /// What it is set beside, measured in the same run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<f64>,
+}
+
+impl<'a> Measured<'a> {
+    pub(crate) fn new(bench: &'a str, figure: &'a str, value: f64, unit: &'a str) -> Self {
+        Self { bench, figure, value, unit, goal: None, reference: None }
+    }
+
+    pub(crate) fn goal(self, goal: f64) -> Self {
+        Self { goal: Some(goal), ..self }
+    }
+
+    pub(crate) fn print(&self) -> Result<()> {
+        println!("{}", serde_json::to_string(self)?);
+        Ok(())
+    }
+}
+
+pub(crate) fn run(bench: &Bench, progress: &Progress) -> Result<()> {
+    match bench {
+        Bench::Build => build::run(progress),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_one_line_and_leaves_out_what_was_not_measured() {
+        let figure = Measured::new("build", "check_after_edit", 4.25, "s").goal(10.0);
+        let text = serde_json::to_string(&figure).unwrap();
+        assert_eq!(
+            text,
+            r#"{"bench":"build","figure":"check_after_edit","value":4.25,"unit":"s","goal":10.0}"#
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! `test`: the suites of the project, each by its name.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use testkit::backing::Backing;
+use testkit::fleet::{self, Places, Ports};
+use testkit::{Progress, Purpose, Unavailable, Workspace};
+
+use crate::{cargo, up};
+
+/// A suite. All but `unit` are modules of the one test binary.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suite {
+    /// Tests inside the crates; needs nothing
+    Unit,
+    /// One user's way through the public API
+    Journey,
+    /// Two tenants, every RPC
+    Isolation,
+    /// Killed, paused and cut-off processes
+    Faults,
+    /// Answers and plans that must not change unseen
+    Golden,
+    /// The REST contract
+    Api,
+    /// Rules of every schema, read from the catalog of a migrated database
+    Catalog,
+    /// Filters, orders and pages against PostgreSQL
+    Query,
+    /// Custom-field definitions against PostgreSQL
+    Fields,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Suites to run; none means all
+    #[arg(value_enum)]
+    suites: Vec<Suite>,
+    /// Handed to the test binaries, for example part of a test's name
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// Tests that ran, by their end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+    /// Number of `test result:` lines: a binary that dies prints none.
+    results: u64,
+}
+
+impl Count {
+    /// Adds a line like `test result: ok. 3 passed; 1 failed; 0 ignored; …`; other lines change nothing.
+    fn add(&mut self, line: &str) {
+        let Some(rest) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        self.results += 1;
+        for part in rest.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            match (words.next().and_then(|number| number.parse::<u64>().ok()), words.next()) {
+                (Some(number), Some("passed")) => self.passed += number,
+                (Some(number), Some("failed")) => self.failed += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What became of a suite.
+enum End {
+    Passed,
+    Failed,
+    CannotRun(String),
+}
+
+pub(crate) fn run(options: &Options, progress: &Progress) -> Result<()> {
+    let mut parts = Parts::default();
+    let ran = run_all(options, &mut parts, progress);
+    // Also after an error and an interruption.
+    let stopped = parts.held.iter().map(Backing::stop_started).collect::<Result<Vec<()>>>();
+    ran.and(stopped.map(drop))
+}
+
+fn run_all(options: &Options, parts: &mut Parts, progress: &Progress) -> Result<()> {
+    let suites = if options.suites.is_empty() { Suite::value_variants() } else { &options.suites };
+    let mut total = Count::default();
+    let mut failed = Vec::new();
+    let mut cannot = Vec::new();
+    for &suite in suites {
+        progress.say(format!("suite {}", name(suite)));
+        let mut count = Count::default();
+        let end = run_suite(suite, &options.arguments, parts, &mut count, progress)?;
+        match end {
+            End::Passed => {}
+            End::Failed => {
+                // A suite that did not build, or died, counts as a failure too.
+                count.failed = count.failed.max(1);
+                failed.push(name(suite));
+            }
+            End::CannotRun(reason) => cannot.push(format!("{}: {reason}", name(suite))),
+        }
+        total.passed += count.passed;
+        total.failed += count.failed;
+        progress.say(format!("suite {}: {} passed, {} failed", name(suite), count.passed, count.failed));
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    if !cannot.is_empty() {
+        return Err(Unavailable::new(format!("could not run: {}", cannot.join("; "))).into());
+    }
+    Ok(())
+}
+
+fn name(suite: Suite) -> String {
+    suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+fn run_suite(
+    suite: Suite,
+    arguments: &[String],
+    parts: &mut Parts,
+    count: &mut Count,
+    progress: &Progress,
+) -> Result<End> {
+    if suite == Suite::Unit {
+        let mut command = cargo::cargo(&["test", "--workspace", "--lib", "--bins"]);
+        if !arguments.is_empty() {
+            command.arg("--").args(arguments);
+        }
+        return count_tests(command, count, progress);
+    }
+    let (program, admin_url) = match parts.ready(progress) {
+        Ok(ready) => ready,
+        Err(error) => match error.downcast::<Unavailable>() {
+            Ok(unavailable) => return Ok(End::CannotRun(unavailable.reason)),
+            Err(error) => return Err(error),
+        },
+    };
+    let filter = format!("{}::", name(suite));
+    let mut command = cargo::cargo(&["test", "--package", "globcrm-tests", "--test", "it", "--", &filter]);
+    // The test binary finds the backing services by their state, and starts its own fleet on them. Suites that need
+    // only a database take its address.
+    command
+        .args(arguments)
+        .env("GLOBCRM_TEST_BINARY", program)
+        .env("GLOBCRM_TEST_POSTGRES_ADMIN_URL", admin_url);
+    let end = count_tests(command, count, progress)?;
+    if matches!(end, End::Passed) && count.passed == 0 {
+        return Ok(End::CannotRun("it has no test that matches".to_owned()));
+    }
+    Ok(end)
+}
+
+/// The built binary and the backing services, made ready by the first suite that needs them.
+#[derive(Default)]
+struct Parts {
+    program: Option<PathBuf>,
+    held: Vec<Backing>,
+}
+
+impl Parts {
+    /// The binary, and an administrator's URL of PostgreSQL.
+    fn ready(&mut self, progress: &Progress) -> Result<(PathBuf, String)> {
+        let workspace = Workspace::here()?;
+        let first = self.program.is_none();
+        let program = match self.program.take() {
+            Some(program) => program,
+            None => up::build(&workspace, false, progress)?,
+        };
+        self.program = Some(program.clone());
+        // Before every suite: the one before may have killed what it needed.
+        let backing = Backing::start(&workspace, Purpose::Test, progress)?;
+        let admin_url = backing.postgres_admin_url().to_owned();
+        self.held.push(backing);
+        if first && let Some(backing) = self.held.last() {
+            // Before the tests, so that a broken migration is told once and not by every test.
+            let places = Places::beside(backing, Ports::fresh()?)?;
+            let environments = fleet::environments(backing, &places)?;
+            fleet::run_once(&program, "migrate", &environments.migrate, progress)?;
+        }
+        Ok((program, admin_url))
+    }
+}
+
+fn count_tests(command: std::process::Command, count: &mut Count, progress: &Progress) -> Result<End> {
+    let ok = cargo::lines(command, progress, |line| {
+        println!("{line}");
+        count.add(line);
+    })?;
+    Ok(if ok && count.results > 0 { End::Passed } else { End::Failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_several_binaries_add_up_and_other_lines_do_not_count() {
+        let mut count = Count::default();
+        count.add(
+            "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 1 filtered out; finished in 0.00s",
+        );
+        count.add("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out");
+        count.add("9 passed; 9 failed");
+        assert_eq!(count, Count { passed: 5, failed: 1, results: 2 });
+    }
+
+    #[test]
+    fn a_binary_that_prints_no_result_has_failed() {
+        let mut count = Count::default();
+        let end = count_tests(std::process::Command::new("true"), &mut count, &Progress::silent()).unwrap();
+        assert!(matches!(end, End::Failed));
+    }
+
+    #[test]
+    fn every_folder_of_tests_is_a_suite() {
+        let known: Vec<_> = Suite::value_variants().iter().map(|suite| name(*suite)).collect();
+        for entry in std::fs::read_dir(crate::root().join("tests")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.join("mod.rs").exists() {
+                let folder = path.file_name().unwrap().to_str().unwrap().to_owned();
+                assert!(known.contains(&folder), "tests/{folder} is run by no suite");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_suite_is_refused_with_the_names_of_the_known_ones() {
+        use clap::Parser;
+        let error = crate::Cli::try_parse_from(["xtask", "test", "nothing"]).unwrap_err().to_string();
+        for suite in Suite::value_variants() {
+            assert!(error.contains(&name(*suite)), "{error}");
+        }
+    }
+}

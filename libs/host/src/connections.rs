@@ -1,0 +1,173 @@
+//! The connections of one listener: accepted within a bound, given a new home now and then, drained at the stop.
+//!
+//! One loop serves gRPC, the public API and the admin pages; they differ in their [`Limits`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::{ServiceExt, service_fn};
+
+use crate::ServeError;
+
+/// Pings on a quiet HTTP/2 connection, and how long their answer may take: a frozen peer is gone after both.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// After an accept error (no file handles), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What one listener allows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Connections at once; further ones wait in the kernel's queue.
+    pub(crate) connections: usize,
+    /// Requests at once on one HTTP/2 connection.
+    pub(crate) streams: u32,
+    /// From accept to the first request, and for the head of every HTTP/1 request.
+    pub(crate) header_timeout: Duration,
+    /// Only HTTP/2 with prior knowledge (gRPC).
+    pub(crate) http2_only: bool,
+    /// After this age (give or take a tenth) a connection is asked to go, so that new instances get their share.
+    pub(crate) max_age: Option<Duration>,
+    /// How long a connection that was asked to go may finish its requests.
+    pub(crate) age_grace: Duration,
+}
+
+/// Binds `address`.
+pub(crate) async fn listen(address: SocketAddr, purpose: &'static str) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, purpose, source })
+}
+
+/// Serves until `soft`, then drains at most `grace` or until `hard`.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    limits: Limits,
+    soft: &CancellationToken,
+    hard: &CancellationToken,
+    grace: Duration,
+) -> Result<(), ServeError> {
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let connections = TaskTracker::new();
+    let cut = hard.child_token();
+    loop {
+        let accepted = tokio::select! {
+            () = soft.cancelled() => break,
+            accepted = accept(&listener, &permits) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                let one = connection(stream, peer, router.clone(), limits, soft.clone(), cut.clone());
+                connections.spawn(async move {
+                    one.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    // Closed before the drain: a new client is refused at once instead of waiting for a server that will not answer.
+    drop(listener);
+    connections.close();
+    let drained = tokio::select! {
+        done = tokio::time::timeout(grace, connections.wait()) => done.is_ok(),
+        () = hard.cancelled() => connections.is_empty(),
+    };
+    if drained {
+        return Ok(());
+    }
+    let open = connections.len();
+    cut.cancel();
+    connections.wait().await;
+    Err(ServeError::Unfinished { what: "connections", open, grace })
+}
+
+type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> std::io::Result<Accepted> {
+    let permit = permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, peer, permit))
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: axum::Router,
+    limits: Limits,
+    soft: CancellationToken,
+    cut: CancellationToken,
+) {
+    let began = Arc::new(AtomicBool::new(false));
+    let seen = began.clone();
+    let service = service_fn(move |mut request: ::http::Request<hyper::body::Incoming>| {
+        seen.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
+    });
+    let builder = builder(limits);
+    let conn = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut conn = std::pin::pin!(conn);
+    let accepted = Instant::now();
+    let first_request = accepted + limits.header_timeout;
+    // Without jitter all connections of a start would move at the same moment, again and again.
+    let age = limits.max_age.map(|age| accepted + age.mul_f64(rand::random_range(0.9..1.1)));
+    let (mut waiting, mut leave_at, mut gone_at) = (true, age, None);
+    loop {
+        tokio::select! {
+            result = conn.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!(error = %error, "connection ended");
+                }
+                return;
+            }
+            () = cut.cancelled() => return,
+            () = soft.cancelled(), if gone_at.is_none() => {
+                conn.as_mut().graceful_shutdown();
+                // The grace of the stop bounds it; this only keeps the branch from running again.
+                (leave_at, gone_at) = (None, Some(Instant::now() + Duration::from_secs(86_400)));
+            }
+            () = sleep_until(leave_at.unwrap_or(accepted)), if leave_at.is_some() => {
+                conn.as_mut().graceful_shutdown();
+                (leave_at, gone_at) = (None, Some(Instant::now() + limits.age_grace));
+            }
+            () = sleep_until(gone_at.unwrap_or(accepted)), if gone_at.is_some() => return,
+            () = sleep_until(first_request), if waiting => {
+                if !began.load(Ordering::Relaxed) {
+                    return;
+                }
+                waiting = false;
+            }
+        }
+    }
+}
+
+fn builder(limits: Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    if limits.http2_only {
+        builder = builder.http2_only();
+    }
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_headers(100);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(64 * 1024)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}

@@ -1,0 +1,98 @@
+//! The gRPC server with the layers every call goes through.
+
+mod call;
+pub use call::code_name;
+mod guarded;
+mod methods;
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::connections::{self, Limits};
+use crate::{HostConfig, LifeConfig, Process, ServeError, State, admin};
+use call::Calls;
+use methods::Methods;
+
+/// The longest a unary call may take, whatever the caller says.
+pub const CALL_CAP: Duration = Duration::from_secs(30);
+/// The longest a streaming call may take to its answer (an upload from a slow client).
+pub const STREAM_CAP: Duration = Duration::from_secs(15 * 60);
+/// Calls at once in one process; further ones are refused with UNAVAILABLE and a retry hint, not queued.
+pub const MAX_CALLS: usize = 1_024;
+
+const LIMITS: Limits = Limits {
+    connections: 4_096,
+    streams: 1_024,
+    header_timeout: Duration::from_secs(60),
+    http2_only: true,
+    max_age: Some(Duration::from_secs(300)),
+    age_grace: Duration::from_secs(30),
+};
+
+/// Serves `routes` until the process stops, with health, reflection and the admin pages beside them.
+///
+/// Health is that of `""` and of the services in package `globcrm.<process name>.v1`, and follows the readiness.
+pub async fn serve(process: Process, config: &HostConfig, routes: Routes) -> Result<(), ServeError> {
+    let listener = connections::listen(config.grpc_listen, "gRPC").await?;
+    serve_on(process, &config.life, listener, routes).await
+}
+
+/// [`serve`] on a listener that is bound already.
+pub async fn serve_on(
+    process: Process,
+    config: &LifeConfig,
+    listener: TcpListener,
+    routes: Routes,
+) -> Result<(), ServeError> {
+    let methods = Methods::compiled_in()?;
+    let services = methods.services_of(process.name());
+    let (reporter, health) = tonic_health::server::health_reporter();
+    report(&reporter, &services, process.readiness.state()).await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+        .build_v1()
+        .map_err(|e| ServeError::Descriptors(e.into()))?;
+    let calls = Calls::new(methods, MAX_CALLS);
+    let router = routes.add_service(health).add_service(reflection).into_axum_router();
+    let router = router.layer(axum::middleware::from_fn_with_state(calls, call::handle));
+
+    admin::start(&process, config).await?;
+    process.tasks.spawn_own("host.health", follow(process.clone(), reporter, services));
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(service = process.name(), %address, "serving gRPC");
+    }
+    connections::serve(listener, router, LIMITS, &process.shutdown, process.hard(), config.shutdown_grace).await
+}
+
+/// Keeps gRPC health equal to the readiness.
+async fn follow(process: Process, mut reporter: HealthReporter, services: Vec<String>) {
+    let mut states = process.readiness.subscribe();
+    loop {
+        let state = *states.borrow_and_update();
+        report(&reporter, &services, state).await;
+        if state == State::Stopping {
+            // Ends the streams of those who watch; they would hold their connections open through the whole grace.
+            for name in std::iter::once("").chain(services.iter().map(String::as_str)) {
+                reporter.clear_service_status(name).await;
+            }
+            return;
+        }
+        if states.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn report(reporter: &HealthReporter, services: &[String], state: State) {
+    let status = if state.takes_calls() { ServingStatus::Serving } else { ServingStatus::NotServing };
+    for name in std::iter::once("").chain(services.iter().map(String::as_str)) {
+        reporter.set_service_status(name, status).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

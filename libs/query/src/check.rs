@@ -1,0 +1,237 @@
+//! From the tree of a filter to conditions whose fields exist and whose values have the fields' types.
+//!
+//! `NOT` is pushed down to the single tests (an `AND` under it becomes an `OR`), so that the exact complement of a test
+//! can be written where SQL's third truth value would get in the way.
+
+mod values;
+
+use error::Error;
+use field_types::{FieldType, text};
+
+use crate::filter::{Comparison, Expr, Literal, Op};
+use crate::refusal;
+use crate::schema::{Kind, Named, Schema, SetKind, Source};
+use crate::sql::Bind;
+pub(crate) use values::Amount;
+use values::Operand;
+
+/// What may be done at the price of a scan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Whether fields without index may be filtered and sorted by; only where the tenant has few rows.
+    pub allow_unindexed: bool,
+}
+
+/// A checked filter in negation normal form.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Condition<'a> {
+    And(Vec<Condition<'a>>),
+    Or(Vec<Condition<'a>>),
+    Test { field: Named<'a>, test: Test, negated: bool },
+}
+
+/// What is asked of one field; an unset value passes none of these.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Test {
+    /// Has a value.
+    Present,
+    /// Equals one of the texts after NFC.
+    Text(Vec<String>),
+    /// Equals one of these, all of one type.
+    OneOf(Vec<Bind>),
+    /// Compares with one value by `< <= > >=`.
+    Compare(Op, Bind),
+    /// Has the currency, and the minor units compare (`=` included) with one of these.
+    Money(Op, Vec<Amount>),
+    /// The search key begins with this search key (not empty).
+    Prefix(String),
+    /// The set contains a value whose search key is this.
+    ContainsKey(String),
+    /// The multi-picklist contains this option.
+    ContainsOption(String),
+}
+
+impl PartialEq for Named<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// Checks every comparison of a filter.
+pub(crate) fn check<'a>(schema: &Schema<'a>, expr: &'a Expr, limits: Limits) -> Result<Condition<'a>, Error> {
+    Checker { schema, limits }.expr(expr, false)
+}
+
+struct Checker<'s, 'a> {
+    schema: &'s Schema<'a>,
+    limits: Limits,
+}
+
+impl<'a> Checker<'_, 'a> {
+    fn expr(&self, expr: &'a Expr, negated: bool) -> Result<Condition<'a>, Error> {
+        let parts =
+            |parts: &'a [Expr]| parts.iter().map(|part| self.expr(part, negated)).collect::<Result<_, _>>();
+        match expr {
+            Expr::Not(inner) => self.expr(inner, !negated),
+            Expr::And(list) if negated => Ok(Condition::Or(parts(list)?)),
+            Expr::Or(list) if negated => Ok(Condition::And(parts(list)?)),
+            Expr::And(list) => Ok(Condition::And(parts(list)?)),
+            Expr::Or(list) => Ok(Condition::Or(parts(list)?)),
+            Expr::Compare(comparison) => {
+                let field = self.schema.field("filter", comparison.at, &comparison.field)?;
+                let test = self.test(field, comparison)?;
+                Ok(Condition::Test { field, test, negated: negated ^ (comparison.op == Op::Ne) })
+            }
+        }
+    }
+
+    fn test(&self, field: Named<'a>, comparison: &Comparison) -> Result<Test, Error> {
+        if let Source::Custom(custom) = field.source
+            && custom.slot.is_none()
+            && !self.limits.allow_unindexed
+        {
+            return Err(refusal::not_indexed(self.schema.table.object, field.name));
+        }
+        let asks_presence = matches!(comparison.values.as_slice(), [only] if only.literal == Literal::Any);
+        if asks_presence {
+            return Ok(Test::Present);
+        }
+        match field.source {
+            Source::Standard(standard) => standard_test(standard.kind, comparison),
+            Source::Custom(custom) if custom.field_type == FieldType::MultiPicklist => {
+                allow(comparison, &[Op::Has])?;
+                match first_text(comparison)? {
+                    Some(key) => Ok(Test::ContainsOption(key)),
+                    None => Ok(Test::Present),
+                }
+            }
+            // No slot, no folded column, nothing that could find a prefix.
+            Source::Custom(custom) if comparison.op == Op::Has && custom.slot.is_none() => {
+                allow(comparison, values::operators(custom.field_type))?;
+                Err(refusal::not_indexed(self.schema.table.object, field.name))
+            }
+            Source::Custom(custom) => custom_test(custom.field_type, comparison),
+        }
+    }
+}
+
+fn standard_test(kind: Kind, comparison: &Comparison) -> Result<Test, Error> {
+    match kind {
+        Kind::Text { key: None } => equal_texts(comparison, &[Op::Eq, Op::Ne], text::nfc),
+        Kind::Text { key: Some(_) } => searchable_text(comparison, text::nfc),
+        Kind::Integer => ordered(comparison, values::integer, Bind::Int),
+        Kind::Float => ordered(comparison, values::decimal, Bind::Float),
+        Kind::Boolean => one_of(comparison, &[Op::Eq, Op::Ne], values::boolean, Bind::Bool),
+        Kind::Date => ordered(comparison, values::date, Bind::Date),
+        Kind::Timestamp => ordered(comparison, values::timestamp, Bind::Time),
+        Kind::Uuid => one_of(comparison, &[Op::Eq, Op::Ne], values::id, Bind::Uuid),
+        Kind::Enum(allowed) => {
+            one_of(comparison, &[Op::Eq, Op::Ne], |value| values::choice(value, allowed), Bind::Text)
+        }
+        Kind::Money { .. } => money(comparison),
+        Kind::Set(set) => {
+            let contains = &[Op::Eq, Op::Ne, Op::Has];
+            match set.kind {
+                SetKind::Text { key: Some(_) } if comparison.op == Op::Has => Ok(first_text(comparison)?
+                    .map_or(Test::Present, |wanted| Test::ContainsKey(field_types::search_key(&wanted)))),
+                SetKind::Text { .. } => equal_texts(comparison, contains, text::nfc),
+                SetKind::Email => equal_texts(comparison, contains, values::canonical_email),
+                SetKind::Phone => equal_texts(comparison, contains, values::canonical_phone),
+                SetKind::Uuid => one_of(comparison, contains, values::id, Bind::Uuid),
+            }
+        }
+    }
+}
+
+fn custom_test(field_type: FieldType, comparison: &Comparison) -> Result<Test, Error> {
+    match field_type {
+        FieldType::Text => searchable_text(comparison, text::nfc),
+        FieldType::Email => searchable_text(comparison, values::canonical_email),
+        FieldType::Phone => searchable_text(comparison, values::canonical_phone),
+        FieldType::Url => searchable_text(comparison, values::canonical_url),
+        FieldType::LongText => equal_texts(comparison, values::operators(field_type), text::nfc),
+        FieldType::Picklist | FieldType::MultiPicklist => {
+            one_of(comparison, values::operators(field_type), values::text, Bind::Text)
+        }
+        FieldType::Integer => {
+            ordered(comparison, |value| values::integer(value).map(|n| n as f64), Bind::Float)
+        }
+        FieldType::Decimal => ordered(comparison, values::decimal, Bind::Float),
+        FieldType::Boolean => one_of(comparison, values::operators(field_type), values::flag, Bind::Float),
+        FieldType::Money => money(comparison),
+        FieldType::Date => ordered(comparison, values::midnight, Bind::Time),
+        FieldType::Datetime => ordered(comparison, values::timestamp, Bind::Time),
+        FieldType::Lookup => one_of(comparison, values::operators(field_type), values::id, Bind::Uuid),
+    }
+}
+
+fn searchable_text(comparison: &Comparison, canonical: fn(&str) -> String) -> Result<Test, Error> {
+    if comparison.op != Op::Has {
+        return equal_texts(comparison, &[Op::Eq, Op::Ne, Op::Has], canonical);
+    }
+    // An empty prefix begins every text.
+    Ok(first_text(comparison)?.map_or(Test::Present, |prefix| match field_types::search_key(&prefix) {
+        key if key.is_empty() => Test::Present,
+        key => Test::Prefix(key),
+    }))
+}
+
+fn equal_texts(comparison: &Comparison, ops: &[Op], canonical: fn(&str) -> String) -> Result<Test, Error> {
+    allow(comparison, ops)?;
+    Ok(Test::Text(each(comparison, |value| values::text(value).map(|text| canonical(&text)))?))
+}
+
+fn one_of<T>(
+    comparison: &Comparison,
+    ops: &[Op],
+    read: impl Fn(&Literal) -> Operand<T>,
+    bind: fn(T) -> Bind,
+) -> Result<Test, Error> {
+    allow(comparison, ops)?;
+    Ok(Test::OneOf(each(comparison, read)?.into_iter().map(bind).collect()))
+}
+
+fn ordered<T>(
+    comparison: &Comparison,
+    read: impl Fn(&Literal) -> Operand<T>,
+    bind: fn(T) -> Bind,
+) -> Result<Test, Error> {
+    allow(comparison, values::ORDERED)?;
+    let mut values: Vec<Bind> = each(comparison, read)?.into_iter().map(bind).collect();
+    match comparison.op {
+        Op::Eq | Op::Ne => Ok(Test::OneOf(values)),
+        op => match values.pop() {
+            Some(value) => Ok(Test::Compare(op, value)),
+            None => Err(refusal::filter(comparison.at, "a value is expected")),
+        },
+    }
+}
+
+fn money(comparison: &Comparison) -> Result<Test, Error> {
+    allow(comparison, values::ORDERED)?;
+    let op = if comparison.op == Op::Ne { Op::Eq } else { comparison.op };
+    Ok(Test::Money(op, each(comparison, values::amount)?))
+}
+
+/// The text after `:`; `None` for the empty text, which anything contains.
+fn first_text(comparison: &Comparison) -> Result<Option<String>, Error> {
+    let texts = each(comparison, values::text)?;
+    Ok(texts.into_iter().next().map(|text| text::nfc(&text)).filter(|text| !text.is_empty()))
+}
+
+fn each<T>(comparison: &Comparison, read: impl Fn(&Literal) -> Operand<T>) -> Result<Vec<T>, Error> {
+    comparison
+        .values
+        .iter()
+        .map(|value| read(&value.literal).map_err(|expected| refusal::type_mismatch(value.at, expected)))
+        .collect()
+}
+
+fn allow(comparison: &Comparison, ops: &[Op]) -> Result<(), Error> {
+    if ops.contains(&comparison.op) {
+        return Ok(());
+    }
+    let possible: Vec<&str> = ops.iter().map(|op| op.as_str()).collect();
+    let detail = format!("the operators of this field are {}", possible.join(" "));
+    Err(refusal::type_mismatch(comparison.at, detail))
+}

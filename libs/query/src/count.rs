@@ -1,0 +1,58 @@
+//! Totals that never cost more than a bounded scan.
+
+use db::{DbError, TenantTx};
+use error::Error;
+
+use crate::list::List;
+use crate::schema::Table;
+use crate::sql::{Bind, Sql};
+
+/// Where exact counting stops.
+pub const EXACT_CAP: i64 = 10_000;
+/// Where the cheap count stops.
+pub const ESTIMATE_CAP: i64 = 1_000;
+/// A tenant with at most this many rows in a table may filter and sort by unindexed fields.
+pub const SMALL_SET: i64 = 20_000;
+
+/// A total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Total {
+    /// The number of rows counted.
+    pub value: i64,
+    /// Whether there may be more: counting stopped at the cap.
+    pub at_least: bool,
+}
+
+/// The rows of a list, counted up to [`EXACT_CAP`].
+pub async fn exact(tx: &mut TenantTx, list: &List<'_>) -> Result<Total, Error> {
+    capped(tx, list, EXACT_CAP).await
+}
+
+/// A cheap idea of the size: counted up to [`ESTIMATE_CAP`], at least that beyond it.
+///
+/// The planner's estimates are not used: they are statistics over all tenants, and would tell one about the others.
+pub async fn estimate(tx: &mut TenantTx, list: &List<'_>) -> Result<Total, Error> {
+    capped(tx, list, ESTIMATE_CAP).await
+}
+
+async fn capped(tx: &mut TenantTx, list: &List<'_>, cap: i64) -> Result<Total, Error> {
+    let counted = run(tx, list.count_statement(cap + 1)).await?;
+    Ok(Total { value: counted.min(cap), at_least: counted > cap })
+}
+
+/// Whether the tenant has at most [`SMALL_SET`] rows in the table, deleted ones included: the argument for
+/// [`crate::Limits::allow_unindexed`].
+pub async fn is_small(tx: &mut TenantTx, table: &'static Table) -> Result<bool, Error> {
+    let mut sql = Sql::for_tenant(tx.tenant_id());
+    let cap = sql.bind(Bind::Int(SMALL_SET + 1));
+    sql.push(format!(
+        "SELECT count(*) FROM (SELECT 1 FROM {} AS t WHERE t.tenant_id = $1 LIMIT {cap}) AS counted",
+        table.name
+    ));
+    Ok(run(tx, sql).await? <= SMALL_SET)
+}
+
+async fn run(tx: &mut TenantTx, sql: Sql) -> Result<i64, Error> {
+    let row = sql.into_query().fetch_one(tx.conn()).await.map_err(DbError::from)?;
+    Ok(sqlx::Row::try_get(&row, 0).map_err(DbError::from)?)
+}

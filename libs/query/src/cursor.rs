@@ -1,0 +1,239 @@
+//! Page tokens: opaque, signed, bound to the request that made them.
+//!
+//! Base64url of `version, fingerprint of the request, phase, id, keys, MAC`. The MAC (HMAC-SHA256, cut to 128 bits) keeps
+//! clients from making positions up; the fingerprint tells a token of another request from one of ours. The values in a
+//! token are those of fields that its bearer has just sorted by, and so may see.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use error::Error;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use time::{Date, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::refusal;
+use crate::sql::Bind;
+
+const VERSION: u8 = 1;
+const MAC_BYTES: usize = 16;
+/// Shortest secret, in bytes.
+const MIN_SECRET_BYTES: usize = 32;
+/// Longest token that is looked at, in bytes; three text keys of 128 four-byte characters stay below it.
+pub const MAX_TOKEN_BYTES: usize = 4096;
+
+/// The secret that signs page tokens; the same in every instance of a service.
+#[derive(Clone)]
+pub struct CursorKey(Hmac<Sha256>);
+
+/// The configured secret is too short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the secret for page tokens has fewer than {MIN_SECRET_BYTES} bytes")]
+pub struct CursorKeyTooShort;
+
+impl CursorKey {
+    /// From a secret of at least 32 bytes.
+    pub fn new(secret: &SecretString) -> Result<Self, CursorKeyTooShort> {
+        let secret = secret.expose_secret().as_bytes();
+        if secret.len() < MIN_SECRET_BYTES {
+            return Err(CursorKeyTooShort);
+        }
+        Hmac::new_from_slice(secret).map(Self).map_err(|_| CursorKeyTooShort)
+    }
+
+    fn mac(&self, payload: &[u8]) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        // Keeps this use of the secret apart from any other.
+        mac.update(b"globcrm page token\0");
+        mac.update(payload);
+        mac
+    }
+}
+
+impl std::fmt::Debug for CursorKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CursorKey(..)")
+    }
+}
+
+/// The place after a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Position {
+    /// Whether the row's first key is unset (second phase).
+    pub(crate) unset_phase: bool,
+    pub(crate) id: Uuid,
+    /// The row's keys; `None` if unset.
+    pub(crate) keys: Vec<Option<Bind>>,
+}
+
+impl Position {
+    pub(crate) fn seal(&self, key: &CursorKey, fingerprint: u128) -> String {
+        let mut bytes = Vec::with_capacity(96);
+        bytes.push(VERSION);
+        bytes.extend_from_slice(&fingerprint.to_be_bytes());
+        bytes.push(u8::from(self.unset_phase));
+        bytes.extend_from_slice(self.id.as_bytes());
+        for value in &self.keys {
+            write_value(&mut bytes, value.as_ref());
+        }
+        let mac = key.mac(&bytes).finalize().into_bytes();
+        bytes.extend_from_slice(&mac[..MAC_BYTES]);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    pub(crate) fn open(token: &str, key: &CursorKey, fingerprint: u128) -> Result<Self, Error> {
+        let (made_for, position) = Self::read(token, key).ok_or_else(refusal::token_invalid)?;
+        if made_for == fingerprint { Ok(position) } else { Err(refusal::token_mismatch()) }
+    }
+
+    fn read(token: &str, key: &CursorKey) -> Option<(u128, Self)> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (payload, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
+        key.mac(payload).verify_truncated_left(mac).ok()?;
+        let mut rest = payload;
+        if take::<1>(&mut rest)? != [VERSION] {
+            return None;
+        }
+        let fingerprint = u128::from_be_bytes(take(&mut rest)?);
+        let unset_phase = take::<1>(&mut rest)? == [1];
+        let id = Uuid::from_bytes(take(&mut rest)?);
+        let mut keys = Vec::new();
+        while !rest.is_empty() {
+            keys.push(read_value(&mut rest)?);
+        }
+        Some((fingerprint, Self { unset_phase, id, keys }))
+    }
+}
+
+fn write_value(bytes: &mut Vec<u8>, value: Option<&Bind>) {
+    match value {
+        Some(Bind::Int(value)) => tagged(bytes, b'i', &value.to_be_bytes()),
+        Some(Bind::Float(value)) => tagged(bytes, b'f', &value.to_bits().to_be_bytes()),
+        Some(Bind::Bool(value)) => tagged(bytes, b'b', &[u8::from(*value)]),
+        Some(Bind::Date(value)) => tagged(bytes, b'd', &value.to_julian_day().to_be_bytes()),
+        // PostgreSQL keeps microseconds.
+        Some(Bind::Time(value)) => tagged(bytes, b't', &(value.unix_timestamp_nanos() / 1_000).to_be_bytes()),
+        Some(Bind::Text(value)) => {
+            // Keys are cut at 128 characters, so the length always fits.
+            let text = field_types::text::cut(value, usize::from(u16::MAX) / 4).as_bytes();
+            tagged(bytes, b's', &(text.len() as u16).to_be_bytes());
+            bytes.extend_from_slice(text);
+        }
+        // No key is of another type.
+        _ => bytes.push(b'n'),
+    }
+}
+
+fn tagged(bytes: &mut Vec<u8>, tag: u8, value: &[u8]) {
+    bytes.push(tag);
+    bytes.extend_from_slice(value);
+}
+
+#[allow(clippy::option_option, reason = "outer: readable at all; inner: set at all")]
+fn read_value(rest: &mut &[u8]) -> Option<Option<Bind>> {
+    Some(Some(match take::<1>(rest)? {
+        [b'n'] => return Some(None),
+        [b'i'] => Bind::Int(i64::from_be_bytes(take(rest)?)),
+        [b'f'] => Bind::Float(f64::from_bits(u64::from_be_bytes(take(rest)?))),
+        [b'b'] => Bind::Bool(take::<1>(rest)? == [1]),
+        [b'd'] => Bind::Date(Date::from_julian_day(i32::from_be_bytes(take(rest)?)).ok()?),
+        [b't'] => {
+            let nanos = i128::from_be_bytes(take(rest)?).checked_mul(1_000)?;
+            Bind::Time(OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?)
+        }
+        [b's'] => {
+            let len = u16::from_be_bytes(take(rest)?);
+            let (text, after) = rest.split_at_checked(len.into())?;
+            *rest = after;
+            Bind::Text(std::str::from_utf8(text).ok()?.to_owned())
+        }
+        _ => return None,
+    }))
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, tail) = rest.split_first_chunk::<N>()?;
+    *rest = tail;
+    Some(*head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::{date, datetime};
+
+    fn key(fill: &str) -> CursorKey {
+        CursorKey::new(&SecretString::from(fill.repeat(32))).unwrap()
+    }
+
+    fn position() -> Position {
+        Position {
+            unset_phase: true,
+            id: Uuid::from_u128(7),
+            keys: vec![
+                None,
+                Some(Bind::Int(-5)),
+                Some(Bind::Float(-0.1)),
+                Some(Bind::Bool(true)),
+                Some(Bind::Text("größe".into())),
+                Some(Bind::Date(date!(2026 - 01 - 31))),
+                Some(Bind::Time(datetime!(1969-12-31 23:59:59.999999 UTC))),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_token_gives_its_position_back() {
+        let token = position().seal(&key("k"), 42);
+        assert_eq!(Position::open(&token, &key("k"), 42).unwrap(), position());
+    }
+
+    #[test]
+    fn a_token_of_another_request_is_a_mismatch() {
+        let token = position().seal(&key("k"), 42);
+        assert_eq!(Position::open(&token, &key("k"), 43).unwrap_err().reason(), "PAGE_TOKEN_MISMATCH");
+    }
+
+    #[test]
+    fn garbage_and_foreign_signatures_are_invalid() {
+        let token = position().seal(&key("k"), 42);
+        let other = position().seal(&key("x"), 42);
+        let long = "A".repeat(MAX_TOKEN_BYTES + 1);
+        for bad in ["", "x", "!!!!", "AAAA", &token[1..], &token[..token.len() - 1], &other, &long] {
+            assert_eq!(
+                Position::open(bad, &key("k"), 42).unwrap_err().reason(),
+                "PAGE_TOKEN_INVALID",
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_changed_byte_is_noticed() {
+        let token = position().seal(&key("k"), 42);
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        for index in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            let changed = URL_SAFE_NO_PAD.encode(changed);
+            assert_eq!(Position::open(&changed, &key("k"), 42).unwrap_err().reason(), "PAGE_TOKEN_INVALID");
+        }
+    }
+
+    #[test]
+    fn the_longest_token_is_below_the_limit() {
+        let text = || Some(Bind::Text("\u{1f600}".repeat(field_types::SLOT_TEXT_CHARS)));
+        let longest = Position { unset_phase: false, id: Uuid::nil(), keys: vec![text(), text(), text()] };
+        assert!(longest.seal(&key("k"), 1).len() <= MAX_TOKEN_BYTES);
+    }
+
+    #[test]
+    fn a_short_secret_is_refused_and_a_key_shows_nothing() {
+        assert_eq!(CursorKey::new(&SecretString::from("short")).unwrap_err(), CursorKeyTooShort);
+        assert_eq!(format!("{:?}", key("k")), "CursorKey(..)");
+    }
+}

@@ -1,0 +1,297 @@
+//! One page of a list: at most two statements, whatever the number of rows.
+
+use auth::RowPredicate;
+use db::{DbError, TenantTx};
+use error::Error;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use time::{Date, OffsetDateTime};
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::check::{Condition, Limits, check};
+use crate::cursor::{CursorKey, Position};
+use crate::filter::Expr;
+use crate::order::{Key, KeyKind, Order};
+use crate::schema::{Schema, Table};
+use crate::select::Projection;
+use crate::sql::{Bind, Sql};
+use crate::{compile, count, keyset, order, predicate, refusal};
+
+/// Rows of a page when nothing is asked for.
+pub const DEFAULT_PAGE_SIZE: usize = 50;
+/// Most rows of a page.
+pub const MAX_PAGE_SIZE: usize = 200;
+
+/// The number of rows asked for; refused, never clamped, if there cannot be a page of it.
+pub fn page_size(asked: Option<i32>) -> Result<usize, Error> {
+    match asked.map(usize::try_from) {
+        None => Ok(DEFAULT_PAGE_SIZE),
+        Some(Ok(size @ 1..=MAX_PAGE_SIZE)) => Ok(size),
+        Some(_) => Err(refusal::page_size(MAX_PAGE_SIZE)),
+    }
+}
+
+/// Which rows with regard to soft deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Deleted {
+    /// Live rows.
+    #[default]
+    Hidden,
+    /// The trash.
+    Only,
+}
+
+/// A list as asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct ListRequest<'a> {
+    /// The table as the caller sees it.
+    pub schema: Schema<'a>,
+    /// The rows that the caller's permission reaches.
+    pub predicate: &'a RowPredicate,
+    /// Columns that must equal a value, fixed by the operation and not by the filter.
+    pub fixed: &'a [(&'static str, Bind)],
+    /// Which rows with regard to soft deletion.
+    pub deleted: Deleted,
+    /// The filter's tree, read from the text by [`crate::filter::parse`].
+    pub filter: Option<&'a Expr>,
+    /// `order_by` as sent.
+    pub order_by: &'a str,
+    /// What the price may be.
+    pub limits: Limits,
+}
+
+/// A checked list, to be paged through or counted.
+#[derive(Debug, Clone)]
+pub struct List<'a> {
+    tenant: Uuid,
+    table: &'static Table,
+    condition: Option<Condition<'a>>,
+    order: Order<'a>,
+    predicate: &'a RowPredicate,
+    fixed: &'a [(&'static str, Bind)],
+    deleted: Deleted,
+    fingerprint: u128,
+}
+
+/// Rows and where to go on.
+#[derive(Debug)]
+pub struct Page {
+    /// The rows, at most as many as asked for.
+    pub rows: Vec<PgRow>,
+    /// Empty on the last page.
+    pub next_page_token: String,
+}
+
+/// Which rows of the first key a statement reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Set,
+    Unset,
+}
+
+impl<'a> List<'a> {
+    /// Checks filter and order. `tenant` is that of the transaction in which the list will run.
+    pub fn new(tenant: Uuid, request: &ListRequest<'a>) -> Result<Self, Error> {
+        let condition =
+            request.filter.map(|expr| check(&request.schema, expr, request.limits)).transpose()?;
+        let order = order::parse(&request.schema, request.order_by, request.limits)?;
+        let mut list = Self {
+            tenant,
+            table: request.schema.table,
+            condition,
+            order,
+            predicate: request.predicate,
+            fixed: request.fixed,
+            deleted: request.deleted,
+            fingerprint: 0,
+        };
+        list.fingerprint = list.fingerprint();
+        Ok(list)
+    }
+
+    /// As [`List::new`], and where only an index is missing, asks whether the tenant is small enough to do without
+    /// (one bounded count more, in that case only).
+    pub async fn open(tx: &mut TenantTx, request: &ListRequest<'a>) -> Result<Self, Error> {
+        let strict = Self::new(tx.tenant_id(), request);
+        match strict {
+            Err(refused) if refused.reason() == refusal::NOT_INDEXED && !request.limits.allow_unindexed => {
+                if !count::is_small(tx, request.schema.table).await? {
+                    return Err(refused);
+                }
+                Self::new(
+                    tx.tenant_id(),
+                    &ListRequest { limits: Limits { allow_unindexed: true }, ..*request },
+                )
+            }
+            strict => strict,
+        }
+    }
+
+    /// The statements that a first page of `page_size` rows may run, in this order; to look at their plans.
+    pub fn statements(&self, projection: &Projection, page_size: usize) -> Vec<Sql> {
+        self.phases(None)
+            .into_iter()
+            .map(|phase| self.statement(projection, phase, None, page_size + 1))
+            .collect()
+    }
+
+    /// The statement for at most `limit` rows after a position.
+    pub(crate) fn statement(
+        &self,
+        projection: &Projection,
+        phase: Phase,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Sql {
+        let mut sql = Sql::for_tenant(self.tenant);
+        sql.push("SELECT ");
+        projection.push(&mut sql);
+        for (index, key) in self.order.keys.iter().enumerate() {
+            let expression = key.expression(&mut sql);
+            // int4 and int8 columns are read alike.
+            let cast = if key.kind == KeyKind::Int { "::int8" } else { "" };
+            sql.push(format!(", {expression}{cast} AS _k{index}"));
+        }
+        self.push_source(&mut sql);
+        predicate::push(&mut sql, self.predicate);
+        keyset::push(&mut sql, &self.order, phase, after);
+        keyset::push_order(&mut sql, &self.order, phase);
+        let limit = sql.bind(Bind::Int(limit as i64));
+        sql.push(format!(" LIMIT {limit}"));
+        sql
+    }
+
+    /// The statement that counts the caller's rows, up to `cap`.
+    pub(crate) fn count_statement(&self, cap: i64) -> Sql {
+        let mut sql = Sql::for_tenant(self.tenant);
+        sql.push("SELECT count(*) FROM (SELECT 1");
+        self.push_source(&mut sql);
+        predicate::push(&mut sql, self.predicate);
+        let cap = sql.bind(Bind::Int(cap));
+        sql.push(format!(" LIMIT {cap}) AS counted"));
+        sql
+    }
+
+    /// FROM and WHERE, without what the caller's permission and position add.
+    fn push_source(&self, sql: &mut Sql) {
+        sql.push(format!(" FROM {} AS t WHERE t.tenant_id = $1", self.table.name));
+        match (self.table.deleted_at, self.deleted) {
+            (Some(column), Deleted::Hidden) => sql.push(format!(" AND t.{column} IS NULL")),
+            (Some(column), Deleted::Only) => sql.push(format!(" AND t.{column} IS NOT NULL")),
+            (None, Deleted::Hidden) => {}
+            (None, Deleted::Only) => sql.push(" AND FALSE"),
+        }
+        for (column, value) in self.fixed {
+            let value = sql.bind(value.clone());
+            sql.push(format!(" AND t.{column} = {value}"));
+        }
+        if let Some(condition) = &self.condition {
+            sql.push(" AND ");
+            compile::condition(sql, condition);
+        }
+    }
+
+    /// What a page token is bound to: tenant, rows, order, and the columns that serve the fields used. Permissions are
+    /// not in it, as they are applied anew on every page; nor are definitions of fields that the request does not use.
+    fn fingerprint(&self) -> u128 {
+        let mut sql = Sql::for_tenant(self.tenant);
+        self.push_source(&mut sql);
+        keyset::push_order(&mut sql, &self.order, Phase::Set);
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend_from_slice(sql.text().as_bytes());
+        for bind in sql.binds() {
+            // Tags and lengths keep neighbouring values apart.
+            bind.write_hashable(&mut bytes);
+        }
+        xxh3_128(&bytes)
+    }
+
+    fn position(&self, row: &PgRow, phase: Phase) -> Result<Position, sqlx::Error> {
+        let keys = self.order.keys.iter().enumerate().map(|(index, key)| read_key(row, index, key.kind));
+        Ok(Position {
+            unset_phase: phase == Phase::Unset,
+            id: row.try_get("_id")?,
+            keys: keys.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Reads the page of `page_size` rows after `page_token` (empty: the first). Pages of a set that does not change
+/// contain every row once.
+pub async fn fetch_page(
+    tx: &mut TenantTx,
+    list: &List<'_>,
+    projection: &Projection,
+    key: &CursorKey,
+    page_size: usize,
+    page_token: &str,
+) -> Result<Page, Error> {
+    if tx.tenant_id() != list.tenant {
+        return Err(Error::internal("a list was made for another tenant than its transaction's"));
+    }
+    let mut after = match page_token {
+        "" => None,
+        token => Some(Position::open(token, key, list.fingerprint)?),
+    };
+    if after.as_ref().is_some_and(|position| position.keys.len() != list.order.keys.len()) {
+        return Err(refusal::token_mismatch());
+    }
+    // One row more tells whether there is a next page.
+    let mut wanted = page_size.saturating_add(1);
+    let mut rows: Vec<(PgRow, Phase)> = Vec::with_capacity(wanted.min(256));
+    for phase in list.phases(after.as_ref()) {
+        let statement = list.statement(projection, phase, after.as_ref(), wanted);
+        let fetched = statement.into_query().fetch_all(tx.conn()).await.map_err(DbError::from)?;
+        wanted -= fetched.len().min(wanted);
+        rows.extend(fetched.into_iter().map(|row| (row, phase)));
+        if wanted == 0 {
+            break;
+        }
+        // The second phase begins at its beginning.
+        after = None;
+    }
+    let has_more = rows.len() > page_size;
+    rows.truncate(page_size);
+    let next_page_token = match rows.last() {
+        Some((row, phase)) if has_more => {
+            list.position(row, *phase).map_err(DbError::from)?.seal(key, list.fingerprint)
+        }
+        _ => String::new(),
+    };
+    Ok(Page { rows: rows.into_iter().map(|(row, _)| row).collect(), next_page_token })
+}
+
+impl List<'_> {
+    /// The phases that are still to be read.
+    fn phases(&self, after: Option<&Position>) -> Vec<Phase> {
+        match self.order.keys.first() {
+            Some(_) if after.is_some_and(|position| position.unset_phase) => vec![Phase::Unset],
+            Some(key) if key.nullable && !self.asks_for(key) => vec![Phase::Set, Phase::Unset],
+            _ => vec![Phase::Set],
+        }
+    }
+
+    /// Whether the filter keeps only rows in which the key is set, as `custom.seats > 5` does.
+    fn asks_for(&self, key: &Key<'_>) -> bool {
+        let is_test_of_key = |condition: &Condition<'_>| matches!(condition, Condition::Test { field, negated: false, .. } if *field == key.field);
+        match &self.condition {
+            Some(Condition::And(parts)) => parts.iter().any(is_test_of_key),
+            Some(condition) => is_test_of_key(condition),
+            None => false,
+        }
+    }
+}
+
+fn read_key(row: &PgRow, index: usize, kind: KeyKind) -> Result<Option<Bind>, sqlx::Error> {
+    let name = format!("_k{index}");
+    let name = name.as_str();
+    Ok(match kind {
+        KeyKind::Int => row.try_get::<Option<i64>, _>(name)?.map(Bind::Int),
+        KeyKind::Float => row.try_get::<Option<f64>, _>(name)?.map(Bind::Float),
+        KeyKind::Bool => row.try_get::<Option<bool>, _>(name)?.map(Bind::Bool),
+        KeyKind::Text => row.try_get::<Option<String>, _>(name)?.map(Bind::Text),
+        KeyKind::Date => row.try_get::<Option<Date>, _>(name)?.map(Bind::Date),
+        KeyKind::Time => row.try_get::<Option<OffsetDateTime>, _>(name)?.map(Bind::Time),
+    })
+}

@@ -1,0 +1,238 @@
+//! The channel generated clients run on.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use host::{deadline, telemetry, trace};
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Histogram;
+use tokio::time::{Instant, timeout_at};
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::{Service, ServiceExt};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use crate::body::Bounded;
+use crate::pool::{NoInstance, Outcome, Pool};
+use crate::retry::{self, Budget};
+
+/// The deadline of a call whose caller sets none.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
+/// Kept back from the remaining time, so that this service can still answer its own caller.
+const MARGIN: Duration = Duration::from_millis(5);
+
+/// Marks a call that may be repeated although its name does not say so: `request.extensions_mut().insert(Idempotent)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Idempotent;
+
+/// The address of a peer is not one.
+#[derive(Debug, thiserror::Error)]
+#[error("the address of {peer} must be http:// with a host and a port, without a path")]
+pub struct ConnectError {
+    /// The peer.
+    pub peer: &'static str,
+}
+
+/// A channel to one peer. Cheap to clone; clones share connections and retry budget.
+#[derive(Clone)]
+pub struct Channel(Arc<Peer>);
+
+struct Peer {
+    name: &'static str,
+    pool: Pool,
+    budget: Budget,
+    duration: Histogram<f64>,
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Channel").field("peer", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+/// A channel to the peer `name` at `url` (`http://host:port`). A host name with several addresses is balanced over all of
+/// them and looked up again every 5 s. It connects in the background and again whenever it must, so it can be made before the
+/// peer is up; it must be made inside a runtime.
+pub fn connect(url: &str, name: &'static str) -> Result<Channel, ConnectError> {
+    let uri = url.parse::<Uri>().ok().filter(|_| is_peer_url(url)).ok_or(ConnectError { peer: name })?;
+    Ok(Channel::over(Pool::of(&uri), name))
+}
+
+impl Channel {
+    /// A channel over these instances.
+    pub(crate) fn over(pool: Pool, name: &'static str) -> Self {
+        let duration = opentelemetry::global::meter("globcrm.rpc")
+            .f64_histogram("rpc.client.call.duration")
+            .with_unit("s")
+            .with_description("Time from a call to the head of its answer, retries included")
+            .with_boundaries(telemetry::DURATION_BUCKETS.to_vec())
+            .build();
+        Self(Arc::new(Peer { name, pool, budget: Budget::full(), duration }))
+    }
+}
+
+/// `http://host:port`, nothing more.
+pub(crate) fn is_peer_url(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|u| {
+        u.scheme_str() == Some("http") && u.port_u16().is_some() && matches!(u.path(), "" | "/") && u.query().is_none()
+    })
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        // Each try waits for its own connection, under the deadline of the call.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let peer = self.0.clone();
+        Box::pin(async move { peer.call(request).await })
+    }
+}
+
+impl Peer {
+    async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        let began = Instant::now();
+        let path = request.uri().path().to_owned();
+        let method = path.trim_start_matches('/');
+        let span = tracing::info_span!(
+            "rpc.client",
+            otel.name = method,
+            otel.kind = "client",
+            otel.status_code = Empty,
+            rpc.system.name = "grpc",
+            rpc.method = method,
+            rpc.status_code = Empty,
+            rpc.retries = Empty,
+            peer.service = self.name,
+        );
+        let result = self.tries(request, &path, &span).instrument(span.clone()).await;
+        let code = match &result {
+            Ok(response) => Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code()),
+            Err(status) => status.code(),
+        };
+        let text = host::grpc::code_name(code);
+        span.record("rpc.status_code", text);
+        let mut attributes = vec![
+            KeyValue::new("rpc.system.name", "grpc"),
+            KeyValue::new("rpc.method", method.to_owned()),
+            KeyValue::new("rpc.status_code", text),
+        ];
+        if code != Code::Ok {
+            attributes.push(KeyValue::new("error.type", text));
+            span.record("otel.status_code", "ERROR");
+        }
+        self.duration.record(began.elapsed().as_secs_f64(), &attributes);
+        result
+    }
+
+    async fn tries(&self, request: Request<Body>, path: &str, span: &Span) -> Result<Response<Body>, Status> {
+        let deadline = Instant::now() + time_allowed(&request)?;
+        let repeatable = retry::is_read(path) || request.extensions().get::<Idempotent>().is_some();
+        let (mut head, body) = request.into_parts();
+        trace::inject(span, &mut head.headers);
+        self.budget.earn();
+        if !repeatable {
+            return self.attempt(head, body, deadline).await;
+        }
+        // A call that may be repeated is unary: its body is one encoded message in memory, and this waits for nothing.
+        let body = body.collect().await?.to_bytes();
+        let mut retries = 0;
+        loop {
+            let again = Body::new(Full::new(body.clone()));
+            let result = self.attempt(head.clone(), again, deadline).await;
+            if !is_unavailable(&result) || retries == retry::MAX_RETRIES {
+                return result;
+            }
+            let pause = retry::pause(retries + 1);
+            if Instant::now() + pause >= deadline || !self.budget.take() {
+                return result;
+            }
+            retries += 1;
+            span.record("rpc.retries", retries);
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        mut head: http::request::Parts,
+        body: Body,
+        deadline: Instant,
+    ) -> Result<Response<Body>, Status> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = HeaderValue::try_from(deadline::write_grpc_timeout(left));
+        head.headers.insert("grpc-timeout", timeout.map_err(|_| Status::internal("a timeout is no header"))?);
+        let answer = async {
+            let lease = self.pool.pick().await.map_err(|NoInstance| self.unreachable())?;
+            let mut transport = lease.channel();
+            let sent = async { transport.ready().await?.call(Request::from_parts(head, body)).await };
+            let outcome = match timeout_at(deadline, sent).await {
+                Ok(Ok(response)) => {
+                    self.pool.note(&lease, Outcome::Answered);
+                    return Ok(response.map(|body| Body::new(Bounded::new(body, deadline, lease))));
+                }
+                Ok(Err(error)) => self.failure(error),
+                Err(_) => (Outcome::Failed, too_late(self.name)),
+            };
+            self.pool.note(&lease, outcome.0);
+            Err(outcome.1)
+        };
+        timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(too_late(self.name)))
+    }
+
+    /// What a transport error says of the instance, and what it means to the caller.
+    fn failure(&self, error: tonic::transport::Error) -> (Outcome, Status) {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        let mut outcome = Outcome::Failed;
+        while let Some(inner) = cause {
+            if inner.is::<tonic::TimeoutExpired>() {
+                return (Outcome::Failed, too_late(self.name));
+            }
+            if inner.is::<tonic::ConnectError>() {
+                outcome = Outcome::Unreachable;
+            }
+            cause = inner.source();
+        }
+        tracing::debug!(peer = self.name, error = &error as &dyn std::error::Error, "transport failed");
+        let mut status = self.unreachable();
+        status.set_source(Arc::new(error));
+        (outcome, status)
+    }
+
+    fn unreachable(&self) -> Status {
+        Status::unavailable(format!("{} cannot be reached", self.name))
+    }
+}
+
+/// The caller's own limit or the default, within what is left of the call being served.
+fn time_allowed<B>(request: &Request<B>) -> Result<Duration, Status> {
+    let own = deadline::read_grpc_timeout(request.headers()).unwrap_or(DEFAULT_DEADLINE);
+    let allowed = match deadline::remaining() {
+        Some(left) => own.min(left.saturating_sub(MARGIN)),
+        None => own,
+    };
+    if allowed.is_zero() { Err(Status::deadline_exceeded("no time is left for this call")) } else { Ok(allowed) }
+}
+
+fn too_late(peer: &str) -> Status {
+    Status::deadline_exceeded(format!("{peer} did not answer in time"))
+}
+
+/// The peer did not take the call: it said so, or nothing of an answer came.
+fn is_unavailable(result: &Result<Response<Body>, Status>) -> bool {
+    match result {
+        Ok(response) => response.headers().get("grpc-status").is_some_and(|code| code == "14"),
+        Err(status) => status.code() == Code::Unavailable,
+    }
+}

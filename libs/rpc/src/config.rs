@@ -1,0 +1,75 @@
+//! Where the peers of a role are. A role takes the sections it needs.
+
+use config::{Reader, Section};
+use secrecy::SecretString;
+
+use crate::{Channel, ConnectError, connect};
+
+macro_rules! peer {
+    ($(#[$doc:meta])* $name:ident, $variable:literal, $peer:literal, $about:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name {
+            /// `http://host:port`; a host name with several addresses is balanced over all of them.
+            pub url: String,
+        }
+
+        impl Section for $name {
+            fn read(r: &mut Reader<'_>) -> Option<Self> {
+                let url: String = r.required($variable, $about)?;
+                if !crate::channel::is_peer_url(&url) {
+                    r.refuse($variable, "must be http:// with a host and a port, without a path");
+                    return None;
+                }
+                Some(Self { url })
+            }
+        }
+
+        impl $name {
+            /// A channel to it; connects when first used.
+            pub fn connect(&self) -> Result<Channel, ConnectError> {
+                connect(&self.url, $peer)
+            }
+        }
+    };
+}
+
+peer! {
+    /// Where identity is: `IDENTITY_URL`.
+    IdentityPeer, "IDENTITY_URL", "identity", "gRPC address of the identity service"
+}
+peer! {
+    /// Where fields is: `FIELDS_URL`.
+    FieldsPeer, "FIELDS_URL", "fields", "gRPC address of the fields service"
+}
+peer! {
+    /// Where records is: `RECORDS_URL`.
+    RecordsPeer, "RECORDS_URL", "records", "gRPC address of the records service"
+}
+
+/// What a service shows identity when it acts for itself: `SERVICE_SECRET`.
+#[derive(Clone, Debug)]
+pub struct ServiceSecret(pub SecretString);
+
+impl Section for ServiceSecret {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        r.required("SERVICE_SECRET", "What this service shows identity when it acts for itself").map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::config::{Env, load};
+
+    #[test]
+    fn a_peer_is_a_plain_address() {
+        let env: Env = [("GLOBCRM_FLEET_IDENTITY_URL", "http://identity:50051")].into_iter().collect();
+        assert_eq!(load::<IdentityPeer>(&env, "RECORDS").unwrap().url, "http://identity:50051");
+        for bad in ["identity:50051", "https://identity:50051", "http://identity", "http://identity:1/x"] {
+            let env: Env = [("GLOBCRM_FLEET_IDENTITY_URL", bad)].into_iter().collect();
+            let problems = load::<IdentityPeer>(&env, "RECORDS").unwrap_err().to_string();
+            assert!(problems.contains("IDENTITY_URL"), "{bad}: {problems}");
+        }
+    }
+}

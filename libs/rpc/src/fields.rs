@@ -1,0 +1,40 @@
+//! What owners of records ask of the fields service.
+
+use auth::Context;
+use error::Error;
+use proto::fields::v1 as pb;
+use proto::fields::v1::fields_service_client::FieldsServiceClient;
+use tonic::Request;
+
+use crate::Channel;
+
+/// A client of the fields service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    client: FieldsServiceClient<Channel>,
+}
+
+impl Fields {
+    /// A client.
+    pub fn new(channel: Channel) -> Self {
+        Self { client: FieldsServiceClient::new(channel) }
+    }
+
+    /// All definitions of `object` in the caller's tenant; without fields when `if_version` is still the version (0: none
+    /// held).
+    pub async fn field_set(
+        &self,
+        cx: &Context,
+        object: &str,
+        if_version: i64,
+    ) -> Result<pb::GetFieldSetResponse, Error> {
+        let mut request = Request::new(pb::GetFieldSetRequest { object: object.to_owned(), if_version });
+        cx.forward(request.metadata_mut())?;
+        Ok(self.client.clone().get_field_set(request).await?.into_inner())
+    }
+
+    /// The generated client, for the calls without a wrapper.
+    pub fn client(&self) -> FieldsServiceClient<Channel> {
+        self.client.clone()
+    }
+}

@@ -1,0 +1,176 @@
+//! What every service asks of identity.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::{Context, FetchKeys, FetchSnapshot};
+use error::Error;
+use ids::{ApiKeyId, Clock, TeamId, TenantId, UserId};
+use proto::identity::v1 as pb;
+use proto::identity::v1::identity_service_client::IdentityServiceClient;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use tonic::Request;
+use tonic::metadata::AsciiMetadataValue;
+use uuid::Uuid;
+
+use crate::tokens::Held;
+use crate::{Channel, Idempotent, ServiceSecret};
+
+/// An API key's token is held this long at most: so long a revoked key can still be traded by this instance.
+const API_KEY_HOLD: Duration = Duration::from_secs(30);
+/// A token is not handed out in the last part of its life, so that it lives through the calls made with it.
+const BEFORE_END: Duration = Duration::from_secs(60);
+
+/// A client of identity. Cheap to clone; clones share the tokens held.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    client: IdentityServiceClient<Channel>,
+    tokens: Arc<Tokens>,
+}
+
+struct Tokens {
+    /// The service's name and secret, when it acts for itself.
+    own: Option<(&'static str, ServiceSecret)>,
+    service: Held<(TenantId, Uuid), SecretString>,
+    /// By SHA-256 of the key: the key itself is not kept.
+    api_key: Held<[u8; 32], ApiKeyToken>,
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone)]
+struct ApiKeyToken {
+    access_token: SecretString,
+    api_key_id: ApiKeyId,
+}
+
+/// The ids that do not exist in the caller's tenant, in the order asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unknown {
+    /// Users.
+    pub users: Vec<UserId>,
+    /// Teams.
+    pub teams: Vec<TeamId>,
+}
+
+impl Identity {
+    /// A client. `own` is the name (`records`) and secret of a service that also acts for itself; `None` for one that never
+    /// does (the gateway).
+    pub fn new(channel: Channel, own: Option<(&'static str, ServiceSecret)>, clock: Clock) -> Self {
+        let tokens = Tokens { own, service: Held::new(clock.clone()), api_key: Held::new(clock) };
+        Self { client: IdentityServiceClient::new(channel), tokens: Arc::new(tokens) }
+    }
+
+    /// For [`auth::Gate::new`].
+    pub fn fetch_keys(&self) -> FetchKeys {
+        let client = self.client.clone();
+        Arc::new(move || {
+            let mut client = client.clone();
+            Box::pin(async move { Ok(client.get_jwks(pb::GetJwksRequest {}).await?.into_inner().keys) })
+        })
+    }
+
+    /// For [`auth::Gate::new`].
+    pub fn fetch_snapshot(&self) -> FetchSnapshot {
+        let client = self.client.clone();
+        Arc::new(move |token, if_version| {
+            let mut client = client.clone();
+            Box::pin(async move {
+                let mut request = Request::new(pb::GetSnapshotRequest { if_version });
+                authorize(&mut request, &token)?;
+                Ok(client.get_snapshot(request).await?.into_inner())
+            })
+        })
+    }
+
+    /// Which of these users and teams do not exist in the caller's tenant. Nothing asked, nothing sent.
+    pub async fn check_references(
+        &self,
+        cx: &Context,
+        users: &[UserId],
+        teams: &[TeamId],
+    ) -> Result<Unknown, Error> {
+        if users.is_empty() && teams.is_empty() {
+            return Ok(Unknown::default());
+        }
+        let mut request = Request::new(pb::CheckReferencesRequest {
+            user_ids: users.iter().map(ToString::to_string).collect(),
+            team_ids: teams.iter().map(ToString::to_string).collect(),
+        });
+        cx.forward(request.metadata_mut())?;
+        let answer = self.client.clone().check_references(request).await?.into_inner();
+        Ok(Unknown {
+            users: users.iter().copied().filter(|u| answer.unknown_user_ids.contains(&u.to_string())).collect(),
+            teams: teams.iter().copied().filter(|t| answer.unknown_team_ids.contains(&t.to_string())).collect(),
+        })
+    }
+
+    /// A token of this service that acts in `tenant` for the user or API key `act_for`. Held until a minute before its end;
+    /// permissions are those of `act_for` at every use, whatever the token's age.
+    pub async fn service_token(&self, tenant: TenantId, act_for: Uuid) -> Result<SecretString, Error> {
+        let Some((service, ServiceSecret(secret))) = &self.tokens.own else {
+            return Err(Error::internal("this process has no service secret"));
+        };
+        let fetch = async {
+            let mut request = Request::new(pb::ExchangeServiceTokenRequest {
+                service: (*service).to_owned(),
+                secret: secret.expose_secret().to_owned(),
+                tenant_id: tenant.to_string(),
+                act_for: act_for.to_string(),
+            });
+            request.extensions_mut().insert(Idempotent);
+            let answer = self.client.clone().exchange_service_token(request).await?.into_inner();
+            Ok((SecretString::from(answer.access_token), holdable(answer.expires_in)))
+        };
+        self.tokens.service.get((tenant, act_for), fetch).await
+    }
+
+    /// Trades an API key for an access token; held for 30 s at most.
+    pub async fn exchange_api_key(&self, api_key: SecretString) -> Result<SecretString, Error> {
+        let digest: [u8; 32] = Sha256::digest(api_key.expose_secret().as_bytes()).into();
+        let fetch = async {
+            let mut request = Request::new(pb::ExchangeApiKeyRequest { api_key: api_key.expose_secret().to_owned() });
+            request.extensions_mut().insert(Idempotent);
+            let answer = self.client.clone().exchange_api_key(request).await?.into_inner();
+            let token = ApiKeyToken {
+                access_token: SecretString::from(answer.access_token),
+                api_key_id: answer.api_key_id.parse().map_err(Error::internal)?,
+            };
+            Ok((token, holdable(answer.expires_in).min(API_KEY_HOLD)))
+        };
+        Ok(self.tokens.api_key.get(digest, fetch).await?.access_token)
+    }
+
+    /// Drops the token of a revoked API key.
+    pub fn forget_api_key(&self, id: ApiKeyId) {
+        self.tokens.api_key.retain(|_, token| token.api_key_id != id);
+    }
+
+    /// Drops the tokens held for a principal whose sessions or keys have ended.
+    pub fn forget_service_tokens(&self, tenant: TenantId, act_for: Uuid) {
+        self.tokens.service.retain(|key, _| *key != (tenant, act_for));
+    }
+
+    /// The generated client, for the calls without a wrapper. Callers put [`Context::forward`] on their requests.
+    pub fn client(&self) -> IdentityServiceClient<Channel> {
+        self.client.clone()
+    }
+}
+
+/// How long a token with `seconds` to live may be handed out.
+fn holdable(seconds: i32) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).saturating_sub(BEFORE_END)
+}
+
+fn authorize<T>(request: &mut Request<T>, token: &SecretString) -> Result<(), Error> {
+    let mut value =
+        AsciiMetadataValue::try_from(format!("Bearer {}", token.expose_secret())).map_err(Error::internal)?;
+    value.set_sensitive(true);
+    request.metadata_mut().insert("authorization", value);
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! One instance of a peer and its connection.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::Uri;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tonic::transport::{Channel, Endpoint};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Between two attempts that calls asked for.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// So many failures in a row, and the instance is left alone for a while, if enough others are left.
+const EJECT_AFTER: u32 = 5;
+const EJECT_FOR: Duration = Duration::from_secs(10);
+/// After a failure an instance is the second choice for this long. Failing fast would else make it look idle.
+const SUSPECT_FOR: Duration = Duration::from_secs(1);
+
+/// What became of a call, as far as the instance is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It answered, whatever it said.
+    Answered,
+    /// It broke off or did not answer in time.
+    Failed,
+    /// It could not be connected to.
+    Unreachable,
+}
+
+/// One instance.
+#[derive(Debug)]
+pub(super) struct Instance {
+    address: SocketAddr,
+    channel: Mutex<Option<Channel>>,
+    in_flight: AtomicUsize,
+    failures: AtomicU32,
+    suspect_until: Mutex<Option<Instant>>,
+    ejected: Mutex<bool>,
+    /// Attempts to connect that have ended.
+    attempts: AtomicU64,
+    hurry: Notify,
+    lost: Notify,
+}
+
+/// A place at an instance: counts as in flight until dropped.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    instance: Arc<Instance>,
+    channel: Channel,
+}
+
+impl Lease {
+    /// The connection.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub(super) fn instance(&self) -> &Instance {
+        &self.instance
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.instance.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Instance {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            channel: Mutex::default(),
+            in_flight: AtomicUsize::new(0),
+            failures: AtomicU32::new(0),
+            suspect_until: Mutex::default(),
+            ejected: Mutex::new(false),
+            attempts: AtomicU64::new(0),
+            hurry: Notify::new(),
+            lost: Notify::new(),
+        }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        lock(&self.channel).is_some()
+    }
+
+    pub(super) fn attempts(&self) -> u64 {
+        self.attempts.load(Ordering::Acquire)
+    }
+
+    /// Asks for an attempt soon; the attempts ended so far.
+    pub(super) fn hurry(&self) -> u64 {
+        let attempts = self.attempts();
+        self.hurry.notify_one();
+        attempts
+    }
+
+    /// What choosing it costs: calls in flight, and much more after a failure.
+    pub(super) fn burden(&self) -> usize {
+        let suspect = lock(&self.suspect_until).is_some_and(|until| until > Instant::now());
+        self.in_flight.load(Ordering::Relaxed) + if suspect { 1_000 } else { 0 }
+    }
+
+    pub(super) fn lease(self: &Arc<Self>) -> Option<Lease> {
+        let channel = lock(&self.channel).clone()?;
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Some(Lease { instance: self.clone(), channel })
+    }
+
+    pub(super) fn note(&self, outcome: Outcome, may_eject: bool) {
+        if outcome == Outcome::Answered {
+            self.failures.store(0, Ordering::Relaxed);
+            return;
+        }
+        *lock(&self.suspect_until) = Some(Instant::now() + SUSPECT_FOR);
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        let eject = failures >= EJECT_AFTER && may_eject;
+        if outcome == Outcome::Unreachable || eject {
+            *lock(&self.ejected) = eject;
+            *lock(&self.channel) = None;
+            self.lost.notify_one();
+        }
+    }
+
+    /// Connects, and again whenever the connection is lost. Ends never.
+    pub(super) async fn keep_connected(&self, url: &Uri, changed: &watch::Sender<()>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let connected = connect(self.address, url).await;
+            let up = connected.is_ok();
+            match connected {
+                Ok(channel) => {
+                    self.failures.store(0, Ordering::Relaxed);
+                    *lock(&self.suspect_until) = None;
+                    *lock(&self.channel) = Some(channel);
+                    pause = FIRST_PAUSE;
+                }
+                Err(error) => {
+                    tracing::debug!(address = %self.address, error = &error as &dyn std::error::Error, "not connected");
+                }
+            }
+            self.attempts.fetch_add(1, Ordering::Release);
+            changed.send_replace(());
+            if up {
+                self.lost.notified().await;
+                if std::mem::take(&mut *lock(&self.ejected)) {
+                    tracing::warn!(address = %self.address, "an instance fails and is left alone for {EJECT_FOR:?}");
+                    tokio::time::sleep(EJECT_FOR).await;
+                }
+            } else {
+                tokio::time::sleep(SHORTEST_PAUSE).await;
+                tokio::select! {
+                    () = tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))) => {}
+                    () = self.hurry.notified() => {}
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+async fn connect(address: SocketAddr, url: &Uri) -> Result<Channel, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))?
+        // Calls go to the address and name the service, as a proxy between would want.
+        .origin(url.clone())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(3))
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true);
+    #[allow(clippy::disallowed_methods, reason = "the one place where connections are made")]
+    endpoint.connect().await
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

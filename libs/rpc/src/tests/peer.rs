@@ -1,0 +1,226 @@
+//! A peer on loopback that speaks identity's protocol and does what the test says.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use proto::identity::v1 as pb;
+use proto::identity::v1::identity_service_server::{IdentityService, IdentityServiceServer};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Request, Response, Status};
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + 'a>>;
+
+/// What a peer does with the next call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    /// Answers with this code.
+    Refuse(Code),
+    /// Never answers.
+    Hang,
+}
+
+/// What all calls share; the test looks at it.
+#[derive(Clone, Default)]
+pub(crate) struct Peer(Arc<Mutex<Seen>>);
+
+#[derive(Default)]
+struct Seen {
+    acts: VecDeque<Act>,
+    always: Option<Act>,
+    calls: Vec<(&'static str, MetadataMap)>,
+}
+
+/// A served peer; it ends with this.
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    pub(crate) peer: Peer,
+    _serving: JoinSet<()>,
+}
+
+impl Served {
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// A peer on a runtime of its own, so that it can be killed: its connections break as those of a killed process do.
+pub(crate) struct Mortal {
+    pub(crate) address: SocketAddr,
+    pub(crate) peer: Peer,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Mortal {
+    /// Serves a new peer.
+    pub(crate) fn born() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (told, address) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            let served = serve().await;
+            told.send((served.address, served.peer.clone())).unwrap();
+            std::future::pending::<()>().await;
+            drop(served);
+        });
+        let (address, peer) = address.recv().unwrap();
+        Self { address, peer, runtime: Some(runtime) }
+    }
+
+    /// Ends it and all its connections.
+    pub(crate) fn kill(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Serves a new peer.
+pub(crate) async fn serve() -> Served {
+    serve_at(([127, 0, 0, 1], 0).into()).await
+}
+
+/// Serves a new peer at this address.
+pub(crate) async fn serve_at(address: SocketAddr) -> Served {
+    let listener = TcpListener::bind(address).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let peer = Peer::default();
+    let service = IdentityServiceServer::new(peer.clone());
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let incoming = TcpListenerStream::new(listener);
+        tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
+    });
+    Served { address, peer, _serving: serving }
+}
+
+impl Peer {
+    /// What it does with the next calls, one each; then it answers again.
+    pub(crate) fn then(&self, acts: impl IntoIterator<Item = Act>) {
+        self.0.lock().unwrap().acts.extend(acts);
+    }
+
+    /// What it does with every call without an act of its own.
+    pub(crate) fn always(&self, act: Act) {
+        self.0.lock().unwrap().always = Some(act);
+    }
+
+    /// The calls that came, by name.
+    pub(crate) fn calls(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap().calls.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// The metadata of the last call.
+    pub(crate) fn last(&self) -> MetadataMap {
+        self.0.lock().unwrap().calls.last().unwrap().1.clone()
+    }
+
+    async fn answer<Q, T>(
+        &self,
+        name: &'static str,
+        request: Request<Q>,
+        make: impl FnOnce(Q) -> T,
+    ) -> Result<Response<T>, Status> {
+        let (metadata, _, body) = request.into_parts();
+        let act = {
+            let mut seen = self.0.lock().unwrap();
+            seen.calls.push((name, metadata));
+            seen.acts.pop_front().or(seen.always)
+        };
+        match act {
+            Some(Act::Refuse(code)) => Err(Status::new(code, "as told")),
+            Some(Act::Hang) => std::future::pending().await,
+            None => {
+                let mut response = Response::new(make(body));
+                response.metadata_mut().insert("version", "7".parse().unwrap());
+                Ok(response)
+            }
+        }
+    }
+}
+
+macro_rules! methods {
+    ($($name:ident($request:ident) -> $response:ident = $make:expr;)*) => {$(
+        fn $name<'a, 'b>(&'a self, request: Request<pb::$request>) -> Answer<'b, pb::$response>
+        where
+            'a: 'b,
+            Self: 'b,
+        {
+            Box::pin(self.answer(stringify!($name), request, $make))
+        }
+    )*};
+}
+
+macro_rules! not_here {
+    ($($name:ident($request:ident) -> $response:ident,)*) => {$(
+        fn $name<'a, 'b>(&'a self, _: Request<pb::$request>) -> Answer<'b, pb::$response>
+        where
+            'a: 'b,
+            Self: 'b,
+        {
+            Box::pin(async { Err(Status::unimplemented("not in this test")) })
+        }
+    )*};
+}
+
+impl IdentityService for Peer {
+    methods! {
+        get_jwks(GetJwksRequest) -> GetJwksResponse = |_| pb::GetJwksResponse {
+            keys: vec![pb::Jwk { kid: "k1".to_owned(), ..Default::default() }],
+        };
+        get_me(GetMeRequest) -> GetMeResponse = |_| pb::GetMeResponse::default();
+        login(LoginRequest) -> LoginResponse = |_| pb::LoginResponse::default();
+        create_team(CreateTeamRequest) -> CreateTeamResponse = |asked| pb::CreateTeamResponse { team: asked.team };
+        check_references(CheckReferencesRequest) -> CheckReferencesResponse = |asked| pb::CheckReferencesResponse {
+            unknown_user_ids: asked.user_ids.into_iter().skip(1).collect(),
+            unknown_team_ids: Vec::new(),
+        };
+        exchange_service_token(ExchangeServiceTokenRequest) -> ExchangeServiceTokenResponse = |asked| {
+            pb::ExchangeServiceTokenResponse {
+                access_token: format!("{}:{}", asked.tenant_id, asked.act_for),
+                expires_in: 300,
+            }
+        };
+        exchange_api_key(ExchangeApiKeyRequest) -> ExchangeApiKeyResponse = |asked| pb::ExchangeApiKeyResponse {
+            access_token: format!("token of {}", asked.api_key),
+            expires_in: 300,
+            api_key_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
+            tenant_id: "01890a5d-ac96-774b-bcce-b302099a8058".to_owned(),
+        };
+    }
+    not_here! {
+        sign_up(SignUpRequest) -> SignUpResponse,
+        refresh(RefreshRequest) -> RefreshResponse,
+        logout(LogoutRequest) -> LogoutResponse,
+        list_sessions(ListSessionsRequest) -> ListSessionsResponse,
+        delete_session(DeleteSessionRequest) -> DeleteSessionResponse,
+        create_user(CreateUserRequest) -> CreateUserResponse,
+        get_user(GetUserRequest) -> GetUserResponse,
+        list_users(ListUsersRequest) -> ListUsersResponse,
+        update_user(UpdateUserRequest) -> UpdateUserResponse,
+        disable_user(DisableUserRequest) -> DisableUserResponse,
+        enable_user(EnableUserRequest) -> EnableUserResponse,
+        accept_invitation(AcceptInvitationRequest) -> AcceptInvitationResponse,
+        get_team(GetTeamRequest) -> GetTeamResponse,
+        list_teams(ListTeamsRequest) -> ListTeamsResponse,
+        create_role(CreateRoleRequest) -> CreateRoleResponse,
+        get_role(GetRoleRequest) -> GetRoleResponse,
+        list_roles(ListRolesRequest) -> ListRolesResponse,
+        update_role(UpdateRoleRequest) -> UpdateRoleResponse,
+        delete_role(DeleteRoleRequest) -> DeleteRoleResponse,
+        create_api_key(CreateApiKeyRequest) -> CreateApiKeyResponse,
+        list_api_keys(ListApiKeysRequest) -> ListApiKeysResponse,
+        delete_api_key(DeleteApiKeyRequest) -> DeleteApiKeyResponse,
+        get_snapshot(GetSnapshotRequest) -> GetSnapshotResponse,
+    }
+}

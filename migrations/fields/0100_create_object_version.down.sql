@@ -1,0 +1,1 @@
+DROP TABLE fields.object_version;

@@ -1,0 +1,1 @@
+DROP TABLE fields.field_definition;

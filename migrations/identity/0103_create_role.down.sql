@@ -1,0 +1,2 @@
+DROP TABLE identity.user_role;
+DROP TABLE identity.role;

@@ -1,0 +1,3 @@
+-- phase: expand
+DROP TABLE records.contact_email;
+DROP TABLE records.contacts;

@@ -1,0 +1,3 @@
+-- phase: expand
+DROP TABLE records.company_domain;
+DROP TABLE records.companies;

@@ -1,0 +1,21 @@
+-- phase: expand
+-- Which contact belongs to which company; found from both sides.
+CREATE TABLE records.contact_company (
+    tenant_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    company_id uuid NOT NULL,
+    role text COLLATE "C",
+    is_primary boolean NOT NULL,
+    created_at timestamptz NOT NULL,
+    created_by uuid NOT NULL,
+    PRIMARY KEY (tenant_id, contact_id, company_id),
+    FOREIGN KEY (tenant_id, contact_id) REFERENCES records.contacts ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, company_id) REFERENCES records.companies ON DELETE CASCADE
+);
+ALTER TABLE records.contact_company ENABLE ROW LEVEL SECURITY;
+ALTER TABLE records.contact_company FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON records.contact_company TO globcrm_records_app
+    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
+    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+CREATE INDEX contact_company_company ON records.contact_company (tenant_id, company_id, contact_id);
+CREATE UNIQUE INDEX contact_company_primary ON records.contact_company (tenant_id, contact_id) WHERE is_primary;

@@ -1,0 +1,2 @@
+DROP TABLE records.operation_error;
+DROP TABLE records.operation;

@@ -1,0 +1,1 @@
+DROP FUNCTION records.analyze_contacts();

@@ -1,0 +1,3 @@
+//! What this service does on events of others.
+
+pub(crate) mod permissions;

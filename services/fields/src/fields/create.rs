@@ -1,0 +1,129 @@
+//! `CreateField`.
+
+use auth::Context;
+use db::idempotency::{self, Claim};
+use db::{DbError, TenantTx};
+use error::{Code, Error};
+use ids::FieldId;
+use prost::Message;
+use proto::fields::v1::{CreateFieldRequest, CreateFieldResponse, Field};
+
+use super::definition::{Definition, Object, State};
+use super::draft::Draft;
+use super::{convert, event, limits, not_found, permit, slots, store};
+use crate::Service;
+
+const RPC: &str = "globcrm.fields.v1.FieldsService/CreateField";
+
+/// What a call to create made.
+#[derive(Debug)]
+pub(crate) struct Created {
+    pub(crate) answer: CreateFieldResponse,
+    /// The answer is that of an earlier call with the same `Idempotency-Key`.
+    pub(crate) replayed: bool,
+}
+
+/// Defines a field, gives it its ordinal and, when indexed, its slot.
+#[tracing::instrument(name = "fields.fields.create", skip_all)]
+pub(crate) async fn create(
+    service: &Service,
+    cx: &Context,
+    request: CreateFieldRequest,
+) -> error::Result<Created> {
+    permit(cx, "create")?;
+    let object = Object::in_path(&request.object)?;
+    let draft = Draft::read(object, request.field.as_ref().unwrap_or(&Field::default()))?;
+
+    let mut tx = TenantTx::begin(&service.db, cx.tenant).await?;
+    match define(service, cx, &mut tx, &request, object, draft).await {
+        Ok(created) if !created.replayed => {
+            tx.commit().await?;
+            service.wake.notify();
+            Ok(created)
+        }
+        // Ended here and not by dropping, which would keep the lock on the Idempotency-Key for a moment after the answer.
+        other => {
+            if let Err(error) = tx.rollback().await {
+                tracing::debug!(%error, "the connection is gone, and its locks with it");
+            }
+            other
+        }
+    }
+}
+
+async fn define(
+    service: &Service,
+    cx: &Context,
+    tx: &mut TenantTx,
+    request: &CreateFieldRequest,
+    object: Object,
+    draft: Draft,
+) -> error::Result<Created> {
+    db::fence::check(tx, cx).await?;
+    let claim = idempotency::claim(tx, cx, RPC, request).await?;
+    if let Claim::Replay(kept) = &claim {
+        return replay(cx, object, kept);
+    }
+
+    // From here on, changes of this object's definitions happen one after the other.
+    let ordinal = store::lock_object(tx, object, 1).await?;
+    if store::key_is_taken(tx, object, &draft.key).await? {
+        return Err(key_taken());
+    }
+    store::usage(tx, object).await?.check_new(draft.options.len())?;
+    let slot = if draft.indexed {
+        let taken = store::slots_taken(tx, object).await?;
+        Some(slots::assign(draft.field_type, &taken).ok_or_else(|| limits::no_slot(draft.field_type))?)
+    } else {
+        None
+    };
+    let now = service.clock.now_micros();
+    let field = Definition {
+        id: FieldId::from(service.clock.new_uuid()),
+        object,
+        key: draft.key,
+        label: draft.label,
+        field_type: draft.field_type,
+        required: draft.required,
+        unique: draft.unique,
+        options: draft.options,
+        default: draft.default,
+        description: draft.description,
+        state: State::Active,
+        lookup_object: draft.lookup_object,
+        slot,
+        ordinal,
+        version: 1,
+        created_at: now,
+        created_by: cx.principal.id,
+        updated_at: now,
+        updated_by: cx.principal.id,
+    };
+    store::insert(tx, &field).await.map_err(refused)?;
+    events::outbox::append(tx, &event(cx, &service.clock, "created", None, &field)).await?;
+    let answer = CreateFieldResponse { field: Some(convert::to_wire(&field)) };
+    claim.keep(tx, &answer, now).await?;
+    Ok(Created { answer, replayed: false })
+}
+
+/// The answer kept, unless the caller may not know of the field any more.
+fn replay(cx: &Context, object: Object, kept: &[u8]) -> error::Result<Created> {
+    let answer = CreateFieldResponse::decode(kept).map_err(Error::internal)?;
+    let key = answer.field.as_ref().map_or("", |field| field.key.as_str());
+    if cx.mask(object.as_str()).hides(&format!("custom.{key}")) {
+        return Err(not_found());
+    }
+    Ok(Created { answer, replayed: true })
+}
+
+fn refused(error: DbError) -> Error {
+    match error.duplicate() {
+        Some("field_definition_key") => key_taken(),
+        _ => error.into(),
+    }
+}
+
+fn key_taken() -> Error {
+    let text = "another field of this object has this key, or had it and is archived";
+    Error::new(Code::AlreadyExists, "FIELD_KEY_TAKEN", text)
+}

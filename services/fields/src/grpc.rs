@@ -1,0 +1,105 @@
+//! The RPCs: context, operation, answer.
+
+use auth::Context;
+use proto::fields::v1::fields_service_server::FieldsService;
+use proto::fields::v1::{self as pb, Field};
+use tonic::metadata::AsciiMetadataValue;
+use tonic::{Request, Response, Status};
+
+use crate::Service;
+use crate::fields::{create, field_set, get, life, limits, list, update};
+
+/// The answer with the version of its field, from which the gateway makes the `ETag`.
+fn versioned<T>(cx: &Context, answer: T, field: impl Fn(&T) -> Option<&Field>) -> Response<T> {
+    let version = field(&answer).map(|field| AsciiMetadataValue::from(field.version));
+    let mut response = cx.answer(answer);
+    if let Some(version) = version {
+        response.metadata_mut().insert("version", version);
+    }
+    response
+}
+
+#[tonic::async_trait]
+impl FieldsService for Service {
+    async fn create_field(
+        &self,
+        request: Request<pb::CreateFieldRequest>,
+    ) -> Result<Response<pb::CreateFieldResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let created = create::create(self, &cx, request).await?;
+        let mut response = versioned(&cx, created.answer, |answer| answer.field.as_ref());
+        if created.replayed {
+            response.metadata_mut().insert("idempotency-replayed", AsciiMetadataValue::from_static("true"));
+        }
+        Ok(response)
+    }
+
+    async fn get_field(
+        &self,
+        request: Request<pb::GetFieldRequest>,
+    ) -> Result<Response<pb::GetFieldResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer = get::get(self, &cx, request).await?;
+        Ok(versioned(&cx, answer, |answer| answer.field.as_ref()))
+    }
+
+    async fn list_fields(
+        &self,
+        request: Request<pb::ListFieldsRequest>,
+    ) -> Result<Response<pb::ListFieldsResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        Ok(cx.answer(list::list(self, &cx, request).await?))
+    }
+
+    async fn update_field(
+        &self,
+        request: Request<pb::UpdateFieldRequest>,
+    ) -> Result<Response<pb::UpdateFieldResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer = update::update(self, &cx, request).await?;
+        Ok(versioned(&cx, answer, |answer| answer.field.as_ref()))
+    }
+
+    async fn deprecate_field(
+        &self,
+        request: Request<pb::DeprecateFieldRequest>,
+    ) -> Result<Response<pb::DeprecateFieldResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer = life::deprecate(self, &cx, request).await?;
+        Ok(versioned(&cx, answer, |answer| answer.field.as_ref()))
+    }
+
+    async fn archive_field(
+        &self,
+        request: Request<pb::ArchiveFieldRequest>,
+    ) -> Result<Response<pb::ArchiveFieldResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer = life::archive(self, &cx, request).await?;
+        Ok(versioned(&cx, answer, |answer| answer.field.as_ref()))
+    }
+
+    async fn restore_field(
+        &self,
+        request: Request<pb::RestoreFieldRequest>,
+    ) -> Result<Response<pb::RestoreFieldResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer = life::restore(self, &cx, request).await?;
+        Ok(versioned(&cx, answer, |answer| answer.field.as_ref()))
+    }
+
+    async fn get_limits(
+        &self,
+        request: Request<pb::GetLimitsRequest>,
+    ) -> Result<Response<pb::GetLimitsResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        Ok(cx.answer(limits::get_limits(self, &cx, request).await?))
+    }
+
+    async fn get_field_set(
+        &self,
+        request: Request<pb::GetFieldSetRequest>,
+    ) -> Result<Response<pb::GetFieldSetResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        Ok(cx.answer(field_set::get_field_set(self, &cx, request).await?))
+    }
+}

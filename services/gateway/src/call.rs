@@ -1,0 +1,161 @@
+//! A unary REST call: JSON -> wire -> the service -> wire -> JSON.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderName, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use error::{Code, Error, Violation};
+use http_body_util::{BodyExt, Limited};
+use proto::common::v1::RateClass;
+use secrecy::ExposeSecret;
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+use transcode::{RequestError, ResponseMeta};
+
+use crate::app::Incoming;
+use crate::reply::{self, Reply};
+
+/// A JSON body may have this many bytes (`api.md`: body limit).
+const MAX_BODY: usize = 1 << 20;
+
+/// Calls the method and answers with its JSON.
+pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, Error> {
+    let (app, method) = (incoming.app, incoming.method);
+    let body = read_body(incoming, body).await?;
+    let mut request = BytesMut::with_capacity(body.len() + 256);
+    let query = incoming.parts.uri.query().unwrap_or_default();
+    let asked = app
+        .api
+        .encode_request(method, &incoming.params, query, (!body.is_empty()).then_some(&body[..]), &mut request)
+        .map_err(refused)?;
+    let channel = channel(incoming)?;
+    let metadata = metadata(incoming)?;
+    let deadline = deadline(method.rate_class);
+    let (answered, wire) = rpc::raw::unary(channel, &method.full_name, metadata, request.freeze(), deadline).await?;
+    let mut json = Vec::with_capacity(wire.len() * 3 / 2 + 64);
+    let meta = app.api.decode_response(method, &wire, asked.selection.as_ref(), &mut json).map_err(Error::internal)?;
+    Ok(success(incoming, &answered, &meta, json))
+}
+
+fn success(incoming: &Incoming<'_>, answered: &MetadataMap, meta: &ResponseMeta, json: Vec<u8>) -> Reply {
+    let method = incoming.method;
+    let text = |name: &str| answered.get(name).and_then(|v| v.to_str().ok());
+    let etag = meta.version.map(|v| v.to_string()).or_else(|| text("version").map(str::to_owned));
+    let etag = etag.map(|version| format!("\"{version}\""));
+    let mut reply = if method.success_status == 204 {
+        reply::empty(StatusCode::NO_CONTENT)
+    } else if etag.as_deref().is_some_and(|etag| not_modified(incoming, etag)) {
+        reply::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        reply::with_body(method.success_status, "application/json", json)
+    };
+    if let Some(etag) = etag {
+        reply::put(&mut reply, header::ETAG, &etag);
+        reply::put(&mut reply, header::CACHE_CONTROL, "private, no-cache");
+    }
+    if let Some(location) = &meta.location {
+        reply::put(&mut reply, header::LOCATION, location);
+    }
+    for name in ["permission-version", "idempotency-replayed"] {
+        if let Some(value) = text(name) {
+            reply::put(&mut reply, HeaderName::from_static(name), value);
+        }
+    }
+    reply
+}
+
+/// Whether the client holds this version already (RFC 9110, 13.1.2; weak comparison).
+fn not_modified(incoming: &Incoming<'_>, etag: &str) -> bool {
+    incoming.parts.method == axum::http::Method::GET
+        && incoming
+            .parts
+            .headers
+            .get(header::IF_NONE_MATCH)
+            .and_then(|v| v.to_str().ok())
+            .is_some_and(|held| held.split(',').any(|t| t.trim().trim_start_matches("W/") == etag || t.trim() == "*"))
+}
+
+async fn read_body(incoming: &Incoming<'_>, body: Body) -> Result<Bytes, Error> {
+    let too_large = || Error::new(Code::InvalidArgument, "BODY_TOO_LARGE", "the body may have at most 1 MiB");
+    let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            too_large()
+        } else {
+            Error::malformed("BODY_BROKEN", "the body broke off")
+        }
+    })?;
+    let bytes = body.to_bytes();
+    let given = incoming.parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let essence = given.map(|t| t.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    let fits = matches!(essence.as_deref(), None | Some("application/json" | "application/merge-patch+json"));
+    if !bytes.is_empty() && !fits {
+        return Err(Error::malformed("CONTENT_TYPE_UNSUPPORTED", "the body must be application/json"));
+    }
+    Ok(bytes)
+}
+
+/// The channel of the service that owns the method.
+pub(crate) fn channel<'a>(incoming: &'a Incoming<'_>) -> Result<&'a rpc::Channel, Error> {
+    let service = incoming.method.service.as_str();
+    incoming.app.channels.get(service).ok_or_else(|| Error::internal(format!("no channel to {service}")))
+}
+
+/// What travels with the call.
+pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
+    let (headers, method) = (&incoming.parts.headers, incoming.method);
+    let mut metadata = MetadataMap::new();
+    let mut put = |name: &'static str, value: &str| {
+        let unprintable = |_| Error::malformed("HEADER_MALFORMED", format!("the header {name} is not printable ASCII"));
+        metadata.insert(name, AsciiMetadataValue::try_from(value).map_err(unprintable)?);
+        Ok::<_, Error>(())
+    };
+    put("x-request-id", incoming.request_id)?;
+    put("x-client-address", &incoming.client_address)?;
+    if let Some(caller) = &incoming.caller {
+        put("authorization", &format!("Bearer {}", caller.token.expose_secret()))?;
+    }
+    for (from, to) in [("if-match", "if-match"), ("user-agent", "x-user-agent"), ("traceparent", "traceparent")] {
+        if let Some(value) = headers.get(from).and_then(|v| v.to_str().ok()) {
+            put(to, value)?;
+        }
+    }
+    if let Some(key) = headers.get("idempotency-key") {
+        if !method.idempotent {
+            let text = "Idempotency-Key is not taken here: the answer holds a secret, or the call can be repeated as it is";
+            return Err(Error::malformed("IDEMPOTENCY_KEY_NOT_SUPPORTED", text));
+        }
+        let key = key.to_str().ok().filter(|k| !k.is_empty());
+        let key = key.ok_or_else(|| Error::malformed("IDEMPOTENCY_KEY_MALFORMED", "Idempotency-Key must be 1 to 255 visible ASCII characters"))?;
+        put("idempotency-key", key)?;
+    }
+    Ok(metadata)
+}
+
+/// How long a call of this class may take.
+pub(crate) fn deadline(class: RateClass) -> Duration {
+    Duration::from_secs(match class {
+        RateClass::Read => 2,
+        RateClass::List => 5,
+        RateClass::Unspecified | RateClass::Write | RateClass::Login => 10,
+        RateClass::Bulk => 60,
+    })
+}
+
+/// What the transcoder refused.
+pub(crate) fn refused(error: RequestError) -> Error {
+    let list = |violations: Vec<transcode::Violation>| {
+        violations.into_iter().map(|v| Violation::new(v.place, v.reason.as_str(), v.detail)).collect::<Vec<_>>()
+    };
+    match error {
+        RequestError::Json(json) => Error::malformed("JSON_MALFORMED", json.to_string()),
+        RequestError::Body(body) => Error::malformed("BODY_MALFORMED", body.to_string()),
+        RequestError::Query(violations) => {
+            let violations = list(violations);
+            let text: Vec<String> = violations.iter().map(|v| format!("{}: {}", v.pointer, v.detail)).collect();
+            violations
+                .into_iter()
+                .fold(Error::malformed("QUERY_MALFORMED", text.join("; ")), Error::with_violation)
+        }
+        RequestError::Invalid(violations) => Error::validation(list(violations)),
+    }
+}

@@ -1,0 +1,115 @@
+//! Rate limits: a sliding window per tenant and per principal, shared through Redis, counted here when Redis is away.
+
+mod redis_window;
+mod window;
+
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::time::Duration;
+
+use error::{Code, Error};
+use ids::Clock;
+
+use redis_window::RedisWindows;
+use window::LocalWindows;
+
+/// The window of every tier.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Failures in a row after which Redis is left alone for [`PAUSE_MILLIS`].
+const FAILURES_TO_OPEN: u32 = 5;
+const PAUSE_MILLIS: i64 = 1_000;
+
+/// One counter that a request is charged to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tier {
+    /// `tenant`, `principal`, `address`.
+    pub(crate) name: &'static str,
+    /// The counter's key; holds the tenant in braces, so that all keys of a tenant live on one Redis node.
+    pub(crate) key: String,
+    /// Requests in a window.
+    pub(crate) limit: u32,
+}
+
+/// How a tier stands after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) limit: u32,
+    pub(crate) remaining: u32,
+    /// Seconds until the window has room again.
+    pub(crate) reset: u64,
+    pub(crate) allowed: bool,
+}
+
+/// The limiter.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    clock: Clock,
+    redis: Option<RedisWindows>,
+    local: LocalWindows,
+    failures: AtomicU32,
+    closed_until: AtomicI64,
+}
+
+impl Limits {
+    pub(crate) fn new(redis_url: Option<&secrecy::SecretString>, clock: Clock) -> Result<Self, redis::RedisError> {
+        Ok(Self {
+            clock,
+            redis: redis_url.map(RedisWindows::new).transpose()?,
+            local: LocalWindows::default(),
+            failures: AtomicU32::new(0),
+            closed_until: AtomicI64::new(0),
+        })
+    }
+
+    /// Charges one request to every tier, or to none when one is full. Gives the tightest standing.
+    pub(crate) async fn charge(&self, tiers: &[Tier]) -> (&'static str, Standing) {
+        let now = self.now_millis();
+        let standings = match self.shared(tiers, now).await {
+            Some(standings) => standings,
+            None => self.local.charge(tiers, now),
+        };
+        let open = Standing { limit: u32::MAX, remaining: u32::MAX, reset: 0, allowed: true };
+        tiers
+            .iter()
+            .map(|t| t.name)
+            .zip(standings)
+            .min_by_key(|(_, s)| (s.allowed, s.remaining))
+            .unwrap_or(("none", open))
+    }
+
+    /// Whether the shared counters are in use.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.redis.is_some() && self.closed_until.load(Ordering::Relaxed) <= self.now_millis()
+    }
+
+    async fn shared(&self, tiers: &[Tier], now: i64) -> Option<Vec<Standing>> {
+        let redis = self.redis.as_ref()?;
+        if self.closed_until.load(Ordering::Relaxed) > now {
+            return None;
+        }
+        match redis.charge(tiers).await {
+            Ok(standings) => {
+                self.failures.store(0, Ordering::Relaxed);
+                Some(standings)
+            }
+            Err(error) => {
+                let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+                if failures >= FAILURES_TO_OPEN {
+                    self.closed_until.store(now + PAUSE_MILLIS, Ordering::Relaxed);
+                }
+                tracing::debug!(error = %error, failures, "rate limits are counted locally");
+                None
+            }
+        }
+    }
+
+    fn now_millis(&self) -> i64 {
+        i64::try_from(self.clock.now().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+    }
+}
+
+/// The refusal of a full tier.
+pub(crate) fn refused(tier: &str, standing: Standing) -> Error {
+    Error::new(Code::ResourceExhausted, "RATE_LIMITED", format!("the {tier} may make {} requests a minute", standing.limit))
+        .with_metadata("tier", tier)
+        .with_retry_after(Duration::from_secs(standing.reset.max(1)))
+}

@@ -1,0 +1,69 @@
+//! `globcrm migrate`: from one administrator's URL to migrated schemas with their roles.
+
+use anyhow::Context;
+use config::{Env, Reader, SecretString, Section};
+use db::Migrations;
+use db::migrate::{Administrator, LoginRole, Schema};
+
+/// The database every schema lives in.
+const DATABASE: &str = "globcrm";
+
+/// What `migrate` reads for itself.
+#[derive(Debug)]
+pub(crate) struct MigrateConfig {
+    admin_url: SecretString,
+}
+
+impl Section for MigrateConfig {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let admin_url =
+            r.required("ADMIN_URL", "PostgreSQL URL of a user that may make roles and databases; for `migrate` only");
+        Some(Self { admin_url: admin_url? })
+    }
+}
+
+/// The URLs that name a role's users and passwords.
+#[derive(Debug)]
+struct Urls {
+    app: SecretString,
+    worker: SecretString,
+}
+
+impl Section for Urls {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let app = r.required("DATABASE_URL", "");
+        let worker = r.required("WORKER_DATABASE_URL", "");
+        Some(Self { app: app?, worker: worker? })
+    }
+}
+
+/// Every schema of the fleet.
+pub(crate) const SCHEMAS: [(&str, Migrations); 3] = [
+    (identity::ROLE, identity::MIGRATIONS),
+    (fields::ROLE, fields::MIGRATIONS),
+    (records::ROLE, records::MIGRATIONS),
+];
+
+/// Prepares and migrates every schema, or takes everything back.
+pub(crate) async fn run(down: bool) -> anyhow::Result<()> {
+    let env = Env::process();
+    let own: MigrateConfig = config::load(&env, "MIGRATE")?;
+    let mut administrator =
+        Administrator::connect(&own.admin_url, DATABASE).await.context("connecting as administrator")?;
+    for (role, migrations) in SCHEMAS {
+        let urls: Urls = config::load(&env, role)?;
+        let login = |url: &SecretString, name: &str| {
+            LoginRole::from_url(url).with_context(|| format!("GLOBCRM_{role}_{name} names no user and password"))
+        };
+        let schema = Schema {
+            name: migrations.schema,
+            app: login(&urls.app, "DATABASE_URL")?,
+            worker: login(&urls.worker, "WORKER_DATABASE_URL")?,
+        };
+        administrator.prepare(&schema).await.with_context(|| format!("preparing schema {}", schema.name))?;
+        let conn = administrator.conn();
+        let ran = if down { migrations.down(conn).await? } else { migrations.up(conn).await? };
+        println!("{}: {} migration(s) ran, at {}", schema.name, ran.len(), if down { "nothing" } else { migrations.newest() });
+    }
+    Ok(())
+}

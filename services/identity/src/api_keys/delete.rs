@@ -1,0 +1,44 @@
+//! Revokes one of the caller's API keys.
+
+use auth::Context;
+use error::Error;
+use ids::ApiKeyId;
+use proto::identity::v1 as pb;
+
+use super::{convert, store};
+use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::identity::Identity;
+
+/// Revokes; returns when no service admits the key any more. Foreign, others', revoked and random ids are one 404
+/// `API_KEY_NOT_FOUND`.
+#[tracing::instrument(name = "identity.api_keys.delete", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::DeleteApiKeyRequest,
+) -> Result<pb::DeleteApiKeyResponse, Error> {
+    cx.authorize("api_key", "delete")?;
+    let not_found = || Error::not_found("API_KEY_NOT_FOUND");
+    let id = ApiKeyId::parse(&request.id).ok_or_else(not_found)?.uuid();
+    let user_id = cx.user().uuid();
+    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let now = identity.clock.now_micros();
+    let key = store::revoke(change.tx(), user_id, id, now).await?.ok_or_else(not_found)?;
+    let deleted = Change {
+        object: "api_key",
+        action: "delete",
+        verb: "deleted",
+        record_id: id,
+        version: key.version,
+        owner: Some(user_id),
+        before: Some(convert::to_json(&key)),
+        after: None,
+        reason: "",
+        touches: Touches::Principal(id),
+    };
+    change.record(&identity.clock, &Actor::of(cx), deleted).await?;
+    change.commit().await?;
+    identity.gate.forget(cx.tenant.id().uuid(), Some(id));
+    identity.settle.wait().await;
+    Ok(pb::DeleteApiKeyResponse {})
+}

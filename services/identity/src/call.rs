@@ -1,0 +1,36 @@
+//! What a call without credentials carries, and the token of a call that does not go through the gate.
+
+use auth::Call;
+use error::Error;
+use secrecy::SecretString;
+use tonic::Request;
+use tonic::metadata::MetadataMap;
+
+/// A call that anybody may make.
+#[derive(Clone, Debug)]
+pub(crate) struct PublicCall {
+    pub(crate) call: Call,
+    /// The client's address as the gateway saw it.
+    pub(crate) client_address: Option<String>,
+}
+
+impl PublicCall {
+    /// Splits a request. Errors: 400 for a malformed header.
+    pub(crate) fn read<T>(request: Request<T>) -> Result<(Self, T), Error> {
+        let (metadata, _, body) = request.into_parts();
+        let call = Call::read(&metadata)?;
+        let address = metadata.get("x-client-address").and_then(|v| v.to_str().ok());
+        let client_address = address.filter(|a| !a.is_empty() && a.len() <= 64).map(str::to_owned);
+        Ok((Self { call, client_address }, body))
+    }
+}
+
+/// The bearer token of a call. Errors: 401 `CREDENTIALS_MISSING`.
+pub(crate) fn bearer(metadata: &MetadataMap) -> Result<SecretString, Error> {
+    let value = metadata.get("authorization").and_then(|v| v.to_str().ok());
+    value
+        .and_then(|v| v.split_once(' '))
+        .filter(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
+        .map(|(_, token)| SecretString::from(token))
+        .ok_or_else(|| Error::unauthenticated("CREDENTIALS_MISSING", "an access token is needed"))
+}

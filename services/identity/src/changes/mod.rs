@@ -1,0 +1,211 @@
+//! How users, teams, roles, keys and sessions are changed: in one order per tenant, each change with its audit row, its
+//! permission version, its fence and its events in the same transaction.
+//!
+//! The head row of the tenant is locked first, before any other row, so that two changes never wait for each other crosswise
+//! and a permission version is always greater than those committed before it. All versions of a tenant come from one counter:
+//! a principal's version is the greatest that concerns it or everyone, and a fence of either kind compares with it.
+
+mod chain;
+mod settle;
+mod store;
+
+use auth::{Call, Context, PrincipalKind, VerifiedTenant};
+use db::{Db, DbError, TenantTx};
+use error::Error;
+use events::NewEvent;
+use ids::Clock;
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use settle::Settle;
+pub(crate) use store::Head;
+
+/// The principal of changes that concern everyone in the tenant.
+pub(crate) const EVERYONE: Uuid = Uuid::nil();
+
+/// Who makes a change.
+#[derive(Clone, Debug)]
+pub(crate) struct Actor {
+    pub(crate) kind: PrincipalKind,
+    pub(crate) id: Uuid,
+    pub(crate) request_id: String,
+    pub(crate) traceparent: Option<String>,
+}
+
+impl Actor {
+    /// The caller.
+    pub(crate) fn of(cx: &Context) -> Self {
+        Self::new(cx.principal.kind, cx.principal.id, &cx.call)
+    }
+
+    /// A user who proved by password or secret who they are.
+    pub(crate) fn user(id: Uuid, call: &Call) -> Self {
+        Self::new(PrincipalKind::User, id, call)
+    }
+
+    fn new(kind: PrincipalKind, id: Uuid, call: &Call) -> Self {
+        Self { kind, id, request_id: call.request_id.clone(), traceparent: call.traceparent.clone() }
+    }
+}
+
+/// Whose permissions a change touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Touches {
+    Nobody,
+    /// A user (and so its API keys) or an API key.
+    Principal(Uuid),
+    Everyone,
+}
+
+/// One change, to be recorded.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// `user`, `role`, …
+    pub(crate) object: &'static str,
+    /// The audit action's verb: `create`.
+    pub(crate) action: &'static str,
+    /// The event's verb: `created`.
+    pub(crate) verb: &'static str,
+    pub(crate) record_id: Uuid,
+    /// The record's version after the change.
+    pub(crate) version: i64,
+    /// The user the record belongs to.
+    pub(crate) owner: Option<Uuid>,
+    /// The record as JSON object; never a secret.
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+    /// Why, where the system did it by itself.
+    pub(crate) reason: &'static str,
+    pub(crate) touches: Touches,
+}
+
+/// A transaction that changes who may do what.
+pub(crate) struct ChangeTx {
+    tx: TenantTx,
+    head: Head,
+}
+
+impl ChangeTx {
+    /// Begins with the tenant's head locked; `None` when there is no such tenant.
+    pub(crate) async fn begin(db: &Db, tenant: VerifiedTenant) -> Result<Option<Self>, DbError> {
+        let mut tx = TenantTx::begin(db, tenant).await?;
+        Ok(store::lock_head(&mut tx).await?.map(|head| Self { tx, head }))
+    }
+
+    /// Begins for a caller, whose permissions are not older than the fence.
+    pub(crate) async fn begin_for(db: &Db, cx: &Context) -> Result<Self, Error> {
+        let mut change = Self::begin_own(db, cx).await?;
+        db::fence::check(&mut change.tx, cx).await?;
+        Ok(change)
+    }
+
+    /// Begins for a caller who ends what is their own, which no permission decides.
+    pub(crate) async fn begin_own(db: &Db, cx: &Context) -> Result<Self, Error> {
+        let gone = || Error::unauthenticated("TOKEN_INVALID", "the access token is not valid");
+        Self::begin(db, cx.tenant).await?.ok_or_else(gone)
+    }
+
+    /// Goes on with a transaction that has just made its tenant.
+    pub(crate) async fn of_new_tenant(mut tx: TenantTx) -> Result<Self, DbError> {
+        let head = Head::first();
+        store::insert_head(&mut tx, &head).await?;
+        store::touch(&mut tx, EVERYONE, head.permission_version).await?;
+        Ok(Self { tx, head })
+    }
+
+    /// The transaction, for `store.rs` functions.
+    pub(crate) fn tx(&mut self) -> &mut TenantTx {
+        &mut self.tx
+    }
+
+    /// Writes the audit row, the new permission version, the fence and the events of a change.
+    pub(crate) async fn record(
+        &mut self,
+        clock: &Clock,
+        actor: &Actor,
+        change: Change,
+    ) -> Result<(), DbError> {
+        let now = clock.now_micros();
+        if change.touches != Touches::Nobody {
+            self.head.permission_version += 1;
+        }
+        let row = chain::row(&mut self.head, now, actor, &change);
+        store::insert_audit(&mut self.tx, &row).await?;
+        store::update_head(&mut self.tx, &self.head).await?;
+
+        let event = |object, verb, record_id, version, owner, changes| NewEvent {
+            id: clock.new_uuid(),
+            service: "identity",
+            object,
+            verb,
+            record_id,
+            version,
+            actor: actor.id,
+            owner,
+            team: None,
+            changes,
+            lane: events::Lane::Interactive,
+            traceparent: actor.traceparent.clone(),
+            time: now,
+        };
+        let changes = differences(change.before.as_ref(), change.after.as_ref());
+        let mut events =
+            vec![event(change.object, change.verb, change.record_id, change.version, change.owner, changes)];
+        let concerned = match change.touches {
+            Touches::Nobody => None,
+            Touches::Principal(id) => Some((id, Some(id))),
+            // The event names the tenant where it means everyone in it.
+            Touches::Everyone => Some((self.tx.tenant_id(), None)),
+        };
+        if let Some((record_id, principal)) = concerned {
+            let version = self.head.permission_version;
+            store::touch(&mut self.tx, principal.unwrap_or(EVERYONE), version).await?;
+            db::fence::raise(&mut self.tx, principal, version).await?;
+            events.push(event("permissions", "changed", record_id, version, None, Vec::new()));
+        }
+        events::outbox::append_many(&mut self.tx, &events).await
+    }
+
+    /// Commits.
+    pub(crate) async fn commit(self) -> Result<(), DbError> {
+        self.tx.commit().await
+    }
+}
+
+/// The members that differ, with both values.
+fn differences(before: Option<&Value>, after: Option<&Value>) -> Vec<events::Change> {
+    let members = |v: Option<&Value>| v.and_then(Value::as_object).cloned().unwrap_or_default();
+    let (before, after) = (members(before), members(after));
+    let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+    names.sort();
+    names.dedup();
+    names
+        .into_iter()
+        .filter(|name| before.get(*name) != after.get(*name))
+        .map(|name| events::Change {
+            field: name.clone(),
+            before: before.get(name).map(Value::to_string),
+            after: after.get(name).map(Value::to_string),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_names_what_differs_and_nothing_else() {
+        let changes = differences(
+            Some(&json!({"name": "a", "state": "active", "gone": 1})),
+            Some(&json!({"name": "b", "state": "active", "new": null})),
+        );
+        let found: Vec<_> =
+            changes.iter().map(|c| (c.field.as_str(), c.before.as_deref(), c.after.as_deref())).collect();
+        assert_eq!(
+            found,
+            [("gone", Some("1"), None), ("name", Some("\"a\""), Some("\"b\"")), ("new", None, Some("null"))]
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! The settings of the role.
+
+use std::collections::BTreeMap;
+
+use auth::Signer;
+use config::{ExposeSecret, Reader, SecretString, Section};
+use ids::Clock;
+
+/// How passwords are hashed (argon2id, RFC 9106).
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordConfig {
+    /// Memory of one hash, in KiB.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+    /// Hashes computed at once; each holds a thread and its memory.
+    pub permits: usize,
+}
+
+impl Default for PasswordConfig {
+    /// The OWASP minimum for argon2id.
+    fn default() -> Self {
+        Self { memory_kib: 19_456, iterations: 2, parallelism: 1, permits: 2 }
+    }
+}
+
+/// The settings of `GLOBCRM_IDENTITY_…`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Ed25519 private key, PKCS#8 PEM: signs access tokens.
+    pub signing_key: SecretString,
+    /// The secret of every service that may act for a principal.
+    pub service_secrets: BTreeMap<String, SecretString>,
+    /// Password hashing.
+    pub passwords: PasswordConfig,
+    /// The database.
+    pub database: db::DatabaseConfig,
+    /// The broker.
+    pub broker: events::AmqpConfig,
+}
+
+impl Section for Config {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let signing_key: Option<SecretString> =
+            r.required("SIGNING_KEY", "Ed25519 private key (PKCS#8 PEM) that signs access tokens");
+        let secrets: Option<Option<SecretString>> = r.optional(
+            "SERVICE_SECRETS",
+            "Secrets with which services act for a principal: name=secret, separated by commas",
+        );
+        let memory = r.with_default("PASSWORD_MEMORY_KIB", "19456", "Memory of one password hash, in KiB");
+        let iterations = r.with_default("PASSWORD_ITERATIONS", "2", "Passes of one password hash");
+        let parallelism = r.with_default("PASSWORD_PARALLELISM", "1", "Lanes of one password hash");
+        let permits = r.with_default("PASSWORD_PERMITS", "2", "Password hashes computed at once");
+        let database = db::DatabaseConfig::read(r);
+        let broker = events::AmqpConfig::read(r);
+
+        if let Some(key) = &signing_key
+            && Signer::from_pem(key.expose_secret(), Clock::system()).is_err()
+        {
+            r.refuse("SIGNING_KEY", "must be an Ed25519 private key in PKCS#8 PEM");
+        }
+        let service_secrets = secrets.and_then(|given| match given {
+            None => Some(BTreeMap::new()),
+            Some(text) => {
+                let parsed = parse_service_secrets(&text);
+                if parsed.is_none() {
+                    r.refuse(
+                        "SERVICE_SECRETS",
+                        "must be name=secret, separated by commas, each secret of 32 characters or more",
+                    );
+                }
+                parsed
+            }
+        });
+        let passwords = PasswordConfig {
+            memory_kib: memory?,
+            iterations: iterations?,
+            parallelism: parallelism?,
+            permits: permits?,
+        };
+        if crate::passwords::hasher(passwords).is_none() {
+            r.refuse(
+                "PASSWORD_MEMORY_KIB",
+                "and its siblings are no parameters of argon2id, or PERMITS is 0",
+            );
+        }
+        Some(Self {
+            signing_key: signing_key?,
+            service_secrets: service_secrets?,
+            passwords,
+            database: database?,
+            broker: broker?,
+        })
+    }
+}
+
+/// Reads `records=…,fields=…`. A secret may hold `=` but no comma.
+fn parse_service_secrets(text: &SecretString) -> Option<BTreeMap<String, SecretString>> {
+    let mut secrets = BTreeMap::new();
+    for pair in text.expose_secret().split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        let (name, secret) = pair.split_once('=')?;
+        let well_named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase());
+        if !well_named || secret.len() < 32 {
+            return None;
+        }
+        if secrets.insert(name.to_owned(), SecretString::from(secret)).is_some() {
+            return None;
+        }
+    }
+    Some(secrets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn service_secrets_are_read_by_name_and_weak_or_double_ones_refused() {
+        let long = "x".repeat(32);
+        let read = |text: String| parse_service_secrets(&SecretString::from(text));
+        let two = read(format!("records={long},fields={long}=")).unwrap();
+        assert_eq!(two.keys().collect::<Vec<_>>(), ["fields", "records"]);
+        for bad in [
+            "records".to_owned(),
+            "records=short".to_owned(),
+            format!("={long}"),
+            format!("a={long},a={long}"),
+        ] {
+            assert!(read(bad.clone()).is_none(), "{bad}");
+        }
+    }
+}

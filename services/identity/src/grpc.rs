@@ -1,0 +1,248 @@
+//! The gRPC face: context -> operation -> answer.
+
+use std::sync::Arc;
+
+use auth::Context;
+use error::Error;
+use proto::identity::v1 as pb;
+use proto::identity::v1::identity_service_server::{IdentityService, IdentityServiceServer};
+use tonic::metadata::{AsciiMetadataValue, MetadataValue};
+use tonic::{Request, Response, Status};
+
+use crate::answer::Answer;
+use crate::call::{PublicCall, bearer};
+use crate::identity::Identity;
+use crate::{api_keys, permissions, roles, sessions, teams, tenants, users};
+
+type Result<T> = std::result::Result<Response<T>, Status>;
+
+/// `IdentityService` over an [`Identity`].
+#[derive(Clone, Debug)]
+pub struct Grpc(Arc<Identity>);
+
+impl Grpc {
+    /// The service.
+    pub fn new(identity: Arc<Identity>) -> Self {
+        Self(identity)
+    }
+
+    /// The service for a server's routes.
+    pub fn server(self) -> IdentityServiceServer<Self> {
+        IdentityServiceServer::new(self)
+    }
+}
+
+/// The answer with the record's version for `ETag`.
+fn versioned<T>(cx: &Context, answer: Answer<T>) -> Response<T> {
+    let mut response = cx.answer(answer.message);
+    response.metadata_mut().insert("version", AsciiMetadataValue::from(answer.version));
+    if answer.replayed {
+        response.metadata_mut().insert("idempotency-replayed", MetadataValue::from_static("true"));
+    }
+    response
+}
+
+fn user_version(user: Option<&pb::User>) -> i64 {
+    user.map_or(0, |u| u.version)
+}
+
+#[tonic::async_trait]
+impl IdentityService for Grpc {
+    async fn sign_up(&self, request: Request<pb::SignUpRequest>) -> Result<pb::SignUpResponse> {
+        let (call, body) = PublicCall::read(request)?;
+        Ok(Response::new(tenants::sign_up::run(&self.0, &call, body).await.map_err(Error::from)?))
+    }
+
+    async fn login(&self, request: Request<pb::LoginRequest>) -> Result<pb::LoginResponse> {
+        let (call, body) = PublicCall::read(request)?;
+        Ok(Response::new(sessions::login::run(&self.0, &call, body).await.map_err(Error::from)?))
+    }
+
+    async fn refresh(&self, request: Request<pb::RefreshRequest>) -> Result<pb::RefreshResponse> {
+        let (call, body) = PublicCall::read(request)?;
+        Ok(Response::new(sessions::refresh::run(&self.0, &call, body).await.map_err(Error::from)?))
+    }
+
+    async fn logout(&self, request: Request<pb::LogoutRequest>) -> Result<pb::LogoutResponse> {
+        let (cx, _) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(sessions::logout::run(&self.0, &cx).await?))
+    }
+
+    async fn get_me(&self, request: Request<pb::GetMeRequest>) -> Result<pb::GetMeResponse> {
+        let (cx, _) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(sessions::get_me::run(&self.0, &cx).await?))
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<pb::ListSessionsRequest>,
+    ) -> Result<pb::ListSessionsResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(sessions::list::run(&self.0, &cx, body).await?))
+    }
+
+    async fn delete_session(
+        &self,
+        request: Request<pb::DeleteSessionRequest>,
+    ) -> Result<pb::DeleteSessionResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(sessions::delete::run(&self.0, &cx, body).await?))
+    }
+
+    async fn create_user(&self, request: Request<pb::CreateUserRequest>) -> Result<pb::CreateUserResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = users::create::run(&self.0, &cx, body).await.map_err(Error::from)?;
+        let version = user_version(message.user.as_ref());
+        Ok(versioned(&cx, Answer::new(message, version)))
+    }
+
+    async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Result<pb::GetUserResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = users::get::run(&self.0, &cx, body).await?;
+        let version = user_version(message.user.as_ref());
+        Ok(versioned(&cx, Answer::new(message, version)))
+    }
+
+    async fn list_users(&self, request: Request<pb::ListUsersRequest>) -> Result<pb::ListUsersResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(users::list::run(&self.0, &cx, body).await?))
+    }
+
+    async fn update_user(&self, request: Request<pb::UpdateUserRequest>) -> Result<pb::UpdateUserResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = users::update::run(&self.0, &cx, body).await?;
+        let version = user_version(message.user.as_ref());
+        Ok(versioned(&cx, Answer::new(message, version)))
+    }
+
+    async fn disable_user(
+        &self,
+        request: Request<pb::DisableUserRequest>,
+    ) -> Result<pb::DisableUserResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = users::disable::run(&self.0, &cx, body).await?;
+        let version = user_version(message.user.as_ref());
+        Ok(versioned(&cx, Answer::new(message, version)))
+    }
+
+    async fn enable_user(&self, request: Request<pb::EnableUserRequest>) -> Result<pb::EnableUserResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = users::enable::run(&self.0, &cx, body).await?;
+        let version = user_version(message.user.as_ref());
+        Ok(versioned(&cx, Answer::new(message, version)))
+    }
+
+    async fn accept_invitation(
+        &self,
+        request: Request<pb::AcceptInvitationRequest>,
+    ) -> Result<pb::AcceptInvitationResponse> {
+        let (call, body) = PublicCall::read(request)?;
+        Ok(Response::new(users::accept_invitation::run(&self.0, &call, body).await.map_err(Error::from)?))
+    }
+
+    async fn create_team(&self, request: Request<pb::CreateTeamRequest>) -> Result<pb::CreateTeamResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(versioned(&cx, teams::create::run(&self.0, &cx, body).await?))
+    }
+
+    async fn get_team(&self, request: Request<pb::GetTeamRequest>) -> Result<pb::GetTeamResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = teams::get::run(&self.0, &cx, body).await?;
+        let version = message.team.as_ref().map_or(0, |t| t.version);
+        Ok(versioned(&cx, Answer::new(message, version)))
+    }
+
+    async fn list_teams(&self, request: Request<pb::ListTeamsRequest>) -> Result<pb::ListTeamsResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(teams::list::run(&self.0, &cx, body).await?))
+    }
+
+    async fn create_role(&self, request: Request<pb::CreateRoleRequest>) -> Result<pb::CreateRoleResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(versioned(&cx, roles::create::run(&self.0, &cx, body).await.map_err(Error::from)?))
+    }
+
+    async fn get_role(&self, request: Request<pb::GetRoleRequest>) -> Result<pb::GetRoleResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = roles::get::run(&self.0, &cx, body).await?;
+        let version = message.role.as_ref().map_or(0, |r| r.version);
+        Ok(versioned(&cx, Answer::new(message, version)))
+    }
+
+    async fn list_roles(&self, request: Request<pb::ListRolesRequest>) -> Result<pb::ListRolesResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(roles::list::run(&self.0, &cx, body).await?))
+    }
+
+    async fn update_role(&self, request: Request<pb::UpdateRoleRequest>) -> Result<pb::UpdateRoleResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = roles::update::run(&self.0, &cx, body).await.map_err(Error::from)?;
+        let version = message.role.as_ref().map_or(0, |r| r.version);
+        Ok(versioned(&cx, Answer::new(message, version)))
+    }
+
+    async fn delete_role(&self, request: Request<pb::DeleteRoleRequest>) -> Result<pb::DeleteRoleResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(roles::delete::run(&self.0, &cx, body).await.map_err(Error::from)?))
+    }
+
+    async fn create_api_key(
+        &self,
+        request: Request<pb::CreateApiKeyRequest>,
+    ) -> Result<pb::CreateApiKeyResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = api_keys::create::run(&self.0, &cx, body).await?;
+        let version = message.api_key.as_ref().map_or(0, |k| k.version);
+        Ok(versioned(&cx, Answer::new(message, version)))
+    }
+
+    async fn list_api_keys(
+        &self,
+        request: Request<pb::ListApiKeysRequest>,
+    ) -> Result<pb::ListApiKeysResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(api_keys::list::run(&self.0, &cx, body).await?))
+    }
+
+    async fn delete_api_key(
+        &self,
+        request: Request<pb::DeleteApiKeyRequest>,
+    ) -> Result<pb::DeleteApiKeyResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(api_keys::delete::run(&self.0, &cx, body).await?))
+    }
+
+    async fn get_snapshot(
+        &self,
+        request: Request<pb::GetSnapshotRequest>,
+    ) -> Result<pb::GetSnapshotResponse> {
+        let token = bearer(request.metadata())?;
+        Ok(Response::new(permissions::get_snapshot::run(&self.0, &token, request.into_inner()).await?))
+    }
+
+    async fn exchange_api_key(
+        &self,
+        request: Request<pb::ExchangeApiKeyRequest>,
+    ) -> Result<pb::ExchangeApiKeyResponse> {
+        Ok(Response::new(api_keys::exchange::run(&self.0, request.into_inner()).await?))
+    }
+
+    async fn exchange_service_token(
+        &self,
+        request: Request<pb::ExchangeServiceTokenRequest>,
+    ) -> Result<pb::ExchangeServiceTokenResponse> {
+        Ok(Response::new(permissions::exchange_service_token::run(&self.0, request.into_inner()).await?))
+    }
+
+    async fn get_jwks(&self, _: Request<pb::GetJwksRequest>) -> Result<pb::GetJwksResponse> {
+        Ok(Response::new(pb::GetJwksResponse { keys: vec![self.0.signer.jwk()] }))
+    }
+
+    async fn check_references(
+        &self,
+        request: Request<pb::CheckReferencesRequest>,
+    ) -> Result<pb::CheckReferencesResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(permissions::check_references::run(&self.0, &cx, body).await?))
+    }
+}

@@ -1,0 +1,104 @@
+//! What every operation works with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use auth::{Gate, Signer, Verifier};
+use config::{ExposeSecret, SecretString};
+use db::Db;
+use error::Error;
+use ids::Clock;
+
+use crate::changes::Settle;
+use crate::config::{Config, PasswordConfig};
+use crate::entropy::Entropy;
+use crate::page::PageKey;
+use crate::passwords::Passwords;
+use crate::permissions::get_snapshot;
+
+/// The parts of the service that operations use.
+#[derive(Debug)]
+pub struct Identity {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) entropy: Entropy,
+    pub(crate) signer: Signer,
+    pub(crate) gate: Gate,
+    pub(crate) passwords: Passwords,
+    pub(crate) pages: PageKey,
+    pub(crate) settle: Settle,
+    pub(crate) service_secrets: BTreeMap<String, SecretString>,
+}
+
+/// What [`Identity::new`] is made from.
+#[derive(Debug)]
+pub struct Parts {
+    /// The app role's pool of the schema `identity`.
+    pub db: Db,
+    /// Time and ids.
+    pub clock: Clock,
+    /// Secrets and salts.
+    pub entropy: Entropy,
+    /// The wait after a narrowing.
+    pub settle: Settle,
+    /// Ed25519 private key, PKCS#8 PEM.
+    pub signing_key: SecretString,
+    /// Secrets of the services that may act for a principal, by name.
+    pub service_secrets: BTreeMap<String, SecretString>,
+    /// Password hashing.
+    pub passwords: PasswordConfig,
+}
+
+impl Parts {
+    /// The parts that run in production.
+    pub fn of(config: &Config, db: Db, clock: Clock) -> Self {
+        Self {
+            db,
+            clock,
+            entropy: Entropy::system(),
+            settle: Settle::lease(),
+            signing_key: config.signing_key.clone(),
+            service_secrets: config.service_secrets.clone(),
+            passwords: config.passwords,
+        }
+    }
+}
+
+impl Identity {
+    /// Puts the parts together. Errors: the key or the password parameters are not usable.
+    pub fn new(parts: Parts) -> Result<Arc<Self>, Error> {
+        let Parts { db, clock, entropy, settle, signing_key, service_secrets, passwords } = parts;
+        let signer = Signer::from_pem(signing_key.expose_secret(), clock.clone()).map_err(Error::internal)?;
+        let jwk = signer.jwk();
+        let verifier = Verifier::new(clock.clone());
+        verifier.set_keys(std::slice::from_ref(&jwk));
+
+        // This service admits calls like every other, only that it asks itself for keys and snapshots.
+        let fetch_keys: auth::FetchKeys = Arc::new(move || {
+            let keys = vec![jwk.clone()];
+            Box::pin(async move { Ok(keys) })
+        });
+        let (snapshot_db, snapshot_clock, snapshot_verifier) = (db.clone(), clock.clone(), verifier.clone());
+        let fetch_snapshot: auth::FetchSnapshot = Arc::new(move |token, if_version| {
+            let (db, clock, verifier) =
+                (snapshot_db.clone(), snapshot_clock.clone(), snapshot_verifier.clone());
+            Box::pin(async move {
+                let claims = verifier.verify(token.expose_secret()).map_err(|e| {
+                    Error::unauthenticated("TOKEN_INVALID", "the access token is not valid").with_source(e)
+                })?;
+                get_snapshot::of(&db, &clock, &claims, if_version).await.map_err(Error::from)
+            })
+        });
+        Ok(Arc::new(Self {
+            passwords: Passwords::new(passwords, entropy.clone())?,
+            pages: PageKey::derive(signing_key.expose_secret())?,
+            gate: Gate::new(verifier, fetch_keys, fetch_snapshot),
+            db,
+            clock,
+            entropy,
+            signer,
+            settle,
+            service_secrets,
+        }))
+    }
+}

@@ -1,0 +1,4 @@
+//! Work that runs by itself.
+
+pub(crate) mod cleanup;
+mod store;

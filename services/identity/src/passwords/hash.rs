@@ -1,0 +1,147 @@
+//! Hashing and verifying with argon2id, bounded: a hash takes tens of milliseconds and megabytes, and anybody may ask for one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use error::Error;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::PasswordConfig;
+use crate::entropy::Entropy;
+
+/// How long a call waits for its turn.
+const TURN_DEADLINE: Duration = Duration::from_secs(5);
+/// Calls that may wait for one permit.
+const WAITING_PER_PERMIT: usize = 32;
+
+/// Hashes and verifies passwords. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Passwords {
+    argon2: Argon2<'static>,
+    turns: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    entropy: Entropy,
+    /// The hash of nobody's password: verified where there is no user, so that it takes as long.
+    dummy: Arc<str>,
+}
+
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Passwords").finish_non_exhaustive()
+    }
+}
+
+/// argon2id with these parameters; `None` when they are none.
+pub(crate) fn hasher(config: PasswordConfig) -> Option<Argon2<'static>> {
+    let params = Params::new(config.memory_kib, config.iterations, config.parallelism, None).ok()?;
+    (config.permits > 0).then(|| Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+impl Passwords {
+    /// Errors when the parameters are none of argon2id.
+    pub(crate) fn new(config: PasswordConfig, entropy: Entropy) -> Result<Self, Error> {
+        let argon2 = hasher(config).ok_or_else(|| Error::internal("no parameters of argon2id"))?;
+        let dummy = hash(&argon2, &entropy.bytes::<16>()?, &entropy.bytes::<16>()?)?;
+        Ok(Self {
+            argon2,
+            turns: Arc::new(Semaphore::new(config.permits)),
+            queue: Arc::new(Semaphore::new(config.permits * WAITING_PER_PERMIT)),
+            entropy,
+            dummy: dummy.into(),
+        })
+    }
+
+    /// The PHC string to store. Errors: 503 `LOGIN_BUSY`.
+    pub(crate) async fn hash(&self, password: SecretString) -> Result<String, Error> {
+        let salt = self.entropy.bytes::<16>()?;
+        let argon2 = self.argon2.clone();
+        self.in_turn(move || hash(&argon2, password.expose_secret().as_bytes(), &salt)).await?
+    }
+
+    /// Whether this is the password of `stored`. Without `stored` it takes as long and is never so. Errors: 503 `LOGIN_BUSY`.
+    pub(crate) async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, Error> {
+        let argon2 = self.argon2.clone();
+        let dummy = self.dummy.clone();
+        self.in_turn(move || {
+            let text = stored.as_deref().unwrap_or(&dummy);
+            let parsed = PasswordHash::new(text).map_err(Error::internal)?;
+            let fits = argon2.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
+            Ok(fits && stored.is_some())
+        })
+        .await?
+    }
+
+    /// Runs the work on a thread that may block, when a permit is free. The permit lives as long as the work, also when the
+    /// caller has gone.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let busy = || Error::unavailable("LOGIN_BUSY", "too many logins at once; try again");
+        let _waiting = self.queue.clone().try_acquire_owned().map_err(|_| busy())?;
+        let turn: OwnedSemaphorePermit =
+            tokio::time::timeout(TURN_DEADLINE, self.turns.clone().acquire_owned())
+                .await
+                .map_err(|_| busy())?
+                .map_err(Error::internal)?;
+        tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(turn);
+            result
+        })
+        .await
+        .map_err(Error::internal)
+    }
+}
+
+fn hash(argon2: &Argon2<'static>, password: &[u8], salt: &[u8]) -> Result<String, Error> {
+    let hash: PasswordHash = argon2.hash_password_with_salt(password, salt).map_err(Error::internal)?;
+    Ok(hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passwords() -> Passwords {
+        let config = PasswordConfig { memory_kib: 64, iterations: 1, parallelism: 1, permits: 1 };
+        Passwords::new(config, Entropy::system()).unwrap()
+    }
+
+    fn secret(text: &str) -> SecretString {
+        SecretString::from(text)
+    }
+
+    #[tokio::test]
+    async fn a_password_fits_its_own_hash_only_and_nobody_has_one() {
+        let passwords = passwords();
+        let stored = passwords.hash(secret("correct horse")).await.unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
+        assert_ne!(
+            stored,
+            passwords.hash(secret("correct horse")).await.unwrap(),
+            "every hash has its own salt"
+        );
+        assert!(passwords.verify(secret("correct horse"), Some(stored.clone())).await.unwrap());
+        assert!(!passwords.verify(secret("correct hors"), Some(stored)).await.unwrap());
+        assert!(!passwords.verify(secret("anything"), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn more_calls_than_may_wait_are_refused_and_not_queued() {
+        let passwords = passwords();
+        let held = passwords.queue.clone().acquire_many_owned(WAITING_PER_PERMIT as u32).await.unwrap();
+        assert_eq!(passwords.hash(secret("p")).await.unwrap_err().reason(), "LOGIN_BUSY");
+        drop(held);
+        passwords.hash(secret("p")).await.unwrap();
+    }
+
+    #[test]
+    fn the_default_parameters_are_accepted() {
+        assert!(hasher(PasswordConfig::default()).is_some());
+        assert!(hasher(PasswordConfig { permits: 0, ..PasswordConfig::default() }).is_none());
+    }
+}

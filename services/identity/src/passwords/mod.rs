@@ -1,0 +1,7 @@
+//! Passwords: which are accepted, and how they are hashed.
+
+mod hash;
+mod policy;
+
+pub(crate) use hash::{Passwords, hasher};
+pub(crate) use policy::check;

@@ -1,0 +1,41 @@
+//! Says which users and teams do not exist in the caller's tenant.
+
+use auth::Context;
+use db::TenantTx;
+use error::Error;
+use ids::UserId;
+use proto::identity::v1 as pb;
+use uuid::Uuid;
+
+use crate::identity::Identity;
+use crate::{teams, users};
+
+/// Most ids in one call.
+const MAX_IDS: usize = 1_000;
+
+/// The unknown ones, in their order. Foreign, disabled and random ids and texts that are no ids are all unknown.
+#[tracing::instrument(name = "identity.permissions.check_references", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::CheckReferencesRequest,
+) -> Result<pb::CheckReferencesResponse, Error> {
+    if request.user_ids.len() + request.team_ids.len() > MAX_IDS {
+        return Err(Error::malformed("TOO_MANY_IDS", format!("at most {MAX_IDS} ids in one call")));
+    }
+    let read = |texts: &[String]| -> Vec<Uuid> {
+        texts.iter().filter_map(|t| UserId::parse(t)).map(UserId::uuid).collect()
+    };
+    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
+    let users = users::store::existing(&mut tx, &read(&request.user_ids)).await?;
+    let teams = teams::store::existing(&mut tx, &read(&request.team_ids)).await?;
+    tx.commit().await?;
+    Ok(pb::CheckReferencesResponse {
+        unknown_user_ids: unknown(request.user_ids, &users),
+        unknown_team_ids: unknown(request.team_ids, &teams),
+    })
+}
+
+fn unknown(texts: Vec<String>, known: &[Uuid]) -> Vec<String> {
+    texts.into_iter().filter(|t| UserId::parse(t).is_none_or(|id| !known.contains(&id.uuid()))).collect()
+}

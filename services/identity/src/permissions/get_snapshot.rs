@@ -1,0 +1,116 @@
+//! Gives the snapshot of the principal that a token names, or renews its lease.
+//!
+//! Asked by every instance of every service for every active principal, every two seconds: a version that is still held costs
+//! one statement by primary keys.
+
+use auth::{Claims, LEASE, PrincipalKind, VerifiedTenant};
+use db::{Db, DbError, TenantTx};
+use error::Error;
+use ids::Clock;
+use proto::identity::v1 as pb;
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::compile::compile;
+use super::store::{self, Live};
+use crate::identity::Identity;
+use crate::refusals::timestamp;
+use crate::roles;
+use crate::roles::body::KeyScope;
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GetSnapshotError {
+    /// The session or key has ended, or the user is disabled.
+    #[error("the principal has ended")]
+    Revoked,
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+impl From<GetSnapshotError> for Error {
+    fn from(cause: GetSnapshotError) -> Self {
+        match cause {
+            GetSnapshotError::Revoked => {
+                Self::unauthenticated("SESSION_REVOKED", "the session or key has ended; log in again")
+            }
+            GetSnapshotError::Database(cause) => cause.into(),
+        }
+    }
+}
+
+/// For the bearer of a token. Errors: 401 `SESSION_REVOKED`.
+#[tracing::instrument(name = "identity.permissions.get_snapshot", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    token: &SecretString,
+    request: pb::GetSnapshotRequest,
+) -> Result<pb::GetSnapshotResponse, Error> {
+    let claims = identity.gate.verify(token).await?;
+    Ok(of(&identity.db, &identity.clock, &claims, request.if_version).await?)
+}
+
+/// For verified claims.
+pub(crate) async fn of(
+    db: &Db,
+    clock: &Clock,
+    claims: &Claims,
+    if_version: i64,
+) -> Result<pb::GetSnapshotResponse, GetSnapshotError> {
+    let now = clock.now();
+    // One state for version and content: a version must never stand on content that is older.
+    let mut tx = TenantTx::begin_snapshot(db, VerifiedTenant::from_directory(claims.tid)).await?;
+    let session = claims.sid.map(ids::SessionId::uuid);
+    let live = match claims.knd {
+        // A user comes with a session, or a service acts for it.
+        PrincipalKind::User if session.is_some() || claims.act.is_some() => {
+            store::live_user(&mut tx, claims.sub, session, now).await?
+        }
+        PrincipalKind::ApiKey => store::live_key(&mut tx, claims.sub, now).await?,
+        PrincipalKind::User | PrincipalKind::Service => None,
+    };
+    let live = live.ok_or(GetSnapshotError::Revoked)?;
+    let lease_until = live.ends_at.map_or(now + LEASE, |end| end.min(now + LEASE));
+    let (version, lease_until) = (live.version, Some(timestamp(lease_until)));
+    if version == if_version {
+        tx.commit().await?;
+        return Ok(pb::GetSnapshotResponse { snapshot: None, version, lease_until });
+    }
+    let roles = roles::store::bodies_of_user(&mut tx, live.owner).await?;
+    let (team_ids, team_member_ids) = store::teams_and_members(&mut tx, live.owner).await?;
+    tx.commit().await?;
+    let (objects, field_rules) = compile(&roles, key_scopes(&live).as_deref());
+    let texts = |ids: &[Uuid]| ids.iter().map(Uuid::to_string).collect();
+    let snapshot = pb::PermissionSnapshot {
+        version,
+        lease_until,
+        objects,
+        field_rules,
+        team_ids: texts(&team_ids),
+        team_member_ids: texts(&team_member_ids),
+        owner_id: live.owner.to_string(),
+    };
+    Ok(pb::GetSnapshotResponse { snapshot: Some(snapshot), version, lease_until })
+}
+
+/// The scopes that a key was made with; one that is known no longer allows nothing.
+fn key_scopes(live: &Live) -> Option<Vec<KeyScope>> {
+    live.key_scopes.as_ref().map(|texts| texts.iter().filter_map(|t| KeyScope::parse(t)).collect())
+}
+
+/// Whether the user or API key is live now, and which of both it is.
+pub(crate) async fn kind_of_live(
+    db: &Db,
+    tenant: VerifiedTenant,
+    id: Uuid,
+    now: time::OffsetDateTime,
+) -> Result<Option<PrincipalKind>, DbError> {
+    let mut tx = TenantTx::begin_snapshot(db, tenant).await?;
+    let kind = if store::live_user(&mut tx, id, None, now).await?.is_some() {
+        Some(PrincipalKind::User)
+    } else {
+        store::live_key(&mut tx, id, now).await?.map(|_| PrincipalKind::ApiKey)
+    };
+    tx.commit().await?;
+    Ok(kind)
+}

@@ -1,0 +1,148 @@
+//! Answers that several operations give in the same bytes.
+
+use auth::{Call, Context, IfMatch};
+use error::{Code, Error, Violation};
+use uuid::Uuid;
+
+/// Refuses a stale `If-Match`. Errors: 412 `VERSION_STALE`.
+pub(crate) fn check_version(cx: &Context, current: i64) -> Result<(), Error> {
+    match cx.call.if_match {
+        Some(IfMatch::Version(wanted)) if wanted != current => {
+            Err(Error::new(Code::Aborted, "VERSION_STALE", "somebody else changed it; read it again"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses `Idempotency-Key` on a call whose answer holds a secret: it must not be stored. Errors: 400.
+pub(crate) fn refuse_idempotency_key(call: &Call) -> Result<(), Error> {
+    match call.idempotency_key {
+        None => Ok(()),
+        Some(_) => Err(Error::malformed(
+            "IDEMPOTENCY_KEY_NOT_SUPPORTED",
+            "the answer holds a secret, so it cannot be given again",
+        )),
+    }
+}
+
+/// The violation of an id in a body: foreign, deleted and random ids have the same.
+pub(crate) fn reference_not_found(pointer: String) -> Violation {
+    Violation::new(pointer, "REFERENCE_NOT_FOUND", "no such record")
+}
+
+/// Reads the ids of a repeated field; a text that is no id names nothing.
+pub(crate) fn read_ids(texts: &[String], pointer: &str, violations: &mut Vec<Violation>) -> Vec<Uuid> {
+    let mut ids = Vec::with_capacity(texts.len());
+    for (i, text) in texts.iter().enumerate() {
+        match ids::UserId::parse(text) {
+            Some(id) if ids.contains(&id.uuid()) => {
+                violations.push(Violation::new(format!("{pointer}/{i}"), "DUPLICATE", "named twice"));
+            }
+            Some(id) => ids.push(id.uuid()),
+            None => violations.push(reference_not_found(format!("{pointer}/{i}"))),
+        }
+    }
+    ids
+}
+
+/// Reads one id of a body.
+pub(crate) fn read_id(text: Option<&str>, pointer: &str, violations: &mut Vec<Violation>) -> Option<Uuid> {
+    let id = ids::UserId::parse(text?).map(|id| id.uuid());
+    if id.is_none() {
+        violations.push(reference_not_found(pointer.to_owned()));
+    }
+    id
+}
+
+/// The violations of ids that were looked for and not found.
+pub(crate) fn missing(wanted: &[Uuid], found: &[Uuid], pointer: &str, violations: &mut Vec<Violation>) {
+    for (i, _) in wanted.iter().enumerate().filter(|(_, id)| !found.contains(id)) {
+        violations.push(reference_not_found(format!("{pointer}/{i}")));
+    }
+}
+
+/// Cleans a required text of a person or thing.
+pub(crate) fn read_name(text: &str, max: usize, pointer: &str, violations: &mut Vec<Violation>) -> String {
+    let refused = match field_types::text::clean(text, max) {
+        Ok(Some(clean)) if clean.contains('\n') => ("TEXT_CONTROL_CHARACTER", "one line only".to_owned()),
+        Ok(Some(clean)) => return clean,
+        Ok(None) => ("REQUIRED", "must not be empty".to_owned()),
+        Err(error) => (error.reason, error.detail),
+    };
+    violations.push(Violation::new(pointer, refused.0, refused.1));
+    String::new()
+}
+
+/// Reads an e-mail address to its canonical form.
+pub(crate) fn read_email(text: &str, pointer: &str, violations: &mut Vec<Violation>) -> String {
+    field_types::email::parse(text).unwrap_or_else(|error| {
+        violations.push(Violation::new(pointer, error.reason, error.detail));
+        String::new()
+    })
+}
+
+/// The paths of an update mask that are fields of `allowed`; others are violations. Without a mask: those in `given`.
+pub(crate) fn read_mask(
+    mask: Option<prost_types::FieldMask>,
+    allowed: &[&'static str],
+    immutable: &[&str],
+    given: Vec<&'static str>,
+    violations: &mut Vec<Violation>,
+) -> Vec<&'static str> {
+    let Some(mask) = mask else { return given };
+    let mut paths = Vec::new();
+    for path in &mask.paths {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        if let Some(known) = allowed.iter().find(|name| *name == path) {
+            paths.push(*known);
+        } else if immutable.contains(&path.as_str()) {
+            violations.push(Violation::new(pointer, "FIELD_IMMUTABLE", "cannot be changed"));
+        } else {
+            violations.push(Violation::new(pointer, "UNKNOWN_FIELD", "no such field"));
+        }
+    }
+    paths
+}
+
+/// A time on the wire.
+pub(crate) fn timestamp(at: time::OffsetDateTime) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: at.unix_timestamp(), nanos: at.nanosecond() as i32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_no_id_and_an_id_that_is_not_found_answer_alike() {
+        let (mut unread, mut unfound) = (Vec::new(), Vec::new());
+        read_ids(&["nonsense".to_owned()], "/role_ids", &mut unread);
+        missing(&[Uuid::from_u128(1)], &[], "/role_ids", &mut unfound);
+        assert_eq!(unread, unfound);
+    }
+
+    #[test]
+    fn a_mask_names_what_may_change_and_refuses_the_rest() {
+        let mut violations = Vec::new();
+        let mask =
+            prost_types::FieldMask { paths: ["name", "email", "shoe_size"].map(str::to_owned).to_vec() };
+        let paths = read_mask(Some(mask), &["name"], &["email"], vec![], &mut violations);
+        assert_eq!(paths, ["name"]);
+        let found: Vec<_> = violations.iter().map(|v| (v.pointer.as_str(), v.reason.as_ref())).collect();
+        assert_eq!(found, [("/email", "FIELD_IMMUTABLE"), ("/shoe_size", "UNKNOWN_FIELD")]);
+    }
+
+    #[test]
+    fn names_are_one_line_and_not_empty() {
+        for (text, reason) in
+            [("", "REQUIRED"), ("  ", "REQUIRED"), ("a\nb", "TEXT_CONTROL_CHARACTER"), ("a\0", "TEXT_NUL")]
+        {
+            let mut violations = Vec::new();
+            read_name(text, 10, "/name", &mut violations);
+            assert_eq!(violations[0].reason, reason, "{text:?}");
+        }
+        let mut violations = Vec::new();
+        assert_eq!(read_name(" Zoë  ", 10, "/name", &mut violations), "Zoë");
+        assert!(violations.is_empty());
+    }
+}

@@ -1,0 +1,242 @@
+//! What a role says: permissions per object, rules per field.
+
+use std::collections::BTreeSet;
+
+use error::Violation;
+use proto::identity::v1 as pb;
+use serde::{Deserialize, Serialize};
+
+use super::names;
+
+/// Which rows an action reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Scope {
+    Own,
+    Team,
+    All,
+}
+
+/// How far a role reaches into a field. The order is that of power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FieldAccess {
+    None,
+    Read,
+    Edit,
+}
+
+/// What a role allows on one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ObjectPermission {
+    pub(crate) object: String,
+    pub(crate) actions: BTreeSet<String>,
+    pub(crate) scopes: BTreeSet<Scope>,
+}
+
+/// What a role allows on one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FieldRule {
+    pub(crate) object: String,
+    pub(crate) field: String,
+    pub(crate) access: FieldAccess,
+}
+
+/// The permissions and field rules of a role.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RoleBody {
+    pub(crate) permissions: Vec<ObjectPermission>,
+    pub(crate) fields: Vec<FieldRule>,
+}
+
+impl RoleBody {
+    /// Everything on every row.
+    pub(crate) fn everything() -> Self {
+        let any = || names::ANY.to_owned();
+        let all = ObjectPermission { object: any(), actions: [any()].into(), scopes: [Scope::All].into() };
+        Self { permissions: vec![all], fields: Vec::new() }
+    }
+
+    /// Whether the role grants anything on an object.
+    pub(crate) fn grants_on(&self, object: &str) -> bool {
+        self.permissions.iter().any(|p| {
+            (p.object == object || p.object == names::ANY) && !p.actions.is_empty() && !p.scopes.is_empty()
+        })
+    }
+
+    /// The access to a field by this role alone: the least that a rule names, or edit without a rule.
+    pub(crate) fn field_access(&self, object: &str, field: &str) -> FieldAccess {
+        let rules = self.fields.iter().filter(|r| r.object == object && r.field == field);
+        rules.map(|r| r.access).min().unwrap_or(FieldAccess::Edit)
+    }
+}
+
+/// Reads permissions; violations point into `/permissions`.
+pub(crate) fn read_permissions(
+    wire: &[pb::ObjectPermission],
+    violations: &mut Vec<Violation>,
+) -> Vec<ObjectPermission> {
+    let mut permissions = Vec::with_capacity(wire.len());
+    for (i, permission) in wire.iter().enumerate() {
+        let at = format!("/permissions/{i}");
+        if !names::is_object(&permission.object) {
+            violations.push(Violation::new(format!("{at}/object"), "UNKNOWN_OBJECT", "no such object"));
+        }
+        for (j, _) in permission.actions.iter().enumerate().filter(|(_, a)| !names::is_action(a)) {
+            violations.push(Violation::new(format!("{at}/actions/{j}"), "UNKNOWN_ACTION", "no such action"));
+        }
+        let mut scopes = BTreeSet::new();
+        for (j, scope) in permission.scopes.iter().enumerate() {
+            match pb::Scope::try_from(*scope) {
+                Ok(pb::Scope::Own) => scopes.insert(Scope::Own),
+                Ok(pb::Scope::Team) => scopes.insert(Scope::Team),
+                Ok(pb::Scope::All) => scopes.insert(Scope::All),
+                Ok(pb::Scope::Unspecified) | Err(_) => {
+                    violations.push(Violation::new(
+                        format!("{at}/scopes/{j}"),
+                        "UNKNOWN_SCOPE",
+                        "own, team or all",
+                    ));
+                    false
+                }
+            };
+        }
+        for (name, empty) in
+            [("actions", permission.actions.is_empty()), ("scopes", permission.scopes.is_empty())]
+        {
+            if empty {
+                violations.push(Violation::new(format!("{at}/{name}"), "REQUIRED", "at least one"));
+            }
+        }
+        let actions = permission.actions.iter().cloned().collect();
+        permissions.push(ObjectPermission { object: permission.object.clone(), actions, scopes });
+    }
+    permissions
+}
+
+/// Reads field rules; violations point into `/fields`. A custom field need not exist yet.
+pub(crate) fn read_fields(wire: &[pb::FieldRule], violations: &mut Vec<Violation>) -> Vec<FieldRule> {
+    let mut fields = Vec::with_capacity(wire.len());
+    for (i, rule) in wire.iter().enumerate() {
+        let at = format!("/fields/{i}");
+        if !names::RECORDS.contains(&rule.object.as_str()) {
+            let text = "no such object with field rules";
+            violations.push(Violation::new(format!("{at}/object"), "UNKNOWN_OBJECT", text));
+        }
+        let key = rule.field.strip_prefix("custom.").unwrap_or(&rule.field);
+        if field_types::key::check(key).is_err() {
+            let text = "a field's name or `custom.<key>`";
+            violations.push(Violation::new(format!("{at}/field"), "FIELD_NAME_INVALID", text));
+        }
+        // These make a record what it is; without them no answer could be read.
+        if ["id", "version"].contains(&rule.field.as_str()) {
+            let text = "this field cannot be restricted";
+            violations.push(Violation::new(format!("{at}/field"), "FIELD_NOT_RESTRICTABLE", text));
+        }
+        let access = match pb::FieldAccess::try_from(rule.access) {
+            Ok(pb::FieldAccess::None) => FieldAccess::None,
+            Ok(pb::FieldAccess::Read) => FieldAccess::Read,
+            Ok(pb::FieldAccess::Edit) => FieldAccess::Edit,
+            Ok(pb::FieldAccess::Unspecified) | Err(_) => {
+                violations.push(Violation::new(
+                    format!("{at}/access"),
+                    "UNKNOWN_ACCESS",
+                    "none, read or edit",
+                ));
+                FieldAccess::None
+            }
+        };
+        fields.push(FieldRule { object: rule.object.clone(), field: rule.field.clone(), access });
+    }
+    fields
+}
+
+/// An API key's scope, `<object>.<action>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KeyScope {
+    pub(crate) object: String,
+    pub(crate) action: String,
+}
+
+impl KeyScope {
+    /// Reads `<object>.<action>` with known names or `*`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (object, action) = text.split_once('.')?;
+        (names::is_object(object) && names::is_action(action))
+            .then(|| Self { object: object.to_owned(), action: action.to_owned() })
+    }
+}
+
+/// The objects whose fields can be restricted.
+pub(crate) fn restrictable_objects() -> &'static [&'static str] {
+    names::RECORDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_violation_of_a_body_is_told_with_its_place() {
+        let mut violations = Vec::new();
+        read_permissions(
+            &[
+                pb::ObjectPermission {
+                    object: "contact".into(),
+                    actions: vec!["read".into()],
+                    scopes: vec![3],
+                },
+                pb::ObjectPermission {
+                    object: "spaceship".into(),
+                    actions: vec!["fly".into()],
+                    scopes: vec![0, 9],
+                },
+                pb::ObjectPermission { object: "*".into(), actions: vec![], scopes: vec![] },
+            ],
+            &mut violations,
+        );
+        read_fields(
+            &[
+                pb::FieldRule { object: "contact".into(), field: "custom.not_yet".into(), access: 1 },
+                pb::FieldRule { object: "role".into(), field: "custom.".into(), access: 0 },
+                pb::FieldRule { object: "contact".into(), field: "id".into(), access: 1 },
+            ],
+            &mut violations,
+        );
+        let found: Vec<_> = violations.iter().map(|v| (v.pointer.as_str(), v.reason.as_ref())).collect();
+        assert_eq!(
+            found,
+            [
+                ("/permissions/1/object", "UNKNOWN_OBJECT"),
+                ("/permissions/1/actions/0", "UNKNOWN_ACTION"),
+                ("/permissions/1/scopes/0", "UNKNOWN_SCOPE"),
+                ("/permissions/1/scopes/1", "UNKNOWN_SCOPE"),
+                ("/permissions/2/actions", "REQUIRED"),
+                ("/permissions/2/scopes", "REQUIRED"),
+                ("/fields/1/object", "UNKNOWN_OBJECT"),
+                ("/fields/1/field", "FIELD_NAME_INVALID"),
+                ("/fields/1/access", "UNKNOWN_ACCESS"),
+                ("/fields/2/field", "FIELD_NOT_RESTRICTABLE"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_least_access_that_a_role_names_is_its_own() {
+        let rule = |access| FieldRule { object: "contact".into(), field: "score".into(), access };
+        let body =
+            RoleBody { permissions: vec![], fields: vec![rule(FieldAccess::Edit), rule(FieldAccess::None)] };
+        assert_eq!(body.field_access("contact", "score"), FieldAccess::None);
+        assert_eq!(body.field_access("company", "score"), FieldAccess::Edit);
+    }
+
+    #[test]
+    fn key_scopes_name_known_objects_and_actions() {
+        for good in ["contact.read", "*.read", "contact.*", "*.*"] {
+            assert!(KeyScope::parse(good).is_some(), "{good}");
+        }
+        for bad in ["", "contact", "contact.", ".read", "contact.fly", "ship.read", "contact.read.all"] {
+            assert_eq!(KeyScope::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Makes a role.
+
+use auth::Context;
+use db::idempotency::{self, Claim};
+use error::Error;
+use prost::Message;
+use proto::identity::v1 as pb;
+
+use super::body::{RoleBody, read_fields, read_permissions};
+use super::{Role, RoleError, convert, guard, store};
+use crate::answer::Answer;
+use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::identity::Identity;
+use crate::refusals::read_name;
+
+const RPC: &str = "globcrm.identity.v1.IdentityService/CreateRole";
+
+/// Creates. Errors: 422 with all violations, 403 `ROLE_EXCEEDS_CALLER`, 409 `ROLE_NAME_TAKEN`.
+#[tracing::instrument(name = "identity.roles.create", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::CreateRoleRequest,
+) -> Result<Answer<pb::CreateRoleResponse>, RoleError> {
+    cx.authorize("role", "create")?;
+    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let claim = idempotency::claim(change.tx(), cx, RPC, &request).await?;
+    if let Claim::Replay(bytes) = &claim {
+        let first = pb::CreateRoleResponse::decode(bytes.as_slice()).map_err(Error::internal)?;
+        let version = first.role.as_ref().map_or(0, |r| r.version);
+        return Ok(Answer::replay(first, version));
+    }
+    let wire = request.role.unwrap_or_default();
+    let mut violations = Vec::new();
+    let name = read_name(&wire.name, 100, "/name", &mut violations);
+    let permissions = read_permissions(&wire.permissions, &mut violations);
+    let fields = read_fields(&wire.fields, &mut violations);
+    Error::unless_violated(violations, ())?;
+    let body = RoleBody { permissions, fields };
+    guard::check(&body, &cx.snapshot)?;
+
+    let now = identity.clock.now_micros();
+    let id = identity.clock.new_uuid();
+    let created_by = cx.user().uuid();
+    let role =
+        Role { id, version: 1, name, system: false, body, created_at: now, created_by, updated_at: now };
+    store::insert(change.tx(), &role).await?;
+    let created = Change {
+        object: "role",
+        action: "create",
+        verb: "created",
+        record_id: id,
+        version: 1,
+        owner: None,
+        before: None,
+        after: Some(convert::to_json(&role)),
+        reason: "",
+        // Nobody holds it yet.
+        touches: Touches::Nobody,
+    };
+    change.record(&identity.clock, &Actor::of(cx), created).await?;
+    let response = pb::CreateRoleResponse { role: Some(convert::to_proto(&role)) };
+    claim.keep(change.tx(), &response, now).await?;
+    change.commit().await?;
+    Ok(Answer::new(response, 1))
+}

@@ -1,0 +1,48 @@
+//! Deletes a role that nobody holds.
+
+use auth::Context;
+use ids::RoleId;
+use proto::identity::v1 as pb;
+
+use super::{RoleError, convert, not_found, store};
+use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::identity::Identity;
+use crate::refusals::check_version;
+
+/// Deletes, softly. Errors: 404 `ROLE_NOT_FOUND`, 409 `ROLE_IS_SYSTEM`, 409 `ROLE_IN_USE`, 412 `VERSION_STALE`.
+#[tracing::instrument(name = "identity.roles.delete", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::DeleteRoleRequest,
+) -> Result<pb::DeleteRoleResponse, RoleError> {
+    let reached = cx.authorize("role", "delete")?;
+    let id = RoleId::parse(&request.id).ok_or_else(not_found)?.uuid();
+    // The head's lock keeps anybody from being given the role meanwhile.
+    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let role = store::get(change.tx(), id).await?;
+    let role = role.filter(|r| reached.evaluate(&r.facts())).ok_or_else(not_found)?;
+    if role.system {
+        return Err(RoleError::System);
+    }
+    check_version(cx, role.version)?;
+    if store::is_held(change.tx(), id).await? {
+        return Err(RoleError::InUse);
+    }
+    store::delete(change.tx(), id, identity.clock.now_micros(), cx.principal.id).await?;
+    let deleted = Change {
+        object: "role",
+        action: "delete",
+        verb: "deleted",
+        record_id: id,
+        version: role.version + 1,
+        owner: None,
+        before: Some(convert::to_json(&role)),
+        after: None,
+        reason: "",
+        touches: Touches::Nobody,
+    };
+    change.record(&identity.clock, &Actor::of(cx), deleted).await?;
+    change.commit().await?;
+    Ok(pb::DeleteRoleResponse {})
+}

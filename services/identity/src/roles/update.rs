@@ -1,0 +1,89 @@
+//! Changes a role.
+
+use auth::Context;
+use error::Error;
+use ids::RoleId;
+use proto::identity::v1 as pb;
+
+use super::body::{read_fields, read_permissions};
+use super::{RoleError, convert, guard, not_found, store};
+use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::identity::Identity;
+use crate::refusals::{check_version, read_mask, read_name};
+
+/// Updates. Unless the change provably takes nothing away, it returns when no older permission can decide any more.
+///
+/// Errors: 404 `ROLE_NOT_FOUND`, 409 `ROLE_IS_SYSTEM`, 412 `VERSION_STALE`, 422 with all violations, 403
+/// `ROLE_EXCEEDS_CALLER`, 409 `ROLE_NAME_TAKEN`.
+#[tracing::instrument(name = "identity.roles.update", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::UpdateRoleRequest,
+) -> Result<pb::UpdateRoleResponse, RoleError> {
+    let reached = cx.authorize("role", "update")?;
+    let id = RoleId::parse(&request.id).ok_or_else(not_found)?.uuid();
+    let wire = request.role.unwrap_or_default();
+    let mut given = Vec::new();
+    for (name, is_given) in [
+        ("name", !wire.name.is_empty()),
+        ("permissions", !wire.permissions.is_empty()),
+        ("fields", !wire.fields.is_empty()),
+    ] {
+        if is_given {
+            given.push(name);
+        }
+    }
+    let mut violations = Vec::new();
+    let mask =
+        read_mask(request.update_mask, &["name", "permissions", "fields"], &[], given, &mut violations);
+
+    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let before = store::get(change.tx(), id).await?;
+    let before = before.filter(|r| reached.evaluate(&r.facts())).ok_or_else(not_found)?;
+    if before.system {
+        return Err(RoleError::System);
+    }
+    check_version(cx, before.version)?;
+    let mut after = before.clone();
+    for path in mask {
+        match path {
+            "name" => after.name = read_name(&wire.name, 100, "/name", &mut violations),
+            "permissions" => after.body.permissions = read_permissions(&wire.permissions, &mut violations),
+            _ => after.body.fields = read_fields(&wire.fields, &mut violations),
+        }
+    }
+    Error::unless_violated(violations, ())?;
+    let same_body = after.body == before.body;
+    if same_body && after.name == before.name {
+        return Ok(pb::UpdateRoleResponse { role: Some(convert::to_proto(&before)) });
+    }
+    if !same_body {
+        guard::check(&after.body, &cx.snapshot)?;
+    }
+    after.version += 1;
+    after.updated_at = identity.clock.now_micros();
+    store::update(change.tx(), &after, cx.principal.id).await?;
+    let updated = Change {
+        object: "role",
+        action: "update",
+        verb: "updated",
+        record_id: id,
+        version: after.version,
+        owner: None,
+        before: Some(convert::to_json(&before)),
+        after: Some(convert::to_json(&after)),
+        reason: "",
+        // Any number may hold it: one version for everyone instead of one row per holder.
+        touches: if same_body { Touches::Nobody } else { Touches::Everyone },
+    };
+    change.record(&identity.clock, &Actor::of(cx), updated).await?;
+    change.commit().await?;
+    if !same_body {
+        identity.gate.forget(cx.tenant.id().uuid(), None);
+    }
+    if guard::narrows(&before.body, &after.body) {
+        identity.settle.wait().await;
+    }
+    Ok(pb::UpdateRoleResponse { role: Some(convert::to_proto(&after)) })
+}

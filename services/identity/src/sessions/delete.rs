@@ -1,0 +1,30 @@
+//! Ends one of the caller's sessions.
+
+use auth::Context;
+use error::Error;
+use ids::SessionId;
+use proto::identity::v1 as pb;
+
+use super::end;
+use crate::changes::{Actor, ChangeTx};
+use crate::identity::Identity;
+
+/// Ends it. Foreign, ended and random ids are one 404 `SESSION_NOT_FOUND`. Returns when no service admits it any more.
+#[tracing::instrument(name = "identity.sessions.delete", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::DeleteSessionRequest,
+) -> Result<pb::DeleteSessionResponse, Error> {
+    let not_found = || Error::not_found("SESSION_NOT_FOUND");
+    let id = SessionId::parse(&request.id).ok_or_else(not_found)?;
+    let user_id = cx.user().uuid();
+    let mut change = ChangeTx::begin_own(&identity.db, cx).await?;
+    if !end::run(identity, &mut change, &Actor::of(cx), user_id, id.uuid(), "ended by its user").await? {
+        return Err(not_found());
+    }
+    change.commit().await?;
+    identity.gate.forget(cx.tenant.id().uuid(), Some(user_id));
+    identity.settle.wait().await;
+    Ok(pb::DeleteSessionResponse {})
+}

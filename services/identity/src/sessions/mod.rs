@@ -1,0 +1,18 @@
+//! Sessions: opened by password, invitation or sign-up, kept alive by refresh tokens, ended by their user or the system.
+
+pub(crate) mod delete;
+pub(crate) mod end;
+pub(crate) mod get_me;
+pub(crate) mod list;
+pub(crate) mod login;
+pub(crate) mod logout;
+pub(crate) mod open;
+pub(crate) mod refresh;
+pub(crate) mod store;
+
+use std::time::Duration;
+
+/// A session ends this long after it began.
+pub(crate) const SESSION_TTL: Duration = Duration::from_secs(30 * 86_400);
+/// A refresh token ends this long after it was made: a session unused for so long is over.
+pub(crate) const IDLE_TTL: Duration = Duration::from_secs(14 * 86_400);

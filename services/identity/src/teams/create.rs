@@ -1,0 +1,65 @@
+//! Makes a team.
+
+use auth::Context;
+use db::idempotency::{self, Claim};
+use error::Error;
+use prost::Message;
+use proto::identity::v1 as pb;
+
+use super::{Team, convert, store};
+use crate::answer::Answer;
+use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::identity::Identity;
+use crate::refusals::{read_id, read_name, reference_not_found};
+
+const RPC: &str = "globcrm.identity.v1.IdentityService/CreateTeam";
+
+/// Creates. Errors: 422 with all violations.
+#[tracing::instrument(name = "identity.teams.create", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::CreateTeamRequest,
+) -> Result<Answer<pb::CreateTeamResponse>, Error> {
+    cx.authorize("team", "create")?;
+    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let claim = idempotency::claim(change.tx(), cx, RPC, &request).await?;
+    if let Claim::Replay(bytes) = &claim {
+        let first = pb::CreateTeamResponse::decode(bytes.as_slice()).map_err(Error::internal)?;
+        let version = first.team.as_ref().map_or(0, |t| t.version);
+        return Ok(Answer::replay(first, version));
+    }
+    let body = request.team.unwrap_or_default();
+    let mut violations = Vec::new();
+    let name = read_name(&body.name, 200, "/name", &mut violations);
+    let parent_id = read_id(body.parent_id.as_deref(), "/parent_id", &mut violations);
+    if let Some(parent) = parent_id
+        && store::existing(change.tx(), &[parent]).await?.is_empty()
+    {
+        violations.push(reference_not_found("/parent_id".to_owned()));
+    }
+    Error::unless_violated(violations, ())?;
+
+    let now = identity.clock.now_micros();
+    let id = identity.clock.new_uuid();
+    let team = Team { id, version: 1, name, parent_id, created_at: now, created_by: cx.user().uuid() };
+    store::insert(change.tx(), &team).await?;
+    let created = Change {
+        object: "team",
+        action: "create",
+        verb: "created",
+        record_id: id,
+        version: 1,
+        owner: None,
+        before: None,
+        after: Some(convert::to_json(&team)),
+        reason: "",
+        // Nobody is in it yet.
+        touches: Touches::Nobody,
+    };
+    change.record(&identity.clock, &Actor::of(cx), created).await?;
+    let response = pb::CreateTeamResponse { team: Some(convert::to_proto(&team)) };
+    claim.keep(change.tx(), &response, now).await?;
+    change.commit().await?;
+    Ok(Answer::new(response, 1))
+}

@@ -1,0 +1,4 @@
+//! Organisations.
+
+pub(crate) mod sign_up;
+pub(crate) mod store;

@@ -1,0 +1,167 @@
+//! The brake on guessing: who fails often must wait, longer each time.
+//!
+//! An attempt is looked at before the expensive verification and judged again after it: between the two others may have
+//! failed, and then even the right secret answers "wait". So the guesses that can be told right from wrong are bounded,
+//! however many run at once.
+
+mod store;
+
+use std::time::Duration;
+
+use db::{Db, DbError};
+use error::{Code, Error};
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+use crate::call::PublicCall;
+
+/// Failures after which an account or invitation must wait.
+const FAILURES_OF_ONE: i32 = 5;
+/// Failures after which a client address must wait: behind one address may be an office.
+const FAILURES_OF_ADDRESS: i32 = 50;
+/// The first wait; it doubles with every further failure.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+/// Failures are forgotten when there was none for this long.
+const MEMORY: Duration = Duration::from_secs(15 * 60);
+
+/// Why an attempt is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ThrottleError {
+    #[error("must wait")]
+    Wait(Duration),
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+impl From<ThrottleError> for Error {
+    fn from(cause: ThrottleError) -> Self {
+        match cause {
+            ThrottleError::Wait(wait) => Self::new(
+                Code::ResourceExhausted,
+                "LOGIN_THROTTLED",
+                "too many failed attempts; wait before the next",
+            )
+            .with_retry_after(wait),
+            ThrottleError::Database(cause) => cause.into(),
+        }
+    }
+}
+
+/// What one attempt attacks.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// Sorted, so that two attempts never wait for each other crosswise.
+    targets: Vec<Target>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Target {
+    key: Vec<u8>,
+    limit: i32,
+    /// A success clears it. An address is not cleared: one own account would wash it clean.
+    cleared: bool,
+}
+
+impl Attempt {
+    /// An attempt on `what` (a kind and its parts), made by `call`.
+    pub(crate) fn on(what: &[&str], call: &PublicCall) -> Self {
+        let mut targets = vec![Target { key: key(what), limit: FAILURES_OF_ONE, cleared: true }];
+        if let Some(address) = &call.client_address {
+            targets.push(Target {
+                key: key(&["address", address]),
+                limit: FAILURES_OF_ADDRESS,
+                cleared: false,
+            });
+        }
+        targets.sort();
+        Self { targets }
+    }
+
+    /// Refuses at once while one of the targets must wait.
+    pub(crate) async fn check(&self, db: &Db, now: OffsetDateTime) -> Result<(), ThrottleError> {
+        let keys: Vec<Vec<u8>> = self.targets.iter().map(|t| t.key.clone()).collect();
+        refuse_until(store::blocked_until(db, &keys).await?, now)
+    }
+
+    /// Judges the attempt after its verification.
+    pub(crate) async fn judge(
+        &self,
+        db: &Db,
+        now: OffsetDateTime,
+        succeeded: bool,
+    ) -> Result<(), ThrottleError> {
+        let mut tx = db::TenantTx::begin(db, crate::directory::nobody()).await?;
+        let mut blocked = None;
+        for target in &self.targets {
+            if succeeded {
+                blocked = blocked.max(store::lock(&mut tx, &target.key).await?);
+            } else {
+                let (failures, before) = store::count(&mut tx, &target.key, now, now + MEMORY).await?;
+                blocked = blocked.max(Some(before));
+                if let Some(wait) = wait_after(failures, target.limit) {
+                    store::block(&mut tx, &target.key, now + wait, now + wait + MEMORY).await?;
+                }
+            }
+        }
+        let refused = refuse_until(blocked, now);
+        if succeeded && refused.is_ok() {
+            for target in self.targets.iter().filter(|t| t.cleared) {
+                store::clear(&mut tx, &target.key).await?;
+            }
+        }
+        tx.commit().await?;
+        refused
+    }
+}
+
+fn key(parts: &[&str]) -> Vec<u8> {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().to_vec()
+}
+
+fn refuse_until(blocked: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<(), ThrottleError> {
+    match blocked.map(|until| until - now).and_then(|wait| Duration::try_from(wait).ok()) {
+        Some(wait) if !wait.is_zero() => Err(ThrottleError::Wait(wait)),
+        _ => Ok(()),
+    }
+}
+
+fn wait_after(failures: i32, limit: i32) -> Option<Duration> {
+    let beyond = u32::try_from(failures.checked_sub(limit)?).ok()?;
+    Some(FIRST_WAIT.saturating_mul(1 << beyond.min(16)).min(LONGEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_begins_at_the_limit_doubles_and_ends_at_the_longest() {
+        let seconds = |failures| wait_after(failures, 5).map(|w| w.as_secs());
+        assert_eq!([0, 4, 5, 6, 7].map(seconds), [None, None, Some(30), Some(60), Some(120)]);
+        assert_eq!(seconds(10), Some(900));
+        assert_eq!(seconds(i32::MAX), Some(900));
+    }
+
+    #[test]
+    fn parts_cannot_be_shifted_into_each_other() {
+        assert_ne!(key(&["account", "a", "bc"]), key(&["account", "ab", "c"]));
+    }
+
+    #[test]
+    fn a_wait_is_told_and_ends() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        assert!(refuse_until(None, now).is_ok() && refuse_until(Some(now), now).is_ok());
+        let refused = refuse_until(Some(now + Duration::from_secs(7)), now).map_err(Error::from).unwrap_err();
+        assert_eq!(
+            (refused.reason(), refused.retry_after()),
+            ("LOGIN_THROTTLED", Some(Duration::from_secs(7)))
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! Accepts an invitation: sets the password and opens the first session.
+
+use auth::VerifiedTenant;
+use db::{DbError, TenantTx};
+use error::Error;
+use proto::identity::v1 as pb;
+use secrecy::SecretString;
+
+use super::{State, convert, invitations, store};
+use crate::call::PublicCall;
+use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::identity::Identity;
+use crate::refusals::read_name;
+use crate::secrets::{self, Kind};
+use crate::sessions::open;
+use crate::throttle::{Attempt, ThrottleError};
+use crate::{passwords, tenants};
+
+/// Why an invitation was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AcceptInvitationError {
+    /// Not one of ours, used, expired, or its user is no longer invited: nobody learns which.
+    #[error("not a pending invitation")]
+    Invalid,
+    #[error(transparent)]
+    Throttled(#[from] ThrottleError),
+    #[error(transparent)]
+    Database(#[from] DbError),
+    #[error(transparent)]
+    Refused(#[from] Error),
+}
+
+impl From<AcceptInvitationError> for Error {
+    fn from(cause: AcceptInvitationError) -> Self {
+        match cause {
+            AcceptInvitationError::Invalid => Self::unauthenticated(
+                "INVITATION_INVALID",
+                "the invitation is not valid, was used or has expired",
+            ),
+            AcceptInvitationError::Throttled(cause) => cause.into(),
+            AcceptInvitationError::Database(cause) => cause.into(),
+            AcceptInvitationError::Refused(error) => error,
+        }
+    }
+}
+
+/// Accepts. Errors: 401 `INVITATION_INVALID`, 422 with all violations, 429 `LOGIN_THROTTLED`, 503 `LOGIN_BUSY`.
+#[tracing::instrument(name = "identity.users.accept_invitation", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    call: &PublicCall,
+    request: pb::AcceptInvitationRequest,
+) -> Result<pb::AcceptInvitationResponse, AcceptInvitationError> {
+    let presented = secrets::read(Kind::Invitation, &request.token).ok_or(AcceptInvitationError::Invalid)?;
+    let target = format!("{}/{}", presented.tenant, presented.id);
+    let attempt = Attempt::on(&["invitation", &target], call);
+    attempt.check(&identity.db, identity.clock.now()).await?;
+
+    let tenant = VerifiedTenant::from_directory(presented.tenant);
+    let mut tx = TenantTx::begin(&identity.db, tenant).await?;
+    let pending = invitations::pending(&mut tx, presented.id, identity.clock.now()).await?;
+    let pending = pending.filter(|p| presented.matches(&p.secret_hash));
+    let user = match &pending {
+        Some(pending) => store::get(&mut tx, pending.user_id).await?,
+        None => None,
+    };
+    let organization = tenants::store::get(&mut tx).await?;
+    tx.commit().await?;
+    attempt.judge(&identity.db, identity.clock.now(), user.is_some()).await?;
+    let (Some(user), Some(organization)) = (user, organization) else {
+        return Err(AcceptInvitationError::Invalid);
+    };
+
+    let mut violations = Vec::new();
+    let display_name = match &request.display_name {
+        Some(name) => read_name(name, 200, "/display_name", &mut violations),
+        None => user.display_name.clone(),
+    };
+    let known =
+        [&user.email, &organization.slug, &organization.organization, &display_name].map(String::as_str);
+    violations.extend(passwords::check(&request.password, &known));
+    Error::unless_violated(violations, ())?;
+    let password_hash = identity.passwords.hash(SecretString::from(request.password)).await?;
+
+    let now = identity.clock.now_micros();
+    let actor = Actor::user(user.id, &call.call);
+    let mut change = ChangeTx::begin(&identity.db, tenant).await?.ok_or(AcceptInvitationError::Invalid)?;
+    // Two may have come this far with one token: the head's lock lets the second find it used.
+    invitations::pending(change.tx(), presented.id, now).await?.ok_or(AcceptInvitationError::Invalid)?;
+    let before = store::get(change.tx(), user.id).await?.ok_or(AcceptInvitationError::Invalid)?;
+    let mut after = before.clone();
+    after.display_name = display_name;
+    after.state = State::Active;
+    after.version += 1;
+    after.updated_at = now;
+    store::set_password(change.tx(), user.id, &password_hash).await?;
+    store::update(change.tx(), &after, user.id).await?;
+    invitations::accept(change.tx(), presented.id, now).await?;
+    let accepted = Change {
+        object: "user",
+        action: "accept_invitation",
+        verb: "activated",
+        record_id: user.id,
+        version: after.version,
+        owner: Some(user.id),
+        before: Some(convert::to_json(&before)),
+        after: Some(convert::to_json(&after)),
+        reason: "",
+        touches: Touches::Principal(user.id),
+    };
+    change.record(&identity.clock, &actor, accepted).await?;
+    let tokens = open::run(identity, &mut change, &actor, &call.call, user.id).await?;
+    change.commit().await?;
+    Ok(pb::AcceptInvitationResponse {
+        access_token: tokens.access_token,
+        refresh_token: tokens.refresh_token,
+        expires_in: tokens.expires_in,
+    })
+}

@@ -1,0 +1,122 @@
+//! Invites a user.
+
+use std::time::Duration;
+
+use auth::Context;
+use db::DbError;
+use error::{Code, Error};
+use ids::TenantId;
+use proto::identity::v1 as pb;
+use secrecy::ExposeSecret;
+
+use super::{State, User, convert, invitations, references, store};
+use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::identity::Identity;
+use crate::refusals::{read_email, read_id, read_ids, read_name, refuse_idempotency_key};
+use crate::secrets::{self, Kind};
+
+/// How long an invitation can be accepted.
+const INVITATION_TTL: Duration = Duration::from_secs(7 * 86_400);
+
+/// Why nobody was invited.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CreateUserError {
+    #[error("another user has the address")]
+    EmailTaken(#[source] DbError),
+    #[error(transparent)]
+    Refused(#[from] Error),
+}
+
+impl From<CreateUserError> for Error {
+    fn from(cause: CreateUserError) -> Self {
+        match cause {
+            CreateUserError::EmailTaken(_) => Self::new(
+                Code::AlreadyExists,
+                "EMAIL_TAKEN",
+                "another user of the organisation has this address",
+            )
+            .with_metadata("field", "email"),
+            CreateUserError::Refused(error) => error,
+        }
+    }
+}
+
+impl From<DbError> for CreateUserError {
+    fn from(cause: DbError) -> Self {
+        match cause.duplicate() {
+            Some("app_user_email") => Self::EmailTaken(cause),
+            _ => Self::Refused(cause.into()),
+        }
+    }
+}
+
+/// Invites. Errors: 422 with all violations, 403 `ROLE_EXCEEDS_CALLER`, 409 `EMAIL_TAKEN`.
+#[tracing::instrument(name = "identity.users.create", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::CreateUserRequest,
+) -> Result<pb::CreateUserResponse, CreateUserError> {
+    refuse_idempotency_key(&cx.call)?;
+    let allowed = cx.authorize("user", "create")?;
+    let body = request.user.unwrap_or_default();
+    let mut violations = Vec::new();
+    let email = read_email(&body.email, "/email", &mut violations);
+    let display_name = read_name(&body.display_name, 200, "/display_name", &mut violations);
+    let mut role_ids = read_ids(&body.role_ids, "/role_ids", &mut violations);
+    let mut team_ids = read_ids(&body.team_ids, "/team_ids", &mut violations);
+    let manager_id = read_id(body.manager_id.as_deref(), "/manager_id", &mut violations);
+
+    let clock = &identity.clock;
+    let now = clock.now_micros();
+    let by = cx.principal.id;
+    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    references::check(change.tx(), &role_ids, &team_ids, manager_id, &mut violations).await?;
+    Error::unless_violated(violations, ())?;
+    references::check_roles_within(change.tx(), cx, &role_ids).await?;
+    role_ids.sort();
+    team_ids.sort();
+    let user = User {
+        id: clock.new_uuid(),
+        version: 1,
+        email,
+        display_name,
+        state: State::Invited,
+        role_ids,
+        team_ids,
+        manager_id,
+        created_at: now,
+        updated_at: now,
+    };
+    if !user.reached_by(&allowed) {
+        return Err(Error::permission_denied("user", "create").into());
+    }
+
+    store::insert(change.tx(), &user, None, by).await?;
+    store::add_roles(change.tx(), user.id, &user.role_ids, now, by).await?;
+    store::add_teams(change.tx(), user.id, &user.team_ids).await?;
+    let invitation_id = clock.new_uuid();
+    let tenant = TenantId::from(change.tx().tenant_id());
+    let token = secrets::make(Kind::Invitation, tenant, invitation_id, &identity.entropy)?;
+    let invitation =
+        invitations::Invitation { id: invitation_id, user_id: user.id, expires_at: now + INVITATION_TTL };
+    invitations::insert(change.tx(), &invitation, &token.hash, now, by).await?;
+    let created = Change {
+        object: "user",
+        action: "create",
+        verb: "created",
+        record_id: user.id,
+        version: user.version,
+        owner: Some(user.id),
+        before: None,
+        after: Some(convert::to_json(&user)),
+        reason: "",
+        // A new member is within reach of everyone in the same teams.
+        touches: if user.team_ids.is_empty() { Touches::Principal(user.id) } else { Touches::Everyone },
+    };
+    change.record(clock, &Actor::of(cx), created).await?;
+    change.commit().await?;
+    // No mail service is configured yet, so the inviter passes the token on.
+    let invitation_token = Some(token.text.expose_secret().to_owned());
+    Ok(pb::CreateUserResponse { user: Some(pb::User { invitation_token, ..convert::to_proto(&user) }) })
+}

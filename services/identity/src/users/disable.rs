@@ -1,0 +1,59 @@
+//! Shuts a user out: sessions and API keys end at once.
+
+use auth::Context;
+use error::Error;
+use ids::UserId;
+use proto::identity::v1 as pb;
+
+use super::{State, convert, keep_an_administrator, not_found, store};
+use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::identity::Identity;
+use crate::refusals::check_version;
+use crate::{api_keys, sessions};
+
+/// Disables; returns when no service admits the user or its keys any more. Disabling twice is no error.
+///
+/// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 409 `LAST_ADMINISTRATOR`.
+#[tracing::instrument(name = "identity.users.disable", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::DisableUserRequest,
+) -> Result<pb::DisableUserResponse, Error> {
+    let reached = cx.authorize("user", "update")?;
+    let id = UserId::parse(&request.id).ok_or_else(not_found)?.uuid();
+    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let before =
+        store::get(change.tx(), id).await?.filter(|u| u.reached_by(&reached)).ok_or_else(not_found)?;
+    check_version(cx, before.version)?;
+    if before.state == State::Disabled {
+        return Ok(pb::DisableUserResponse { user: Some(convert::to_proto(&before)) });
+    }
+    let now = identity.clock.now_micros();
+    let mut after = before.clone();
+    after.state = State::Disabled;
+    after.version += 1;
+    after.updated_at = now;
+    store::update(change.tx(), &after, cx.principal.id).await?;
+    sessions::store::end_all(change.tx(), id, now).await?;
+    api_keys::store::revoke_all(change.tx(), id, now).await?;
+    keep_an_administrator(change.tx()).await?;
+    let disabled = Change {
+        object: "user",
+        action: "disable",
+        verb: "disabled",
+        record_id: id,
+        version: after.version,
+        owner: Some(id),
+        before: Some(convert::to_json(&before)),
+        after: Some(convert::to_json(&after)),
+        reason: "",
+        touches: Touches::Principal(id),
+    };
+    change.record(&identity.clock, &Actor::of(cx), disabled).await?;
+    change.commit().await?;
+    // The keys of the user have entries of their own, so all of the tenant go.
+    identity.gate.forget(cx.tenant.id().uuid(), None);
+    identity.settle.wait().await;
+    Ok(pb::DisableUserResponse { user: Some(convert::to_proto(&after)) })
+}

@@ -1,0 +1,55 @@
+//! Lets a disabled user in again.
+
+use auth::Context;
+use error::Error;
+use ids::UserId;
+use proto::identity::v1 as pb;
+
+use super::{State, convert, not_found, references, store};
+use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::identity::Identity;
+use crate::refusals::check_version;
+
+/// Enables; one who never accepted an invitation is invited again. Sessions and keys stay ended. Enabling an enabled user is
+/// no error.
+///
+/// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 403 `ROLE_EXCEEDS_CALLER`.
+#[tracing::instrument(name = "identity.users.enable", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::EnableUserRequest,
+) -> Result<pb::EnableUserResponse, Error> {
+    let reached = cx.authorize("user", "update")?;
+    let id = UserId::parse(&request.id).ok_or_else(not_found)?.uuid();
+    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let before =
+        store::get(change.tx(), id).await?.filter(|u| u.reached_by(&reached)).ok_or_else(not_found)?;
+    check_version(cx, before.version)?;
+    if before.state != State::Disabled {
+        return Ok(pb::EnableUserResponse { user: Some(convert::to_proto(&before)) });
+    }
+    // To enable somebody is to hand out all of their roles.
+    references::check_roles_within(change.tx(), cx, &before.role_ids).await?;
+    let mut after = before.clone();
+    let has_password = store::has_password(change.tx(), id).await?;
+    after.state = if has_password { State::Active } else { State::Invited };
+    after.version += 1;
+    after.updated_at = identity.clock.now_micros();
+    store::update(change.tx(), &after, cx.principal.id).await?;
+    let enabled = Change {
+        object: "user",
+        action: "enable",
+        verb: "enabled",
+        record_id: id,
+        version: after.version,
+        owner: Some(id),
+        before: Some(convert::to_json(&before)),
+        after: Some(convert::to_json(&after)),
+        reason: "",
+        touches: Touches::Principal(id),
+    };
+    change.record(&identity.clock, &Actor::of(cx), enabled).await?;
+    change.commit().await?;
+    Ok(pb::EnableUserResponse { user: Some(convert::to_proto(&after)) })
+}

@@ -1,0 +1,26 @@
+//! Shows one user.
+
+use auth::Context;
+use db::TenantTx;
+use error::Error;
+use ids::UserId;
+use proto::identity::v1 as pb;
+
+use super::{convert, not_found, store};
+use crate::identity::Identity;
+
+/// The user. Foreign, invisible and random ids are one 404 `USER_NOT_FOUND`.
+#[tracing::instrument(name = "identity.users.get", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::GetUserRequest,
+) -> Result<pb::GetUserResponse, Error> {
+    let reached = cx.authorize("user", "read")?;
+    let id = UserId::parse(&request.id).ok_or_else(not_found)?;
+    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
+    let user =
+        store::get(&mut tx, id.uuid()).await?.filter(|u| u.reached_by(&reached)).ok_or_else(not_found)?;
+    tx.commit().await?;
+    Ok(pb::GetUserResponse { user: Some(convert::to_proto(&user)) })
+}

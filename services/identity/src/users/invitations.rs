@@ -1,0 +1,72 @@
+//! SQL of invitations.
+
+use db::{DbError, TenantTx};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// An invitation to be stored.
+#[derive(Debug)]
+pub(super) struct Invitation {
+    pub(super) id: Uuid,
+    pub(super) user_id: Uuid,
+    pub(super) expires_at: OffsetDateTime,
+}
+
+/// A stored invitation that nobody has accepted.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) user_id: Uuid,
+    pub(super) secret_hash: Vec<u8>,
+}
+
+pub(super) async fn insert(
+    tx: &mut TenantTx,
+    invitation: &Invitation,
+    secret_hash: &[u8],
+    at: OffsetDateTime,
+    by: Uuid,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO identity.invitation (tenant_id, id, user_id, secret_hash, created_at, created_by, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(tx.tenant_id())
+    .bind(invitation.id)
+    .bind(invitation.user_id)
+    .bind(secret_hash)
+    .bind(at)
+    .bind(by)
+    .bind(invitation.expires_at)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The invitation, if it can still be accepted by a user who still is invited.
+pub(super) async fn pending(
+    tx: &mut TenantTx,
+    id: Uuid,
+    now: OffsetDateTime,
+) -> Result<Option<Pending>, DbError> {
+    let row: Option<(Uuid, Vec<u8>)> = sqlx::query_as(
+        "SELECT i.user_id, i.secret_hash FROM identity.invitation i
+         JOIN identity.app_user u ON u.tenant_id = i.tenant_id AND u.id = i.user_id
+         WHERE i.tenant_id = $1 AND i.id = $2 AND i.accepted_at IS NULL AND i.expires_at > $3 AND u.state = 'invited'",
+    )
+    .bind(tx.tenant_id())
+    .bind(id)
+    .bind(now)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|(user_id, secret_hash)| Pending { user_id, secret_hash }))
+}
+
+pub(super) async fn accept(tx: &mut TenantTx, id: Uuid, now: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query("UPDATE identity.invitation SET accepted_at = $3 WHERE tenant_id = $1 AND id = $2")
+        .bind(tx.tenant_id())
+        .bind(id)
+        .bind(now)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! Users: invited, active, disabled; never deleted, because records name them.
+
+pub(crate) mod accept_invitation;
+pub(crate) mod convert;
+pub(crate) mod create;
+pub(crate) mod disable;
+pub(crate) mod enable;
+pub(crate) mod get;
+mod invitations;
+pub(crate) mod list;
+mod references;
+pub(crate) mod store;
+pub(crate) mod update;
+
+use auth::{RowFacts, RowPredicate};
+use db::TenantTx;
+use error::{Code, Error};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The states of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Invited,
+    Active,
+    Disabled,
+}
+
+impl State {
+    /// As it is stored.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Invited => "invited",
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    fn read(name: &str) -> Self {
+        match name {
+            "invited" => Self::Invited,
+            "active" => Self::Active,
+            // The table's CHECK knows three states; whatever else stood there may not log in.
+            _ => Self::Disabled,
+        }
+    }
+}
+
+/// A user as it is stored, with roles and teams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) id: Uuid,
+    pub(crate) version: i64,
+    pub(crate) email: String,
+    pub(crate) display_name: String,
+    pub(crate) state: State,
+    /// Sorted.
+    pub(crate) role_ids: Vec<Uuid>,
+    /// Sorted.
+    pub(crate) team_ids: Vec<Uuid>,
+    pub(crate) manager_id: Option<Uuid>,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) updated_at: OffsetDateTime,
+}
+
+impl User {
+    /// Whether the predicate reaches this user: a user is its own row, and a row of each of its teams.
+    pub(crate) fn reached_by(&self, predicate: &RowPredicate) -> bool {
+        let row = |team_id| RowFacts { owner_id: Some(self.id), team_id };
+        predicate.evaluate(&row(None)) || self.team_ids.iter().any(|t| predicate.evaluate(&row(Some(*t))))
+    }
+}
+
+/// 404 of a user.
+pub(crate) fn not_found() -> Error {
+    Error::not_found("USER_NOT_FOUND")
+}
+
+/// Refuses a change after which nobody could administer. Errors: 409 `LAST_ADMINISTRATOR`.
+async fn keep_an_administrator(tx: &mut TenantTx) -> Result<(), Error> {
+    if store::active_administrators(tx).await? > 0 {
+        return Ok(());
+    }
+    let text = "the organisation needs an active administrator";
+    Err(Error::new(Code::FailedPrecondition, "LAST_ADMINISTRATOR", text))
+}

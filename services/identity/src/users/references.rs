@@ -1,0 +1,41 @@
+//! The roles, teams and manager that a user's body names: they must exist, and the roles must not exceed the caller.
+
+use auth::Context;
+use db::TenantTx;
+use error::{Error, Violation};
+use uuid::Uuid;
+
+use super::store;
+use crate::refusals::{missing, reference_not_found};
+use crate::{roles, teams};
+
+/// Notes what does not exist in the tenant.
+pub(super) async fn check(
+    tx: &mut TenantTx,
+    role_ids: &[Uuid],
+    team_ids: &[Uuid],
+    manager_id: Option<Uuid>,
+    violations: &mut Vec<Violation>,
+) -> Result<(), Error> {
+    let found: Vec<Uuid> = roles::store::bodies(tx, role_ids).await?.into_iter().map(|(id, _)| id).collect();
+    missing(role_ids, &found, "/role_ids", violations);
+    missing(team_ids, &teams::store::existing(tx, team_ids).await?, "/team_ids", violations);
+    if let Some(manager) = manager_id
+        && !store::existing(tx, &[manager]).await?.contains(&manager)
+    {
+        violations.push(reference_not_found("/manager_id".to_owned()));
+    }
+    Ok(())
+}
+
+/// Refuses to hand out a role that allows more than the caller may. Errors: 403 `ROLE_EXCEEDS_CALLER`.
+pub(super) async fn check_roles_within(
+    tx: &mut TenantTx,
+    cx: &Context,
+    role_ids: &[Uuid],
+) -> Result<(), Error> {
+    for (_, body) in roles::store::bodies(tx, role_ids).await? {
+        roles::guard::check(&body, &cx.snapshot)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Changes a user's name, roles, teams or manager.
+
+use auth::Context;
+use error::{Error, Violation};
+use ids::UserId;
+use proto::identity::v1 as pb;
+use uuid::Uuid;
+
+use super::{convert, keep_an_administrator, not_found, references, store};
+use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::identity::Identity;
+use crate::refusals::{check_version, read_id, read_ids, read_mask, read_name};
+
+const CHANGEABLE: &[&str] = &["display_name", "role_ids", "team_ids", "manager_id"];
+
+/// What a valid request changes; `None`: stays as it is.
+#[derive(Debug, Default)]
+struct Wanted {
+    display_name: Option<String>,
+    role_ids: Option<Vec<Uuid>>,
+    team_ids: Option<Vec<Uuid>>,
+    #[allow(clippy::option_option, reason = "outer: to be changed; inner: to whom")]
+    manager_id: Option<Option<Uuid>>,
+}
+
+/// Updates. A change that takes something away returns when it holds in every service.
+///
+/// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 422 with all violations, 403 `ROLE_EXCEEDS_CALLER`, 409
+/// `LAST_ADMINISTRATOR`.
+#[tracing::instrument(name = "identity.users.update", skip_all)]
+pub(crate) async fn run(
+    identity: &Identity,
+    cx: &Context,
+    request: pb::UpdateUserRequest,
+) -> Result<pb::UpdateUserResponse, Error> {
+    let reached = cx.authorize("user", "update")?;
+    let id = UserId::parse(&request.id).ok_or_else(not_found)?.uuid();
+    let mut violations = Vec::new();
+    let wanted = read(request, &mut violations);
+
+    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let before =
+        store::get(change.tx(), id).await?.filter(|u| u.reached_by(&reached)).ok_or_else(not_found)?;
+    check_version(cx, before.version)?;
+    let mut after = before.clone();
+    if let Some(name) = wanted.display_name {
+        after.display_name = name;
+    }
+    if let Some(mut roles) = wanted.role_ids {
+        roles.sort();
+        after.role_ids = roles;
+    }
+    if let Some(mut teams) = wanted.team_ids {
+        teams.sort();
+        after.team_ids = teams;
+    }
+    if let Some(manager) = wanted.manager_id {
+        after.manager_id = manager;
+    }
+    // A manager who was disabled since stays; a new one must be there.
+    let new_manager = after.manager_id.filter(|_| after.manager_id != before.manager_id);
+    references::check(change.tx(), &after.role_ids, &after.team_ids, new_manager, &mut violations).await?;
+    if let Some(manager) = new_manager
+        && store::manages(change.tx(), id, manager).await?
+    {
+        let text = "nobody is their own manager, at any distance";
+        violations.push(Violation::new("/manager_id", "MANAGER_CYCLE", text));
+    }
+    Error::unless_violated(violations, ())?;
+    if after == before {
+        return Ok(pb::UpdateUserResponse { user: Some(convert::to_proto(&before)) });
+    }
+
+    let (roles_gone, roles_new) = difference(&before.role_ids, &after.role_ids);
+    let (teams_gone, teams_new) = difference(&before.team_ids, &after.team_ids);
+    references::check_roles_within(change.tx(), cx, &roles_new).await?;
+    let now = identity.clock.now_micros();
+    after.version += 1;
+    after.updated_at = now;
+    store::update(change.tx(), &after, cx.principal.id).await?;
+    store::remove_roles(change.tx(), id, &roles_gone).await?;
+    store::add_roles(change.tx(), id, &roles_new, now, cx.principal.id).await?;
+    store::remove_teams(change.tx(), id, &teams_gone).await?;
+    store::add_teams(change.tx(), id, &teams_new).await?;
+    keep_an_administrator(change.tx()).await?;
+    let touches = if !teams_gone.is_empty() || !teams_new.is_empty() {
+        // The scope `team` of every member of these teams changes with it.
+        Touches::Everyone
+    } else if !roles_gone.is_empty() || !roles_new.is_empty() {
+        Touches::Principal(id)
+    } else {
+        Touches::Nobody
+    };
+    let updated = Change {
+        object: "user",
+        action: "update",
+        verb: "updated",
+        record_id: id,
+        version: after.version,
+        owner: Some(id),
+        before: Some(convert::to_json(&before)),
+        after: Some(convert::to_json(&after)),
+        reason: "",
+        touches,
+    };
+    change.record(&identity.clock, &Actor::of(cx), updated).await?;
+    change.commit().await?;
+    if touches != Touches::Nobody {
+        identity.gate.forget(cx.tenant.id().uuid(), (touches != Touches::Everyone).then_some(id));
+    }
+    if !roles_gone.is_empty() || !teams_gone.is_empty() {
+        identity.settle.wait().await;
+    }
+    Ok(pb::UpdateUserResponse { user: Some(convert::to_proto(&after)) })
+}
+
+fn read(request: pb::UpdateUserRequest, violations: &mut Vec<Violation>) -> Wanted {
+    let body = request.user.unwrap_or_default();
+    let mut given = Vec::new();
+    for (name, is_given) in [
+        ("display_name", !body.display_name.is_empty()),
+        ("role_ids", !body.role_ids.is_empty()),
+        ("team_ids", !body.team_ids.is_empty()),
+        ("manager_id", body.manager_id.is_some()),
+    ] {
+        if is_given {
+            given.push(name);
+        }
+    }
+    let mut wanted = Wanted::default();
+    for path in read_mask(request.update_mask, CHANGEABLE, &["email"], given, violations) {
+        match path {
+            "display_name" => {
+                wanted.display_name = Some(read_name(&body.display_name, 200, "/display_name", violations));
+            }
+            "role_ids" => wanted.role_ids = Some(read_ids(&body.role_ids, "/role_ids", violations)),
+            "team_ids" => wanted.team_ids = Some(read_ids(&body.team_ids, "/team_ids", violations)),
+            _ => wanted.manager_id = Some(read_id(body.manager_id.as_deref(), "/manager_id", violations)),
+        }
+    }
+    wanted
+}
+
+/// What was taken away and what is new.
+fn difference(before: &[Uuid], after: &[Uuid]) -> (Vec<Uuid>, Vec<Uuid>) {
+    let without =
+        |these: &[Uuid], those: &[Uuid]| these.iter().filter(|id| !those.contains(id)).copied().collect();
+    (without(before, after), without(after, before))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_mask_names_is_changed_and_null_clears() {
+        let mut violations = Vec::new();
+        let paths = ["manager_id", "display_name"].map(str::to_owned).to_vec();
+        let request = pb::UpdateUserRequest {
+            id: String::new(),
+            user: Some(pb::User {
+                display_name: "Bob".into(),
+                role_ids: vec!["x".into()],
+                ..pb::User::default()
+            }),
+            update_mask: Some(prost_types::FieldMask { paths }),
+        };
+        let wanted = read(request, &mut violations);
+        assert_eq!((wanted.display_name.as_deref(), wanted.manager_id), (Some("Bob"), Some(None)));
+        assert!(wanted.role_ids.is_none() && wanted.team_ids.is_none() && violations.is_empty());
+    }
+
+    #[test]
+    fn the_difference_tells_gone_from_new() {
+        let id = Uuid::from_u128;
+        assert_eq!(difference(&[id(1), id(2)], &[id(2), id(3)]), (vec![id(1)], vec![id(3)]));
+    }
+}

@@ -1,0 +1,31 @@
+//! Makes a company.
+
+use auth::Context;
+use error::Error;
+use proto::records::v1 as pb;
+use tonic::Response;
+
+use super::{COMPANY, convert, parse};
+use crate::App;
+use crate::record::draft::Draft;
+use crate::record::{create, custom};
+
+const RPC: &str = "globcrm.records.v1.RecordsService/CreateCompany";
+
+/// Makes a company of what was sent; the owner is the caller when none is named.
+#[tracing::instrument(name = "records.companies.create", skip_all)]
+pub(crate) async fn create(
+    app: &App,
+    cx: &Context,
+    request: pb::CreateCompanyRequest,
+) -> Result<Response<pb::CreateCompanyResponse>, Error> {
+    let company = request.company.unwrap_or_default();
+    let draft = Draft {
+        names: parse::sent(&company),
+        custom: custom::read(&company.custom)?,
+        read: &|names| parse::read(&company, names, app),
+    };
+    let answer = create::create(app, cx, &COMPANY, RPC, parse::fingerprint(&company), draft).await?;
+    let company = Some(convert::to_wire(answer.view(), None));
+    Ok(answer.respond(cx, pb::CreateCompanyResponse { company }))
+}

@@ -1,0 +1,33 @@
+//! Lists companies.
+
+use auth::Context;
+use error::Error;
+use proto::records::v1 as pb;
+use tonic::Response;
+
+use super::{COMPANY, convert};
+use crate::App;
+use crate::record::list::{self, Asked};
+
+/// Lists the companies that the caller may see.
+#[tracing::instrument(name = "records.companies.list", skip_all)]
+pub(crate) async fn list(
+    app: &App,
+    cx: &Context,
+    request: pb::ListCompaniesRequest,
+) -> Result<Response<pb::ListCompaniesResponse>, Error> {
+    let asked = Asked {
+        filter: &request.filter,
+        order_by: &request.order_by,
+        page_size: request.page_size,
+        page_token: &request.page_token,
+        fields: &request.fields,
+        include: &request.include,
+        show_deleted: request.show_deleted,
+        count: request.count,
+    };
+    let listed = list::list(app, cx, &COMPANY, asked).await?;
+    let companies = listed.map(convert::to_wire);
+    let total = listed.total;
+    Ok(cx.answer(pb::ListCompaniesResponse { companies, next_page_token: listed.next_page_token, total }))
+}

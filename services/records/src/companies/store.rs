@@ -1,0 +1,81 @@
+//! All SQL of companies.
+
+use crate::record::Sql;
+
+/// The statements of companies. The rows written are JSON objects by column, so that a batch is one parameter.
+pub(crate) const SQL: Sql = Sql {
+    lock: "SELECT t.id AS _id, t.version AS _version, t.owner_id AS _owner_id, t.team_id AS _team_id, t.version,
+            t.created_at, t.created_by, t.updated_at, t.updated_by, t.deleted_at, t.source, t.owner_id,
+            t.team_id, t.external_ids, t.tags, t.name, t.legal_name, t.domains, t.parent_id, t.industry,
+            t.employee_count, t.annual_revenue, t.phones, t.addresses, t.tax_id, t.description, t.lifecycle,
+            t.custom
+         FROM records.companies AS t
+         WHERE t.tenant_id = $1 AND t.id = $2
+         FOR UPDATE OF t",
+    insert: "INSERT INTO records.companies (tenant_id, id, version, created_at, created_by, updated_at, updated_by, source, owner_id, team_id,
+            external_ids, tags, name, name_folded, legal_name, legal_name_folded, domains, parent_id, industry,
+            employee_count, annual_revenue, annual_revenue_minor, annual_revenue_currency, phones, addresses,
+            tax_id, description, lifecycle, custom, num_01, num_02, num_03, num_04, num_05, num_06, num_07,
+            num_08, num_09, num_10, txt_01, txt_02, txt_03, txt_04, txt_05, txt_06, txt_07, txt_08, txt_09,
+            txt_10, ts_01, ts_02, ts_03, ts_04, ts_05, ts_06, ref_01, ref_02, ref_03, ref_04)
+         SELECT $1, r.id, r.version, r.created_at, r.created_by, r.updated_at, r.updated_by, r.source, r.owner_id,
+            r.team_id, COALESCE(r.external_ids, '{}'::jsonb), COALESCE(r.tags, '{}'::text[]), r.name,
+            r.name_folded, r.legal_name, r.legal_name_folded, COALESCE(r.domains, '{}'::text[]), r.parent_id,
+            r.industry, r.employee_count, r.annual_revenue, r.annual_revenue_minor, r.annual_revenue_currency,
+            COALESCE(r.phones, '[]'::jsonb), COALESCE(r.addresses, '[]'::jsonb), r.tax_id, r.description,
+            r.lifecycle, COALESCE(r.custom, '{}'::jsonb), r.num_01, r.num_02, r.num_03, r.num_04, r.num_05,
+            r.num_06, r.num_07, r.num_08, r.num_09, r.num_10, r.txt_01, r.txt_02, r.txt_03, r.txt_04, r.txt_05,
+            r.txt_06, r.txt_07, r.txt_08, r.txt_09, r.txt_10, r.ts_01, r.ts_02, r.ts_03, r.ts_04, r.ts_05,
+            r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04
+         FROM jsonb_populate_recordset(NULL::records.companies, $2) AS r",
+    update: "UPDATE records.companies AS t SET (version, updated_at, updated_by, owner_id, team_id, external_ids, tags, name, name_folded,
+            legal_name, legal_name_folded, domains, parent_id, industry, employee_count, annual_revenue,
+            annual_revenue_minor, annual_revenue_currency, phones, addresses, tax_id, description, lifecycle,
+            custom, num_01, num_02, num_03, num_04, num_05, num_06, num_07, num_08, num_09, num_10, txt_01,
+            txt_02, txt_03, txt_04, txt_05, txt_06, txt_07, txt_08, txt_09, txt_10, ts_01, ts_02, ts_03, ts_04,
+            ts_05, ts_06, ref_01, ref_02, ref_03, ref_04)
+         = ROW(r.version, r.updated_at, r.updated_by, r.owner_id, r.team_id,
+            COALESCE(r.external_ids, '{}'::jsonb), COALESCE(r.tags, '{}'::text[]), r.name, r.name_folded,
+            r.legal_name, r.legal_name_folded, COALESCE(r.domains, '{}'::text[]), r.parent_id, r.industry,
+            r.employee_count, r.annual_revenue, r.annual_revenue_minor, r.annual_revenue_currency,
+            COALESCE(r.phones, '[]'::jsonb), COALESCE(r.addresses, '[]'::jsonb), r.tax_id, r.description,
+            r.lifecycle, COALESCE(r.custom, '{}'::jsonb), r.num_01, r.num_02, r.num_03, r.num_04, r.num_05,
+            r.num_06, r.num_07, r.num_08, r.num_09, r.num_10, r.txt_01, r.txt_02, r.txt_03, r.txt_04, r.txt_05,
+            r.txt_06, r.txt_07, r.txt_08, r.txt_09, r.txt_10, r.ts_01, r.ts_02, r.ts_03, r.ts_04, r.ts_05,
+            r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04)
+         FROM jsonb_populate_record(NULL::records.companies, $2) AS r
+         WHERE t.tenant_id = $1 AND t.id = $3 AND t.version = $4 AND t.deleted_at IS NULL
+           AND ($5 OR t.owner_id = ANY($6) OR t.team_id = ANY($7))",
+    delete: "UPDATE records.companies AS t
+         SET version = t.version + 1, updated_at = $4, updated_by = $5, deleted_at = $4, deleted_by = $5
+         WHERE t.tenant_id = $1 AND t.id = $2 AND t.version = $3 AND t.deleted_at IS NULL
+           AND ($6 OR t.owner_id = ANY($7) OR t.team_id = ANY($8))",
+    restore: "UPDATE records.companies AS t
+         SET version = t.version + 1, updated_at = $4, updated_by = $5, deleted_at = NULL, deleted_by = NULL
+         WHERE t.tenant_id = $1 AND t.id = $2 AND t.version = $3 AND t.deleted_at IS NOT NULL
+           AND ($6 OR t.owner_id = ANY($7) OR t.team_id = ANY($8))",
+    reached: "SELECT t.id FROM records.companies AS t
+         WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at IS NULL
+           AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5))",
+    purge: "DELETE FROM records.companies AS t
+         WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at < $3
+         RETURNING t.id",
+};
+
+/// Puts the domains of companies.
+pub(crate) const PUT_DOMAINS: &str =
+    "INSERT INTO records.company_domain (tenant_id, company_id, domain, live)
+     SELECT $1, company_id, domain, true FROM unnest($2::uuid[], $3::text[]) AS put (company_id, domain)";
+
+/// Removes the domains of companies.
+pub(crate) const CLEAR_DOMAINS: &str =
+    "DELETE FROM records.company_domain WHERE tenant_id = $1 AND company_id = ANY($2)";
+
+/// Marks the domains of a company as those of a live or deleted one.
+pub(crate) const SET_DOMAINS_LIVE: &str =
+    "UPDATE records.company_domain SET live = $3 WHERE tenant_id = $1 AND company_id = $2";
+
+/// The live companies that have one of the domains.
+pub(crate) const DOMAIN_HOLDERS: &str = "SELECT DISTINCT d.company_id FROM records.company_domain AS d
+     WHERE d.tenant_id = $1 AND d.company_id <> ALL($2) AND d.domain = ANY($3) AND d.live
+     LIMIT 20";

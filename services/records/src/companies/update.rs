@@ -1,0 +1,31 @@
+//! Changes a company.
+
+use auth::Context;
+use error::Error;
+use proto::records::v1 as pb;
+use tonic::Response;
+
+use super::{COMPANY, convert, parse};
+use crate::App;
+use crate::record::draft::{Draft, masked};
+use crate::record::{Fields, custom, update};
+
+/// Changes the members that the update mask names; without a mask those that are set.
+#[tracing::instrument(name = "records.companies.update", skip_all)]
+pub(crate) async fn update(
+    app: &App,
+    cx: &Context,
+    request: pb::UpdateCompanyRequest,
+) -> Result<Response<pb::UpdateCompanyResponse>, Error> {
+    let company = request.company.unwrap_or_default();
+    let paths = request.update_mask.unwrap_or_default().paths;
+    let (names, with_custom) = if paths.is_empty() { (parse::sent(&company), true) } else { masked(&paths) };
+    let draft = Draft {
+        names,
+        custom: if with_custom { custom::read(&company.custom)? } else { Fields::new() },
+        read: &|names| parse::read(&company, names, app),
+    };
+    let answer = update::update(app, cx, &COMPANY, &request.id, company.etag.as_deref(), draft).await?;
+    let company = Some(convert::to_wire(answer.view(), None));
+    Ok(answer.respond(cx, pb::UpdateCompanyResponse { company }))
+}

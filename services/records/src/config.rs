@@ -1,0 +1,73 @@
+//! The settings of the role.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use ::config::{Reader, Seconds, Section};
+use db::DatabaseConfig;
+use events::AmqpConfig;
+use field_types::phone::Region;
+use query::CursorKey;
+use rpc::{FieldsPeer, IdentityPeer};
+use secrecy::SecretString;
+
+/// The settings of `GLOBCRM_RECORDS_…`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The database.
+    pub database: DatabaseConfig,
+    /// The broker.
+    pub broker: AmqpConfig,
+    /// Where keys, permissions, users and teams are.
+    pub identity: IdentityPeer,
+    /// Where definitions of custom fields are.
+    pub fields: FieldsPeer,
+    /// Signs page tokens.
+    pub cursor_key: CursorKey,
+    /// Where phone numbers without country code belong.
+    pub region: Option<Region>,
+    /// How long the trash keeps.
+    pub trash_retention: Duration,
+}
+
+impl Section for Config {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let database = DatabaseConfig::read(r);
+        let broker = AmqpConfig::read(r);
+        let identity = IdentityPeer::read(r);
+        let fields = FieldsPeer::read(r);
+        let secret: Option<SecretString> = r.required(
+            "CURSOR_KEY",
+            "Secret of at least 32 bytes that signs page tokens; the same in every instance",
+        );
+        let cursor_key = secret.and_then(|secret| match CursorKey::new(&secret) {
+            Ok(key) => Some(key),
+            Err(error) => {
+                r.refuse("CURSOR_KEY", error.to_string());
+                None
+            }
+        });
+        let region: Option<Option<String>> = r.optional(
+            "DEFAULT_REGION",
+            "Country (two letters) of phone numbers without country code; none: refused",
+        );
+        let region = region.and_then(|code| {
+            let region = code.as_deref().map(Region::from_str).transpose().ok();
+            if region.is_none() {
+                r.refuse("DEFAULT_REGION", "must be a country code of two letters, like US");
+            }
+            region
+        });
+        let retention: Option<Seconds> =
+            r.with_default("TRASH_RETENTION", "2592000", "How long deleted records can be restored");
+        Some(Self {
+            database: database?,
+            broker: broker?,
+            identity: identity?,
+            fields: fields?,
+            cursor_key: cursor_key?,
+            region: region?,
+            trash_retention: retention?.0,
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! What this service hears from others.
+
+pub(crate) mod fields_changed;
+pub(crate) mod permissions_changed;

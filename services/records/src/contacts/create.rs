@@ -1,0 +1,31 @@
+//! Makes a contact.
+
+use auth::Context;
+use error::Error;
+use proto::records::v1 as pb;
+use tonic::Response;
+
+use super::{CONTACT, convert, parse};
+use crate::App;
+use crate::record::draft::Draft;
+use crate::record::{create, custom};
+
+const RPC: &str = "globcrm.records.v1.RecordsService/CreateContact";
+
+/// Makes a contact of what was sent; the owner is the caller when none is named.
+#[tracing::instrument(name = "records.contacts.create", skip_all)]
+pub(crate) async fn create(
+    app: &App,
+    cx: &Context,
+    request: pb::CreateContactRequest,
+) -> Result<Response<pb::CreateContactResponse>, Error> {
+    let contact = request.contact.unwrap_or_default();
+    let draft = Draft {
+        names: parse::sent(&contact),
+        custom: custom::read(&contact.custom)?,
+        read: &|names| parse::read(&contact, names, app),
+    };
+    let answer = create::create(app, cx, &CONTACT, RPC, parse::fingerprint(&contact), draft).await?;
+    let contact = Some(convert::to_wire(answer.view(), None));
+    Ok(answer.respond(cx, pb::CreateContactResponse { contact }))
+}

@@ -1,0 +1,33 @@
+//! Lists contacts.
+
+use auth::Context;
+use error::Error;
+use proto::records::v1 as pb;
+use tonic::Response;
+
+use super::{CONTACT, convert};
+use crate::App;
+use crate::record::list::{self, Asked};
+
+/// Lists the contacts that the caller may see.
+#[tracing::instrument(name = "records.contacts.list", skip_all)]
+pub(crate) async fn list(
+    app: &App,
+    cx: &Context,
+    request: pb::ListContactsRequest,
+) -> Result<Response<pb::ListContactsResponse>, Error> {
+    let asked = Asked {
+        filter: &request.filter,
+        order_by: &request.order_by,
+        page_size: request.page_size,
+        page_token: &request.page_token,
+        fields: &request.fields,
+        include: &request.include,
+        show_deleted: request.show_deleted,
+        count: request.count,
+    };
+    let listed = list::list(app, cx, &CONTACT, asked).await?;
+    let contacts = listed.map(convert::to_wire);
+    let total = listed.total;
+    Ok(cx.answer(pb::ListContactsResponse { contacts, next_page_token: listed.next_page_token, total }))
+}

@@ -1,0 +1,170 @@
+//! The RPCs: context, operation, answer.
+
+use proto::records::v1 as pb;
+use proto::records::v1::records_service_server::RecordsService;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::service::Service;
+use crate::{companies, contacts, links};
+
+#[tonic::async_trait]
+impl RecordsService for Service {
+    async fn create_contact(
+        &self,
+        request: Request<pb::CreateContactRequest>,
+    ) -> Result<Response<pb::CreateContactResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(contacts::create(&self.0, &cx, request).await?)
+    }
+
+    async fn get_contact(
+        &self,
+        request: Request<pb::GetContactRequest>,
+    ) -> Result<Response<pb::GetContactResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(contacts::get(&self.0, &cx, request).await?)
+    }
+
+    async fn list_contacts(
+        &self,
+        request: Request<pb::ListContactsRequest>,
+    ) -> Result<Response<pb::ListContactsResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(contacts::list(&self.0, &cx, request).await?)
+    }
+
+    async fn update_contact(
+        &self,
+        request: Request<pb::UpdateContactRequest>,
+    ) -> Result<Response<pb::UpdateContactResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(contacts::update(&self.0, &cx, request).await?)
+    }
+
+    async fn delete_contact(
+        &self,
+        request: Request<pb::DeleteContactRequest>,
+    ) -> Result<Response<pb::DeleteContactResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(contacts::delete(&self.0, &cx, request).await?)
+    }
+
+    async fn restore_contact(
+        &self,
+        request: Request<pb::RestoreContactRequest>,
+    ) -> Result<Response<pb::RestoreContactResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(contacts::restore(&self.0, &cx, request).await?)
+    }
+
+    async fn create_company(
+        &self,
+        request: Request<pb::CreateCompanyRequest>,
+    ) -> Result<Response<pb::CreateCompanyResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(companies::create(&self.0, &cx, request).await?)
+    }
+
+    async fn get_company(
+        &self,
+        request: Request<pb::GetCompanyRequest>,
+    ) -> Result<Response<pb::GetCompanyResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(companies::get(&self.0, &cx, request).await?)
+    }
+
+    async fn list_companies(
+        &self,
+        request: Request<pb::ListCompaniesRequest>,
+    ) -> Result<Response<pb::ListCompaniesResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(companies::list(&self.0, &cx, request).await?)
+    }
+
+    async fn update_company(
+        &self,
+        request: Request<pb::UpdateCompanyRequest>,
+    ) -> Result<Response<pb::UpdateCompanyResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(companies::update(&self.0, &cx, request).await?)
+    }
+
+    async fn delete_company(
+        &self,
+        request: Request<pb::DeleteCompanyRequest>,
+    ) -> Result<Response<pb::DeleteCompanyResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(companies::delete(&self.0, &cx, request).await?)
+    }
+
+    async fn restore_company(
+        &self,
+        request: Request<pb::RestoreCompanyRequest>,
+    ) -> Result<Response<pb::RestoreCompanyResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(companies::restore(&self.0, &cx, request).await?)
+    }
+
+    async fn link_contact_company(
+        &self,
+        request: Request<pb::LinkContactCompanyRequest>,
+    ) -> Result<Response<pb::LinkContactCompanyResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(links::link(&self.0, &cx, request).await?)
+    }
+
+    async fn list_contact_companies(
+        &self,
+        request: Request<pb::ListContactCompaniesRequest>,
+    ) -> Result<Response<pb::ListContactCompaniesResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(links::list(&self.0, &cx, request).await?)
+    }
+
+    async fn unlink_contact_company(
+        &self,
+        request: Request<pb::UnlinkContactCompanyRequest>,
+    ) -> Result<Response<pb::UnlinkContactCompanyResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(links::unlink(&self.0, &cx, request).await?)
+    }
+
+    // --- uploads, imports, operations (src/uploads, src/imports, src/operations) ---
+
+    async fn create_upload(
+        &self,
+        _request: Request<Streaming<pb::CreateUploadRequest>>,
+    ) -> Result<Response<pb::CreateUploadResponse>, Status> {
+        Err(Status::unimplemented("uploads are not wired yet"))
+    }
+
+    async fn create_import(
+        &self,
+        _request: Request<pb::CreateImportRequest>,
+    ) -> Result<Response<pb::CreateImportResponse>, Status> {
+        Err(Status::unimplemented("imports are not wired yet"))
+    }
+
+    async fn get_operation(
+        &self,
+        _request: Request<pb::GetOperationRequest>,
+    ) -> Result<Response<pb::GetOperationResponse>, Status> {
+        Err(Status::unimplemented("operations are not wired yet"))
+    }
+
+    async fn cancel_operation(
+        &self,
+        _request: Request<pb::CancelOperationRequest>,
+    ) -> Result<Response<pb::CancelOperationResponse>, Status> {
+        Err(Status::unimplemented("operations are not wired yet"))
+    }
+
+    type GetOperationErrorsStream = tonic::codegen::BoxStream<pb::GetOperationErrorsResponse>;
+
+    async fn get_operation_errors(
+        &self,
+        _request: Request<pb::GetOperationErrorsRequest>,
+    ) -> Result<Response<Self::GetOperationErrorsStream>, Status> {
+        Err(Status::unimplemented("operations are not wired yet"))
+    }
+}

@@ -1,0 +1,67 @@
+//! `CreateImport`: checks everything that can be known before the file is read, and queues the work.
+
+use auth::Context;
+use db::TenantTx;
+use db::idempotency::{self, Claim};
+use error::{Error, Violation};
+use prost::Message;
+use proto::records::v1::{CreateImportRequest, CreateImportResponse, DuplicatePolicy, Operation};
+use tonic::Response;
+use tonic::metadata::AsciiMetadataValue;
+use uuid::Uuid;
+
+use super::mapping;
+use crate::App;
+use crate::contacts::CONTACT;
+use crate::operations::{convert, store};
+use crate::record::reference::not_found;
+use crate::uploads;
+
+const RPC: &str = "globcrm.records.v1.RecordsService/CreateImport";
+
+/// Queues an import of an upload of the caller.
+#[tracing::instrument(name = "records.imports.create", skip_all)]
+pub(crate) async fn create(
+    app: &App,
+    cx: &Context,
+    request: CreateImportRequest,
+) -> Result<Response<CreateImportResponse>, Error> {
+    cx.authorize(CONTACT.name, "import")?;
+    cx.authorize(CONTACT.name, "create")?;
+    if request.duplicate_policy == DuplicatePolicy::Update as i32 {
+        cx.authorize(CONTACT.name, "update")?;
+    }
+    let keys = request.mapping.iter().filter_map(|m| m.field.strip_prefix("custom."));
+    let set = app.definitions.for_keys(cx, &CONTACT, keys).await?;
+    let mask = set.mask(&CONTACT, cx.mask(CONTACT.name));
+    let (_, mut violations) = mapping::check(&request.mapping, &set, &mask);
+    if request.object != CONTACT.name {
+        violations.push(Violation::new("/object", "OBJECT_UNSUPPORTED", "only contact can be imported"));
+    }
+
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    db::fence::check(&mut tx, cx).await?;
+    let claim = idempotency::claim(&mut tx, cx, RPC, &request).await?;
+    if let Claim::Replay(kept) = &claim {
+        let operation = Operation::decode(kept.as_slice()).map_err(Error::internal)?;
+        let mut response = cx.answer(CreateImportResponse { operation: Some(operation) });
+        response.metadata_mut().insert("idempotency-replayed", AsciiMetadataValue::from_static("true"));
+        return Ok(response);
+    }
+    let upload = match Uuid::try_parse(&request.upload_id) {
+        Ok(id) => uploads::store::sha256(&mut tx, id, cx.principal.id).await?,
+        Err(_) => None,
+    };
+    if upload.is_none() {
+        violations.push(not_found("/upload_id"));
+    }
+    Error::unless_violated(violations, ())?;
+    let now = app.clock.now_micros();
+    let id = app.clock.new_uuid();
+    let row = store::insert(&mut tx, id, "import", cx.principal.id, &request.encode_to_vec(), now).await?;
+    let operation = convert::operation(row, Vec::new());
+    claim.keep(&mut tx, &operation, now).await?;
+    tx.commit().await?;
+    app.imports.notify_one();
+    Ok(cx.answer(CreateImportResponse { operation: Some(operation) }))
+}

@@ -1,0 +1,177 @@
+//! The worker: claims an import, works it batch by batch, and goes on where a dead one stopped.
+
+use std::time::Duration;
+
+use auth::{Call, Context, VerifiedTenant};
+use db::{DbError, TenantTx};
+use error::{Code, Error};
+use prost::Message;
+use proto::records::v1::CreateImportRequest;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::batch::{self, Outcome};
+use super::plan::{self, PlanError};
+use super::source::Source;
+use super::store::{self, Claimed};
+use super::table::TableError;
+use crate::App;
+use crate::uploads;
+
+/// How often the table is looked at when nothing wakes the worker.
+const POLL: Duration = Duration::from_millis(500);
+/// After so many new contacts the planner's statistics are refreshed.
+const ANALYZE_AFTER: i64 = 1_000;
+
+/// Why an import stopped before its end.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    /// It has failed for good, for this reason.
+    #[error("{0}")]
+    Failed(String),
+    /// It is another's, or cancelled: nothing to write.
+    #[error("the operation is no longer ours")]
+    Over,
+    /// Something does not answer: the claim will lapse and the import go on.
+    #[error("to be tried again")]
+    Later(#[source] Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        match error.code() {
+            Code::Unauthenticated | Code::PermissionDenied => Self::Failed("PERMISSION_DENIED".to_owned()),
+            _ => Self::Later(error),
+        }
+    }
+}
+
+impl From<DbError> for Stop {
+    fn from(error: DbError) -> Self {
+        Self::Later(error.into())
+    }
+}
+
+impl From<PlanError> for Stop {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Other(error) => error.into(),
+            known => Self::Failed(known.to_string()),
+        }
+    }
+}
+
+impl From<TableError> for Stop {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Io(cause) => Self::Later(Error::internal(cause)),
+            TableError::Empty => Self::Failed("FILE_EMPTY".to_owned()),
+            TableError::RepeatedColumn(_) => Self::Failed("COLUMN_REPEATED".to_owned()),
+            TableError::TooWide => Self::Failed("TOO_MANY_COLUMNS".to_owned()),
+            TableError::RowTooLong(line) => Self::Failed(format!("ROW_TOO_LONG at line {line}")),
+            TableError::NotText => Self::Failed("FILE_NOT_TEXT".to_owned()),
+        }
+    }
+}
+
+/// Works imports until the process stops.
+pub(crate) async fn run(app: App, shutdown: CancellationToken) {
+    loop {
+        let worked = tokio::select! {
+            () = shutdown.cancelled() => return,
+            worked = next(&app) => worked,
+        };
+        match worked {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(error = %error, "imports cannot be claimed"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = app.imports.notified() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+}
+
+/// Claims and works one import; `false` when there is none.
+async fn next(app: &App) -> Result<bool, DbError> {
+    let mut tx = app.worker_db.begin().await?;
+    let claimed = store::claim(&mut tx, app.clock.now_micros()).await?;
+    tx.commit().await?;
+    let Some(claimed) = claimed else { return Ok(false) };
+    let span = tracing::info_span!("records.imports.work", tenant_id = %claimed.tenant_id, operation_id = %claimed.id);
+    async {
+        let ended = match Box::pin(work(app, &claimed)).await {
+            Ok(()) => Some(("succeeded", None)),
+            Err(Stop::Failed(reason)) => Some(("failed", Some(reason))),
+            Err(Stop::Over) => None,
+            Err(Stop::Later(error)) => {
+                tracing::warn!(error = ?error, "an import waits for its next try");
+                None
+            }
+        };
+        if let Some((state, failure)) = ended {
+            finish(app, &claimed, state, failure.as_deref()).await?;
+        }
+        Ok(true)
+    }
+    .instrument(span)
+    .await
+}
+
+async fn finish(app: &App, claimed: &Claimed, state: &str, failure: Option<&str>) -> Result<(), DbError> {
+    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    store::finish(&mut tx, claimed, state, failure, app.clock.now_micros()).await?;
+    tx.commit().await
+}
+
+async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {
+    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    let request = CreateImportRequest::decode(claimed.request.as_slice())
+        .map_err(|_| Stop::Failed("REQUEST_UNREADABLE".to_owned()))?;
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    let upload = Uuid::try_parse(&request.upload_id).unwrap_or_default();
+    let sha256 = uploads::store::sha256(&mut tx, upload, claimed.principal_id).await?;
+    tx.commit().await?;
+    let sha256 = sha256.ok_or_else(|| Stop::Failed("UPLOAD_GONE".to_owned()))?;
+    let source = Source { blobs: app.blobs.clone(), tenant: tenant.id(), sha256 };
+    let (format, header) = source.examine().await?;
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    store::set_total(&mut tx, claimed, format.rows as i64, app.clock.now_micros()).await?;
+    tx.commit().await?;
+
+    let mut batches = source.rows(format, claimed.done as u64);
+    let mut created = 0;
+    while let Some(rows) = batches.recv().await {
+        let rows = rows?;
+        // Asked for anew each time: a permission taken away meanwhile ends the import.
+        let cx = context(app, claimed).await?;
+        let plan = plan::plan(app, &cx, &request, &header).await?;
+        match batch::run(app, &cx, claimed, &plan, &rows).await? {
+            Outcome::Done(tally) => created += tally.created,
+            Outcome::Cancelled | Outcome::Lost => return Err(Stop::Over),
+        }
+    }
+    if created >= ANALYZE_AFTER && !request.dry_run {
+        let mut tx = app.worker_db.begin().await?;
+        store::analyze(&mut tx).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// The context of the principal who asked for the import, by its permissions of now.
+async fn context(app: &App, claimed: &Claimed) -> Result<Context, Error> {
+    let token = app.identity.service_token(claimed.tenant_id.into(), claimed.principal_id).await?;
+    let call = Call {
+        request_id: claimed.id.to_string(),
+        idempotency_key: None,
+        if_match: None,
+        user_agent: None,
+        traceparent: None,
+    };
+    app.gate.open(call, token).await
+}

@@ -1,0 +1,66 @@
+//! Which column feeds which field, checked against what the caller may write.
+
+use std::collections::BTreeSet;
+
+use auth::{Access, FieldMask};
+use error::Violation;
+use proto::records::v1::ColumnMapping;
+
+use crate::record::definitions::FieldSet;
+
+/// Standard fields that a column can feed.
+pub(crate) const STANDARD: [&str; 14] = [
+    "first_name",
+    "last_name",
+    "job_title",
+    "department",
+    "emails.address",
+    "phones.number",
+    "language",
+    "timezone",
+    "birthday",
+    "lifecycle",
+    "lead_source",
+    "score",
+    "do_not_call",
+    "do_not_email",
+];
+
+/// A column that feeds a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    /// The column's header.
+    pub(crate) header: String,
+    /// One of [`STANDARD`] or `custom.<key>`.
+    pub(crate) field: String,
+}
+
+/// Checks a mapping. A hidden field answers as an unknown one, an archived one too.
+pub(crate) fn check(mapping: &[ColumnMapping], set: &FieldSet, mask: &FieldMask) -> (Vec<Column>, Vec<Violation>) {
+    let (mut columns, mut violations) = (Vec::new(), Vec::new());
+    let (mut headers, mut fields) = (BTreeSet::new(), BTreeSet::new());
+    for (at, entry) in mapping.iter().enumerate() {
+        let mut refuse = |member: &str, reason: &'static str, detail: &'static str| {
+            violations.push(Violation::new(format!("/mapping/{at}/{member}"), reason, detail));
+        };
+        let (header, field) = (entry.column.trim(), entry.field.as_str());
+        if !headers.insert(header) {
+            refuse("column", "COLUMN_REPEATED", "the column is mapped twice");
+        }
+        if !fields.insert(field) {
+            refuse("field", "FIELD_REPEATED", "the field is fed by two columns");
+        }
+        let root = field.split('.').next().unwrap_or_default();
+        let name = if root == "custom" { field } else { root };
+        let exists = match field.strip_prefix("custom.") {
+            Some(key) => set.usable(key).is_some(),
+            None => STANDARD.contains(&field),
+        };
+        match mask.access(name) {
+            Access::Edit if exists => columns.push(Column { header: header.to_owned(), field: field.to_owned() }),
+            Access::Read if exists => refuse("field", "FIELD_READ_ONLY", "you may read but not write this field"),
+            _ => refuse("field", "UNKNOWN_FIELD", "no such field"),
+        }
+    }
+    (columns, violations)
+}

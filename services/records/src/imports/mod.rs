@@ -1,0 +1,11 @@
+//! Imports of CSV files: checked when asked for, worked by a job, in batches that commit with their checkpoint.
+
+mod batch;
+pub(crate) mod create;
+pub(crate) mod job;
+mod mapping;
+mod plan;
+mod row;
+mod source;
+mod store;
+mod table;

@@ -1,0 +1,123 @@
+//! One row of a file -> the fields of a contact, or everything that is wrong with it.
+
+use error::Violation;
+use field_types::{FieldError, FieldRules, FieldType};
+use proto::records::v1::{Contact, EmailAddress, Lifecycle, PhoneNumber};
+use serde_json::Value;
+
+use super::plan::Plan;
+use super::table::Row;
+use crate::App;
+use crate::contacts::{CONTACT, parse};
+use crate::record::change::Author;
+use crate::record::input::violation;
+use crate::record::{Fields, Record, create, custom};
+
+/// A row as it was read.
+#[derive(Debug)]
+pub(crate) struct ReadRow {
+    pub(crate) line: u64,
+    /// Standard fields that the row sets.
+    pub(crate) fields: Fields,
+    /// Custom values that the row sets, canonical.
+    pub(crate) custom: Fields,
+    /// With their pointers into the contact.
+    pub(crate) violations: Vec<Violation>,
+}
+
+impl ReadRow {
+    /// The row's e-mail address, by which duplicates are found.
+    pub(crate) fn address(&self) -> Option<&str> {
+        self.fields.get("emails")?.get(0)?.get("address")?.as_str()
+    }
+
+    /// The contact that the row makes; its violations are completed by what a new contact needs.
+    pub(crate) fn record(&mut self, app: &App, plan: &Plan, author: &Author, owner: &str) -> Record {
+        let mut record = create::new_record(author, "import");
+        record.set("owner_id", owner.into());
+        for (name, value) in &self.fields {
+            record.set(name, value.clone());
+        }
+        custom::merge(&plan.set, &plan.mask, &mut record.custom, &self.custom, app.region, &mut self.violations);
+        custom::complete(&plan.set, &plan.mask, &mut record.custom, &self.custom, app.region, &mut self.violations);
+        // A field with a wrong value is not a missing one.
+        let broken = |name: &str| self.violations.iter().any(|v| v.pointer.trim_start_matches('/').starts_with(name));
+        let missing = (CONTACT.check)(&|name| record.fields.contains_key(name) || broken(name));
+        self.violations.extend(missing);
+        create::finish_fields(&CONTACT, &mut record);
+        record
+    }
+}
+
+/// Reads a row. An empty cell says nothing about its field.
+pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
+    let mut contact = Contact::default();
+    let (mut sent, mut violations) = (Fields::new(), Vec::new());
+    for (at, column) in &plan.columns {
+        let cell = row.cells.get(*at).map_or("", |cell| cell.trim());
+        if cell.is_empty() {
+            continue;
+        }
+        match column.field.strip_prefix("custom.") {
+            Some(key) => {
+                let Some(definition) = plan.set.usable(key) else { continue };
+                let rules =
+                    FieldRules { required: false, options: &definition.options, region: app.region, current: None };
+                match field_types::parse_text(definition.field_type, cell, &rules) {
+                    Ok(Some(value)) => drop(sent.insert(key.to_owned(), value.into_json())),
+                    Ok(None) => {}
+                    Err(errors) => {
+                        violations.extend(errors.into_iter().map(|e| violation(format!("/custom/{key}"), e)));
+                    }
+                }
+            }
+            None => {
+                if let Err(error) = standard(&mut contact, &column.field, cell) {
+                    violations.push(violation(format!("/{}", column.field), error));
+                }
+            }
+        }
+    }
+    let input = parse::read(&contact, &parse::sent(&contact), app);
+    violations.extend(input.violations);
+    ReadRow { line: row.line, fields: input.fields, custom: sent, violations }
+}
+
+/// Puts a cell into its standard field. What the field demands of it is checked where every contact is.
+fn standard(contact: &mut Contact, field: &str, cell: &str) -> Result<(), FieldError> {
+    let text = || Some(cell.to_owned());
+    match field {
+        "first_name" => contact.first_name = text(),
+        "last_name" => contact.last_name = text(),
+        "job_title" => contact.job_title = text(),
+        "department" => contact.department = text(),
+        "language" => contact.language = text(),
+        "timezone" => contact.timezone = text(),
+        "birthday" => contact.birthday = text(),
+        "lead_source" => contact.lead_source = text(),
+        "emails.address" => contact.emails = vec![EmailAddress { address: cell.to_owned(), is_primary: true, ..Default::default() }],
+        "phones.number" => contact.phones = vec![PhoneNumber { number: cell.to_owned(), is_primary: true, ..Default::default() }],
+        "lifecycle" => {
+            let name = format!("LIFECYCLE_{}", cell.to_ascii_uppercase());
+            let value = Lifecycle::from_str_name(&name).filter(|v| *v != Lifecycle::Unspecified);
+            let unknown = || FieldError::new("ENUM_VALUE_UNKNOWN", "not one of the values");
+            contact.lifecycle = Some(value.ok_or_else(unknown)? as i32);
+        }
+        "score" => {
+            let value = scalar(FieldType::Integer, cell)?.as_i64().and_then(|v| i32::try_from(v).ok());
+            let wide = || FieldError::new("OUT_OF_RANGE", "must be from -1000000 to 1000000");
+            contact.score = Some(value.filter(|v| v.abs() <= 1_000_000).ok_or_else(wide)?);
+        }
+        "do_not_call" => contact.do_not_call = scalar(FieldType::Boolean, cell)? == Value::Bool(true),
+        "do_not_email" => contact.do_not_email = scalar(FieldType::Boolean, cell)? == Value::Bool(true),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn scalar(field_type: FieldType, cell: &str) -> Result<Value, FieldError> {
+    match field_types::parse_text(field_type, cell, &FieldRules::default()) {
+        Ok(value) => Ok(value.map_or(Value::Null, field_types::Canonical::into_json)),
+        Err(mut errors) => Err(errors.swap_remove(0)),
+    }
+}

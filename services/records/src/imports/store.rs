@@ -1,0 +1,172 @@
+//! SQL of the import job: claims, checkpoints, row errors, addresses.
+
+use db::{DbError, TenantTx, WorkerTx};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::operations::store::RowError;
+
+/// How long a claim holds without being renewed.
+pub(crate) const CLAIM: Duration = Duration::seconds(5);
+
+/// A claimed operation.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(crate) struct Claimed {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) id: Uuid,
+    pub(crate) principal_id: Uuid,
+    pub(crate) request: Vec<u8>,
+    pub(crate) claim_number: i64,
+    /// Rows that are done and need not be read again.
+    pub(crate) done: i64,
+}
+
+/// What a batch adds to its operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) done: i64,
+    pub(crate) created: i64,
+    pub(crate) updated: i64,
+    pub(crate) skipped: i64,
+    pub(crate) failed: i64,
+}
+
+/// Claims the operation that has waited longest and that nobody works on.
+pub(crate) async fn claim(tx: &mut WorkerTx, now: OffsetDateTime) -> Result<Option<Claimed>, DbError> {
+    let query = sqlx::query_as(
+        "UPDATE records.operation AS o
+         SET state = 'running', claim_until = $2, claim_number = o.claim_number + 1
+         FROM (SELECT tenant_id, id FROM records.operation
+               WHERE state IN ('queued', 'running') AND claim_until <= $1
+               ORDER BY claim_until LIMIT 1 FOR UPDATE SKIP LOCKED) AS next
+         WHERE o.tenant_id = next.tenant_id AND o.id = next.id
+         RETURNING o.tenant_id, o.id, o.principal_id, o.request, o.claim_number, o.done",
+    );
+    Ok(query.bind(now).bind(now + CLAIM).fetch_optional(tx.conn()).await?)
+}
+
+/// Locks a claimed operation. `None`: the claim was lost. `Some(true)`: it shall stop.
+pub(crate) async fn hold(tx: &mut TenantTx, claimed: &Claimed) -> Result<Option<bool>, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT cancel_requested FROM records.operation
+         WHERE tenant_id = $1 AND id = $2 AND claim_number = $3 AND state = 'running' FOR UPDATE",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(claimed.id).bind(claimed.claim_number).fetch_optional(tx.conn()).await?)
+}
+
+/// Adds what a batch did and renews the claim.
+pub(crate) async fn checkpoint(
+    tx: &mut TenantTx,
+    claimed: &Claimed,
+    tally: Tally,
+    now: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE records.operation SET done = done + $3, created = created + $4, updated = updated + $5,
+            skipped = skipped + $6, failed = failed + $7, claim_until = $8
+         WHERE tenant_id = $1 AND id = $2",
+    )
+    .bind(tx.tenant_id())
+    .bind(claimed.id)
+    .bind(tally.done)
+    .bind(tally.created)
+    .bind(tally.updated)
+    .bind(tally.skipped)
+    .bind(tally.failed)
+    .bind(now + CLAIM)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes how many rows the file has, and renews the claim.
+pub(crate) async fn set_total(
+    tx: &mut TenantTx,
+    claimed: &Claimed,
+    total: i64,
+    now: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query("UPDATE records.operation SET total = $3, claim_until = $4 WHERE tenant_id = $1 AND id = $2")
+        .bind(tx.tenant_id())
+        .bind(claimed.id)
+        .bind(total)
+        .bind(now + CLAIM)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Ends an operation that is still held.
+pub(crate) async fn finish(
+    tx: &mut TenantTx,
+    claimed: &Claimed,
+    state: &str,
+    failure: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE records.operation SET state = $4, failure = $5, finished_at = $6
+         WHERE tenant_id = $1 AND id = $2 AND claim_number = $3 AND state = 'running'",
+    )
+    .bind(tx.tenant_id())
+    .bind(claimed.id)
+    .bind(claimed.claim_number)
+    .bind(state)
+    .bind(failure)
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Adds row errors.
+pub(crate) async fn add_errors(tx: &mut TenantTx, operation: Uuid, errors: &[RowError]) -> Result<(), DbError> {
+    let lines: Vec<i64> = errors.iter().map(|e| e.line).collect();
+    let numbers: Vec<i32> = errors.iter().map(|e| e.number).collect();
+    let texts = |pick: fn(&RowError) -> &String| errors.iter().map(pick).cloned().collect::<Vec<String>>();
+    sqlx::query(
+        "INSERT INTO records.operation_error (tenant_id, operation_id, line, number, column_name, reason, detail)
+         SELECT $1, $2, line, number, column_name, reason, detail
+         FROM unnest($3::bigint[], $4::integer[], $5::text[], $6::text[], $7::text[])
+              AS e (line, number, column_name, reason, detail)",
+    )
+    .bind(tx.tenant_id())
+    .bind(operation)
+    .bind(lines)
+    .bind(numbers)
+    .bind(texts(|e| &e.column_name))
+    .bind(texts(|e| &e.reason))
+    .bind(texts(|e| &e.detail))
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Locks addresses until the transaction ends, in one order, so that two imports at once cannot both create.
+pub(crate) async fn lock_addresses(tx: &mut TenantTx, addresses: &[&str]) -> Result<(), DbError> {
+    sqlx::query(
+        "SELECT pg_advisory_xact_lock(key) FROM (
+            SELECT DISTINCT hashtextextended($1::text || '/' || address, 0) AS key
+            FROM unnest($2::text[]) AS a (address) ORDER BY key) AS keys",
+    )
+    .bind(tx.tenant_id())
+    .bind(addresses)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Live contacts that have one of the addresses: address, contact.
+pub(crate) async fn holders(tx: &mut TenantTx, addresses: &[&str]) -> Result<Vec<(String, Uuid)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT address, contact_id FROM records.contact_email
+         WHERE tenant_id = $1 AND live AND address = ANY($2) ORDER BY contact_id",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(addresses).fetch_all(tx.conn()).await?)
+}
+
+/// Refreshes the statistics of contacts; autovacuum does not analyse partitioned parents.
+pub(crate) async fn analyze(tx: &mut WorkerTx) -> Result<(), DbError> {
+    sqlx::query("SELECT records.analyze_contacts()").execute(tx.conn()).await?;
+    Ok(())
+}

@@ -1,0 +1,285 @@
+//! A CSV file as exports of other systems are: any of four encodings, any of four delimiters, line breaks in cells.
+//!
+//! Read as a stream: neither the file nor its text is ever held whole.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+
+/// More columns are no table.
+const MAX_COLUMNS: usize = 500;
+/// A row may have this many bytes; beyond it a quote was probably never closed.
+const MAX_ROW: usize = 1 << 20;
+const CHUNK: usize = 64 << 10;
+
+/// Why a file is no table.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TableError {
+    /// No header.
+    #[error("the file is empty")]
+    Empty,
+    /// A header stands twice.
+    #[error("the column {0} stands twice in the header")]
+    RepeatedColumn(String),
+    /// Too many columns.
+    #[error("more than {MAX_COLUMNS} columns")]
+    TooWide,
+    /// A row does not end.
+    #[error("the row at line {0} is longer than 1 MiB; a quote may be open")]
+    RowTooLong(u64),
+    /// The bytes are neither UTF-8 nor anything else that was tried.
+    #[error("the file is not text in UTF-8, UTF-16 or Windows-1252")]
+    NotText,
+    /// The bytes could not be read.
+    #[error("reading the file")]
+    Io(#[from] io::Error),
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// The line on which it begins; the header is line 1.
+    pub(crate) line: u64,
+    /// The cells; as many as the row has, which may be more or fewer than the header.
+    pub(crate) cells: Vec<String>,
+}
+
+/// How the bytes of a file are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Format {
+    encoding: &'static Encoding,
+    bom: usize,
+    delimiter: u8,
+    /// Rows without the header, blank lines not counted.
+    pub(crate) rows: u64,
+}
+
+/// Reads the whole file once: its encoding, its delimiter and how many rows it has.
+pub(crate) fn examine(open: impl Fn() -> io::Result<Box<dyn Read>>) -> Result<Format, TableError> {
+    let (encoding, bom) = detect(open()?)?;
+    let mut format = Format { encoding, bom, delimiter: b',', rows: 0 };
+    let mut head = Vec::new();
+    decoded(open()?, format)?.take(CHUNK as u64).read_to_end(&mut head)?;
+    format.delimiter = delimiter(&head);
+    let mut table = Table::open(open()?, format)?;
+    while table.next()?.is_some() {
+        format.rows += 1;
+    }
+    Ok(format)
+}
+
+/// By byte order mark; else UTF-8 if all of it is, else Windows-1252, which every byte string is.
+fn detect(source: impl Read) -> Result<(&'static Encoding, usize), TableError> {
+    let mut source = BufReader::with_capacity(CHUNK, source);
+    let head = source.fill_buf()?;
+    if head.is_empty() {
+        return Err(TableError::Empty);
+    }
+    if let Some((encoding, bom)) = Encoding::for_bom(head) {
+        return Ok((encoding, bom));
+    }
+    if head.contains(&0) {
+        // UTF-16 without its mark: the zero bytes of Latin letters tell the order.
+        let even = head.iter().step_by(2).filter(|b| **b == 0).count();
+        let odd = head.iter().skip(1).step_by(2).filter(|b| **b == 0).count();
+        return match even.cmp(&odd) {
+            std::cmp::Ordering::Less if odd * 4 > head.len() => Ok((UTF_16LE, 0)),
+            std::cmp::Ordering::Greater if even * 4 > head.len() => Ok((UTF_16BE, 0)),
+            _ => Err(TableError::NotText),
+        };
+    }
+    let mut decoder = UTF_8.new_decoder_without_bom_handling();
+    let mut text = vec![0_u8; CHUNK * 4];
+    loop {
+        let bytes = source.fill_buf()?;
+        let last = bytes.is_empty();
+        let (_, read, _, malformed) = decoder.decode_to_utf8(bytes, &mut text, last);
+        if malformed {
+            return Ok((WINDOWS_1252, 0));
+        }
+        if last {
+            return Ok((UTF_8, 0));
+        }
+        source.consume(read);
+    }
+}
+
+/// The one that stands most often in the header, outside quotes.
+fn delimiter(head: &[u8]) -> u8 {
+    let mut counts = [(b',', 0_u32), (b';', 0), (b'\t', 0), (b'|', 0)];
+    let mut quoted = false;
+    for byte in head {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' | b'\r' if !quoted => break,
+            other if !quoted => {
+                if let Some((_, count)) = counts.iter_mut().find(|(d, _)| d == other) {
+                    *count += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    // Of equals the first: a comma where there is no delimiter at all.
+    counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(d, _)| *d)
+}
+
+fn decoded<R: Read>(mut source: R, format: Format) -> io::Result<Decoded<R>> {
+    let mut mark = vec![0; format.bom];
+    source.read_exact(&mut mark)?;
+    Ok(Decoded {
+        source: BufReader::with_capacity(CHUNK, source),
+        decoder: format.encoding.new_decoder_without_bom_handling(),
+        text: vec![0; CHUNK * 4],
+        from: 0,
+        to: 0,
+        ended: false,
+    })
+}
+
+/// The text of a file as UTF-8.
+struct Decoded<R> {
+    source: BufReader<R>,
+    decoder: Decoder,
+    text: Vec<u8>,
+    from: usize,
+    to: usize,
+    ended: bool,
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.from == self.to && !self.ended {
+            let bytes = self.source.fill_buf()?;
+            let last = bytes.is_empty();
+            // What is no character becomes U+FFFD; the encoding was chosen so that it does not happen.
+            let (result, read, written, _) = self.decoder.decode_to_utf8(bytes, &mut self.text, last);
+            self.source.consume(read);
+            (self.from, self.to) = (0, written);
+            self.ended = last && result == CoderResult::InputEmpty;
+        }
+        let length = out.len().min(self.to - self.from);
+        out[..length].copy_from_slice(&self.text[self.from..self.from + length]);
+        self.from += length;
+        Ok(length)
+    }
+}
+
+/// The rows of a file.
+pub(crate) struct Table<R> {
+    rows: csv::Reader<Decoded<R>>,
+    header: Vec<String>,
+    record: csv::StringRecord,
+}
+
+impl<R> std::fmt::Debug for Table<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+impl<R: Read> Table<R> {
+    /// Opens a file that was examined, and reads its header.
+    pub(crate) fn open(source: R, format: Format) -> Result<Self, TableError> {
+        let mut rows = csv::ReaderBuilder::new()
+            .delimiter(format.delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(decoded(source, format)?);
+        let mut record = csv::StringRecord::new();
+        if !rows.read_record(&mut record).map_err(broken)? {
+            return Err(TableError::Empty);
+        }
+        if record.len() > MAX_COLUMNS {
+            return Err(TableError::TooWide);
+        }
+        let header: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
+        for (at, name) in header.iter().enumerate() {
+            if !name.is_empty() && header[..at].contains(name) {
+                return Err(TableError::RepeatedColumn(name.clone()));
+            }
+        }
+        Ok(Self { rows, header, record })
+    }
+
+    /// The names of the columns.
+    pub(crate) fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The next row.
+    pub(crate) fn next(&mut self) -> Result<Option<Row>, TableError> {
+        if !self.rows.read_record(&mut self.record).map_err(broken)? {
+            return Ok(None);
+        }
+        let line = self.record.position().map_or(0, csv::Position::line);
+        if self.record.as_slice().len() > MAX_ROW {
+            return Err(TableError::RowTooLong(line));
+        }
+        Ok(Some(Row { line, cells: self.record.iter().map(str::to_owned).collect() }))
+    }
+}
+
+fn broken(error: csv::Error) -> TableError {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => TableError::Io(error),
+        _ => TableError::NotText,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> (Format, Vec<String>, Vec<Row>) {
+        let owned = bytes.to_vec();
+        let format = examine(|| Ok(Box::new(io::Cursor::new(owned.clone())))).unwrap();
+        let mut table = Table::open(bytes, format).unwrap();
+        let mut rows = Vec::new();
+        while let Some(row) = table.next().unwrap() {
+            rows.push(row);
+        }
+        (format, table.header().to_vec(), rows)
+    }
+
+    fn row(line: u64, cells: &[&str]) -> Row {
+        Row { line, cells: cells.iter().map(|c| (*c).to_owned()).collect() }
+    }
+
+    #[test]
+    fn every_encoding_gives_the_same_rows() {
+        let text = "Näme;E-Mail\r\n\"Zoë\r\nÅ\";z@x\r\nO\"Brien;\r\n";
+        let utf16 = |bytes: fn(u16) -> [u8; 2], mark: bool| -> Vec<u8> {
+            let mark = mark.then_some(0xfeff_u16);
+            mark.into_iter().chain(text.encode_utf16()).flat_map(bytes).collect()
+        };
+        let files = [
+            text.as_bytes().to_vec(),
+            [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+            utf16(u16::to_le_bytes, true),
+            utf16(u16::to_be_bytes, true),
+            utf16(u16::to_le_bytes, false),
+            text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect(),
+        ];
+        for file in files {
+            let (format, header, rows) = read(&file);
+            assert_eq!(header, ["Näme", "E-Mail"], "{format:?}");
+            assert_eq!(rows, [row(2, &["Zoë\r\nÅ", "z@x"]), row(4, &["O\"Brien", ""])], "{format:?}");
+            assert_eq!(format.rows, 2);
+        }
+    }
+
+    #[test]
+    fn short_and_long_rows_are_rows_and_blank_lines_are_not() {
+        let (_, _, rows) = read(b"a,b\n1\n\n1,2,3\n");
+        assert_eq!(rows, [row(2, &["1"]), row(4, &["1", "2", "3"])]);
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        let examine = |bytes: &'static [u8]| examine(move || Ok(Box::new(bytes)));
+        assert!(matches!(examine(b""), Err(TableError::Empty)));
+        assert!(matches!(examine(b"a,b,a\n1,2,3\n"), Err(TableError::RepeatedColumn(c)) if c == "a"));
+        assert!(matches!(examine(b"PK\x03\x04\x00\x00\x01\x02\xff\xfe\x80\x81\x82"), Err(TableError::NotText)));
+    }
+}

@@ -1,0 +1,3 @@
+//! Work beside calls.
+
+pub(crate) mod purge;

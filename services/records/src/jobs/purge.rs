@@ -1,0 +1,92 @@
+//! Removes for good what has lain in the trash longer than the retention.
+//!
+//! Replicas may run it at once: they remove the same rows, and the second finds none.
+
+mod store;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use auth::VerifiedTenant;
+use db::{Db, DbError, TenantTx, WorkerDb};
+use ids::{Clock, TenantId};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::record::store as record_store;
+
+/// Records of one round; what is left waits for the next one, which follows at once.
+const BATCH: i64 = 500;
+/// Between two rounds that found less than a whole batch.
+const PAUSE: Duration = Duration::from_secs(600);
+
+/// The purge.
+#[derive(Clone, Debug)]
+pub(crate) struct Purge {
+    pub(crate) db: Db,
+    pub(crate) worker: WorkerDb,
+    pub(crate) clock: Clock,
+    /// How long the trash keeps.
+    pub(crate) retention: Duration,
+}
+
+impl Purge {
+    /// Runs until `shutdown`.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        loop {
+            let pause = match self.round().await {
+                Ok(found) if found >= BATCH as usize => Duration::ZERO,
+                Ok(_) => PAUSE,
+                Err(error) => {
+                    tracing::warn!(%error, "the trash was not purged; tried again later");
+                    PAUSE
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.cancelled() => return,
+            }
+            if shutdown.is_cancelled() {
+                return;
+            }
+        }
+    }
+
+    /// Purges one batch; says how many records are gone.
+    pub(crate) async fn round(&self) -> Result<usize, DbError> {
+        let cutoff = self.clock.now_micros() - self.retention;
+        let mut tx = self.worker.begin().await?;
+        let due = store::due(&mut tx, cutoff, BATCH).await?;
+        tx.commit().await?;
+        let mut groups: BTreeMap<(Uuid, String), Vec<Uuid>> = BTreeMap::new();
+        for (tenant, object, record) in due {
+            groups.entry((tenant, object)).or_default().push(record);
+        }
+        let mut gone = 0;
+        for ((tenant, object), records) in groups {
+            gone += self.purge(TenantId::from(tenant), &object, &records, cutoff).await?;
+        }
+        Ok(gone)
+    }
+
+    async fn purge(
+        &self,
+        tenant: TenantId,
+        object: &str,
+        records: &[Uuid],
+        cutoff: OffsetDateTime,
+    ) -> Result<usize, DbError> {
+        let Some(object) = crate::object(object) else { return Ok(0) };
+        let mut tx = TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?;
+        let gone = record_store::purge(&mut tx, object, records, cutoff).await?;
+        for side in object.sides {
+            record_store::clear_side(&mut tx, side.clear, &gone).await?;
+        }
+        record_store::clear_uniques(&mut tx, &gone).await?;
+        record_store::remove_purge(&mut tx, object, &gone).await?;
+        tx.commit().await?;
+        tracing::info!(tenant_id = %tenant, object = object.name, records = gone.len(), "purged from the trash");
+        Ok(gone.len())
+    }
+}

@@ -1,0 +1,97 @@
+//! Ties a contact to a company, or changes the tie.
+
+use auth::Context;
+use db::TenantTx;
+use db::idempotency::{self, Claim};
+use error::{Code, Error};
+use field_types::FieldError;
+use prost::Message;
+use proto::records::v1 as pb;
+use query::RowScope;
+use tonic::Response;
+use tonic::metadata::AsciiMetadataValue;
+use uuid::Uuid;
+
+use super::{note, store};
+use crate::App;
+use crate::companies::COMPANY;
+use crate::contacts::CONTACT;
+use crate::record::get::parse_id;
+use crate::record::input::{line, violation};
+use crate::record::points::timestamp;
+use crate::record::reference;
+use crate::record::store::reached;
+use crate::record::update::lock_live;
+
+const RPC: &str = "globcrm.records.v1.RecordsService/LinkContactCompany";
+
+/// Most ties of one contact.
+pub(crate) const MAX_LINKS: i64 = 200;
+
+/// Ties a contact that the caller may change to a company that the caller may see.
+#[tracing::instrument(name = "records.links.link", skip_all)]
+pub(crate) async fn link(
+    app: &App,
+    cx: &Context,
+    request: pb::LinkContactCompanyRequest,
+) -> Result<Response<pb::LinkContactCompanyResponse>, Error> {
+    cx.authorize(CONTACT.name, "update")?;
+    let contact_id = parse_id(&CONTACT, &request.contact_id)?;
+    let sent = request.link.clone().unwrap_or_default();
+    let mut violations = Vec::new();
+    let company_id = Uuid::try_parse(&sent.company_id).ok().filter(|_| sent.company_id.len() == 36);
+    if company_id.is_none() {
+        violations.push(violation("/company_id", FieldError::new("ID_INVALID", "an id (UUID) is expected")));
+    }
+    let role = sent.role.as_deref().map_or(Ok(None), |role| line(role, 100)).unwrap_or_else(|error| {
+        violations.push(violation("/role", error));
+        None
+    });
+
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    db::fence::check(&mut tx, cx).await?;
+    let claim = idempotency::claim(&mut tx, cx, RPC, &request).await?;
+    if let Claim::Replay(kept) = &claim {
+        let mut response =
+            cx.answer(pb::LinkContactCompanyResponse::decode(kept.as_slice()).map_err(Error::internal)?);
+        response.metadata_mut().insert("idempotency-replayed", AsciiMetadataValue::from_static("true"));
+        return Ok(response);
+    }
+    let contact = lock_live(&mut tx, cx, &CONTACT, contact_id, "update").await?;
+    let scope = RowScope::from(&cx.snapshot.predicate(COMPANY.name, "read"));
+    if let Some(id) = company_id
+        && reached(&mut tx, &COMPANY, &[id], &scope).await?.is_empty()
+    {
+        violations.push(reference::not_found("/company_id"));
+    }
+    let company_id = Error::unless_violated(violations, company_id.unwrap_or_default())?;
+    let before = store::get(&mut tx, contact_id, company_id).await?;
+    if before.is_none() && store::count(&mut tx, contact_id).await? >= MAX_LINKS {
+        let text = format!("a contact belongs to at most {MAX_LINKS} companies");
+        return Err(Error::new(Code::FailedPrecondition, "LINK_LIMIT_REACHED", text));
+    }
+    let created_at = before.as_ref().map_or_else(|| app.clock.now_micros(), |link| link.created_at);
+    let after = store::Link { company_id, role, is_primary: sent.is_primary, created_at };
+    if before.as_ref() != Some(&after) {
+        if after.is_primary {
+            store::clear_primary(&mut tx, contact_id).await?;
+        }
+        store::put(&mut tx, contact_id, &after, cx.principal.id).await?;
+        note(&mut tx, app, cx, &contact, before.as_ref(), Some(&after)).await?;
+    }
+    let answer = pb::LinkContactCompanyResponse { link: Some(to_wire(&after)) };
+    claim.keep(&mut tx, &answer, app.clock.now_micros()).await?;
+    tx.commit().await?;
+    app.wake.notify();
+    Ok(cx.answer(answer))
+}
+
+/// A tie on the wire.
+pub(super) fn to_wire(link: &store::Link) -> pb::ContactCompany {
+    pb::ContactCompany {
+        company_id: link.company_id.to_string(),
+        role: link.role.clone(),
+        is_primary: link.is_primary,
+        created_at: Some(timestamp(link.created_at)),
+    }
+}

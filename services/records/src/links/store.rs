@@ -1,0 +1,95 @@
+//! All SQL of ties between contacts and companies.
+
+use db::{DbError, TenantTx};
+use query::RowScope;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A tie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) company_id: Uuid,
+    pub(crate) role: Option<String>,
+    pub(crate) is_primary: bool,
+    pub(crate) created_at: OffsetDateTime,
+}
+
+type Row = (Uuid, Option<String>, bool, OffsetDateTime);
+
+fn link((company_id, role, is_primary, created_at): Row) -> Link {
+    Link { company_id, role, is_primary, created_at }
+}
+
+/// The tie of a contact to a company.
+pub(crate) async fn get(tx: &mut TenantTx, contact: Uuid, company: Uuid) -> Result<Option<Link>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT company_id, role, is_primary, created_at FROM records.contact_company
+         WHERE tenant_id = $1 AND contact_id = $2 AND company_id = $3",
+    );
+    let row: Option<Row> =
+        query.bind(tx.tenant_id()).bind(contact).bind(company).fetch_optional(tx.conn()).await?;
+    Ok(row.map(link))
+}
+
+/// How many ties a contact has.
+pub(crate) async fn count(tx: &mut TenantTx, contact: Uuid) -> Result<i64, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT count(*) FROM records.contact_company WHERE tenant_id = $1 AND contact_id = $2",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(contact).fetch_one(tx.conn()).await?)
+}
+
+/// Makes no tie of a contact the primary one.
+pub(crate) async fn clear_primary(tx: &mut TenantTx, contact: Uuid) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "UPDATE records.contact_company SET is_primary = false
+         WHERE tenant_id = $1 AND contact_id = $2 AND is_primary",
+    );
+    query.bind(tx.tenant_id()).bind(contact).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Makes a tie, or changes it.
+pub(crate) async fn put(tx: &mut TenantTx, contact: Uuid, link: &Link, actor: Uuid) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "INSERT INTO records.contact_company
+             (tenant_id, contact_id, company_id, role, is_primary, created_at, created_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (tenant_id, contact_id, company_id)
+         DO UPDATE SET role = EXCLUDED.role, is_primary = EXCLUDED.is_primary",
+    );
+    let query = query.bind(tx.tenant_id()).bind(contact).bind(link.company_id).bind(&link.role);
+    query.bind(link.is_primary).bind(link.created_at).bind(actor).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes a tie.
+pub(crate) async fn delete(tx: &mut TenantTx, contact: Uuid, company: Uuid) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "DELETE FROM records.contact_company WHERE tenant_id = $1 AND contact_id = $2 AND company_id = $3",
+    );
+    query.bind(tx.tenant_id()).bind(contact).bind(company).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A contact's ties to live companies within the scope, the primary one first.
+pub(crate) async fn list(
+    tx: &mut TenantTx,
+    contact: Uuid,
+    scope: &RowScope,
+    limit: i64,
+) -> Result<Vec<Link>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT l.company_id, l.role, l.is_primary, l.created_at
+         FROM records.contact_company AS l
+         JOIN records.companies AS t ON t.tenant_id = $1 AND t.id = l.company_id
+         WHERE l.tenant_id = $1 AND l.contact_id = $2 AND t.deleted_at IS NULL
+           AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5))
+         ORDER BY l.is_primary DESC, l.created_at, l.company_id
+         LIMIT $6",
+    );
+    let query =
+        query.bind(tx.tenant_id()).bind(contact).bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    let rows: Vec<Row> = query.bind(limit).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(link).collect())
+}

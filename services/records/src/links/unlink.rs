@@ -1,0 +1,40 @@
+//! Unties a contact from a company.
+
+use auth::Context;
+use db::TenantTx;
+use error::Error;
+use proto::records::v1 as pb;
+use query::RowScope;
+use tonic::Response;
+
+use super::{note, store};
+use crate::App;
+use crate::companies::COMPANY;
+use crate::contacts::CONTACT;
+use crate::record::get::parse_id;
+use crate::record::store::reached;
+use crate::record::update::lock_live;
+
+/// Unties a contact that the caller may change from a company that the caller may see.
+#[tracing::instrument(name = "records.links.unlink", skip_all)]
+pub(crate) async fn unlink(
+    app: &App,
+    cx: &Context,
+    request: pb::UnlinkContactCompanyRequest,
+) -> Result<Response<pb::UnlinkContactCompanyResponse>, Error> {
+    cx.authorize(CONTACT.name, "update")?;
+    let contact_id = parse_id(&CONTACT, &request.contact_id)?;
+    let company_id = parse_id(&COMPANY, &request.company_id)?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    db::fence::check(&mut tx, cx).await?;
+    let contact = lock_live(&mut tx, cx, &CONTACT, contact_id, "update").await?;
+    let scope = RowScope::from(&cx.snapshot.predicate(COMPANY.name, "read"));
+    let is_visible = !reached(&mut tx, &COMPANY, &[company_id], &scope).await?.is_empty();
+    let link = store::get(&mut tx, contact_id, company_id).await?.filter(|_| is_visible);
+    let link = link.ok_or_else(|| Error::not_found(COMPANY.not_found))?;
+    store::delete(&mut tx, contact_id, company_id).await?;
+    note(&mut tx, app, cx, &contact, Some(&link), None).await?;
+    tx.commit().await?;
+    app.wake.notify();
+    Ok(cx.answer(pb::UnlinkContactCompanyResponse {}))
+}

@@ -1,0 +1,88 @@
+//! `GetOperationErrors`: every row error as CSV, streamed page by page.
+
+use auth::Context;
+use db::TenantTx;
+use error::Error;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use proto::records::v1::{GetOperationErrorsRequest, GetOperationErrorsResponse};
+use tonic::Status;
+use uuid::Uuid;
+
+use super::store::RowError;
+use super::{not_found, parse, store};
+use crate::App;
+
+/// Errors read at once.
+const PAGE: i64 = 1_000;
+
+/// The errors of an operation of the caller.
+pub(crate) async fn errors(
+    app: &App,
+    cx: &Context,
+    request: GetOperationErrorsRequest,
+) -> Result<BoxStream<'static, Result<GetOperationErrorsResponse, Status>>, Error> {
+    let id = parse(&request.id)?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    store::find(&mut tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
+    tx.commit().await?;
+    let head = GetOperationErrorsResponse {
+        content_type: "text/csv; charset=utf-8".to_owned(),
+        data: "line,column,reason,detail\r\n".into(),
+    };
+    let (app, cx) = (app.clone(), cx.clone());
+    let pages = stream::unfold(Some((0, 0)), move |after| {
+        let (app, cx) = (app.clone(), cx.clone());
+        async move {
+            match page(&app, &cx, id, after?).await {
+                Ok(rows) => {
+                    let last = rows.last().map(|e| (e.line, e.number));
+                    let next = last.filter(|_| rows.len() as i64 == PAGE);
+                    last?;
+                    let data = csv(&rows).into();
+                    Some((Ok(GetOperationErrorsResponse { content_type: String::new(), data }), next))
+                }
+                Err(error) => Some((Err(Status::from(error)), None)),
+            }
+        }
+    });
+    Ok(stream::iter([Ok(head)]).chain(pages).boxed())
+}
+
+async fn page(app: &App, cx: &Context, id: Uuid, after: (i64, i32)) -> Result<Vec<RowError>, Error> {
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let rows = store::errors(&mut tx, id, after, PAGE).await?;
+    tx.commit().await?;
+    Ok(rows)
+}
+
+fn csv(rows: &[RowError]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        text.push_str(&format!(
+            "{},{},{},{}\r\n",
+            row.line,
+            cell(&row.column_name),
+            cell(&row.reason),
+            cell(&row.detail)
+        ));
+    }
+    text
+}
+
+/// Quoted where needed (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe.
+fn cell(text: &str) -> String {
+    let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_cannot_become_formulas() {
+        assert_eq!(cell("a,\"b\"\n"), "\"a,\"\"b\"\"\n\"");
+        assert_eq!(cell("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        assert_eq!(cell("Stufe"), "Stufe");
+    }
+}

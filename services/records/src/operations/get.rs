@@ -1,0 +1,28 @@
+//! `GetOperation`.
+
+use auth::Context;
+use db::TenantTx;
+use error::Error;
+use proto::records::v1::{GetOperationRequest, GetOperationResponse, Operation};
+
+use super::{convert, not_found, parse, store};
+use crate::App;
+
+/// An operation of the caller.
+pub(crate) async fn get(app: &App, cx: &Context, request: GetOperationRequest) -> Result<GetOperationResponse, Error> {
+    let id = parse(&request.id)?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let operation = read(&mut tx, cx, id).await?;
+    tx.commit().await?;
+    Ok(GetOperationResponse { operation: Some(operation) })
+}
+
+/// The operation with its first errors.
+pub(super) async fn read(tx: &mut TenantTx, cx: &Context, id: uuid::Uuid) -> Result<Operation, Error> {
+    let row = store::find(tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
+    let errors = match row.failed {
+        0 => Vec::new(),
+        _ => store::errors(tx, id, (0, 0), convert::SHOWN_ERRORS as i64 + 1).await?,
+    };
+    Ok(convert::operation(row, errors))
+}

@@ -1,0 +1,99 @@
+//! SQL of operations.
+
+use db::{DbError, TenantTx};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// An operation as it stands.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct Operation {
+    pub(crate) id: Uuid,
+    pub(crate) kind: String,
+    pub(crate) state: String,
+    pub(crate) total: i64,
+    pub(crate) done: i64,
+    pub(crate) created: i64,
+    pub(crate) updated: i64,
+    pub(crate) skipped: i64,
+    pub(crate) failed: i64,
+    pub(crate) failure: Option<String>,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) finished_at: Option<OffsetDateTime>,
+}
+
+/// Why a row was refused.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct RowError {
+    pub(crate) line: i64,
+    /// Place among the errors of the line.
+    pub(crate) number: i32,
+    pub(crate) column_name: String,
+    pub(crate) reason: String,
+    pub(crate) detail: String,
+}
+
+/// Adds a queued operation.
+pub(crate) async fn insert(
+    tx: &mut TenantTx,
+    id: Uuid,
+    kind: &str,
+    principal: Uuid,
+    request: &[u8],
+    now: OffsetDateTime,
+) -> Result<Operation, DbError> {
+    let query = sqlx::query_as(
+        "INSERT INTO records.operation
+            (tenant_id, id, kind, state, principal_id, request, claim_until, created_at)
+         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $6)
+         RETURNING id, kind, state, total, done, created, updated, skipped, failed, failure, created_at, finished_at",
+    );
+    let query = query.bind(tx.tenant_id()).bind(id).bind(kind).bind(principal).bind(request).bind(now);
+    Ok(query.fetch_one(tx.conn()).await?)
+}
+
+/// An operation of the principal.
+pub(crate) async fn find(tx: &mut TenantTx, id: Uuid, principal: Uuid) -> Result<Option<Operation>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT id, kind, state, total, done, created, updated, skipped, failed, failure, created_at, finished_at
+         FROM records.operation WHERE tenant_id = $1 AND id = $2 AND principal_id = $3",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(id).bind(principal).fetch_optional(tx.conn()).await?)
+}
+
+/// Asks an operation that is not over to stop; one that nobody works on is over at once.
+pub(crate) async fn cancel(
+    tx: &mut TenantTx,
+    id: Uuid,
+    principal: Uuid,
+    now: OffsetDateTime,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE records.operation SET
+            cancel_requested = true,
+            state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END,
+            finished_at = CASE WHEN state = 'queued' THEN $4 ELSE finished_at END
+         WHERE tenant_id = $1 AND id = $2 AND principal_id = $3 AND state IN ('queued', 'running')",
+    )
+    .bind(tx.tenant_id())
+    .bind(id)
+    .bind(principal)
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Up to `limit` errors after a place, in the order of the file.
+pub(crate) async fn errors(
+    tx: &mut TenantTx,
+    operation: Uuid,
+    (line, number): (i64, i32),
+    limit: i64,
+) -> Result<Vec<RowError>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT line, number, column_name, reason, detail FROM records.operation_error
+         WHERE tenant_id = $1 AND operation_id = $2 AND (line, number) > ($3, $4)
+         ORDER BY line, number LIMIT $5",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(operation).bind(line).bind(number).bind(limit).fetch_all(tx.conn()).await?)
+}

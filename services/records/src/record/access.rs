@@ -1,0 +1,38 @@
+//! What a caller may do with one record (`include=access`).
+
+use auth::{Access as FieldAccess, Context, FieldMask};
+use error::Error;
+use proto::common::v1::Access;
+
+use super::definitions::FieldSet;
+use super::{Object, Record};
+
+/// The actions that the answer tells of.
+const ACTIONS: [&str; 4] = ["update", "delete", "share", "export"];
+
+/// Reads `include`: whether access is wanted. Errors: 400 `INCLUDE_INVALID`.
+pub(crate) fn wanted(include: &str) -> Result<bool, Error> {
+    let mut wanted = false;
+    for name in include.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        if name != "access" {
+            return Err(Error::malformed("INCLUDE_INVALID", "include knows access only")
+                .with_metadata("parameter", "include"));
+        }
+        wanted = true;
+    }
+    Ok(wanted)
+}
+
+/// The access block. Hidden fields are not listed: a hidden field answers as an unknown one, everywhere.
+pub(crate) fn of(cx: &Context, object: &Object, set: &FieldSet, mask: &FieldMask, record: &Record) -> Access {
+    let can = ACTIONS.into_iter().filter(|action| cx.reaches(object.name, action, &record.facts()));
+    let exists = |name: &String| match name.strip_prefix("custom.") {
+        Some(key) => set.usable(key).is_some(),
+        None => object.writable.contains(&name.as_str()),
+    };
+    Access {
+        can: can.map(str::to_owned).collect(),
+        readonly_fields: mask.names(FieldAccess::Read).into_iter().filter(exists).collect(),
+        hidden_fields: Vec::new(),
+    }
+}

@@ -1,0 +1,91 @@
+//! Makes a record.
+
+use auth::Context;
+use db::TenantTx;
+use db::idempotency::{self, Claim};
+use error::Error;
+use serde_json::Value;
+
+use super::change::Author;
+use super::custom;
+use super::draft::Draft;
+use super::reference::{self, records};
+use super::{Answer, Fields, Object, Record, unique, write};
+use crate::App;
+
+/// Makes a record of what was sent. `request` is what an `Idempotency-Key` stands for.
+pub(crate) async fn create(
+    app: &App,
+    cx: &Context,
+    object: &Object,
+    rpc: &'static str,
+    request: Vec<u8>,
+    draft: Draft<'_>,
+) -> Result<Answer, Error> {
+    cx.authorize(object.name, "create")?;
+    let set = app.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;
+    let mask = set.mask(object, cx.mask(object.name));
+    let sent = draft.open(object, &set, &mask)?;
+    let author = Author::of(cx, &app.clock);
+    let mut violations = sent.violations;
+    let mut record = new_record(&author, "api");
+    record.set("owner_id", cx.user().to_string().into());
+    for (name, value) in sent.fields {
+        // Nothing to clear yet: a `null` leaves the default.
+        if !value.is_null() {
+            record.set(&name, value);
+        }
+    }
+    custom::merge(&set, &mask, &mut record.custom, &sent.custom, app.region, &mut violations);
+    custom::complete(&set, &mask, &mut record.custom, &sent.custom, app.region, &mut violations);
+    violations.extend((object.check)(&|name| {
+        record.fields.contains_key(name) || sent.broken.iter().any(|broken| broken == name)
+    }));
+    let references = reference::all(object, &set, None, &record);
+    violations.extend(app.people.check(cx, &references).await?);
+
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    db::fence::check(&mut tx, cx).await?;
+    let claim = idempotency::claim(&mut tx, cx, rpc, &request).await?;
+    if let Claim::Replay(kept) = &claim {
+        return Answer::replay(kept, mask);
+    }
+    violations.extend(records(&mut tx, cx, &references).await?);
+    Error::unless_violated(violations, ())?;
+    if !cx.reaches(object.name, "create", &record.facts()) {
+        return Err(Error::permission_denied(object.name, "create"));
+    }
+    unique::check(&mut tx, cx, object, &set, &record).await?;
+    finish_fields(object, &mut record);
+    write::insert(&mut tx, &author, object, &set, std::slice::from_ref(&record)).await?;
+    claim.keep(&mut tx, &Answer::kept(&record)?, author.now).await?;
+    tx.commit().await?;
+    app.wake.notify();
+    Ok(Answer::new(record, mask))
+}
+
+/// A record without any field of its object yet.
+pub(crate) fn new_record(author: &Author, source: &str) -> Record {
+    let mut record = Record {
+        id: author.clock.new_uuid(),
+        version: 1,
+        owner_id: None,
+        team_id: None,
+        fields: Fields::new(),
+        custom: Fields::new(),
+    };
+    let now: Value = field_types::moment::datetime_text(author.now).into();
+    record.set("created_at", now);
+    record.set("created_by", author.actor.to_string().into());
+    record.set("source", source.into());
+    write::touch(&mut record, author);
+    record
+}
+
+/// Takes over those computed fields that the answer shows.
+pub(crate) fn finish_fields(object: &Object, record: &mut Record) {
+    let mut derived = (object.derive)(&record.fields);
+    for (name, _) in object.computed {
+        record.set(name, derived.remove(*name).unwrap_or_default());
+    }
+}

@@ -1,0 +1,219 @@
+//! Custom values: what a caller sent, merged with what stands, checked by the definitions.
+
+use auth::{Access, FieldMask};
+use error::Violation;
+use field_types::phone::Region;
+use field_types::{FieldRules, FieldType, SlotValue, moment::datetime_text};
+use proto::fields::v1::FieldState;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::Fields;
+use super::definitions::{Definition, FieldSet};
+use super::input::{escaped, violation};
+use super::row::put;
+
+/// Reads the JSON object that the wire carries. A broken one is a malformed request, which the gateway has refused already.
+pub(crate) fn read(bytes: &[u8]) -> Result<Fields, error::Error> {
+    if bytes.is_empty() {
+        return Ok(Fields::new());
+    }
+    serde_json::from_slice(bytes)
+        .map_err(|_| error::Error::malformed("CUSTOM_MALFORMED", "custom must be a JSON object"))
+}
+
+/// The violation of a field that does not exist, or not for the caller: the same bytes.
+pub(crate) fn unknown(name: &str) -> Violation {
+    let pointer = match name.strip_prefix("custom.") {
+        Some(key) => format!("/custom/{}", escaped(key)),
+        None => format!("/{}", escaped(name)),
+    };
+    Violation::new(pointer, "UNKNOWN_FIELD", "no such field")
+}
+
+/// Merges `sent` into `values` by key; `null` clears. Whatever is wrong is collected.
+pub(crate) fn merge(
+    set: &FieldSet,
+    mask: &FieldMask,
+    values: &mut Fields,
+    sent: &Fields,
+    region: Option<Region>,
+    violations: &mut Vec<Violation>,
+) {
+    for (key, value) in sent {
+        let name = format!("custom.{key}");
+        let Some(definition) = set.usable(key).filter(|_| !mask.hides(&name)) else {
+            violations.push(unknown(&name));
+            continue;
+        };
+        match parse(definition, value, values.get(key), region) {
+            Ok(canonical) => put(values, key, canonical),
+            Err(errors) => {
+                violations
+                    .extend(errors.into_iter().map(|e| violation(format!("/custom/{}", escaped(key)), e)));
+            }
+        }
+    }
+    if let Err(error) = field_types::custom::check_size(values) {
+        violations.push(violation("/custom", error));
+    }
+}
+
+/// What a new record gets beside the values sent: defaults, and a violation per required field without a value. A field
+/// that the caller may not write is not demanded of it, nor is its existence told.
+pub(crate) fn complete(
+    set: &FieldSet,
+    mask: &FieldMask,
+    values: &mut Fields,
+    sent: &Fields,
+    region: Option<Region>,
+    violations: &mut Vec<Violation>,
+) {
+    for definition in set.all().iter().filter(|d| d.state == FieldState::Active && !sent.contains_key(&d.key))
+    {
+        let mut rules = rules(definition, None, region);
+        rules.required = false;
+        // A default that no longer fits its field is not the caller's mistake: the value stays unset.
+        let default = definition.default.as_ref();
+        let default =
+            default.and_then(|value| field_types::parse(definition.field_type, value, &rules).ok().flatten());
+        match default {
+            Some(value) => put(values, &definition.key, value.into_json()),
+            None if definition.required
+                && mask.access(&format!("custom.{}", definition.key)) == Access::Edit =>
+            {
+                let pointer = format!("/custom/{}", escaped(&definition.key));
+                violations.push(Violation::new(pointer, "FIELD_REQUIRED", "a value is required"));
+            }
+            None => {}
+        }
+    }
+}
+
+fn parse(
+    definition: &Definition,
+    value: &Value,
+    current: Option<&Value>,
+    region: Option<Region>,
+) -> Result<Value, Vec<field_types::FieldError>> {
+    let parsed = field_types::parse(definition.field_type, value, &rules(definition, current, region))?;
+    Ok(parsed.map_or(Value::Null, field_types::Canonical::into_json))
+}
+
+/// What a definition demands of a new value. Deprecated fields are left out of new forms, so they cannot be required.
+fn rules<'a>(
+    definition: &'a Definition,
+    current: Option<&'a Value>,
+    region: Option<Region>,
+) -> FieldRules<'a> {
+    let required = definition.required && definition.state == FieldState::Active;
+    FieldRules { required, options: &definition.options, region, current }
+}
+
+/// The slot columns of a record's custom values.
+pub(crate) fn slots(set: &FieldSet, values: &Fields) -> Fields {
+    let mut columns = Fields::new();
+    for definition in set.all() {
+        let (Some(slot), Some(value)) = (definition.slot, values.get(&definition.key)) else { continue };
+        let value = match field_types::slot(definition.field_type, value) {
+            Some(SlotValue::Num(number)) => number.into(),
+            Some(SlotValue::Text(text)) => text.into(),
+            Some(SlotValue::Time(moment)) => datetime_text(moment).into(),
+            Some(SlotValue::Ref(id)) => id.to_string().into(),
+            None => Value::Null,
+        };
+        put(&mut columns, slot.name(), value);
+    }
+    columns
+}
+
+/// The values of unique fields: the field, and the digest of the canonical value.
+pub(crate) fn uniques(set: &FieldSet, values: &Fields) -> Vec<(Uuid, Vec<u8>)> {
+    let unique = set.all().iter().filter(|d| d.unique);
+    unique
+        .filter_map(|d| values.get(&d.key).map(|value| (d.id, Sha256::digest(value.to_string()).to_vec())))
+        .collect()
+}
+
+/// The records that lookups point to, where the value is another than before: object, id, pointer.
+pub(crate) fn lookups(set: &FieldSet, before: &Fields, after: &Fields) -> Vec<(String, Uuid, String)> {
+    let lookups = set.all().iter().filter(|d| d.field_type == FieldType::Lookup);
+    let changed = lookups.filter(|d| before.get(&d.key) != after.get(&d.key));
+    changed
+        .filter_map(|d| {
+            let id = Uuid::try_parse(after.get(&d.key)?.as_str()?).ok()?;
+            Some((d.lookup_object.clone(), id, format!("/custom/{}", escaped(&d.key))))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::fixture;
+    use serde_json::json;
+
+    fn fields(value: Value) -> Fields {
+        value.as_object().cloned().unwrap()
+    }
+
+    fn merged(values: Value, sent: Value, mask: &FieldMask) -> (Fields, Vec<(String, String)>) {
+        let mut values = fields(values);
+        let mut violations = Vec::new();
+        merge(&fixture::field_set(), mask, &mut values, &fields(sent), None, &mut violations);
+        let found = violations.into_iter().map(|v| (v.pointer, v.reason.into_owned())).collect();
+        (values, found)
+    }
+
+    #[test]
+    fn keys_sent_change_null_clears_and_the_others_stay() {
+        let (values, found) = merged(
+            json!({"tier": "gold", "seats": 5}),
+            json!({"seats": null, "note": "x"}),
+            &FieldMask::default(),
+        );
+        assert!(found.is_empty(), "{found:?}");
+        assert_eq!(Value::Object(values), json!({"tier": "gold", "note": "x"}));
+    }
+
+    #[test]
+    fn a_hidden_an_archived_and_an_unknown_key_are_refused_alike() {
+        let mask = FieldMask::new([("custom.seats".to_owned(), Access::None)]);
+        let sent = json!({"seats": "wrong", "old": 1, "nothing": 1});
+        let mut violations = Vec::new();
+        merge(&fixture::field_set(), &mask, &mut Fields::new(), &fields(sent), None, &mut violations);
+        let texts: Vec<String> = violations
+            .iter()
+            .map(|v| format!("{v:?}").replace("seats", "K").replace("old", "K").replace("nothing", "K"))
+            .collect();
+        assert_eq!(texts.len(), 3);
+        assert!(texts.iter().all(|t| *t == texts[0]), "{texts:?}");
+    }
+
+    #[test]
+    fn a_required_value_cannot_be_cleared_and_a_new_record_needs_it() {
+        let (_, found) = merged(json!({"serial": "a"}), json!({"serial": null}), &FieldMask::default());
+        assert_eq!(found, [("/custom/serial".to_owned(), "FIELD_REQUIRED".to_owned())]);
+        let (mut values, mut violations) = (Fields::new(), Vec::new());
+        let set = fixture::field_set();
+        complete(&set, &FieldMask::default(), &mut values, &Fields::new(), None, &mut violations);
+        assert_eq!(Value::Object(values), json!({"tier": "silver"}));
+        assert_eq!(violations.len(), 1);
+        assert_eq!(violations[0].pointer, "/custom/serial");
+        // Who may not write it is not told of it.
+        let mask = FieldMask::new([("custom.serial".to_owned(), Access::None)]);
+        let mut violations = Vec::new();
+        complete(&set, &mask, &mut Fields::new(), &Fields::new(), None, &mut violations);
+        assert!(violations.is_empty());
+    }
+
+    #[test]
+    fn slots_and_uniques_follow_the_definitions() {
+        let values = fields(json!({"tier": "gold", "seats": 5, "serial": "S-1", "note": "x"}));
+        let set = fixture::field_set();
+        assert_eq!(Value::Object(slots(&set, &values)), json!({"txt_01": "gold", "num_01": 5.0}));
+        assert_eq!(uniques(&set, &values).len(), 1);
+        assert_ne!(uniques(&set, &values), uniques(&set, &fields(json!({"serial": "S-2"}))));
+    }
+}

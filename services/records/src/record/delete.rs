@@ -1,0 +1,30 @@
+//! Moves a record to the trash.
+
+use auth::Context;
+use db::TenantTx;
+use error::Error;
+use query::RowScope;
+
+use super::change::Author;
+use super::conflict::{self, Base};
+use super::get::parse_id;
+use super::update::lock_live;
+use super::{Object, write};
+use crate::App;
+
+/// Moves a live record to the trash. Errors: 404, 403, 412.
+pub(crate) async fn delete(app: &App, cx: &Context, object: &Object, id: &str) -> Result<(), Error> {
+    let predicate = cx.authorize(object.name, "delete")?;
+    let id = parse_id(object, id)?;
+    let author = Author::of(cx, &app.clock);
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    db::fence::check(&mut tx, cx).await?;
+    let record = lock_live(&mut tx, cx, object, id, "delete").await?;
+    if conflict::stale(cx.call.if_match, record.version).is_some() {
+        return Err(conflict::version_stale(record.version, &[], &Base::new()));
+    }
+    write::set_deleted(&mut tx, &author, object, record, true, &RowScope::from(&predicate)).await?;
+    tx.commit().await?;
+    app.wake.notify();
+    Ok(())
+}

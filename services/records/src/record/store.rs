@@ -1,0 +1,258 @@
+//! The SQL that is the same for every object, and the runners of the objects' own statements.
+
+use db::{DbError, TenantTx};
+use query::RowScope;
+use serde_json::Value;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::change::Author;
+use super::conflict::Base;
+use super::{Object, Record};
+
+/// One row of the change log.
+pub(crate) struct Logged {
+    pub(crate) record_id: Uuid,
+    pub(crate) version: i64,
+    pub(crate) before: Value,
+}
+
+/// Reads and locks a whole record, deleted or not.
+pub(crate) async fn lock(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Option<Record>, DbError> {
+    let row = sqlx::query(object.sql.lock).bind(tx.tenant_id()).bind(id).fetch_optional(tx.conn()).await?;
+    Ok(row.map(|row| Record::from_row(&row, object.columns)).transpose()?)
+}
+
+/// Inserts rows, each an object of columns.
+pub(crate) async fn insert(tx: &mut TenantTx, object: &Object, rows: Vec<Value>) -> Result<u64, DbError> {
+    let query = sqlx::query(object.sql.insert).bind(tx.tenant_id()).bind(Json(rows));
+    Ok(query.execute(tx.conn()).await?.rows_affected())
+}
+
+/// Replaces a row of version `version` within the scope; `false` when there is none.
+pub(crate) async fn update(
+    tx: &mut TenantTx,
+    object: &Object,
+    id: Uuid,
+    version: i64,
+    row: Value,
+    scope: &RowScope,
+) -> Result<bool, DbError> {
+    let query = sqlx::query(object.sql.update).bind(tx.tenant_id()).bind(Json(row)).bind(id).bind(version);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
+}
+
+/// Moves a row of version `version` within the scope to the trash, or out of it; `false` when there is none.
+pub(crate) async fn set_deleted(
+    tx: &mut TenantTx,
+    object: &Object,
+    record: &Record,
+    deleted: bool,
+    author: &Author,
+    scope: &RowScope,
+) -> Result<bool, DbError> {
+    let statement = if deleted { object.sql.delete } else { object.sql.restore };
+    let query = sqlx::query(statement).bind(tx.tenant_id()).bind(record.id).bind(record.version);
+    let query = query.bind(author.now).bind(author.actor);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
+}
+
+/// Those of the ids that name live records within the scope.
+pub(crate) async fn reached(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+    scope: &RowScope,
+) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(object.sql.reached).bind(tx.tenant_id()).bind(ids);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Puts the values of a side table: parallel lists of records and pairs.
+pub(crate) async fn put_side(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    object: &Object,
+    ids: &[Uuid],
+    firsts: &[String],
+    seconds: &[String],
+) -> Result<(), DbError> {
+    let query =
+        sqlx::query(statement).bind(tx.tenant_id()).bind(ids).bind(firsts).bind(seconds).bind(object.name);
+    query.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes the values of records from a side table.
+pub(crate) async fn clear_side(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    ids: &[Uuid],
+) -> Result<(), DbError> {
+    sqlx::query(statement).bind(tx.tenant_id()).bind(ids).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Marks the values of a record in a side table as those of a live or deleted one.
+pub(crate) async fn set_side_live(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    id: Uuid,
+    live: bool,
+) -> Result<(), DbError> {
+    sqlx::query(statement).bind(tx.tenant_id()).bind(id).bind(live).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The live records other than `except` that have one of the pairs.
+pub(crate) async fn side_holders(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    object: &Object,
+    except: Uuid,
+    pairs: &[(String, String)],
+) -> Result<Vec<Uuid>, DbError> {
+    let (firsts, seconds): (Vec<&str>, Vec<&str>) =
+        pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).unzip();
+    let query = sqlx::query_scalar(statement).bind(tx.tenant_id()).bind(vec![except]);
+    Ok(query.bind(firsts).bind(seconds).bind(object.name).fetch_all(tx.conn()).await?)
+}
+
+/// The live records other than `except` that have one of the values of unique fields: record, field.
+pub(crate) async fn unique_holders(
+    tx: &mut TenantTx,
+    object: &Object,
+    except: Uuid,
+    values: &[(Uuid, Vec<u8>)],
+) -> Result<Vec<(Uuid, Uuid)>, DbError> {
+    let (fields, digests): (Vec<Uuid>, Vec<&[u8]>) = values.iter().map(|(f, d)| (*f, d.as_slice())).unzip();
+    let query = sqlx::query_as(
+        "SELECT u.record_id, u.field_id
+         FROM unnest($3::uuid[], $4::bytea[]) AS wanted (field_id, value)
+         JOIN records.custom_unique AS u
+           ON u.tenant_id = $1 AND u.object = $2 AND u.field_id = wanted.field_id AND u.value = wanted.value
+         WHERE u.live AND u.record_id <> $5
+         LIMIT 20",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(fields).bind(digests).bind(except);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Puts the values of unique fields: parallel lists.
+pub(crate) async fn put_uniques(
+    tx: &mut TenantTx,
+    object: &Object,
+    records: &[Uuid],
+    fields: &[Uuid],
+    digests: &[Vec<u8>],
+) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "INSERT INTO records.custom_unique (tenant_id, object, record_id, field_id, value, live)
+         SELECT $1, $2, record_id, field_id, value, true
+         FROM unnest($3::uuid[], $4::uuid[], $5::bytea[]) AS put (record_id, field_id, value)",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(records).bind(fields).bind(digests);
+    query.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes the values of unique fields of records.
+pub(crate) async fn clear_uniques(tx: &mut TenantTx, records: &[Uuid]) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM records.custom_unique WHERE tenant_id = $1 AND record_id = ANY($2)")
+        .bind(tx.tenant_id())
+        .bind(records)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Marks the values of unique fields as those of a live or deleted record.
+pub(crate) async fn set_uniques_live(tx: &mut TenantTx, record: Uuid, live: bool) -> Result<(), DbError> {
+    sqlx::query("UPDATE records.custom_unique SET live = $3 WHERE tenant_id = $1 AND record_id = $2")
+        .bind(tx.tenant_id())
+        .bind(record)
+        .bind(live)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Writes the change log.
+pub(crate) async fn log(
+    tx: &mut TenantTx,
+    object: &Object,
+    verb: &'static str,
+    author: &Author,
+    logged: &[Logged],
+) -> Result<(), DbError> {
+    let ids: Vec<Uuid> = logged.iter().map(|l| l.record_id).collect();
+    let versions: Vec<i64> = logged.iter().map(|l| l.version).collect();
+    let before: Vec<&Value> = logged.iter().map(|l| &l.before).collect();
+    let query = sqlx::query(
+        "INSERT INTO records.change (tenant_id, object, record_id, version, verb, changed_at, actor, before)
+         SELECT $1, $2, record_id, version, $3, $4, $5, before
+         FROM unnest($6::uuid[], $7::bigint[], $8::jsonb[]) AS change (record_id, version, before)",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(verb).bind(author.now).bind(author.actor);
+    query.bind(ids).bind(versions).bind(before).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The fields that changed after `version`, with their values at it.
+pub(crate) async fn base(
+    tx: &mut TenantTx,
+    object: &Object,
+    id: Uuid,
+    version: i64,
+) -> Result<Base, DbError> {
+    let query = sqlx::query_as(
+        "SELECT DISTINCT ON (field.key) field.key, field.value
+         FROM records.change AS c, jsonb_each(c.before) AS field
+         WHERE c.tenant_id = $1 AND c.object = $2 AND c.record_id = $3 AND c.version > $4
+         ORDER BY field.key, c.version",
+    );
+    let rows: Vec<(String, Value)> =
+        query.bind(tx.tenant_id()).bind(object.name).bind(id).bind(version).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Puts a record on the purge's list.
+pub(crate) async fn add_purge(
+    tx: &mut TenantTx,
+    object: &Object,
+    id: Uuid,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "INSERT INTO records.purge_due (tenant_id, object, record_id, deleted_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, object, record_id) DO UPDATE SET deleted_at = EXCLUDED.deleted_at",
+    );
+    query.bind(tx.tenant_id()).bind(object.name).bind(id).bind(at).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Takes records off the purge's list.
+pub(crate) async fn remove_purge(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM records.purge_due WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)")
+        .bind(tx.tenant_id())
+        .bind(object.name)
+        .bind(ids)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Removes records deleted before a moment for good; gives those removed.
+pub(crate) async fn purge(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+    before: OffsetDateTime,
+) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(object.sql.purge).bind(tx.tenant_id()).bind(ids).bind(before);
+    Ok(query.fetch_all(tx.conn()).await?)
+}

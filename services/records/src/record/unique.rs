@@ -1,0 +1,68 @@
+//! Values that one live record alone may have: external ids, a company's domains, unique custom fields.
+
+use std::collections::BTreeSet;
+
+use auth::Context;
+use db::{DbError, TenantTx};
+use error::{Code, Error};
+use proto::common::v1::CandidatesDetail;
+use query::RowScope;
+use uuid::Uuid;
+
+use super::definitions::FieldSet;
+use super::{Object, Record, custom, store};
+
+/// Refuses records that would have a value another live record has: 409 `DUPLICATE_VALUE` with the fields and with those
+/// of the other records that the caller may see.
+pub(crate) async fn check(
+    tx: &mut TenantTx,
+    cx: &Context,
+    object: &Object,
+    set: &FieldSet,
+    record: &Record,
+) -> Result<(), Error> {
+    let mut fields = BTreeSet::new();
+    let mut holders: Vec<Uuid> = Vec::new();
+    for side in object.sides {
+        let (Some(statement), Some(value)) = (side.holders, record.fields.get(side.field)) else { continue };
+        let pairs = (side.pairs)(value);
+        let found = store::side_holders(tx, statement, object, record.id, &pairs).await?;
+        if !found.is_empty() {
+            fields.insert(side.field.to_owned());
+            holders.extend(found);
+        }
+    }
+    let uniques = custom::uniques(set, &record.custom);
+    if !uniques.is_empty() {
+        for (holder, field) in store::unique_holders(tx, object, record.id, &uniques).await? {
+            let key = set.all().iter().find(|d| d.id == field).map(|d| format!("custom.{}", d.key));
+            fields.extend(key);
+            holders.push(holder);
+        }
+    }
+    if holders.is_empty() {
+        return Ok(());
+    }
+    let scope = RowScope::from(&cx.snapshot.predicate(object.name, "read"));
+    let mut visible = store::reached(tx, object, &holders, &scope).await?;
+    visible.sort_unstable();
+    let mask = set.mask(object, cx.mask(object.name));
+    fields.retain(|field| !mask.hides(field));
+    Err(refused(fields, &visible))
+}
+
+/// What a unique index that lost a race looks like from outside.
+pub(crate) fn lost_race(error: DbError) -> Error {
+    match error.duplicate() {
+        Some(_) => refused(BTreeSet::new(), &[]).with_source(error),
+        None => error.into(),
+    }
+}
+
+fn refused(fields: BTreeSet<String>, candidates: &[Uuid]) -> Error {
+    let fields: Vec<String> = fields.into_iter().collect();
+    let candidate_ids = candidates.iter().map(Uuid::to_string).collect();
+    Error::new(Code::AlreadyExists, "DUPLICATE_VALUE", "another record has a value that must be unique")
+        .with_metadata("fields", fields.join(","))
+        .with_detail("globcrm.common.v1.CandidatesDetail", &CandidatesDetail { candidate_ids })
+}

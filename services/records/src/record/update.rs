@@ -1,0 +1,144 @@
+//! Changes a record.
+
+use auth::Context;
+use db::TenantTx;
+use error::{Error, Violation};
+use query::RowScope;
+
+use super::change::{Author, diff};
+use super::create::finish_fields;
+use super::definitions::FieldSet;
+use super::draft::Draft;
+use super::get::parse_id;
+use super::reference::{self, Reference, records};
+use super::{Answer, Object, Record, conflict, custom, store, unique, write};
+use crate::App;
+
+/// Changes what was sent and nothing else. Without a difference nothing happens: same version, no event.
+pub(crate) async fn update(
+    app: &App,
+    cx: &Context,
+    object: &Object,
+    id: &str,
+    etag: Option<&str>,
+    draft: Draft<'_>,
+) -> Result<Answer, Error> {
+    let predicate = cx.authorize(object.name, "update")?;
+    let set = app.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;
+    let mask = set.mask(object, cx.mask(object.name));
+    let id = parse_id(object, id)?;
+    let sent = draft.open(object, &set, &mask)?;
+    let author = Author::of(cx, &app.clock);
+    let mut violations = sent.violations;
+    let etag = conflict::parse_etag(etag).unwrap_or_else(|violation| {
+        violations.push(violation);
+        None
+    });
+    let people = app.people.check(cx, &named_people(&sent.fields)).await?;
+
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    db::fence::check(&mut tx, cx).await?;
+    let before = lock_live(&mut tx, cx, object, id, "update").await?;
+    let mut after = before.clone();
+    for (name, value) in sent.fields {
+        after.set(&name, value);
+    }
+    custom::merge(&set, &mask, &mut after.custom, &sent.custom, app.region, &mut violations);
+    let yours = diff(object, &before, &after);
+    if let Some(version) = conflict::stale(cx.call.if_match, before.version) {
+        let base = store::base(&mut tx, object, id, version).await?;
+        return Err(conflict::version_stale(before.version, &yours, &base));
+    }
+    if let Some(version) = etag.filter(|version| *version != before.version) {
+        let base = store::base(&mut tx, object, id, version).await?;
+        conflict::check_merge(before.version, &yours, &base)?;
+    }
+    violations.extend((object.check)(&|name| {
+        after.fields.contains_key(name) || sent.broken.iter().any(|broken| broken == name)
+    }));
+    let references = reference::all(object, &set, Some(&before), &after);
+    violations.extend(still_named(people, &references));
+    violations.extend(lookup_people(app, cx, &references).await?);
+    violations.extend(to_itself(object, id, &references));
+    violations.extend(records(&mut tx, cx, &references).await?);
+    Error::unless_violated(violations, ())?;
+    if yours.is_empty() {
+        tx.commit().await?;
+        return Ok(Answer::new(before, mask));
+    }
+    after.version += 1;
+    write::touch(&mut after, &author);
+    finish_fields(object, &mut after);
+    check_unique(&mut tx, cx, object, &set, (&before, &after)).await?;
+    let scope = RowScope::from(&predicate);
+    write::update(&mut tx, &author, object, &set, (&before, &after), &scope, Vec::new()).await?;
+    tx.commit().await?;
+    app.wake.notify();
+    Ok(Answer::new(after, mask))
+}
+
+/// Locks a live record that the action reaches. One that the caller may not read answers as one that does not exist; one
+/// that may be read but not changed is 403.
+pub(crate) async fn lock_live(
+    tx: &mut TenantTx,
+    cx: &Context,
+    object: &Object,
+    id: uuid::Uuid,
+    action: &str,
+) -> Result<Record, Error> {
+    let found = store::lock(tx, object, id).await?;
+    let visible =
+        found.filter(|record| !record.is_deleted() && cx.reaches(object.name, "read", &record.facts()));
+    let record = visible.ok_or_else(|| Error::not_found(object.not_found))?;
+    if !cx.reaches(object.name, action, &record.facts()) {
+        return Err(Error::permission_denied(object.name, action));
+    }
+    Ok(record)
+}
+
+/// The users and teams that standard fields name; whether they are new is not known before the row is read.
+fn named_people(fields: &super::Fields) -> Vec<Reference> {
+    let named = [("owner_id", "user"), ("team_id", "team")].into_iter();
+    let named = named.filter_map(|(name, object)| {
+        let id = uuid::Uuid::try_parse(fields.get(name)?.as_str()?).ok()?;
+        Some(Reference { object: object.to_owned(), id, pointer: format!("/{name}") })
+    });
+    named.collect()
+}
+
+/// A value that stands already is not looked at again: its user may have left since.
+fn still_named(people: Vec<Violation>, references: &[Reference]) -> impl Iterator<Item = Violation> {
+    people.into_iter().filter(|violation| references.iter().any(|r| r.pointer == violation.pointer))
+}
+
+/// Users and teams that custom lookups name. They are rare enough for a call within the transaction, which is bounded by
+/// the call's deadline.
+async fn lookup_people(app: &App, cx: &Context, references: &[Reference]) -> Result<Vec<Violation>, Error> {
+    let lookups: Vec<Reference> =
+        references.iter().filter(|r| r.pointer.starts_with("/custom/")).cloned().collect();
+    app.people.check(cx, &lookups).await
+}
+
+fn to_itself(object: &Object, id: uuid::Uuid, references: &[Reference]) -> Vec<Violation> {
+    let own = references.iter().filter(|r| r.object == object.name && r.id == id);
+    own.map(|r| Violation::new(r.pointer.clone(), "REFERENCE_TO_ITSELF", "a record cannot refer to itself"))
+        .collect()
+}
+
+/// Only a change of a unique value can collide.
+async fn check_unique(
+    tx: &mut TenantTx,
+    cx: &Context,
+    object: &Object,
+    set: &FieldSet,
+    (before, after): (&Record, &Record),
+) -> Result<(), Error> {
+    let sides = object.sides.iter().filter(|side| side.holders.is_some());
+    let mut changed = sides.map(|side| before.fields.get(side.field) != after.fields.get(side.field));
+    if changed.any(|changed| changed)
+        || custom::uniques(set, &before.custom) != custom::uniques(set, &after.custom)
+    {
+        unique::check(tx, cx, object, set, after).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! The running service: its parts, and how they are put together.
+
+use std::sync::Arc;
+
+use auth::{Gate, Verifier};
+use db::{Db, WorkerDb};
+use events::{Relay, Wake, broadcast};
+use field_types::phone::Region;
+use host::{HostConfig, Process, ServeError};
+use ids::Clock;
+use proto::records::v1::records_service_server::RecordsServiceServer;
+use query::CursorKey;
+use rpc::fields::Fields;
+use rpc::identity::Identity;
+use tonic::service::Routes;
+
+use crate::config::Config;
+use crate::consumers::{fields_changed, permissions_changed};
+use crate::jobs::purge::Purge;
+use crate::record::definitions::Definitions;
+use crate::record::reference::People;
+
+pub use crate::record::definitions::Fetch as FetchDefinitions;
+pub use crate::record::reference::Ask as AskPeople;
+
+/// Connections of the worker role: relay, retries, purge.
+const WORKER_CONNECTIONS: u32 = 4;
+
+/// What the service is made of; tests bring their own gate and peers.
+pub struct Parts {
+    /// Admits calls.
+    pub gate: Gate,
+    /// The app role's pool.
+    pub db: Db,
+    /// Time and ids.
+    pub clock: Clock,
+    /// Signs page tokens.
+    pub cursor_key: CursorKey,
+    /// Where phone numbers without country code belong.
+    pub region: Option<Region>,
+    /// Asks for the definitions of an object.
+    pub definitions: FetchDefinitions,
+    /// Asks which users and teams do not exist.
+    pub people: AskPeople,
+    /// Wakes the relay.
+    pub wake: Wake,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+/// What operations work with.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) gate: Gate,
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) cursor_key: CursorKey,
+    pub(crate) region: Option<Region>,
+    pub(crate) definitions: Definitions,
+    pub(crate) people: People,
+    pub(crate) wake: Wake,
+}
+
+/// The RPCs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Service(pub(crate) Arc<App>);
+
+impl Service {
+    /// A service of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { gate, db, clock, cursor_key, region, definitions, people, wake } = parts;
+        let (definitions, people) = (Definitions::new(definitions), People::new(people));
+        Self(Arc::new(App { gate, db, clock, cursor_key, region, definitions, people, wake }))
+    }
+}
+
+/// Runs the role until the process stops.
+pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
+    let database = |error| ServeError::start("database", error);
+    let db = Db::new(&config.database, "records").map_err(database)?;
+    let worker = WorkerDb::new(&config.database, "records", WORKER_CONNECTIONS).map_err(database)?;
+    let channel = config.identity.connect().map_err(|e| ServeError::start("identity", e))?;
+    let identity = Identity::new(channel, None, process.clock.clone());
+    let fields = Fields::new(config.fields.connect().map_err(|e| ServeError::start("fields", e))?);
+    let gate =
+        Gate::new(Verifier::new(process.clock.clone()), identity.fetch_keys(), identity.fetch_snapshot());
+
+    let schema = db.clone();
+    process.readiness.watch("database", move || {
+        let db = schema.clone();
+        async move { db.check_schema(&crate::MIGRATIONS).await }
+    });
+    let relay = Relay::new(worker.clone(), config.broker.clone(), "records", process.clock.clone());
+    let (wake, relay_status) = (relay.wake(), relay.status());
+    process.readiness.watch_beside("relay", move || std::future::ready(relay_status.check()));
+    process.tasks.spawn("records.relay", relay.run(process.shutdown.clone()));
+
+    let service = Service::new(Parts {
+        gate,
+        db: db.clone(),
+        clock: process.clock.clone(),
+        cursor_key: config.cursor_key.clone(),
+        region: config.region,
+        definitions: fetch_definitions(fields),
+        people: ask_people(identity),
+        wake,
+    });
+    listen(&config, &process, &service, &db, &worker);
+    let purge =
+        Purge { db: db.clone(), worker, clock: process.clock.clone(), retention: config.trash_retention };
+    process.tasks.spawn("records.purge", purge.run(process.shutdown.clone()));
+
+    let served = host::grpc::serve(process, &host, Routes::new(RecordsServiceServer::new(service))).await;
+    db.close().await;
+    served
+}
+
+/// Starts what hears events.
+fn listen(config: &Config, process: &Process, service: &Service, db: &Db, worker: &WorkerDb) {
+    let fence = permissions_changed::FENCE.run(
+        db.clone(),
+        worker.clone(),
+        config.broker.clone(),
+        process.clock.clone(),
+        permissions_changed::RaiseFence,
+        process.shutdown.clone(),
+    );
+    process.tasks.spawn("records.permissions", fence);
+    let gate = service.0.gate.clone();
+    let forget = broadcast::subscribe(
+        config.broker.clone(),
+        "records.gate",
+        permissions_changed::PATTERNS,
+        move |notice| permissions_changed::forget(&gate, notice),
+        process.shutdown.clone(),
+    );
+    process.tasks.spawn("records.gate", forget);
+    let definitions = service.0.definitions.clone();
+    let forget = broadcast::subscribe(
+        config.broker.clone(),
+        "records.definitions",
+        fields_changed::PATTERNS,
+        move |notice| fields_changed::forget(&definitions, notice),
+        process.shutdown.clone(),
+    );
+    process.tasks.spawn("records.definitions", forget);
+}
+
+fn fetch_definitions(fields: Fields) -> FetchDefinitions {
+    Arc::new(move |cx, object, version| {
+        let fields = fields.clone();
+        Box::pin(async move { fields.field_set(&cx, object, version).await })
+    })
+}
+
+fn ask_people(identity: Identity) -> AskPeople {
+    Arc::new(move |cx, users, teams| {
+        let identity = identity.clone();
+        Box::pin(async move {
+            let users: Vec<ids::UserId> = users.into_iter().map(Into::into).collect();
+            let teams: Vec<ids::TeamId> = teams.into_iter().map(Into::into).collect();
+            let unknown = identity.check_references(&cx, &users, &teams).await?;
+            let users = unknown.users.into_iter().map(Into::into).collect();
+            Ok((users, unknown.teams.into_iter().map(Into::into).collect()))
+        })
+    })
+}

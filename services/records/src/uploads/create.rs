@@ -1,0 +1,66 @@
+//! `CreateUpload`: streams bytes into the blob store.
+
+use auth::Context;
+use blobs::BlobError;
+use bytes::Bytes;
+use db::TenantTx;
+use error::{Code, Error, Violation};
+use futures_util::{Stream, StreamExt, future};
+use proto::records::v1::{CreateUploadRequest, CreateUploadResponse};
+use tonic::Status;
+
+use super::store::{self, Upload};
+use crate::App;
+
+/// An upload may have this many bytes.
+const MAX_BYTES: u64 = 100 << 20;
+/// What is not told gets this type.
+const UNKNOWN_TYPE: &str = "application/octet-stream";
+
+/// Stores what comes. Nothing stays of an upload that is too large or breaks off.
+pub(crate) async fn create(
+    app: &App,
+    cx: &Context,
+    messages: impl Stream<Item = Result<CreateUploadRequest, Status>> + Unpin + Send,
+) -> Result<CreateUploadResponse, Error> {
+    cx.authorize("contact", "import")?;
+    let mut messages = messages.peekable();
+    let content_type = match std::pin::Pin::new(&mut messages).peek().await {
+        Some(Ok(first)) if !first.content_type.is_empty() => first.content_type.chars().take(200).collect(),
+        _ => UNKNOWN_TYPE.to_owned(),
+    };
+    let pieces = messages.map(|message| message.map(|m| m.data)).filter(|piece: &Result<Bytes, Status>| {
+        // An empty piece carries nothing; a store may take it for the end.
+        future::ready(piece.as_ref().map_or(true, |bytes| !bytes.is_empty()))
+    });
+    let id = app.clock.new_uuid();
+    let blob = app.blobs.put(cx.tenant.id(), id, MAX_BYTES, pieces).await.map_err(refused)?;
+    if blob.size == 0 {
+        return Err(Error::validation(vec![Violation::new("", "UPLOAD_EMPTY", "the upload has no bytes")]));
+    }
+    let upload = Upload {
+        id,
+        principal: cx.principal.id,
+        content_type,
+        size: i64::try_from(blob.size).map_err(Error::internal)?,
+        sha256: blob.sha256,
+        created_at: app.clock.now_micros(),
+    };
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    db::fence::check(&mut tx, cx).await?;
+    store::insert(&mut tx, &upload).await?;
+    tx.commit().await?;
+    Ok(CreateUploadResponse { id: upload.id.to_string(), size: upload.size, sha256: upload.sha256 })
+}
+
+fn refused(cause: BlobError) -> Error {
+    match cause {
+        BlobError::TooLarge { .. } => {
+            Error::new(Code::InvalidArgument, "BODY_TOO_LARGE", "an upload may have at most 100 MiB")
+        }
+        BlobError::Source(_) => Error::new(Code::Cancelled, "UPLOAD_BROKEN", "the upload broke off").with_source(cause),
+        BlobError::Store(_) => {
+            Error::unavailable("BLOBS_UNAVAILABLE", "the upload cannot be stored at the moment").with_source(cause)
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Bytes stored for a later import.
+
+pub(crate) mod create;
+pub(crate) mod store;

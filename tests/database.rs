@@ -1,0 +1,134 @@
+//! Migrated databases on the server that `GLOBCRM_TEST_POSTGRES_ADMIN_URL` names (a superuser's URL).
+//!
+//! The roles of services belong to the whole server, and a fleet may run on it: tests leave their passwords as they were
+//! and take the roles on from the administrator's connection (`role` as start-up option), which row-level security and
+//! privileges treat like a login of the role.
+
+use anyhow::{Context, Result, anyhow};
+use config::{Env, ExposeSecret, Seconds, SecretString};
+use db::migrate::{Administrator, LoginRole, MigrateError, Schema};
+use db::{DatabaseConfig, Migrations};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+
+const ADMIN_URL: &str = "GLOBCRM_TEST_POSTGRES_ADMIN_URL";
+
+/// A database of its own for a group of tests.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    name: &'static str,
+    admin_url: SecretString,
+}
+
+impl Database {
+    /// The database `name`, made when missing, with these schemas at their newest; what was in it stays, so tests use
+    /// fresh tenants. When a migration was changed since, the database is made anew.
+    pub(crate) async fn kept(name: &'static str, all: &[Migrations]) -> Result<Self> {
+        let database = Self { name, admin_url: admin_url()? };
+        match database.migrate(all).await {
+            Err(error) if matches!(error.downcast_ref(), Some(MigrateError::Changed { .. })) => {
+                Self::fresh(name, all).await
+            }
+            other => other.map(|()| database),
+        }
+    }
+
+    /// The database `name`, made anew, with these schemas at their newest.
+    pub(crate) async fn fresh(name: &'static str, all: &[Migrations]) -> Result<Self> {
+        let database = Self { name, admin_url: admin_url()? };
+        let mut server = connect(database.admin_url.expose_secret()).await?;
+        execute(&mut server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
+        server.close().await?;
+        database.migrate(all).await?;
+        Ok(database)
+    }
+
+    async fn migrate(&self, all: &[Migrations]) -> Result<()> {
+        // One at a time, whatever the database: preparing a role changes its password for a moment. Advisory locks belong to
+        // a database, so this one is taken in the administrator's.
+        let mut server = connect(self.admin_url.expose_secret()).await?;
+        sqlx::query("SELECT pg_advisory_lock(hashtextextended('globcrm/tests/prepare', 0))")
+            .execute(&mut server)
+            .await?;
+        let mut admin = Administrator::connect(&self.admin_url, self.name).await?;
+        let kept: Vec<(String, String)> = sqlx::query_as(
+            "SELECT rolname, rolpassword FROM pg_authid WHERE rolname LIKE 'globcrm\\_%' AND rolpassword IS NOT NULL",
+        )
+        .fetch_all(admin.conn())
+        .await
+        .with_context(|| format!("{ADMIN_URL} must be a superuser's"))?;
+        for migrations in all {
+            let role = |kind: &str| LoginRole {
+                name: format!("globcrm_{}_{kind}", migrations.schema),
+                password: SecretString::from("only-for-tests"),
+            };
+            let schema = Schema { name: migrations.schema, app: role("app"), worker: role("worker") };
+            admin.prepare(&schema).await?;
+        }
+        for (role, verifier) in kept {
+            execute(admin.conn(), format!("ALTER ROLE {role} PASSWORD '{verifier}'")).await?;
+        }
+        server.close().await?;
+        for migrations in all {
+            migrations.up(admin.conn()).await?;
+        }
+        Ok(())
+    }
+
+    /// The name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The administrator's connection.
+    pub(crate) async fn admin(&self) -> Result<PgConnection> {
+        connect(&self.url()).await
+    }
+
+    /// The administrator's URL of this database.
+    pub(crate) fn url(&self) -> String {
+        let url = self.admin_url.expose_secret();
+        let (head, query) = url.split_once('?').map_or((url, None), |(head, query)| (head, Some(query)));
+        let path = head.find("://").map_or(0, |at| at + 3);
+        let server = head[path..].find('/').map_or(head, |slash| &head[..path + slash]);
+        format!("{server}/{}?{}", self.name, query.unwrap_or_default())
+    }
+
+    /// What a service is told, with the rights of its roles.
+    pub(crate) fn config(&self, service: &str) -> DatabaseConfig {
+        let url = |kind: &str| {
+            SecretString::from(
+                format!("{}&options[role]=globcrm_{service}_{kind}", self.url()).replace("?&", "?"),
+            )
+        };
+        DatabaseConfig {
+            url: url("app"),
+            worker_url: url("worker"),
+            max_connections: 8,
+            acquire: Seconds(std::time::Duration::from_secs(20)),
+            statement_timeout: Seconds(std::time::Duration::from_secs(20)),
+        }
+    }
+}
+
+fn admin_url() -> Result<SecretString> {
+    let env = Env::process();
+    let url =
+        env.get(ADMIN_URL).ok_or_else(|| anyhow!("{ADMIN_URL} is not set: this test needs PostgreSQL"))?;
+    Ok(SecretString::from(url))
+}
+
+async fn connect(url: &str) -> Result<PgConnection> {
+    let options: sqlx::postgres::PgConnectOptions = url.parse()?;
+    options
+        .application_name("globcrm-tests")
+        .connect()
+        .await
+        .with_context(|| format!("connecting by {ADMIN_URL}"))
+}
+
+/// Runs text of a test's own constants.
+#[allow(clippy::disallowed_methods, reason = "tests name roles and databases from constants of their own")]
+pub(crate) async fn execute(conn: &mut PgConnection, text: impl Into<String>) -> Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(text.into())).execute(conn).await?;
+    Ok(())
+}

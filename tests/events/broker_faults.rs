@@ -1,0 +1,95 @@
+//! A broker of the test's own, killed and paused under load.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use ids::Clock;
+use testkit::backing::{Backing, Control, Service, Source};
+use testkit::{Progress, Purpose, Workspace};
+
+use super::consuming::started;
+use super::world::{Ledger, World, until};
+
+/// Runs a fault, which blocks, beside the writer.
+async fn fault(backing: &Arc<Backing>, act: fn(&Control<'_>) -> Result<()>) -> Result<()> {
+    let backing = Arc::clone(backing);
+    tokio::task::spawn_blocking(move || act(&backing.rabbitmq())).await?
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effect() -> Result<()> {
+    // [F5, F7]
+    let here = Workspace::here()?;
+    let root = here.target().join(format!("tmp/events-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("deploy/rabbitmq"))?;
+    let definitions = "deploy/rabbitmq/definitions.json";
+    std::fs::copy(here.root().join(definitions), root.join(definitions))?;
+    let workspace = Workspace::at(&root)?;
+    let start = {
+        let workspace = workspace.clone();
+        move || Backing::start(&workspace, Purpose::Test, &Progress::silent())
+    };
+    let backing = Arc::new(tokio::task::spawn_blocking(start).await??);
+    if backing.source(Service::Rabbitmq) == Some(Source::Environment) {
+        bail!("this test kills its broker and must not kill the one that the environment names");
+    }
+    let mut world = World::on("globcrm_events_broker", Clock::system(), backing.amqp_url()).await?;
+    // Silence is noticed after two of them.
+    world.amqp.heartbeat = 2;
+    let running = started(&world, "events_it.broker", Ledger).await?;
+
+    let stop = tokio_util::sync::CancellationToken::new();
+    let writer = async {
+        let mut all = Vec::new();
+        let mut slowest = Duration::ZERO;
+        let records: Vec<_> = (0..20).map(|_| world.clock.new_uuid()).collect();
+        for version in 1.. {
+            for record in &records {
+                let begun = Instant::now();
+                all.extend(world.write(vec![world.event(*record, version)]).await?);
+                slowest = slowest.max(begun.elapsed());
+            }
+            if stop.is_cancelled() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::Ok((all, slowest))
+    };
+    let applied = async || world.number("SELECT count(*) FROM events_it.ledger").await;
+    let faults = async {
+        fault(&backing, |broker| broker.kill9()).await?;
+        fault(&backing, |broker| broker.start_again()).await?;
+        let (back, before) = (Instant::now(), applied().await?);
+        until("events flow after kill -9", async || Ok(applied().await? > before)).await?;
+        let recovery = back.elapsed();
+        fault(&backing, |broker| broker.pause()).await?;
+        // Longer than the heartbeats allow: the half-open connections must be given up.
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        fault(&backing, |broker| broker.resume()).await?;
+        let (back, before) = (Instant::now(), applied().await?);
+        until("events flow after the pause", async || Ok(applied().await? > before)).await?;
+        stop.cancel();
+        anyhow::Ok((recovery, back.elapsed()))
+    };
+    let ((all, slowest), (after_kill, after_pause)) = tokio::try_join!(writer, faults)?;
+    assert!(after_kill < Duration::from_secs(15), "{after_kill:?}");
+    assert!(after_pause < Duration::from_secs(15), "{after_pause:?}");
+    assert!(slowest < Duration::from_secs(1), "a write waited for the broker: {slowest:?}");
+
+    world.await_applied(&all.iter().collect::<Vec<_>>()).await?;
+    assert_eq!(world.number("SELECT count(*) - count(DISTINCT event_id) FROM events_it.ledger").await?, 0);
+    let disorder = "SELECT count(*) FROM (SELECT version - lag(version, 1, 0::bigint)
+                    OVER (PARTITION BY record_id ORDER BY n) AS step FROM events_it.ledger) AS s WHERE step <> 1";
+    assert_eq!(world.number(disorder).await?, 0);
+    running.stop().await?;
+    drop(world);
+    let backing = Arc::into_inner(backing).context("still in use")?;
+    tokio::task::spawn_blocking(move || {
+        backing.stop_started()?;
+        Backing::wipe(&workspace, Purpose::Test, &Progress::silent())?;
+        anyhow::Ok(std::fs::remove_dir_all(root)?)
+    })
+    .await?
+}

@@ -1,0 +1,3 @@
+//! Killed, paused and cut-off processes.
+
+mod backing;

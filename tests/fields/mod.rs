@@ -1,0 +1,8 @@
+//! The fields service against PostgreSQL, through its RPCs: token, gate, operation, row-level security.
+
+mod isolation;
+mod life;
+mod limits;
+mod serve;
+mod world;
+mod writes;

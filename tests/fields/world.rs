@@ -1,0 +1,288 @@
+//! A fields service with its database, and tenants with callers whose permissions the test decides.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use auth::{Gate, PrincipalKind, Signer, VerifiedTenant, Verifier};
+use base64::Engine;
+use config::{ExposeSecret, SecretString};
+use db::{Db, TenantTx};
+use fields::Service;
+use ids::{Clock, TenantId};
+use proto::fields::v1 as pb;
+use proto::fields::v1::fields_service_server::FieldsService;
+use proto::identity::v1 as identity;
+use sqlx::PgConnection;
+use tokio::sync::OnceCell;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::database::Database;
+
+type Snapshots = Arc<Mutex<HashMap<Uuid, identity::PermissionSnapshot>>>;
+
+/// One service; each test has its own, all on one database.
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) service: Service,
+    pub(super) db: Db,
+    database: Database,
+    clock: Clock,
+    signer: Arc<Signer>,
+    snapshots: Snapshots,
+}
+
+/// Somebody in a tenant.
+#[derive(Clone)]
+pub(super) struct Caller {
+    service: Service,
+    pub(super) tenant: TenantId,
+    pub(super) id: Uuid,
+    token: String,
+}
+
+async fn database() -> Result<Database> {
+    static DATABASE: OnceCell<Database> = OnceCell::const_new();
+    let made = || Database::kept("globcrm_test_fields", &[fields::MIGRATIONS]);
+    Ok(DATABASE.get_or_try_init(made).await?.clone())
+}
+
+impl World {
+    pub(super) async fn new() -> Result<Self> {
+        let database = database().await?;
+        let clock = Clock::system();
+        let db = Db::new(&database.config("fields"), "fields")?;
+        let signer = Arc::new(Signer::from_pem(&signing_key(&clock), clock.clone())?);
+        let verifier = Verifier::new(clock.clone());
+        let jwk = signer.jwk();
+        verifier.set_keys(std::slice::from_ref(&jwk));
+        let snapshots = Snapshots::default();
+        let (reader, known) = (verifier.clone(), snapshots.clone());
+        let gate = Gate::new(
+            verifier,
+            Arc::new(move || {
+                let keys = vec![jwk.clone()];
+                Box::pin(async move { Ok(keys) })
+            }),
+            Arc::new(move |token: SecretString, _| {
+                let claims = reader.verify(token.expose_secret()).unwrap();
+                let snapshot = known.lock().unwrap().get(&claims.sub).cloned().unwrap();
+                let version = snapshot.version;
+                let answer =
+                    identity::GetSnapshotResponse { snapshot: Some(snapshot), version, ..Default::default() };
+                Box::pin(async move { Ok(answer) })
+            }),
+        );
+        let service = Service::new(gate, db.clone(), clock.clone());
+        Ok(Self { service, db, database, clock, signer, snapshots })
+    }
+
+    /// Somebody who may do everything in a tenant of their own.
+    pub(super) fn admin(&self) -> Result<Caller> {
+        self.caller(TenantId::from(self.clock.new_uuid()), &["*"], identity::Scope::All, &[])
+    }
+
+    /// Somebody in `tenant` with these actions on `field`, from whom these fields of contacts are hidden.
+    pub(super) fn caller(
+        &self,
+        tenant: TenantId,
+        actions: &[&str],
+        scope: identity::Scope,
+        hidden: &[&str],
+    ) -> Result<Caller> {
+        let id = self.clock.new_uuid();
+        let snapshot = identity::PermissionSnapshot {
+            version: 5,
+            owner_id: id.to_string(),
+            objects: vec![identity::SnapshotObject {
+                object: "field".to_owned(),
+                actions: actions
+                    .iter()
+                    .map(|action| identity::SnapshotAction {
+                        action: (*action).to_owned(),
+                        scopes: vec![scope.into()],
+                    })
+                    .collect(),
+            }],
+            field_rules: hidden
+                .iter()
+                .map(|field| identity::FieldRule {
+                    object: "contact".to_owned(),
+                    field: (*field).to_owned(),
+                    access: identity::FieldAccess::None.into(),
+                })
+                .collect(),
+            ..Default::default()
+        };
+        self.snapshots.lock().unwrap().insert(id, snapshot);
+        let token = self.signer.sign(tenant, PrincipalKind::User, id, None, None)?;
+        Ok(Caller { service: self.service.clone(), tenant, id, token })
+    }
+
+    /// A transaction in a tenant.
+    pub(super) async fn tx(&self, tenant: TenantId) -> Result<TenantTx> {
+        Ok(TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?)
+    }
+
+    /// The administrator, who sees all rows.
+    pub(super) async fn sql(&self) -> Result<PgConnection> {
+        self.database.admin().await
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+impl Caller {
+    /// The value of the header `authorization`.
+    pub(super) fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    /// A request of this caller.
+    pub(super) fn request<T>(&self, body: T) -> Request<T> {
+        let mut request = Request::new(body);
+        request.metadata_mut().insert("authorization", self.bearer().parse().unwrap());
+        request
+    }
+
+    pub(super) async fn create_as(
+        &self,
+        object: &str,
+        field: pb::Field,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Response<pb::CreateFieldResponse>, Status> {
+        let mut request =
+            self.request(pb::CreateFieldRequest { object: object.to_owned(), field: Some(field) });
+        for (name, value) in headers {
+            request.metadata_mut().insert(*name, value.parse().unwrap());
+        }
+        self.service.create_field(request).await
+    }
+
+    pub(super) async fn create(&self, field: pb::Field) -> Result<pb::Field, Refusal> {
+        let answer = self.create_as("contact", field, &[]).await.map_err(Refusal::from)?;
+        Ok(answer.into_inner().field.unwrap())
+    }
+
+    pub(super) async fn get(&self, object: &str, id: &str) -> Result<pb::Field, Status> {
+        let request = pb::GetFieldRequest { object: object.to_owned(), id: id.to_owned() };
+        Ok(self.service.get_field(self.request(request)).await?.into_inner().field.unwrap())
+    }
+
+    pub(super) async fn list(
+        &self,
+        size: Option<i32>,
+        token: &str,
+    ) -> Result<(Vec<String>, String), Refusal> {
+        let request = pb::ListFieldsRequest {
+            object: "contact".to_owned(),
+            page_size: size,
+            page_token: token.to_owned(),
+        };
+        let page = self.service.list_fields(self.request(request)).await.map_err(Refusal::from)?.into_inner();
+        Ok((page.fields.into_iter().map(|field| field.key).collect(), page.next_page_token))
+    }
+
+    /// Changes the members in `paths`, under the condition `if_match`.
+    pub(super) async fn update(
+        &self,
+        id: &str,
+        field: pb::Field,
+        paths: &[&str],
+        if_match: Option<&str>,
+    ) -> Result<pb::Field, Refusal> {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        let mut request = self.request(pb::UpdateFieldRequest {
+            object: "contact".to_owned(),
+            id: id.to_owned(),
+            field: Some(field),
+            update_mask: Some(prost_types::FieldMask { paths }),
+        });
+        if let Some(condition) = if_match {
+            request.metadata_mut().insert("if-match", condition.parse().unwrap());
+        }
+        let answer = self.service.update_field(request).await.map_err(Refusal::from)?;
+        Ok(answer.into_inner().field.unwrap())
+    }
+
+    pub(super) async fn deprecate(&self, id: &str) -> Result<pb::Field, Refusal> {
+        let request = pb::DeprecateFieldRequest { object: "contact".to_owned(), id: id.to_owned() };
+        let answer = self.service.deprecate_field(self.request(request)).await.map_err(Refusal::from)?;
+        Ok(answer.into_inner().field.unwrap())
+    }
+
+    pub(super) async fn archive(&self, id: &str) -> Result<pb::Field, Refusal> {
+        let request = pb::ArchiveFieldRequest { object: "contact".to_owned(), id: id.to_owned() };
+        let answer = self.service.archive_field(self.request(request)).await.map_err(Refusal::from)?;
+        Ok(answer.into_inner().field.unwrap())
+    }
+
+    pub(super) async fn restore(&self, id: &str) -> Result<pb::Field, Refusal> {
+        let request = pb::RestoreFieldRequest { object: "contact".to_owned(), id: id.to_owned() };
+        let answer = self.service.restore_field(self.request(request)).await.map_err(Refusal::from)?;
+        Ok(answer.into_inner().field.unwrap())
+    }
+
+    pub(super) async fn field_set(&self, if_version: i64) -> Result<pb::GetFieldSetResponse, Refusal> {
+        let request = pb::GetFieldSetRequest { object: "contact".to_owned(), if_version };
+        Ok(self.service.get_field_set(self.request(request)).await.map_err(Refusal::from)?.into_inner())
+    }
+
+    pub(super) async fn limits(&self) -> Result<HashMap<String, (i64, i64)>, Refusal> {
+        let answer =
+            self.service.get_limits(self.request(pb::GetLimitsRequest {})).await.map_err(Refusal::from)?;
+        let limits = answer.into_inner().limits.into_iter();
+        Ok(limits
+            .map(|limit| (format!("{}.{}", limit.object, limit.name), (limit.used, limit.max)))
+            .collect())
+    }
+}
+
+/// What a caller learns of a refusal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) http: u16,
+    pub(super) reason: String,
+}
+
+impl std::error::Error for Refusal {}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.http, self.reason)
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        let error = error::Error::from(status);
+        Self { http: error.code().http(error.reason()), reason: error.reason().to_owned() }
+    }
+}
+
+pub(super) fn refusal(http: u16, reason: &str) -> Refusal {
+    Refusal { http, reason: reason.to_owned() }
+}
+
+/// A field as a caller sends it.
+pub(super) fn field(key: &str, kind: pb::FieldType) -> pb::Field {
+    pb::Field { key: key.to_owned(), label: key.to_owned(), r#type: kind.into(), ..Default::default() }
+}
+
+pub(super) fn indexed(key: &str, kind: pb::FieldType) -> pb::Field {
+    pb::Field { indexed: true, ..field(key, kind) }
+}
+
+/// A throw-away Ed25519 key as PKCS#8 (RFC 8410).
+fn signing_key(clock: &Clock) -> String {
+    let mut der =
+        vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+    der.extend(clock.new_uuid().as_bytes());
+    der.extend(clock.new_uuid().as_bytes());
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let label = "PRIVATE KEY";
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+}

@@ -1,0 +1,6 @@
+//! The isolation matrix: every RPC of every service, by the caller's own id, another tenant's, a random one, without
+//! permission and without credentials. What is foreign must answer the same bytes as what does not exist.
+
+mod internal;
+mod matrix;
+mod targets;

@@ -1,0 +1,119 @@
+//! The fleet that the suites share, and organisations on it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+use testkit::backing::Backing;
+use testkit::fleet::{Environments, Fleet, Launch, Places, Ports, Role, environments, run_once};
+use testkit::{Progress, Purpose, Workspace};
+use tokio::sync::OnceCell;
+
+use crate::client::Client;
+
+/// The password of every user made by tests.
+pub const PASSWORD: &str = "correct-horse-battery-staple";
+
+/// Backing services and the fleet as separate processes.
+pub struct Stage {
+    pub backing: Backing,
+    pub fleet: Fleet,
+    pub environments: Environments,
+    pub ports: Ports,
+    /// Without credentials.
+    pub anonymous: Client,
+}
+
+/// An organisation with its administrator.
+#[derive(Clone)]
+pub struct Tenant {
+    pub id: String,
+    pub slug: String,
+    pub admin: Client,
+    pub admin_id: String,
+    pub access_token: String,
+    pub refresh_token: String,
+}
+
+/// A user of an organisation.
+#[derive(Clone)]
+pub struct Member {
+    pub id: String,
+    pub email: String,
+    pub client: Client,
+}
+
+static SHARED: OnceCell<Stage> = OnceCell::const_new();
+static NAMES: AtomicU32 = AtomicU32::new(0);
+
+impl Stage {
+    /// The fleet that tests which kill nothing share.
+    pub async fn shared() -> &'static Stage {
+        SHARED.get_or_init(|| async { tokio::task::spawn_blocking(Self::start).await.expect("the stage") }).await
+    }
+
+    /// A fleet of the caller's own.
+    pub fn start() -> Stage {
+        Self::try_start().unwrap_or_else(|e| panic!("the fleet did not start: {e:#}"))
+    }
+
+    fn try_start() -> anyhow::Result<Stage> {
+        let progress = Progress::silent();
+        let workspace = Workspace::here()?;
+        let backing = Backing::start(&workspace, Purpose::Test, &progress)?;
+        let program = std::env::var_os("GLOBCRM_TEST_BINARY")
+            .map_or_else(|| workspace.target().join("debug/globcrm"), std::path::PathBuf::from);
+        let ports = Ports::fresh()?;
+        let places = Places::beside(&backing, ports.clone())?;
+        let mut environments = environments(&backing, &places)?;
+        // The suites are one client address that signs up and logs in all the time; the limit has tests of its own.
+        if let Some(gateway) = environments.roles.get_mut(&Role::Gateway) {
+            gateway.insert("GLOBCRM_GATEWAY_RATE_ANONYMOUS_PER_MINUTE".to_owned(), "100000".to_owned());
+        }
+        run_once(&program, "migrate", &environments.migrate, &progress)?;
+        let logs = workspace.state_dir(Purpose::Test).join(format!("logs-{}", ports.public));
+        let lifetime = testkit::backing::Lifetime::Parent;
+        let launch = Launch { program, arguments: Vec::new(), logs, lifetime };
+        let fleet = Fleet::start(launch, &environments, &progress)?;
+        let anonymous = Client::new(fleet.gateway_url());
+        Ok(Stage { backing, fleet, environments, ports, anonymous })
+    }
+
+    /// Signs up a new organisation; its slug begins with `name`.
+    pub async fn tenant(&self, name: &str) -> Tenant {
+        let n = NAMES.fetch_add(1, Ordering::Relaxed);
+        let slug = format!("{name}-{}-{n}", std::process::id());
+        let body = json!({
+            "organization": format!("{name} Ltd"), "slug": slug, "email": format!("admin@{slug}.test"),
+            "password": PASSWORD, "display_name": "Ada Admin",
+        });
+        let answer = self.anonymous.post("/api/v1/signup", body).await.expect(201);
+        Tenant {
+            id: text(&answer["tenant"]["id"]),
+            slug,
+            admin: self.anonymous.with_token(&text(&answer["access_token"])),
+            admin_id: text(&answer["user"]["id"]),
+            access_token: text(&answer["access_token"]),
+            refresh_token: text(&answer["refresh_token"]),
+        }
+    }
+
+    /// Invites a user with a role made for the purpose, and accepts.
+    pub async fn member(&self, tenant: &Tenant, name: &str, permissions: Value, fields: Value) -> Member {
+        let n = NAMES.fetch_add(1, Ordering::Relaxed);
+        let body = json!({"name": format!("{name} {n}"), "permissions": permissions, "fields": fields});
+        let role = tenant.admin.post("/api/v1/roles", body).await.expect(201);
+        let email = format!("{name}{n}@{}.test", tenant.slug);
+        let body = json!({"email": email, "display_name": name, "role_ids": [role["id"]]});
+        let user = tenant.admin.post("/api/v1/users", body).await.expect(201);
+        let body = json!({"token": user["invitation_token"], "password": PASSWORD, "display_name": name});
+        let session = self.anonymous.post("/api/v1/invitations:accept", body).await.expect(200);
+        let client = self.anonymous.with_token(&text(&session["access_token"]));
+        Member { id: text(&user["id"]), email, client }
+    }
+}
+
+/// A JSON text that must be there.
+#[track_caller]
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
