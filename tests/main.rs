@@ -1,14 +1,15 @@
-//! One test binary: journey, isolation, permissions, faults, golden, api.
+//! One test binary: a module a suite.
 
-#[cfg(test)]
-mod faults;
-#[cfg(test)]
-mod query;
-#[cfg(test)]
+#![cfg(test)]
+
+mod client;
+mod stage;
+
 mod catalog;
-#[cfg(test)]
 mod database;
-#[cfg(test)]
-mod fields;
-#[cfg(test)]
 mod events;
+mod faults;
+mod fields;
+mod isolation;
+mod journey;
+mod query;

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use testkit::Progress;
 
 use crate::cargo::{cargo, run as run_command};
-use crate::proto;
+use crate::{docs, proto};
 
 /// The longest source file, in lines.
 const LINES: usize = 800;
@@ -17,7 +17,7 @@ type Step = fn(&Progress) -> Result<()>;
 
 /// Runs every step, also after one has failed: one run shows all there is to mend.
 pub(crate) fn run(progress: &Progress) -> Result<()> {
-    let steps: [(&str, Step); 6] = [
+    let steps: [(&str, Step); 7] = [
         ("format", |progress| run_command(cargo(&["fmt", "--all", "--check"]), progress)),
         ("sizes", |_| sizes(&crate::root())),
         ("generated files", |_| proto::run(true)),
@@ -26,6 +26,7 @@ pub(crate) fn run(progress: &Progress) -> Result<()> {
             let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
             run_command(cargo(&lints), progress)
         }),
+        ("generated documents", |progress| docs::run(true, progress)),
         ("documentation", |progress| {
             let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
             command.env("RUSTDOCFLAGS", "-D warnings");

@@ -6,6 +6,7 @@ mod arrows;
 mod bench;
 mod cargo;
 mod check;
+mod docs;
 mod interrupt;
 mod proto;
 mod suites;
@@ -40,6 +41,12 @@ enum Command {
     },
     /// Formatting, lints, documentation, dependencies, generated files, file sizes
     Check,
+    /// Regenerate docs/configuration.md and docs/openapi.json
+    Docs {
+        /// Change nothing; fail when the checked-in documents differ
+        #[arg(long)]
+        check: bool,
+    },
     /// Regenerate libs/proto from proto/
     Proto {
         /// Change nothing; fail when the checked-in code differs
@@ -61,6 +68,7 @@ fn run(command: Command, progress: &Progress) -> anyhow::Result<()> {
         Command::Test(options) => suites::run(&options, progress),
         Command::Bench { bench } => bench::run(&bench, progress),
         Command::Check => check::run(progress),
+        Command::Docs { check } => docs::run(check, progress),
         Command::Proto { check } => proto::run(check),
     }
 }

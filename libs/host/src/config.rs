@@ -41,12 +41,18 @@ pub struct HostConfig {
 
 impl Section for LifeConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let admin_listen =
-            r.with_default("ADMIN_LISTEN", "0.0.0.0:9090", "Where /livez, /healthz, /readyz and /metrics are served");
+        let admin_listen = r.with_default(
+            "ADMIN_LISTEN",
+            "0.0.0.0:9090",
+            "Where /livez, /healthz, /readyz and /metrics are served",
+        );
         let log: Option<String> = r.with_default("LOG", "info", "What is logged: a list of target=level");
-        let log_format: Option<String> = r.with_default("LOG_FORMAT", "json", "How it is logged: json or text");
-        let otlp_endpoint: Option<Option<String>> =
-            r.optional("OTLP_ENDPOINT", "Where traces and metrics are sent by OTLP over gRPC, like http://collector:4317");
+        let log_format: Option<String> =
+            r.with_default("LOG_FORMAT", "json", "How it is logged: json or text");
+        let otlp_endpoint: Option<Option<String>> = r.optional(
+            "OTLP_ENDPOINT",
+            "Where traces and metrics are sent by OTLP over gRPC, like http://collector:4317",
+        );
         let shutdown_grace: Option<Seconds> =
             r.with_default("SHUTDOWN_GRACE", "25", "How long a stopping process waits for work in flight");
         if let Some(Err(_)) = log.as_ref().map(|l| EnvFilter::builder().parse(l)) {

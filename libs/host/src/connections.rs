@@ -120,7 +120,8 @@ async fn connection(
         router.clone().oneshot(request)
     });
     let builder = builder(limits);
-    let conn = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+    let conn =
+        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut conn = std::pin::pin!(conn);
     let accepted = Instant::now();
     let first_request = accepted + limits.header_timeout;

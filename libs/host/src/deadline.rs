@@ -59,7 +59,9 @@ mod tests {
             headers.insert("grpc-timeout", text.parse().unwrap());
             read_grpc_timeout(&headers)
         };
-        for (text, millis) in [("1S", 1000), ("250m", 250), ("2000u", 2), ("99999999n", 99), ("1H", 3_600_000)] {
+        for (text, millis) in
+            [("1S", 1000), ("250m", 250), ("2000u", 2), ("99999999n", 99), ("1H", 3_600_000)]
+        {
             assert_eq!(read(text).unwrap().as_millis(), millis, "{text}");
         }
         for bad in ["", "S", "1", "1x", "-1S", "123456789S", "1 S", "é"] {

@@ -41,7 +41,8 @@ pub async fn serve_on(
     if let Ok(address) = listener.local_addr() {
         tracing::info!(service = process.name(), %address, "serving HTTP");
     }
-    connections::serve(listener, router, LIMITS, &process.shutdown, process.hard(), config.shutdown_grace).await
+    connections::serve(listener, router, LIMITS, &process.shutdown, process.hard(), config.shutdown_grace)
+        .await
 }
 
 #[cfg(test)]
@@ -72,8 +73,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let own = process.clone();
-        let served =
-            process.tasks.spawn("test.http", async move { serve_on(own, &config(grace), listener, router).await });
+        let served = process
+            .tasks
+            .spawn("test.http", async move { serve_on(own, &config(grace), listener, router).await });
         (process, address, served)
     }
 

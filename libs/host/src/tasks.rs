@@ -127,7 +127,11 @@ impl Tasks {
 }
 
 /// The output, the panic's text, or `None` when `hard` came first.
-async fn cut_at<F: Future>(hard: &CancellationToken, name: &'static str, future: F) -> Option<Result<F::Output, String>> {
+async fn cut_at<F: Future>(
+    hard: &CancellationToken,
+    name: &'static str,
+    future: F,
+) -> Option<Result<F::Output, String>> {
     tokio::select! {
         result = AssertUnwindSafe(future).catch_unwind() => Some(result.map_err(|p| panic_text(p.as_ref()))),
         () = hard.cancelled() => {

@@ -35,7 +35,8 @@ impl Injector for Out<'_> {
 
 /// Makes `span`, which nobody has entered yet, a child of the trace in the headers of an incoming call.
 pub fn continue_from(span: &Span, headers: &HeaderMap) {
-    let parent = TraceContextPropagator::new().extract_with_context(&opentelemetry::Context::new(), &In(headers));
+    let parent =
+        TraceContextPropagator::new().extract_with_context(&opentelemetry::Context::new(), &In(headers));
     // Fails only where no trace layer is installed, as in most tests; there is then nothing to continue.
     drop(span.set_parent(parent));
 }

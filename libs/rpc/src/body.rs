@@ -27,12 +27,18 @@ impl<H: Unpin> HttpBody for Bounded<H> {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         if let ready @ Poll::Ready(_) = Pin::new(&mut this.body).poll_frame(cx) {
             return ready;
         }
-        this.end.as_mut().poll(cx).map(|()| Some(Err(Status::deadline_exceeded("the peer did not answer in time"))))
+        this.end
+            .as_mut()
+            .poll(cx)
+            .map(|()| Some(Err(Status::deadline_exceeded("the peer did not answer in time"))))
     }
 
     fn is_end_stream(&self) -> bool {

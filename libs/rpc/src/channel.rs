@@ -80,7 +80,10 @@ impl Channel {
 /// `http://host:port`, nothing more.
 pub(crate) fn is_peer_url(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|u| {
-        u.scheme_str() == Some("http") && u.port_u16().is_some() && matches!(u.path(), "" | "/") && u.query().is_none()
+        u.scheme_str() == Some("http")
+            && u.port_u16().is_some()
+            && matches!(u.path(), "" | "/")
+            && u.query().is_none()
     })
 }
 
@@ -116,6 +119,10 @@ impl Peer {
             rpc.retries = Empty,
             peer.service = self.name,
         );
+        if Span::current().is_none() {
+            // Made outside any span: the trace that the caller passes on is all there is to continue.
+            trace::continue_from(&span, request.headers());
+        }
         let result = self.tries(request, &path, &span).instrument(span.clone()).await;
         let code = match &result {
             Ok(response) => Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code()),
@@ -222,7 +229,11 @@ fn time_allowed<B>(request: &Request<B>) -> Result<Duration, Status> {
         Some(left) => own.min(left.saturating_sub(MARGIN)),
         None => own,
     };
-    if allowed.is_zero() { Err(Status::deadline_exceeded("no time is left for this call")) } else { Ok(allowed) }
+    if allowed.is_zero() {
+        Err(Status::deadline_exceeded("no time is left for this call"))
+    } else {
+        Ok(allowed)
+    }
 }
 
 fn too_late(peer: &str) -> Status {

@@ -26,7 +26,7 @@ macro_rules! peer {
         }
 
         impl $name {
-            /// A channel to it; connects when first used.
+            /// A channel to it; connects in the background.
             pub fn connect(&self) -> Result<Channel, ConnectError> {
                 connect(&self.url, $peer)
             }

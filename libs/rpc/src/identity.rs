@@ -105,8 +105,16 @@ impl Identity {
         cx.forward(request.metadata_mut())?;
         let answer = self.client.clone().check_references(request).await?.into_inner();
         Ok(Unknown {
-            users: users.iter().copied().filter(|u| answer.unknown_user_ids.contains(&u.to_string())).collect(),
-            teams: teams.iter().copied().filter(|t| answer.unknown_team_ids.contains(&t.to_string())).collect(),
+            users: users
+                .iter()
+                .copied()
+                .filter(|u| answer.unknown_user_ids.contains(&u.to_string()))
+                .collect(),
+            teams: teams
+                .iter()
+                .copied()
+                .filter(|t| answer.unknown_team_ids.contains(&t.to_string()))
+                .collect(),
         })
     }
 
@@ -134,7 +142,8 @@ impl Identity {
     pub async fn exchange_api_key(&self, api_key: SecretString) -> Result<SecretString, Error> {
         let digest: [u8; 32] = Sha256::digest(api_key.expose_secret().as_bytes()).into();
         let fetch = async {
-            let mut request = Request::new(pb::ExchangeApiKeyRequest { api_key: api_key.expose_secret().to_owned() });
+            let mut request =
+                Request::new(pb::ExchangeApiKeyRequest { api_key: api_key.expose_secret().to_owned() });
             request.extensions_mut().insert(Idempotent);
             let answer = self.client.clone().exchange_api_key(request).await?.into_inner();
             let token = ApiKeyToken {

@@ -13,6 +13,5 @@ mod tokens;
 pub use crate::channel::{Channel, ConnectError, DEFAULT_DEADLINE, Idempotent, connect};
 pub use crate::config::{FieldsPeer, IdentityPeer, RecordsPeer, ServiceSecret};
 
-
 #[cfg(test)]
 mod tests;

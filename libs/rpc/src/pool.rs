@@ -29,7 +29,8 @@ const LOOKUP_PAUSE: Duration = Duration::from_millis(100);
 const MAX_INSTANCES: usize = 64;
 
 /// Looks the addresses up.
-pub(crate) type Lookup = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync>;
+pub(crate) type Lookup =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync>;
 
 /// All instances of a peer. Its tasks end with it.
 #[derive(Debug)]
@@ -114,7 +115,8 @@ impl Pool {
     /// What became of a call; decides whether the instance is chosen again soon.
     pub(crate) fn note(&self, lease: &Lease, outcome: Outcome) {
         let instances = self.shared.instances();
-        let others = instances.iter().filter(|i| i.is_up() && i.address() != lease.instance().address()).count();
+        let others =
+            instances.iter().filter(|i| i.is_up() && i.address() != lease.instance().address()).count();
         // When half of them fail it is the load or the database, and the rest would only be crushed.
         lease.instance().note(outcome, others * 2 >= instances.len());
         if outcome == Outcome::Unreachable {

@@ -42,9 +42,9 @@ pub(crate) fn pause(number: u32) -> Duration {
 /// Methods that change nothing by their name.
 pub(crate) fn is_read(path: &str) -> bool {
     let method = path.rsplit('/').next().unwrap_or_default();
-    ["Get", "List", "Check"]
-        .iter()
-        .any(|verb| method.strip_prefix(verb).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase())))
+    ["Get", "List", "Check"].iter().any(|verb| {
+        method.strip_prefix(verb).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
+    })
 }
 
 #[cfg(test)]
@@ -72,7 +72,9 @@ mod tests {
         for read in ["/p.S/GetContact", "/p.S/ListContacts", "/p.S/CheckReferences"] {
             assert!(is_read(read), "{read}");
         }
-        for write in ["/p.S/CreateContact", "/p.S/Getaway", "/p.S/Get", "/p.S/UpdateContact", "", "/Get/Login"] {
+        for write in
+            ["/p.S/CreateContact", "/p.S/Getaway", "/p.S/Get", "/p.S/UpdateContact", "", "/Get/Login"]
+        {
             assert!(!is_read(write), "{write}");
         }
     }

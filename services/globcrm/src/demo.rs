@@ -114,6 +114,9 @@ const LAST: [&str; 12] = [
 ];
 const TITLES: [&str; 6] = ["CTO", "Head of Sales", "Buyer", "Managing Director", "IT Manager", "CFO"];
 const TIERS: [&str; 3] = ["gold", "silver", "bronze"];
+const INDUSTRIES: [&str; 4] = ["software", "energy", "food", "finance"];
+const STAGES: [&str; 3] = ["lead", "qualified", "customer"];
+const TAGS: [&str; 3] = ["vip", "newsletter", "partner"];
 const COMPANIES: [&str; 8] = [
     "Northwind", "Contour Labs", "Blue Harbour", "Fjord Energy", "Alpine Foods", "Meridian Bank", "Papaya Games", "Solaris",
 ];
@@ -123,8 +126,8 @@ async fn records(api: &Api, slug: &str, rep: &str) -> anyhow::Result<usize> {
     for (i, name) in COMPANIES.iter().enumerate() {
         let domain = format!("{}.example", name.to_lowercase().replace(' ', "-"));
         let body = json!({
-            "name": name, "domains": [domain], "industry": ["software", "energy", "food", "finance"][i % 4],
-            "employee_count": 20 * (i + 1) * (i + 1), "annual_revenue": {"amount_minor": 1_000_000_00_u64 * (i as u64 + 1), "currency": "EUR"},
+            "name": name, "domains": [domain], "industry": INDUSTRIES[i % INDUSTRIES.len()],
+            "employee_count": 20 * (i + 1) * (i + 1), "annual_revenue": {"amount_minor": 100_000_000_u64 * (i as u64 + 1), "currency": "EUR"},
         });
         companies.push(api.create("/api/v1/companies", &body).await?["id"].clone());
     }
@@ -142,7 +145,7 @@ async fn records(api: &Api, slug: &str, rep: &str) -> anyhow::Result<usize> {
             let mut body = json!({
                 "first_name": first, "last_name": last, "job_title": TITLES[n % 6],
                 "emails": [{"address": format!("contact{n}@{slug}.example"), "kind": "work", "is_primary": true}],
-                "lifecycle": ["lead", "qualified", "customer"][n % 3], "tags": [["vip", "newsletter", "partner"][n % 3]],
+                "lifecycle": STAGES[n % 3], "tags": [TAGS[n % 3]],
                 "custom": custom,
             });
             if n % 5 == 0 {

@@ -1,5 +1,6 @@
 //! The settings of the role.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use db::DatabaseConfig;
 use events::AmqpConfig;
 use field_types::phone::Region;
 use query::CursorKey;
-use rpc::{FieldsPeer, IdentityPeer};
+use rpc::{FieldsPeer, IdentityPeer, ServiceSecret};
 use secrecy::SecretString;
 
 /// The settings of `GLOBCRM_RECORDS_…`.
@@ -28,6 +29,10 @@ pub struct Config {
     pub region: Option<Region>,
     /// How long the trash keeps.
     pub trash_retention: Duration,
+    /// Where uploaded bytes are kept.
+    pub blob_dir: PathBuf,
+    /// With which imports act for who asked for them.
+    pub service_secret: ServiceSecret,
 }
 
 impl Section for Config {
@@ -60,6 +65,8 @@ impl Section for Config {
         });
         let retention: Option<Seconds> =
             r.with_default("TRASH_RETENTION", "2592000", "How long deleted records can be restored");
+        let blob_dir = r.required("BLOB_DIR", "Directory of uploaded bytes; shared by all instances of records");
+        let service_secret = ServiceSecret::read(r);
         Some(Self {
             database: database?,
             broker: broker?,
@@ -68,6 +75,8 @@ impl Section for Config {
             cursor_key: cursor_key?,
             region: region?,
             trash_retention: retention?.0,
+            blob_dir: blob_dir?,
+            service_secret: service_secret?,
         })
     }
 }

@@ -1,11 +1,12 @@
 //! The RPCs: context, operation, answer.
 
+use futures_util::stream::BoxStream;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::service::Service;
-use crate::{companies, contacts, links};
+use crate::{companies, contacts, imports, links, operations, uploads};
 
 #[tonic::async_trait]
 impl RecordsService for Service {
@@ -129,42 +130,45 @@ impl RecordsService for Service {
         Ok(links::unlink(&self.0, &cx, request).await?)
     }
 
-    // --- uploads, imports, operations (src/uploads, src/imports, src/operations) ---
-
     async fn create_upload(
         &self,
-        _request: Request<Streaming<pb::CreateUploadRequest>>,
+        request: Request<Streaming<pb::CreateUploadRequest>>,
     ) -> Result<Response<pb::CreateUploadResponse>, Status> {
-        Err(Status::unimplemented("uploads are not wired yet"))
+        let (cx, messages) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(uploads::create::create(&self.0, &cx, messages).await?))
     }
 
     async fn create_import(
         &self,
-        _request: Request<pb::CreateImportRequest>,
+        request: Request<pb::CreateImportRequest>,
     ) -> Result<Response<pb::CreateImportResponse>, Status> {
-        Err(Status::unimplemented("imports are not wired yet"))
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(imports::create::create(&self.0, &cx, request).await?)
     }
 
     async fn get_operation(
         &self,
-        _request: Request<pb::GetOperationRequest>,
+        request: Request<pb::GetOperationRequest>,
     ) -> Result<Response<pb::GetOperationResponse>, Status> {
-        Err(Status::unimplemented("operations are not wired yet"))
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(operations::get::get(&self.0, &cx, request).await?))
     }
 
     async fn cancel_operation(
         &self,
-        _request: Request<pb::CancelOperationRequest>,
+        request: Request<pb::CancelOperationRequest>,
     ) -> Result<Response<pb::CancelOperationResponse>, Status> {
-        Err(Status::unimplemented("operations are not wired yet"))
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(operations::cancel::cancel(&self.0, &cx, request).await?))
     }
 
-    type GetOperationErrorsStream = tonic::codegen::BoxStream<pb::GetOperationErrorsResponse>;
+    type GetOperationErrorsStream = BoxStream<'static, Result<pb::GetOperationErrorsResponse, Status>>;
 
     async fn get_operation_errors(
         &self,
-        _request: Request<pb::GetOperationErrorsRequest>,
+        request: Request<pb::GetOperationErrorsRequest>,
     ) -> Result<Response<Self::GetOperationErrorsStream>, Status> {
-        Err(Status::unimplemented("operations are not wired yet"))
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(operations::errors::errors(&self.0, &cx, request).await?))
     }
 }

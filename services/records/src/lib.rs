@@ -5,13 +5,16 @@ mod config;
 mod consumers;
 mod contacts;
 mod grpc;
+mod imports;
 mod jobs;
 mod links;
+mod operations;
 mod record;
 mod service;
+mod uploads;
 
 pub use config::Config;
-pub use service::{AskPeople, FetchDefinitions, Parts, Service, serve};
+pub use service::{AskPeople, FetchDefinitions, Parts, Service, ServiceToken, serve};
 
 use db::Migrations;
 use record::Object;
@@ -30,6 +33,9 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0103_create_record_sides",
         "0104_create_change",
         "0105_create_purge_due",
+        "0150_create_upload",
+        "0151_create_operation",
+        "0152_create_analyze_contacts",
     ]
 );
 

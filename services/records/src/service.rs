@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 
-use auth::{Gate, Verifier};
+use auth::{Future, Gate, Verifier};
+use blobs::Blobs;
 use db::{Db, WorkerDb};
+use error::Error;
 use events::{Relay, Wake, broadcast};
 use field_types::phone::Region;
 use host::{HostConfig, Process, ServeError};
-use ids::Clock;
+use ids::{Clock, TenantId};
 use proto::records::v1::records_service_server::RecordsServiceServer;
 use query::CursorKey;
 use rpc::fields::Fields;
 use rpc::identity::Identity;
+use secrecy::SecretString;
+use tokio::sync::Notify;
 use tonic::service::Routes;
+use uuid::Uuid;
 
 use crate::config::Config;
 use crate::consumers::{fields_changed, permissions_changed};
+use crate::imports;
 use crate::jobs::purge::Purge;
 use crate::record::definitions::Definitions;
 use crate::record::reference::People;
@@ -23,8 +29,11 @@ use crate::record::reference::People;
 pub use crate::record::definitions::Fetch as FetchDefinitions;
 pub use crate::record::reference::Ask as AskPeople;
 
-/// Connections of the worker role: relay, retries, purge.
-const WORKER_CONNECTIONS: u32 = 4;
+/// Asks identity for a token that acts in a tenant for a principal.
+pub type ServiceToken = Arc<dyn Fn(TenantId, Uuid) -> Future<Result<SecretString, Error>> + Send + Sync>;
+
+/// Connections of the worker role: relay, retries, purge, claims of imports.
+const WORKER_CONNECTIONS: u32 = 5;
 
 /// What the service is made of; tests bring their own gate and peers.
 pub struct Parts {
@@ -44,6 +53,12 @@ pub struct Parts {
     pub people: AskPeople,
     /// Wakes the relay.
     pub wake: Wake,
+    /// The worker role's pool.
+    pub worker: WorkerDb,
+    /// Uploaded bytes.
+    pub blobs: Blobs,
+    /// Tokens with which the service acts for a principal after its own token has ended.
+    pub service_token: ServiceToken,
 }
 
 impl std::fmt::Debug for Parts {
@@ -53,7 +68,6 @@ impl std::fmt::Debug for Parts {
 }
 
 /// What operations work with.
-#[derive(Debug)]
 pub(crate) struct App {
     pub(crate) gate: Gate,
     pub(crate) db: Db,
@@ -63,6 +77,17 @@ pub(crate) struct App {
     pub(crate) definitions: Definitions,
     pub(crate) people: People,
     pub(crate) wake: Wake,
+    pub(crate) worker: WorkerDb,
+    pub(crate) blobs: Blobs,
+    pub(crate) service_token: ServiceToken,
+    /// Wakes the import job.
+    pub(crate) imports: Notify,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
 }
 
 /// The RPCs. Cheap to clone.
@@ -72,9 +97,20 @@ pub struct Service(pub(crate) Arc<App>);
 impl Service {
     /// A service of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { gate, db, clock, cursor_key, region, definitions, people, wake } = parts;
-        let (definitions, people) = (Definitions::new(definitions), People::new(people));
-        Self(Arc::new(App { gate, db, clock, cursor_key, region, definitions, people, wake }))
+        Self(Arc::new(App {
+            gate: parts.gate,
+            db: parts.db,
+            clock: parts.clock,
+            cursor_key: parts.cursor_key,
+            region: parts.region,
+            definitions: Definitions::new(parts.definitions),
+            people: People::new(parts.people),
+            wake: parts.wake,
+            worker: parts.worker,
+            blobs: parts.blobs,
+            service_token: parts.service_token,
+            imports: Notify::new(),
+        }))
     }
 }
 
@@ -84,7 +120,9 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let db = Db::new(&config.database, "records").map_err(database)?;
     let worker = WorkerDb::new(&config.database, "records", WORKER_CONNECTIONS).map_err(database)?;
     let channel = config.identity.connect().map_err(|e| ServeError::start("identity", e))?;
-    let identity = Identity::new(channel, None, process.clock.clone());
+    let own = Some(("records", config.service_secret.clone()));
+    let identity = Identity::new(channel, own, process.clock.clone());
+    let blobs = Blobs::in_directory(&config.blob_dir).map_err(|e| ServeError::start("blobs", e))?;
     let fields = Fields::new(config.fields.connect().map_err(|e| ServeError::start("fields", e))?);
     let gate =
         Gate::new(Verifier::new(process.clock.clone()), identity.fetch_keys(), identity.fetch_snapshot());
@@ -106,9 +144,13 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         cursor_key: config.cursor_key.clone(),
         region: config.region,
         definitions: fetch_definitions(fields),
-        people: ask_people(identity),
+        people: ask_people(identity.clone()),
         wake,
+        worker: worker.clone(),
+        blobs,
+        service_token: service_token(identity),
     });
+    process.tasks.spawn("records.imports", imports::job::run(service.0.clone(), process.shutdown.clone()));
     listen(&config, &process, &service, &db, &worker);
     let purge =
         Purge { db: db.clone(), worker, clock: process.clock.clone(), retention: config.trash_retention };
@@ -154,6 +196,13 @@ fn fetch_definitions(fields: Fields) -> FetchDefinitions {
     Arc::new(move |cx, object, version| {
         let fields = fields.clone();
         Box::pin(async move { fields.field_set(&cx, object, version).await })
+    })
+}
+
+fn service_token(identity: Identity) -> ServiceToken {
+    Arc::new(move |tenant, act_for| {
+        let identity = identity.clone();
+        Box::pin(async move { identity.service_token(tenant, act_for).await })
     })
 }
 

@@ -70,7 +70,8 @@ pub(super) async fn handle(State(calls): State<Calls>, request: Request, next: N
     let deadline = began + time_allowed(&request, method);
     let span = span(&request, method);
     let inner = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let result = deadline::within(deadline, tokio::time::timeout_at(deadline, inner)).instrument(span.clone()).await;
+    let result =
+        deadline::within(deadline, tokio::time::timeout_at(deadline, inner)).instrument(span.clone()).await;
     let response = match result {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
@@ -105,7 +106,9 @@ fn span(request: &Request, method: Option<&Method>) -> Span {
         tenant_id = Empty,
         request_id = Empty,
     );
-    if let Some(id) = request.headers().get("x-request-id").and_then(|v| v.to_str().ok()).filter(|id| id.len() <= 64) {
+    if let Some(id) =
+        request.headers().get("x-request-id").and_then(|v| v.to_str().ok()).filter(|id| id.len() <= 64)
+    {
         span.record("request_id", id);
     }
     trace::continue_from(&span, request.headers());

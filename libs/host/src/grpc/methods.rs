@@ -27,7 +27,8 @@ pub(crate) struct Methods {
 impl Methods {
     /// What the build was made with.
     pub(crate) fn compiled_in() -> Result<Self, ServeError> {
-        let set = FileDescriptorSet::decode(proto::DESCRIPTORS).map_err(|e| ServeError::Descriptors(e.into()))?;
+        let set =
+            FileDescriptorSet::decode(proto::DESCRIPTORS).map_err(|e| ServeError::Descriptors(e.into()))?;
         let (mut by_path, mut services) = (HashMap::new(), Vec::new());
         for file in set.file {
             for service in file.service {

@@ -65,7 +65,8 @@ pub async fn serve_on(
     if let Ok(address) = listener.local_addr() {
         tracing::info!(service = process.name(), %address, "serving gRPC");
     }
-    connections::serve(listener, router, LIMITS, &process.shutdown, process.hard(), config.shutdown_grace).await
+    connections::serve(listener, router, LIMITS, &process.shutdown, process.hard(), config.shutdown_grace)
+        .await
 }
 
 /// Keeps gRPC health equal to the readiness.

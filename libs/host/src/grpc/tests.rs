@@ -154,7 +154,8 @@ async fn served(grace: Duration) -> Served {
     };
     let (own, peer) = (process.clone(), Peer::default());
     let routes = Routes::new(FieldsServiceServer::new(peer.clone()));
-    let serving = process.tasks.spawn("test.grpc", async move { serve_on(own, &config, listener, routes).await });
+    let serving =
+        process.tasks.spawn("test.grpc", async move { serve_on(own, &config, listener, routes).await });
     Served { process, url, peer, serving }
 }
 
@@ -185,7 +186,8 @@ async fn health_follows_the_readiness_for_the_process_and_its_service() {
     next_is(&mut answers, Health::NotServing).await;
     well.store(true, std::sync::atomic::Ordering::SeqCst);
     next_is(&mut answers, Health::Serving).await;
-    let other = client.check(HealthCheckRequest { service: "globcrm.records.v1.RecordsService".to_owned() }).await;
+    let other =
+        client.check(HealthCheckRequest { service: "globcrm.records.v1.RecordsService".to_owned() }).await;
     assert_eq!(other.unwrap_err().code(), Code::NotFound, "another role's service is not here");
     served.process.shutdown.cancel();
     next_is(&mut answers, Health::NotServing).await;

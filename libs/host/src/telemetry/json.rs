@@ -174,7 +174,12 @@ mod tests {
             .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")))
             .with(JsonLog::new("globcrm-records".to_owned(), move || own.clone()));
         tracing::subscriber::with_default(subscriber, || {
-            let span = tracing::info_span!("rpc", tenant_id = tracing::field::Empty, request_id = "r-1", secret = "s");
+            let span = tracing::info_span!(
+                "rpc",
+                tenant_id = tracing::field::Empty,
+                request_id = "r-1",
+                secret = "s"
+            );
             let mut headers = ::http::HeaderMap::new();
             let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
             headers.insert("traceparent", parent.parse().unwrap());

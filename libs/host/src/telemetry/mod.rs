@@ -64,9 +64,9 @@ pub fn init(services: &[&str], config: &LifeConfig) -> Result<Guard, ServeError>
         LogFormat::Text => tracing_subscriber::fmt::layer().with_target(true).with_filter(filter).boxed(),
     };
     // Spans are made whatever the log level, so that LOG=warn does not end tracing; those of the transport say nothing.
-    let spans = Targets::new()
-        .with_default(LevelFilter::INFO)
-        .with_targets(["h2", "hyper", "hyper_util", "tonic", "tower", "lapin"].map(|t| (t, LevelFilter::OFF)));
+    let spans = Targets::new().with_default(LevelFilter::INFO).with_targets(
+        ["h2", "hyper", "hyper_util", "tonic", "tower", "lapin"].map(|t| (t, LevelFilter::OFF)),
+    );
     let tracer = tracing_opentelemetry::layer().with_tracer(traces.tracer("globcrm")).with_filter(spans);
     tracing_subscriber::registry()
         .with(tracer)
@@ -126,11 +126,14 @@ impl Drop for Guard {
         let (done, flushed) = std::sync::mpsc::sync_channel(1);
         // On a thread of its own: the exporter's bound is per attempt, and a runtime thread must not hang on the collector.
         let flush = std::thread::Builder::new().name("telemetry-flush".to_owned()).spawn(move || {
-            let results = [traces.shutdown_with_timeout(EXPORT_TIMEOUT), metrics.shutdown_with_timeout(EXPORT_TIMEOUT)];
+            let results =
+                [traces.shutdown_with_timeout(EXPORT_TIMEOUT), metrics.shutdown_with_timeout(EXPORT_TIMEOUT)];
             drop(done.send(results));
         });
         let result = match flush {
-            Ok(_) => flushed.recv_timeout(EXPORT_TIMEOUT + Duration::from_millis(500)).map_err(|e| e.to_string()),
+            Ok(_) => {
+                flushed.recv_timeout(EXPORT_TIMEOUT + Duration::from_millis(500)).map_err(|e| e.to_string())
+            }
             Err(error) => Err(error.to_string()),
         };
         match result {
@@ -147,13 +150,11 @@ impl Drop for Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use opentelemetry::metrics::MeterProvider;
-    use opentelemetry::trace::{Span, Tracer};
 
     fn config(otlp_endpoint: Option<&str>) -> LifeConfig {
         LifeConfig {
             admin_listen: ([127, 0, 0, 1], 0).into(),
-            log: "info".to_owned(),
+            log: "off".to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: otlp_endpoint.map(str::to_owned),
             shutdown_grace: Duration::from_secs(1),
@@ -165,15 +166,19 @@ mod tests {
         // A port nobody listens on: bound, then given back.
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = config(Some(&format!("http://127.0.0.1:{port}")));
-        let resource = Resource::builder().with_service_name("globcrm-test").build();
-        let guard =
-            Guard { traces: traces(&config, resource.clone()).unwrap(), metrics: metrics(&config, resource).unwrap() };
-        let histogram = guard.metrics.meter("test").f64_histogram("rpc.server.call.duration").with_unit("s").build();
+        let guard = init(&["test"], &config).unwrap();
+        let histogram = opentelemetry::global::meter("test")
+            .f64_histogram("rpc.server.call.duration")
+            .with_unit("s")
+            .build();
         histogram.record(0.02, &[KeyValue::new("rpc.method", "globcrm.fields.v1.FieldsService/GetField")]);
+        let span = tracing::info_span!("call");
+        let traceparent = span.in_scope(crate::trace::current_traceparent).unwrap();
+        assert!(traceparent.starts_with("00-") && traceparent.ends_with("-01"), "{traceparent}");
         let text = prometheus_text().unwrap();
         assert!(text.contains("rpc_server_call_duration_seconds_bucket{"), "{text}");
         assert!(text.contains(r#"rpc_method="globcrm.fields.v1.FieldsService/GetField""#), "{text}");
-        guard.traces.tracer("test").start("call").end();
+        drop(span);
         let began = tokio::time::Instant::now();
         drop(guard);
         assert!(began.elapsed() < EXPORT_TIMEOUT * 2, "{:?}", began.elapsed());

@@ -95,7 +95,7 @@ async fn an_instance_that_only_hangs_is_left_alone() {
     mortals[0].peer.always(Act::Hang);
     let short = || {
         let mut request = Request::new(pb::GetMeRequest {});
-        request.set_timeout(Duration::from_millis(30));
+        request.set_timeout(Duration::from_millis(500));
         request
     };
     let mut calls = tokio::task::JoinSet::new();

@@ -137,7 +137,8 @@ async fn raw_bytes_pass_unchanged_and_metadata_both_ways() {
     metadata.insert("if-match", "\"3\"".parse().unwrap());
     let path = "/globcrm.identity.v1.IdentityService/CreateTeam";
     let deadline = Duration::from_secs(3);
-    let (answered, bytes) = raw::unary(&channel, path, metadata, Bytes::from(message), deadline).await.unwrap();
+    let (answered, bytes) =
+        raw::unary(&channel, path, metadata, Bytes::from(message), deadline).await.unwrap();
     assert_eq!(pb::CreateTeamResponse::decode(bytes).unwrap().team.unwrap().name, "Ünïcode");
     assert_eq!(answered.get("version").unwrap(), "7");
     assert_eq!(served.peer.last().get("if-match").unwrap(), "\"3\"");
@@ -156,7 +157,8 @@ async fn a_body_that_breaks_off_ends_the_call_with_its_own_status() {
         tokio_stream::iter([Ok(Bytes::new()), Err(tonic::Status::cancelled("the client went away"))]);
     let path = "/globcrm.identity.v1.IdentityService/CreateTeam";
     let deadline = Duration::from_secs(3);
-    let broken = raw::client_streaming(&channel, path, MetadataMap::new(), messages, deadline).await.unwrap_err();
+    let broken =
+        raw::client_streaming(&channel, path, MetadataMap::new(), messages, deadline).await.unwrap_err();
     assert_eq!((broken.code(), broken.message()), (Code::Cancelled, "the client went away"));
 }
 
@@ -165,8 +167,8 @@ async fn the_trace_of_an_incoming_call_goes_on_in_the_outgoing_one() {
     let served = serve().await;
     let (_, mut client) = client(&served);
     let provider = SdkTracerProvider::builder().build();
-    let subscriber =
-        tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")));
+    let subscriber = tracing_subscriber::registry()
+        .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")));
     async {
         let mut incoming = http::HeaderMap::new();
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -174,9 +176,17 @@ async fn the_trace_of_an_incoming_call_goes_on_in_the_outgoing_one() {
         let span = tracing::info_span!("rpc");
         host::trace::continue_from(&span, &incoming);
         client.get_me(pb::GetMeRequest {}).instrument(span).await.unwrap();
+        goes_on(&served);
+        let mut passed_on = Request::new(pb::GetMeRequest {});
+        passed_on.metadata_mut().insert("traceparent", parent.parse().unwrap());
+        client.get_me(passed_on).await.unwrap();
+        goes_on(&served);
     }
     .with_subscriber(subscriber)
     .await;
+}
+
+fn goes_on(served: &Served) {
     let metadata = served.peer.last();
     let sent = metadata.get("traceparent").unwrap().to_str().unwrap();
     assert!(sent.starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{sent}");

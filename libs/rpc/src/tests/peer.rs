@@ -59,7 +59,8 @@ pub(crate) struct Mortal {
 impl Mortal {
     /// Serves a new peer.
     pub(crate) fn born() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (told, address) = std::sync::mpsc::channel();
         runtime.spawn(async move {
             let served = serve().await;

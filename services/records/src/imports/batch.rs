@@ -98,6 +98,7 @@ pub(crate) async fn run(
     }
     store::checkpoint(&mut tx, claimed, tally, app.clock.now_micros()).await?;
     tx.commit().await?;
+    app.wake.notify();
     Ok(Outcome::Done(tally))
 }
 
@@ -185,7 +186,7 @@ async fn update(
     after.version += 1;
     write::touch(&mut after, author);
     let scope = RowScope::from(&cx.snapshot.predicate(CONTACT.name, "update"));
-    write::update(tx, author, &CONTACT, &plan.set, (&before, &after), &scope).await?;
+    write::update(tx, author, &CONTACT, &plan.set, (&before, &after), &scope, Vec::new()).await?;
     Ok(Ok(()))
 }
 

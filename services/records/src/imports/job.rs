@@ -1,5 +1,6 @@
 //! The worker: claims an import, works it batch by batch, and goes on where a dead one stopped.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Call, Context, VerifiedTenant};
@@ -76,7 +77,7 @@ impl From<TableError> for Stop {
 }
 
 /// Works imports until the process stops.
-pub(crate) async fn run(app: App, shutdown: CancellationToken) {
+pub(crate) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     loop {
         let worked = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -97,7 +98,7 @@ pub(crate) async fn run(app: App, shutdown: CancellationToken) {
 
 /// Claims and works one import; `false` when there is none.
 async fn next(app: &App) -> Result<bool, DbError> {
-    let mut tx = app.worker_db.begin().await?;
+    let mut tx = app.worker.begin().await?;
     let claimed = store::claim(&mut tx, app.clock.now_micros()).await?;
     tx.commit().await?;
     let Some(claimed) = claimed else { return Ok(false) };
@@ -156,7 +157,7 @@ async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {
         }
     }
     if created >= ANALYZE_AFTER && !request.dry_run {
-        let mut tx = app.worker_db.begin().await?;
+        let mut tx = app.worker.begin().await?;
         store::analyze(&mut tx).await?;
         tx.commit().await?;
     }
@@ -165,7 +166,7 @@ async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {
 
 /// The context of the principal who asked for the import, by its permissions of now.
 async fn context(app: &App, claimed: &Claimed) -> Result<Context, Error> {
-    let token = app.identity.service_token(claimed.tenant_id.into(), claimed.principal_id).await?;
+    let token = (app.service_token)(claimed.tenant_id.into(), claimed.principal_id).await?;
     let call = Call {
         request_id: claimed.id.to_string(),
         idempotency_key: None,

@@ -1,6 +1,8 @@
 //! SQL of the import job: claims, checkpoints, row errors, addresses.
 
 use db::{DbError, TenantTx, WorkerTx};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -10,7 +12,7 @@ use crate::operations::store::RowError;
 pub(crate) const CLAIM: Duration = Duration::seconds(5);
 
 /// A claimed operation.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub(crate) struct Claimed {
     pub(crate) tenant_id: Uuid,
     pub(crate) id: Uuid,
@@ -19,6 +21,19 @@ pub(crate) struct Claimed {
     pub(crate) claim_number: i64,
     /// Rows that are done and need not be read again.
     pub(crate) done: i64,
+}
+
+impl FromRow<'_, PgRow> for Claimed {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            tenant_id: row.try_get("tenant_id")?,
+            id: row.try_get("id")?,
+            principal_id: row.try_get("principal_id")?,
+            request: row.try_get("request")?,
+            claim_number: row.try_get("claim_number")?,
+            done: row.try_get("done")?,
+        })
+    }
 }
 
 /// What a batch adds to its operation.

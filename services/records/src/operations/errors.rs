@@ -1,5 +1,7 @@
 //! `GetOperationErrors`: every row error as CSV, streamed page by page.
 
+use std::sync::Arc;
+
 use auth::Context;
 use db::TenantTx;
 use error::Error;
@@ -17,7 +19,7 @@ const PAGE: i64 = 1_000;
 
 /// The errors of an operation of the caller.
 pub(crate) async fn errors(
-    app: &App,
+    app: &Arc<App>,
     cx: &Context,
     request: GetOperationErrorsRequest,
 ) -> Result<BoxStream<'static, Result<GetOperationErrorsResponse, Status>>, Error> {

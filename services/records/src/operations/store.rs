@@ -1,11 +1,13 @@
 //! SQL of operations.
 
 use db::{DbError, TenantTx};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// An operation as it stands.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) id: Uuid,
     pub(crate) kind: String,
@@ -21,8 +23,27 @@ pub(crate) struct Operation {
     pub(crate) finished_at: Option<OffsetDateTime>,
 }
 
+impl FromRow<'_, PgRow> for Operation {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            kind: row.try_get("kind")?,
+            state: row.try_get("state")?,
+            total: row.try_get("total")?,
+            done: row.try_get("done")?,
+            created: row.try_get("created")?,
+            updated: row.try_get("updated")?,
+            skipped: row.try_get("skipped")?,
+            failed: row.try_get("failed")?,
+            failure: row.try_get("failure")?,
+            created_at: row.try_get("created_at")?,
+            finished_at: row.try_get("finished_at")?,
+        })
+    }
+}
+
 /// Why a row was refused.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RowError {
     pub(crate) line: i64,
     /// Place among the errors of the line.
@@ -30,6 +51,18 @@ pub(crate) struct RowError {
     pub(crate) column_name: String,
     pub(crate) reason: String,
     pub(crate) detail: String,
+}
+
+impl FromRow<'_, PgRow> for RowError {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            line: row.try_get("line")?,
+            number: row.try_get("number")?,
+            column_name: row.try_get("column_name")?,
+            reason: row.try_get("reason")?,
+            detail: row.try_get("detail")?,
+        })
+    }
 }
 
 /// Adds a queued operation.

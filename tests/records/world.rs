@@ -1,0 +1,376 @@
+//! A records service with its database, and tenants with callers whose permissions and fields the test decides.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use auth::{Gate, PrincipalKind, Signer, VerifiedTenant, Verifier};
+use base64::Engine;
+use config::{ExposeSecret, SecretString};
+use db::{Db, TenantTx};
+use ids::{Clock, TenantId};
+use proto::fields::v1 as fields;
+use proto::identity::v1::{self as identity, FieldAccess, Scope};
+use proto::records::v1 as pb;
+use proto::records::v1::records_service_server::RecordsService;
+use query::CursorKey;
+use records::{Parts, Service};
+use serde_json::Value;
+use sqlx::PgConnection;
+use tokio::sync::OnceCell;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::database::Database;
+
+type Snapshots = Arc<Mutex<HashMap<Uuid, identity::PermissionSnapshot>>>;
+
+/// One service; each test has its own, all on one database.
+#[derive(Clone)]
+pub(super) struct World {
+    pub(super) service: Service,
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+    database: Database,
+    signer: Arc<Signer>,
+    snapshots: Snapshots,
+    /// What the fields service would answer.
+    pub(super) definitions: Arc<Mutex<fields::GetFieldSetResponse>>,
+    /// How often it was asked.
+    pub(super) asked: Arc<AtomicUsize>,
+    /// Users and teams that identity knows.
+    pub(super) people: Arc<Mutex<Vec<Uuid>>>,
+}
+
+/// Somebody in a tenant.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) service: Service,
+    pub(super) tenant: TenantId,
+    pub(super) id: Uuid,
+    token: String,
+}
+
+/// What a caller may do.
+pub(super) struct May<'a> {
+    pub(super) actions: &'a [(&'a str, &'a str, Scope)],
+    pub(super) fields: &'a [(&'a str, FieldAccess)],
+}
+
+/// Everything.
+pub(super) const ALL: May<'static> = May { actions: &[("*", "*", Scope::All)], fields: &[] };
+
+async fn database() -> Result<Database> {
+    static DATABASE: OnceCell<Database> = OnceCell::const_new();
+    let made = || Database::kept("globcrm_test_records", &[records::MIGRATIONS]);
+    Ok(DATABASE.get_or_try_init(made).await?.clone())
+}
+
+impl World {
+    pub(super) async fn new() -> Result<Self> {
+        let database = database().await?;
+        let clock = Clock::system();
+        let db = Db::new(&database.config("records"), "records")?;
+        let signer = Arc::new(Signer::from_pem(&signing_key(&clock), clock.clone())?);
+        let verifier = Verifier::new(clock.clone());
+        let jwk = signer.jwk();
+        verifier.set_keys(std::slice::from_ref(&jwk));
+        let snapshots = Snapshots::default();
+        let (reader, known) = (verifier.clone(), snapshots.clone());
+        let gate = Gate::new(
+            verifier,
+            Arc::new(move || {
+                let keys = vec![jwk.clone()];
+                Box::pin(async move { Ok(keys) })
+            }),
+            Arc::new(move |token: SecretString, _| {
+                let claims = reader.verify(token.expose_secret()).unwrap();
+                let snapshot = known.lock().unwrap().get(&claims.sub).cloned().unwrap();
+                let version = snapshot.version;
+                let answer =
+                    identity::GetSnapshotResponse { snapshot: Some(snapshot), version, ..Default::default() };
+                Box::pin(async move { Ok(answer) })
+            }),
+        );
+        let definitions = Arc::new(Mutex::new(field_set()));
+        let (answer, asked) = (definitions.clone(), Arc::new(AtomicUsize::new(0)));
+        let counter = asked.clone();
+        let people: Arc<Mutex<Vec<Uuid>>> = Arc::default();
+        let known_people = people.clone();
+        let service = Service::new(Parts {
+            gate,
+            db: db.clone(),
+            clock: clock.clone(),
+            cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,
+            region: "US".parse().ok(),
+            definitions: Arc::new(move |_, object, version| {
+                counter.fetch_add(1, Ordering::SeqCst);
+                let mut set = answer.lock().unwrap().clone();
+                if object != "contact" || set.version == version {
+                    set.fields.clear();
+                }
+                Box::pin(async move { Ok(set) })
+            }),
+            people: Arc::new(move |_, users, teams| {
+                let known = known_people.lock().unwrap().clone();
+                let unknown = |ids: Vec<Uuid>| ids.into_iter().filter(|id| !known.contains(id)).collect();
+                let answer = (unknown(users), unknown(teams));
+                Box::pin(async move { Ok(answer) })
+            }),
+            wake: events::Wake::default(),
+        });
+        Ok(Self { service, db, clock, database, signer, snapshots, definitions, asked, people })
+    }
+
+    pub(super) fn tenant(&self) -> TenantId {
+        TenantId::from(self.clock.new_uuid())
+    }
+
+    /// Somebody who may do everything in a tenant of their own.
+    pub(super) fn admin(&self) -> Result<Caller> {
+        self.caller(self.tenant(), &ALL)
+    }
+
+    /// Somebody in `tenant`.
+    pub(super) fn caller(&self, tenant: TenantId, may: &May<'_>) -> Result<Caller> {
+        let id = self.clock.new_uuid();
+        self.allow(id, 5, may);
+        self.people.lock().unwrap().push(id);
+        let token = self.signer.sign(tenant, PrincipalKind::User, id, None, None)?;
+        Ok(Caller { service: self.service.clone(), tenant, id, token })
+    }
+
+    /// Decides what a caller may do from the next snapshot on.
+    pub(super) fn allow(&self, id: Uuid, version: i64, may: &May<'_>) {
+        let objects = may.actions.iter().map(|(object, action, scope)| identity::SnapshotObject {
+            object: (*object).to_owned(),
+            actions: vec![identity::SnapshotAction {
+                action: (*action).to_owned(),
+                scopes: vec![(*scope).into()],
+            }],
+        });
+        let rules = may.fields.iter().map(|(field, access)| identity::FieldRule {
+            object: "contact".to_owned(),
+            field: (*field).to_owned(),
+            access: (*access).into(),
+        });
+        let snapshot = identity::PermissionSnapshot {
+            version,
+            owner_id: id.to_string(),
+            objects: objects.collect(),
+            field_rules: rules.collect(),
+            ..Default::default()
+        };
+        self.snapshots.lock().unwrap().insert(id, snapshot);
+    }
+
+    /// A transaction in a tenant.
+    pub(super) async fn tx(&self, tenant: TenantId) -> Result<TenantTx> {
+        Ok(TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?)
+    }
+
+    /// The administrator, who sees all rows.
+    pub(super) async fn sql(&self) -> Result<PgConnection> {
+        self.database.admin().await
+    }
+}
+
+impl Caller {
+    /// A request of this caller.
+    pub(super) fn request<T>(&self, body: T, headers: &[(&'static str, &str)]) -> Request<T> {
+        let mut request = Request::new(body);
+        request.metadata_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
+        for (name, value) in headers {
+            request.metadata_mut().insert(*name, value.parse().unwrap());
+        }
+        request
+    }
+
+    pub(super) async fn create_as(
+        &self,
+        contact: pb::Contact,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Response<pb::CreateContactResponse>, Status> {
+        let request = self.request(pb::CreateContactRequest { contact: Some(contact) }, headers);
+        self.service.create_contact(request).await
+    }
+
+    pub(super) async fn create(&self, contact: pb::Contact) -> Result<pb::Contact, Refusal> {
+        Ok(self.create_as(contact, &[]).await?.into_inner().contact.unwrap())
+    }
+
+    pub(super) async fn get_with(&self, id: &str, fields: &str, include: &str) -> Result<pb::Contact, Refusal> {
+        let request =
+            pb::GetContactRequest { id: id.to_owned(), fields: fields.to_owned(), include: include.to_owned() };
+        Ok(self.service.get_contact(self.request(request, &[])).await?.into_inner().contact.unwrap())
+    }
+
+    pub(super) async fn get(&self, id: &str) -> Result<pb::Contact, Refusal> {
+        self.get_with(id, "", "").await
+    }
+
+    /// Changes the members in `paths`.
+    pub(super) async fn update_as(
+        &self,
+        id: &str,
+        contact: pb::Contact,
+        paths: &[&str],
+        headers: &[(&'static str, &str)],
+    ) -> Result<pb::Contact, Refusal> {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        let request = pb::UpdateContactRequest {
+            id: id.to_owned(),
+            contact: Some(contact),
+            update_mask: Some(prost_types::FieldMask { paths }),
+        };
+        Ok(self.service.update_contact(self.request(request, headers)).await?.into_inner().contact.unwrap())
+    }
+
+    pub(super) async fn update(
+        &self,
+        id: &str,
+        contact: pb::Contact,
+        paths: &[&str],
+    ) -> Result<pb::Contact, Refusal> {
+        self.update_as(id, contact, paths, &[]).await
+    }
+
+    pub(super) async fn delete(&self, id: &str, headers: &[(&'static str, &str)]) -> Result<(), Refusal> {
+        let request = pb::DeleteContactRequest { id: id.to_owned() };
+        self.service.delete_contact(self.request(request, headers)).await?;
+        Ok(())
+    }
+
+    pub(super) async fn restore(&self, id: &str) -> Result<pb::Contact, Refusal> {
+        let request = pb::RestoreContactRequest { id: id.to_owned() };
+        Ok(self.service.restore_contact(self.request(request, &[])).await?.into_inner().contact.unwrap())
+    }
+
+    pub(super) async fn list(&self, request: pb::ListContactsRequest) -> Result<pb::ListContactsResponse, Refusal> {
+        Ok(self.service.list_contacts(self.request(request, &[])).await?.into_inner())
+    }
+
+    pub(super) async fn create_company(&self, company: pb::Company) -> Result<pb::Company, Refusal> {
+        let request = pb::CreateCompanyRequest { company: Some(company) };
+        Ok(self.service.create_company(self.request(request, &[])).await?.into_inner().company.unwrap())
+    }
+}
+
+/// What a caller learns of a refusal.
+pub(super) struct Refusal {
+    pub(super) status: Status,
+    pub(super) error: error::Error,
+}
+
+impl Refusal {
+    pub(super) fn http(&self) -> u16 {
+        self.error.code().http(self.error.reason())
+    }
+
+    pub(super) fn is(&self) -> (u16, &str) {
+        (self.http(), self.error.reason())
+    }
+
+    /// Pointer and reason of every violation.
+    pub(super) fn violations(&self) -> Vec<(&str, &str)> {
+        self.error.violations().iter().map(|v| (v.pointer.as_str(), v.reason.as_ref())).collect()
+    }
+
+    /// The problem document.
+    pub(super) fn problem(&self) -> Value {
+        serde_json::from_slice(&error::Problem::new(&self.error, "0").to_json()).unwrap()
+    }
+
+    /// Everything that goes over the wire.
+    pub(super) fn bytes(&self) -> (String, Vec<u8>) {
+        (self.status.message().to_owned(), self.status.details().to_vec())
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self { error: error::Error::from(status.clone()), status }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl std::fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {:?}", self.http(), self.error.reason(), self.violations())
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+fn field(n: u128, key: &str, kind: fields::FieldType, slot: &str) -> fields::FieldProjection {
+    fields::FieldProjection {
+        id: Uuid::from_u128(n).to_string(),
+        key: key.to_owned(),
+        r#type: kind.into(),
+        state: fields::FieldState::Active.into(),
+        slot: slot.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// `tier` picklist (txt_01), `seats` integer (num_01), `renewal` date (ts_01), `serial` text (unique), `boss` lookup of
+/// contacts (ref_01), `note` text without index, `old` archived.
+fn field_set() -> fields::GetFieldSetResponse {
+    use fields::FieldType as Type;
+    let option = |key: &str| fields::FieldOption { key: key.to_owned(), label: key.to_owned(), retired: false };
+    let old = fields::FieldState::Archived.into();
+    fields::GetFieldSetResponse {
+        version: 1,
+        fields: vec![
+            fields::FieldProjection {
+                options: vec![option("gold"), option("silver")],
+                ..field(1, "tier", Type::Picklist, "txt_01")
+            },
+            field(2, "seats", Type::Integer, "num_01"),
+            field(3, "renewal", Type::Date, "ts_01"),
+            fields::FieldProjection { unique: true, ..field(4, "serial", Type::Text, "txt_02") },
+            fields::FieldProjection { lookup_object: "contact".to_owned(), ..field(5, "boss", Type::Lookup, "ref_01") },
+            field(6, "note", Type::Text, ""),
+            fields::FieldProjection { state: old, ..field(7, "old", Type::Integer, "num_02") },
+        ],
+    }
+}
+
+/// A field for [`World::definitions`].
+pub(super) fn new_field(key: &str) -> fields::FieldProjection {
+    field(100, key, fields::FieldType::Integer, "num_03")
+}
+
+pub(super) fn named(first: &str, last: &str) -> pb::Contact {
+    pb::Contact { first_name: Some(first.to_owned()), last_name: Some(last.to_owned()), ..Default::default() }
+}
+
+pub(super) fn custom(value: &Value) -> pb::Contact {
+    pb::Contact { custom: value.to_string().into_bytes().into(), ..Default::default() }
+}
+
+pub(super) fn mail(address: &str) -> pb::EmailAddress {
+    pb::EmailAddress { address: address.to_owned(), ..Default::default() }
+}
+
+/// The custom values of an answer.
+pub(super) fn custom_of(contact: &pb::Contact) -> Value {
+    serde_json::from_slice(&contact.custom).unwrap()
+}
+
+/// A throw-away Ed25519 key as PKCS#8 (RFC 8410).
+fn signing_key(clock: &Clock) -> String {
+    let mut der =
+        vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+    der.extend(clock.new_uuid().as_bytes());
+    der.extend(clock.new_uuid().as_bytes());
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let label = "PRIVATE KEY";
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+}
