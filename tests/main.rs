@@ -1,6 +1,7 @@
 //! One test binary: a module a suite.
 
 #![cfg(test)]
+#![allow(unreachable_pub, reason = "one binary: everything is reachable by its modules alone")]
 
 mod client;
 mod stage;
@@ -13,3 +14,7 @@ mod fields;
 mod isolation;
 mod journey;
 mod query;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod records;

@@ -83,7 +83,7 @@ async fn filters_find_by_standard_and_custom_fields_tags_and_addresses() -> Resu
         ("emails.address = \"P7@example.test\"", 1),
         ("NOT custom.tier:*", 4),
         ("custom.note = \"n\"", 4),
-        ("first_name = (\"First 1\", \"First 2\")", 4),
+        ("first_name = (\"First 1\", \"First 2\")", 5),
         ("created_at > 2020-01-01T00:00:00Z", 12),
     ] {
         let request = pb::ListContactsRequest { count: CountKind::Exact as i32, ..asked(filter, "last_name") };

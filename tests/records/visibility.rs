@@ -155,12 +155,14 @@ async fn a_replay_hides_what_was_hidden_since() -> Result<()> {
     let admin = world.admin()?;
     let body = || pb::Contact { first_name: Some("Zoë".to_owned()), ..custom(&json!({"seats": 5})) };
     let key = [("idempotency-key", "k-1")];
-    admin.create_as(body(), &key).await?;
-    world.allow(admin.id, 6, &May { fields: &[("custom.tier", FieldAccess::None)], ..ALL });
-    // The same caller's new rules, which the body does not offend.
-    let again = World { ..world.clone() };
-    drop(again);
+    let first = admin.create_as(body(), &key).await?;
+    // The rules change, and the lease of the old snapshot ends.
+    world.allow(admin.id, 6, &May { fields: &[("custom.tier", FieldAccess::None), ("full_name", FieldAccess::None)], ..ALL });
+    world.gate.forget(admin.tenant.uuid(), None);
     let replayed = admin.create_as(body(), &key).await?;
     assert_eq!(replayed.metadata().get("idempotency-replayed").unwrap(), "true");
+    assert_eq!(first.into_inner().contact.unwrap().full_name.as_deref(), Some("Zoë"));
+    let replayed = replayed.into_inner().contact.unwrap();
+    assert_eq!((replayed.full_name, replayed.first_name.as_deref()), (None, Some("Zoë")));
     Ok(())
 }

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use auth::{Gate, PrincipalKind, Signer, VerifiedTenant, Verifier};
 use base64::Engine;
+use blobs::Blobs;
 use config::{ExposeSecret, SecretString};
-use db::{Db, TenantTx};
+use db::{Db, TenantTx, WorkerDb};
 use ids::{Clock, TenantId};
 use proto::fields::v1 as fields;
 use proto::identity::v1::{self as identity, FieldAccess, Scope};
@@ -32,6 +33,7 @@ pub(super) struct World {
     pub(super) service: Service,
     pub(super) db: Db,
     pub(super) clock: Clock,
+    pub(super) gate: Gate,
     database: Database,
     signer: Arc<Signer>,
     snapshots: Snapshots,
@@ -69,7 +71,11 @@ async fn database() -> Result<Database> {
 
 impl World {
     pub(super) async fn new() -> Result<Self> {
-        let database = database().await?;
+        Self::on(database().await?)
+    }
+
+    /// A service on a database.
+    pub(super) fn on(database: Database) -> Result<Self> {
         let clock = Clock::system();
         let db = Db::new(&database.config("records"), "records")?;
         let signer = Arc::new(Signer::from_pem(&signing_key(&clock), clock.clone())?);
@@ -97,9 +103,9 @@ impl World {
         let (answer, asked) = (definitions.clone(), Arc::new(AtomicUsize::new(0)));
         let counter = asked.clone();
         let people: Arc<Mutex<Vec<Uuid>>> = Arc::default();
-        let known_people = people.clone();
+        let (known_people, own) = (people.clone(), signer.clone());
         let service = Service::new(Parts {
-            gate,
+            gate: gate.clone(),
             db: db.clone(),
             clock: clock.clone(),
             cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,
@@ -119,8 +125,14 @@ impl World {
                 Box::pin(async move { Ok(answer) })
             }),
             wake: events::Wake::default(),
+            worker: WorkerDb::new(&database.config("records"), "records", 2)?,
+            blobs: Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?,
+            service_token: Arc::new(move |tenant, act_for| {
+                let token = own.sign(tenant, PrincipalKind::User, act_for, None, Some("records".to_owned()));
+                Box::pin(async move { token.map(SecretString::from).map_err(error::Error::internal) })
+            }),
         });
-        Ok(Self { service, db, clock, database, signer, snapshots, definitions, asked, people })
+        Ok(Self { service, db, clock, gate, database, signer, snapshots, definitions, asked, people })
     }
 
     pub(super) fn tenant(&self) -> TenantId {

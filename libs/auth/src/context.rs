@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use uuid::Uuid;
 
+use crate::gate::Slot;
 use crate::predicate::{RowFacts, RowPredicate};
 use crate::{Access, FieldMask, Snapshot, VerifiedTenant};
 
@@ -117,6 +118,8 @@ pub struct Context {
     /// The permissions that decide this call.
     pub snapshot: Arc<Snapshot>,
     pub(crate) token: SecretString,
+    /// Where the snapshot is held for the next call.
+    pub(crate) slot: Option<Slot>,
 }
 
 impl Context {
@@ -129,7 +132,17 @@ impl Context {
         snapshot: Arc<Snapshot>,
         token: SecretString,
     ) -> Self {
-        Self { call, tenant, principal, session_id, snapshot, token }
+        Self { call, tenant, principal, session_id, snapshot, token, slot: None }
+    }
+
+    /// Drops the snapshot that this call decided by, because it was found to be too old: the next call asks for it anew.
+    pub async fn forget_snapshot(&self) {
+        if let Some(slot) = &self.slot {
+            let mut held = slot.lock().await;
+            if held.as_ref().is_some_and(|h| h.snapshot.version() <= self.snapshot.version()) {
+                *held = None;
+            }
+        }
     }
 
     /// The user whose rows are "own": the principal itself, or the owner of its API key.

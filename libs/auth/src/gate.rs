@@ -54,11 +54,11 @@ struct Key {
 }
 
 /// One principal's snapshot; the lock lets one fetch serve all who wait.
-type Slot = Arc<tokio::sync::Mutex<Option<Held>>>;
+pub(crate) type Slot = Arc<tokio::sync::Mutex<Option<Held>>>;
 
-#[derive(Clone)]
-struct Held {
-    snapshot: Arc<Snapshot>,
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) snapshot: Arc<Snapshot>,
     lease_until: Instant,
 }
 
@@ -95,8 +95,8 @@ impl Gate {
         let claims = self.verify(&token).await?;
         let tenant = VerifiedTenant::from_token(claims.tid);
         let principal = Principal { kind: claims.knd, id: claims.sub };
-        let snapshot = self.snapshot(&claims, &token).await?;
-        Ok(Context { call, tenant, principal, session_id: claims.sid, snapshot, token })
+        let (snapshot, slot) = self.snapshot(&claims, &token).await?;
+        Ok(Context { call, tenant, principal, session_id: claims.sid, snapshot, token, slot: Some(slot) })
     }
 
     /// Drops the held snapshot of a principal, or of every principal of the tenant.
@@ -131,7 +131,7 @@ impl Gate {
         Ok(())
     }
 
-    async fn snapshot(&self, claims: &Claims, token: &SecretString) -> Result<Arc<Snapshot>, Error> {
+    async fn snapshot(&self, claims: &Claims, token: &SecretString) -> Result<(Arc<Snapshot>, Slot), Error> {
         let key = Key {
             tenant: claims.tid.uuid(),
             principal: claims.sub,
@@ -142,7 +142,7 @@ impl Gate {
         let mut held = slot.lock().await;
         let asked_at = Instant::now();
         let version = match held.as_ref() {
-            Some(h) if h.lease_until > asked_at => return Ok(h.snapshot.clone()),
+            Some(h) if h.lease_until > asked_at => return Ok((h.snapshot.clone(), slot.clone())),
             Some(h) => h.snapshot.version(),
             None => 0,
         };
@@ -161,7 +161,8 @@ impl Gate {
             (None, _) => return Err(permissions_unavailable()),
         };
         *held = Some(Held { snapshot: snapshot.clone(), lease_until });
-        Ok(snapshot)
+        drop(held);
+        Ok((snapshot, slot))
     }
 
     fn slot(&self, key: Key) -> Slot {

@@ -24,6 +24,7 @@ pub async fn check(tx: &mut TenantTx, cx: &Context) -> Result<(), Error> {
     .await
     .map_err(DbError::from)?;
     if min_versions.iter().any(|min| *min > cx.snapshot.version()) {
+        cx.forget_snapshot().await;
         return Err(Error::new(
             Code::Aborted,
             "PERMISSIONS_CHANGED",

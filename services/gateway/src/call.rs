@@ -31,7 +31,14 @@ pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, 
     let channel = channel(incoming)?;
     let metadata = metadata(incoming)?;
     let deadline = deadline(method.rate_class);
-    let (answered, wire) = rpc::raw::unary(channel, &method.full_name, metadata, request.freeze(), deadline).await?;
+    let request = request.freeze();
+    let call = || rpc::raw::unary(channel, &method.full_name, metadata.clone(), request.clone(), deadline);
+    let answered = match call().await.map_err(Error::from) {
+        // Nothing was written, and the service has dropped the permissions that were too old.
+        Err(error) if error.reason() == "PERMISSIONS_CHANGED" => call().await.map_err(Error::from),
+        answered => answered,
+    };
+    let (answered, wire) = answered?;
     let mut json = Vec::with_capacity(wire.len() * 3 / 2 + 64);
     let meta = app.api.decode_response(method, &wire, asked.selection.as_ref(), &mut json).map_err(Error::internal)?;
     Ok(success(incoming, &answered, &meta, json))

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use auth::{Gate, Signer, Verifier};
 use config::{ExposeSecret, SecretString};
-use db::Db;
+use db::{Db, DbError};
 use error::Error;
 use ids::Clock;
+use tokio_util::sync::CancellationToken;
 
 use crate::changes::Settle;
 use crate::config::{Config, PasswordConfig};
 use crate::entropy::Entropy;
+use crate::jobs::cleanup;
 use crate::page::PageKey;
 use crate::passwords::Passwords;
 use crate::permissions::get_snapshot;
@@ -100,5 +102,10 @@ impl Identity {
             settle,
             service_secrets,
         }))
+    }
+
+    /// Removes what has expired, once over all tenants; how many rows went. The service does this by itself every 15 minutes.
+    pub async fn clean_up(&self, shutdown: &CancellationToken) -> Result<u64, DbError> {
+        cleanup::once(&self.db, self.clock.now(), shutdown).await
     }
 }

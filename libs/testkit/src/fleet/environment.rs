@@ -176,7 +176,8 @@ pub fn environments(backing: &Backing, places: &Places) -> Result<Environments> 
                 migrate.insert(format!("GLOBCRM_{upper}_{variable}"), url);
             }
         }
-        if role != Role::Identity {
+        // Services that act for somebody after the call has ended.
+        if role == Role::Records {
             let secret = secrets.get(&format!("{name}.service_secret"))?;
             service_secrets.push(format!("{name}={secret}"));
             own.insert(format!("GLOBCRM_{upper}_SERVICE_SECRET"), secret);

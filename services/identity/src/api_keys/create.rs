@@ -71,9 +71,10 @@ pub(crate) async fn run(
         after: Some(convert::to_json(&key)),
         reason: "",
         touches: Touches::Principal(id),
+        narrows: false,
     };
     change.record(&identity.clock, &Actor::of(cx), created).await?;
-    change.commit().await?;
+    change.commit(&identity.gate).await?;
     let secret = Some(secret.text.expose_secret().to_owned());
     Ok(pb::CreateApiKeyResponse { api_key: Some(pb::ApiKey { secret, ..convert::to_proto(&key) }) })
 }

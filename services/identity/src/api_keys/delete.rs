@@ -35,10 +35,10 @@ pub(crate) async fn run(
         after: None,
         reason: "",
         touches: Touches::Principal(id),
+        narrows: true,
     };
     change.record(&identity.clock, &Actor::of(cx), deleted).await?;
-    change.commit().await?;
-    identity.gate.forget(cx.tenant.id().uuid(), Some(id));
+    change.commit(&identity.gate).await?;
     identity.settle.wait().await;
     Ok(pb::DeleteApiKeyResponse {})
 }

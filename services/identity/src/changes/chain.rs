@@ -70,6 +70,7 @@ mod tests {
             after: Some(serde_json::json!({ "name": name })),
             reason: "",
             touches: Touches::Nobody,
+            narrows: false,
         }
     }
 

@@ -9,7 +9,7 @@ mod chain;
 mod settle;
 mod store;
 
-use auth::{Call, Context, PrincipalKind, VerifiedTenant};
+use auth::{Call, Context, Gate, PrincipalKind, VerifiedTenant};
 use db::{Db, DbError, TenantTx};
 use error::Error;
 use events::NewEvent;
@@ -77,19 +77,23 @@ pub(crate) struct Change {
     /// Why, where the system did it by itself.
     pub(crate) reason: &'static str,
     pub(crate) touches: Touches,
+    /// Whether it takes something away: then the fence is raised, so that no write commits on what was before. After a
+    /// change that only gives, older permissions do no harm, and no write is refused for it.
+    pub(crate) narrows: bool,
 }
 
 /// A transaction that changes who may do what.
 pub(crate) struct ChangeTx {
     tx: TenantTx,
     head: Head,
+    touched: Vec<Touches>,
 }
 
 impl ChangeTx {
     /// Begins with the tenant's head locked; `None` when there is no such tenant.
     pub(crate) async fn begin(db: &Db, tenant: VerifiedTenant) -> Result<Option<Self>, DbError> {
         let mut tx = TenantTx::begin(db, tenant).await?;
-        Ok(store::lock_head(&mut tx).await?.map(|head| Self { tx, head }))
+        Ok(store::lock_head(&mut tx).await?.map(|head| Self { tx, head, touched: Vec::new() }))
     }
 
     /// Begins for a caller, whose permissions are not older than the fence.
@@ -110,7 +114,7 @@ impl ChangeTx {
         let head = Head::first();
         store::insert_head(&mut tx, &head).await?;
         store::touch(&mut tx, EVERYONE, head.permission_version).await?;
-        Ok(Self { tx, head })
+        Ok(Self { tx, head, touched: Vec::new() })
     }
 
     /// The transaction, for `store.rs` functions.
@@ -157,18 +161,35 @@ impl ChangeTx {
             // The event names the tenant where it means everyone in it.
             Touches::Everyone => Some((self.tx.tenant_id(), None)),
         };
+        self.touched.push(change.touches);
         if let Some((record_id, principal)) = concerned {
             let version = self.head.permission_version;
             store::touch(&mut self.tx, principal.unwrap_or(EVERYONE), version).await?;
-            db::fence::raise(&mut self.tx, principal, version).await?;
-            events.push(event("permissions", "changed", record_id, version, None, Vec::new()));
+            if change.narrows {
+                db::fence::raise(&mut self.tx, principal, version).await?;
+            }
+            let narrows = events::Change {
+                field: "narrows".to_owned(),
+                before: None,
+                after: Some(change.narrows.to_string()),
+            };
+            events.push(event("permissions", "changed", record_id, version, None, vec![narrows]));
         }
         events::outbox::append_many(&mut self.tx, &events).await
     }
 
-    /// Commits.
-    pub(crate) async fn commit(self) -> Result<(), DbError> {
-        self.tx.commit().await
+    /// Commits, and drops the snapshots that this instance holds of whom the changes touch.
+    pub(crate) async fn commit(self, gate: &Gate) -> Result<(), DbError> {
+        let tenant = self.tx.tenant_id();
+        self.tx.commit().await?;
+        for touched in self.touched {
+            match touched {
+                Touches::Nobody => {}
+                Touches::Principal(id) => gate.forget(tenant, Some(id)),
+                Touches::Everyone => gate.forget(tenant, None),
+            }
+        }
+        Ok(())
     }
 }
 

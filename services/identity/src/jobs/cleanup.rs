@@ -30,7 +30,7 @@ const TENANTS: i64 = 500;
 /// Runs until the shutdown.
 pub(crate) async fn run(identity: &Identity, shutdown: CancellationToken) -> Result<(), DbError> {
     loop {
-        let removed = once(&identity.db, identity.clock.now(), &shutdown).await?;
+        let removed = identity.clean_up(&shutdown).await?;
         tracing::debug!(removed, "clean-up done");
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),

@@ -57,10 +57,11 @@ pub(crate) async fn run(
         reason: "",
         // Nobody holds it yet.
         touches: Touches::Nobody,
+        narrows: false,
     };
     change.record(&identity.clock, &Actor::of(cx), created).await?;
     let response = pb::CreateRoleResponse { role: Some(convert::to_proto(&role)) };
     claim.keep(change.tx(), &response, now).await?;
-    change.commit().await?;
+    change.commit(&identity.gate).await?;
     Ok(Answer::new(response, 1))
 }

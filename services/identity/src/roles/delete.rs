@@ -41,8 +41,9 @@ pub(crate) async fn run(
         after: None,
         reason: "",
         touches: Touches::Nobody,
+        narrows: false,
     };
     change.record(&identity.clock, &Actor::of(cx), deleted).await?;
-    change.commit().await?;
+    change.commit(&identity.gate).await?;
     Ok(pb::DeleteRoleResponse {})
 }

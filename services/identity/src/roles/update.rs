@@ -64,6 +64,7 @@ pub(crate) async fn run(
     after.version += 1;
     after.updated_at = identity.clock.now_micros();
     store::update(change.tx(), &after, cx.principal.id).await?;
+    let narrows = guard::narrows(&before.body, &after.body);
     let updated = Change {
         object: "role",
         action: "update",
@@ -76,13 +77,11 @@ pub(crate) async fn run(
         reason: "",
         // Any number may hold it: one version for everyone instead of one row per holder.
         touches: if same_body { Touches::Nobody } else { Touches::Everyone },
+        narrows,
     };
     change.record(&identity.clock, &Actor::of(cx), updated).await?;
-    change.commit().await?;
-    if !same_body {
-        identity.gate.forget(cx.tenant.id().uuid(), None);
-    }
-    if guard::narrows(&before.body, &after.body) {
+    change.commit(&identity.gate).await?;
+    if narrows {
         identity.settle.wait().await;
     }
     Ok(pb::UpdateRoleResponse { role: Some(convert::to_proto(&after)) })

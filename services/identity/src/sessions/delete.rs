@@ -23,8 +23,7 @@ pub(crate) async fn run(
     if !end::run(identity, &mut change, &Actor::of(cx), user_id, id.uuid(), "ended by its user").await? {
         return Err(not_found());
     }
-    change.commit().await?;
-    identity.gate.forget(cx.tenant.id().uuid(), Some(user_id));
+    change.commit(&identity.gate).await?;
     identity.settle.wait().await;
     Ok(pb::DeleteSessionResponse {})
 }

@@ -33,6 +33,7 @@ pub(crate) async fn run(
         reason,
         // So that services ask again and find the session gone.
         touches: Touches::Principal(user_id),
+        narrows: true,
     };
     change.record(&identity.clock, actor, ended).await?;
     Ok(true)

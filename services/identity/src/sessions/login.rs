@@ -79,7 +79,7 @@ pub(crate) async fn run(
         return Err(LoginError::CredentialsInvalid);
     }
     let tokens = open::run(identity, &mut change, &actor, &call.call, user.id).await?;
-    change.commit().await?;
+    change.commit(&identity.gate).await?;
     Ok(pb::LoginResponse {
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token,

@@ -14,7 +14,6 @@ pub(crate) async fn run(identity: &Identity, cx: &Context) -> Result<pb::LogoutR
     let session_id = cx.session_id.ok_or_else(|| Error::not_found("SESSION_NOT_FOUND"))?;
     let mut change = ChangeTx::begin_own(&identity.db, cx).await?;
     end::run(identity, &mut change, &Actor::of(cx), cx.principal.id, session_id.uuid(), "logout").await?;
-    change.commit().await?;
-    identity.gate.forget(cx.tenant.id().uuid(), Some(cx.principal.id));
+    change.commit(&identity.gate).await?;
     Ok(pb::LogoutResponse {})
 }

@@ -56,6 +56,7 @@ pub(crate) async fn run(
                 reason: "",
                 // A further session of the same user allows nothing new.
                 touches: Touches::Nobody,
+                narrows: false,
             },
         )
         .await?;

@@ -93,7 +93,6 @@ async fn revoke(
     let actor = Actor::user(session.user_id, &call.call);
     let mut change = ChangeTx::begin(&identity.db, tenant).await?.ok_or(RefreshError::Invalid)?;
     end::run(identity, &mut change, &actor, session.user_id, session.id, "refresh token used twice").await?;
-    change.commit().await?;
-    identity.gate.forget(tenant.id().uuid(), Some(session.user_id));
+    change.commit(&identity.gate).await?;
     Ok(())
 }

@@ -56,10 +56,11 @@ pub(crate) async fn run(
         reason: "",
         // Nobody is in it yet.
         touches: Touches::Nobody,
+        narrows: false,
     };
     change.record(&identity.clock, &Actor::of(cx), created).await?;
     let response = pb::CreateTeamResponse { team: Some(convert::to_proto(&team)) };
     claim.keep(change.tx(), &response, now).await?;
-    change.commit().await?;
+    change.commit(&identity.gate).await?;
     Ok(Answer::new(response, 1))
 }

@@ -113,7 +113,7 @@ pub(crate) async fn run(
         .await?;
 
     let tokens = open::run(identity, &mut change, &actor, &call.call, user_id).await?;
-    change.commit().await?;
+    change.commit(&identity.gate).await?;
     Ok(pb::SignUpResponse {
         tenant: Some(pb::Tenant {
             id: tenant_id.to_string(),
@@ -140,6 +140,7 @@ fn made(object: &'static str, record_id: Uuid, owner: Option<Uuid>, after: serde
         reason: "sign-up",
         // Nobody holds a snapshot of a tenant that is being made.
         touches: Touches::Nobody,
+        narrows: false,
     }
 }
 

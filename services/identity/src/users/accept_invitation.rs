@@ -107,10 +107,11 @@ pub(crate) async fn run(
         after: Some(convert::to_json(&after)),
         reason: "",
         touches: Touches::Principal(user.id),
+        narrows: false,
     };
     change.record(&identity.clock, &actor, accepted).await?;
     let tokens = open::run(identity, &mut change, &actor, &call.call, user.id).await?;
-    change.commit().await?;
+    change.commit(&identity.gate).await?;
     Ok(pb::AcceptInvitationResponse {
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token,

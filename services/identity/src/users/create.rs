@@ -113,9 +113,10 @@ pub(crate) async fn run(
         reason: "",
         // A new member is within reach of everyone in the same teams.
         touches: if user.team_ids.is_empty() { Touches::Principal(user.id) } else { Touches::Everyone },
+        narrows: false,
     };
     change.record(clock, &Actor::of(cx), created).await?;
-    change.commit().await?;
+    change.commit(&identity.gate).await?;
     // No mail service is configured yet, so the inviter passes the token on.
     let invitation_token = Some(token.text.expose_secret().to_owned());
     Ok(pb::CreateUserResponse { user: Some(pb::User { invitation_token, ..convert::to_proto(&user) }) })

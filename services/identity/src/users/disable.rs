@@ -49,9 +49,10 @@ pub(crate) async fn run(
         after: Some(convert::to_json(&after)),
         reason: "",
         touches: Touches::Principal(id),
+        narrows: true,
     };
     change.record(&identity.clock, &Actor::of(cx), disabled).await?;
-    change.commit().await?;
+    change.commit(&identity.gate).await?;
     // The keys of the user have entries of their own, so all of the tenant go.
     identity.gate.forget(cx.tenant.id().uuid(), None);
     identity.settle.wait().await;

@@ -48,8 +48,9 @@ pub(crate) async fn run(
         after: Some(convert::to_json(&after)),
         reason: "",
         touches: Touches::Principal(id),
+        narrows: false,
     };
     change.record(&identity.clock, &Actor::of(cx), enabled).await?;
-    change.commit().await?;
+    change.commit(&identity.gate).await?;
     Ok(pb::EnableUserResponse { user: Some(convert::to_proto(&after)) })
 }

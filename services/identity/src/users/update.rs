@@ -91,6 +91,7 @@ pub(crate) async fn run(
     } else {
         Touches::Nobody
     };
+    let narrows = !roles_gone.is_empty() || !teams_gone.is_empty();
     let updated = Change {
         object: "user",
         action: "update",
@@ -102,13 +103,11 @@ pub(crate) async fn run(
         after: Some(convert::to_json(&after)),
         reason: "",
         touches,
+        narrows,
     };
     change.record(&identity.clock, &Actor::of(cx), updated).await?;
-    change.commit().await?;
-    if touches != Touches::Nobody {
-        identity.gate.forget(cx.tenant.id().uuid(), (touches != Touches::Everyone).then_some(id));
-    }
-    if !roles_gone.is_empty() || !teams_gone.is_empty() {
+    change.commit(&identity.gate).await?;
+    if narrows {
         identity.settle.wait().await;
     }
     Ok(pb::UpdateUserResponse { user: Some(convert::to_proto(&after)) })

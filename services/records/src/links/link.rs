@@ -3,7 +3,7 @@
 use auth::Context;
 use db::TenantTx;
 use db::idempotency::{self, Claim};
-use error::{Code, Error};
+use error::{Code, Error, Violation};
 use field_types::FieldError;
 use prost::Message;
 use proto::records::v1 as pb;
@@ -16,6 +16,7 @@ use super::{note, store};
 use crate::App;
 use crate::companies::COMPANY;
 use crate::contacts::CONTACT;
+use crate::record::ending::end;
 use crate::record::get::parse_id;
 use crate::record::input::{line, violation};
 use crate::record::points::timestamp;
@@ -48,41 +49,60 @@ pub(crate) async fn link(
         None
     });
 
+    let asked = Asked { contact_id, company_id, role, is_primary: sent.is_primary, violations };
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    db::fence::check(&mut tx, cx).await?;
-    let claim = idempotency::claim(&mut tx, cx, RPC, &request).await?;
+    let result = tie(&mut tx, app, cx, &request, asked).await;
+    end(app, tx, result).await
+}
+
+struct Asked {
+    contact_id: Uuid,
+    company_id: Option<Uuid>,
+    role: Option<String>,
+    is_primary: bool,
+    violations: Vec<Violation>,
+}
+
+async fn tie(
+    tx: &mut TenantTx,
+    app: &App,
+    cx: &Context,
+    request: &pb::LinkContactCompanyRequest,
+    asked: Asked,
+) -> Result<Response<pb::LinkContactCompanyResponse>, Error> {
+    let Asked { contact_id, company_id, role, is_primary, mut violations } = asked;
+    db::fence::check(tx, cx).await?;
+    let claim = idempotency::claim(tx, cx, RPC, request).await?;
     if let Claim::Replay(kept) = &claim {
-        let mut response =
-            cx.answer(pb::LinkContactCompanyResponse::decode(kept.as_slice()).map_err(Error::internal)?);
+        let kept = pb::LinkContactCompanyResponse::decode(kept.as_slice()).map_err(Error::internal)?;
+        let mut response = cx.answer(kept);
         response.metadata_mut().insert("idempotency-replayed", AsciiMetadataValue::from_static("true"));
         return Ok(response);
     }
-    let contact = lock_live(&mut tx, cx, &CONTACT, contact_id, "update").await?;
+    let contact = lock_live(tx, cx, &CONTACT, contact_id, "update").await?;
     let scope = RowScope::from(&cx.snapshot.predicate(COMPANY.name, "read"));
     if let Some(id) = company_id
-        && reached(&mut tx, &COMPANY, &[id], &scope).await?.is_empty()
+        && reached(tx, &COMPANY, &[id], &scope).await?.is_empty()
     {
         violations.push(reference::not_found("/company_id"));
     }
     let company_id = Error::unless_violated(violations, company_id.unwrap_or_default())?;
-    let before = store::get(&mut tx, contact_id, company_id).await?;
-    if before.is_none() && store::count(&mut tx, contact_id).await? >= MAX_LINKS {
+    let before = store::get(tx, contact_id, company_id).await?;
+    if before.is_none() && store::count(tx, contact_id).await? >= MAX_LINKS {
         let text = format!("a contact belongs to at most {MAX_LINKS} companies");
         return Err(Error::new(Code::FailedPrecondition, "LINK_LIMIT_REACHED", text));
     }
     let created_at = before.as_ref().map_or_else(|| app.clock.now_micros(), |link| link.created_at);
-    let after = store::Link { company_id, role, is_primary: sent.is_primary, created_at };
+    let after = store::Link { company_id, role, is_primary, created_at };
     if before.as_ref() != Some(&after) {
         if after.is_primary {
-            store::clear_primary(&mut tx, contact_id).await?;
+            store::clear_primary(tx, contact_id).await?;
         }
-        store::put(&mut tx, contact_id, &after, cx.principal.id).await?;
-        note(&mut tx, app, cx, &contact, before.as_ref(), Some(&after)).await?;
+        store::put(tx, contact_id, &after, cx.principal.id).await?;
+        note(tx, app, cx, &contact, before.as_ref(), Some(&after)).await?;
     }
     let answer = pb::LinkContactCompanyResponse { link: Some(to_wire(&after)) };
-    claim.keep(&mut tx, &answer, app.clock.now_micros()).await?;
-    tx.commit().await?;
-    app.wake.notify();
+    claim.keep(tx, &answer, app.clock.now_micros()).await?;
     Ok(cx.answer(answer))
 }
 

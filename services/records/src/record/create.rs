@@ -1,15 +1,17 @@
 //! Makes a record.
 
-use auth::Context;
+use auth::{Context, FieldMask};
 use db::TenantTx;
 use db::idempotency::{self, Claim};
-use error::Error;
+use error::{Error, Violation};
 use serde_json::Value;
 
 use super::change::Author;
 use super::custom;
+use super::definitions::FieldSet;
 use super::draft::Draft;
-use super::reference::{self, records};
+use super::ending::end;
+use super::reference::{self, Reference, records};
 use super::{Answer, Fields, Object, Record, unique, write};
 use crate::App;
 
@@ -45,22 +47,44 @@ pub(crate) async fn create(
     violations.extend(app.people.check(cx, &references).await?);
 
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    db::fence::check(&mut tx, cx).await?;
-    let claim = idempotency::claim(&mut tx, cx, rpc, &request).await?;
+    let new = New { record, references, violations, author, request };
+    let result = store(&mut tx, cx, object, rpc, &set, mask, new).await;
+    end(app, tx, result).await
+}
+
+/// A record that is to be stored, with what is known of it.
+struct New {
+    record: Record,
+    references: Vec<Reference>,
+    violations: Vec<Violation>,
+    author: Author,
+    request: Vec<u8>,
+}
+
+async fn store(
+    tx: &mut TenantTx,
+    cx: &Context,
+    object: &Object,
+    rpc: &'static str,
+    set: &FieldSet,
+    mask: FieldMask,
+    new: New,
+) -> Result<Answer, Error> {
+    let New { mut record, references, mut violations, author, request } = new;
+    db::fence::check(tx, cx).await?;
+    let claim = idempotency::claim(tx, cx, rpc, &request).await?;
     if let Claim::Replay(kept) = &claim {
         return Answer::replay(kept, mask);
     }
-    violations.extend(records(&mut tx, cx, &references).await?);
+    violations.extend(records(tx, cx, &references).await?);
     Error::unless_violated(violations, ())?;
     if !cx.reaches(object.name, "create", &record.facts()) {
         return Err(Error::permission_denied(object.name, "create"));
     }
-    unique::check(&mut tx, cx, object, &set, &record).await?;
+    unique::check(tx, cx, object, set, &record).await?;
     finish_fields(object, &mut record);
-    write::insert(&mut tx, &author, object, &set, std::slice::from_ref(&record)).await?;
-    claim.keep(&mut tx, &Answer::kept(&record)?, author.now).await?;
-    tx.commit().await?;
-    app.wake.notify();
+    write::insert(tx, &author, object, set, std::slice::from_ref(&record)).await?;
+    claim.keep(tx, &Answer::kept(&record)?, author.now).await?;
     Ok(Answer::new(record, mask))
 }
 

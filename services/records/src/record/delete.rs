@@ -4,9 +4,11 @@ use auth::Context;
 use db::TenantTx;
 use error::Error;
 use query::RowScope;
+use uuid::Uuid;
 
 use super::change::Author;
 use super::conflict::{self, Base};
+use super::ending::end;
 use super::get::parse_id;
 use super::update::lock_live;
 use super::{Object, write};
@@ -18,13 +20,23 @@ pub(crate) async fn delete(app: &App, cx: &Context, object: &Object, id: &str) -
     let id = parse_id(object, id)?;
     let author = Author::of(cx, &app.clock);
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    db::fence::check(&mut tx, cx).await?;
-    let record = lock_live(&mut tx, cx, object, id, "delete").await?;
+    let result = store(&mut tx, cx, object, id, &author, &RowScope::from(&predicate)).await;
+    end(app, tx, result).await
+}
+
+async fn store(
+    tx: &mut TenantTx,
+    cx: &Context,
+    object: &Object,
+    id: Uuid,
+    author: &Author,
+    scope: &RowScope,
+) -> Result<(), Error> {
+    db::fence::check(tx, cx).await?;
+    let record = lock_live(tx, cx, object, id, "delete").await?;
     if conflict::stale(cx.call.if_match, record.version).is_some() {
         return Err(conflict::version_stale(record.version, &[], &Base::new()));
     }
-    write::set_deleted(&mut tx, &author, object, record, true, &RowScope::from(&predicate)).await?;
-    tx.commit().await?;
-    app.wake.notify();
+    write::set_deleted(tx, author, object, record, true, scope).await?;
     Ok(())
 }

@@ -10,6 +10,7 @@ pub(crate) mod conflict;
 pub(crate) mod custom;
 pub(crate) mod definitions;
 pub(crate) mod draft;
+pub(crate) mod ending;
 pub(crate) mod input;
 pub(crate) mod object;
 pub(crate) mod points;

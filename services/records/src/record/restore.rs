@@ -5,11 +5,14 @@ use db::TenantTx;
 use db::idempotency::{self, Claim};
 use error::{Code, Error};
 use query::RowScope;
+use uuid::Uuid;
 
 use super::change::Author;
 use super::conflict::{self, Base};
+use super::definitions::FieldSet;
+use super::ending::end;
 use super::get::parse_id;
-use super::{Answer, Object, store, unique, write};
+use super::{Answer, Object, Record, store, unique, write};
 use crate::App;
 
 /// Takes a record out of the trash. Who may delete it may restore it. Errors: 404; 403; 409 for a live record, and for one
@@ -28,20 +31,42 @@ pub(crate) async fn restore(
     let id = parse_id(object, id)?;
     let author = Author::of(cx, &app.clock);
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    db::fence::check(&mut tx, cx).await?;
-    let claim = idempotency::claim(&mut tx, cx, rpc, &request).await?;
-    if let Claim::Replay(kept) = &claim {
-        return Answer::replay(kept, mask);
+    let result = store(&mut tx, cx, object, &set, (rpc, request), id, &author, &RowScope::from(&predicate)).await;
+    let kept = end(app, tx, result).await?;
+    match kept {
+        Kept::New(record) => Ok(Answer::new(record, mask)),
+        Kept::Before(kept) => Answer::replay(&kept, mask),
     }
-    let found = store::lock(&mut tx, object, id).await?;
+}
+
+/// What an answer is made of.
+enum Kept {
+    New(Record),
+    /// The answer of an earlier call.
+    Before(Vec<u8>),
+}
+
+#[allow(clippy::too_many_arguments, reason = "one step of one operation: each argument is another thing")]
+async fn store(
+    tx: &mut TenantTx,
+    cx: &Context,
+    object: &Object,
+    set: &FieldSet,
+    (rpc, request): (&'static str, Vec<u8>),
+    id: Uuid,
+    author: &Author,
+    scope: &RowScope,
+) -> Result<Kept, Error> {
+    db::fence::check(tx, cx).await?;
+    let claim = idempotency::claim(tx, cx, rpc, &request).await?;
+    if let Claim::Replay(kept) = claim {
+        return Ok(Kept::Before(kept));
+    }
+    let found = store::lock(tx, object, id).await?;
     let visible = found.filter(|record| cx.reaches(object.name, "read", &record.facts()));
     let record = visible.ok_or_else(|| Error::not_found(object.not_found))?;
     if !record.is_deleted() {
-        return Err(Error::new(
-            Code::FailedPrecondition,
-            object.not_deleted,
-            "the record is not in the trash",
-        ));
+        return Err(Error::new(Code::FailedPrecondition, object.not_deleted, "the record is not in the trash"));
     }
     if !cx.reaches(object.name, "delete", &record.facts()) {
         return Err(Error::permission_denied(object.name, "delete"));
@@ -49,11 +74,8 @@ pub(crate) async fn restore(
     if conflict::stale(cx.call.if_match, record.version).is_some() {
         return Err(conflict::version_stale(record.version, &[], &Base::new()));
     }
-    unique::check(&mut tx, cx, object, &set, &record).await?;
-    let record =
-        write::set_deleted(&mut tx, &author, object, record, false, &RowScope::from(&predicate)).await?;
-    claim.keep(&mut tx, &Answer::kept(&record)?, author.now).await?;
-    tx.commit().await?;
-    app.wake.notify();
-    Ok(Answer::new(record, mask))
+    unique::check(tx, cx, object, set, &record).await?;
+    let record = write::set_deleted(tx, author, object, record, false, scope).await?;
+    claim.keep(tx, &Answer::kept(&record)?, author.now).await?;
+    Ok(Kept::New(record))
 }

@@ -1,17 +1,19 @@
 //! Changes a record.
 
-use auth::Context;
+use auth::{Context, FieldMask};
 use db::TenantTx;
 use error::{Error, Violation};
 use query::RowScope;
+use uuid::Uuid;
 
 use super::change::{Author, diff};
 use super::create::finish_fields;
 use super::definitions::FieldSet;
 use super::draft::Draft;
+use super::ending::end;
 use super::get::parse_id;
 use super::reference::{self, Reference, records};
-use super::{Answer, Object, Record, conflict, custom, store, unique, write};
+use super::{Answer, Fields, Object, Record, conflict, custom, store, unique, write};
 use crate::App;
 
 /// Changes what was sent and nothing else. Without a difference nothing happens: same version, no event.
@@ -28,7 +30,6 @@ pub(crate) async fn update(
     let mask = set.mask(object, cx.mask(object.name));
     let id = parse_id(object, id)?;
     let sent = draft.open(object, &set, &mask)?;
-    let author = Author::of(cx, &app.clock);
     let mut violations = sent.violations;
     let etag = conflict::parse_etag(etag).unwrap_or_else(|violation| {
         violations.push(violation);
@@ -37,43 +38,70 @@ pub(crate) async fn update(
     let people = app.people.check(cx, &named_people(&sent.fields)).await?;
 
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    db::fence::check(&mut tx, cx).await?;
-    let before = lock_live(&mut tx, cx, object, id, "update").await?;
+    let change = Change { id, fields: sent.fields, custom: sent.custom, broken: sent.broken, etag, people, violations };
+    let result = store(&mut tx, app, cx, object, &set, mask, &RowScope::from(&predicate), change).await;
+    end(app, tx, result).await
+}
+
+/// What is to be changed, with what is known of it.
+struct Change {
+    id: Uuid,
+    fields: Fields,
+    custom: Fields,
+    broken: Vec<String>,
+    /// The version that the body's `etag` names.
+    etag: Option<i64>,
+    /// Violations of users and teams.
+    people: Vec<Violation>,
+    violations: Vec<Violation>,
+}
+
+#[allow(clippy::too_many_arguments, reason = "one step of one operation: each argument is another thing")]
+async fn store(
+    tx: &mut TenantTx,
+    app: &App,
+    cx: &Context,
+    object: &Object,
+    set: &FieldSet,
+    mask: FieldMask,
+    scope: &RowScope,
+    change: Change,
+) -> Result<Answer, Error> {
+    let mut violations = change.violations;
+    db::fence::check(tx, cx).await?;
+    let before = lock_live(tx, cx, object, change.id, "update").await?;
     let mut after = before.clone();
-    for (name, value) in sent.fields {
+    for (name, value) in change.fields {
         after.set(&name, value);
     }
-    custom::merge(&set, &mask, &mut after.custom, &sent.custom, app.region, &mut violations);
+    custom::merge(set, &mask, &mut after.custom, &change.custom, app.region, &mut violations);
     let yours = diff(object, &before, &after);
     if let Some(version) = conflict::stale(cx.call.if_match, before.version) {
-        let base = store::base(&mut tx, object, id, version).await?;
+        let base = store::base(tx, object, before.id, version).await?;
         return Err(conflict::version_stale(before.version, &yours, &base));
     }
-    if let Some(version) = etag.filter(|version| *version != before.version) {
-        let base = store::base(&mut tx, object, id, version).await?;
+    if let Some(version) = change.etag.filter(|version| *version != before.version) {
+        let base = store::base(tx, object, before.id, version).await?;
         conflict::check_merge(before.version, &yours, &base)?;
     }
     violations.extend((object.check)(&|name| {
-        after.fields.contains_key(name) || sent.broken.iter().any(|broken| broken == name)
+        after.fields.contains_key(name) || change.broken.iter().any(|broken| broken == name)
     }));
-    let references = reference::all(object, &set, Some(&before), &after);
-    violations.extend(still_named(people, &references));
+    let references = reference::all(object, set, Some(&before), &after);
+    violations.extend(still_named(change.people, &references));
     violations.extend(lookup_people(app, cx, &references).await?);
-    violations.extend(to_itself(object, id, &references));
-    violations.extend(records(&mut tx, cx, &references).await?);
+    violations.extend(to_itself(object, before.id, &references));
+    violations.extend(records(tx, cx, &references).await?);
     Error::unless_violated(violations, ())?;
     if yours.is_empty() {
-        tx.commit().await?;
         return Ok(Answer::new(before, mask));
     }
     after.version += 1;
+    let author = Author::of(cx, &app.clock);
     write::touch(&mut after, &author);
     finish_fields(object, &mut after);
-    check_unique(&mut tx, cx, object, &set, (&before, &after)).await?;
-    let scope = RowScope::from(&predicate);
-    write::update(&mut tx, &author, object, &set, (&before, &after), &scope, Vec::new()).await?;
-    tx.commit().await?;
-    app.wake.notify();
+    check_unique(tx, cx, object, set, (&before, &after)).await?;
+    write::update(tx, &author, object, set, (&before, &after), scope, Vec::new()).await?;
     Ok(Answer::new(after, mask))
 }
 
@@ -83,7 +111,7 @@ pub(crate) async fn lock_live(
     tx: &mut TenantTx,
     cx: &Context,
     object: &Object,
-    id: uuid::Uuid,
+    id: Uuid,
     action: &str,
 ) -> Result<Record, Error> {
     let found = store::lock(tx, object, id).await?;
@@ -97,10 +125,10 @@ pub(crate) async fn lock_live(
 }
 
 /// The users and teams that standard fields name; whether they are new is not known before the row is read.
-fn named_people(fields: &super::Fields) -> Vec<Reference> {
+fn named_people(fields: &Fields) -> Vec<Reference> {
     let named = [("owner_id", "user"), ("team_id", "team")].into_iter();
     let named = named.filter_map(|(name, object)| {
-        let id = uuid::Uuid::try_parse(fields.get(name)?.as_str()?).ok()?;
+        let id = Uuid::try_parse(fields.get(name)?.as_str()?).ok()?;
         Some(Reference { object: object.to_owned(), id, pointer: format!("/{name}") })
     });
     named.collect()
@@ -119,7 +147,7 @@ async fn lookup_people(app: &App, cx: &Context, references: &[Reference]) -> Res
     app.people.check(cx, &lookups).await
 }
 
-fn to_itself(object: &Object, id: uuid::Uuid, references: &[Reference]) -> Vec<Violation> {
+fn to_itself(object: &Object, id: Uuid, references: &[Reference]) -> Vec<Violation> {
     let own = references.iter().filter(|r| r.object == object.name && r.id == id);
     own.map(|r| Violation::new(r.pointer.clone(), "REFERENCE_TO_ITSELF", "a record cannot refer to itself"))
         .collect()

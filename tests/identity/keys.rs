@@ -1,0 +1,60 @@
+//! API keys.
+
+use anyhow::Result;
+use proto::identity::v1 as pb;
+
+use super::world::{World, role};
+
+#[tokio::test]
+async fn a_key_acts_as_its_owner_within_its_scopes() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let made = ada.create_key("import", &["user.read", "api_key.create"]).await?;
+    let secret = made.secret.unwrap();
+    assert!(secret.starts_with(&made.prefix) && secret.starts_with("gck_"));
+    let listed = ada.list_api_keys(pb::ListApiKeysRequest::default()).await?.api_keys;
+    assert_eq!((listed.len(), listed[0].secret.as_deref()), (1, None));
+
+    let answer = world.exchange(&secret).await?;
+    assert_eq!((&answer.api_key_id, &answer.tenant_id), (&made.id, &ada.tenant));
+    let key = ada.with(&answer.access_token);
+    let me = key.get_me(pb::GetMeRequest {}).await?;
+    assert_eq!((me.principal_kind.as_str(), me.user.unwrap().id), ("api_key", ada.id.clone()));
+    key.list_users(pb::ListUsersRequest::default()).await?;
+    assert_eq!(
+        key.list_roles(pb::ListRolesRequest::default()).await.unwrap_err().is(),
+        (403, "PERMISSION_DENIED")
+    );
+    let wider = key.create_key("wider", &["role.create"]).await.unwrap_err();
+    assert_eq!(wider.is(), (403, "SCOPE_EXCEEDS_CALLER"));
+
+    let delete = |id: &str| pb::DeleteApiKeyRequest { id: id.to_owned() };
+    ada.delete_api_key(delete(&made.id)).await?;
+    assert_eq!(world.exchange(&secret).await.unwrap_err().is(), (401, "API_KEY_INVALID"));
+    assert_eq!(key.get_me(pb::GetMeRequest {}).await.unwrap_err().is(), (401, "SESSION_REVOKED"));
+    assert_eq!(ada.delete_api_key(delete(&made.id)).await.unwrap_err().is(), (404, "API_KEY_NOT_FOUND"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_its_owner_alone_and_ends_in_time() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let keeper = ada.create_role(role("Keys", "api_key", &["*"], pb::Scope::All)).await?;
+    let bob = world.member(&ada, &[&keeper.id], &[]).await?;
+    let made = ada.create_key("ada's", &["user.read"]).await?;
+    let foreign = bob.delete_api_key(pb::DeleteApiKeyRequest { id: made.id.clone() }).await.unwrap_err();
+    assert_eq!(foreign.is(), (404, "API_KEY_NOT_FOUND"));
+    assert!(bob.list_api_keys(pb::ListApiKeysRequest::default()).await?.api_keys.is_empty());
+    for bad in [&["nonsense"][..], &["contact.fly"], &[]] {
+        assert_eq!(bob.create_key("x", bad).await.unwrap_err().http, 422, "{bad:?}");
+    }
+    for n in 0..50 {
+        bob.create_key(&format!("key {n}"), &["api_key.read"]).await?;
+    }
+    assert_eq!(
+        bob.create_key("one more", &["api_key.read"]).await.unwrap_err().is(),
+        (409, "API_KEY_LIMIT_REACHED")
+    );
+    Ok(())
+}

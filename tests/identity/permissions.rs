@@ -1,0 +1,136 @@
+//! Snapshots, their versions, and the calls of services.
+
+use anyhow::Result;
+use proto::identity::v1 as pb;
+use proto::identity::v1::identity_service_server::IdentityService;
+use tonic::Request;
+
+use super::world::{SERVICE_SECRET, World, done, mask, role};
+
+#[tokio::test]
+async fn every_change_that_touches_a_principal_raises_its_version_and_a_narrowing_the_fence() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let rep = ada.create_role(role("Rep", "contact", &["read", "update"], pb::Scope::Own)).await?;
+    let team = ada.create_team("North").await?;
+    let bob = world.member(&ada, &[&rep.id], &[]).await?;
+    let mut last = bob.snapshot().await?.version;
+    let same = bob.get_snapshot(pb::GetSnapshotRequest { if_version: last }).await?;
+    assert_eq!((same.snapshot, same.version), (None, last));
+    assert!(same.lease_until.is_some());
+
+    let roles = |ids: &[&String]| pb::User {
+        role_ids: ids.iter().map(|i| (*i).clone()).collect(),
+        ..pb::User::default()
+    };
+    ada.change_user(&bob.id, roles(&[]), &["role_ids"], None).await?;
+    let none = bob.snapshot().await?;
+    assert!(none.version > last && none.objects.is_empty());
+    last = none.version;
+    ada.change_user(&bob.id, roles(&[&rep.id]), &["role_ids"], None).await?;
+    let again = bob.snapshot().await?;
+    assert!(again.version > last && again.objects.len() == 1);
+    last = again.version;
+    let narrowed = pb::UpdateRoleRequest {
+        id: rep.id.clone(),
+        role: Some(role("", "contact", &["read"], pb::Scope::Own)),
+        update_mask: Some(mask(&["permissions"])),
+    };
+    ada.update_role(narrowed).await?;
+    let narrow = bob.snapshot().await?;
+    assert!(narrow.version > last && narrow.objects[0].actions.len() == 1);
+    last = narrow.version;
+    let teams = pb::User { team_ids: vec![team], ..pb::User::default() };
+    ada.change_user(&ada.id, teams.clone(), &["team_ids"], None).await?;
+    ada.change_user(&bob.id, teams, &["team_ids"], None).await?;
+    let member = bob.snapshot().await?;
+    let mut both = vec![ada.id.clone(), bob.id.clone()];
+    both.sort();
+    assert_eq!((member.team_member_ids, member.team_ids.len()), (both, 1));
+
+    let mut sql = world.sql().await?;
+    let tenant = uuid::Uuid::parse_str(&ada.tenant)?;
+    let fences: Vec<i64> =
+        sqlx::query_scalar("SELECT min_version FROM identity.authz_fence WHERE tenant_id = $1")
+            .bind(tenant)
+            .fetch_all(&mut sql)
+            .await?;
+    assert_eq!(fences.iter().max(), Some(&last), "the last narrowing was that of the role");
+    let events: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM identity.outbox WHERE tenant_id = $1 AND type = 'identity.permissions.changed.v1' AND version > $2",
+    )
+    .bind(tenant)
+    .bind(last)
+    .fetch_one(&mut sql)
+    .await?;
+    assert_eq!(events, 2, "one for each change of teams");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_acts_with_the_current_permissions_of_a_live_principal_only() -> Result<()> {
+    let world = World::new().await?;
+    let (ada, eve) = (world.sign_up().await?, world.sign_up().await?);
+    let exchange = |service: &str, secret: &str, tenant: &str, act_for: &str| {
+        let request = pb::ExchangeServiceTokenRequest {
+            service: service.to_owned(),
+            secret: secret.to_owned(),
+            tenant_id: tenant.to_owned(),
+            act_for: act_for.to_owned(),
+        };
+        let grpc = world.grpc.clone();
+        async move { done(grpc.exchange_service_token(Request::new(request)).await) }
+    };
+    let bob = world.member(&ada, &[], &[]).await?;
+    let token = exchange("records", SERVICE_SECRET, &ada.tenant, &bob.id).await?.access_token;
+    let service = ada.with(&token);
+    assert_eq!(service.snapshot().await?.owner_id, bob.id);
+    ada.disable_user(pb::DisableUserRequest { id: bob.id.clone() }).await?;
+    assert_eq!(service.snapshot().await.unwrap_err().is(), (401, "SESSION_REVOKED"));
+
+    for (service, secret) in [("records", "wrong"), ("fields", SERVICE_SECRET), ("", "")] {
+        let refused = exchange(service, secret, &ada.tenant, &ada.id).await.unwrap_err();
+        assert_eq!(refused.is(), (401, "SERVICE_SECRET_INVALID"));
+    }
+    for (tenant, principal) in [(&ada.tenant, &bob.id), (&ada.tenant, &eve.id), (&eve.tenant, &ada.id)] {
+        let refused = exchange("records", SERVICE_SECRET, tenant, principal).await.unwrap_err();
+        assert_eq!(refused.is(), (401, "SESSION_REVOKED"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn references_are_checked_within_the_tenant() -> Result<()> {
+    let world = World::new().await?;
+    let (ada, eve) = (world.sign_up().await?, world.sign_up().await?);
+    let (team, foreign) = (ada.create_team("North").await?, eve.create_team("North").await?);
+    let answer = ada
+        .check_references(pb::CheckReferencesRequest {
+            user_ids: vec![ada.id.clone(), eve.id.clone(), "nonsense".into()],
+            team_ids: vec![foreign.clone(), team],
+        })
+        .await?;
+    assert_eq!(
+        (answer.unknown_user_ids, answer.unknown_team_ids),
+        (vec![eve.id, "nonsense".into()], vec![foreign])
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_instance_that_holds_old_permissions_cannot_write_with_them() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let mut maker = role("Maker", "role", &["create"], pb::Scope::Own);
+    maker.permissions.push(role("", "contact", &["read"], pb::Scope::Own).permissions.remove(0));
+    let maker = ada.create_role(maker).await?;
+    let bob = world.member(&ada, &[&maker.id], &[]).await?;
+    let elsewhere = bob.at(world.twin()?);
+    elsewhere.create_role(role("One", "contact", &["read"], pb::Scope::Own)).await?;
+    ada.change_user(&bob.id, pb::User::default(), &["role_ids"], None).await?;
+    let refused = elsewhere.create_role(role("Two", "contact", &["read"], pb::Scope::Own)).await.unwrap_err();
+    assert_eq!(refused.is(), (409, "PERMISSIONS_CHANGED"));
+    let refused = bob.create_role(role("Two", "contact", &["read"], pb::Scope::Own)).await.unwrap_err();
+    assert_eq!(refused.is(), (403, "PERMISSION_DENIED"));
+    Ok(())
+}

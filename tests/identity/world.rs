@@ -1,0 +1,361 @@
+//! An identity service with its database, a clock that the test moves, and organisations that sign up in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use base64::Engine;
+use config::SecretString;
+use db::Db;
+use identity::{Entropy, Grpc, Identity, Parts, PasswordConfig, Settle};
+use ids::{Clock, FixedClock};
+use proto::identity::v1 as pb;
+use proto::identity::v1::identity_service_server::IdentityService;
+use sqlx::PgConnection;
+use tokio::sync::OnceCell;
+use tonic::{Request, Response, Status};
+
+use crate::database::Database;
+
+pub(super) const PASSWORD: &str = "correct horse battery staple";
+pub(super) const SERVICE_SECRET: &str = "a-secret-of-the-records-service-for-tests";
+
+/// One service; each test has its own, all on one database.
+pub(super) struct World {
+    pub(super) grpc: Grpc,
+    pub(super) identity: Arc<Identity>,
+    pub(super) clock: Clock,
+    pub(super) hand: FixedClock,
+    pub(super) db: Db,
+    key: SecretString,
+    database: Database,
+}
+
+/// Somebody with a session or key.
+#[derive(Clone)]
+pub(super) struct Caller {
+    grpc: Grpc,
+    pub(super) slug: String,
+    pub(super) tenant: String,
+    pub(super) id: String,
+    pub(super) email: String,
+    pub(super) access: String,
+    pub(super) refresh: String,
+}
+
+impl World {
+    pub(super) async fn new() -> Result<Self> {
+        static DATABASE: OnceCell<Database> = OnceCell::const_new();
+        let made = || Database::kept("globcrm_test_identity", &[identity::MIGRATIONS]);
+        let database = DATABASE.get_or_try_init(made).await?.clone();
+        let (clock, hand) = Clock::fixed(time::macros::datetime!(2026-06-01 12:00 UTC));
+        let db = Db::new(&database.config("identity"), "identity")?;
+        let key = SecretString::from(signing_key(&clock));
+        let identity = instance(&db, &clock, &key)?;
+        Ok(Self { grpc: Grpc::new(identity.clone()), identity, clock, hand, db, key, database })
+    }
+
+    /// Another instance of the same service.
+    pub(super) fn twin(&self) -> Result<Grpc> {
+        Ok(Grpc::new(instance(&self.db, &self.clock, &self.key)?))
+    }
+
+    /// A word that no other test uses.
+    pub(super) fn word(&self, prefix: &str) -> String {
+        let id = self.clock.new_uuid().simple().to_string();
+        format!("{prefix}{}", &id[8..])
+    }
+
+    /// A new organisation's administrator.
+    pub(super) async fn sign_up(&self) -> Result<Caller> {
+        let slug = self.word("t");
+        let email = format!("ada@{slug}.test");
+        let answer = self.grpc.sign_up(Request::new(sign_up_request(&slug, &email))).await?.into_inner();
+        Ok(Caller {
+            grpc: self.grpc.clone(),
+            tenant: answer.tenant.unwrap().id,
+            id: answer.user.unwrap().id,
+            access: answer.access_token,
+            refresh: answer.refresh_token,
+            slug,
+            email,
+        })
+    }
+
+    /// A user of the same organisation who has accepted the invitation.
+    pub(super) async fn member(
+        &self,
+        admin: &Caller,
+        role_ids: &[&str],
+        team_ids: &[&str],
+    ) -> Result<Caller> {
+        let email = format!("{}@{}.test", self.word("u"), admin.slug);
+        let user = pb::User {
+            role_ids: role_ids.iter().map(|r| (*r).to_owned()).collect(),
+            team_ids: team_ids.iter().map(|t| (*t).to_owned()).collect(),
+            ..user(&email)
+        };
+        let made = admin.create_user(user).await?;
+        let answer = self.accept(&made.invitation_token.unwrap(), PASSWORD).await?;
+        Ok(Caller {
+            id: made.id,
+            email,
+            access: answer.access_token,
+            refresh: answer.refresh_token,
+            ..admin.clone()
+        })
+    }
+
+    pub(super) async fn accept(
+        &self,
+        token: &str,
+        password: &str,
+    ) -> Result<pb::AcceptInvitationResponse, Refusal> {
+        let request = pb::AcceptInvitationRequest {
+            token: token.to_owned(),
+            password: password.to_owned(),
+            display_name: None,
+        };
+        done(self.grpc.accept_invitation(Request::new(request)).await)
+    }
+
+    pub(super) async fn login(
+        &self,
+        slug: &str,
+        email: &str,
+        password: &str,
+    ) -> Result<pb::LoginResponse, Refusal> {
+        let request = pb::LoginRequest {
+            organization: slug.to_owned(),
+            email: email.to_owned(),
+            password: password.to_owned(),
+        };
+        done(self.grpc.login(Request::new(request)).await)
+    }
+
+    pub(super) async fn refresh(&self, token: &str) -> Result<pb::RefreshResponse, Refusal> {
+        done(self.grpc.refresh(Request::new(pb::RefreshRequest { refresh_token: token.to_owned() })).await)
+    }
+
+    pub(super) async fn exchange(&self, key: &str) -> Result<pb::ExchangeApiKeyResponse, Refusal> {
+        let request = pb::ExchangeApiKeyRequest { api_key: key.to_owned() };
+        done(self.grpc.exchange_api_key(Request::new(request)).await)
+    }
+
+    /// The administrator, who sees all rows.
+    pub(super) async fn sql(&self) -> Result<PgConnection> {
+        self.database.admin().await
+    }
+
+    pub(super) fn advance(&self, days: u64) {
+        self.hand.advance(Duration::from_secs(days * 86_400));
+    }
+}
+
+macro_rules! calls {
+    ($($name:ident($request:ident) -> $answer:ident;)*) => {
+        impl Caller {$(
+            pub(super) async fn $name(&self, body: pb::$request) -> Result<pb::$answer, Refusal> {
+                done(self.grpc.$name(self.request(body)).await)
+            }
+        )*}
+    };
+}
+
+calls! {
+    logout(LogoutRequest) -> LogoutResponse;
+    get_me(GetMeRequest) -> GetMeResponse;
+    list_sessions(ListSessionsRequest) -> ListSessionsResponse;
+    delete_session(DeleteSessionRequest) -> DeleteSessionResponse;
+    get_user(GetUserRequest) -> GetUserResponse;
+    list_users(ListUsersRequest) -> ListUsersResponse;
+    update_user(UpdateUserRequest) -> UpdateUserResponse;
+    disable_user(DisableUserRequest) -> DisableUserResponse;
+    enable_user(EnableUserRequest) -> EnableUserResponse;
+    get_team(GetTeamRequest) -> GetTeamResponse;
+    list_teams(ListTeamsRequest) -> ListTeamsResponse;
+    get_role(GetRoleRequest) -> GetRoleResponse;
+    list_roles(ListRolesRequest) -> ListRolesResponse;
+    update_role(UpdateRoleRequest) -> UpdateRoleResponse;
+    delete_role(DeleteRoleRequest) -> DeleteRoleResponse;
+    list_api_keys(ListApiKeysRequest) -> ListApiKeysResponse;
+    delete_api_key(DeleteApiKeyRequest) -> DeleteApiKeyResponse;
+    get_snapshot(GetSnapshotRequest) -> GetSnapshotResponse;
+    check_references(CheckReferencesRequest) -> CheckReferencesResponse;
+}
+
+impl Caller {
+    /// The same caller with another access token.
+    pub(super) fn with(&self, access: &str) -> Self {
+        Self { access: access.to_owned(), ..self.clone() }
+    }
+
+    /// The same caller at another instance.
+    pub(super) fn at(&self, grpc: Grpc) -> Self {
+        Self { grpc, ..self.clone() }
+    }
+
+    /// A request of this caller.
+    pub(super) fn request<T>(&self, body: T) -> Request<T> {
+        let mut request = Request::new(body);
+        request.metadata_mut().insert("authorization", format!("Bearer {}", self.access).parse().unwrap());
+        request.metadata_mut().insert("x-request-id", "the-request".parse().unwrap());
+        request
+    }
+
+    pub(super) async fn create_user(&self, user: pb::User) -> Result<pb::User, Refusal> {
+        let request = self.request(pb::CreateUserRequest { user: Some(user) });
+        Ok(done(self.grpc.create_user(request).await)?.user.unwrap())
+    }
+
+    pub(super) async fn create_team(&self, name: &str) -> Result<String, Refusal> {
+        let team = pb::Team { name: name.to_owned(), ..Default::default() };
+        let request = self.request(pb::CreateTeamRequest { team: Some(team) });
+        Ok(done(self.grpc.create_team(request).await)?.team.unwrap().id)
+    }
+
+    pub(super) async fn create_role(&self, role: pb::Role) -> Result<pb::Role, Refusal> {
+        let request = self.request(pb::CreateRoleRequest { role: Some(role) });
+        Ok(done(self.grpc.create_role(request).await)?.role.unwrap())
+    }
+
+    /// Creates a role under an `Idempotency-Key`; whether the answer was a replay.
+    pub(super) async fn create_role_once(
+        &self,
+        role: pb::Role,
+        key: &str,
+    ) -> Result<(pb::Role, bool), Refusal> {
+        let mut request = self.request(pb::CreateRoleRequest { role: Some(role) });
+        request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
+        let answer = self.grpc.create_role(request).await.map_err(Refusal::from)?;
+        let replayed = answer.metadata().contains_key("idempotency-replayed");
+        Ok((answer.into_inner().role.unwrap(), replayed))
+    }
+
+    pub(super) async fn create_key(&self, name: &str, scopes: &[&str]) -> Result<pb::ApiKey, Refusal> {
+        let scopes = scopes.iter().map(|s| (*s).to_owned()).collect();
+        let key = pb::ApiKey { name: name.to_owned(), scopes, ..Default::default() };
+        let request = self.request(pb::CreateApiKeyRequest { api_key: Some(key) });
+        Ok(done(self.grpc.create_api_key(request).await)?.api_key.unwrap())
+    }
+
+    /// Changes the members in `paths` of a user, under the condition `if_match`.
+    pub(super) async fn change_user(
+        &self,
+        id: &str,
+        user: pb::User,
+        paths: &[&str],
+        if_match: Option<&str>,
+    ) -> Result<pb::User, Refusal> {
+        let mut request = self.request(pb::UpdateUserRequest {
+            id: id.to_owned(),
+            user: Some(user),
+            update_mask: Some(mask(paths)),
+        });
+        if let Some(condition) = if_match {
+            request.metadata_mut().insert("if-match", condition.parse().unwrap());
+        }
+        Ok(done(self.grpc.update_user(request).await)?.user.unwrap())
+    }
+
+    /// What the caller may do now, past the gate's cache.
+    pub(super) async fn snapshot(&self) -> Result<pb::PermissionSnapshot, Refusal> {
+        Ok(self.get_snapshot(pb::GetSnapshotRequest { if_version: 0 }).await?.snapshot.unwrap())
+    }
+}
+
+fn instance(db: &Db, clock: &Clock, key: &SecretString) -> Result<Arc<Identity>> {
+    Ok(Identity::new(Parts {
+        db: db.clone(),
+        clock: clock.clone(),
+        entropy: Entropy::system(),
+        settle: Settle::none(),
+        signing_key: key.clone(),
+        service_secrets: BTreeMap::from([("records".to_owned(), SecretString::from(SERVICE_SECRET))]),
+        passwords: PasswordConfig { memory_kib: 64, iterations: 1, parallelism: 1, permits: 2 },
+    })?)
+}
+
+pub(super) fn mask(paths: &[&str]) -> prost_types::FieldMask {
+    prost_types::FieldMask { paths: paths.iter().map(|p| (*p).to_owned()).collect() }
+}
+
+pub(super) fn user(email: &str) -> pb::User {
+    pb::User { email: email.to_owned(), display_name: "Somebody".to_owned(), ..Default::default() }
+}
+
+pub(super) fn role(name: &str, object: &str, actions: &[&str], scope: pb::Scope) -> pb::Role {
+    let permission = pb::ObjectPermission {
+        object: object.to_owned(),
+        actions: actions.iter().map(|a| (*a).to_owned()).collect(),
+        scopes: vec![scope.into()],
+    };
+    pb::Role { name: name.to_owned(), permissions: vec![permission], ..Default::default() }
+}
+
+pub(super) fn sign_up_request(slug: &str, email: &str) -> pb::SignUpRequest {
+    pb::SignUpRequest {
+        organization: "Acme".to_owned(),
+        slug: slug.to_owned(),
+        email: email.to_owned(),
+        password: PASSWORD.to_owned(),
+        display_name: "Ada".to_owned(),
+    }
+}
+
+/// What a caller learns of a refusal: all of it, so that equal refusals are equal bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) http: u16,
+    pub(super) reason: String,
+    pub(super) message: String,
+    pub(super) violations: Vec<(String, String)>,
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    pub(super) fn is(&self) -> (u16, &str) {
+        (self.http, &self.reason)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {} {:?}", self.http, self.reason, self.message, self.violations)
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        let error = error::Error::from(status);
+        Self {
+            http: error.code().http(error.reason()),
+            reason: error.reason().to_owned(),
+            message: error.message().to_owned(),
+            violations: error
+                .violations()
+                .iter()
+                .map(|v| (v.pointer.clone(), v.reason.clone().into_owned()))
+                .collect(),
+            retry_after: error.retry_after(),
+        }
+    }
+}
+
+pub(super) fn done<T>(answer: Result<Response<T>, Status>) -> Result<T, Refusal> {
+    answer.map(Response::into_inner).map_err(Refusal::from)
+}
+
+/// A throw-away Ed25519 key as PKCS#8 (RFC 8410).
+fn signing_key(clock: &Clock) -> String {
+    let mut der =
+        vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+    der.extend(clock.new_uuid().as_bytes());
+    der.extend(clock.new_uuid().as_bytes());
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let label = "PRIVATE KEY";
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+}
