@@ -16,5 +16,4 @@ mod journey;
 mod query;
 #[cfg(test)]
 mod identity;
-#[cfg(test)]
 mod records;

@@ -34,7 +34,9 @@ CREATE POLICY tenant ON records.operation TO globcrm_records_app
     WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
 CREATE POLICY worker_sees ON records.operation FOR SELECT TO globcrm_records_worker USING (true);
 CREATE POLICY worker_claims ON records.operation FOR UPDATE TO globcrm_records_worker USING (true) WITH CHECK (true);
-REVOKE INSERT, DELETE ON records.operation FROM globcrm_records_worker;
+-- A claim touches these columns and no other: least of all the tenant.
+REVOKE INSERT, UPDATE, DELETE ON records.operation FROM globcrm_records_worker;
+GRANT UPDATE (state, claim_until, claim_number) ON records.operation TO globcrm_records_worker;
 
 -- Why rows were refused, in the order of the file.
 CREATE TABLE records.operation_error (

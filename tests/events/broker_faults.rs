@@ -99,10 +99,13 @@ async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effe
     assert_eq!(world.number(disorder).await?, 0);
     eprintln!("T applied {:?}", t0.elapsed());
     running.stop().await?;
+    eprintln!("T stopped {:?}", t0.elapsed());
     drop(world);
+    eprintln!("T dropped {:?}", t0.elapsed());
     let backing = Arc::into_inner(backing).context("still in use")?;
     tokio::task::spawn_blocking(move || {
         backing.stop_started()?;
+        eprintln!("T backing stopped {:?}", t0.elapsed());
         Backing::wipe(&workspace, Purpose::Test, &Progress::silent())?;
         anyhow::Ok(std::fs::remove_dir_all(root)?)
     })

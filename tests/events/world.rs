@@ -1,6 +1,6 @@
 //! A database and an exchange of a test's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -257,7 +257,7 @@ impl World {
 
     pub(super) async fn await_applied(&self, events: &[&NewEvent]) -> Result<()> {
         until("every event is applied", async || {
-            let ledger = self.ledger().await?;
+            let ledger: BTreeSet<Uuid> = self.ledger().await?.into_iter().collect();
             Ok(events.iter().all(|event| ledger.contains(&event.id)))
         })
         .await

@@ -59,7 +59,7 @@ async fn foreign_and_random_ids_answer_the_same() -> Result<()> {
     }
     assert!(eve.list_teams(pb::ListTeamsRequest::default()).await?.teams.is_empty());
     let users = eve.list_users(pb::ListUsersRequest::default()).await?.users;
-    assert_eq!(users.into_iter().map(|u| u.id).collect::<Vec<_>>(), [eve.id.clone()]);
+    assert_eq!(users.iter().map(|u| &u.id).collect::<Vec<_>>(), [&eve.id]);
     Ok(())
 }
 

@@ -195,7 +195,7 @@ async fn row_rules_hold_for_users_too() -> Result<()> {
     let mut both = vec![lea.id.clone(), bob.id.clone()];
     both.sort();
     assert_eq!(ids(lea.list_users(pb::ListUsersRequest::default()).await?), both);
-    assert_eq!(ids(bob.list_users(pb::ListUsersRequest::default()).await?), [bob.id.clone()]);
+    assert_eq!(ids(bob.list_users(pb::ListUsersRequest::default()).await?), std::slice::from_ref(&bob.id));
     let hidden = lea.get_user(pb::GetUserRequest { id: ada.id.clone() }).await.unwrap_err();
     assert_eq!(hidden.is(), (404, "USER_NOT_FOUND"));
     let id = ada.id.clone();

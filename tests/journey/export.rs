@@ -98,7 +98,7 @@ pub fn export(rows: usize, prefix: &str, encoding: Encoding, seed: u64) -> Expor
             let (cell, value, reason) = match (row / 33) % 4 {
                 0 => (2, "not-an-address", "EMAIL_INVALID"),
                 1 => (4, "platinum", "OPTION_UNKNOWN"),
-                2 => (5, "many", "INTEGER_INVALID"),
+                2 => (5, "many", "TYPE_MISMATCH"),
                 _ => (6, "31.02.2027", "DATE_INVALID"),
             };
             value.clone_into(&mut cells[cell]);

@@ -131,7 +131,7 @@ pub async fn one_contact_from_create_to_restore(journey: &Journey) {
     // A body etag lets disjoint changes merge, and refuses the others.
     let merged = admin.patch(&path, json!({"etag": "\"1\"", "department": "R&D"})).await.expect(200);
     assert_eq!((&merged["department"], &merged["job_title"]), (&json!("R&D"), &json!("CTO")));
-    admin.patch(&path, json!({"etag": "\"1\"", "job_title": "CFO"})).await.refused(409, "VERSION_CONFLICT");
+    admin.patch(&path, json!({"etag": "\"1\"", "job_title": "CFO"})).await.refused(409, "EDIT_CONFLICT");
 
     let held = admin.call(Method::GET, &path).header("if-none-match", "\"3\"").send().await;
     assert_eq!((held.status, held.text.as_str()), (304, ""));

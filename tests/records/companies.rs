@@ -12,7 +12,12 @@ fn company(name: &str) -> pb::Company {
     pb::Company { name: Some(name.to_owned()), ..Default::default() }
 }
 
-async fn link(caller: &Caller, contact: &str, company: &str, is_primary: bool) -> Result<pb::ContactCompany, Refusal> {
+async fn link(
+    caller: &Caller,
+    contact: &str,
+    company: &str,
+    is_primary: bool,
+) -> Result<pb::ContactCompany, Refusal> {
     let link = pb::ContactCompany { company_id: company.to_owned(), is_primary, ..Default::default() };
     let request = pb::LinkContactCompanyRequest { contact_id: contact.to_owned(), link: Some(link) };
     Ok(caller.service.link_contact_company(caller.request(request, &[])).await?.into_inner().link.unwrap())
@@ -38,25 +43,37 @@ async fn a_company_comes_back_and_is_found() -> Result<()> {
         })
         .await?;
     assert_eq!(made.domains, ["acme.example"]);
-    for (filter, count) in
-        [("annual_revenue >= \"1250.00 EUR\"", 1), ("domains:\"acme.example\"", 1), ("name:\"acm\"", 1), ("employee_count > 12", 0)]
-    {
-        let request = pb::ListCompaniesRequest { filter: filter.to_owned(), order_by: "name".to_owned(), ..Default::default() };
+    for (filter, count) in [
+        ("annual_revenue >= \"1250.00 EUR\"", 1),
+        ("domains:\"acme.example\"", 1),
+        ("name:\"acm\"", 1),
+        ("employee_count > 12", 0),
+    ] {
+        let request = pb::ListCompaniesRequest {
+            filter: filter.to_owned(),
+            order_by: "name".to_owned(),
+            ..Default::default()
+        };
         let listed = admin.service.list_companies(admin.request(request, &[])).await;
         match listed {
             Ok(listed) => assert_eq!(listed.into_inner().companies.len(), count, "{filter}"),
             Err(status) => panic!("{filter}: {:?}", Refusal::from(status)),
         }
     }
-    let refused = admin.create_company(pb::Company { domains: vec!["acme.example".to_owned()], ..company("B") }).await;
+    let refused =
+        admin.create_company(pb::Company { domains: vec!["acme.example".to_owned()], ..company("B") }).await;
     let refused = refused.unwrap_err();
-    assert_eq!((refused.is(), refused.problem()["candidates"].clone()), ((409, "DUPLICATE_VALUE"), json!([made.id])));
+    assert_eq!(
+        (refused.is(), refused.problem()["candidates"].clone()),
+        ((409, "DUPLICATE_VALUE"), json!([made.id]))
+    );
     let own_parent = pb::UpdateCompanyRequest {
         id: made.id.clone(),
         company: Some(pb::Company { parent_id: Some(made.id.clone()), ..Default::default() }),
         update_mask: None,
     };
-    let refused = Refusal::from(admin.service.update_company(admin.request(own_parent, &[])).await.unwrap_err());
+    let refused =
+        Refusal::from(admin.service.update_company(admin.request(own_parent, &[])).await.unwrap_err());
     assert_eq!(refused.violations(), [("/parent_id", "REFERENCE_TO_ITSELF")]);
     let nameless = admin.create_company(pb::Company::default()).await.unwrap_err();
     assert_eq!(nameless.violations(), [("/name", "FIELD_REQUIRED")]);
@@ -72,14 +89,20 @@ async fn a_contact_is_tied_to_companies_with_one_primary() -> Result<()> {
     link(&admin, &contact.id, &a.id, true).await?;
     link(&admin, &contact.id, &b.id, true).await?;
     let tied = links(&admin, &contact.id).await?;
-    assert_eq!(tied.iter().map(|l| (l.company_id.clone(), l.is_primary)).collect::<Vec<_>>(), [(b.id.clone(), true), (a.id, false)]);
+    assert_eq!(
+        tied.iter().map(|l| (l.company_id.clone(), l.is_primary)).collect::<Vec<_>>(),
+        [(b.id.clone(), true), (a.id, false)]
+    );
     assert_eq!(admin.get(&contact.id).await?.version, 3, "every tie is a change of the contact");
     let foreign = world.admin()?.create_company(company("F")).await?;
     for id in [&foreign.id, &world.clock.new_uuid().to_string()] {
         let refused = link(&admin, &contact.id, id, false).await.unwrap_err();
         assert_eq!(refused.violations(), [("/company_id", "REFERENCE_NOT_FOUND")]);
     }
-    let unlink = |company: &str| pb::UnlinkContactCompanyRequest { contact_id: contact.id.clone(), company_id: company.to_owned() };
+    let unlink = |company: &str| pb::UnlinkContactCompanyRequest {
+        contact_id: contact.id.clone(),
+        company_id: company.to_owned(),
+    };
     admin.service.unlink_contact_company(admin.request(unlink(&b.id), &[])).await?;
     assert_eq!(links(&admin, &contact.id).await?.len(), 1);
     let again = admin.service.unlink_contact_company(admin.request(unlink(&b.id), &[])).await.unwrap_err();

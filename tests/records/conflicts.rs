@@ -13,10 +13,8 @@ async fn a_stale_if_match_is_412_with_what_both_changed() -> Result<()> {
     let made = admin.create(pb::Contact { job_title: Some("CEO".to_owned()), ..named("Zoë", "A") }).await?;
     let title = |text: &str| pb::Contact { job_title: Some(text.to_owned()), ..Default::default() };
     admin.update_as(&made.id, title("CTO"), &["job_title"], &[("if-match", "\"1\"")]).await?;
-    let stale = admin
-        .update_as(&made.id, title("CFO"), &["job_title"], &[("if-match", "\"1\"")])
-        .await
-        .unwrap_err();
+    let stale =
+        admin.update_as(&made.id, title("CFO"), &["job_title"], &[("if-match", "\"1\"")]).await.unwrap_err();
     assert_eq!(stale.is(), (412, "VERSION_STALE"));
     assert_eq!(
         stale.problem()["conflicts"],
@@ -32,8 +30,9 @@ async fn a_stale_if_match_is_412_with_what_both_changed() -> Result<()> {
 async fn a_body_etag_merges_disjoint_changes_and_refuses_the_same_field() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
-    let made =
-        admin.create(pb::Contact { first_name: Some("Zoë".to_owned()), ..custom(&json!({"seats": 1})) }).await?;
+    let made = admin
+        .create(pb::Contact { first_name: Some("Zoë".to_owned()), ..custom(&json!({"seats": 1})) })
+        .await?;
     admin.update(&made.id, custom(&json!({"seats": 2})), &["custom"]).await?;
     admin.update(&made.id, custom(&json!({"seats": 3})), &["custom"]).await?;
     let from_1 = |contact: pb::Contact| pb::Contact { etag: Some("\"1\"".to_owned()), ..contact };
@@ -46,6 +45,9 @@ async fn a_body_etag_merges_disjoint_changes_and_refuses_the_same_field() -> Res
         refused.problem()["conflicts"],
         json!([{"field": "custom.seats", "base": 1, "yours": 9, "current": 3}])
     );
+    let future = pb::Contact { etag: Some("99".to_owned()), ..named("X", "") };
+    let refused = admin.update(&made.id, future, &["first_name"]).await.unwrap_err();
+    assert_eq!(refused.violations(), [("/etag", "ETAG_INVALID")]);
     // Both want the same: nothing to quarrel about.
     admin.update(&made.id, from_1(custom(&json!({"seats": 3}))), &["custom"]).await?;
     Ok(())

@@ -37,14 +37,19 @@ async fn every_page_together_is_every_row_once_whatever_the_order() -> Result<()
     let admin = world.admin()?;
     people(&world.admin()?, 3).await?;
     let made = people(&admin, 23).await?;
-    for order_by in
-        ["", "created_at desc", "first_name, last_name desc", "custom.seats desc", "custom.renewal", "owner_id", "full_name"]
-    {
+    for order_by in [
+        "",
+        "created_at desc",
+        "first_name, last_name desc",
+        "custom.seats desc",
+        "custom.renewal",
+        "owner_id",
+        "full_name",
+    ] {
         let mut seen = Vec::new();
         let mut page_token = String::new();
         loop {
-            let request =
-                pb::ListContactsRequest { page_size: Some(4), page_token, ..asked("", order_by) };
+            let request = pb::ListContactsRequest { page_size: Some(4), page_token, ..asked("", order_by) };
             match admin.list(request).await {
                 Err(refused) if order_by == "owner_id" => {
                     assert_eq!(refused.http(), 400);
@@ -86,10 +91,15 @@ async fn filters_find_by_standard_and_custom_fields_tags_and_addresses() -> Resu
         ("first_name = (\"First 1\", \"First 2\")", 5),
         ("created_at > 2020-01-01T00:00:00Z", 12),
     ] {
-        let request = pb::ListContactsRequest { count: CountKind::Exact as i32, ..asked(filter, "last_name") };
+        let request =
+            pb::ListContactsRequest { count: CountKind::Exact as i32, ..asked(filter, "last_name") };
         let listed = admin.list(request).await?;
         let total = listed.total.unwrap();
-        assert_eq!((listed.contacts.len(), total.value, total.kind), (count, count as i64, TotalKind::Exact as i32), "{filter}");
+        assert_eq!(
+            (listed.contacts.len(), total.value, total.kind),
+            (count, count as i64, TotalKind::Exact as i32),
+            "{filter}"
+        );
     }
     Ok(())
 }

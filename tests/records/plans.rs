@@ -55,7 +55,11 @@ async fn lists_of_many_records_are_served_by_indexes() -> Result<()> {
             ..Default::default()
         };
         let listed = admin.list(request).await?;
-        assert_eq!(listed.contacts.len(), if filter.starts_with("tags") { 0 } else { 50 }, "{filter} {order_by}");
+        assert_eq!(
+            listed.contacts.len(),
+            if filter.starts_with("tags") { 0 } else { 50 },
+            "{filter} {order_by}"
+        );
     }
     // A session tells of what it read when it ends.
     world.db.close().await;

@@ -73,7 +73,11 @@ async fn a_scope_of_own_reaches_own_rows_only() -> Result<()> {
 async fn what_may_be_read_and_not_changed_is_403_and_tells_so_in_access() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
-    let reads_all = [("contact", "read", Scope::All), ("contact", "update", Scope::Own), ("contact", "delete", Scope::Own)];
+    let reads_all = [
+        ("contact", "read", Scope::All),
+        ("contact", "update", Scope::Own),
+        ("contact", "delete", Scope::Own),
+    ];
     let fields = [("job_title", FieldAccess::Read), ("custom.seats", FieldAccess::Read)];
     let rep = world.caller(admin.tenant, &May { actions: &reads_all, fields: &fields })?;
     let made = admin.create(named("Zoë", "")).await?;
@@ -87,7 +91,13 @@ async fn what_may_be_read_and_not_changed_is_403_and_tells_so_in_access() -> Res
     assert_eq!(access.readonly_fields, ["custom.seats", "job_title"]);
     let access = admin.get_with(&made.id, "", "access").await?.access.unwrap();
     assert_eq!(access.can, ["update", "delete", "share", "export"]);
-    admin.update(&made.id, pb::Contact { owner_id: Some(rep.id.to_string()), ..Default::default() }, &["owner_id"]).await?;
+    admin
+        .update(
+            &made.id,
+            pb::Contact { owner_id: Some(rep.id.to_string()), ..Default::default() },
+            &["owner_id"],
+        )
+        .await?;
     let title = pb::Contact { job_title: Some("CTO".to_owned()), ..custom(&json!({"seats": 1})) };
     let refused = rep.update(&made.id, title, &["job_title", "custom"]).await.unwrap_err();
     assert_eq!(refused.is(), (403, "FIELD_READ_ONLY"));
@@ -137,14 +147,22 @@ async fn a_hidden_field_is_nowhere() -> Result<()> {
     }
     assert_eq!(rep.get_with(&made.id, "last_name", "").await.unwrap_err().http(), 400);
     let refused = rep
-        .update(&made.id, pb::Contact { last_name: Some("X".to_owned()), ..custom(&json!({"seats": "x", "nix": 1})) }, &["last_name", "custom"])
+        .update(
+            &made.id,
+            pb::Contact { last_name: Some("X".to_owned()), ..custom(&json!({"seats": "x", "nix": 1})) },
+            &["last_name", "custom"],
+        )
         .await
         .unwrap_err();
     let mut found = refused.violations();
     found.sort_unstable();
     assert_eq!(
         found,
-        [("/custom/nix", "UNKNOWN_FIELD"), ("/custom/seats", "UNKNOWN_FIELD"), ("/last_name", "UNKNOWN_FIELD")]
+        [
+            ("/custom/nix", "UNKNOWN_FIELD"),
+            ("/custom/seats", "UNKNOWN_FIELD"),
+            ("/last_name", "UNKNOWN_FIELD")
+        ]
     );
     Ok(())
 }
@@ -157,7 +175,11 @@ async fn a_replay_hides_what_was_hidden_since() -> Result<()> {
     let key = [("idempotency-key", "k-1")];
     let first = admin.create_as(body(), &key).await?;
     // The rules change, and the lease of the old snapshot ends.
-    world.allow(admin.id, 6, &May { fields: &[("custom.tier", FieldAccess::None), ("full_name", FieldAccess::None)], ..ALL });
+    world.allow(
+        admin.id,
+        6,
+        &May { fields: &[("custom.tier", FieldAccess::None), ("full_name", FieldAccess::None)], ..ALL },
+    );
     world.gate.forget(admin.tenant.uuid(), None);
     let replayed = admin.create_as(body(), &key).await?;
     assert_eq!(replayed.metadata().get("idempotency-replayed").unwrap(), "true");

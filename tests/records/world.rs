@@ -182,6 +182,28 @@ impl World {
         Ok(TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?)
     }
 
+    /// The worker role's pool.
+    pub(super) fn worker(&self) -> Result<WorkerDb> {
+        Ok(WorkerDb::new(&self.database.config("records"), "records", 2)?)
+    }
+
+    /// The purge of what has lain in the trash for longer than `retention`.
+    pub(super) fn purge(&self, retention: std::time::Duration) -> Result<records::Purge> {
+        Ok(records::Purge {
+            db: self.db.clone(),
+            worker: self.worker()?,
+            clock: self.clock.clone(),
+            retention,
+        })
+    }
+
+    /// How many rows a tenant has in a table.
+    #[allow(clippy::disallowed_methods, reason = "the table's name is a constant of the test")]
+    pub(super) async fn count(&self, sql: &mut PgConnection, table: &str, tenant: TenantId) -> Result<i64> {
+        let text = format!("SELECT count(*) FROM records.{table} WHERE tenant_id = $1");
+        Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(text)).bind(tenant.uuid()).fetch_one(sql).await?)
+    }
+
     /// The administrator, who sees all rows.
     pub(super) async fn sql(&self) -> Result<PgConnection> {
         self.database.admin().await
@@ -212,9 +234,17 @@ impl Caller {
         Ok(self.create_as(contact, &[]).await?.into_inner().contact.unwrap())
     }
 
-    pub(super) async fn get_with(&self, id: &str, fields: &str, include: &str) -> Result<pb::Contact, Refusal> {
-        let request =
-            pb::GetContactRequest { id: id.to_owned(), fields: fields.to_owned(), include: include.to_owned() };
+    pub(super) async fn get_with(
+        &self,
+        id: &str,
+        fields: &str,
+        include: &str,
+    ) -> Result<pb::Contact, Refusal> {
+        let request = pb::GetContactRequest {
+            id: id.to_owned(),
+            fields: fields.to_owned(),
+            include: include.to_owned(),
+        };
         Ok(self.service.get_contact(self.request(request, &[])).await?.into_inner().contact.unwrap())
     }
 
@@ -259,7 +289,10 @@ impl Caller {
         Ok(self.service.restore_contact(self.request(request, &[])).await?.into_inner().contact.unwrap())
     }
 
-    pub(super) async fn list(&self, request: pb::ListContactsRequest) -> Result<pb::ListContactsResponse, Refusal> {
+    pub(super) async fn list(
+        &self,
+        request: pb::ListContactsRequest,
+    ) -> Result<pb::ListContactsResponse, Refusal> {
         Ok(self.service.list_contacts(self.request(request, &[])).await?.into_inner())
     }
 
@@ -335,7 +368,8 @@ fn field(n: u128, key: &str, kind: fields::FieldType, slot: &str) -> fields::Fie
 /// contacts (ref_01), `note` text without index, `old` archived.
 fn field_set() -> fields::GetFieldSetResponse {
     use fields::FieldType as Type;
-    let option = |key: &str| fields::FieldOption { key: key.to_owned(), label: key.to_owned(), retired: false };
+    let option =
+        |key: &str| fields::FieldOption { key: key.to_owned(), label: key.to_owned(), retired: false };
     let old = fields::FieldState::Archived.into();
     fields::GetFieldSetResponse {
         version: 1,
@@ -347,7 +381,10 @@ fn field_set() -> fields::GetFieldSetResponse {
             field(2, "seats", Type::Integer, "num_01"),
             field(3, "renewal", Type::Date, "ts_01"),
             fields::FieldProjection { unique: true, ..field(4, "serial", Type::Text, "txt_02") },
-            fields::FieldProjection { lookup_object: "contact".to_owned(), ..field(5, "boss", Type::Lookup, "ref_01") },
+            fields::FieldProjection {
+                lookup_object: "contact".to_owned(),
+                ..field(5, "boss", Type::Lookup, "ref_01")
+            },
             field(6, "note", Type::Text, ""),
             fields::FieldProjection { state: old, ..field(7, "old", Type::Integer, "num_02") },
         ],

@@ -26,7 +26,8 @@ async fn a_contact_comes_back_as_it_was_sent_and_cleaned() -> Result<()> {
         do_not_call: true,
         ..custom(&json!({"tier": "gold", "seats": 5, "renewal": "2026-12-01"}))
     };
-    let sent = pb::Contact { first_name: Some("Zoë".to_owned()), last_name: Some("Ångström".to_owned()), ..sent };
+    let sent =
+        pb::Contact { first_name: Some("Zoë".to_owned()), last_name: Some("Ångström".to_owned()), ..sent };
     let made = admin.create(sent).await?;
     assert_eq!((made.version, made.source), (1, pb::Source::Api as i32));
     assert_eq!(made.full_name.as_deref(), Some("Zoë Ångström"));
@@ -130,7 +131,8 @@ async fn a_change_touches_what_was_sent_and_nothing_else() -> Result<()> {
         .fetch_one(&mut sql)
         .await?;
     assert_eq!(slot, None);
-    let nameless = admin.update(&made.id, pb::Contact::default(), &["first_name", "last_name", "emails"]).await;
+    let nameless =
+        admin.update(&made.id, pb::Contact::default(), &["first_name", "last_name", "emails"]).await;
     assert_eq!(nameless.unwrap_err().violations(), [("", "NAME_OR_EMAIL_REQUIRED")]);
     Ok(())
 }
@@ -179,13 +181,17 @@ async fn every_change_leaves_its_event_and_its_values_before() -> Result<()> {
     assert!(events.iter().all(|event| event.owner == Some(admin.id) && event.actor == admin.id));
     let change = events[1].change("custom.seats").unwrap();
     assert_eq!((change.before.as_deref(), change.after.as_deref()), (Some("null"), Some("1")));
-    let log: Vec<(i64, String, Value)> =
-        sqlx::query_as("SELECT version, verb, before FROM records.change WHERE tenant_id = $1 ORDER BY version")
-            .bind(admin.tenant.uuid())
-            .fetch_all(&mut sql)
-            .await?;
+    let log: Vec<(i64, String, Value)> = sqlx::query_as(
+        "SELECT version, verb, before FROM records.change WHERE tenant_id = $1 ORDER BY version",
+    )
+    .bind(admin.tenant.uuid())
+    .fetch_all(&mut sql)
+    .await?;
     assert_eq!(log[1], (2, "updated".to_owned(), json!({"custom.seats": null})));
-    assert_eq!(log.iter().map(|l| l.1.as_str()).collect::<Vec<_>>(), ["created", "updated", "deleted", "restored"]);
+    assert_eq!(
+        log.iter().map(|l| l.1.as_str()).collect::<Vec<_>>(),
+        ["created", "updated", "deleted", "restored"]
+    );
     Ok(())
 }
 
@@ -197,7 +203,11 @@ async fn the_change_log_cannot_be_changed() -> Result<()> {
     for statement in ["UPDATE records.change SET verb = 'created'", "DELETE FROM records.change"] {
         let mut tx = world.tx(admin.tenant).await?;
         let refused = sqlx::query(statement).execute(tx.conn()).await.unwrap_err();
-        assert_eq!(refused.as_database_error().and_then(|e| e.code()).as_deref(), Some("42501"), "{statement}");
+        assert_eq!(
+            refused.as_database_error().and_then(|e| e.code()).as_deref(),
+            Some("42501"),
+            "{statement}"
+        );
     }
     Ok(())
 }
@@ -234,7 +244,9 @@ async fn a_new_field_can_be_used_at_once_and_unknown_ones_ask_once_each_time() -
         set.fields.push(new_field("fresh"));
     }
     let before = world.asked.load(Ordering::SeqCst);
-    let made = admin.create(pb::Contact { first_name: Some("C".to_owned()), ..custom(&json!({"fresh": 3})) }).await?;
+    let made = admin
+        .create(pb::Contact { first_name: Some("C".to_owned()), ..custom(&json!({"fresh": 3})) })
+        .await?;
     assert_eq!(custom_of(&made), json!({"fresh": 3}));
     assert_eq!(world.asked.load(Ordering::SeqCst), before + 1);
     let list = pb::ListContactsRequest { filter: "custom.fresh >= 3".to_owned(), ..Default::default() };

@@ -90,12 +90,12 @@ fn indented(json: &str) -> String {
         match c {
             '{' | '[' => {
                 out.push(c);
-                match rest.next_if(|next| matches!(next, '}' | ']')) {
-                    Some(end) => out.push(end),
-                    None => {
-                        depth += 1;
-                        line(&mut out, depth);
-                    }
+                // An empty object or list stays on its line.
+                if let Some(end) = rest.next_if(|next| matches!(next, '}' | ']')) {
+                    out.push(end);
+                } else {
+                    depth += 1;
+                    line(&mut out, depth);
                 }
             }
             '}' | ']' => {

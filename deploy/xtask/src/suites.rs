@@ -174,6 +174,10 @@ impl Parts {
             None => up::build(&workspace, false, progress)?,
         };
         self.program = Some(program.clone());
+        if first {
+            // Tests begin with nothing: what an older tree left behind must neither help nor hinder them.
+            Backing::wipe(&workspace, Purpose::Test, progress)?;
+        }
         // Before every suite: the one before may have killed what it needed.
         let backing = Backing::start(&workspace, Purpose::Test, progress)?;
         let admin_url = backing.postgres_admin_url().to_owned();

@@ -49,6 +49,8 @@ struct Key {
     tenant: Uuid,
     principal: Uuid,
     kind: PrincipalKind,
+    /// Each session has its own entry: one that has ended must not live on another's lease.
+    session: Option<Uuid>,
     /// A service acting for somebody has that principal's permissions under its own entry.
     service: bool,
 }
@@ -136,6 +138,7 @@ impl Gate {
             tenant: claims.tid.uuid(),
             principal: claims.sub,
             kind: claims.knd,
+            session: claims.sid.map(ids::SessionId::uuid),
             service: claims.act.is_some(),
         };
         let slot = self.slot(key);

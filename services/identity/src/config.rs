@@ -131,4 +131,20 @@ mod tests {
             assert!(read(bad.clone()).is_none(), "{bad}");
         }
     }
+
+    #[test]
+    fn every_wrong_setting_is_told_at_once_and_no_secret_with_it() {
+        let env: config::Env = [
+            ("GLOBCRM_IDENTITY_SIGNING_KEY", "hunter2"),
+            ("GLOBCRM_IDENTITY_SERVICE_SECRETS", "records=hunter2"),
+            ("GLOBCRM_IDENTITY_PASSWORD_MEMORY_KIB", "1"),
+        ]
+        .into_iter()
+        .collect();
+        let problems = config::load::<Config>(&env, crate::ROLE).unwrap_err().to_string();
+        for name in ["SIGNING_KEY", "SERVICE_SECRETS", "PASSWORD_MEMORY_KIB", "DATABASE_URL", "AMQP_URL"] {
+            assert!(problems.contains(&format!("GLOBCRM_IDENTITY_{name}")), "{name}: {problems}");
+        }
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
 }

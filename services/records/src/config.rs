@@ -65,7 +65,8 @@ impl Section for Config {
         });
         let retention: Option<Seconds> =
             r.with_default("TRASH_RETENTION", "2592000", "How long deleted records can be restored");
-        let blob_dir = r.required("BLOB_DIR", "Directory of uploaded bytes; shared by all instances of records");
+        let blob_dir =
+            r.required("BLOB_DIR", "Directory of uploaded bytes; shared by all instances of records");
         let service_secret = ServiceSecret::read(r);
         Some(Self {
             database: database?,

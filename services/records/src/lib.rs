@@ -14,6 +14,7 @@ mod service;
 mod uploads;
 
 pub use config::Config;
+pub use jobs::purge::Purge;
 pub use service::{AskPeople, FetchDefinitions, Parts, Service, ServiceToken, serve};
 
 use db::Migrations;

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::{State, User};
 use crate::page::Wanted;
 
-/// What decides a login.
-#[derive(Clone, Debug)]
+/// What decides a login. Without `Debug`: a hash has no business in a log.
+#[derive(Clone)]
 pub(crate) struct Credentials {
     pub(crate) id: Uuid,
     pub(crate) display_name: String,

@@ -85,7 +85,8 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
 
 /// Puts a cell into its standard field. What the field demands of it is checked where every contact is.
 fn standard(contact: &mut Contact, field: &str, cell: &str) -> Result<(), FieldError> {
-    let text = || Some(cell.to_owned());
+    // A cell may be broken over lines for its column's width; the field has one line.
+    let text = || Some(cell.split_whitespace().collect::<Vec<_>>().join(" "));
     match field {
         "first_name" => contact.first_name = text(),
         "last_name" => contact.last_name = text(),

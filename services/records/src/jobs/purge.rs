@@ -23,12 +23,15 @@ const PAUSE: Duration = Duration::from_secs(600);
 
 /// The purge.
 #[derive(Clone, Debug)]
-pub(crate) struct Purge {
-    pub(crate) db: Db,
-    pub(crate) worker: WorkerDb,
-    pub(crate) clock: Clock,
+pub struct Purge {
+    /// The app role's pool.
+    pub db: Db,
+    /// The worker role's pool.
+    pub worker: WorkerDb,
+    /// Says what is old.
+    pub clock: Clock,
     /// How long the trash keeps.
-    pub(crate) retention: Duration,
+    pub retention: Duration,
 }
 
 impl Purge {
@@ -54,7 +57,7 @@ impl Purge {
     }
 
     /// Purges one batch; says how many records are gone.
-    pub(crate) async fn round(&self) -> Result<usize, DbError> {
+    pub async fn round(&self) -> Result<usize, DbError> {
         let cutoff = self.clock.now_micros() - self.retention;
         let mut tx = self.worker.begin().await?;
         let due = store::due(&mut tx, cutoff, BATCH).await?;
@@ -86,6 +89,10 @@ impl Purge {
         record_store::clear_uniques(&mut tx, &gone).await?;
         record_store::remove_purge(&mut tx, object, &gone).await?;
         tx.commit().await?;
+        // Restored or deleted anew since: then the list has changed as well.
+        if gone.is_empty() {
+            return Ok(0);
+        }
         tracing::info!(tenant_id = %tenant, object = object.name, records = gone.len(), "purged from the trash");
         Ok(gone.len())
     }

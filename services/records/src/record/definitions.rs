@@ -171,10 +171,15 @@ impl Definitions {
             return Ok(set.clone());
         }
         let version = held.as_ref().map_or(0, |(set, _)| set.version);
-        let answer = (self.0.fetch)(cx.clone(), object, version).await?;
-        let set = match held.as_ref() {
-            Some((set, _)) if set.version == answer.version => set.clone(),
-            _ => Arc::new(FieldSet::from_wire(answer)),
+        let set = match ((self.0.fetch)(cx.clone(), object, version).await, held.as_ref()) {
+            (Ok(answer), Some((set, _))) if set.version == answer.version => set.clone(),
+            (Ok(answer), _) => Arc::new(FieldSet::from_wire(answer)),
+            // What is held was true a moment ago and decides no permission: better than no answer at all.
+            (Err(error), Some((set, _))) if !refresh => {
+                tracing::warn!(object, %error, "definitions could not be confirmed; the held ones are used");
+                set.clone()
+            }
+            (Err(error), _) => return Err(error),
         };
         *held = Some((set.clone(), asked_at));
         Ok(set)

@@ -55,9 +55,12 @@ impl Draft<'_> {
                 .with_metadata("fields", read_only.join(",")));
         }
         let input = (self.read)(&names);
+        let is_broken = |name: &str| {
+            let rest = |v: &Violation| Some(v.pointer.strip_prefix('/')?.strip_prefix(name)?.to_owned());
+            input.violations.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let broken = names.iter().filter(|name| is_broken(name)).map(|name| (*name).to_owned()).collect();
         violations.extend(input.violations);
-        let broken =
-            names.iter().filter(|name| !input.fields.contains_key(**name)).map(|n| (*n).to_owned()).collect();
         Ok(Sent { fields: input.fields, custom: self.custom, broken, violations })
     }
 }

@@ -31,7 +31,8 @@ pub(crate) async fn restore(
     let id = parse_id(object, id)?;
     let author = Author::of(cx, &app.clock);
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    let result = store(&mut tx, cx, object, &set, (rpc, request), id, &author, &RowScope::from(&predicate)).await;
+    let result =
+        store(&mut tx, cx, object, &set, (rpc, request), id, &author, &RowScope::from(&predicate)).await;
     let kept = end(app, tx, result).await?;
     match kept {
         Kept::New(record) => Ok(Answer::new(record, mask)),
@@ -66,7 +67,11 @@ async fn store(
     let visible = found.filter(|record| cx.reaches(object.name, "read", &record.facts()));
     let record = visible.ok_or_else(|| Error::not_found(object.not_found))?;
     if !record.is_deleted() {
-        return Err(Error::new(Code::FailedPrecondition, object.not_deleted, "the record is not in the trash"));
+        return Err(Error::new(
+            Code::FailedPrecondition,
+            object.not_deleted,
+            "the record is not in the trash",
+        ));
     }
     if !cx.reaches(object.name, "delete", &record.facts()) {
         return Err(Error::permission_denied(object.name, "delete"));

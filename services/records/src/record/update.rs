@@ -38,7 +38,15 @@ pub(crate) async fn update(
     let people = app.people.check(cx, &named_people(&sent.fields)).await?;
 
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    let change = Change { id, fields: sent.fields, custom: sent.custom, broken: sent.broken, etag, people, violations };
+    let change = Change {
+        id,
+        fields: sent.fields,
+        custom: sent.custom,
+        broken: sent.broken,
+        etag,
+        people,
+        violations,
+    };
     let result = store(&mut tx, app, cx, object, &set, mask, &RowScope::from(&predicate), change).await;
     end(app, tx, result).await
 }
@@ -80,7 +88,10 @@ async fn store(
         let base = store::base(tx, object, before.id, version).await?;
         return Err(conflict::version_stale(before.version, &yours, &base));
     }
-    if let Some(version) = change.etag.filter(|version| *version != before.version) {
+    if change.etag.is_some_and(|version| version > before.version) {
+        violations.push(Violation::new("/etag", "ETAG_INVALID", "the record has no such version yet"));
+    }
+    if let Some(version) = change.etag.filter(|version| *version < before.version) {
         let base = store::base(tx, object, before.id, version).await?;
         conflict::check_merge(before.version, &yours, &base)?;
     }
