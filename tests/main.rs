@@ -11,9 +11,9 @@ mod database;
 mod events;
 mod faults;
 mod fields;
+#[cfg(test)]
+mod identity;
 mod isolation;
 mod journey;
 mod query;
-#[cfg(test)]
-mod identity;
 mod records;

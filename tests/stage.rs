@@ -48,7 +48,9 @@ static NAMES: AtomicU32 = AtomicU32::new(0);
 impl Stage {
     /// The fleet that tests which kill nothing share.
     pub async fn shared() -> &'static Stage {
-        SHARED.get_or_init(|| async { tokio::task::spawn_blocking(Self::start).await.expect("the stage") }).await
+        SHARED
+            .get_or_init(|| async { tokio::task::spawn_blocking(Self::start).await.expect("the stage") })
+            .await
     }
 
     /// A fleet of the caller's own.

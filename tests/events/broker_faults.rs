@@ -20,7 +20,6 @@ async fn fault(backing: &Arc<Backing>, act: fn(&Control<'_>) -> Result<()>) -> R
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effect() -> Result<()> {
     // [F5, F7]
-    let t0 = Instant::now();
     let here = Workspace::here()?;
     let root = here.target().join(format!("tmp/events-{}", std::process::id()));
     std::fs::create_dir_all(root.join("deploy/rabbitmq"))?;
@@ -35,13 +34,11 @@ async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effe
     if backing.source(Service::Rabbitmq) == Some(Source::Environment) {
         bail!("this test kills its broker and must not kill the one that the environment names");
     }
-    eprintln!("T backing {:?}", t0.elapsed());
     let mut world = World::on("globcrm_events_broker", Clock::system(), backing.amqp_url()).await?;
     // Silence is noticed after two of them.
     world.amqp.heartbeat = 2;
     let running = started(&world, "events_it.broker", Ledger).await?;
 
-    eprintln!("T started {:?}", t0.elapsed());
     let stop = tokio_util::sync::CancellationToken::new();
     let writer = async {
         let mut all = Vec::new();
@@ -75,7 +72,6 @@ async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effe
         let (back, before) = (Instant::now(), applied().await?);
         until("events flow after kill -9", async || Ok(applied().await? > before)).await?;
         let recovery = back.elapsed();
-        eprintln!("T recovered {recovery:?}");
         fault(&backing, |broker| broker.pause()).await?;
         // Longer than the heartbeats allow: the half-open connections must be given up.
         tokio::time::sleep(Duration::from_secs(8)).await;
@@ -83,7 +79,6 @@ async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effe
         let (back, before) = (Instant::now(), applied().await?);
         until("events flow after the pause", async || Ok(applied().await? > before)).await?;
         stop.cancel();
-        eprintln!("T resumed {:?}", back.elapsed());
         anyhow::Ok((recovery, back.elapsed()))
     };
     let ((all, slowest), (after_kill, after_pause)) = tokio::try_join!(writer, faults)?;
@@ -91,21 +86,18 @@ async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effe
     assert!(after_pause < Duration::from_secs(15), "{after_pause:?}");
     assert!(slowest < Duration::from_secs(1), "a write waited for the broker: {slowest:?}");
 
-    eprintln!("T faults over {:?} {}", t0.elapsed(), all.len());
     world.await_applied(&all.iter().collect::<Vec<_>>()).await?;
     assert_eq!(world.number("SELECT count(*) - count(DISTINCT event_id) FROM events_it.ledger").await?, 0);
     let disorder = "SELECT count(*) FROM (SELECT version - lag(version, 1, 0::bigint)
                     OVER (PARTITION BY record_id ORDER BY n) AS step FROM events_it.ledger) AS s WHERE step <> 1";
     assert_eq!(world.number(disorder).await?, 0);
-    eprintln!("T applied {:?}", t0.elapsed());
+    let stopping = Instant::now();
     running.stop().await?;
-    eprintln!("T stopped {:?}", t0.elapsed());
+    assert!(stopping.elapsed() < Duration::from_secs(10), "stopping took {:?}", stopping.elapsed());
     drop(world);
-    eprintln!("T dropped {:?}", t0.elapsed());
     let backing = Arc::into_inner(backing).context("still in use")?;
     tokio::task::spawn_blocking(move || {
         backing.stop_started()?;
-        eprintln!("T backing stopped {:?}", t0.elapsed());
         Backing::wipe(&workspace, Purpose::Test, &Progress::silent())?;
         anyhow::Ok(std::fs::remove_dir_all(root)?)
     })

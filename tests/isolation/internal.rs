@@ -1,10 +1,11 @@
 //! RPCs without a REST path, called over gRPC as other services call them.
 
-use proto::fields::v1::fields_service_client::FieldsServiceClient;
 use proto::fields::v1::GetFieldSetRequest;
+use proto::fields::v1::fields_service_client::FieldsServiceClient;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{
-    CheckReferencesRequest, ExchangeApiKeyRequest, ExchangeServiceTokenRequest, GetJwksRequest, GetSnapshotRequest,
+    CheckReferencesRequest, ExchangeApiKeyRequest, ExchangeServiceTokenRequest, GetJwksRequest,
+    GetSnapshotRequest,
 };
 use serde_json::json;
 use testkit::fleet::Role;
@@ -51,29 +52,39 @@ async fn internal_rpcs_keep_tenants_apart() {
     };
     let team = foreign.team_ids.clone();
     let unknown = foreign.user_ids[1..].to_vec();
-    let answer = identity.check_references(with_token(&a.access_token, foreign)).await.expect("an answer").into_inner();
+    let answer = identity
+        .check_references(with_token(&a.access_token, foreign))
+        .await
+        .expect("an answer")
+        .into_inner();
     assert_eq!((answer.unknown_user_ids, answer.unknown_team_ids), (unknown, team));
-    let bare = identity.check_references(CheckReferencesRequest::default()).await.expect_err("no credentials");
+    let bare =
+        identity.check_references(CheckReferencesRequest::default()).await.expect_err("no credentials");
     assert_eq!(bare.code(), Code::Unauthenticated);
 
     // GetFieldSet: definitions of the caller's tenant only.
     let body = json!({"key": "only_b", "label": "B", "type": "text"});
     b.admin.post("/api/v1/objects/contact/fields", body).await.expect(201);
     let request = || GetFieldSetRequest { object: "contact".to_owned(), if_version: 0 };
-    let theirs = fields.get_field_set(with_token(&b.access_token, request())).await.expect("b's fields").into_inner();
+    let theirs =
+        fields.get_field_set(with_token(&b.access_token, request())).await.expect("b's fields").into_inner();
     assert!(theirs.fields.iter().any(|f| f.key == "only_b"));
-    let ours = fields.get_field_set(with_token(&a.access_token, request())).await.expect("a's fields").into_inner();
+    let ours =
+        fields.get_field_set(with_token(&a.access_token, request())).await.expect("a's fields").into_inner();
     assert!(ours.fields.is_empty(), "{:?}", ours.fields);
     let bare = fields.get_field_set(request()).await.expect_err("no credentials");
     assert_eq!(bare.code(), Code::Unauthenticated);
 
     // ExchangeApiKey: the key's own tenant; a forged one is refused.
-    let key = a.admin.post("/api/v1/api-keys", json!({"name": "k", "scopes": ["contact.read"]})).await.expect(201);
+    let key =
+        a.admin.post("/api/v1/api-keys", json!({"name": "k", "scopes": ["contact.read"]})).await.expect(201);
     let secret = text(&key["secret"]);
-    let traded = identity.exchange_api_key(ExchangeApiKeyRequest { api_key: secret.clone() }).await.expect("a token");
+    let traded =
+        identity.exchange_api_key(ExchangeApiKeyRequest { api_key: secret.clone() }).await.expect("a token");
     assert_eq!(traded.into_inner().tenant_id, a.id);
     let forged = format!("{}x", &secret[..secret.len() - 1]);
-    let refused = identity.exchange_api_key(ExchangeApiKeyRequest { api_key: forged }).await.expect_err("forged");
+    let refused =
+        identity.exchange_api_key(ExchangeApiKeyRequest { api_key: forged }).await.expect_err("forged");
     assert_eq!(refused.code(), Code::Unauthenticated);
 
     // ExchangeServiceToken: the right secret, a principal of that very tenant.
@@ -85,12 +96,14 @@ async fn internal_rpcs_keep_tenants_apart() {
         act_for: act_for.to_owned(),
     };
     identity.exchange_service_token(request(&secret, &a.id, &a.admin_id)).await.expect("a token");
-    let foreign = identity.exchange_service_token(request(&secret, &a.id, &b.admin_id)).await.expect_err("foreign");
+    let foreign =
+        identity.exchange_service_token(request(&secret, &a.id, &b.admin_id)).await.expect_err("foreign");
     let random = targets::random(Target::User);
     let random = identity.exchange_service_token(request(&secret, &a.id, &random)).await.expect_err("random");
     assert_eq!((foreign.code(), foreign.message()), (random.code(), random.message()));
     assert_eq!(foreign.details(), random.details());
-    let forged = identity.exchange_service_token(request("guess", &a.id, &a.admin_id)).await.expect_err("a guess");
+    let forged =
+        identity.exchange_service_token(request("guess", &a.id, &a.admin_id)).await.expect_err("a guess");
     assert_eq!(forged.code(), Code::Unauthenticated);
 
     // GetJwks: public keys and nothing else.

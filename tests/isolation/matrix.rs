@@ -26,7 +26,14 @@ struct Row {
     foreign: u16,
 }
 
-fn row(rpc: &'static str, verb: Method, path: &'static str, target: Target, body: Option<Value>, ok: u16) -> Row {
+fn row(
+    rpc: &'static str,
+    verb: Method,
+    path: &'static str,
+    target: Target,
+    body: Option<Value>,
+    ok: u16,
+) -> Row {
     let foreign = match target {
         Target::Nothing => 0,
         _ if path.contains("{id}") => 404,
@@ -53,68 +60,175 @@ fn rows() -> Vec<Row> {
     let (get, post, patch, delete) = (|| Method::GET, || Method::POST, || Method::PATCH, || Method::DELETE);
     let none = || Some(json!({}));
     let mapping = json!([{"column": "Name", "field": "last_name"}]);
-    let login = json!({"organization": "{slug}", "email": "admin@{slug}.test", "password": crate::stage::PASSWORD});
+    let login =
+        json!({"organization": "{slug}", "email": "admin@{slug}.test", "password": crate::stage::PASSWORD});
     let sign_up = json!({"organization": "X", "slug": "{unique}", "email": "x@{unique}.test",
                          "password": crate::stage::PASSWORD, "display_name": "X"});
     vec![
         // identity
         row("SignUp", post(), "/signup", Nothing, Some(sign_up), 201).open(0),
         row("Login", post(), "/auth/login", Nothing, Some(login), 200).open(0),
-        row("Refresh", post(), "/auth/refresh", Nothing, Some(json!({"refresh_token": "{refresh}"})), 200).open(0),
-        row("AcceptInvitation", post(), "/invitations:accept", Nothing,
-            Some(json!({"token": "{invitation}", "password": crate::stage::PASSWORD})), 200).open(0),
+        row("Refresh", post(), "/auth/refresh", Nothing, Some(json!({"refresh_token": "{refresh}"})), 200)
+            .open(0),
+        row(
+            "AcceptInvitation",
+            post(),
+            "/invitations:accept",
+            Nothing,
+            Some(json!({"token": "{invitation}", "password": crate::stage::PASSWORD})),
+            200,
+        )
+        .open(0),
         row("Logout", post(), "/auth/logout", Nothing, none(), 204).open(204),
         row("GetMe", get(), "/me", Nothing, None, 200).open(200),
         row("ListSessions", get(), "/me/sessions", Nothing, None, 200).open(200),
         row("DeleteSession", delete(), "/me/sessions/{id}", Session, None, 204).open(404),
-        row("CreateUser", post(), "/users", Role, Some(json!({"email": "{unique}@x.test", "display_name": "U", "role_ids": ["{id}"]})), 201),
-        row("CreateUser", post(), "/users", Team, Some(json!({"email": "{unique}@x.test", "display_name": "U", "team_ids": ["{id}"]})), 201),
-        row("CreateUser", post(), "/users", User, Some(json!({"email": "{unique}@x.test", "display_name": "U", "manager_id": "{id}"})), 201),
+        row(
+            "CreateUser",
+            post(),
+            "/users",
+            Role,
+            Some(json!({"email": "{unique}@x.test", "display_name": "U", "role_ids": ["{id}"]})),
+            201,
+        ),
+        row(
+            "CreateUser",
+            post(),
+            "/users",
+            Team,
+            Some(json!({"email": "{unique}@x.test", "display_name": "U", "team_ids": ["{id}"]})),
+            201,
+        ),
+        row(
+            "CreateUser",
+            post(),
+            "/users",
+            User,
+            Some(json!({"email": "{unique}@x.test", "display_name": "U", "manager_id": "{id}"})),
+            201,
+        ),
         row("GetUser", get(), "/users/{id}", User, None, 200),
         row("ListUsers", get(), "/users", Nothing, None, 200),
         row("UpdateUser", patch(), "/users/{id}", User, Some(json!({"display_name": "New"})), 200),
         row("DisableUser", post(), "/users/{id}:disable", User, none(), 200),
         row("EnableUser", post(), "/users/{id}:enable", DisabledUser, none(), 200),
-        row("CreateTeam", post(), "/teams", Team, Some(json!({"name": "{unique}", "parent_id": "{id}"})), 201),
+        row(
+            "CreateTeam",
+            post(),
+            "/teams",
+            Team,
+            Some(json!({"name": "{unique}", "parent_id": "{id}"})),
+            201,
+        ),
         row("GetTeam", get(), "/teams/{id}", Team, None, 200),
         row("ListTeams", get(), "/teams", Nothing, None, 200),
-        row("CreateRole", post(), "/roles", Nothing, Some(json!({"name": "{unique}", "permissions": [], "fields": []})), 201),
+        row(
+            "CreateRole",
+            post(),
+            "/roles",
+            Nothing,
+            Some(json!({"name": "{unique}", "permissions": [], "fields": []})),
+            201,
+        ),
         row("GetRole", get(), "/roles/{id}", Role, None, 200),
         row("ListRoles", get(), "/roles", Nothing, None, 200),
         row("UpdateRole", patch(), "/roles/{id}", Role, Some(json!({"name": "{unique}"})), 200),
         row("DeleteRole", delete(), "/roles/{id}", Role, None, 204),
-        row("CreateApiKey", post(), "/api-keys", Nothing, Some(json!({"name": "{unique}", "scopes": ["contact.read"]})), 201),
+        row(
+            "CreateApiKey",
+            post(),
+            "/api-keys",
+            Nothing,
+            Some(json!({"name": "{unique}", "scopes": ["contact.read"]})),
+            201,
+        ),
         row("ListApiKeys", get(), "/api-keys", Nothing, None, 200),
         row("DeleteApiKey", delete(), "/api-keys/{id}", ApiKey, None, 204),
         // fields
-        row("CreateField", post(), "/objects/contact/fields", Nothing, Some(json!({"key": "{key}", "label": "{unique}", "type": "text"})), 201),
+        row(
+            "CreateField",
+            post(),
+            "/objects/contact/fields",
+            Nothing,
+            Some(json!({"key": "{key}", "label": "{unique}", "type": "text"})),
+            201,
+        ),
         row("GetField", get(), "/objects/contact/fields/{id}", Field, None, 200),
         row("ListFields", get(), "/objects/contact/fields", Nothing, None, 200),
-        row("UpdateField", patch(), "/objects/contact/fields/{id}", Field, Some(json!({"label": "{unique}"})), 200),
+        row(
+            "UpdateField",
+            patch(),
+            "/objects/contact/fields/{id}",
+            Field,
+            Some(json!({"label": "{unique}"})),
+            200,
+        ),
         row("DeprecateField", post(), "/objects/contact/fields/{id}:deprecate", Field, none(), 200),
         row("ArchiveField", post(), "/objects/contact/fields/{id}:archive", Field, none(), 200),
         row("RestoreField", post(), "/objects/contact/fields/{id}:restore", ArchivedField, none(), 200),
         row("GetLimits", get(), "/limits", Nothing, None, 200),
         // records
-        row("CreateContact", post(), "/contacts", User, Some(json!({"last_name": "{unique}", "owner_id": "{id}"})), 201),
-        row("CreateContact", post(), "/contacts", Team, Some(json!({"last_name": "{unique}", "team_id": "{id}"})), 201),
+        row(
+            "CreateContact",
+            post(),
+            "/contacts",
+            User,
+            Some(json!({"last_name": "{unique}", "owner_id": "{id}"})),
+            201,
+        ),
+        row(
+            "CreateContact",
+            post(),
+            "/contacts",
+            Team,
+            Some(json!({"last_name": "{unique}", "team_id": "{id}"})),
+            201,
+        ),
         row("GetContact", get(), "/contacts/{id}", Contact, None, 200),
         row("ListContacts", get(), "/contacts", Nothing, None, 200),
         row("UpdateContact", patch(), "/contacts/{id}", Contact, Some(json!({"job_title": "CTO"})), 200),
         row("DeleteContact", delete(), "/contacts/{id}", Contact, None, 204),
         row("RestoreContact", post(), "/contacts/{id}:restore", DeletedContact, none(), 200),
-        row("CreateCompany", post(), "/companies", Company, Some(json!({"name": "{unique}", "parent_id": "{id}"})), 201),
+        row(
+            "CreateCompany",
+            post(),
+            "/companies",
+            Company,
+            Some(json!({"name": "{unique}", "parent_id": "{id}"})),
+            201,
+        ),
         row("GetCompany", get(), "/companies/{id}", Company, None, 200),
         row("ListCompanies", get(), "/companies", Nothing, None, 200),
         row("UpdateCompany", patch(), "/companies/{id}", Company, Some(json!({"industry": "food"})), 200),
         row("DeleteCompany", delete(), "/companies/{id}", Company, None, 204),
         row("RestoreCompany", post(), "/companies/{id}:restore", DeletedCompany, none(), 200),
-        row("LinkContactCompany", post(), "/contacts/{own_contact}/companies", Company, Some(json!({"company_id": "{id}"})), 201),
-        row("LinkContactCompany", post(), "/contacts/{id}/companies", Contact, Some(json!({"company_id": "{own_company}"})), 201),
+        row(
+            "LinkContactCompany",
+            post(),
+            "/contacts/{own_contact}/companies",
+            Company,
+            Some(json!({"company_id": "{id}"})),
+            201,
+        ),
+        row(
+            "LinkContactCompany",
+            post(),
+            "/contacts/{id}/companies",
+            Contact,
+            Some(json!({"company_id": "{own_company}"})),
+            201,
+        ),
         row("ListContactCompanies", get(), "/contacts/{id}/companies", Contact, None, 200),
         row("UnlinkContactCompany", delete(), "/contacts/{id}", Link, None, 204),
         row("CreateUpload", post(), "/uploads", Nothing, None, 201),
-        row("CreateImport", post(), "/imports", Upload, Some(json!({"upload_id": "{id}", "object": "contact", "mapping": mapping, "dry_run": true})), 202),
+        row(
+            "CreateImport",
+            post(),
+            "/imports",
+            Upload,
+            Some(json!({"upload_id": "{id}", "object": "contact", "mapping": mapping, "dry_run": true})),
+            202,
+        ),
         row("GetOperation", get(), "/operations/{id}", Operation, None, 200).open(404),
         row("CancelOperation", post(), "/operations/{id}:cancel", QueuedOperation, none(), 200).open(404),
         row("GetOperationErrors", get(), "/operations/{id}/errors", Operation, None, 200).open(404),
@@ -232,7 +346,8 @@ async fn foreign_and_random_ids_answer_the_same_bytes() {
             }
         };
         // Own: the positive control.
-        let client = if row.rpc == "Logout" { fresh_session(stage, &a.tenant).await } else { a.tenant.admin.clone() };
+        let client =
+            if row.rpc == "Logout" { fresh_session(stage, &a.tenant).await } else { a.tenant.admin.clone() };
         let own = targets::make(stage, &a.tenant, row.target, &format!("own{n}")).await;
         let own = values(stage, row, &a, own, format!("own-{n}-{}", std::process::id())).await;
         let client = if row.public() { stage.anonymous.clone() } else { client };

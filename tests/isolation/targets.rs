@@ -38,7 +38,8 @@ pub async fn make(stage: &Stage, tenant: &Tenant, target: Target, unique: &str) 
             let body = json!({"organization": tenant.slug, "email": format!("admin@{}.test", tenant.slug),
                               "password": crate::stage::PASSWORD});
             let login = stage.anonymous.post("/api/v1/auth/login", body).await.expect(200);
-            let sessions = stage.anonymous.with_token(&text(&login["access_token"])).get("/api/v1/me/sessions").await;
+            let sessions =
+                stage.anonymous.with_token(&text(&login["access_token"])).get("/api/v1/me/sessions").await;
             let sessions = sessions.expect(200);
             let all = sessions["sessions"].as_array().expect("sessions");
             text(&all.iter().find(|s| s["current"] == true).expect("the new session")["id"])
@@ -53,17 +54,24 @@ pub async fn make(stage: &Stage, tenant: &Tenant, target: Target, unique: &str) 
         }
         Target::Team => created(admin.post("/api/v1/teams", json!({"name": unique})).await.expect(201)),
         Target::Role => created(
-            admin.post("/api/v1/roles", json!({"name": unique, "permissions": [], "fields": []})).await.expect(201),
+            admin
+                .post("/api/v1/roles", json!({"name": unique, "permissions": [], "fields": []}))
+                .await
+                .expect(201),
         ),
         Target::ApiKey => {
             let body = json!({"name": unique, "scopes": ["contact.read"]});
             created(admin.post("/api/v1/api-keys", body).await.expect(201))
         }
         Target::Field | Target::ArchivedField => {
-            let body = json!({"key": unique.replace('-', "_"), "label": unique, "type": "text", "indexed": false});
+            let body =
+                json!({"key": unique.replace('-', "_"), "label": unique, "type": "text", "indexed": false});
             let id = created(admin.post("/api/v1/objects/contact/fields", body).await.expect(201));
             if target == Target::ArchivedField {
-                admin.post(&format!("/api/v1/objects/contact/fields/{id}:archive"), json!({})).await.expect(200);
+                admin
+                    .post(&format!("/api/v1/objects/contact/fields/{id}:archive"), json!({}))
+                    .await
+                    .expect(200);
             }
             id
         }
@@ -75,7 +83,8 @@ pub async fn make(stage: &Stage, tenant: &Tenant, target: Target, unique: &str) 
             id
         }
         Target::Link => {
-            let contact = created(admin.post("/api/v1/contacts", json!({"last_name": unique})).await.expect(201));
+            let contact =
+                created(admin.post("/api/v1/contacts", json!({"last_name": unique})).await.expect(201));
             let company = created(admin.post("/api/v1/companies", json!({"name": unique})).await.expect(201));
             let path = format!("/api/v1/contacts/{contact}/companies");
             admin.post(&path, json!({"company_id": company})).await.expect(201);

@@ -22,20 +22,27 @@ pub async fn every_service_dies_once(stage: &mut Stage, journey: &Journey) {
                 let body = json!({"key": format!("during_{name}"), "label": "During", "type": "text"});
                 (Method::POST, "/api/v1/objects/contact/fields".to_owned(), body)
             }
-            Role::Identity => (Method::POST, "/api/v1/teams".to_owned(), json!({"name": format!("during-{name}")})),
+            Role::Identity => {
+                (Method::POST, "/api/v1/teams".to_owned(), json!({"name": format!("during-{name}")}))
+            }
             Role::Records | Role::Gateway => {
                 (Method::POST, "/api/v1/contacts".to_owned(), json!({"last_name": format!("During {name}")}))
             }
         };
         let admin = journey.a.admin.clone();
         let key = format!("during-{name}");
-        let call = move || admin.call(verb.clone(), &path).header("idempotency-key", &key).json(&body).try_send();
+        let call =
+            move || admin.call(verb.clone(), &path).header("idempotency-key", &key).json(&body).try_send();
         stage.fleet.pause(role).expect("paused");
         let in_flight = tokio::spawn(call());
         // Frozen with the request sent: it can neither finish nor fail.
-        tokio::time::timeout(Duration::from_millis(300), async { while !in_flight.is_finished() { tokio::task::yield_now().await } })
-            .await
-            .expect_err("the request is not in flight");
+        tokio::time::timeout(Duration::from_millis(300), async {
+            while !in_flight.is_finished() {
+                tokio::task::yield_now().await
+            }
+        })
+        .await
+        .expect_err("the request is not in flight");
         stage.fleet.kill9(role).expect("killed");
         let lost = in_flight.await.expect("the call's task");
         if let Ok(answer) = &lost {
@@ -84,7 +91,10 @@ pub async fn an_import_survives_the_death_of_records(stage: &mut Stage, journey:
     loop {
         let operation = admin.get(&path).await.expect(200);
         let done = operation["progress"]["done"].as_u64().unwrap_or_default();
-        assert!(matches!(operation["state"].as_str(), Some("queued" | "running")), "it was over too soon: {operation}");
+        assert!(
+            matches!(operation["state"].as_str(), Some("queued" | "running")),
+            "it was over too soon: {operation}"
+        );
         if done > 0 {
             assert!(done < 6_000, "{operation}");
             break;
@@ -95,7 +105,11 @@ pub async fn an_import_survives_the_death_of_records(stage: &mut Stage, journey:
     let operation = finished(admin, &id).await;
     let result = &operation["result"];
     assert_eq!(operation["state"], "succeeded", "{operation}");
-    assert_eq!((&result["created"], &result["skipped"]), (&json!(export.good), &json!(export.duplicates)), "{operation}");
+    assert_eq!(
+        (&result["created"], &result["skipped"]),
+        (&json!(export.good), &json!(export.duplicates)),
+        "{operation}"
+    );
     assert_eq!(result["failed"], export.errors.len());
     let pairs = query(&[("filter", "emails.address = \"crash.0@example.test\"")]);
     let page = admin.get(&format!("/api/v1/contacts{pairs}")).await.expect(200);

@@ -38,10 +38,31 @@ pub const MAPPING: [(&str, &str); 8] = [
 ];
 
 const FIRST: [&str; 12] = [
-    "Zoë", "José", "Anaïs", "Jürgen", "Marie", "Seán", "François", "Inês", "Björk", "Ana", "Søren", "O\"Brien",
+    "Zoë",
+    "José",
+    "Anaïs",
+    "Jürgen",
+    "Marie",
+    "Seán",
+    "François",
+    "Inês",
+    "Björk",
+    "Ana",
+    "Søren",
+    "O\"Brien",
 ];
-const LAST: [&str; 10] =
-    ["Ångström", "Müller, geb. Weiß", "García", "D'Angelo", "Smith", "Nuñez", "Meyer", "Lefèvre", "Østergård", "Berg"];
+const LAST: [&str; 10] = [
+    "Ångström",
+    "Müller, geb. Weiß",
+    "García",
+    "D'Angelo",
+    "Smith",
+    "Nuñez",
+    "Meyer",
+    "Lefèvre",
+    "Østergård",
+    "Berg",
+];
 const TITLES: [&str; 5] = ["CTO", "Head of\nSales", "Einkauf; Logistik", "", "Chief \"Fun\" Officer"];
 const TIERS: [&str; 4] = ["gold", "silver", "bronze", ""];
 
@@ -92,8 +113,16 @@ pub fn export(rows: usize, prefix: &str, encoding: Encoding, seed: u64) -> Expor
         // Every 33rd row is bad (3 %), every 50th repeats an address (2 %).
         let bad = row % 33 == 32;
         let repeats = !bad && row % 50 == 49;
-        let mut cells =
-            [first.to_owned(), last.to_owned(), address.clone(), title.to_owned(), tier.to_owned(), seats, renewal, budget];
+        let mut cells = [
+            first.to_owned(),
+            last.to_owned(),
+            address.clone(),
+            title.to_owned(),
+            tier.to_owned(),
+            seats,
+            renewal,
+            budget,
+        ];
         if bad {
             let (cell, value, reason) = match (row / 33) % 4 {
                 0 => (2, "not-an-address", "EMAIL_INVALID"),

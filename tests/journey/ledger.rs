@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ConnectionProperties, ExchangeKind};
 use prost::Message;
@@ -73,13 +75,21 @@ async fn connect(amqp: &str) -> Result<lapin::Channel, lapin::Error> {
     let connection = Connection::connect(&uri, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     let durable = ExchangeDeclareOptions { passive: true, durable: true, ..Default::default() };
-    channel.exchange_declare("globcrm.events".into(), ExchangeKind::Topic, durable, FieldTable::default()).await?;
+    channel
+        .exchange_declare("globcrm.events".into(), ExchangeKind::Topic, durable, FieldTable::default())
+        .await?;
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     let options = QueueDeclareOptions { durable: true, ..Default::default() };
     channel.queue_declare(QUEUE.into(), options, arguments).await?;
     channel
-        .queue_bind(QUEUE.into(), "globcrm.events".into(), "#".into(), QueueBindOptions::default(), FieldTable::default())
+        .queue_bind(
+            QUEUE.into(),
+            "globcrm.events".into(),
+            "#".into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        )
         .await?;
     Ok(channel)
 }
@@ -92,7 +102,9 @@ async fn listen(amqp: &str, heard: &Mutex<BTreeSet<Entry>>) -> Result<(), lapin:
     while let Some(delivery) = consumer.next().await {
         let delivery = delivery?;
         let event = CloudEvent::decode(delivery.data.as_slice()).expect("an envelope");
-        let Some(cloud_event::Data::BinaryData(data)) = event.data else { panic!("an event without data: {event:?}") };
+        let Some(cloud_event::Data::BinaryData(data)) = event.data else {
+            panic!("an event without data: {event:?}")
+        };
         let record = RecordEvent::decode(data).expect("a record event");
         let tenant = match event.attributes.get("tenantid").and_then(|a| a.attr.clone()) {
             Some(Attr::CeString(tenant)) => tenant,

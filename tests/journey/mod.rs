@@ -53,7 +53,12 @@ async fn define_fields(journey: &Journey) {
         assert_eq!((&field["key"], &field["state"]), (&definition["key"], &json!("active")), "{field}");
         let path = format!("/api/v1/objects/contact/fields/{}", text(&field["id"]));
         assert_eq!(answer.header("location"), Some(path.as_str()));
-        journey.a.admin.post("/api/v1/objects/contact/fields", definition).await.refused(409, "FIELD_KEY_TAKEN");
+        journey
+            .a
+            .admin
+            .post("/api/v1/objects/contact/fields", definition)
+            .await
+            .refused(409, "FIELD_KEY_TAKEN");
     }
     // Used at once: the very next call knows the field.
     let body = json!({"last_name": "First", "custom": {"tier": "gold", "budget": {"amount_minor": 1, "currency": "EUR"}}});

@@ -49,9 +49,14 @@ pub async fn sessions_rotate_and_reuse_is_caught(stage: &Stage, journey: &Journe
     let body = json!({"organization": journey.a.slug, "email": format!("admin@{}.test", journey.a.slug), "password": PASSWORD});
     let login = stage.anonymous.post("/api/v1/auth/login", body).await.expect(200);
     let first = text(&login["refresh_token"]);
-    let second = stage.anonymous.post("/api/v1/auth/refresh", json!({"refresh_token": first})).await.expect(200);
+    let second =
+        stage.anonymous.post("/api/v1/auth/refresh", json!({"refresh_token": first})).await.expect(200);
     // The first is spent: whoever presents it again ends the session for both.
-    stage.anonymous.post("/api/v1/auth/refresh", json!({"refresh_token": first})).await.refused(401, "SESSION_REVOKED");
+    stage
+        .anonymous
+        .post("/api/v1/auth/refresh", json!({"refresh_token": first}))
+        .await
+        .refused(401, "SESSION_REVOKED");
     let second = json!({"refresh_token": second["refresh_token"]});
     stage.anonymous.post("/api/v1/auth/refresh", second).await.refused(401, "SESSION_REVOKED");
 }

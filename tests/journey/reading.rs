@@ -31,12 +31,17 @@ pub async fn all_pages(client: &Client, pairs: &[(&str, &str)], page_size: &str)
 /// Step 4: filter on a custom and a standard field, ordered by a custom field with nulls and ties: each row once.
 pub async fn page_through_everything(journey: &Journey, imported: &Imported) {
     let admin = &journey.a.admin;
-    for order in ["custom.renewal_date desc", "custom.renewal_date", "custom.seats, last_name desc", "created_at desc"] {
+    for order in
+        ["custom.renewal_date desc", "custom.renewal_date", "custom.seats, last_name desc", "created_at desc"]
+    {
         let rows = all_pages(admin, &[("order_by", order)], "37").await;
         let unique: BTreeSet<String> = rows.iter().map(|c| text(&c["id"])).collect();
         assert_eq!((rows.len(), unique.len()), (imported.contacts, imported.contacts), "order_by={order}");
     }
-    let pairs = [("order_by", "custom.renewal_date desc"), ("filter", "custom.tier = \"gold\" AND last_name = \"Meyer\"")];
+    let pairs = [
+        ("order_by", "custom.renewal_date desc"),
+        ("filter", "custom.tier = \"gold\" AND last_name = \"Meyer\""),
+    ];
     let found = all_pages(admin, &pairs, "7").await;
     let everything = all_pages(admin, &[], "200").await;
     let expected: BTreeSet<String> = everything
@@ -54,7 +59,9 @@ pub async fn page_through_everything(journey: &Journey, imported: &Imported) {
     assert!(dates[..set.len()].iter().all(Option::is_some), "a null before a value: {dates:?}");
 
     // A token is good for the list it came from and no other.
-    let page = admin.get(&format!("/api/v1/contacts{}", query(&[("page_size", "5"), ("order_by", "created_at")]))).await;
+    let page = admin
+        .get(&format!("/api/v1/contacts{}", query(&[("page_size", "5"), ("order_by", "created_at")])))
+        .await;
     let token = text(&page.expect(200)["next_page_token"]);
     let other = query(&[("page_size", "5"), ("order_by", "created_at desc"), ("page_token", &token)]);
     admin.get(&format!("/api/v1/contacts{other}")).await.refused(400, "PAGE_TOKEN_MISMATCH");
@@ -76,7 +83,8 @@ pub async fn search_and_count(journey: &Journey) {
     let page = admin.get(&format!("/api/v1/contacts{}", query(&pairs))).await.expect(200);
     let gold = all_pages(admin, &pairs[..1], "200").await.len();
     assert_eq!(page["total"], json!({"value": gold, "kind": "exact"}));
-    let pairs = [("fields", "id,last_name,custom.tier"), ("page_size", "1"), ("filter", "custom.tier = \"gold\"")];
+    let pairs =
+        [("fields", "id,last_name,custom.tier"), ("page_size", "1"), ("filter", "custom.tier = \"gold\"")];
     let page = admin.get(&format!("/api/v1/contacts{}", query(&pairs))).await.expect(200);
     let members: BTreeSet<&String> = page["contacts"][0].as_object().expect("a contact").keys().collect();
     assert_eq!(members.into_iter().collect::<Vec<_>>(), ["custom", "id", "last_name"]);
@@ -98,7 +106,8 @@ pub async fn the_other_tenant_and_the_rep_see_nothing(stage: &Stage, journey: &J
         hidden.refused(404, "CONTACT_NOT_FOUND");
         assert_eq!(hidden.without_instance(), missing.without_instance());
         let change = json!({"job_title": "X"});
-        let (hidden, missing) = (other.patch(&get(&of_admin), change.clone()).await, other.patch(&get(random), change).await);
+        let (hidden, missing) =
+            (other.patch(&get(&of_admin), change.clone()).await, other.patch(&get(random), change).await);
         assert_eq!((hidden.status, hidden.without_instance()), (404, missing.without_instance()));
         let (hidden, missing) = (other.delete(&get(&of_admin)).await, other.delete(&get(random)).await);
         assert_eq!((hidden.status, hidden.without_instance()), (404, missing.without_instance()));
@@ -108,14 +117,21 @@ pub async fn the_other_tenant_and_the_rep_see_nothing(stage: &Stage, journey: &J
     assert!(ids(&page).is_empty() && page["total"]["value"] == 0, "{page}");
 
     // `budget` does not exist for the rep: not in records, filters, orders, writes, conflicts, replays.
-    let mine = rep.post("/api/v1/contacts", json!({"last_name": "Mine", "custom": {"tier": "gold"}})).await.expect(201);
+    let mine = rep
+        .post("/api/v1/contacts", json!({"last_name": "Mine", "custom": {"tier": "gold"}}))
+        .await
+        .expect(201);
     let mine = text(&mine["id"]);
     let path = format!("/api/v1/contacts/{mine}");
     let change = json!({"custom": {"budget": {"amount_minor": 555_444, "currency": "EUR"}}});
     let changed = admin.patch(&path, change).await.expect(200);
     assert_eq!(changed["custom"]["budget"]["amount_minor"], 555_444);
     let seen = rep.get(&path).await;
-    assert!(seen.expect(200)["custom"].get("budget").is_none() && !seen.text.contains("555444"), "{}", seen.text);
+    assert!(
+        seen.expect(200)["custom"].get("budget").is_none() && !seen.text.contains("555444"),
+        "{}",
+        seen.text
+    );
     for (known, unknown) in [("custom.budget = \"1.00 EUR\"", "custom.nosuch = \"1.00 EUR\"")] {
         let ask = |filter: &str| format!("/api/v1/contacts{}", query(&[("filter", filter)]));
         let (hidden, missing) = (rep.get(&ask(known)).await, rep.get(&ask(unknown)).await);
@@ -125,12 +141,19 @@ pub async fn the_other_tenant_and_the_rep_see_nothing(stage: &Stage, journey: &J
     let order = |key: &str| format!("/api/v1/contacts{}", query(&[("order_by", key)]));
     let (hidden, missing) = (rep.get(&order("custom.budget")).await, rep.get(&order("custom.nosuch")).await);
     assert_eq!(hidden.without_instance().replace("budget", "nosuch"), missing.without_instance());
-    let write = |key: &str| json!({"last_name": "W", "custom": {key: {"amount_minor": 1, "currency": "EUR"}}});
-    let (hidden, missing) = (rep.post("/api/v1/contacts", write("budget")).await, rep.post("/api/v1/contacts", write("nosuch")).await);
+    let write =
+        |key: &str| json!({"last_name": "W", "custom": {key: {"amount_minor": 1, "currency": "EUR"}}});
+    let (hidden, missing) = (
+        rep.post("/api/v1/contacts", write("budget")).await,
+        rep.post("/api/v1/contacts", write("nosuch")).await,
+    );
     assert_eq!(hidden.status, 422, "{}", hidden.text);
     assert_eq!(hidden.without_instance().replace("budget", "nosuch"), missing.without_instance());
     // A stale write: the conflict names what changed, but not the hidden field.
-    let stale = rep.call(reqwest::Method::PATCH, &path).header("if-match", "\"1\"").json(&json!({"job_title": "CTO"}));
+    let stale = rep
+        .call(reqwest::Method::PATCH, &path)
+        .header("if-match", "\"1\"")
+        .json(&json!({"job_title": "CTO"}));
     let stale = stale.send().await;
     stale.refused(412, "VERSION_STALE");
     assert!(!stale.text.contains("budget") && !stale.text.contains("555444"), "{}", stale.text);

@@ -17,7 +17,8 @@ pub struct Imported {
 
 /// The body of an import of this upload.
 pub fn import_body(upload: &str, policy: &str) -> Value {
-    let mapping: Vec<Value> = MAPPING.iter().map(|(column, field)| json!({"column": column, "field": field})).collect();
+    let mapping: Vec<Value> =
+        MAPPING.iter().map(|(column, field)| json!({"column": column, "field": field})).collect();
     json!({"upload_id": upload, "object": "contact", "mapping": mapping, "duplicate_policy": policy})
 }
 
@@ -66,13 +67,18 @@ pub async fn import_2000(_stage: &Stage, journey: &Journey) -> Imported {
     let admin = &journey.a.admin;
     let mut contacts = 0;
     for (n, encoding) in
-        [Encoding::Utf8, Encoding::Utf8WithBom, Encoding::Utf16LittleEndian, Encoding::Windows1252].into_iter().enumerate()
+        [Encoding::Utf8, Encoding::Utf8WithBom, Encoding::Utf16LittleEndian, Encoding::Windows1252]
+            .into_iter()
+            .enumerate()
     {
         let export = export(500, &format!("file{n}"), encoding, n as u64 + 1);
         let upload = upload(admin, &export.bytes).await;
         let start = || {
             let key = format!("import-{n}");
-            admin.call(Method::POST, "/api/v1/imports").header("idempotency-key", &key).json(&import_body(&upload, "skip"))
+            admin
+                .call(Method::POST, "/api/v1/imports")
+                .header("idempotency-key", &key)
+                .json(&import_body(&upload, "skip"))
         };
         let started = start().send().await;
         let operation = text(&started.expect(202)["id"]);
@@ -86,7 +92,10 @@ pub async fn import_2000(_stage: &Stage, journey: &Journey) -> Imported {
         if n == 0 {
             let again = admin.post("/api/v1/imports", import_body(&upload, "skip")).await.expect(202);
             let again = finished(admin, &text(&again["id"])).await;
-            assert_eq!((&again["result"]["created"], &again["result"]["skipped"]), (&json!(0), &json!(export.good + export.duplicates)));
+            assert_eq!(
+                (&again["result"]["created"], &again["result"]["skipped"]),
+                (&json!(0), &json!(export.good + export.duplicates))
+            );
         }
         let csv = admin.get(&format!("/api/v1/operations/{operation}/errors")).await;
         assert_eq!(csv.status, 200);
@@ -104,17 +113,29 @@ pub async fn one_contact_from_create_to_restore(journey: &Journey) {
         "emails": [{"address": "ZOE@Example.TEST", "kind": "work", "is_primary": true}],
         "custom": {"tier": "gold", "seats": 5, "renewal_date": "2026-12-01", "budget": {"amount_minor": 125_000, "currency": "EUR"}},
     });
-    let create = || admin.call(Method::POST, "/api/v1/contacts").header("idempotency-key", "zoe").json(&body).send();
+    let create =
+        || admin.call(Method::POST, "/api/v1/contacts").header("idempotency-key", "zoe").json(&body).send();
     let created = create().await;
     let contact = created.expect(201);
     let path = format!("/api/v1/contacts/{}", text(&contact["id"]));
     assert_eq!((created.header("location"), created.header("etag")), (Some(path.as_str()), Some("\"1\"")));
-    assert_eq!((&contact["full_name"], &contact["emails"][0]["address"]), (&json!("Zoë Ångström"), &json!("zoe@example.test")));
+    assert_eq!(
+        (&contact["full_name"], &contact["emails"][0]["address"]),
+        (&json!("Zoë Ångström"), &json!("zoe@example.test"))
+    );
     assert_eq!(contact["custom"], body["custom"]);
     let replayed = create().await;
-    assert_eq!((replayed.header("idempotency-replayed"), replayed.expect(201)), (Some("true"), contact.clone()));
+    assert_eq!(
+        (replayed.header("idempotency-replayed"), replayed.expect(201)),
+        (Some("true"), contact.clone())
+    );
     let other = json!({"last_name": "Other"});
-    let reused = admin.call(Method::POST, "/api/v1/contacts").header("idempotency-key", "zoe").json(&other).send().await;
+    let reused = admin
+        .call(Method::POST, "/api/v1/contacts")
+        .header("idempotency-key", "zoe")
+        .json(&other)
+        .send()
+        .await;
     reused.refused(422, "IDEMPOTENCY_KEY_REUSED");
 
     let patch = |version: &str, change: Value| {
@@ -123,7 +144,10 @@ pub async fn one_contact_from_create_to_restore(journey: &Journey) {
     let changed = patch("\"1\"", json!({"job_title": "CTO", "custom": {"seats": 7, "tier": null}})).await;
     let now = changed.expect(200);
     assert_eq!((changed.header("etag"), &now["job_title"]), (Some("\"2\""), &json!("CTO")));
-    assert_eq!(now["custom"], json!({"seats": 7, "renewal_date": "2026-12-01", "budget": body["custom"]["budget"]}));
+    assert_eq!(
+        now["custom"],
+        json!({"seats": 7, "renewal_date": "2026-12-01", "budget": body["custom"]["budget"]})
+    );
     let stale = patch("\"1\"", json!({"job_title": "CFO"})).await;
     let problem = stale.refused(412, "VERSION_STALE");
     let conflict = json!([{"field": "job_title", "base": null, "yours": "CFO", "current": "CTO"}]);
@@ -156,21 +180,33 @@ pub async fn bad_input_tells_everything_at_once(journey: &Journey) {
     let answer = admin.post("/api/v1/contacts", meaning).await;
     answer.refused(422, "VALIDATION_FAILED");
     let places: BTreeSet<String> = answer.violations().into_iter().map(|(pointer, _)| pointer).collect();
-    let expected = ["/birthday", "/custom/nosuch", "/custom/renewal_date", "/custom/seats", "/custom/tier", "/emails/0/address"];
+    let expected = [
+        "/birthday",
+        "/custom/nosuch",
+        "/custom/renewal_date",
+        "/custom/seats",
+        "/custom/tier",
+        "/emails/0/address",
+    ];
     assert_eq!(places.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{}", answer.text);
     let shape = json!({"frist_name": "X", "score": "high", "do_not_call": 1, "emails": [{"kind": "pigeon"}], "last_name": "a\u{0}b"});
     let answer = admin.post("/api/v1/contacts", shape).await;
     answer.refused(422, "VALIDATION_FAILED");
     let places: BTreeSet<String> = answer.violations().into_iter().map(|(pointer, _)| pointer).collect();
-    let expected = ["/do_not_call", "/emails/0/address", "/emails/0/kind", "/frist_name", "/last_name", "/score"];
+    let expected =
+        ["/do_not_call", "/emails/0/address", "/emails/0/kind", "/frist_name", "/last_name", "/score"];
     assert_eq!(places.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{}", answer.text);
     admin.post("/api/v1/contacts", json!({})).await.refused(422, "VALIDATION_FAILED");
-    for text in ["{", "{\"last_name\": NaN}", "{\"a\":1,\"a\":2}", "[]", "\"x\"", "{\"last_name\":\"\\ud800\"}"] {
-        let answer = admin.call(Method::POST, "/api/v1/contacts").bytes("application/json", text.into()).send().await;
+    for text in
+        ["{", "{\"last_name\": NaN}", "{\"a\":1,\"a\":2}", "[]", "\"x\"", "{\"last_name\":\"\\ud800\"}"]
+    {
+        let answer =
+            admin.call(Method::POST, "/api/v1/contacts").bytes("application/json", text.into()).send().await;
         assert_eq!(answer.status, 400, "{text}: {}", answer.text);
     }
     let large = format!("{{\"last_name\":\"{}\"}}", "x".repeat(1 << 20));
-    let answer = admin.call(Method::POST, "/api/v1/contacts").bytes("application/json", large.into()).send().await;
+    let answer =
+        admin.call(Method::POST, "/api/v1/contacts").bytes("application/json", large.into()).send().await;
     answer.refused(413, "BODY_TOO_LARGE");
     let answer = admin.call(Method::POST, "/api/v1/contacts").bytes("text/plain", "{}".into()).send().await;
     answer.refused(415, "CONTENT_TYPE_UNSUPPORTED");

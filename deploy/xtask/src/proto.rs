@@ -35,7 +35,9 @@ fn generate(root: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let secret = messages_with_secrets(&compiler.descriptor_pool())?;
     let out = tempdir(root)?;
     let mut config = prost_build::Config::new();
-    config.bytes(["."]).out_dir(&out).skip_protoc_run().skip_debug(secret.keys().map(|m| format!(".{m}")));
+    // Ordered maps: the same message always encodes to the same bytes, which is what a kept request is compared by.
+    config.bytes(["."]).btree_map(["."]).out_dir(&out).skip_protoc_run();
+    config.skip_debug(secret.keys().map(|m| format!(".{m}")));
     tonic_prost_build::configure()
         .out_dir(&out)
         .build_transport(false)

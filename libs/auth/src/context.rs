@@ -65,7 +65,7 @@ pub struct Call {
     pub if_match: Option<IfMatch>,
     /// The client's `User-Agent`, cut at 200 characters.
     pub user_agent: Option<String>,
-    /// W3C trace context, passed on as it came.
+    /// W3C trace context as it came; what is stored or sent on is the current span's (`host::trace`).
     pub traceparent: Option<String>,
 }
 
@@ -74,7 +74,9 @@ impl Call {
     pub fn read(metadata: &MetadataMap) -> Result<Self, Error> {
         let text = |name: &str| metadata.get(name).and_then(|v| v.to_str().ok()).filter(|v| !v.is_empty());
         let idempotency_key = match text("idempotency-key") {
-            Some(key) if key.len() <= 255 && key.bytes().all(|b| (0x21..=0x7e).contains(&b)) => Some(key.to_owned()),
+            Some(key) if key.len() <= 255 && key.bytes().all(|b| (0x21..=0x7e).contains(&b)) => {
+                Some(key.to_owned())
+            }
             Some(_) => {
                 let text = "Idempotency-Key must be 1 to 255 visible ASCII characters";
                 return Err(Error::malformed("IDEMPOTENCY_KEY_MALFORMED", text));
@@ -101,7 +103,9 @@ fn parse_if_match(text: &str) -> Result<IfMatch, Error> {
         .and_then(|t| t.parse().ok())
         .filter(|v: &i64| *v > 0)
         .map(IfMatch::Version)
-        .ok_or_else(|| Error::malformed("IF_MATCH_MALFORMED", "If-Match must be one ETag as it was given, like \"3\""))
+        .ok_or_else(|| {
+            Error::malformed("IF_MATCH_MALFORMED", "If-Match must be one ETag as it was given, like \"3\"")
+        })
 }
 
 /// The context of a verified call.
@@ -170,7 +174,11 @@ impl Context {
 
     /// Checks that every field named may be written. A hidden one answers as an unknown one (422), a readable one with
     /// 403 `FIELD_READ_ONLY`.
-    pub fn check_writable<'a>(&self, object: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    pub fn check_writable<'a>(
+        &self,
+        object: &str,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<(), Error> {
         let mask = self.mask(object);
         let (mut unknown, mut read_only) = (Vec::new(), Vec::new());
         for name in names {
@@ -197,7 +205,9 @@ impl Context {
     /// The answer with the headers every answer has.
     pub fn answer<T>(&self, message: T) -> tonic::Response<T> {
         let mut response = tonic::Response::new(message);
-        response.metadata_mut().insert("permission-version", AsciiMetadataValue::from(self.snapshot.version()));
+        response
+            .metadata_mut()
+            .insert("permission-version", AsciiMetadataValue::from(self.snapshot.version()));
         response
     }
 

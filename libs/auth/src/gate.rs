@@ -14,7 +14,7 @@ use tonic::Request;
 use uuid::Uuid;
 
 use crate::context::{Call, Context, Principal, PrincipalKind};
-use crate::{Claims, Snapshot, TokenError, Verifier, VerifiedTenant};
+use crate::{Claims, Snapshot, TokenError, VerifiedTenant, Verifier};
 
 /// How long a snapshot decides before its version must be confirmed. A revoke waits this long at most.
 pub const LEASE: Duration = Duration::from_secs(2);
@@ -28,7 +28,8 @@ const FETCH_DEADLINE: Duration = Duration::from_secs(2);
 /// A boxed future: the boundary at which generic types end.
 pub type Future<T> = Pin<Box<dyn StdFuture<Output = T> + Send>>;
 /// Asks identity for the caller's snapshot: the caller's token and the version held.
-pub type FetchSnapshot = Arc<dyn Fn(SecretString, i64) -> Future<Result<GetSnapshotResponse, Error>> + Send + Sync>;
+pub type FetchSnapshot =
+    Arc<dyn Fn(SecretString, i64) -> Future<Result<GetSnapshotResponse, Error>> + Send + Sync>;
 /// Asks identity for its public keys.
 pub type FetchKeys = Arc<dyn Fn() -> Future<Result<Vec<Jwk>, Error>> + Send + Sync>;
 

@@ -197,7 +197,9 @@ mod tests {
         let own = snapshot("contact", "read", &[pb::Scope::Own]).predicate("contact", "read");
         assert!(own.evaluate(&row(1, None)) && !own.evaluate(&row(2, Some(50))));
         let team = snapshot("contact", "read", &[pb::Scope::Team]).predicate("contact", "read");
-        assert!(team.evaluate(&row(1, None)) && team.evaluate(&row(2, None)) && team.evaluate(&row(3, Some(50))));
+        assert!(
+            team.evaluate(&row(1, None)) && team.evaluate(&row(2, None)) && team.evaluate(&row(3, Some(50)))
+        );
         assert!(!team.evaluate(&row(3, Some(51))) && !team.evaluate(&RowFacts::default()));
         assert_eq!(snapshot("*", "*", &[pb::Scope::All]).predicate("deal", "delete"), RowPredicate::Always);
     }

@@ -224,7 +224,8 @@ mod tests {
         assert_eq!(verifier.verify(&token(&signer2)), Err(TokenError::UnknownKey));
         let good = token(&signer1);
         let parts: Vec<&str> = good.split('.').collect();
-        let mut claims: serde_json::Value = serde_json::from_slice(&BASE64.decode(parts[1]).unwrap()).unwrap();
+        let mut claims: serde_json::Value =
+            serde_json::from_slice(&BASE64.decode(parts[1]).unwrap()).unwrap();
         claims["tid"] = serde_json::json!(Uuid::from_u128(9));
         let forged = format!("{}.{}.{}", parts[0], BASE64.encode(claims.to_string()), parts[2]);
         assert_eq!(verifier.verify(&forged), Err(TokenError::BadSignature));

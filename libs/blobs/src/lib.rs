@@ -51,8 +51,10 @@ pub struct Blobs {
 impl Blobs {
     /// Objects in a directory, which is made when missing.
     pub fn in_directory(directory: &FsPath) -> Result<Self, BlobError> {
-        std::fs::create_dir_all(directory)
-            .map_err(|source| object_store::Error::Generic { store: "file system", source: Box::new(source) })?;
+        std::fs::create_dir_all(directory).map_err(|source| object_store::Error::Generic {
+            store: "file system",
+            source: Box::new(source),
+        })?;
         Ok(Self { store: Arc::new(LocalFileSystem::new_with_prefix(directory)?) })
     }
 
@@ -140,7 +142,8 @@ mod tests {
     }
 
     async fn read(blobs: &Blobs, tenant: TenantId, blob: &Blob, from: u64) -> Vec<u8> {
-        let parts: Vec<Bytes> = blobs.read(tenant, &blob.sha256, from).await.unwrap().try_collect().await.unwrap();
+        let parts: Vec<Bytes> =
+            blobs.read(tenant, &blob.sha256, from).await.unwrap().try_collect().await.unwrap();
         parts.concat()
     }
 

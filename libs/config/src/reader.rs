@@ -96,14 +96,22 @@ impl<'a> Reader<'a> {
     }
 
     /// A setting with a default.
-    pub fn with_default<T: Value>(&mut self, name: &'static str, default: &str, doc: &'static str) -> Option<T> {
+    pub fn with_default<T: Value>(
+        &mut self,
+        name: &'static str,
+        default: &str,
+        doc: &'static str,
+    ) -> Option<T> {
         self.declare::<T>(name, doc, false, Some(default.to_owned()));
         match self.find::<T>(name) {
             Ok(Some(value)) => Some(value),
             Ok(None) => match T::read(default) {
                 Ok(value) => Some(value),
                 Err(text) => {
-                    self.problem(format!("{PREFIX}{}_{name}", self.role), format!("has a wrong default: {text}"));
+                    self.problem(
+                        format!("{PREFIX}{}_{name}", self.role),
+                        format!("has a wrong default: {text}"),
+                    );
                     None
                 }
             },
@@ -128,7 +136,13 @@ impl<'a> Reader<'a> {
         self.role.to_ascii_lowercase()
     }
 
-    fn declare<T: Value>(&mut self, name: &'static str, doc: &'static str, required: bool, default: Option<String>) {
+    fn declare<T: Value>(
+        &mut self,
+        name: &'static str,
+        doc: &'static str,
+        required: bool,
+        default: Option<String>,
+    ) {
         self.settings.push(Setting { role: self.role, name, kind: T::KIND, required, default, doc });
     }
 
@@ -141,7 +155,8 @@ impl<'a> Reader<'a> {
             let variable = format!("{PREFIX}{role}_{name}");
             let direct = self.env.get(&variable).map(str::to_owned);
             let file_variable = format!("{variable}_FILE");
-            let file = (T::KIND == Kind::Secret).then(|| self.env.get(&file_variable).map(str::to_owned)).flatten();
+            let file =
+                (T::KIND == Kind::Secret).then(|| self.env.get(&file_variable).map(str::to_owned)).flatten();
             let (from, text) = match (direct, file) {
                 (Some(_), Some(_)) => {
                     self.problem(variable, "is given twice: directly and by _FILE");
@@ -151,7 +166,10 @@ impl<'a> Reader<'a> {
                 (None, Some(path)) => match std::fs::read_to_string(&path) {
                     Ok(text) => (file_variable, text.trim_end_matches(['\r', '\n']).to_owned()),
                     Err(error) => {
-                        self.problem(file_variable, format!("names a file that cannot be read: {}", error.kind()));
+                        self.problem(
+                            file_variable,
+                            format!("names a file that cannot be read: {}", error.kind()),
+                        );
                         return Err(());
                     }
                 },
@@ -247,7 +265,10 @@ mod tests {
         use crate::ExposeSecret;
         let file = std::env::temp_dir().join(format!("globcrm-config-{}", std::process::id()));
         std::fs::write(&file, "s3cret\n").unwrap();
-        let env = env(&[("GLOBCRM_X_GRPC_LISTEN", "127.0.0.1:2"), ("GLOBCRM_X_PASSWORD_FILE", file.to_str().unwrap())]);
+        let env = env(&[
+            ("GLOBCRM_X_GRPC_LISTEN", "127.0.0.1:2"),
+            ("GLOBCRM_X_PASSWORD_FILE", file.to_str().unwrap()),
+        ]);
         let x: Example = load(&env, "X").unwrap();
         assert_eq!(x.password.expose_secret(), "s3cret");
         std::fs::remove_file(file).unwrap();
@@ -258,6 +279,7 @@ mod tests {
         let settings = describe::<Example>("X");
         let problems = refuse_unknown(&env(&[("GLOBCRM_X_POOOL", "1")]), &settings).unwrap_err();
         assert!(problems.to_string().contains("did you mean GLOBCRM_X_POOL?"), "{problems}");
-        refuse_unknown(&env(&[("GLOBCRM_FLEET_POOL", "1"), ("GLOBCRM_X_PASSWORD_FILE", "f")]), &settings).unwrap();
+        refuse_unknown(&env(&[("GLOBCRM_FLEET_POOL", "1"), ("GLOBCRM_X_PASSWORD_FILE", "f")]), &settings)
+            .unwrap();
     }
 }

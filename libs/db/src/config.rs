@@ -1,6 +1,6 @@
 //! The database settings of a role.
 
-use config::{Reader, Seconds, Section, SecretString};
+use config::{Reader, Seconds, SecretString, Section};
 
 /// How a role reaches its schema.
 #[derive(Debug, Clone)]
@@ -20,10 +20,13 @@ pub struct DatabaseConfig {
 impl Section for DatabaseConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let url = r.required("DATABASE_URL", "PostgreSQL URL of the role's app user");
-        let worker_url = r.required("WORKER_DATABASE_URL", "PostgreSQL URL of the role's worker user (relay and jobs)");
+        let worker_url =
+            r.required("WORKER_DATABASE_URL", "PostgreSQL URL of the role's worker user (relay and jobs)");
         let max_connections = r.with_default("DATABASE_MAX_CONNECTIONS", "16", "Connections of the app pool");
-        let acquire = r.with_default("DATABASE_ACQUIRE_TIMEOUT", "2", "How long a request waits for a connection");
-        let statement_timeout = r.with_default("DATABASE_STATEMENT_TIMEOUT", "10", "How long one statement may run");
+        let acquire =
+            r.with_default("DATABASE_ACQUIRE_TIMEOUT", "2", "How long a request waits for a connection");
+        let statement_timeout =
+            r.with_default("DATABASE_STATEMENT_TIMEOUT", "10", "How long one statement may run");
         Some(Self {
             url: url?,
             worker_url: worker_url?,

@@ -57,7 +57,11 @@ impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
         let sqlstate = error.as_database_error().and_then(|e| e.code()).map(std::borrow::Cow::into_owned);
         let constraint = || {
-            error.as_database_error().and_then(sqlx::error::DatabaseError::constraint).unwrap_or_default().to_owned()
+            error
+                .as_database_error()
+                .and_then(sqlx::error::DatabaseError::constraint)
+                .unwrap_or_default()
+                .to_owned()
         };
         match sqlstate.as_deref() {
             Some("23505") => Self::Duplicate { constraint: constraint(), source: error },
@@ -70,9 +74,10 @@ impl From<sqlx::Error> for DbError {
             }
             Some(_) => Self::Other(error),
             None => match error {
-                sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
-                    Self::Unavailable(error)
-                }
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::Tls(_) => Self::Unavailable(error),
                 _ => Self::Other(error),
             },
         }
@@ -90,11 +95,15 @@ impl From<DbError> for error::Error {
                 Self::new(error::Code::DeadlineExceeded, "DATABASE_TIMEOUT", "the database took too long")
                     .with_source(cause)
             }
-            DbError::Retry(_) => {
-                Self::new(error::Code::Aborted, "CONCURRENT_CHANGE", "somebody else changed the same thing; try again")
-                    .with_source(cause)
+            DbError::Retry(_) => Self::new(
+                error::Code::Aborted,
+                "CONCURRENT_CHANGE",
+                "somebody else changed the same thing; try again",
+            )
+            .with_source(cause),
+            DbError::Duplicate { .. } | DbError::Reference { .. } | DbError::Other(_) => {
+                Self::internal(cause)
             }
-            DbError::Duplicate { .. } | DbError::Reference { .. } | DbError::Other(_) => Self::internal(cause),
         }
     }
 }

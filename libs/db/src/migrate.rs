@@ -3,7 +3,10 @@
 //! A try-lock with back-off, never a blocking lock: a waiting lock would make every later statement on the catalog wait
 //! behind it. Each file runs in its own transaction with a short `lock_timeout`.
 
-#![allow(clippy::disallowed_methods, reason = "the migrator names schemas and roles, from constants of ours only")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the migrator names schemas and roles, from constants of ours only"
+)]
 
 mod roles;
 
@@ -102,7 +105,11 @@ impl Migrations {
         self.locked(conn, Direction::Down).await
     }
 
-    async fn locked(&self, conn: &mut PgConnection, direction: Direction) -> Result<Vec<&'static str>, MigrateError> {
+    async fn locked(
+        &self,
+        conn: &mut PgConnection,
+        direction: Direction,
+    ) -> Result<Vec<&'static str>, MigrateError> {
         let key = format!("globcrm/migrate/{}", self.schema);
         let mut pause = Duration::from_millis(50);
         let mut waited = Duration::ZERO;
@@ -126,12 +133,21 @@ impl Migrations {
         result
     }
 
-    async fn run(&self, conn: &mut PgConnection, direction: Direction) -> Result<Vec<&'static str>, MigrateError> {
+    async fn run(
+        &self,
+        conn: &mut PgConnection,
+        direction: Direction,
+    ) -> Result<Vec<&'static str>, MigrateError> {
         let schema = self.schema;
-        execute(conn, &format!("CREATE TABLE IF NOT EXISTS {schema}.schema_migration (
+        execute(
+            conn,
+            &format!(
+                "CREATE TABLE IF NOT EXISTS {schema}.schema_migration (
                 name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
              ALTER TABLE {schema}.schema_migration OWNER TO globcrm_{schema}_owner;
-             GRANT SELECT ON {schema}.schema_migration TO globcrm_{schema}_app, globcrm_{schema}_worker"))
+             GRANT SELECT ON {schema}.schema_migration TO globcrm_{schema}_app, globcrm_{schema}_worker"
+            ),
+        )
         .await?;
         let applied: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(format!(
             "SELECT name, checksum FROM {schema}.schema_migration ORDER BY name"
@@ -236,7 +252,9 @@ pub(crate) async fn check(pool: &PgPool, migrations: &Migrations) -> Result<(), 
     .fetch_one(pool)
     .await
     .map_err(|error| match error.as_database_error().and_then(|e| e.code()).as_deref() {
-        Some("42P01" | "3F000") => format!("schema {} has not been migrated; run `globcrm migrate`", migrations.schema),
+        Some("42P01" | "3F000") => {
+            format!("schema {} has not been migrated; run `globcrm migrate`", migrations.schema)
+        }
         _ => "the database does not answer".to_owned(),
     })?;
     match newest {

@@ -25,7 +25,12 @@ pub struct WorkerDb {
 #[derive(Debug)]
 pub struct WorkerTx(Transaction<'static, Postgres>);
 
-fn connect_options(url: &str, service: &str, kind: &str, timeout: Duration) -> Result<PgConnectOptions, DbError> {
+fn connect_options(
+    url: &str,
+    service: &str,
+    kind: &str,
+    timeout: Duration,
+) -> Result<PgConnectOptions, DbError> {
     let options = PgConnectOptions::from_str(url)?;
     Ok(options.application_name(&format!("globcrm-{service}-{kind}")).options([
         // A generic plan cannot see the tenant: 6 to 24 times slower on skewed data (design: tenancy, finding 5).

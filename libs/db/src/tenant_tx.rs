@@ -30,7 +30,10 @@ impl TenantTx {
     async fn start(db: &Db, tenant: VerifiedTenant, begin: &str) -> Result<Self, DbError> {
         // The id is printed from a UUID: hexadecimal digits and hyphens only.
         let text = format!("{begin}; SELECT set_config('app.tenant', '{}', true)", tenant.id());
-        #[allow(clippy::disallowed_methods, reason = "begin and tenant in one round trip; nothing else can begin")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "begin and tenant in one round trip; nothing else can begin"
+        )]
         let tx = db.pool.begin_with(sqlx::AssertSqlSafe(text)).await?;
         Ok(Self { tx, tenant })
     }

@@ -34,12 +34,13 @@ pub enum Code {
 }
 
 /// Reasons whose HTTP status says more than their code's: HTTP has statuses that gRPC has no code for.
-const STATUS_OF_REASON: [(&str, u16); 5] = [
+const STATUS_OF_REASON: [(&str, u16); 6] = [
     ("METHOD_NOT_ALLOWED", 405),
     ("CURSOR_EXPIRED", 410),
     ("VERSION_STALE", 412),
     ("BODY_TOO_LARGE", 413),
     ("CONTENT_TYPE_UNSUPPORTED", 415),
+    ("CONTENT_ENCODING_UNSUPPORTED", 415),
 ];
 
 impl Code {
@@ -78,7 +79,9 @@ impl Code {
             tonic::Code::Unimplemented => Self::Unimplemented,
             tonic::Code::Unavailable => Self::Unavailable,
             tonic::Code::DeadlineExceeded => Self::DeadlineExceeded,
-            tonic::Code::Ok | tonic::Code::Unknown | tonic::Code::Internal | tonic::Code::DataLoss => Self::Internal,
+            tonic::Code::Ok | tonic::Code::Unknown | tonic::Code::Internal | tonic::Code::DataLoss => {
+                Self::Internal
+            }
         }
     }
 

@@ -103,8 +103,12 @@ impl Error {
 
     /// 403 naming the missing permission `<object>.<action>`.
     pub fn permission_denied(object: &str, action: &str) -> Self {
-        Self::new(Code::PermissionDenied, "PERMISSION_DENIED", format!("missing permission {object}.{action}"))
-            .with_metadata("permission", format!("{object}.{action}"))
+        Self::new(
+            Code::PermissionDenied,
+            "PERMISSION_DENIED",
+            format!("missing permission {object}.{action}"),
+        )
+        .with_metadata("permission", format!("{object}.{action}"))
     }
 
     /// 401.
@@ -156,8 +160,10 @@ impl Error {
     /// Adds a message of `globcrm.common.v1` (conflicts, candidates) to the answer.
     #[must_use]
     pub fn with_detail<M: prost::Message>(mut self, full_name: &str, message: &M) -> Self {
-        let any =
-            prost_types::Any { type_url: format!("type.googleapis.com/{full_name}"), value: message.encode_to_vec() };
+        let any = prost_types::Any {
+            type_url: format!("type.googleapis.com/{full_name}"),
+            value: message.encode_to_vec(),
+        };
         self.0.details.push(any);
         self
     }

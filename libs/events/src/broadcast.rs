@@ -4,6 +4,7 @@
 use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, Consumer};
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{self, Backoff, bind, table};
@@ -57,30 +58,7 @@ async fn session(
     backoff: &mut Backoff,
 ) -> Result<(), BrokerError> {
     let connection = broker::connect(amqp, &format!("globcrm-{name}-broadcast")).await?;
-    let channel = connection.create_channel().await?;
-    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
-    broker::declare(&channel, &amqp.exchange).await?;
-    let options =
-        QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    // The broker names it: one of its own for each process, gone with its connection.
-    let arguments = table([
-        ("x-max-length", AMQPValue::LongInt(WAITING)),
-        ("x-overflow", AMQPValue::LongString("drop-head".into())),
-    ]);
-    let queue = channel.queue_declare("".into(), options, arguments).await?;
-    let queue = queue.name().as_str().to_owned();
-    for pattern in patterns {
-        bind(&channel, &queue, &amqp.exchange, &format!("*.{pattern}")).await?;
-        bind(&channel, &queue, &amqp.exchange, &format!("bulk.*.{pattern}")).await?;
-    }
-    let mut deliveries = channel
-        .basic_consume(
-            queue.as_str().into(),
-            "".into(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        )
-        .await?;
+    let (_channel, mut deliveries) = broker::timely(open(&connection, &amqp.exchange, patterns)).await?;
     backoff.reset();
     callback(Notice::Connected);
     while let Some(delivery) = deliveries.next().await {
@@ -93,4 +71,37 @@ async fn session(
         delivery.acker.ack(BasicAckOptions::default()).await?;
     }
     Err(BrokerError::Cancelled)
+}
+
+/// A queue of this connection alone, bound to `patterns` in both lanes.
+async fn open(
+    connection: &Connection,
+    exchange: &str,
+    patterns: &[&str],
+) -> Result<(Channel, Consumer), BrokerError> {
+    let channel = connection.create_channel().await?;
+    channel.basic_qos(PREFETCH, BasicQosOptions::default()).await?;
+    broker::declare(&channel, exchange).await?;
+    let options =
+        QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+    // The broker names it: one of its own for each process, gone with its connection.
+    let arguments = table([
+        ("x-max-length", AMQPValue::LongInt(WAITING)),
+        ("x-overflow", AMQPValue::LongString("drop-head".into())),
+    ]);
+    let queue = channel.queue_declare("".into(), options, arguments).await?;
+    let queue = queue.name().as_str().to_owned();
+    for pattern in patterns {
+        bind(&channel, &queue, exchange, &format!("*.{pattern}")).await?;
+        bind(&channel, &queue, exchange, &format!("bulk.*.{pattern}")).await?;
+    }
+    let deliveries = channel
+        .basic_consume(
+            queue.as_str().into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+        .await?;
+    Ok((channel, deliveries))
 }

@@ -1,5 +1,6 @@
 //! The broker: connection, names and what is declared on it.
 
+use std::future::Future;
 use std::time::Duration;
 
 use ::config::ExposeSecret;
@@ -23,7 +24,7 @@ const PARKING: &str = "globcrm.parking";
 /// Partitions of the key space; a queue takes one or more.
 pub(crate) const PARTITIONS: u8 = 16;
 
-/// How long a connection attempt may take.
+/// How long a connection attempt, or another exchange with the broker, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The broker cannot be used; its address and credentials are not in the text.
@@ -75,6 +76,11 @@ pub fn routing_key(lane: Lane, part: u8, kind: &str) -> String {
     }
 }
 
+/// An exchange with the broker that must not take long: half-open connections and lost wake-ups end here.
+pub(crate) async fn timely<T>(work: impl Future<Output = Result<T, BrokerError>>) -> Result<T, BrokerError> {
+    tokio::time::timeout(CONNECT_TIMEOUT, work).await.unwrap_or(Err(BrokerError::Timeout))
+}
+
 /// A new connection. Recovery is the caller's loop, not lapin's: lapin recovers a dropped connection but never a channel
 /// that an exception closed, and one way to recover is easier to be sure of than two.
 pub(crate) async fn connect(config: &AmqpConfig, name: &str) -> Result<Connection, BrokerError> {
@@ -82,10 +88,7 @@ pub(crate) async fn connect(config: &AmqpConfig, name: &str) -> Result<Connectio
     uri.query.heartbeat = Some(config.heartbeat);
     uri.query.connection_timeout = Some(CONNECT_TIMEOUT.as_millis() as u64);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    match tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect_uri(uri, properties)).await {
-        Ok(connection) => Ok(connection?),
-        Err(_) => Err(BrokerError::Timeout),
-    }
+    timely(async { Ok(Connection::connect_uri(uri, properties).await?) }).await
 }
 
 /// Declares what publishers and consumers need. The alternate exchange is an argument, not a policy: that an event without

@@ -97,6 +97,9 @@ impl From<error::Error> for HandlerError {
     }
 }
 
+/// How long the farewell to the broker may take at shutdown.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// A running consumer's parts.
 struct Runner<H> {
     consumer: Consumer,
@@ -164,26 +167,34 @@ impl<H: Handler> Runner<H> {
 
     async fn session(&self, backoff: &mut Backoff) -> Result<(), BrokerError> {
         let connection = broker::connect(&self.amqp, &format!("globcrm-{}", self.consumer.name)).await?;
+        let queues = broker::timely(self.queues(&connection)).await?;
+        tracing::info!(consumer = self.consumer.name, queues = queues.len(), "consuming");
+        backoff.reset();
+        try_join_all(queues.iter().map(|(channel, queue)| self.work(channel, queue))).await?;
+        // After shutdown; the broker gives unacknowledged messages to the next. It may have gone itself.
+        match tokio::time::timeout(FAREWELL, connection.close(200, "shutdown".into())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "connection ended by itself"),
+            Err(_) => tracing::debug!("connection not closed in time"),
+        }
+        Ok(())
+    }
+
+    /// Declares the queues, each with a channel of its own.
+    async fn queues(&self, connection: &Connection) -> Result<Vec<(Channel, String)>, BrokerError> {
         let mut queues = Vec::new();
         for (name, partitions) in self.consumer.queues() {
             let keys =
                 |pattern: &str| partitions.clone().map(|p| format!("p{p:02}.{pattern}")).collect::<Vec<_>>();
-            let channel = self.open(&connection).await?;
+            let channel = self.open(connection).await?;
             self.declare(&channel, &name, keys).await?;
             queues.push((channel, name));
         }
-        let channel = self.open(&connection).await?;
+        let channel = self.open(connection).await?;
         let bulk = format!("{}.bulk", self.consumer.name);
         self.declare(&channel, &bulk, |pattern| vec![format!("bulk.*.{pattern}")]).await?;
         queues.push((channel, bulk));
-        tracing::info!(consumer = self.consumer.name, queues = queues.len(), "consuming");
-        backoff.reset();
-        try_join_all(queues.iter().map(|(channel, queue)| self.work(channel, queue))).await?;
-        // After shutdown; the broker gives unacknowledged messages to the next.
-        if let Err(error) = connection.close(200, "shutdown".into()).await {
-            tracing::debug!(%error, "connection ended by itself");
-        }
-        Ok(())
+        Ok(queues)
     }
 
     async fn open(&self, connection: &Connection) -> Result<Channel, BrokerError> {
@@ -234,7 +245,8 @@ impl<H: Handler> Runner<H> {
                     return Err(BrokerError::Stale);
                 }
             }
-            if !delivery.acker.ack(BasicAckOptions::default()).await? {
+            let ack = async { Ok(delivery.acker.ack(BasicAckOptions::default()).await?) };
+            if !broker::timely(ack).await? {
                 return Err(BrokerError::Stale);
             }
         }

@@ -63,12 +63,6 @@ pub(crate) enum RelayError {
     Cursor(i16),
 }
 
-impl From<lapin::Error> for RelayError {
-    fn from(error: lapin::Error) -> Self {
-        Self::Broker(error.into())
-    }
-}
-
 impl Relay {
     /// The relay of `service`'s schema.
     pub fn new(db: WorkerDb, amqp: AmqpConfig, service: &'static str, clock: Clock) -> Self {

@@ -132,7 +132,7 @@ fn event(
         team: None,
         changes,
         lane: Lane::Interactive,
-        traceparent: cx.call.traceparent.clone(),
+        traceparent: host::trace::current_traceparent(),
         time: after.updated_at,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use error::{Code, Error, Violation};
 use http_body_util::{BodyExt, Limited};
@@ -26,7 +26,13 @@ pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, 
     let query = incoming.parts.uri.query().unwrap_or_default();
     let asked = app
         .api
-        .encode_request(method, &incoming.params, query, (!body.is_empty()).then_some(&body[..]), &mut request)
+        .encode_request(
+            method,
+            &incoming.params,
+            query,
+            (!body.is_empty()).then_some(&body[..]),
+            &mut request,
+        )
         .map_err(refused)?;
     let channel = channel(incoming)?;
     let metadata = metadata(incoming)?;
@@ -40,7 +46,10 @@ pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, 
     };
     let (answered, wire) = answered?;
     let mut json = Vec::with_capacity(wire.len() * 3 / 2 + 64);
-    let meta = app.api.decode_response(method, &wire, asked.selection.as_ref(), &mut json).map_err(Error::internal)?;
+    let meta = app
+        .api
+        .decode_response(method, &wire, asked.selection.as_ref(), &mut json)
+        .map_err(Error::internal)?;
     Ok(success(incoming, &answered, &meta, json))
 }
 
@@ -74,15 +83,13 @@ fn success(incoming: &Incoming<'_>, answered: &MetadataMap, meta: &ResponseMeta,
 /// Whether the client holds this version already (RFC 9110, 13.1.2; weak comparison).
 fn not_modified(incoming: &Incoming<'_>, etag: &str) -> bool {
     incoming.parts.method == axum::http::Method::GET
-        && incoming
-            .parts
-            .headers
-            .get(header::IF_NONE_MATCH)
-            .and_then(|v| v.to_str().ok())
-            .is_some_and(|held| held.split(',').any(|t| t.trim().trim_start_matches("W/") == etag || t.trim() == "*"))
+        && incoming.parts.headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(
+            |held| held.split(',').any(|t| t.trim().trim_start_matches("W/") == etag || t.trim() == "*"),
+        )
 }
 
 async fn read_body(incoming: &Incoming<'_>, body: Body) -> Result<Bytes, Error> {
+    plain(&incoming.parts.headers)?;
     let too_large = || Error::new(Code::InvalidArgument, "BODY_TOO_LARGE", "the body may have at most 1 MiB");
     let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() {
@@ -101,6 +108,19 @@ async fn read_body(incoming: &Incoming<'_>, body: Body) -> Result<Bytes, Error> 
     Ok(bytes)
 }
 
+/// Bodies are taken as they are: what is packed (`Content-Encoding: gzip`) is refused with 415 before it is read.
+pub(crate) fn plain(headers: &HeaderMap) -> Result<(), Error> {
+    let packed = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .any(|v| !v.to_str().is_ok_and(|t| t.trim().eq_ignore_ascii_case("identity")));
+    if packed {
+        let text = "the body must be sent without Content-Encoding";
+        return Err(Error::malformed("CONTENT_ENCODING_UNSUPPORTED", text));
+    }
+    Ok(())
+}
+
 /// The channel of the service that owns the method.
 pub(crate) fn channel<'a>(incoming: &'a Incoming<'_>) -> Result<&'a rpc::Channel, Error> {
     let service = incoming.method.service.as_str();
@@ -112,7 +132,8 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
     let (headers, method) = (&incoming.parts.headers, incoming.method);
     let mut metadata = MetadataMap::new();
     let mut put = |name: &'static str, value: &str| {
-        let unprintable = |_| Error::malformed("HEADER_MALFORMED", format!("the header {name} is not printable ASCII"));
+        let unprintable =
+            |_| Error::malformed("HEADER_MALFORMED", format!("the header {name} is not printable ASCII"));
         metadata.insert(name, AsciiMetadataValue::try_from(value).map_err(unprintable)?);
         Ok::<_, Error>(())
     };
@@ -121,21 +142,39 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
     if let Some(caller) = &incoming.caller {
         put("authorization", &format!("Bearer {}", caller.token.expose_secret()))?;
     }
-    for (from, to) in [("if-match", "if-match"), ("user-agent", "x-user-agent"), ("traceparent", "traceparent")] {
-        if let Some(value) = headers.get(from).and_then(|v| v.to_str().ok()) {
-            put(to, value)?;
-        }
+    if let Some(agent) = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()) {
+        put("x-user-agent", agent)?;
     }
-    if let Some(key) = headers.get("idempotency-key") {
+    let etag = "If-Match must be one ETag as it was given, like \"3\"";
+    if let Some(condition) = only(headers, &header::IF_MATCH, "IF_MATCH_MALFORMED", etag)? {
+        put("if-match", condition)?;
+    }
+    let name = HeaderName::from_static("idempotency-key");
+    let visible = "Idempotency-Key must be 1 to 255 visible ASCII characters";
+    if let Some(key) = only(headers, &name, "IDEMPOTENCY_KEY_MALFORMED", visible)? {
         if !method.idempotent {
             let text = "Idempotency-Key is not taken here: the answer holds a secret, or the call can be repeated as it is";
             return Err(Error::malformed("IDEMPOTENCY_KEY_NOT_SUPPORTED", text));
         }
-        let key = key.to_str().ok().filter(|k| !k.is_empty());
-        let key = key.ok_or_else(|| Error::malformed("IDEMPOTENCY_KEY_MALFORMED", "Idempotency-Key must be 1 to 255 visible ASCII characters"))?;
         put("idempotency-key", key)?;
     }
     Ok(metadata)
+}
+
+/// The text of a header that decides what is written: sent once and legible, or refused. Dropped silently it would turn a
+/// conditional write into an unconditional one.
+fn only<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+    reason: &'static str,
+    text: &'static str,
+) -> Result<Option<&'h str>, Error> {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else { return Ok(None) };
+    match first.to_str() {
+        Ok(value) if !value.is_empty() && values.next().is_none() => Ok(Some(value)),
+        _ => Err(Error::malformed(reason, text)),
+    }
 }
 
 /// How long a call of this class may take.
@@ -151,14 +190,18 @@ pub(crate) fn deadline(class: RateClass) -> Duration {
 /// What the transcoder refused.
 pub(crate) fn refused(error: RequestError) -> Error {
     let list = |violations: Vec<transcode::Violation>| {
-        violations.into_iter().map(|v| Violation::new(v.place, v.reason.as_str(), v.detail)).collect::<Vec<_>>()
+        violations
+            .into_iter()
+            .map(|v| Violation::new(v.place, v.reason.as_str(), v.detail))
+            .collect::<Vec<_>>()
     };
     match error {
         RequestError::Json(json) => Error::malformed("JSON_MALFORMED", json.to_string()),
         RequestError::Body(body) => Error::malformed("BODY_MALFORMED", body.to_string()),
         RequestError::Query(violations) => {
             let violations = list(violations);
-            let text: Vec<String> = violations.iter().map(|v| format!("{}: {}", v.pointer, v.detail)).collect();
+            let text: Vec<String> =
+                violations.iter().map(|v| format!("{}: {}", v.pointer, v.detail)).collect();
             violations
                 .into_iter()
                 .fold(Error::malformed("QUERY_MALFORMED", text.join("; ")), Error::with_violation)

@@ -34,17 +34,24 @@ impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let listen = r.required("LISTEN", "Where the public API listens");
         let (identity, fields, records) = (IdentityPeer::read(r), FieldsPeer::read(r), RecordsPeer::read(r));
-        let redis_url =
-            r.optional("REDIS_URL", "Redis for rate limits shared by all gateways; without it each counts for itself");
-        let tenant_per_minute = r.with_default("RATE_TENANT_PER_MINUTE", "60000", "Requests a tenant may make in a minute");
-        let principal_per_minute =
-            r.with_default("RATE_PRINCIPAL_PER_MINUTE", "12000", "Requests a user or API key may make in a minute");
+        let redis_url = r.optional(
+            "REDIS_URL",
+            "Redis for rate limits shared by all gateways; without it each counts for itself",
+        );
+        let tenant_per_minute =
+            r.with_default("RATE_TENANT_PER_MINUTE", "60000", "Requests a tenant may make in a minute");
+        let principal_per_minute = r.with_default(
+            "RATE_PRINCIPAL_PER_MINUTE",
+            "12000",
+            "Requests a user or API key may make in a minute",
+        );
         let anonymous_per_minute = r.with_default(
             "RATE_ANONYMOUS_PER_MINUTE",
             "600",
             "Requests without credentials that one client address may make in a minute",
         );
-        let max_in_flight = r.with_default("MAX_IN_FLIGHT", "512", "Requests in work at once; more are refused with 503");
+        let max_in_flight =
+            r.with_default("MAX_IN_FLIGHT", "512", "Requests in work at once; more are refused with 503");
         let trust_forwarded_for = r.with_default(
             "TRUST_FORWARDED_FOR",
             "false",

@@ -27,8 +27,12 @@ pub(crate) struct Credentials {
 impl Credentials {
     /// The caller named by `Authorization: Bearer <access token or API key>`.
     pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Error> {
-        let missing =
-            || Error::unauthenticated("CREDENTIALS_MISSING", "send Authorization: Bearer <access token or API key>");
+        let missing = || {
+            Error::unauthenticated(
+                "CREDENTIALS_MISSING",
+                "send Authorization: Bearer <access token or API key>",
+            )
+        };
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let value = values.next().ok_or_else(missing)?;
         if values.next().is_some() {

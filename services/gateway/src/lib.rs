@@ -74,12 +74,19 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
         limits,
         in_flight: Semaphore::new(config.max_in_flight),
         clock,
+        readiness: process.readiness.clone(),
         config,
     });
     let watched = app.clone();
     process.readiness.watch_beside("rate-limits", move || {
         let shared = watched.config.redis_url.is_none() || watched.limits.is_shared();
-        async move { if shared { Ok(()) } else { Err("Redis does not answer; each gateway counts for itself".to_owned()) } }
+        async move {
+            if shared {
+                Ok(())
+            } else {
+                Err("Redis does not answer; each gateway counts for itself".to_owned())
+            }
+        }
     });
     let router = axum::Router::new().fallback(app::handle).with_state(app);
     Ok(host::http::serve(process, &life, listen, router).await?)

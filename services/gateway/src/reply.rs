@@ -1,6 +1,6 @@
 //! Answers: JSON, problems, and the headers that every answer has.
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use error::{Error, Problem};
 
@@ -25,6 +25,17 @@ pub(crate) fn empty(status: StatusCode) -> Reply {
     reply
 }
 
+/// What `HEAD` gets of the answer to `GET`: everything but the body, with its length where that is known.
+pub(crate) fn without_body(reply: Reply) -> Reply {
+    let (mut parts, body) = reply.into_parts();
+    let length =
+        body.size_hint().exact().filter(|_| parts.status.as_u16() != 304 && parts.status.as_u16() != 204);
+    if let Some(length) = length {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(parts, Body::empty())
+}
+
 /// The problem document of an error.
 pub(crate) fn problem(error: &Error, request_id: &str) -> Reply {
     let problem = Problem::new(error, request_id);
@@ -33,8 +44,16 @@ pub(crate) fn problem(error: &Error, request_id: &str) -> Reply {
     if let Some(after) = error.retry_after() {
         put(&mut reply, header::RETRY_AFTER, &after.as_secs().max(1).to_string());
     }
+    if error.reason() == "CONTENT_ENCODING_UNSUPPORTED" {
+        put(&mut reply, header::ACCEPT_ENCODING, "identity");
+    }
     if status == 401 {
-        put(&mut reply, header::WWW_AUTHENTICATE, "Bearer realm=\"globcrm\"");
+        // RFC 6750, section 3: what was presented is named as wrong, what was not is only asked for.
+        let challenge = match error.reason() {
+            "CREDENTIALS_MISSING" => "Bearer realm=\"globcrm\"",
+            _ => "Bearer realm=\"globcrm\", error=\"invalid_token\"",
+        };
+        put(&mut reply, header::WWW_AUTHENTICATE, challenge);
     }
     reply
 }

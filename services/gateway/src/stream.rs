@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use transcode::stream::{decode_chunk, encode_chunk};
 
 use crate::app::Incoming;
-use crate::call::{channel, deadline, metadata, refused};
+use crate::call::{channel, deadline, metadata, plain, refused};
 use crate::reply::{self, Reply};
 
 /// An upload may have this many bytes (`api.md`: body limit).
@@ -21,7 +21,9 @@ const PIECE: usize = 256 << 10;
 /// Streams the body to the service.
 pub(crate) async fn upload(incoming: &Incoming<'_>, body: Body) -> Result<Reply, Error> {
     let (app, method) = (incoming.app, incoming.method);
-    let declared = incoming.parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    plain(&incoming.parts.headers)?;
+    let declared =
+        incoming.parts.headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > MAX_UPLOAD) {
         return Err(too_large());
     }

@@ -43,7 +43,10 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Print { role } => {
             let env = Env::process();
             for setting in role.settings() {
-                let given = setting.variables().into_iter().find_map(|v| env.get(&v).map(|text| (v, text.to_owned())));
+                let given = setting
+                    .variables()
+                    .into_iter()
+                    .find_map(|v| env.get(&v).map(|text| (v, text.to_owned())));
                 match given {
                     Some((variable, _)) if setting.kind == Kind::Secret => println!("{variable}=[hidden]"),
                     Some((variable, text)) => println!("{variable}={text}"),
@@ -71,7 +74,12 @@ fn document(settings: &[Setting]) -> String {
     for setting in settings {
         if setting.role != role {
             role = setting.role;
-            row(&mut text, &format!("\n## {role}\n\n| variable | kind | default | what it does |\n| --- | --- | --- | --- |"));
+            row(
+                &mut text,
+                &format!(
+                    "\n## {role}\n\n| variable | kind | default | what it does |\n| --- | --- | --- | --- |"
+                ),
+            );
         }
         let default = match (&setting.default, setting.required) {
             (Some(default), _) => format!("`{default}`"),

@@ -14,7 +14,11 @@ pub(crate) struct DemoConfig {
 
 impl Section for DemoConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let gateway_url = r.with_default("GATEWAY_URL", "http://127.0.0.1:8080", "The API that `globcrm demo` loads data into");
+        let gateway_url = r.with_default(
+            "GATEWAY_URL",
+            "http://127.0.0.1:8080",
+            "The API that `globcrm demo` loads data into",
+        );
         Some(Self { gateway_url: gateway_url? })
     }
 }
@@ -108,9 +112,21 @@ async fn representative(api: &Api, slug: &str) -> anyhow::Result<String> {
     Ok(user["id"].as_str().context("the user's id")?.to_owned())
 }
 
-const FIRST: [&str; 10] = ["Zoë", "José", "Anaïs", "Jürgen", "Marie", "Seán", "Inês", "Søren", "Amara", "Kenji"];
+const FIRST: [&str; 10] =
+    ["Zoë", "José", "Anaïs", "Jürgen", "Marie", "Seán", "Inês", "Søren", "Amara", "Kenji"];
 const LAST: [&str; 12] = [
-    "Ångström", "Meyer", "García", "Smith", "Nuñez", "Lefèvre", "Berg", "Okafor", "Tanaka", "Rossi", "Novák", "Silva",
+    "Ångström",
+    "Meyer",
+    "García",
+    "Smith",
+    "Nuñez",
+    "Lefèvre",
+    "Berg",
+    "Okafor",
+    "Tanaka",
+    "Rossi",
+    "Novák",
+    "Silva",
 ];
 const TITLES: [&str; 6] = ["CTO", "Head of Sales", "Buyer", "Managing Director", "IT Manager", "CFO"];
 const TIERS: [&str; 3] = ["gold", "silver", "bronze"];
@@ -118,7 +134,14 @@ const INDUSTRIES: [&str; 4] = ["software", "energy", "food", "finance"];
 const STAGES: [&str; 3] = ["lead", "qualified", "customer"];
 const TAGS: [&str; 3] = ["vip", "newsletter", "partner"];
 const COMPANIES: [&str; 8] = [
-    "Northwind", "Contour Labs", "Blue Harbour", "Fjord Energy", "Alpine Foods", "Meridian Bank", "Papaya Games", "Solaris",
+    "Northwind",
+    "Contour Labs",
+    "Blue Harbour",
+    "Fjord Energy",
+    "Alpine Foods",
+    "Meridian Bank",
+    "Papaya Games",
+    "Solaris",
 ];
 
 async fn records(api: &Api, slug: &str, rep: &str) -> anyhow::Result<usize> {
@@ -136,10 +159,10 @@ async fn records(api: &Api, slug: &str, rep: &str) -> anyhow::Result<usize> {
         for (j, last) in LAST.iter().enumerate() {
             let n = i * LAST.len() + j;
             let mut custom = json!({"tier": TIERS[n % 3], "seats": 5 + n * 3});
-            if n % 4 != 0 {
+            if !n.is_multiple_of(4) {
                 custom["renewal_date"] = json!(format!("2027-{:02}-{:02}", 1 + n % 12, 1 + n % 28));
             }
-            if n % 3 != 0 {
+            if !n.is_multiple_of(3) {
                 custom["budget"] = json!({"amount_minor": 100_000 + n * 2_500, "currency": "EUR"});
             }
             let mut body = json!({
@@ -148,7 +171,7 @@ async fn records(api: &Api, slug: &str, rep: &str) -> anyhow::Result<usize> {
                 "lifecycle": STAGES[n % 3], "tags": [TAGS[n % 3]],
                 "custom": custom,
             });
-            if n % 5 == 0 {
+            if n.is_multiple_of(5) {
                 body["owner_id"] = json!(rep);
             }
             let contact = api.create("/api/v1/contacts", &body).await?;

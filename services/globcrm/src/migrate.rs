@@ -16,8 +16,10 @@ pub(crate) struct MigrateConfig {
 
 impl Section for MigrateConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let admin_url =
-            r.required("ADMIN_URL", "PostgreSQL URL of a user that may make roles and databases; for `migrate` only");
+        let admin_url = r.required(
+            "ADMIN_URL",
+            "PostgreSQL URL of a user that may make roles and databases; for `migrate` only",
+        );
         Some(Self { admin_url: admin_url? })
     }
 }
@@ -53,7 +55,8 @@ pub(crate) async fn run(down: bool) -> anyhow::Result<()> {
     for (role, migrations) in SCHEMAS {
         let urls: Urls = config::load(&env, role)?;
         let login = |url: &SecretString, name: &str| {
-            LoginRole::from_url(url).with_context(|| format!("GLOBCRM_{role}_{name} names no user and password"))
+            LoginRole::from_url(url)
+                .with_context(|| format!("GLOBCRM_{role}_{name} names no user and password"))
         };
         let schema = Schema {
             name: migrations.schema,
@@ -63,7 +66,12 @@ pub(crate) async fn run(down: bool) -> anyhow::Result<()> {
         administrator.prepare(&schema).await.with_context(|| format!("preparing schema {}", schema.name))?;
         let conn = administrator.conn();
         let ran = if down { migrations.down(conn).await? } else { migrations.up(conn).await? };
-        println!("{}: {} migration(s) ran, at {}", schema.name, ran.len(), if down { "nothing" } else { migrations.newest() });
+        println!(
+            "{}: {} migration(s) ran, at {}",
+            schema.name,
+            ran.len(),
+            if down { "nothing" } else { migrations.newest() }
+        );
     }
     Ok(())
 }

@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use lapin::options::BasicPublishOptions;
 use lapin::types::{AMQPValue, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::store::Row;
 use crate::broker::{routing_key, table};
-use crate::{BrokerError, Lane};
+use crate::{BrokerError, Lane, trace};
 
 /// What became of each message of a window, in its order.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +37,19 @@ pub(super) async fn window(
             .with_timestamp(row.recorded_at.unix_timestamp().max(0) as u64)
             .with_delivery_mode(2)
             .with_app_id(format!("globcrm-{service}").into());
+        // Only of what somebody waits for: an import's thousands have no trace.
+        let span = row.traceparent.as_deref().map_or_else(Span::none, |traceparent| {
+            let span = tracing::info_span!(
+                parent: None,
+                "publish",
+                otel.name = %format!("{} publish", row.kind),
+                otel.kind = "producer",
+                messaging.system = "rabbitmq",
+                messaging.message.id = %row.event_id,
+            );
+            trace::continue_from(&span, Some(traceparent));
+            span
+        });
         if let Some(traceparent) = &row.traceparent {
             let header = AMQPValue::LongString(traceparent.as_str().into());
             properties = properties.with_headers(table([("traceparent", header)]));
@@ -43,8 +57,8 @@ pub(super) async fn window(
         let key = routing_key(*lane, row.part as u8, &row.kind);
         // Mandatory: what no queue and no alternate exchange takes comes back instead of vanishing.
         let options = BasicPublishOptions { mandatory: true, immediate: false };
-        let confirm =
-            channel.basic_publish(exchange.into(), key.into(), options, &row.envelope, properties).await?;
+        let publish = channel.basic_publish(exchange.into(), key.into(), options, &row.envelope, properties);
+        let confirm = publish.instrument(span).await?;
         pending.push(confirm);
     }
     let mut confirmations = Vec::with_capacity(pending.len());

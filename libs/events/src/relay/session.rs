@@ -49,9 +49,13 @@ impl Relay {
         backoff: &mut Backoff,
     ) -> Result<(), RelayError> {
         let connection = broker::connect(&self.amqp, &format!("globcrm-{}-relay", self.service)).await?;
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        broker::declare(&channel, &self.amqp.exchange).await?;
+        let channel = broker::timely(async {
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            broker::declare(&channel, &self.amqp.exchange).await?;
+            Ok(channel)
+        })
+        .await?;
         self.status.connected(false);
         let Some(epoch) = self.lease(&connection, shutdown).await? else { return Ok(()) };
         self.status.connected(true);

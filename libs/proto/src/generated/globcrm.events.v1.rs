@@ -52,8 +52,8 @@ pub struct CloudEvent {
     /// `<service>.<object>.<verb>.v<n>`, e.g. `records.contact.created.v1`.
     #[prost(string, tag = "4")]
     pub r#type: ::prost::alloc::string::String,
-    #[prost(map = "string, message", tag = "5")]
-    pub attributes: ::std::collections::HashMap<
+    #[prost(btree_map = "string, message", tag = "5")]
+    pub attributes: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         CloudEventAttributeValue,
     >,

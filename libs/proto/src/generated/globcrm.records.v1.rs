@@ -189,8 +189,8 @@ pub struct Company {
     #[prost(enumeration = "Source", tag = "10")]
     pub source: i32,
     /// Ids of the record in other systems, by the system's name.
-    #[prost(map = "string, string", tag = "11")]
-    pub external_ids: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "11")]
+    pub external_ids: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
@@ -410,8 +410,8 @@ pub struct Contact {
     #[prost(enumeration = "Source", tag = "10")]
     pub source: i32,
     /// Ids of the record in other systems, by the system's name.
-    #[prost(map = "string, string", tag = "11")]
-    pub external_ids: ::std::collections::HashMap<
+    #[prost(btree_map = "string, string", tag = "11")]
+    pub external_ids: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,

@@ -50,7 +50,10 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn new(redis_url: Option<&secrecy::SecretString>, clock: Clock) -> Result<Self, redis::RedisError> {
+    pub(crate) fn new(
+        redis_url: Option<&secrecy::SecretString>,
+        clock: Clock,
+    ) -> Result<Self, redis::RedisError> {
         Ok(Self {
             clock,
             redis: redis_url.map(RedisWindows::new).transpose()?,
@@ -109,7 +112,11 @@ impl Limits {
 
 /// The refusal of a full tier.
 pub(crate) fn refused(tier: &str, standing: Standing) -> Error {
-    Error::new(Code::ResourceExhausted, "RATE_LIMITED", format!("the {tier} may make {} requests a minute", standing.limit))
-        .with_metadata("tier", tier)
-        .with_retry_after(Duration::from_secs(standing.reset.max(1)))
+    Error::new(
+        Code::ResourceExhausted,
+        "RATE_LIMITED",
+        format!("the {tier} may make {} requests a minute", standing.limit),
+    )
+    .with_metadata("tier", tier)
+    .with_retry_after(Duration::from_secs(standing.reset.max(1)))
 }

@@ -44,7 +44,7 @@ impl Actor {
     }
 
     fn new(kind: PrincipalKind, id: Uuid, call: &Call) -> Self {
-        Self { kind, id, request_id: call.request_id.clone(), traceparent: call.traceparent.clone() }
+        Self { kind, id, request_id: call.request_id.clone(), traceparent: host::trace::current_traceparent() }
     }
 }
 

@@ -136,7 +136,11 @@ fn fate(
         DuplicatePolicy::Update => match holder {
             Some(id) => Some(Fate::Update(id)),
             // Its first row is in this very batch and not written yet.
-            None => Some(Fate::Refuse(Violation::new("/emails", "DUPLICATE_ROW", "an earlier row has this address"))),
+            None => Some(Fate::Refuse(Violation::new(
+                "/emails",
+                "DUPLICATE_ROW",
+                "an earlier row has this address",
+            ))),
         },
         DuplicatePolicy::Skip => Some(Fate::Skip),
         DuplicatePolicy::Fail => {
@@ -167,7 +171,8 @@ async fn update(
 ) -> Result<Result<(), Vec<Violation>>, Error> {
     let Some(before) = crate::record::store::lock(tx, &CONTACT, id).await? else { return Ok(Ok(())) };
     if !cx.reaches(CONTACT.name, "update", &before.facts()) {
-        let refused = Violation::new("", "PERMISSION_DENIED", "you may not change the contact that has this address");
+        let refused =
+            Violation::new("", "PERMISSION_DENIED", "you may not change the contact that has this address");
         return Ok(Err(vec![refused]));
     }
     let mut after = before.clone();
@@ -213,7 +218,11 @@ async fn unrefused(
                 other => other.map(|()| repeated)?,
             };
             if refused {
-                violations.push(Violation::new("", "DUPLICATE_VALUE", "another contact has a value that must be unique"));
+                violations.push(Violation::new(
+                    "",
+                    "DUPLICATE_VALUE",
+                    "another contact has a value that must be unique",
+                ));
             }
         }
         if violations.is_empty() {

@@ -36,7 +36,11 @@ pub(crate) struct Column {
 }
 
 /// Checks a mapping. A hidden field answers as an unknown one, an archived one too.
-pub(crate) fn check(mapping: &[ColumnMapping], set: &FieldSet, mask: &FieldMask) -> (Vec<Column>, Vec<Violation>) {
+pub(crate) fn check(
+    mapping: &[ColumnMapping],
+    set: &FieldSet,
+    mask: &FieldMask,
+) -> (Vec<Column>, Vec<Violation>) {
     let (mut columns, mut violations) = (Vec::new(), Vec::new());
     let (mut headers, mut fields) = (BTreeSet::new(), BTreeSet::new());
     for (at, entry) in mapping.iter().enumerate() {
@@ -57,8 +61,12 @@ pub(crate) fn check(mapping: &[ColumnMapping], set: &FieldSet, mask: &FieldMask)
             None => STANDARD.contains(&field),
         };
         match mask.access(name) {
-            Access::Edit if exists => columns.push(Column { header: header.to_owned(), field: field.to_owned() }),
-            Access::Read if exists => refuse("field", "FIELD_READ_ONLY", "you may read but not write this field"),
+            Access::Edit if exists => {
+                columns.push(Column { header: header.to_owned(), field: field.to_owned() });
+            }
+            Access::Read if exists => {
+                refuse("field", "FIELD_READ_ONLY", "you may read but not write this field");
+            }
             _ => refuse("field", "UNKNOWN_FIELD", "no such field"),
         }
     }

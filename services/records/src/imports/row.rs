@@ -38,10 +38,25 @@ impl ReadRow {
         for (name, value) in &self.fields {
             record.set(name, value.clone());
         }
-        custom::merge(&plan.set, &plan.mask, &mut record.custom, &self.custom, app.region, &mut self.violations);
-        custom::complete(&plan.set, &plan.mask, &mut record.custom, &self.custom, app.region, &mut self.violations);
+        custom::merge(
+            &plan.set,
+            &plan.mask,
+            &mut record.custom,
+            &self.custom,
+            app.region,
+            &mut self.violations,
+        );
+        custom::complete(
+            &plan.set,
+            &plan.mask,
+            &mut record.custom,
+            &self.custom,
+            app.region,
+            &mut self.violations,
+        );
         // A field with a wrong value is not a missing one.
-        let broken = |name: &str| self.violations.iter().any(|v| v.pointer.trim_start_matches('/').starts_with(name));
+        let broken =
+            |name: &str| self.violations.iter().any(|v| v.pointer.trim_start_matches('/').starts_with(name));
         let missing = (CONTACT.check)(&|name| record.fields.contains_key(name) || broken(name));
         self.violations.extend(missing);
         create::finish_fields(&CONTACT, &mut record);
@@ -61,8 +76,12 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
         match column.field.strip_prefix("custom.") {
             Some(key) => {
                 let Some(definition) = plan.set.usable(key) else { continue };
-                let rules =
-                    FieldRules { required: false, options: &definition.options, region: app.region, current: None };
+                let rules = FieldRules {
+                    required: false,
+                    options: &definition.options,
+                    region: app.region,
+                    current: None,
+                };
                 match field_types::parse_text(definition.field_type, cell, &rules) {
                     Ok(Some(value)) => drop(sent.insert(key.to_owned(), value.into_json())),
                     Ok(None) => {}
@@ -96,8 +115,14 @@ fn standard(contact: &mut Contact, field: &str, cell: &str) -> Result<(), FieldE
         "timezone" => contact.timezone = text(),
         "birthday" => contact.birthday = text(),
         "lead_source" => contact.lead_source = text(),
-        "emails.address" => contact.emails = vec![EmailAddress { address: cell.to_owned(), is_primary: true, ..Default::default() }],
-        "phones.number" => contact.phones = vec![PhoneNumber { number: cell.to_owned(), is_primary: true, ..Default::default() }],
+        "emails.address" => {
+            contact.emails =
+                vec![EmailAddress { address: cell.to_owned(), is_primary: true, ..Default::default() }];
+        }
+        "phones.number" => {
+            contact.phones =
+                vec![PhoneNumber { number: cell.to_owned(), is_primary: true, ..Default::default() }];
+        }
         "lifecycle" => {
             let name = format!("LIFECYCLE_{}", cell.to_ascii_uppercase());
             let value = Lifecycle::from_str_name(&name).filter(|v| *v != Lifecycle::Unspecified);

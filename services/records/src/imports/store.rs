@@ -66,7 +66,12 @@ pub(crate) async fn hold(tx: &mut TenantTx, claimed: &Claimed) -> Result<Option<
         "SELECT cancel_requested FROM records.operation
          WHERE tenant_id = $1 AND id = $2 AND claim_number = $3 AND state = 'running' FOR UPDATE",
     );
-    Ok(query.bind(tx.tenant_id()).bind(claimed.id).bind(claimed.claim_number).fetch_optional(tx.conn()).await?)
+    Ok(query
+        .bind(tx.tenant_id())
+        .bind(claimed.id)
+        .bind(claimed.claim_number)
+        .fetch_optional(tx.conn())
+        .await?)
 }
 
 /// Adds what a batch did and renews the claim.
@@ -135,7 +140,11 @@ pub(crate) async fn finish(
 }
 
 /// Adds row errors.
-pub(crate) async fn add_errors(tx: &mut TenantTx, operation: Uuid, errors: &[RowError]) -> Result<(), DbError> {
+pub(crate) async fn add_errors(
+    tx: &mut TenantTx,
+    operation: Uuid,
+    errors: &[RowError],
+) -> Result<(), DbError> {
     let lines: Vec<i64> = errors.iter().map(|e| e.line).collect();
     let numbers: Vec<i32> = errors.iter().map(|e| e.number).collect();
     let texts = |pick: fn(&RowError) -> &String| errors.iter().map(pick).cloned().collect::<Vec<String>>();

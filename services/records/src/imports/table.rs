@@ -172,7 +172,8 @@ impl<R: Read> Read for Decoded<R> {
             let bytes = self.source.fill_buf()?;
             let last = bytes.is_empty();
             // What is no character becomes U+FFFD; the encoding was chosen so that it does not happen.
-            let (result, read, written, _) = self.decoder.decode_to_utf8(bytes, &mut self.text[..CHUNK * 4], last);
+            let (result, read, written, _) =
+                self.decoder.decode_to_utf8(bytes, &mut self.text[..CHUNK * 4], last);
             self.source.consume(read);
             let written = unify_line_ends(&mut self.text[..written], &mut self.after_return);
             (self.from, self.to) = (0, written);
@@ -307,6 +308,9 @@ mod tests {
         let examine = |bytes: &'static [u8]| examine(move || Ok(Box::new(bytes)));
         assert!(matches!(examine(b""), Err(TableError::Empty)));
         assert!(matches!(examine(b"a,b,a\n1,2,3\n"), Err(TableError::RepeatedColumn(c)) if c == "a"));
-        assert!(matches!(examine(b"PK\x03\x04\x00\x00\x01\x02\xff\xfe\x80\x81\x82"), Err(TableError::NotText)));
+        assert!(matches!(
+            examine(b"PK\x03\x04\x00\x00\x01\x02\xff\xfe\x80\x81\x82"),
+            Err(TableError::NotText)
+        ));
     }
 }

@@ -73,7 +73,8 @@ fn csv(rows: &[RowError]) -> String {
 
 /// Quoted where needed (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe.
 fn cell(text: &str) -> String {
-    let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    let text =
+        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 

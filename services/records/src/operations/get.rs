@@ -9,7 +9,11 @@ use super::{convert, not_found, parse, store};
 use crate::App;
 
 /// An operation of the caller.
-pub(crate) async fn get(app: &App, cx: &Context, request: GetOperationRequest) -> Result<GetOperationResponse, Error> {
+pub(crate) async fn get(
+    app: &App,
+    cx: &Context,
+    request: GetOperationRequest,
+) -> Result<GetOperationResponse, Error> {
     let id = parse(&request.id)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let operation = read(&mut tx, cx, id).await?;

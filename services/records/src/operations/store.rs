@@ -128,5 +128,12 @@ pub(crate) async fn errors(
          WHERE tenant_id = $1 AND operation_id = $2 AND (line, number) > ($3, $4)
          ORDER BY line, number LIMIT $5",
     );
-    Ok(query.bind(tx.tenant_id()).bind(operation).bind(line).bind(number).bind(limit).fetch_all(tx.conn()).await?)
+    Ok(query
+        .bind(tx.tenant_id())
+        .bind(operation)
+        .bind(line)
+        .bind(number)
+        .bind(limit)
+        .fetch_all(tx.conn())
+        .await?)
 }

@@ -34,7 +34,7 @@ impl Author {
             now: clock.now_micros(),
             clock: clock.clone(),
             lane: Lane::Interactive,
-            traceparent: cx.call.traceparent.clone(),
+            traceparent: host::trace::current_traceparent(),
         }
     }
 }

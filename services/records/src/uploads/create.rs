@@ -58,9 +58,12 @@ fn refused(cause: BlobError) -> Error {
         BlobError::TooLarge { .. } => {
             Error::new(Code::InvalidArgument, "BODY_TOO_LARGE", "an upload may have at most 100 MiB")
         }
-        BlobError::Source(_) => Error::new(Code::Cancelled, "UPLOAD_BROKEN", "the upload broke off").with_source(cause),
+        BlobError::Source(_) => {
+            Error::new(Code::Cancelled, "UPLOAD_BROKEN", "the upload broke off").with_source(cause)
+        }
         BlobError::Store(_) => {
-            Error::unavailable("BLOBS_UNAVAILABLE", "the upload cannot be stored at the moment").with_source(cause)
+            Error::unavailable("BLOBS_UNAVAILABLE", "the upload cannot be stored at the moment")
+                .with_source(cause)
         }
     }
 }
