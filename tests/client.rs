@@ -11,6 +11,7 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     token: Option<String>,
+    header: Option<(&'static str, String)>,
 }
 
 /// One answer.
@@ -78,8 +79,11 @@ pub struct Call {
 
 impl Client {
     pub fn new(base: &str) -> Self {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().expect("a client");
-        Self { http, base: base.to_owned(), token: None }
+        // A connection for each call: a kept one lives on the runtime of the test that opened it and dies with that, under
+        // the hands of another test that shares the client.
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).pool_max_idle_per_host(0);
+        let http = http.build().expect("a client");
+        Self { http, base: base.to_owned(), token: None, header: None }
     }
 
     /// The same client with a bearer token.
@@ -87,10 +91,18 @@ impl Client {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// The same client with a header on every call.
+    pub fn with_header(&self, name: &'static str, value: &str) -> Self {
+        Self { header: Some((name, value.to_owned())), ..self.clone() }
+    }
+
     pub fn call(&self, method: Method, path: &str) -> Call {
         let mut builder = self.http.request(method, format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             builder = builder.bearer_auth(token);
+        }
+        if let Some((name, value)) = &self.header {
+            builder = builder.header(*name, value);
         }
         Call { builder }
     }
@@ -114,6 +126,12 @@ impl Client {
 
 impl Call {
     pub fn header(self, name: &str, value: &str) -> Self {
+        Self { builder: self.builder.header(name, value) }
+    }
+
+    /// A header of bytes that are no text.
+    pub fn raw_header(self, name: &str, value: &[u8]) -> Self {
+        let value = reqwest::header::HeaderValue::from_bytes(value).expect("a header");
         Self { builder: self.builder.header(name, value) }
     }
 

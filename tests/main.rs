@@ -6,14 +6,17 @@
 mod client;
 mod stage;
 
+mod api;
 mod catalog;
 mod database;
 mod events;
 mod faults;
 mod fields;
+mod golden;
 #[cfg(test)]
 mod identity;
 mod isolation;
 mod journey;
 mod query;
 mod records;
+mod traces;

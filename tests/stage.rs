@@ -55,21 +55,29 @@ impl Stage {
 
     /// A fleet of the caller's own.
     pub fn start() -> Stage {
-        Self::try_start().unwrap_or_else(|e| panic!("the fleet did not start: {e:#}"))
+        Self::start_with(&[])
     }
 
-    fn try_start() -> anyhow::Result<Stage> {
+    /// A fleet of the caller's own whose processes get these variables too.
+    pub fn start_with(variables: &[(&str, &str)]) -> Stage {
+        Self::try_start(variables).unwrap_or_else(|e| panic!("the fleet did not start: {e:#}"))
+    }
+
+    fn try_start(variables: &[(&str, &str)]) -> anyhow::Result<Stage> {
         let progress = Progress::silent();
         let workspace = Workspace::here()?;
         let backing = Backing::start(&workspace, Purpose::Test, &progress)?;
-        let program = std::env::var_os("GLOBCRM_TEST_BINARY")
-            .map_or_else(|| workspace.target().join("debug/globcrm"), std::path::PathBuf::from);
+        let program = program(&workspace);
         let ports = Ports::fresh()?;
         let places = Places::beside(&backing, ports.clone())?;
         let mut environments = environments(&backing, &places)?;
         // The suites are one client address that signs up and logs in all the time; the limit has tests of its own.
         if let Some(gateway) = environments.roles.get_mut(&Role::Gateway) {
             gateway.insert("GLOBCRM_GATEWAY_RATE_ANONYMOUS_PER_MINUTE".to_owned(), "100000".to_owned());
+        }
+        for environment in environments.roles.values_mut() {
+            environment
+                .extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         }
         run_once(&program, "migrate", &environments.migrate, &progress)?;
         let logs = workspace.state_dir(Purpose::Test).join(format!("logs-{}", ports.public));
@@ -82,21 +90,7 @@ impl Stage {
 
     /// Signs up a new organisation; its slug begins with `name`.
     pub async fn tenant(&self, name: &str) -> Tenant {
-        let n = NAMES.fetch_add(1, Ordering::Relaxed);
-        let slug = format!("{name}-{}-{n}", std::process::id());
-        let body = json!({
-            "organization": format!("{name} Ltd"), "slug": slug, "email": format!("admin@{slug}.test"),
-            "password": PASSWORD, "display_name": "Ada Admin",
-        });
-        let answer = self.anonymous.post("/api/v1/signup", body).await.expect(201);
-        Tenant {
-            id: text(&answer["tenant"]["id"]),
-            slug,
-            admin: self.anonymous.with_token(&text(&answer["access_token"])),
-            admin_id: text(&answer["user"]["id"]),
-            access_token: text(&answer["access_token"]),
-            refresh_token: text(&answer["refresh_token"]),
-        }
+        sign_up(&self.anonymous, name).await
     }
 
     /// Invites a user with a role made for the purpose, and accepts.
@@ -112,6 +106,31 @@ impl Stage {
         let client = self.anonymous.with_token(&text(&session["access_token"]));
         Member { id: text(&user["id"]), email, client }
     }
+}
+
+/// Signs up a new organisation with a client without credentials.
+pub async fn sign_up(anonymous: &Client, name: &str) -> Tenant {
+    let n = NAMES.fetch_add(1, Ordering::Relaxed);
+    let slug = format!("{name}-{}-{n}", std::process::id());
+    let body = json!({
+        "organization": format!("{name} Ltd"), "slug": slug, "email": format!("admin@{slug}.test"),
+        "password": PASSWORD, "display_name": "Ada Admin",
+    });
+    let answer = anonymous.post("/api/v1/signup", body).await.expect(201);
+    Tenant {
+        id: text(&answer["tenant"]["id"]),
+        slug,
+        admin: anonymous.with_token(&text(&answer["access_token"])),
+        admin_id: text(&answer["user"]["id"]),
+        access_token: text(&answer["access_token"]),
+        refresh_token: text(&answer["refresh_token"]),
+    }
+}
+
+/// The binary under test.
+pub fn program(workspace: &Workspace) -> std::path::PathBuf {
+    std::env::var_os("GLOBCRM_TEST_BINARY")
+        .map_or_else(|| workspace.target().join("debug/globcrm"), std::path::PathBuf::from)
 }
 
 /// A JSON text that must be there.

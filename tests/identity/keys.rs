@@ -25,6 +25,14 @@ async fn a_key_acts_as_its_owner_within_its_scopes() -> Result<()> {
         key.list_roles(pb::ListRolesRequest::default()).await.unwrap_err().is(),
         (403, "PERMISSION_DENIED")
     );
+    // A key is not its owner: it neither sees nor ends the owner's sessions.
+    let sessions = ada.list_sessions(pb::ListSessionsRequest::default()).await?.sessions;
+    let listed = key.list_sessions(pb::ListSessionsRequest::default()).await.unwrap_err();
+    let ended =
+        key.delete_session(pb::DeleteSessionRequest { id: sessions[0].id.clone() }).await.unwrap_err();
+    for refused in [listed, ended] {
+        assert_eq!(refused.is(), (403, "PERMISSION_DENIED"));
+    }
     let wider = key.create_key("wider", &["role.create"]).await.unwrap_err();
     assert_eq!(wider.is(), (403, "SCOPE_EXCEEDS_CALLER"));
 

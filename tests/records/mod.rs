@@ -2,9 +2,10 @@
 
 mod companies;
 mod conflicts;
+mod imports;
 mod lists;
-mod plans;
+pub(crate) mod plans;
 mod trash;
 mod visibility;
-mod world;
+pub(crate) mod world;
 mod writes;

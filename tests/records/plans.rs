@@ -10,7 +10,8 @@ use crate::database::{Database, execute};
 
 const ROWS: i64 = 30_000;
 
-async fn fill(sql: &mut PgConnection, tenant: TenantId) -> Result<()> {
+/// Gives a tenant this many contacts.
+pub(crate) async fn fill(sql: &mut PgConnection, tenant: TenantId, rows: i64) -> Result<()> {
     sqlx::query(
         "INSERT INTO records.contacts (tenant_id, id, version, created_at, created_by, updated_at, updated_by, owner_id,
              source, external_ids, tags, first_name, first_name_folded, last_name, last_name_folded, full_name,
@@ -24,7 +25,7 @@ async fn fill(sql: &mut PgConnection, tenant: TenantId) -> Result<()> {
          FROM generate_series(1, $2) AS n",
     )
     .bind(tenant.uuid())
-    .bind(ROWS)
+    .bind(rows)
     .execute(&mut *sql)
     .await?;
     execute(sql, "ANALYZE records.contacts").await
@@ -37,7 +38,7 @@ async fn lists_of_many_records_are_served_by_indexes() -> Result<()> {
     let world = World::on(database)?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
-    fill(&mut sql, admin.tenant).await?;
+    fill(&mut sql, admin.tenant, ROWS).await?;
     let before = reads(&mut sql).await?;
     for (filter, order_by) in [
         ("custom.tier = \"gold\"", "custom.seats desc"),
@@ -76,7 +77,7 @@ async fn sorting_many_records_by_what_has_no_index_is_refused() -> Result<()> {
     let admin = world.admin()?;
     let sorted = || pb::ListContactsRequest { order_by: "custom.note".to_owned(), ..Default::default() };
     assert!(admin.list(sorted()).await?.contacts.is_empty(), "few records may be sorted by anything");
-    fill(&mut world.sql().await?, admin.tenant).await?;
+    fill(&mut world.sql().await?, admin.tenant, ROWS).await?;
     let refused = admin.list(sorted()).await.unwrap_err();
     assert_eq!(refused.is(), (422, "FIELD_NOT_INDEXED"));
     Ok(())

@@ -29,39 +29,40 @@ type Snapshots = Arc<Mutex<HashMap<Uuid, identity::PermissionSnapshot>>>;
 
 /// One service; each test has its own, all on one database.
 #[derive(Clone)]
-pub(super) struct World {
-    pub(super) service: Service,
-    pub(super) db: Db,
-    pub(super) clock: Clock,
-    pub(super) gate: Gate,
+pub(crate) struct World {
+    pub(crate) service: Service,
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) gate: Gate,
+    pub(crate) blobs: Blobs,
     database: Database,
     signer: Arc<Signer>,
     snapshots: Snapshots,
     /// What the fields service would answer.
-    pub(super) definitions: Arc<Mutex<fields::GetFieldSetResponse>>,
+    pub(crate) definitions: Arc<Mutex<fields::GetFieldSetResponse>>,
     /// How often it was asked.
-    pub(super) asked: Arc<AtomicUsize>,
+    pub(crate) asked: Arc<AtomicUsize>,
     /// Users and teams that identity knows.
-    pub(super) people: Arc<Mutex<Vec<Uuid>>>,
+    pub(crate) people: Arc<Mutex<Vec<Uuid>>>,
 }
 
 /// Somebody in a tenant.
 #[derive(Clone)]
-pub(super) struct Caller {
-    pub(super) service: Service,
-    pub(super) tenant: TenantId,
-    pub(super) id: Uuid,
+pub(crate) struct Caller {
+    pub(crate) service: Service,
+    pub(crate) tenant: TenantId,
+    pub(crate) id: Uuid,
     token: String,
 }
 
 /// What a caller may do.
-pub(super) struct May<'a> {
-    pub(super) actions: &'a [(&'a str, &'a str, Scope)],
-    pub(super) fields: &'a [(&'a str, FieldAccess)],
+pub(crate) struct May<'a> {
+    pub(crate) actions: &'a [(&'a str, &'a str, Scope)],
+    pub(crate) fields: &'a [(&'a str, FieldAccess)],
 }
 
 /// Everything.
-pub(super) const ALL: May<'static> = May { actions: &[("*", "*", Scope::All)], fields: &[] };
+pub(crate) const ALL: May<'static> = May { actions: &[("*", "*", Scope::All)], fields: &[] };
 
 async fn database() -> Result<Database> {
     static DATABASE: OnceCell<Database> = OnceCell::const_new();
@@ -70,12 +71,12 @@ async fn database() -> Result<Database> {
 }
 
 impl World {
-    pub(super) async fn new() -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         Self::on(database().await?)
     }
 
     /// A service on a database.
-    pub(super) fn on(database: Database) -> Result<Self> {
+    pub(crate) fn on(database: Database) -> Result<Self> {
         let clock = Clock::system();
         let db = Db::new(&database.config("records"), "records")?;
         let signer = Arc::new(Signer::from_pem(&signing_key(&clock), clock.clone())?);
@@ -104,6 +105,7 @@ impl World {
         let counter = asked.clone();
         let people: Arc<Mutex<Vec<Uuid>>> = Arc::default();
         let (known_people, own) = (people.clone(), signer.clone());
+        let blobs = Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?;
         let service = Service::new(Parts {
             gate: gate.clone(),
             db: db.clone(),
@@ -126,26 +128,26 @@ impl World {
             }),
             wake: events::Wake::default(),
             worker: WorkerDb::new(&database.config("records"), "records", 2)?,
-            blobs: Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?,
+            blobs: blobs.clone(),
             service_token: Arc::new(move |tenant, act_for| {
                 let token = own.sign(tenant, PrincipalKind::User, act_for, None, Some("records".to_owned()));
                 Box::pin(async move { token.map(SecretString::from).map_err(error::Error::internal) })
             }),
         });
-        Ok(Self { service, db, clock, gate, database, signer, snapshots, definitions, asked, people })
+        Ok(Self { service, db, clock, gate, blobs, database, signer, snapshots, definitions, asked, people })
     }
 
-    pub(super) fn tenant(&self) -> TenantId {
+    pub(crate) fn tenant(&self) -> TenantId {
         TenantId::from(self.clock.new_uuid())
     }
 
     /// Somebody who may do everything in a tenant of their own.
-    pub(super) fn admin(&self) -> Result<Caller> {
+    pub(crate) fn admin(&self) -> Result<Caller> {
         self.caller(self.tenant(), &ALL)
     }
 
     /// Somebody in `tenant`.
-    pub(super) fn caller(&self, tenant: TenantId, may: &May<'_>) -> Result<Caller> {
+    pub(crate) fn caller(&self, tenant: TenantId, may: &May<'_>) -> Result<Caller> {
         let id = self.clock.new_uuid();
         self.allow(id, 5, may);
         self.people.lock().unwrap().push(id);
@@ -154,7 +156,7 @@ impl World {
     }
 
     /// Decides what a caller may do from the next snapshot on.
-    pub(super) fn allow(&self, id: Uuid, version: i64, may: &May<'_>) {
+    pub(crate) fn allow(&self, id: Uuid, version: i64, may: &May<'_>) {
         let objects = may.actions.iter().map(|(object, action, scope)| identity::SnapshotObject {
             object: (*object).to_owned(),
             actions: vec![identity::SnapshotAction {
@@ -178,17 +180,17 @@ impl World {
     }
 
     /// A transaction in a tenant.
-    pub(super) async fn tx(&self, tenant: TenantId) -> Result<TenantTx> {
+    pub(crate) async fn tx(&self, tenant: TenantId) -> Result<TenantTx> {
         Ok(TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?)
     }
 
     /// The worker role's pool.
-    pub(super) fn worker(&self) -> Result<WorkerDb> {
+    pub(crate) fn worker(&self) -> Result<WorkerDb> {
         Ok(WorkerDb::new(&self.database.config("records"), "records", 2)?)
     }
 
     /// The purge of what has lain in the trash for longer than `retention`.
-    pub(super) fn purge(&self, retention: std::time::Duration) -> Result<records::Purge> {
+    pub(crate) fn purge(&self, retention: std::time::Duration) -> Result<records::Purge> {
         Ok(records::Purge {
             db: self.db.clone(),
             worker: self.worker()?,
@@ -199,20 +201,20 @@ impl World {
 
     /// How many rows a tenant has in a table.
     #[allow(clippy::disallowed_methods, reason = "the table's name is a constant of the test")]
-    pub(super) async fn count(&self, sql: &mut PgConnection, table: &str, tenant: TenantId) -> Result<i64> {
+    pub(crate) async fn count(&self, sql: &mut PgConnection, table: &str, tenant: TenantId) -> Result<i64> {
         let text = format!("SELECT count(*) FROM records.{table} WHERE tenant_id = $1");
         Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(text)).bind(tenant.uuid()).fetch_one(sql).await?)
     }
 
     /// The administrator, who sees all rows.
-    pub(super) async fn sql(&self) -> Result<PgConnection> {
+    pub(crate) async fn sql(&self) -> Result<PgConnection> {
         self.database.admin().await
     }
 }
 
 impl Caller {
     /// A request of this caller.
-    pub(super) fn request<T>(&self, body: T, headers: &[(&'static str, &str)]) -> Request<T> {
+    pub(crate) fn request<T>(&self, body: T, headers: &[(&'static str, &str)]) -> Request<T> {
         let mut request = Request::new(body);
         request.metadata_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
         for (name, value) in headers {
@@ -221,7 +223,7 @@ impl Caller {
         request
     }
 
-    pub(super) async fn create_as(
+    pub(crate) async fn create_as(
         &self,
         contact: pb::Contact,
         headers: &[(&'static str, &str)],
@@ -230,11 +232,11 @@ impl Caller {
         self.service.create_contact(request).await
     }
 
-    pub(super) async fn create(&self, contact: pb::Contact) -> Result<pb::Contact, Refusal> {
+    pub(crate) async fn create(&self, contact: pb::Contact) -> Result<pb::Contact, Refusal> {
         Ok(self.create_as(contact, &[]).await?.into_inner().contact.unwrap())
     }
 
-    pub(super) async fn get_with(
+    pub(crate) async fn get_with(
         &self,
         id: &str,
         fields: &str,
@@ -248,12 +250,12 @@ impl Caller {
         Ok(self.service.get_contact(self.request(request, &[])).await?.into_inner().contact.unwrap())
     }
 
-    pub(super) async fn get(&self, id: &str) -> Result<pb::Contact, Refusal> {
+    pub(crate) async fn get(&self, id: &str) -> Result<pb::Contact, Refusal> {
         self.get_with(id, "", "").await
     }
 
     /// Changes the members in `paths`.
-    pub(super) async fn update_as(
+    pub(crate) async fn update_as(
         &self,
         id: &str,
         contact: pb::Contact,
@@ -269,7 +271,7 @@ impl Caller {
         Ok(self.service.update_contact(self.request(request, headers)).await?.into_inner().contact.unwrap())
     }
 
-    pub(super) async fn update(
+    pub(crate) async fn update(
         &self,
         id: &str,
         contact: pb::Contact,
@@ -278,57 +280,57 @@ impl Caller {
         self.update_as(id, contact, paths, &[]).await
     }
 
-    pub(super) async fn delete(&self, id: &str, headers: &[(&'static str, &str)]) -> Result<(), Refusal> {
+    pub(crate) async fn delete(&self, id: &str, headers: &[(&'static str, &str)]) -> Result<(), Refusal> {
         let request = pb::DeleteContactRequest { id: id.to_owned() };
         self.service.delete_contact(self.request(request, headers)).await?;
         Ok(())
     }
 
-    pub(super) async fn restore(&self, id: &str) -> Result<pb::Contact, Refusal> {
+    pub(crate) async fn restore(&self, id: &str) -> Result<pb::Contact, Refusal> {
         let request = pb::RestoreContactRequest { id: id.to_owned() };
         Ok(self.service.restore_contact(self.request(request, &[])).await?.into_inner().contact.unwrap())
     }
 
-    pub(super) async fn list(
+    pub(crate) async fn list(
         &self,
         request: pb::ListContactsRequest,
     ) -> Result<pb::ListContactsResponse, Refusal> {
         Ok(self.service.list_contacts(self.request(request, &[])).await?.into_inner())
     }
 
-    pub(super) async fn create_company(&self, company: pb::Company) -> Result<pb::Company, Refusal> {
+    pub(crate) async fn create_company(&self, company: pb::Company) -> Result<pb::Company, Refusal> {
         let request = pb::CreateCompanyRequest { company: Some(company) };
         Ok(self.service.create_company(self.request(request, &[])).await?.into_inner().company.unwrap())
     }
 }
 
 /// What a caller learns of a refusal.
-pub(super) struct Refusal {
-    pub(super) status: Status,
-    pub(super) error: error::Error,
+pub(crate) struct Refusal {
+    pub(crate) status: Status,
+    pub(crate) error: error::Error,
 }
 
 impl Refusal {
-    pub(super) fn http(&self) -> u16 {
+    pub(crate) fn http(&self) -> u16 {
         self.error.code().http(self.error.reason())
     }
 
-    pub(super) fn is(&self) -> (u16, &str) {
+    pub(crate) fn is(&self) -> (u16, &str) {
         (self.http(), self.error.reason())
     }
 
     /// Pointer and reason of every violation.
-    pub(super) fn violations(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn violations(&self) -> Vec<(&str, &str)> {
         self.error.violations().iter().map(|v| (v.pointer.as_str(), v.reason.as_ref())).collect()
     }
 
     /// The problem document.
-    pub(super) fn problem(&self) -> Value {
+    pub(crate) fn problem(&self) -> Value {
         serde_json::from_slice(&error::Problem::new(&self.error, "0").to_json()).unwrap()
     }
 
     /// Everything that goes over the wire.
-    pub(super) fn bytes(&self) -> (String, Vec<u8>) {
+    pub(crate) fn bytes(&self) -> (String, Vec<u8>) {
         (self.status.message().to_owned(), self.status.details().to_vec())
     }
 }
@@ -392,24 +394,24 @@ fn field_set() -> fields::GetFieldSetResponse {
 }
 
 /// A field for [`World::definitions`].
-pub(super) fn new_field(key: &str) -> fields::FieldProjection {
+pub(crate) fn new_field(key: &str) -> fields::FieldProjection {
     field(100, key, fields::FieldType::Integer, "num_03")
 }
 
-pub(super) fn named(first: &str, last: &str) -> pb::Contact {
+pub(crate) fn named(first: &str, last: &str) -> pb::Contact {
     pb::Contact { first_name: Some(first.to_owned()), last_name: Some(last.to_owned()), ..Default::default() }
 }
 
-pub(super) fn custom(value: &Value) -> pb::Contact {
+pub(crate) fn custom(value: &Value) -> pb::Contact {
     pb::Contact { custom: value.to_string().into_bytes().into(), ..Default::default() }
 }
 
-pub(super) fn mail(address: &str) -> pb::EmailAddress {
+pub(crate) fn mail(address: &str) -> pb::EmailAddress {
     pb::EmailAddress { address: address.to_owned(), ..Default::default() }
 }
 
 /// The custom values of an answer.
-pub(super) fn custom_of(contact: &pb::Contact) -> Value {
+pub(crate) fn custom_of(contact: &pb::Contact) -> Value {
     serde_json::from_slice(&contact.custom).unwrap()
 }
 

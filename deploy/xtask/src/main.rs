@@ -9,6 +9,8 @@ mod check;
 mod docs;
 mod interrupt;
 mod proto;
+#[cfg(test)]
+mod statements;
 mod suites;
 mod up;
 

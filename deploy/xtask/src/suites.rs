@@ -31,6 +31,14 @@ pub(crate) enum Suite {
     Query,
     /// Custom-field definitions against PostgreSQL
     Fields,
+    /// One trace through the whole fleet, as a collector sees it
+    Traces,
+    /// Users, roles, sessions and keys against PostgreSQL
+    Identity,
+    /// Contacts, companies and imports against PostgreSQL
+    Records,
+    /// Outbox, relay and inbox against PostgreSQL and RabbitMQ
+    Events,
 }
 
 #[derive(clap::Args, Debug)]
@@ -135,7 +143,7 @@ fn run_suite(
         }
         return count_tests(command, count, progress);
     }
-    let (program, admin_url) = match parts.ready(progress) {
+    let (program, admin_url, amqp_url) = match parts.ready(progress) {
         Ok(ready) => ready,
         Err(error) => match error.downcast::<Unavailable>() {
             Ok(unavailable) => return Ok(End::CannotRun(unavailable.reason)),
@@ -145,11 +153,12 @@ fn run_suite(
     let filter = format!("{}::", name(suite));
     let mut command = cargo::cargo(&["test", "--package", "globcrm-tests", "--test", "it", "--", &filter]);
     // The test binary finds the backing services by their state, and starts its own fleet on them. Suites that need
-    // only a database take its address.
+    // only a database or a broker take its address.
     command
         .args(arguments)
         .env("GLOBCRM_TEST_BINARY", program)
-        .env("GLOBCRM_TEST_POSTGRES_ADMIN_URL", admin_url);
+        .env("GLOBCRM_TEST_POSTGRES_ADMIN_URL", admin_url)
+        .env("GLOBCRM_TEST_AMQP_URL", amqp_url);
     let end = count_tests(command, count, progress)?;
     if matches!(end, End::Passed) && count.passed == 0 {
         return Ok(End::CannotRun("it has no test that matches".to_owned()));
@@ -165,8 +174,8 @@ struct Parts {
 }
 
 impl Parts {
-    /// The binary, and an administrator's URL of PostgreSQL.
-    fn ready(&mut self, progress: &Progress) -> Result<(PathBuf, String)> {
+    /// The binary, an administrator's URL of PostgreSQL, and the URL of RabbitMQ.
+    fn ready(&mut self, progress: &Progress) -> Result<(PathBuf, String, String)> {
         let workspace = Workspace::here()?;
         let first = self.program.is_none();
         let program = match self.program.take() {
@@ -180,7 +189,7 @@ impl Parts {
         }
         // Before every suite: the one before may have killed what it needed.
         let backing = Backing::start(&workspace, Purpose::Test, progress)?;
-        let admin_url = backing.postgres_admin_url().to_owned();
+        let (admin_url, amqp_url) = (backing.postgres_admin_url().to_owned(), backing.amqp_url().to_owned());
         self.held.push(backing);
         if first && let Some(backing) = self.held.last() {
             // Before the tests, so that a broken migration is told once and not by every test.
@@ -188,7 +197,7 @@ impl Parts {
             let environments = fleet::environments(backing, &places)?;
             fleet::run_once(&program, "migrate", &environments.migrate, progress)?;
         }
-        Ok((program, admin_url))
+        Ok((program, admin_url, amqp_url))
     }
 }
 

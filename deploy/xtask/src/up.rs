@@ -111,13 +111,18 @@ fn demo(
 fn describe(url: &str, users: &str) -> String {
     let users = users.trim_end();
     format!(
-        "\nGlobCRM: {url}\n\n{users}\n\n\
-         curl -sS {url}/api/v1/auth/login -H 'content-type: application/json' \\\n     \
-         -d '{{\"organization\":\"acme\",\"email\":\"ada@acme.test\",\"password\":\"…\"}}'\n\
-         curl -sS {url}/api/v1/contacts -H \"authorization: Bearer $TOKEN\"\n\
-         curl -sS {url}/api/v1/openapi.json\n"
+        "\nGlobCRM: {url}  (API to browse: {url}/docs)\n\n{users}\n\n\
+         TOKEN=$(curl -sS {url}/api/v1/auth/login -H 'content-type: application/json' \\\n     \
+         -d '{{\"organization\":\"acme\",\"email\":\"ada@acme.test\",\"password\":\"{DEMO_PASSWORD}\"}}' \\\n     \
+         | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\n\
+         curl -sS \"{url}/api/v1/contacts?page_size=2\" -H \"authorization: Bearer $TOKEN\"\n\
+         curl -sS -G {url}/api/v1/contacts -H \"authorization: Bearer $TOKEN\" \\\n     \
+         --data-urlencode 'filter=custom.tier = \"gold\"' -d order_by=custom.renewal_date -d fields=full_name,custom\n"
     )
 }
+
+/// Of the users that `globcrm demo` makes.
+const DEMO_PASSWORD: &str = "globcrm-demo-2026";
 
 pub(crate) fn down(progress: &Progress) -> Result<()> {
     let workspace = Workspace::here()?;

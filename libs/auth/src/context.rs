@@ -89,9 +89,17 @@ impl Call {
             idempotency_key,
             if_match,
             user_agent: text("x-user-agent").map(|t| t.chars().take(200).collect()),
-            traceparent: text("traceparent").map(str::to_owned),
+            // What is not one is left out: it is kept with events, and goes on to other services.
+            traceparent: text("traceparent").filter(|t| is_traceparent(t)).map(str::to_owned),
         })
     }
+}
+
+/// Version, trace, parent and flags, each in lower-case hexadecimal (W3C Trace Context).
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<usize> = text.split('-').map(str::len).collect();
+    let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-';
+    parts == [2, 32, 16, 2] && text.bytes().all(hexadecimal)
 }
 
 fn parse_if_match(text: &str) -> Result<IfMatch, Error> {
@@ -142,9 +150,9 @@ impl Context {
     /// Drops the snapshot that this call decided by, because it was found to be too old: the next call asks for it anew.
     pub async fn forget_snapshot(&self) {
         if let Some(slot) = &self.slot {
-            let mut held = slot.lock().await;
-            if held.as_ref().is_some_and(|h| h.snapshot.version() <= self.snapshot.version()) {
-                *held = None;
+            let mut place = slot.lock().await;
+            if place.held.as_ref().is_some_and(|h| h.snapshot.version() <= self.snapshot.version()) {
+                place.held = None;
             }
         }
     }
@@ -230,6 +238,20 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_trace_context_is_left_out() {
+        let read = |text: &str| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("traceparent", text.parse().unwrap());
+            Call::read(&metadata).unwrap().traceparent
+        };
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(read(good).as_deref(), Some(good));
+        for bad in ["x", &good[..54], &format!("{good}-{good}"), &good.to_uppercase(), &"a".repeat(60_000)] {
+            assert_eq!(read(bad), None);
+        }
+    }
 
     #[test]
     fn if_match_takes_one_strong_tag() {

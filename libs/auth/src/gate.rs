@@ -40,7 +40,7 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     verifier: Verifier,
     fetch_keys: FetchKeys,
-    keys_fetched: tokio::sync::Mutex<Option<Instant>>,
+    keys_fetched: tokio::sync::Mutex<Fetched>,
     fetch_snapshot: FetchSnapshot,
     snapshots: Mutex<HashMap<Key, Slot>>,
 }
@@ -56,8 +56,24 @@ struct Key {
     service: bool,
 }
 
+/// When keys were fetched last, and when that failed last.
+#[derive(Default)]
+struct Fetched {
+    at: Option<Instant>,
+    failed: Option<Instant>,
+}
+
 /// One principal's snapshot; the lock lets one fetch serve all who wait.
-pub(crate) type Slot = Arc<tokio::sync::Mutex<Option<Held>>>;
+pub(crate) type Slot = Arc<tokio::sync::Mutex<Place>>;
+
+/// What stands in a slot.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) held: Option<Held>,
+    /// The last fetch that failed, and when: it answers all who waited for it. Else each of them would wait in turn for a
+    /// fetch of its own, the last one for the deadlines of all.
+    failure: Option<(Instant, Error)>,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -77,7 +93,7 @@ impl Gate {
         Self(Arc::new(Inner {
             verifier,
             fetch_keys,
-            keys_fetched: tokio::sync::Mutex::new(None),
+            keys_fetched: tokio::sync::Mutex::default(),
             fetch_snapshot,
             snapshots: Mutex::default(),
         }))
@@ -121,16 +137,27 @@ impl Gate {
     }
 
     async fn fetch_keys(&self) -> Result<(), Error> {
+        let arrived = Instant::now();
         let mut fetched = self.0.keys_fetched.lock().await;
-        if fetched.is_some_and(|at| at.elapsed() < KEY_FETCH_PAUSE) {
+        if fetched.at.is_some_and(|at| at.elapsed() < KEY_FETCH_PAUSE) {
             return Ok(());
         }
-        let keys = tokio::time::timeout(FETCH_DEADLINE, (self.0.fetch_keys)())
-            .await
-            .map_err(|_| permissions_unavailable())?
-            .map_err(|e| permissions_unavailable().with_source(e))?;
+        if fetched.failed.is_some_and(|at| at >= arrived) {
+            return Err(permissions_unavailable());
+        }
+        let keys = match tokio::time::timeout(FETCH_DEADLINE, (self.0.fetch_keys)()).await {
+            Ok(Ok(keys)) => keys,
+            failed => {
+                fetched.failed = Some(Instant::now());
+                let unavailable = permissions_unavailable();
+                return Err(match failed {
+                    Ok(Err(cause)) => unavailable.with_source(cause),
+                    _ => unavailable,
+                });
+            }
+        };
         self.0.verifier.set_keys(&keys);
-        *fetched = Some(Instant::now());
+        fetched.at = Some(Instant::now());
         Ok(())
     }
 
@@ -143,13 +170,41 @@ impl Gate {
             service: claims.act.is_some(),
         };
         let slot = self.slot(key);
-        let mut held = slot.lock().await;
+        let arrived = Instant::now();
+        let mut place = slot.lock().await;
         let asked_at = Instant::now();
-        let version = match held.as_ref() {
+        let version = match &place.held {
             Some(h) if h.lease_until > asked_at => return Ok((h.snapshot.clone(), slot.clone())),
             Some(h) => h.snapshot.version(),
             None => 0,
         };
+        if let Some((at, error)) = &place.failure
+            && *at >= arrived
+        {
+            return Err(error.again());
+        }
+        match self.ask(token, version, place.held.as_ref()).await {
+            Ok(snapshot) => {
+                // Counted from before the question, so that a slow answer cannot lengthen the lease.
+                let lease_until = asked_at + LEASE;
+                *place =
+                    Place { held: Some(Held { snapshot: snapshot.clone(), lease_until }), failure: None };
+                drop(place);
+                Ok((snapshot, slot))
+            }
+            Err(error) => {
+                place.failure = Some((Instant::now(), error.again()));
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        token: &SecretString,
+        version: i64,
+        held: Option<&Held>,
+    ) -> Result<Arc<Snapshot>, Error> {
         let answer = tokio::time::timeout(FETCH_DEADLINE, (self.0.fetch_snapshot)(token.clone(), version))
             .await
             .map_err(|_| permissions_unavailable())?
@@ -157,16 +212,11 @@ impl Gate {
                 Code::Unauthenticated => e,
                 _ => permissions_unavailable().with_source(e),
             })?;
-        // Counted from before the question, so that a slow answer cannot lengthen the lease.
-        let lease_until = asked_at + LEASE;
-        let snapshot = match (&answer.snapshot, held.as_ref()) {
-            (Some(wire), _) => Arc::new(Snapshot::from_wire(wire)),
-            (None, Some(h)) if h.snapshot.version() == answer.version => h.snapshot.clone(),
-            (None, _) => return Err(permissions_unavailable()),
-        };
-        *held = Some(Held { snapshot: snapshot.clone(), lease_until });
-        drop(held);
-        Ok((snapshot, slot))
+        match (&answer.snapshot, held) {
+            (Some(wire), _) => Ok(Arc::new(Snapshot::from_wire(wire))),
+            (None, Some(h)) if h.snapshot.version() == answer.version => Ok(h.snapshot.clone()),
+            (None, _) => Err(permissions_unavailable()),
+        }
     }
 
     fn slot(&self, key: Key) -> Slot {
@@ -174,7 +224,7 @@ impl Gate {
         if all.len() >= MAX_SNAPSHOTS && !all.contains_key(&key) {
             let now = Instant::now();
             all.retain(|_, slot| {
-                slot.try_lock().map_or(true, |held| held.as_ref().is_some_and(|h| h.lease_until > now))
+                slot.try_lock().map_or(true, |p| p.held.as_ref().is_some_and(|h| h.lease_until > now))
             });
             if all.len() >= MAX_SNAPSHOTS {
                 all.clear();
@@ -206,3 +256,6 @@ fn refused(error: TokenError) -> Error {
 fn permissions_unavailable() -> Error {
     Error::unavailable("PERMISSIONS_UNAVAILABLE", "permissions cannot be confirmed at the moment")
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! one.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
@@ -25,6 +25,8 @@ const LEEWAY_SECONDS: i64 = 5;
 /// Longer texts are no tokens of ours.
 const MAX_TOKEN_BYTES: usize = 2_048;
 const ISSUER: &str = "globcrm";
+/// Tokens held as verified; a caller sends the same one for minutes, and a signature costs 50 µs.
+const MAX_GOOD: usize = 10_000;
 
 /// What an access token says: who, in which tenant, until when. No permissions: those are asked for by version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,13 +135,23 @@ impl Signer {
 #[derive(Clone, Debug)]
 pub struct Verifier {
     keys: Arc<RwLock<HashMap<String, VerifyingKey>>>,
+    /// By digest: the tokens themselves are not kept.
+    good: Arc<Mutex<HashMap<[u8; 32], Good>>>,
     clock: Clock,
+}
+
+/// What a token says whose signature was found to fit, and the key it was found by.
+#[derive(Clone, Debug)]
+struct Good {
+    kid: String,
+    key: VerifyingKey,
+    claims: Claims,
 }
 
 impl Verifier {
     /// A verifier that knows no key yet.
     pub fn new(clock: Clock) -> Self {
-        Self { keys: Arc::default(), clock }
+        Self { keys: Arc::default(), good: Arc::default(), clock }
     }
 
     /// Replaces the known keys; entries that are no Ed25519 keys are left out.
@@ -152,7 +164,7 @@ impl Verifier {
                 Some((k.kid.clone(), VerifyingKey::from_bytes(&bytes).ok()?))
             })
             .collect();
-        *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = keys;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     /// The claims of a token that is ours, whole and not expired.
@@ -160,16 +172,17 @@ impl Verifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Malformed);
         }
+        let digest = Sha256::digest(token.as_bytes()).into();
+        if let Some(claims) = self.found_good(&digest) {
+            return self.in_time(claims);
+        }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let header: Header = decode(header)?;
         if header.alg != "EdDSA" || header.typ != "JWT" {
             return Err(TokenError::Malformed);
         }
-        let key = {
-            let keys = self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            *keys.get(&header.kid).ok_or(TokenError::UnknownKey)?
-        };
+        let key = self.key(&header.kid).ok_or(TokenError::UnknownKey)?;
         let signature = BASE64.decode(signature).map_err(|_| TokenError::Malformed)?;
         let signature = Signature::from_slice(&signature).map_err(|_| TokenError::Malformed)?;
         key.verify_strict(signed.as_bytes(), &signature).map_err(|_| TokenError::BadSignature)?;
@@ -177,6 +190,35 @@ impl Verifier {
         if claims.iss != ISSUER {
             return Err(TokenError::Malformed);
         }
+        let claims = self.in_time(claims)?;
+        self.remember(digest, Good { kid: header.kid, key, claims: claims.clone() });
+        Ok(claims)
+    }
+
+    fn key(&self, kid: &str) -> Option<VerifyingKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).copied()
+    }
+
+    /// The claims of a token that was verified before, by a key that is still known.
+    fn found_good(&self, digest: &[u8; 32]) -> Option<Claims> {
+        let good = self.good.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()?;
+        (self.key(&good.kid) == Some(good.key)).then_some(good.claims)
+    }
+
+    fn remember(&self, digest: [u8; 32], token: Good) {
+        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        if good.len() >= MAX_GOOD {
+            let now = self.clock.now().unix_timestamp();
+            good.retain(|_, held| held.claims.exp > now);
+            // Without a token that has ended, all begin anew: rare, and cheaper than an order of use.
+            if good.len() >= MAX_GOOD {
+                good.clear();
+            }
+        }
+        good.insert(digest, token);
+    }
+
+    fn in_time(&self, claims: Claims) -> Result<Claims, TokenError> {
         let now = self.clock.now().unix_timestamp();
         if now >= claims.exp + LEEWAY_SECONDS || claims.iat > now + LEEWAY_SECONDS {
             return Err(TokenError::Expired);
@@ -191,11 +233,11 @@ fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, TokenError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A throw-away key made for these tests.
-    fn signer(seed: u8) -> (Signer, Verifier, ids::FixedClock) {
+    pub(crate) fn signer(seed: u8) -> (Signer, Verifier, ids::FixedClock) {
         let (clock, hand) = Clock::fixed(time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000));
         let key = SigningKey::from_bytes(&[seed; 32]);
         let signer = Signer { key, kid: format!("k{seed}"), clock: clock.clone() };
@@ -215,6 +257,34 @@ mod tests {
         assert_eq!(verifier.verify(&token).unwrap().sub, Uuid::from_u128(2));
         hand.advance(ACCESS_TTL + Duration::from_secs(5));
         assert_eq!(verifier.verify(&token), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_token_that_was_verified_is_refused_once_its_key_is_gone_or_another() {
+        let (signer1, verifier, _) = signer(1);
+        let token = token(&signer1);
+        assert!(verifier.verify(&token).is_ok() && verifier.verify(&token).is_ok());
+        let mut jwk = signer(2).0.jwk();
+        verifier.set_keys(&[jwk.clone()]);
+        assert_eq!(verifier.verify(&token), Err(TokenError::UnknownKey));
+        jwk.kid = "k1".to_owned();
+        verifier.set_keys(&[jwk]);
+        assert_eq!(verifier.verify(&token), Err(TokenError::BadSignature));
+    }
+
+    #[test]
+    fn verified_tokens_are_held_up_to_a_bound() {
+        let (signer, verifier, _) = signer(1);
+        let token = token(&signer);
+        let claims = verifier.verify(&token).unwrap();
+        let key = signer.key.verifying_key();
+        for n in 0..2 * MAX_GOOD {
+            let mut digest = [0; 32];
+            digest[..8].copy_from_slice(&n.to_be_bytes());
+            verifier.remember(digest, Good { kid: "k1".to_owned(), key, claims: claims.clone() });
+        }
+        assert!(verifier.good.lock().unwrap().len() <= MAX_GOOD);
+        assert!(verifier.verify(&token).is_ok());
     }
 
     #[test]

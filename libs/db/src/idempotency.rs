@@ -3,12 +3,17 @@
 //! The record commits with the change it answers for, so a crash leaves both or neither. A transaction-level try-lock on
 //! the key makes a second call that runs at the same time fail at once instead of waiting.
 
+use std::time::Duration;
+
 use auth::Context;
 use error::{Code, Error};
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{DbError, TenantTx};
+
+/// How long an answer is kept.
+const KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 /// What became of a claim.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +59,7 @@ pub async fn claim(
             "IDEMPOTENCY_KEY_IN_USE",
             "a call with this Idempotency-Key is still running",
         )
-        .with_retry_after(std::time::Duration::from_secs(1)));
+        .with_retry_after(Duration::from_secs(1)));
     }
     let request_hash = Sha256::digest(request.encode_to_vec()).to_vec();
     let kept: Option<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
@@ -80,7 +85,8 @@ pub async fn claim(
 }
 
 impl Claim {
-    /// Keeps the answer of a first call; to be called before commit.
+    /// Keeps the answer of a first call; to be called before commit. Every answer kept takes two old ones of the tenant away,
+    /// so that there are never many more than a day's.
     pub async fn keep(
         self,
         tx: &mut TenantTx,
@@ -89,7 +95,13 @@ impl Claim {
     ) -> Result<(), DbError> {
         let Self::First(ticket) = self else { return Ok(()) };
         sqlx::query(
-            "INSERT INTO idempotency (tenant_id, principal_id, rpc, key, request_hash, answer, created_at)
+            "WITH old AS (
+                 SELECT principal_id, rpc, key FROM idempotency WHERE tenant_id = $1 AND created_at < $8
+                 ORDER BY created_at LIMIT 2 FOR UPDATE SKIP LOCKED),
+             gone AS (
+                 DELETE FROM idempotency AS i USING old
+                 WHERE i.tenant_id = $1 AND i.principal_id = old.principal_id AND i.rpc = old.rpc AND i.key = old.key)
+             INSERT INTO idempotency (tenant_id, principal_id, rpc, key, request_hash, answer, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(tx.tenant_id())
@@ -99,6 +111,7 @@ impl Claim {
         .bind(ticket.request_hash)
         .bind(answer.encode_to_vec())
         .bind(now)
+        .bind(now - KEPT)
         .execute(tx.conn())
         .await?;
         Ok(())

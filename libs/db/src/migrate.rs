@@ -52,7 +52,13 @@ macro_rules! migrations {
 /// Templates that every schema has; `{{schema}}` stands for its name.
 pub const BASE: Migrations = crate::migrations!(
     "base",
-    ["0001_create_idempotency", "0002_create_authz_fence", "0003_create_outbox", "0004_create_inbox"]
+    [
+        "0001_create_idempotency",
+        "0002_create_authz_fence",
+        "0003_create_outbox",
+        "0004_create_inbox",
+        "0005_index_idempotency_age",
+    ]
 );
 
 /// Why a migration did not run.

@@ -58,6 +58,19 @@ impl TenantTx {
         Ok(self.tx.commit().await?)
     }
 
+    /// Ends as `result` says: commits what went well, takes back what did not, and gives `result` on.
+    ///
+    /// The way back is waited for: a dropped transaction ends a moment after the answer, and holds its locks until then, so
+    /// that an immediate second try with the same `Idempotency-Key` would be refused as still running.
+    pub async fn settle<T, E: From<DbError>>(self, result: Result<T, E>) -> Result<T, E> {
+        if result.is_ok() {
+            self.commit().await?;
+        } else if let Err(error) = self.rollback().await {
+            tracing::debug!(%error, "the connection is gone, and its locks with it");
+        }
+        result
+    }
+
     /// Rolls back; dropping does the same without waiting for it.
     pub async fn rollback(self) -> Result<(), DbError> {
         Ok(self.tx.rollback().await?)

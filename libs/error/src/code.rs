@@ -34,10 +34,11 @@ pub enum Code {
 }
 
 /// Reasons whose HTTP status says more than their code's: HTTP has statuses that gRPC has no code for.
-const STATUS_OF_REASON: [(&str, u16); 6] = [
+const STATUS_OF_REASON: [(&str, u16); 7] = [
     ("METHOD_NOT_ALLOWED", 405),
     ("CURSOR_EXPIRED", 410),
     ("VERSION_STALE", 412),
+    ("BODY_TOO_SLOW", 408),
     ("BODY_TOO_LARGE", 413),
     ("CONTENT_TYPE_UNSUPPORTED", 415),
     ("CONTENT_ENCODING_UNSUPPORTED", 415),

@@ -129,6 +129,22 @@ impl Error {
         Self::new(Code::Internal, "INTERNAL", "internal error").with_source(source)
     }
 
+    /// The same answer for another who waited for it; the cause stays with the first.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let Inner { code, reason, message, violations, metadata, retry_after, details, source: _ } = &*self.0;
+        Self(Box::new(Inner {
+            code: *code,
+            reason: reason.clone(),
+            message: message.clone(),
+            violations: violations.clone(),
+            metadata: metadata.clone(),
+            retry_after: *retry_after,
+            details: details.clone(),
+            source: None,
+        }))
+    }
+
     /// Adds the cause, for the log only.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

@@ -24,6 +24,10 @@ const PARKING: &str = "globcrm.parking";
 /// Partitions of the key space; a queue takes one or more.
 pub(crate) const PARTITIONS: u8 = 16;
 
+/// Largest frame, in bytes; a longer message takes several. lapin holds 64 frames' worth of buffers per connection: 8 MiB
+/// with the broker's default of 128 KiB, 1 MiB with this.
+const FRAME_MAX: u32 = 16 * 1024;
+
 /// How long a connection attempt, or another exchange with the broker, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -86,6 +90,7 @@ pub(crate) async fn timely<T>(work: impl Future<Output = Result<T, BrokerError>>
 pub(crate) async fn connect(config: &AmqpConfig, name: &str) -> Result<Connection, BrokerError> {
     let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(|_| BrokerError::Url)?;
     uri.query.heartbeat = Some(config.heartbeat);
+    uri.query.frame_max = Some(uri.query.frame_max.unwrap_or(FRAME_MAX));
     uri.query.connection_timeout = Some(CONNECT_TIMEOUT.as_millis() as u64);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     timely(async { Ok(Connection::connect_uri(uri, properties).await?) }).await

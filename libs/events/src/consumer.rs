@@ -100,6 +100,13 @@ impl From<error::Error> for HandlerError {
 /// How long the farewell to the broker may take at shutdown.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// A queue with what must outlive the work on it (see `Runner::session`).
+struct Queue {
+    channel: Channel,
+    name: String,
+    deliveries: Option<lapin::Consumer>,
+}
+
 /// A running consumer's parts.
 struct Runner<H> {
     consumer: Consumer,
@@ -165,35 +172,58 @@ impl<H: Handler> Runner<H> {
         }
     }
 
+    /// One connection's life. `Ok` after shutdown.
+    ///
+    /// However it ends, the connection is closed before the consumers are dropped: lapin cancels a dropped consumer, and a
+    /// cancelled one keeps its unacknowledged messages while the broker gives the next ones to the next consumer, which
+    /// turns the order of a record's events round. A closed connection gives them all back first.
     async fn session(&self, backoff: &mut Backoff) -> Result<(), BrokerError> {
-        let connection = broker::connect(&self.amqp, &format!("globcrm-{}", self.consumer.name)).await?;
-        let queues = broker::timely(self.queues(&connection)).await?;
+        let name = format!("globcrm-{}", self.consumer.name);
+        let connection = tokio::select! {
+            connection = broker::connect(&self.amqp, &name) => connection?,
+            () = self.shutdown.cancelled() => return Ok(()),
+        };
+        let mut queues = Vec::new();
+        let ended = self.consume(&connection, &mut queues, backoff).await;
+        match tokio::time::timeout(FAREWELL, connection.close(200, "done".into())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the connection had ended by itself"),
+            Err(_) => tracing::debug!("the connection was not closed in time"),
+        }
+        drop(queues);
+        ended
+    }
+
+    async fn consume(
+        &self,
+        connection: &Connection,
+        queues: &mut Vec<Queue>,
+        backoff: &mut Backoff,
+    ) -> Result<(), BrokerError> {
+        tokio::select! {
+            ready = broker::timely(self.set_up(connection)) => *queues = ready?,
+            () = self.shutdown.cancelled() => return Ok(()),
+        }
         tracing::info!(consumer = self.consumer.name, queues = queues.len(), "consuming");
         backoff.reset();
-        try_join_all(queues.iter().map(|(channel, queue)| self.work(channel, queue))).await?;
-        // After shutdown; the broker gives unacknowledged messages to the next. It may have gone itself.
-        match tokio::time::timeout(FAREWELL, connection.close(200, "shutdown".into())).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "connection ended by itself"),
-            Err(_) => tracing::debug!("connection not closed in time"),
-        }
+        try_join_all(queues.iter_mut().map(|queue| self.work(queue))).await?;
         Ok(())
     }
 
-    /// Declares the queues, each with a channel of its own.
-    async fn queues(&self, connection: &Connection) -> Result<Vec<(Channel, String)>, BrokerError> {
+    /// Declares the queues, each on a channel of its own.
+    async fn set_up(&self, connection: &Connection) -> Result<Vec<Queue>, BrokerError> {
         let mut queues = Vec::new();
         for (name, partitions) in self.consumer.queues() {
             let keys =
                 |pattern: &str| partitions.clone().map(|p| format!("p{p:02}.{pattern}")).collect::<Vec<_>>();
             let channel = self.open(connection).await?;
             self.declare(&channel, &name, keys).await?;
-            queues.push((channel, name));
+            queues.push(Queue { channel, name, deliveries: None });
         }
         let channel = self.open(connection).await?;
-        let bulk = format!("{}.bulk", self.consumer.name);
-        self.declare(&channel, &bulk, |pattern| vec![format!("bulk.*.{pattern}")]).await?;
-        queues.push((channel, bulk));
+        let name = format!("{}.bulk", self.consumer.name);
+        self.declare(&channel, &name, |pattern| vec![format!("bulk.*.{pattern}")]).await?;
+        queues.push(Queue { channel, name, deliveries: None });
         Ok(queues)
     }
 
@@ -223,10 +253,20 @@ impl<H: Handler> Runner<H> {
     }
 
     /// Works one queue in its order. `Ok` after shutdown.
-    async fn work(&self, channel: &Channel, queue: &str) -> Result<(), BrokerError> {
-        let mut deliveries = channel
-            .basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default())
-            .await?;
+    async fn work(&self, queue: &mut Queue) -> Result<(), BrokerError> {
+        let options = BasicConsumeOptions::default();
+        // Not bounded: after a broker's crash one queue may be without a leader for a minute, and the others go on
+        // meanwhile. A lost connection ends it.
+        let consume = queue.channel.basic_consume(
+            queue.name.as_str().into(),
+            "".into(),
+            options,
+            FieldTable::default(),
+        );
+        let deliveries = tokio::select! {
+            deliveries = consume => queue.deliveries.insert(deliveries?),
+            () = self.shutdown.cancelled() => return Ok(()),
+        };
         loop {
             let delivery = tokio::select! {
                 delivery = deliveries.next() => delivery.ok_or(BrokerError::Cancelled)??,

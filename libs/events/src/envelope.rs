@@ -1,6 +1,6 @@
 //! The envelope: CloudEvents 1.0, structured protobuf, made once and never encoded again.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use ids::TenantId;
 use prost::Message;
@@ -114,8 +114,8 @@ impl NewEvent {
         };
         let time = Timestamp { seconds: self.time.unix_timestamp(), nanos: self.time.nanosecond() as i32 };
         let text = |text: String| Attr::CeString(text);
-        // In the order of their names: the bytes of an event are the same whoever makes them.
-        let mut attributes = vec![
+        // An ordered map: the bytes of an event are the same whoever makes them.
+        let mut attributes = BTreeMap::from([
             ("datacontenttype", text("application/protobuf".to_owned())),
             ("dataschema", Attr::CeUri("globcrm.events.v1.RecordEvent".to_owned())),
             ("partitionkey", text(self.record_id.to_string())),
@@ -125,31 +125,24 @@ impl NewEvent {
             ("subject", text(format!("{}/{}", self.object, self.record_id))),
             ("tenantid", text(tenant.to_string())),
             ("time", Attr::CeTimestamp(time)),
-        ];
+        ]);
         if let Some(traceparent) = &self.traceparent {
-            attributes.push(("traceparent", text(traceparent.clone())));
+            attributes.insert("traceparent", text(traceparent.clone()));
         }
         if !values {
-            attributes.push(("valuesomitted", Attr::CeBoolean(true)));
+            attributes.insert("valuesomitted", Attr::CeBoolean(true));
         }
-        let head = CloudEvent {
+        let attribute =
+            |(name, attr): (&str, Attr)| (name.to_owned(), CloudEventAttributeValue { attr: Some(attr) });
+        let envelope = CloudEvent {
             id: self.id.to_string(),
             source: format!("/globcrm/{}", self.service),
             spec_version: "1.0".to_owned(),
             r#type: self.kind(),
-            attributes: HashMap::new(),
-            data: None,
+            attributes: attributes.into_iter().map(attribute).collect(),
+            data: Some(Data::BinaryData(data.encode_to_vec().into())),
         };
-        let mut bytes = head.encode_to_vec();
-        // One message per attribute, appended: protobuf merges them, and a map alone has no order.
-        for (name, attr) in attributes {
-            let value = CloudEventAttributeValue { attr: Some(attr) };
-            let attributes = HashMap::from([(name.to_owned(), value)]);
-            bytes.extend(CloudEvent { attributes, ..CloudEvent::default() }.encode_to_vec());
-        }
-        let data = Some(Data::BinaryData(data.encode_to_vec().into()));
-        bytes.extend(CloudEvent { data, ..CloudEvent::default() }.encode_to_vec());
-        bytes
+        envelope.encode_to_vec()
     }
 }
 

@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Who the backing services are for. The two never share an instance.
+/// Who the backing services are for. No two share an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A developer's fleet: data are kept and survive a power cut.
     Dev,
     /// Tests: data need to survive `kill -9` of a process, not of the machine.
     Test,
+    /// Measurements: as durable as a developer's, so that what is measured is what an operator gets.
+    Bench,
 }
 
 impl Purpose {
@@ -20,6 +22,7 @@ impl Purpose {
         match self {
             Purpose::Dev => "dev",
             Purpose::Test => "test",
+            Purpose::Bench => "bench",
         }
     }
 }
@@ -63,6 +66,7 @@ impl Workspace {
         self.target.join(match purpose {
             Purpose::Dev => "dev",
             Purpose::Test => "test-backing",
+            Purpose::Bench => "bench-backing",
         })
     }
 
@@ -79,9 +83,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dev_and_test_never_share_a_directory() {
+    fn no_two_purposes_share_a_directory() {
         let here = Workspace::here().unwrap();
-        assert_ne!(here.state_dir(Purpose::Dev), here.state_dir(Purpose::Test));
+        let [dev, test, bench] = [Purpose::Dev, Purpose::Test, Purpose::Bench].map(|p| here.state_dir(p));
+        assert!(dev != test && test != bench && bench != dev);
         assert!(here.root().join("Cargo.toml").exists());
     }
 

@@ -91,8 +91,8 @@ fn value_rules(rules: &FieldRules, kind: Kind) -> Result<ValueRules, String> {
             fits(&[Kind::Int64])
         }
         Some(Type::String(text)) => {
-            compiled.min_len = text.min_len();
-            compiled.max_len = text.max_len;
+            compiled.min_len = text.len.unwrap_or(text.min_len());
+            compiled.max_len = text.len.or(text.max_len);
             compiled.uuid = text.well_known == Some(WellKnown::Uuid(true));
             fits(&[Kind::String])
         }

@@ -5,6 +5,7 @@
 //! its standard input does.
 #![allow(clippy::print_stdout, reason = "the bench reads the address from standard output")]
 
+use std::io::Read;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,8 +14,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use proto::records::v1::ListContactsRequest;
-use tokio::io::AsyncReadExt;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
+
+/// The same as the product's.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const RPC: &str = "/globcrm.records.v1.RecordsService/ListContacts";
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -56,7 +60,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let router = Router::new().fallback(copy).with_state(proxy);
     let ended = async {
         // Whatever comes in, an end included, is the end.
-        drop(tokio::io::stdin().read(&mut [0]).await);
+        drop(tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0])).await);
     };
     axum::serve(listener, router).with_graceful_shutdown(ended).await?;
     Ok(())

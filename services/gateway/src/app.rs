@@ -1,13 +1,16 @@
 //! The one handler of every request: id -> route -> credentials -> limits -> call -> answer.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::error::Error as _;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header, request::Parts};
 use error::{Code, Error};
+use futures_util::FutureExt;
 use ids::Clock;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -52,10 +55,24 @@ pub(crate) async fn handle(
 ) -> Reply {
     let (mut parts, body) = request.into_parts();
     let request_id = request_id(&parts.headers, &app.clock);
+    // HEAD is GET whose answer stays at home (RFC 9110, 9.3.2).
+    let head = parts.method == Method::HEAD;
+    if head {
+        parts.method = Method::GET;
+    }
+    // Routed first: the name of a span cannot be given once it has begun.
+    let route = app.api.route(parts.method.as_str(), parts.uri.path());
+    let (name, template) = match &route {
+        Route::Found { method, .. } => {
+            (format!("{} {}", method.verb, method.path), Some(method.path.as_str()))
+        }
+        Route::MethodNotAllowed { .. } | Route::Malformed | Route::NotFound => ("HTTP".to_owned(), None),
+    };
     let span = tracing::info_span!(
         "http",
         otel.kind = "server",
-        otel.name = tracing::field::Empty,
+        otel.name = name,
+        http.route = template,
         request_id = %request_id,
         tenant_id = tracing::field::Empty,
         http.request.method = %parts.method,
@@ -64,22 +81,13 @@ pub(crate) async fn handle(
     );
     // A client's trace goes on here; one that sends none gets a new one.
     host::trace::continue_from(&span, &parts.headers);
-    // HEAD is GET whose answer stays at home (RFC 9110, 9.3.2).
-    let head = parts.method == Method::HEAD;
-    if head {
-        parts.method = Method::GET;
-    }
     let answered = async {
         let Ok(_permit) = app.in_flight.try_acquire() else {
             let busy = Error::unavailable("OVERLOADED", "too many requests are in work");
             return reply::problem(&busy, &request_id);
         };
-        answer(&app, &parts, body, peer, &request_id).await.unwrap_or_else(|error| {
-            if error.code() == Code::Internal {
-                tracing::error!(error = ?error, "the gateway failed");
-            }
-            reply::problem(&error, &request_id)
-        })
+        let answer = unharmed(answer(&app, route, &parts, body, peer, &request_id)).await;
+        answer.unwrap_or_else(|error| refused(&error, &request_id))
     };
     let mut reply = answered.instrument(span.clone()).await;
     if head {
@@ -95,8 +103,23 @@ pub(crate) async fn handle(
     reply
 }
 
+/// A panic is the failure of one request, and not of all others on its connection.
+async fn unharmed(answer: impl Future<Output = Result<Reply, Error>>) -> Result<Reply, Error> {
+    let caught = AssertUnwindSafe(answer).catch_unwind().await;
+    caught.unwrap_or_else(|_| Err(Error::internal("a handler panicked")))
+}
+
+fn refused(error: &Error, request_id: &str) -> Reply {
+    if error.code() == Code::Internal {
+        let cause = error.source().map(tracing::field::display);
+        tracing::error!(%error, cause, "the gateway failed");
+    }
+    reply::problem(error, request_id)
+}
+
 async fn answer(
     app: &App,
+    route: Route<'_, '_>,
     parts: &Parts,
     body: Body,
     peer: SocketAddr,
@@ -110,7 +133,7 @@ async fn answer(
             other_method(&parts.method, &[Verb::Get], request_id)
         });
     }
-    let (method, params) = match app.api.route(parts.method.as_str(), path) {
+    let (method, params) = match route {
         Route::Found { method, params } => (method, params),
         Route::MethodNotAllowed { allow } => return Ok(other_method(&parts.method, &allow, request_id)),
         Route::Malformed => {
@@ -119,7 +142,6 @@ async fn answer(
         Route::NotFound => return Err(Error::not_found("ROUTE_NOT_FOUND")),
     };
     let span = tracing::Span::current();
-    span.record("otel.name", format!("{} {}", method.verb, method.path));
     let client_address = client_address(&parts.headers, peer, app.config.trust_forwarded_for);
     let presented =
         if method.public { Ok(None) } else { app.credentials.caller(&parts.headers).await.map(Some) };
@@ -146,7 +168,7 @@ async fn answer(
     } else {
         call::unary(&incoming, body).await
     };
-    let mut reply = done.unwrap_or_else(|error| reply::problem(&error, request_id));
+    let mut reply = done.unwrap_or_else(|error| refused(&error, request_id));
     limit_headers(&mut reply, tier, standing);
     Ok(reply)
 }
@@ -178,12 +200,23 @@ fn request_id(headers: &HeaderMap, clock: &Clock) -> String {
         .to_string()
 }
 
+/// The peer, or the last address of the last `X-Forwarded-For`: the one that the proxy has put there. A proxy may add to the
+/// client's header or a header after it; whatever stands before was sent by the client.
 fn client_address(headers: &HeaderMap, peer: SocketAddr, trust_forwarded_for: bool) -> String {
-    trust_forwarded_for
-        .then(|| headers.get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok())
-        .flatten()
-        .unwrap_or(peer.ip())
-        .to_string()
+    let forwarded = || {
+        let last = headers.get_all("x-forwarded-for").iter().next_back()?;
+        last.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
+    };
+    let address = if trust_forwarded_for { forwarded() } else { None };
+    address.unwrap_or(peer.ip()).to_canonical().to_string()
+}
+
+/// What one client has for itself: an IPv4 address, or the first 64 bits of an IPv6 address.
+fn network(address: &str) -> String {
+    match address.parse::<Ipv6Addr>() {
+        Ok(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).to_string(),
+        Err(_) => address.to_owned(),
+    }
 }
 
 fn tiers(app: &App, caller: Option<&Caller>, client_address: &str) -> Vec<Tier> {
@@ -205,7 +238,7 @@ fn tiers(app: &App, caller: Option<&Caller>, client_address: &str) -> Vec<Tier> 
         }
         None => vec![Tier {
             name: "address",
-            key: format!("rl:{{{client_address}}}:a"),
+            key: format!("rl:{{{}}}:a", network(client_address)),
             limit: app.config.anonymous_per_minute,
         }],
     }
@@ -223,4 +256,38 @@ fn limit_headers(reply: &mut Reply, tier: &str, standing: Standing) {
         &format!("\"{tier}\";r={};t={}", standing.remaining, standing.reset),
     );
     reply::put(reply, name("x-request-cost"), "1");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_the_one_that_the_proxy_put_last() {
+        let peer: SocketAddr = ([10, 0, 0, 1], 7).into();
+        let address = |values: &[&str], trust| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("x-forwarded-for", value.parse().unwrap());
+            }
+            client_address(&headers, peer, trust)
+        };
+        assert_eq!(address(&["1.1.1.1, 2.2.2.2"], true), "2.2.2.2");
+        assert_eq!(address(&["1.1.1.1", "2.2.2.2"], true), "2.2.2.2");
+        assert_eq!(address(&["::ffff:2.2.2.2"], true), "2.2.2.2");
+        assert_eq!(address(&["2.2.2.2", "nonsense"], true), "10.0.0.1");
+        assert_eq!(address(&["2.2.2.2"], false), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_ipv6_client_counts_by_its_network() {
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("192.0.2.1"), "192.0.2.1");
+    }
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_internal_error() {
+        let error = unharmed(async { panic!("the handler's own text") }).await.unwrap_err();
+        assert_eq!((error.code(), error.message()), (Code::Internal, "internal error"));
+    }
 }

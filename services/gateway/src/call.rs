@@ -17,6 +17,10 @@ use crate::reply::{self, Reply};
 
 /// A JSON body may have this many bytes (`api.md`: body limit).
 const MAX_BODY: usize = 1 << 20;
+/// A JSON body must have come within this time: who sends it slowly holds one of the requests that may be in work.
+const BODY_DEADLINE: Duration = Duration::from_secs(15);
+/// Characters of a header that go on to a service. No valid one is longer, and services take only so much of all headers.
+const MAX_FORWARDED: usize = 255;
 
 /// Calls the method and answers with its JSON.
 pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, Error> {
@@ -90,15 +94,7 @@ fn not_modified(incoming: &Incoming<'_>, etag: &str) -> bool {
 
 async fn read_body(incoming: &Incoming<'_>, body: Body) -> Result<Bytes, Error> {
     plain(&incoming.parts.headers)?;
-    let too_large = || Error::new(Code::InvalidArgument, "BODY_TOO_LARGE", "the body may have at most 1 MiB");
-    let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            too_large()
-        } else {
-            Error::malformed("BODY_BROKEN", "the body broke off")
-        }
-    })?;
-    let bytes = body.to_bytes();
+    let bytes = collect(body).await?;
     let given = incoming.parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let essence = given.map(|t| t.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     let fits = matches!(essence.as_deref(), None | Some("application/json" | "application/merge-patch+json"));
@@ -106,6 +102,20 @@ async fn read_body(incoming: &Incoming<'_>, body: Body) -> Result<Bytes, Error> 
         return Err(Error::malformed("CONTENT_TYPE_UNSUPPORTED", "the body must be application/json"));
     }
     Ok(bytes)
+}
+
+async fn collect(body: Body) -> Result<Bytes, Error> {
+    let whole = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, MAX_BODY).collect()).await;
+    let whole =
+        whole.map_err(|_| Error::malformed("BODY_TOO_SLOW", "the body did not come within 15 seconds"))?;
+    let whole = whole.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            Error::new(Code::InvalidArgument, "BODY_TOO_LARGE", "the body may have at most 1 MiB")
+        } else {
+            Error::malformed("BODY_BROKEN", "the body broke off")
+        }
+    })?;
+    Ok(whole.to_bytes())
 }
 
 /// Bodies are taken as they are: what is packed (`Content-Encoding: gzip`) is refused with 415 before it is read.
@@ -143,7 +153,7 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
         put("authorization", &format!("Bearer {}", caller.token.expose_secret()))?;
     }
     if let Some(agent) = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()) {
-        put("x-user-agent", agent)?;
+        put("x-user-agent", &agent[..agent.len().min(MAX_FORWARDED)])?;
     }
     let etag = "If-Match must be one ETag as it was given, like \"3\"";
     if let Some(condition) = only(headers, &header::IF_MATCH, "IF_MATCH_MALFORMED", etag)? {
@@ -172,7 +182,7 @@ fn only<'h>(
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };
     match first.to_str() {
-        Ok(value) if !value.is_empty() && values.next().is_none() => Ok(Some(value)),
+        Ok(value) if (1..=MAX_FORWARDED).contains(&value.len()) && values.next().is_none() => Ok(Some(value)),
         _ => Err(Error::malformed(reason, text)),
     }
 }
@@ -207,5 +217,17 @@ pub(crate) fn refused(error: RequestError) -> Error {
                 .fold(Error::malformed("QUERY_MALFORMED", text.join("; ")), Error::with_violation)
         }
         RequestError::Invalid(violations) => Error::validation(list(violations)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_end_is_refused() {
+        let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        let error = collect(body).await.unwrap_err();
+        assert_eq!((error.reason(), error.code().http(error.reason())), ("BODY_TOO_SLOW", 408));
     }
 }

@@ -16,6 +16,7 @@ use rpc::fields::Fields;
 use rpc::identity::Identity;
 use secrecy::SecretString;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use uuid::Uuid;
 
@@ -114,6 +115,13 @@ impl Service {
     }
 }
 
+impl Service {
+    /// Works imports until `shutdown`; [`serve`] does it beside the calls.
+    pub async fn work_imports(self, shutdown: CancellationToken) {
+        imports::job::run(self.0, shutdown).await;
+    }
+}
+
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
     let database = |error| ServeError::start("database", error);
@@ -150,7 +158,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         blobs,
         service_token: service_token(identity),
     });
-    process.tasks.spawn("records.imports", imports::job::run(service.0.clone(), process.shutdown.clone()));
+    process.tasks.spawn("records.imports", service.clone().work_imports(process.shutdown.clone()));
     listen(&config, &process, &service, &db, &worker);
     let purge =
         Purge { db: db.clone(), worker, clock: process.clock.clone(), retention: config.trash_retention };

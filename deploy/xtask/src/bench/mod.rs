@@ -1,6 +1,7 @@
 //! `bench`: measurements. One JSON object a line on standard output, progress on standard error.
 
 mod build;
+mod slice;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -11,6 +12,8 @@ use testkit::Progress;
 pub(crate) enum Bench {
     /// Clean build, check after a one-line edit, linked artefacts, dependencies
     Build,
+    /// One page of a list and one import, end to end, on 100,000 contacts: latency, processor time, memory
+    Slice,
 }
 
 /// One measured figure. What was not measured is not printed.
@@ -37,6 +40,10 @@ impl<'a> Measured<'a> {
         Self { goal: Some(goal), ..self }
     }
 
+    pub(crate) fn reference(self, reference: Option<f64>) -> Self {
+        Self { reference, ..self }
+    }
+
     pub(crate) fn print(&self) -> Result<()> {
         println!("{}", serde_json::to_string(self)?);
         Ok(())
@@ -46,6 +53,7 @@ impl<'a> Measured<'a> {
 pub(crate) fn run(bench: &Bench, progress: &Progress) -> Result<()> {
     match bench {
         Bench::Build => build::run(progress),
+        Bench::Slice => slice::run(progress),
     }
 }
 

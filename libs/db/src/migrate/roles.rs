@@ -62,7 +62,10 @@ pub struct Administrator {
 impl Administrator {
     /// Connects to `database`, making it first when it is missing.
     pub async fn connect(url: &SecretString, database: &str) -> Result<Self, sqlx::Error> {
-        let options = PgConnectOptions::from_str(url.expose_secret())?.application_name("globcrm-migrate");
+        // Not one statement is logged, however slow: some of them hold the passwords of roles.
+        let options = PgConnectOptions::from_str(url.expose_secret())?
+            .application_name("globcrm-migrate")
+            .disable_statement_logging();
         let mut admin = options.clone().connect().await?;
         let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
             .bind(database)

@@ -37,8 +37,9 @@ pub(super) async fn window(
             .with_timestamp(row.recorded_at.unix_timestamp().max(0) as u64)
             .with_delivery_mode(2)
             .with_app_id(format!("globcrm-{service}").into());
-        // Only of what somebody waits for: an import's thousands have no trace.
-        let span = row.traceparent.as_deref().map_or_else(Span::none, |traceparent| {
+        // One span an event for what somebody waits for; thousands of an import would bury its trace.
+        let parent = row.traceparent.as_deref().filter(|_| *lane == Lane::Interactive);
+        let span = parent.map_or_else(Span::none, |traceparent| {
             let span = tracing::info_span!(
                 parent: None,
                 "publish",

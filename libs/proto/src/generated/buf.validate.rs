@@ -58,6 +58,9 @@ pub struct StringRules {
     pub min_len: ::core::option::Option<u64>,
     #[prost(uint64, optional, tag = "3")]
     pub max_len: ::core::option::Option<u64>,
+    /// Both at once.
+    #[prost(uint64, optional, tag = "19")]
+    pub len: ::core::option::Option<u64>,
     #[prost(oneof = "string_rules::WellKnown", tags = "22")]
     pub well_known: ::core::option::Option<string_rules::WellKnown>,
 }

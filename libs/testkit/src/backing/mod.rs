@@ -264,6 +264,11 @@ impl Backing {
         self.urls.get(&service).map(|(source, _)| *source)
     }
 
+    /// The file `service` writes its log to; `None` when it is not a process of ours.
+    pub fn log(&self, service: Service) -> Result<Option<PathBuf>> {
+        Ok(self.dir.load()?.instances.remove(&service).and_then(|instance| instance.log))
+    }
+
     /// Faults for PostgreSQL.
     pub fn postgres(&self) -> Control<'_> {
         Control::new(self, Service::Postgres)

@@ -19,7 +19,10 @@ pub(crate) struct RaiseFence;
 impl Handler for RaiseFence {
     async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
         let event = &delivery.event;
-        Ok(db::fence::raise(tx, principal(event), event.version).await?)
+        if narrows(event) {
+            db::fence::raise(tx, principal(event), event.version).await?;
+        }
+        Ok(())
     }
 }
 
@@ -30,6 +33,12 @@ pub(crate) fn forget(gate: &Gate, notice: Notice) {
         // An API key's owner may have changed: everyone's snapshots of the tenant are cheap to fetch again.
         gate.forget(event.tenant.uuid(), None);
     }
+}
+
+/// Whether something was taken away. After a change that only gives, older permissions do no harm, and no write needs to be
+/// refused for it. What is not told counts as taken away.
+fn narrows(event: &Event) -> bool {
+    event.change("narrows").and_then(|change| change.after.as_deref()) != Some("false")
 }
 
 /// Whom the change concerns; the event names the tenant where it means everyone.
@@ -44,25 +53,40 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_tenants_own_id_stands_for_everyone() {
-        let tenant = TenantId::from(Uuid::from_u128(1));
-        let event = |record_id| Event {
+    const TENANT: Uuid = Uuid::from_u128(1);
+
+    fn event(record_id: Uuid, narrows: Option<&str>) -> Event {
+        let change = |after: &str| events::Change {
+            field: "narrows".to_owned(),
+            before: None,
+            after: Some(after.to_owned()),
+        };
+        Event {
             id: Uuid::nil(),
             kind: "identity.permissions.changed.v1".to_owned(),
-            tenant,
+            tenant: TenantId::from(TENANT),
             object: "permissions".to_owned(),
             record_id,
             version: 7,
             actor: Uuid::nil(),
             owner: None,
             team: None,
-            changes: Vec::new(),
+            changes: narrows.map(change).into_iter().collect(),
             values_omitted: false,
             time: OffsetDateTime::UNIX_EPOCH,
             traceparent: None,
-        };
-        assert_eq!(principal(&event(Uuid::from_u128(2))), Some(Uuid::from_u128(2)));
-        assert_eq!(principal(&event(tenant.uuid())), None);
+        }
+    }
+
+    #[test]
+    fn the_tenants_own_id_stands_for_everyone() {
+        assert_eq!(principal(&event(Uuid::from_u128(2), None)), Some(Uuid::from_u128(2)));
+        assert_eq!(principal(&event(TENANT, None)), None);
+    }
+
+    #[test]
+    fn only_a_change_that_says_that_it_takes_nothing_away_leaves_the_fence() {
+        assert!(!narrows(&event(TENANT, Some("false"))));
+        assert!(narrows(&event(TENANT, Some("true"))) && narrows(&event(TENANT, None)));
     }
 }

@@ -35,20 +35,12 @@ pub(crate) async fn create(
     let draft = Draft::read(object, request.field.as_ref().unwrap_or(&Field::default()))?;
 
     let mut tx = TenantTx::begin(&service.db, cx.tenant).await?;
-    match define(service, cx, &mut tx, &request, object, draft).await {
-        Ok(created) if !created.replayed => {
-            tx.commit().await?;
-            service.wake.notify();
-            Ok(created)
-        }
-        // Ended here and not by dropping, which would keep the lock on the Idempotency-Key for a moment after the answer.
-        other => {
-            if let Err(error) = tx.rollback().await {
-                tracing::debug!(%error, "the connection is gone, and its locks with it");
-            }
-            other
-        }
+    let result = define(service, cx, &mut tx, &request, object, draft).await;
+    let created = tx.settle(result).await?;
+    if !created.replayed {
+        service.wake.notify();
     }
+    Ok(created)
 }
 
 async fn define(

@@ -44,7 +44,12 @@ impl Actor {
     }
 
     fn new(kind: PrincipalKind, id: Uuid, call: &Call) -> Self {
-        Self { kind, id, request_id: call.request_id.clone(), traceparent: host::trace::current_traceparent() }
+        Self {
+            kind,
+            id,
+            request_id: call.request_id.clone(),
+            traceparent: host::trace::current_traceparent(),
+        }
     }
 }
 
@@ -176,6 +181,15 @@ impl ChangeTx {
             events.push(event("permissions", "changed", record_id, version, None, vec![narrows]));
         }
         events::outbox::append_many(&mut self.tx, &events).await
+    }
+
+    /// Commits what went well, as [`ChangeTx::commit`]; takes back what did not, and waits for it ([`TenantTx::settle`]).
+    pub(crate) async fn settle<T, E: From<DbError>>(self, gate: &Gate, result: Result<T, E>) -> Result<T, E> {
+        if result.is_err() {
+            return self.tx.settle(result).await;
+        }
+        self.commit(gate).await?;
+        result
     }
 
     /// Commits, and drops the snapshots that this instance holds of whom the changes touch.

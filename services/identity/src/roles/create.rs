@@ -24,6 +24,16 @@ pub(crate) async fn run(
 ) -> Result<Answer<pb::CreateRoleResponse>, RoleError> {
     cx.authorize("role", "create")?;
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let result = make(identity, cx, &mut change, request).await;
+    change.settle(&identity.gate, result).await
+}
+
+async fn make(
+    identity: &Identity,
+    cx: &Context,
+    change: &mut ChangeTx,
+    request: pb::CreateRoleRequest,
+) -> Result<Answer<pb::CreateRoleResponse>, RoleError> {
     let claim = idempotency::claim(change.tx(), cx, RPC, &request).await?;
     if let Claim::Replay(bytes) = &claim {
         let first = pb::CreateRoleResponse::decode(bytes.as_slice()).map_err(Error::internal)?;
@@ -62,6 +72,5 @@ pub(crate) async fn run(
     change.record(&identity.clock, &Actor::of(cx), created).await?;
     let response = pb::CreateRoleResponse { role: Some(convert::to_proto(&role)) };
     claim.keep(change.tx(), &response, now).await?;
-    change.commit(&identity.gate).await?;
     Ok(Answer::new(response, 1))
 }

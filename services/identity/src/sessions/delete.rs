@@ -5,17 +5,19 @@ use error::Error;
 use ids::SessionId;
 use proto::identity::v1 as pb;
 
-use super::end;
+use super::{end, permit};
 use crate::changes::{Actor, ChangeTx};
 use crate::identity::Identity;
 
-/// Ends it. Foreign, ended and random ids are one 404 `SESSION_NOT_FOUND`. Returns when no service admits it any more.
+/// Ends it. Foreign, ended and random ids are one 404 `SESSION_NOT_FOUND`. Returns when no service admits it any more. An API
+/// key needs the scope `session.delete`.
 #[tracing::instrument(name = "identity.sessions.delete", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
     cx: &Context,
     request: pb::DeleteSessionRequest,
 ) -> Result<pb::DeleteSessionResponse, Error> {
+    permit(cx, "delete")?;
     let not_found = || Error::not_found("SESSION_NOT_FOUND");
     let id = SessionId::parse(&request.id).ok_or_else(not_found)?;
     let user_id = cx.user().uuid();

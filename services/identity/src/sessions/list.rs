@@ -5,7 +5,7 @@ use db::TenantTx;
 use error::Error;
 use proto::identity::v1 as pb;
 
-use super::store;
+use super::{permit, store};
 use crate::identity::Identity;
 use crate::page::{Place, Wanted};
 use crate::refusals::timestamp;
@@ -17,6 +17,7 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::ListSessionsRequest,
 ) -> Result<pb::ListSessionsResponse, Error> {
+    permit(cx, "read")?;
     let wanted = Wanted::read(&identity.pages, "sessions", cx, request.page_size, &request.page_token)?;
     let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
     let mut rows = store::list(&mut tx, cx.user().uuid(), identity.clock.now(), &wanted).await?;

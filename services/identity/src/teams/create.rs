@@ -23,6 +23,16 @@ pub(crate) async fn run(
 ) -> Result<Answer<pb::CreateTeamResponse>, Error> {
     cx.authorize("team", "create")?;
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let result = make(identity, cx, &mut change, request).await;
+    change.settle(&identity.gate, result).await
+}
+
+async fn make(
+    identity: &Identity,
+    cx: &Context,
+    change: &mut ChangeTx,
+    request: pb::CreateTeamRequest,
+) -> Result<Answer<pb::CreateTeamResponse>, Error> {
     let claim = idempotency::claim(change.tx(), cx, RPC, &request).await?;
     if let Claim::Replay(bytes) = &claim {
         let first = pb::CreateTeamResponse::decode(bytes.as_slice()).map_err(Error::internal)?;
@@ -61,6 +71,5 @@ pub(crate) async fn run(
     change.record(&identity.clock, &Actor::of(cx), created).await?;
     let response = pb::CreateTeamResponse { team: Some(convert::to_proto(&team)) };
     claim.keep(change.tx(), &response, now).await?;
-    change.commit(&identity.gate).await?;
     Ok(Answer::new(response, 1))
 }

@@ -2,6 +2,7 @@
 
 use auth::Context;
 use error::Error;
+use prost::Message;
 use proto::records::v1 as pb;
 use tonic::Response;
 
@@ -19,13 +20,14 @@ pub(crate) async fn create(
     cx: &Context,
     request: pb::CreateCompanyRequest,
 ) -> Result<Response<pb::CreateCompanyResponse>, Error> {
+    let kept = request.encode_to_vec();
     let company = request.company.unwrap_or_default();
     let draft = Draft {
         names: parse::sent(&company),
         custom: custom::read(&company.custom)?,
         read: &|names| parse::read(&company, names, app),
     };
-    let answer = create::create(app, cx, &COMPANY, RPC, parse::fingerprint(&company), draft).await?;
+    let answer = create::create(app, cx, &COMPANY, RPC, kept, draft).await?;
     let company = Some(convert::to_wire(answer.view(), None));
     Ok(answer.respond(cx, pb::CreateCompanyResponse { company }))
 }

@@ -1,13 +1,12 @@
 //! Reading a company that was sent.
 
 use field_types::{FieldError, email, money};
-use prost::Message;
 use proto::records::v1 as pb;
 use serde_json::{Value, json};
 
 use crate::App;
 use crate::contacts::parse::lifecycle;
-use crate::record::input::{self, Input};
+use crate::record::input::Input;
 use crate::record::points;
 
 /// The fields that are set.
@@ -58,12 +57,6 @@ pub(crate) fn read(c: &pb::Company, names: &[&str], app: &App) -> Input {
         }
     }
     input
-}
-
-/// The bytes that an `Idempotency-Key` stands for.
-pub(crate) fn fingerprint(c: &pb::Company) -> Vec<u8> {
-    let mut rest = c.clone();
-    input::fingerprint(std::mem::take(&mut rest.external_ids), &rest.encode_to_vec())
 }
 
 /// A domain in lower case and ASCII, as it stands in an address of it.

@@ -19,7 +19,10 @@ pub(crate) struct RaiseFence;
 impl Handler for RaiseFence {
     async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
         let event = &delivery.event;
-        Ok(db::fence::raise(tx, principal(event), event.version).await?)
+        if narrows(event) {
+            db::fence::raise(tx, principal(event), event.version).await?;
+        }
+        Ok(())
     }
 }
 
@@ -30,6 +33,12 @@ pub(crate) fn forget(gate: &Gate, notice: Notice) {
         // An API key shares its owner's fate, and the event names one of them only: the whole tenant is fetched again.
         gate.forget(event.tenant.uuid(), None);
     }
+}
+
+/// Whether something was taken away. After a change that only gives, older permissions do no harm, and no write needs to be
+/// refused for it. What is not told counts as taken away.
+fn narrows(event: &Event) -> bool {
+    event.change("narrows").and_then(|change| change.after.as_deref()) != Some("false")
 }
 
 /// Whom the change concerns; the event names the tenant where it means everyone in it.

@@ -2,6 +2,7 @@
 
 use auth::Context;
 use error::Error;
+use prost::Message;
 use proto::records::v1 as pb;
 use tonic::Response;
 
@@ -19,13 +20,14 @@ pub(crate) async fn create(
     cx: &Context,
     request: pb::CreateContactRequest,
 ) -> Result<Response<pb::CreateContactResponse>, Error> {
+    let kept = request.encode_to_vec();
     let contact = request.contact.unwrap_or_default();
     let draft = Draft {
         names: parse::sent(&contact),
         custom: custom::read(&contact.custom)?,
         read: &|names| parse::read(&contact, names, app),
     };
-    let answer = create::create(app, cx, &CONTACT, RPC, parse::fingerprint(&contact), draft).await?;
+    let answer = create::create(app, cx, &CONTACT, RPC, kept, draft).await?;
     let contact = Some(convert::to_wire(answer.view(), None));
     Ok(answer.respond(cx, pb::CreateContactResponse { contact }))
 }

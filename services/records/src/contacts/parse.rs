@@ -1,12 +1,11 @@
 //! Reading a contact that was sent.
 
 use field_types::{FieldError, moment};
-use prost::Message;
 use proto::records::v1 as pb;
 use serde_json::Value;
 
 use crate::App;
-use crate::record::input::{self, Input};
+use crate::record::input::Input;
 use crate::record::points;
 
 /// The fields that are set.
@@ -66,12 +65,6 @@ pub(crate) fn read(c: &pb::Contact, names: &[&str], app: &App) -> Input {
         }
     }
     input
-}
-
-/// The bytes that an `Idempotency-Key` stands for: the same for the same body, which a map's own order is not.
-pub(crate) fn fingerprint(c: &pb::Contact) -> Vec<u8> {
-    let mut rest = c.clone();
-    input::fingerprint(std::mem::take(&mut rest.external_ids), &rest.encode_to_vec())
 }
 
 /// A stage of life, shared with companies.
@@ -141,19 +134,5 @@ mod tests {
         assert_eq!(birthday("2026-02-28", today).unwrap(), "2026-02-28");
         assert_eq!(birthday("2026-03-01", today).unwrap_err().reason, "DATE_IN_FUTURE");
         assert_eq!(birthday("2026-02-30", today).unwrap_err().reason, "DATE_INVALID");
-    }
-
-    #[test]
-    fn the_same_body_has_the_same_fingerprint() {
-        let contact = |systems: &[(&str, &str)]| pb::Contact {
-            first_name: Some("Zoë".to_owned()),
-            external_ids: systems.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
-            ..Default::default()
-        };
-        let many: Vec<(String, String)> = (0..20).map(|n| (format!("s{n}"), format!("v{n}"))).collect();
-        let forward: Vec<(&str, &str)> = many.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let backward: Vec<(&str, &str)> = forward.iter().rev().copied().collect();
-        assert_eq!(fingerprint(&contact(&forward)), fingerprint(&contact(&backward)));
-        assert_ne!(fingerprint(&contact(&forward)), fingerprint(&contact(&forward[1..])));
     }
 }

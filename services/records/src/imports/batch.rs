@@ -35,8 +35,18 @@ pub(crate) enum Outcome {
 enum Fate {
     Create(Record),
     Update(Uuid),
+    /// Into the contact that an earlier row of the batch makes.
+    Merge(usize),
     Skip,
     Refuse(Violation),
+}
+
+/// A contact that the batch is to make.
+struct Pending {
+    line: u64,
+    record: Record,
+    /// The later rows that were merged into it.
+    merged: Vec<u64>,
 }
 
 /// Works one batch of rows.
@@ -62,11 +72,11 @@ pub(crate) async fn run(
         Some(false) => {}
     }
     let known = known(&mut tx, cx, &read).await?;
-    let mut seen: HashSet<String> = HashSet::new();
-    let (mut tally, mut errors, mut records) = (Tally::default(), Vec::new(), Vec::new());
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let (mut tally, mut errors, mut pending) = (Tally::default(), Vec::new(), Vec::<Pending>::new());
     for row in &mut read {
         tally.done += 1;
-        let fate = fate(app, cx, plan, &author, row, &known, &mut seen);
+        let fate = fate(app, cx, plan, &author, row, &known, &mut seen, pending.len());
         if !row.violations.is_empty() {
             note(&mut errors, plan, row.line, &row.violations);
             tally.failed += 1;
@@ -74,7 +84,18 @@ pub(crate) async fn run(
         }
         match fate {
             Fate::Skip => tally.skipped += 1,
-            Fate::Create(record) => records.push((row.line, record)),
+            Fate::Create(record) => pending.push(Pending { line: row.line, record, merged: Vec::new() }),
+            Fate::Merge(at) => match pending.get_mut(at).map(|p| (set(app, plan, &p.record, row), p)) {
+                Some((Ok(record), earlier)) => {
+                    earlier.record = record;
+                    earlier.merged.push(row.line);
+                }
+                Some((Err(violations), _)) => {
+                    note(&mut errors, plan, row.line, &violations);
+                    tally.failed += 1;
+                }
+                None => return Err(Error::internal("a row repeats one that is not there")),
+            },
             Fate::Update(id) => match update(app, &mut tx, cx, plan, &author, id, row).await? {
                 Ok(()) => tally.updated += 1,
                 Err(violations) => {
@@ -88,8 +109,7 @@ pub(crate) async fn run(
             }
         }
     }
-    let created = unrefused(&mut tx, cx, plan, records, &mut errors, &mut tally).await?;
-    tally.created += created.len() as i64;
+    let created = unrefused(&mut tx, app, cx, plan, pending, &mut errors, &mut tally).await?;
     if !plan.dry_run && !created.is_empty() {
         write::insert(&mut tx, &author, &CONTACT, &plan.set, &created).await?;
     }
@@ -109,14 +129,11 @@ async fn known(tx: &mut TenantTx, cx: &Context, read: &[ReadRow]) -> Result<Hash
         return Ok(HashMap::new());
     }
     store::lock_addresses(tx, &addresses).await?;
-    let holders = store::holders(tx, &addresses).await?;
-    let ids: Vec<Uuid> = holders.iter().map(|(_, id)| *id).collect();
     let scope = RowScope::from(&cx.snapshot.predicate(CONTACT.name, "read"));
-    let visible: HashSet<Uuid> =
-        crate::record::store::reached(tx, &CONTACT, &ids, &scope).await?.into_iter().collect();
-    Ok(holders.into_iter().filter(|(_, id)| visible.contains(id)).collect())
+    Ok(store::holders(tx, &addresses, &scope).await?.into_iter().collect())
 }
 
+#[allow(clippy::too_many_arguments, reason = "one step of a batch: each argument is another thing")]
 fn fate(
     app: &App,
     cx: &Context,
@@ -124,24 +141,18 @@ fn fate(
     author: &Author,
     row: &mut ReadRow,
     known: &HashMap<String, Uuid>,
-    seen: &mut HashSet<String>,
+    seen: &mut HashMap<String, usize>,
+    next: usize,
 ) -> Fate {
     let address = row.address().map(str::to_owned);
     let holder = address.as_ref().and_then(|a| known.get(a)).copied();
     // Only a row that makes a contact makes its successors duplicates.
-    let repeated = address.as_ref().is_some_and(|a| holder.is_some() || seen.contains(a));
+    let earlier = address.as_ref().and_then(|a| seen.get(a)).copied();
+    let repeated = holder.is_some() || earlier.is_some();
     let fate = match plan.policy {
         DuplicatePolicy::Create | DuplicatePolicy::Unspecified => None,
         _ if !repeated => None,
-        DuplicatePolicy::Update => match holder {
-            Some(id) => Some(Fate::Update(id)),
-            // Its first row is in this very batch and not written yet.
-            None => Some(Fate::Refuse(Violation::new(
-                "/emails",
-                "DUPLICATE_ROW",
-                "an earlier row has this address",
-            ))),
-        },
+        DuplicatePolicy::Update => holder.map(Fate::Update).or(earlier.map(Fate::Merge)),
         DuplicatePolicy::Skip => Some(Fate::Skip),
         DuplicatePolicy::Fail => {
             Some(Fate::Refuse(Violation::new("/emails", "DUPLICATE", "a contact has this address")))
@@ -154,9 +165,21 @@ fn fate(
     if row.violations.is_empty()
         && let Some(address) = address
     {
-        seen.insert(address);
+        seen.insert(address, next);
     }
     Fate::Create(record)
+}
+
+/// The contact with what a row sets.
+fn set(app: &App, plan: &Plan, before: &Record, row: &ReadRow) -> Result<Record, Vec<Violation>> {
+    let mut after = before.clone();
+    for (name, value) in row.fields.iter().filter(|(name, _)| *name != "emails") {
+        after.set(name, value.clone());
+    }
+    let mut violations = Vec::new();
+    custom::merge(&plan.set, &plan.mask, &mut after.custom, &row.custom, app.region, &mut violations);
+    create::finish_fields(&CONTACT, &mut after);
+    if violations.is_empty() { Ok(after) } else { Err(violations) }
 }
 
 /// Writes what a row sets into the contact that has its address.
@@ -175,17 +198,22 @@ async fn update(
             Violation::new("", "PERMISSION_DENIED", "you may not change the contact that has this address");
         return Ok(Err(vec![refused]));
     }
-    let mut after = before.clone();
-    for (name, value) in row.fields.iter().filter(|(name, _)| *name != "emails") {
-        after.set(name, value.clone());
+    let mut after = match set(app, plan, &before, row) {
+        Ok(after) => after,
+        Err(violations) => return Ok(Err(violations)),
+    };
+    if diff(&CONTACT, &before, &after).is_empty() {
+        return Ok(Ok(()));
     }
-    let mut violations = Vec::new();
-    custom::merge(&plan.set, &plan.mask, &mut after.custom, &row.custom, app.region, &mut violations);
+    let mut violations = references(tx, app, cx, plan, Some(&before), &after).await?;
+    let uniques = |record: &Record| custom::uniques(&plan.set, &record.custom);
+    if uniques(&before) != uniques(&after) && is_taken(tx, cx, plan, &after).await? {
+        violations.push(taken_value());
+    }
     if !violations.is_empty() {
         return Ok(Err(violations));
     }
-    create::finish_fields(&CONTACT, &mut after);
-    if diff(&CONTACT, &before, &after).is_empty() || plan.dry_run {
+    if plan.dry_run {
         return Ok(Ok(()));
     }
     after.version += 1;
@@ -195,41 +223,65 @@ async fn update(
     Ok(Ok(()))
 }
 
-/// Takes out the records that refer to nothing or repeat a unique value, with their errors.
-async fn unrefused(
+/// The violations of ids that a row sets. The owner of a new contact is who imports.
+async fn references(
     tx: &mut TenantTx,
+    app: &App,
     cx: &Context,
     plan: &Plan,
-    records: Vec<(u64, Record)>,
+    before: Option<&Record>,
+    after: &Record,
+) -> Result<Vec<Violation>, Error> {
+    let mut references = reference::all(&CONTACT, &plan.set, before, after);
+    references.retain(|r| r.pointer != "/owner_id");
+    let mut violations = app.people.check(cx, &references).await?;
+    violations.extend(reference::records(tx, cx, &references).await?);
+    Ok(violations)
+}
+
+/// Whether another contact has a value of this one that must be unique.
+async fn is_taken(tx: &mut TenantTx, cx: &Context, plan: &Plan, record: &Record) -> Result<bool, Error> {
+    match unique::check(tx, cx, &CONTACT, &plan.set, record).await {
+        Err(error) if error.reason() == "DUPLICATE_VALUE" => Ok(true),
+        other => other.map(|()| false),
+    }
+}
+
+fn taken_value() -> Violation {
+    Violation::new("", "DUPLICATE_VALUE", "another contact has a value that must be unique")
+}
+
+/// Takes out the contacts that refer to nothing or repeat a unique value, with their errors, and counts both.
+async fn unrefused(
+    tx: &mut TenantTx,
+    app: &App,
+    cx: &Context,
+    plan: &Plan,
+    pending: Vec<Pending>,
     errors: &mut Vec<RowError>,
     tally: &mut Tally,
 ) -> Result<Vec<Record>, Error> {
-    let mut kept = Vec::with_capacity(records.len());
+    let mut kept = Vec::with_capacity(pending.len());
     let mut taken: HashSet<(Uuid, Vec<u8>)> = HashSet::new();
-    for (line, record) in records {
-        let references = reference::all(&CONTACT, &plan.set, None, &record);
-        let owner_aside: Vec<_> = references.into_iter().filter(|r| r.pointer != "/owner_id").collect();
-        let mut violations = reference::records(tx, cx, &owner_aside).await?;
+    for Pending { line, record, merged } in pending {
+        let mut violations = references(tx, app, cx, plan, None, &record).await?;
         let uniques = custom::uniques(&plan.set, &record.custom);
         if !uniques.is_empty() {
-            let repeated = uniques.iter().any(|value| !taken.insert(value.clone()));
-            let refused = match unique::check(tx, cx, &CONTACT, &plan.set, &record).await {
-                Err(error) if error.reason() == "DUPLICATE_VALUE" => true,
-                other => other.map(|()| repeated)?,
-            };
-            if refused {
-                violations.push(Violation::new(
-                    "",
-                    "DUPLICATE_VALUE",
-                    "another contact has a value that must be unique",
-                ));
+            let repeated = uniques.iter().any(|value| taken.contains(value));
+            if repeated || is_taken(tx, cx, plan, &record).await? {
+                violations.push(taken_value());
             }
         }
         if violations.is_empty() {
+            taken.extend(uniques);
+            tally.created += 1;
+            tally.updated += merged.len() as i64;
             kept.push(record);
         } else {
-            note(errors, plan, line, &violations);
-            tally.failed += 1;
+            for line in std::iter::once(line).chain(merged) {
+                note(errors, plan, line, &violations);
+                tally.failed += 1;
+            }
         }
     }
     Ok(kept)

@@ -40,8 +40,21 @@ pub(crate) async fn create(
     }
 
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    db::fence::check(&mut tx, cx).await?;
-    let claim = idempotency::claim(&mut tx, cx, RPC, &request).await?;
+    let result = queue(&mut tx, app, cx, &request, violations).await;
+    let response = tx.settle(result).await?;
+    app.imports.notify_one();
+    Ok(response)
+}
+
+async fn queue(
+    tx: &mut TenantTx,
+    app: &App,
+    cx: &Context,
+    request: &CreateImportRequest,
+    mut violations: Vec<Violation>,
+) -> Result<Response<CreateImportResponse>, Error> {
+    db::fence::check(tx, cx).await?;
+    let claim = idempotency::claim(tx, cx, RPC, request).await?;
     if let Claim::Replay(kept) = &claim {
         let operation = Operation::decode(kept.as_slice()).map_err(Error::internal)?;
         let mut response = cx.answer(CreateImportResponse { operation: Some(operation) });
@@ -49,7 +62,7 @@ pub(crate) async fn create(
         return Ok(response);
     }
     let upload = match Uuid::try_parse(&request.upload_id) {
-        Ok(id) => uploads::store::sha256(&mut tx, id, cx.principal.id).await?,
+        Ok(id) => uploads::store::sha256(tx, id, cx.principal.id).await?,
         Err(_) => None,
     };
     if upload.is_none() {
@@ -58,10 +71,8 @@ pub(crate) async fn create(
     Error::unless_violated(violations, ())?;
     let now = app.clock.now_micros();
     let id = app.clock.new_uuid();
-    let row = store::insert(&mut tx, id, "import", cx.principal.id, &request.encode_to_vec(), now).await?;
+    let row = store::insert(tx, id, "import", cx.principal.id, &request.encode_to_vec(), now).await?;
     let operation = convert::operation(row, Vec::new());
-    claim.keep(&mut tx, &operation, now).await?;
-    tx.commit().await?;
-    app.imports.notify_one();
+    claim.keep(tx, &operation, now).await?;
     Ok(cx.answer(CreateImportResponse { operation: Some(operation) }))
 }

@@ -1,5 +1,6 @@
 //! The worker: claims an import, works it batch by batch, and goes on where a dead one stopped.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::batch::{self, Outcome};
-use super::plan::{self, PlanError};
+use super::plan::{self, Plan, PlanError};
 use super::source::Source;
 use super::store::{self, Claimed};
 use super::table::TableError;
@@ -22,6 +23,10 @@ use crate::uploads;
 
 /// How often the table is looked at when nothing wakes the worker.
 const POLL: Duration = Duration::from_millis(500);
+/// How often a claim (5 s) is renewed while something else than a batch takes its time.
+const RENEW: Duration = Duration::from_millis(1_500);
+/// Claims after which an import is given up: so often it was taken up again, every few seconds, without an end.
+const MAX_CLAIMS: i64 = 2_000;
 /// After so many new contacts the planner's statistics are refreshed.
 const ANALYZE_AFTER: i64 = 1_000;
 
@@ -42,7 +47,11 @@ enum Stop {
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match error.code() {
-            Code::Unauthenticated | Code::PermissionDenied => Self::Failed("PERMISSION_DENIED".to_owned()),
+            Code::PermissionDenied => Self::Failed("PERMISSION_DENIED".to_owned()),
+            // Whoever asked for it was disabled. Anything else that is wrong with a token is not theirs.
+            Code::Unauthenticated if error.reason() == "SESSION_REVOKED" => {
+                Self::Failed("PERMISSION_DENIED".to_owned())
+            }
             _ => Self::Later(error),
         }
     }
@@ -70,6 +79,7 @@ impl From<TableError> for Stop {
             TableError::Empty => Self::Failed("FILE_EMPTY".to_owned()),
             TableError::RepeatedColumn(_) => Self::Failed("COLUMN_REPEATED".to_owned()),
             TableError::TooWide => Self::Failed("TOO_MANY_COLUMNS".to_owned()),
+            TableError::TooManyRows => Self::Failed("TOO_MANY_ROWS".to_owned()),
             TableError::RowTooLong(line) => Self::Failed(format!("ROW_TOO_LONG at line {line}")),
             TableError::NotText => Self::Failed("FILE_NOT_TEXT".to_owned()),
         }
@@ -109,7 +119,8 @@ async fn next(app: &App) -> Result<bool, DbError> {
             Err(Stop::Failed(reason)) => Some(("failed", Some(reason))),
             Err(Stop::Over) => None,
             Err(Stop::Later(error)) => {
-                tracing::warn!(error = ?error, "an import waits for its next try");
+                let cause = error.source().map(tracing::field::display);
+                tracing::warn!(%error, cause, "an import waits for its next try");
                 None
             }
         };
@@ -130,6 +141,9 @@ async fn finish(app: &App, claimed: &Claimed, state: &str, failure: Option<&str>
 }
 
 async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {
+    if claimed.claim_number > MAX_CLAIMS {
+        return Err(Stop::Failed("TOO_MANY_ATTEMPTS".to_owned()));
+    }
     let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
     let request = CreateImportRequest::decode(claimed.request.as_slice())
         .map_err(|_| Stop::Failed("REQUEST_UNREADABLE".to_owned()))?;
@@ -139,18 +153,17 @@ async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {
     tx.commit().await?;
     let sha256 = sha256.ok_or_else(|| Stop::Failed("UPLOAD_GONE".to_owned()))?;
     let source = Source { blobs: app.blobs.clone(), tenant: tenant.id(), sha256 };
-    let (format, header) = source.examine().await?;
+    let (format, header) = held(app, claimed, source.examine()).await??;
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
-    store::set_total(&mut tx, claimed, format.rows as i64, app.clock.now_micros()).await?;
+    store::set_total(&mut tx, claimed, format.rows as i64).await?;
     tx.commit().await?;
 
     let mut batches = source.rows(format, claimed.done as u64);
     let mut created = 0;
-    while let Some(rows) = batches.recv().await {
+    while let Some(rows) = held(app, claimed, batches.recv()).await? {
         let rows = rows?;
         // Asked for anew each time: a permission taken away meanwhile ends the import.
-        let cx = context(app, claimed).await?;
-        let plan = plan::plan(app, &cx, &request, &header).await?;
+        let (cx, plan) = held(app, claimed, prepare(app, claimed, &request, &header)).await??;
         match batch::run(app, &cx, claimed, &plan, &rows).await? {
             Outcome::Done(tally) => created += tally.created,
             Outcome::Cancelled | Outcome::Lost => return Err(Stop::Over),
@@ -162,6 +175,37 @@ async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// Does `work` with the claim renewed meanwhile: else a file that takes longer to read than a claim holds would go from
+/// worker to worker and never come to its first batch.
+async fn held<T>(app: &App, claimed: &Claimed, work: impl Future<Output = T>) -> Result<T, Stop> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok(done),
+            () = tokio::time::sleep(RENEW) => {}
+        }
+        let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+        let mut tx = TenantTx::begin(&app.db, tenant).await?;
+        let ours = store::renew(&mut tx, claimed, app.clock.now_micros()).await?;
+        tx.commit().await?;
+        if !ours {
+            return Err(Stop::Over);
+        }
+    }
+}
+
+/// Who asked for it, and the plan, by the permissions and definitions of now.
+async fn prepare(
+    app: &App,
+    claimed: &Claimed,
+    request: &CreateImportRequest,
+    header: &[String],
+) -> Result<(Context, Plan), Stop> {
+    let cx = context(app, claimed).await?;
+    let plan = plan::plan(app, &cx, request, header).await?;
+    Ok((cx, plan))
 }
 
 /// The context of the principal who asked for the import, by its permissions of now.

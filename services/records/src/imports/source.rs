@@ -13,6 +13,8 @@ use super::table::{self, Format, Row, Table, TableError};
 
 /// Rows that commit together.
 pub(crate) const BATCH: usize = 500;
+/// A batch ends earlier when its cells have this many bytes.
+const BATCH_BYTES: usize = 4 << 20;
 /// Batches read ahead.
 const AHEAD: usize = 2;
 
@@ -73,18 +75,22 @@ impl Source {
                 return Ok(());
             }
         }
-        loop {
-            let mut batch = Vec::with_capacity(BATCH);
-            while batch.len() < BATCH {
+        let mut ended = false;
+        while !ended {
+            let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
+            while !ended && batch.len() < BATCH && bytes < BATCH_BYTES {
                 match table.next()? {
-                    Some(row) => batch.push(row),
-                    None => break,
+                    Some(row) => {
+                        bytes += row.cells.iter().map(String::len).sum::<usize>();
+                        batch.push(row);
+                    }
+                    None => ended = true,
                 }
             }
-            let last = batch.len() < BATCH;
-            if (!batch.is_empty() && sender.blocking_send(Ok(batch)).is_err()) || last {
+            if !batch.is_empty() && sender.blocking_send(Ok(batch)).is_err() {
                 return Ok(());
             }
         }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! SQL of the import job: claims, checkpoints, row errors, addresses.
 
 use db::{DbError, TenantTx, WorkerTx};
+use query::RowScope;
 use sqlx::postgres::PgRow;
 use sqlx::{FromRow, Row};
 use time::{Duration, OffsetDateTime};
@@ -99,21 +100,38 @@ pub(crate) async fn checkpoint(
     Ok(())
 }
 
-/// Notes how many rows the file has, and renews the claim.
-pub(crate) async fn set_total(
+/// Notes how many rows the file has.
+pub(crate) async fn set_total(tx: &mut TenantTx, claimed: &Claimed, total: i64) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE records.operation SET total = $4
+         WHERE tenant_id = $1 AND id = $2 AND claim_number = $3 AND state = 'running'",
+    )
+    .bind(tx.tenant_id())
+    .bind(claimed.id)
+    .bind(claimed.claim_number)
+    .bind(total)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Renews a claim between batches; `false` when it was lost.
+pub(crate) async fn renew(
     tx: &mut TenantTx,
     claimed: &Claimed,
-    total: i64,
     now: OffsetDateTime,
-) -> Result<(), DbError> {
-    sqlx::query("UPDATE records.operation SET total = $3, claim_until = $4 WHERE tenant_id = $1 AND id = $2")
-        .bind(tx.tenant_id())
-        .bind(claimed.id)
-        .bind(total)
-        .bind(now + CLAIM)
-        .execute(tx.conn())
-        .await?;
-    Ok(())
+) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "UPDATE records.operation SET claim_until = $4
+         WHERE tenant_id = $1 AND id = $2 AND claim_number = $3 AND state = 'running'",
+    )
+    .bind(tx.tenant_id())
+    .bind(claimed.id)
+    .bind(claimed.claim_number)
+    .bind(now + CLAIM)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Ends an operation that is still held.
@@ -180,13 +198,22 @@ pub(crate) async fn lock_addresses(tx: &mut TenantTx, addresses: &[&str]) -> Res
     Ok(())
 }
 
-/// Live contacts that have one of the addresses: address, contact.
-pub(crate) async fn holders(tx: &mut TenantTx, addresses: &[&str]) -> Result<Vec<(String, Uuid)>, DbError> {
+/// Per address, the newest of the live contacts within the scope that have it.
+pub(crate) async fn holders(
+    tx: &mut TenantTx,
+    addresses: &[&str],
+    scope: &RowScope,
+) -> Result<Vec<(String, Uuid)>, DbError> {
     let query = sqlx::query_as(
-        "SELECT address, contact_id FROM records.contact_email
-         WHERE tenant_id = $1 AND live AND address = ANY($2) ORDER BY contact_id",
+        "SELECT DISTINCT ON (e.address) e.address, e.contact_id
+         FROM records.contact_email AS e
+         JOIN records.contacts AS t ON t.tenant_id = $1 AND t.id = e.contact_id
+         WHERE e.tenant_id = $1 AND e.live AND e.address = ANY($2) AND t.deleted_at IS NULL
+           AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5))
+         ORDER BY e.address, e.contact_id DESC",
     );
-    Ok(query.bind(tx.tenant_id()).bind(addresses).fetch_all(tx.conn()).await?)
+    let query = query.bind(tx.tenant_id()).bind(addresses).bind(scope.all);
+    Ok(query.bind(&scope.owners).bind(&scope.teams).fetch_all(tx.conn()).await?)
 }
 
 /// Refreshes the statistics of contacts; autovacuum does not analyse partitioned parents.

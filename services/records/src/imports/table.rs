@@ -10,6 +10,8 @@ use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WIN
 const MAX_COLUMNS: usize = 500;
 /// A row may have this many bytes; beyond it a quote was probably never closed.
 const MAX_ROW: usize = 1 << 20;
+/// More rows are no import: each may leave an error behind.
+const MAX_ROWS: u64 = 1_000_000;
 const CHUNK: usize = 64 << 10;
 
 /// Why a file is no table.
@@ -24,6 +26,9 @@ pub(crate) enum TableError {
     /// Too many columns.
     #[error("more than {MAX_COLUMNS} columns")]
     TooWide,
+    /// Too many rows.
+    #[error("more than {MAX_ROWS} rows")]
+    TooManyRows,
     /// A row does not end.
     #[error("the row at line {0} is longer than 1 MiB; a quote may be open")]
     RowTooLong(u64),
@@ -40,7 +45,7 @@ pub(crate) enum TableError {
 pub(crate) struct Row {
     /// The line on which it begins; the header is line 1.
     pub(crate) line: u64,
-    /// The cells; as many as the row has, which may be more or fewer than the header.
+    /// The cells; as many as the row has, which may be more (up to the most columns) or fewer than the header.
     pub(crate) cells: Vec<String>,
 }
 
@@ -64,6 +69,9 @@ pub(crate) fn examine(open: impl Fn() -> io::Result<Box<dyn Read>>) -> Result<Fo
     let mut table = Table::open(open()?, format)?;
     while table.next()?.is_some() {
         format.rows += 1;
+        if format.rows > MAX_ROWS {
+            return Err(TableError::TooManyRows);
+        }
     }
     Ok(format)
 }
@@ -135,6 +143,7 @@ fn decoded<R: Read>(mut source: R, format: Format) -> io::Result<Decoded<R>> {
         to: 0,
         ended: false,
         after_return: false,
+        allowed: usize::MAX,
     })
 }
 
@@ -148,7 +157,14 @@ struct Decoded<R> {
     ended: bool,
     /// The last character was a carriage return, already given as a line end.
     after_return: bool,
+    /// Bytes that may still be given before the row must have ended.
+    allowed: usize,
 }
+
+/// The row has not ended within what was allowed.
+#[derive(Debug, thiserror::Error)]
+#[error("the row does not end")]
+struct Endless;
 
 /// Makes every CR LF and lone CR a LF, in place; gives the new length. The CSV reader counts lines by LF, and counts a
 /// CR LF only when it reads on.
@@ -184,7 +200,11 @@ impl<R: Read> Read for Decoded<R> {
                 self.to = written + 1;
             }
         }
-        let length = out.len().min(self.to - self.from);
+        if self.allowed == 0 {
+            return Err(io::Error::other(Endless));
+        }
+        let length = out.len().min(self.to - self.from).min(self.allowed);
+        self.allowed -= length;
         out[..length].copy_from_slice(&self.text[self.from..self.from + length]);
         self.from += length;
         Ok(length)
@@ -197,6 +217,9 @@ pub(crate) struct Table<R> {
     header: Vec<String>,
     record: csv::StringRecord,
 }
+
+/// Bytes that the reader may take for one row: the row with all of its quotes doubled, and what is read ahead.
+const ALLOWED: usize = 2 * MAX_ROW + CHUNK;
 
 impl<R> std::fmt::Debug for Table<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -213,7 +236,8 @@ impl<R: Read> Table<R> {
             .flexible(true)
             .from_reader(decoded(source, format)?);
         let mut record = csv::StringRecord::new();
-        if !rows.read_record(&mut record).map_err(broken)? {
+        rows.get_mut().allowed = ALLOWED;
+        if !rows.read_record(&mut record).map_err(|error| broken(error, 1))? {
             return Err(TableError::Empty);
         }
         if record.len() > MAX_COLUMNS {
@@ -235,7 +259,9 @@ impl<R: Read> Table<R> {
 
     /// The next row.
     pub(crate) fn next(&mut self) -> Result<Option<Row>, TableError> {
-        if !self.rows.read_record(&mut self.record).map_err(broken)? {
+        let begins = self.rows.position().line();
+        self.rows.get_mut().allowed = ALLOWED;
+        if !self.rows.read_record(&mut self.record).map_err(|error| broken(error, begins))? {
             return Ok(None);
         }
         // The reader has passed the row's line end; what it calls the row's place lies before any blank lines.
@@ -244,12 +270,15 @@ impl<R: Read> Table<R> {
         if self.record.as_slice().len() > MAX_ROW {
             return Err(TableError::RowTooLong(line));
         }
-        Ok(Some(Row { line, cells: self.record.iter().map(str::to_owned).collect() }))
+        Ok(Some(Row { line, cells: self.record.iter().take(MAX_COLUMNS).map(str::to_owned).collect() }))
     }
 }
 
-fn broken(error: csv::Error) -> TableError {
+fn broken(error: csv::Error, line: u64) -> TableError {
     match error.into_kind() {
+        csv::ErrorKind::Io(error) if error.get_ref().is_some_and(|e| e.is::<Endless>()) => {
+            TableError::RowTooLong(line)
+        }
         csv::ErrorKind::Io(error) => TableError::Io(error),
         _ => TableError::NotText,
     }
@@ -301,6 +330,30 @@ mod tests {
     fn short_and_long_rows_are_rows_and_blank_lines_are_not() {
         let (_, _, rows) = read(b"a,b\n1\n\n1,2,3\n");
         assert_eq!(rows, [row(2, &["1"]), row(4, &["1", "2", "3"])]);
+    }
+
+    #[test]
+    fn a_row_that_does_not_end_is_not_read_to_the_end_of_the_file() {
+        // Behind an open quote stands more than a row may have; where the file ends is never seen.
+        struct Tail(u64);
+        impl Read for Tail {
+            fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+                assert!(self.0 < 8 << 20, "the whole file was taken for one row");
+                out.fill(b'x');
+                self.0 += out.len() as u64;
+                Ok(out.len())
+            }
+        }
+        let format = Format { encoding: UTF_8, bom: 0, delimiter: b',', rows: 0 };
+        let mut table = Table::open(b"a,b\n1,\"".chain(Tail(0)), format).unwrap();
+        assert!(matches!(table.next(), Err(TableError::RowTooLong(2))));
+    }
+
+    #[test]
+    fn cells_beyond_the_most_columns_are_not_kept() {
+        let file = format!("a,b\n1{}\n", ",".repeat(100_000)).into_bytes();
+        let (_, _, rows) = read(&file);
+        assert_eq!((rows.len(), rows[0].cells.len()), (1, MAX_COLUMNS));
     }
 
     #[test]

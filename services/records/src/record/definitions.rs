@@ -162,11 +162,13 @@ impl Definitions {
 
     async fn load(&self, cx: &Context, object: &'static str, refresh: bool) -> Result<Arc<FieldSet>, Error> {
         let slot = self.slot((cx.tenant.id().uuid(), object));
+        let arrived = Instant::now();
         let mut held = slot.lock().await;
         let asked_at = Instant::now();
+        // What was asked for while this caller waited is as fresh as an answer of its own.
+        let is_fresh = |at: &Instant| if refresh { *at >= arrived } else { at.elapsed() < CONFIRM_AFTER };
         if let Some((set, at)) = held.as_ref()
-            && !refresh
-            && at.elapsed() < CONFIRM_AFTER
+            && is_fresh(at)
         {
             return Ok(set.clone());
         }

@@ -1,5 +1,7 @@
 //! Reading what a caller sent: every violation is collected, with its place in the caller's body.
 
+use std::collections::BTreeMap;
+
 use error::Violation;
 use field_types::{FieldError, text};
 use serde_json::Value;
@@ -99,11 +101,8 @@ impl Input {
     }
 
     /// Ids in other systems.
-    pub(crate) fn external_ids(&mut self, sent: &std::collections::HashMap<String, String>) {
+    pub(crate) fn external_ids(&mut self, sent: &BTreeMap<String, String>) {
         let mut kept = Fields::new();
-        // In the order of the names, so that the same body is always answered by the same violations.
-        let mut sent: Vec<_> = sent.iter().collect();
-        sent.sort();
         for (system, id) in sent {
             let empty = || FieldError::new("TEXT_EMPTY", "must not be empty");
             let read = line(system, 60)
@@ -127,19 +126,6 @@ pub(crate) fn line(sent: &str, max_chars: usize) -> Result<Option<String>, Field
         }
         cleaned => Ok(cleaned),
     }
-}
-
-/// Bytes that are the same for the same content: a message without its map, and the map in the order of its keys.
-pub(crate) fn fingerprint(map: std::collections::HashMap<String, String>, rest: &[u8]) -> Vec<u8> {
-    let map: std::collections::BTreeMap<String, String> = map.into_iter().collect();
-    let mut bytes = rest.to_vec();
-    for (key, value) in map {
-        for text in [key, value] {
-            bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            bytes.extend_from_slice(text.as_bytes());
-        }
-    }
-    bytes
 }
 
 /// A violation at a pointer.

@@ -1,13 +1,13 @@
 //! A record as one caller sees it, on its way to the wire.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use auth::FieldMask;
 use field_types::moment;
 use serde_json::Value;
 
+use super::Record;
 use super::points::timestamp;
-use super::{Fields, Record};
 
 /// A record through the caller's field rules. What is hidden, unset or was not asked for comes out as unset.
 #[derive(Clone, Copy, Debug)]
@@ -63,8 +63,8 @@ impl View<'_> {
         self.list(name, |item| item.as_str().unwrap_or_default().to_owned())
     }
 
-    pub(crate) fn map(&self, name: &str) -> HashMap<String, String> {
-        let Some(Value::Object(members)) = self.get(name) else { return HashMap::new() };
+    pub(crate) fn map(&self, name: &str) -> BTreeMap<String, String> {
+        let Some(Value::Object(members)) = self.get(name) else { return BTreeMap::new() };
         members.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
     }
 
@@ -77,11 +77,13 @@ impl View<'_> {
     /// Custom values as a JSON object.
     pub(crate) fn custom(&self) -> prost::bytes::Bytes {
         let shown = |key: &str| !self.mask.hides(&format!("custom.{key}"));
+        let null = Value::Null;
+        let asked = self.asked.iter().filter(|key| shown(key)).map(|key| (key.as_str(), &null));
         let set = self.record.custom.iter().filter(|(key, _)| shown(key));
-        let mut values: Fields = set.map(|(key, value)| (key.clone(), value.clone())).collect();
-        for key in self.asked.iter().filter(|key| shown(key)) {
-            values.entry(key.clone()).or_insert(Value::Null);
-        }
-        Value::Object(values).to_string().into_bytes().into()
+        // Borrowed: most of a page is custom values. What is set wins over what was asked for.
+        let values: BTreeMap<&str, &Value> =
+            asked.chain(set.map(|(key, value)| (key.as_str(), value))).collect();
+        // Writing JSON values into memory cannot fail.
+        serde_json::to_vec(&values).unwrap_or_default().into()
     }
 }

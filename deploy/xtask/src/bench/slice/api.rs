@@ -64,7 +64,13 @@ fn parse_head(head: &[u8]) -> Result<(u16, usize)> {
 }
 
 /// The head of a request.
-pub(super) fn head(address: &str, method: &str, path: &str, token: &str, body: Option<(&str, usize)>) -> String {
+pub(super) fn head(
+    address: &str,
+    method: &str,
+    path: &str,
+    token: &str,
+    body: Option<(&str, usize)>,
+) -> String {
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
     if !token.is_empty() {
         head += &format!("authorization: Bearer {token}\r\n");
@@ -80,7 +86,9 @@ pub(super) fn encode(value: &str) -> String {
     let mut text = String::new();
     for byte in value.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => text.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                text.push(char::from(byte));
+            }
             other => text += &format!("%{other:02X}"),
         }
     }
@@ -104,9 +112,21 @@ impl Organisation {
             "organization": slug, "slug": slug, "email": format!("admin@{slug}.test"), "password": PASSWORD,
             "display_name": "Bench",
         });
-        let answer = call(address, "POST", "/api/v1/signup", "", ("application/json", &body.to_string().into_bytes()))?;
+        let answer = call(
+            address,
+            "POST",
+            "/api/v1/signup",
+            "",
+            ("application/json", &body.to_string().into_bytes()),
+        )?;
         let tenant = text(&answer["tenant"]["id"])?;
-        Ok(Self { address: address.to_owned(), slug, tenant, token: text(&answer["access_token"])?, token_at: Instant::now() })
+        Ok(Self {
+            address: address.to_owned(),
+            slug,
+            tenant,
+            token: text(&answer["access_token"])?,
+            token_at: Instant::now(),
+        })
     }
 
     /// An access token that is good for two minutes more.
@@ -115,7 +135,8 @@ impl Organisation {
             let (slug, email) = (&self.slug, format!("admin@{}.test", self.slug));
             let body = json!({"organization": slug, "email": email, "password": PASSWORD}).to_string();
             self.token_at = Instant::now();
-            let answer = call(&self.address, "POST", "/api/v1/auth/login", "", ("application/json", body.as_bytes()))?;
+            let answer =
+                call(&self.address, "POST", "/api/v1/auth/login", "", ("application/json", body.as_bytes()))?;
             self.token = text(&answer["access_token"])?;
         }
         Ok(&self.token)
@@ -140,7 +161,13 @@ impl Organisation {
 }
 
 /// One call on a connection of its own; any status but 2xx is an error.
-fn call(address: &str, method: &str, path: &str, token: &str, (content_type, body): (&str, &[u8])) -> Result<Value> {
+fn call(
+    address: &str,
+    method: &str,
+    path: &str,
+    token: &str,
+    (content_type, body): (&str, &[u8]),
+) -> Result<Value> {
     let described = (!content_type.is_empty()).then_some((content_type, body.len()));
     let head = head(address, method, path, token, described);
     let mut answer = Vec::new();

@@ -93,7 +93,7 @@ pub(super) fn csv(rows: u64) -> Vec<u8> {
                 "tier" if row % 5 == 0 => text += TIERS[0],
                 "tier" if chance % 12 >= 5 => text += pick(&TIERS[1..], chance >> 8),
                 "tier" => {}
-                key if chance % 3 != 0 => text += &value(key, chance >> 8),
+                key if !chance.is_multiple_of(3) => text += &value(key, chance >> 8),
                 _ => {}
             }
         }
@@ -114,10 +114,14 @@ fn value(key: &str, chance: u64) -> String {
         "budget" => format!("{}.{:02} EUR", 100 + chance % 1_000_000, (chance >> 32) % 100),
         "customer_code" => format!("C-{:08}", chance % 100_000_000),
         "rating" | "discount" => format!("{}.{}", chance % 100, 1 + (chance >> 16) % 9),
-        "notes" => format!("Met at fair {} and asked for an offer of {} seats until autumn", chance % 40, chance % 900),
+        "notes" => format!(
+            "Met at fair {} and asked for an offer of {} seats until autumn",
+            chance % 40,
+            chance % 900
+        ),
         "segment" => pick(&SEGMENTS, chance).to_owned(),
         "interests" => format!("{};{}", pick(&INTERESTS[..2], chance), pick(&INTERESTS[2..], chance >> 8)),
-        "newsletter" | "vip" => (chance % 2 == 0).to_string(),
+        "newsletter" | "vip" => chance.is_multiple_of(2).to_string(),
         "private_email" => format!("private-{}@mail.test", chance % 10_000_000),
         "second_phone" => format!("+49 30 {:07}", 2_000_000 + chance % 7_000_000),
         "website" => format!("https://www.site-{}.test/about", chance % 1_000_000),

@@ -1,17 +1,15 @@
 //! What a process has used, from `/proc`.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 
 /// The kernel counts processor time in hundredths of a second on every platform Linux has (`USER_HZ`).
-const TICK: Duration = Duration::from_millis(10);
+const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Processor time of a process since its start, in user and kernel mode.
-pub(super) fn cpu(pid: i32) -> Result<Duration> {
+/// Seconds of processor time of a process since its start, in user and kernel mode.
+pub(super) fn cpu(pid: i32) -> Result<f64> {
     let line = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let ticks = ticks(&line).with_context(|| format!("the counters of process {pid}"))?;
-    Ok(TICK * ticks)
+    Ok(f64::from(ticks) / TICKS_PER_SECOND)
 }
 
 /// Fields 14 and 15; the name in brackets may itself hold blanks and brackets.
@@ -30,7 +28,9 @@ pub(super) struct Memory {
 
 /// The memory of a process; what cannot be read here is not there.
 pub(super) fn memory(pid: i32) -> Memory {
-    let read = |file: &str, name: &str| mebibytes(&std::fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?, name);
+    let read = |file: &str, name: &str| {
+        mebibytes(&std::fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?, name)
+    };
     Memory { rss: read("status", "VmRSS:"), pss: read("smaps_rollup", "Pss:") }
 }
 

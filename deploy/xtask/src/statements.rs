@@ -1,0 +1,99 @@
+//! Every statement names the tenant of every table that it touches (pitfall 1.1). Row-level security would hide a condition
+//! that is missing; this reads the text.
+
+use std::path::{Path, PathBuf};
+
+/// Files with statements that look across tenants, and how many: each a worker's, or the way to a tenant.
+const ACROSS: [(&str, usize); 6] = [
+    // What is due, as the worker role.
+    ("libs/events/src/consumer/store.rs", 1),
+    // The outbox, as the worker role.
+    ("libs/events/src/relay/store.rs", 4),
+    // The beginning of statements whose conditions stand where they are used.
+    ("services/fields/src/fields/store.rs", 1),
+    // From a slug to a tenant, and from tenant to tenant.
+    ("services/identity/src/directory/store.rs", 2),
+    // The claim of a job, as the worker role.
+    ("services/records/src/imports/store.rs", 1),
+    // What is due, as the worker role.
+    ("services/records/src/jobs/purge/store.rs", 1),
+];
+
+/// Tables that every schema has, which statements name without it.
+const BASE: [&str; 6] = ["authz_fence", "dead_event", "idempotency", "inbox", "inbox_retry", "outbox"];
+const SCHEMAS: [&str; 3] = ["identity.", "fields.", "records."];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        let name = entry.file_name().into_string().unwrap();
+        if path.is_dir() && name != "generated" && name != "tests" {
+            sources(&path, found);
+        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The string literals of a source, comments and tests left out.
+fn literals(source: &str) -> Vec<String> {
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let code: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let code = code.join("\n").replace("'\"'", "' '").replace("\\\"", "");
+    code.split('"')
+        .skip(1)
+        .step_by(2)
+        .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+fn is_statement(text: &str) -> bool {
+    ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "WITH "].iter().any(|verb| text.starts_with(verb))
+}
+
+/// Places of tables, less the conditions that tie one to the tenant.
+fn untied(statement: &str) -> usize {
+    let words: Vec<&str> =
+        statement.split([' ', '(', ')', ',', ';']).filter(|word| !word.is_empty()).collect();
+    let is_table = |word: &str| BASE.contains(&word) || SCHEMAS.iter().any(|schema| word.starts_with(schema));
+    let before = ["FROM", "JOIN", "UPDATE", "INTO", "USING"];
+    let tables = words.windows(2).filter(|pair| before.contains(&pair[0]) && is_table(pair[1])).count();
+    let equal = statement.match_indices("tenant_id = ").filter(|(at, text)| {
+        let other = statement[at + text.len()..].split([' ', ')']).next().unwrap_or_default();
+        other == "$1" || other.ends_with(".tenant_id")
+    });
+    let ways = ["VALUES ($1", "VALUES ($2, $1", "SELECT $1,", "WHERE (tenant_id, "];
+    let other: usize = ways.iter().map(|way| statement.matches(way).count()).sum();
+    tables.saturating_sub(equal.count() + other)
+}
+
+#[test]
+fn every_statement_names_the_tenant_of_its_tables() {
+    let root = crate::root();
+    let mut files = Vec::new();
+    sources(&root.join("libs"), &mut files);
+    sources(&root.join("services"), &mut files);
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for path in files {
+        let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        let literals = literals(&std::fs::read_to_string(&path).unwrap());
+        let statements: Vec<&String> = literals.iter().filter(|text| is_statement(text)).collect();
+        seen += statements.len();
+        let untied: Vec<&&String> = statements.iter().filter(|text| untied(text) > 0).collect();
+        let allowed = ACROSS.iter().find(|(file, _)| *file == name).map_or(0, |(_, count)| *count);
+        if untied.len() != allowed {
+            wrong.push(format!("{name}: {} instead of {allowed}: {untied:#?}", untied.len()));
+        }
+    }
+    assert!(seen > 100, "only {seen} statements were found");
+    assert!(wrong.is_empty(), "statements without a tenant:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_table_without_its_tenant_is_noticed() {
+    let tied = "SELECT 1 FROM records.a AS a JOIN records.b AS b ON b.tenant_id = $1 WHERE a.tenant_id = $1";
+    assert_eq!(untied(tied), 0);
+    assert_eq!(untied(&tied.replacen("b.tenant_id = $1", "b.id = a.id", 1)), 1);
+    assert_eq!(untied("DELETE FROM idempotency WHERE key = $1"), 1);
+    assert_eq!(untied("UPDATE records.a SET x = $2 WHERE tenant_id = $10"), 1);
+}

@@ -1,0 +1,89 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use ids::SessionId;
+use proto::identity::v1::PermissionSnapshot;
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::Signer;
+use crate::token::tests::signer;
+
+const TENANT: Uuid = Uuid::from_u128(1);
+const USER: Uuid = Uuid::from_u128(2);
+
+fn call() -> Call {
+    let metadata = tonic::metadata::MetadataMap::new();
+    Call::read(&metadata).unwrap()
+}
+
+fn token(signer: &Signer, session: u128) -> SecretString {
+    let session = SessionId::from(Uuid::from_u128(session));
+    signer.sign(TENANT.into(), PrincipalKind::User, USER, Some(session), None).unwrap().into()
+}
+
+fn no_keys() -> FetchKeys {
+    Arc::new(|| Box::pin(async { Ok(Vec::new()) }))
+}
+
+fn granted() -> GetSnapshotResponse {
+    let snapshot = PermissionSnapshot { version: 1, ..PermissionSnapshot::default() };
+    GetSnapshotResponse { snapshot: Some(snapshot), version: 1, lease_until: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ended_session_does_not_live_on_the_lease_of_another() {
+    let (signer, verifier, _) = signer(1);
+    let (ended, living) = (token(&signer, 10), token(&signer, 11));
+    let (gone, bad) = (Arc::new(AtomicBool::new(false)), ended.expose_secret().to_owned());
+    let told = gone.clone();
+    let fetch: FetchSnapshot = Arc::new(move |token, _| {
+        let refused = told.load(Ordering::SeqCst) && token.expose_secret() == bad;
+        Box::pin(async move {
+            if refused { Err(Error::unauthenticated("SESSION_REVOKED", "ended")) } else { Ok(granted()) }
+        })
+    });
+    let gate = Gate::new(verifier, no_keys(), fetch);
+    gate.open(call(), ended.clone()).await.unwrap();
+    gone.store(true, Ordering::SeqCst);
+    tokio::time::advance(LEASE).await;
+    // The other session takes a lease of its own just before.
+    gate.open(call(), living.clone()).await.unwrap();
+    assert_eq!(gate.open(call(), ended).await.unwrap_err().reason(), "SESSION_REVOKED");
+    gate.open(call(), living).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_for_a_fetch_that_hangs_share_its_failure() {
+    let (signer, verifier, _) = signer(1);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let fetch: FetchSnapshot = Arc::new(move |_, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Box::pin(std::future::pending())
+    });
+    let gate = Gate::new(verifier, no_keys(), fetch);
+    let began = Instant::now();
+    let calls = (0..20).map(|_| gate.open(call(), token(&signer, 10)));
+    for result in futures_util::future::join_all(calls).await {
+        assert_eq!(result.unwrap_err().reason(), "PERMISSIONS_UNAVAILABLE");
+    }
+    assert_eq!((asked.load(Ordering::SeqCst), began.elapsed()), (1, FETCH_DEADLINE));
+    // Who comes later asks anew.
+    tokio::time::advance(Duration::from_millis(1)).await;
+    gate.open(call(), token(&signer, 10)).await.unwrap_err();
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_wait_for_keys_that_do_not_come_share_the_failure() {
+    let (signer, ..) = signer(1);
+    let (clock, _hand) = ids::Clock::fixed(time::OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000));
+    let keys: FetchKeys = Arc::new(|| Box::pin(std::future::pending()));
+    let gate = Gate::new(Verifier::new(clock), keys, Arc::new(|_, _| Box::pin(async { Ok(granted()) })));
+    let began = Instant::now();
+    let calls = (0..20).map(|_| gate.open(call(), token(&signer, 10)));
+    for result in futures_util::future::join_all(calls).await {
+        assert_eq!(result.unwrap_err().reason(), "PERMISSIONS_UNAVAILABLE");
+    }
+    assert_eq!(began.elapsed(), FETCH_DEADLINE);
+}

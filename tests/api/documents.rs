@@ -1,0 +1,89 @@
+//! What the gateway says about itself.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::stage::{Stage, text};
+
+const RANDOM: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+#[tokio::test]
+async fn every_operation_of_the_openapi_document_is_served_and_guarded_as_it_says() {
+    let stage = Stage::shared().await;
+    let answer = stage.anonymous.get("/api/v1/openapi.json").await;
+    let document = answer.expect(200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert!(text(&document["openapi"]).starts_with("3.1"), "{}", document["openapi"]);
+    let (mut ids, mut wrong) = (BTreeSet::new(), Vec::new());
+    let mut public = 0;
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for (verb, operation) in operations.as_object().expect("operations") {
+            let id = text(&operation["operationId"]);
+            assert!(ids.insert(id.clone()), "{id} is there twice");
+            let filled: String = path
+                .split('/')
+                .map(|p| p.split_once('}').map_or(p.to_owned(), |(_, rest)| format!("{RANDOM}{rest}")))
+                .collect::<Vec<_>>()
+                .join("/");
+            let verb = Method::from_bytes(verb.to_ascii_uppercase().as_bytes()).expect("a method");
+            let answer = stage.anonymous.call(verb, &filled).send().await;
+            let open = operation["security"].as_array().is_some_and(Vec::is_empty);
+            public += usize::from(open);
+            // Without credentials and body: an open operation refuses the body, every other the caller.
+            let fits = if open { matches!(answer.status, 400 | 401 | 422) } else { answer.status == 401 };
+            if !fits || answer.text.contains("ROUTE_NOT_FOUND") {
+                wrong.push(format!("{id} {path}: {} {}", answer.status, answer.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(ids.len() > 40 && public >= 4, "{} operations, {public} of them open", ids.len());
+}
+
+#[tokio::test]
+async fn every_reference_of_the_openapi_document_leads_somewhere() {
+    fn walk<'d>(value: &'d Value, found: &mut Vec<&'d str>) {
+        match value {
+            Value::Object(map) => {
+                found.extend(map.get("$ref").and_then(Value::as_str));
+                map.values().for_each(|v| walk(v, found));
+            }
+            Value::Array(items) => items.iter().for_each(|v| walk(v, found)),
+            _ => {}
+        }
+    }
+    let document = Stage::shared().await.anonymous.get("/api/v1/openapi.json").await.expect(200);
+    let mut references = Vec::new();
+    walk(&document, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').expect("a reference into the document");
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[tokio::test]
+async fn the_page_loads_nothing_from_elsewhere() {
+    let page = Stage::shared().await.anonymous.get("/docs").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let policy = page.header("content-security-policy").expect("a policy");
+    for part in ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("http") && !policy.contains('*'), "{policy}");
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    assert!(page.text.contains("openapi.json"));
+    assert!(!page.text.contains("src=\"http") && !page.text.contains("@import"));
+}
+
+#[tokio::test]
+async fn health_and_readiness_answer_without_credentials_and_tell_no_details() {
+    let stage = Stage::shared().await;
+    let health = stage.anonymous.get("/healthz").await;
+    assert_eq!(health.expect(200), serde_json::json!({"status": "ok"}));
+    let ready = stage.anonymous.get("/readyz").await.expect(200);
+    assert!(matches!(ready["status"].as_str(), Some("ready" | "degraded")), "{ready}");
+    assert_eq!(ready.as_object().map(serde_json::Map::len), Some(1), "{ready}");
+}

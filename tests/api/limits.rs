@@ -1,0 +1,132 @@
+//! Rate limits and the throttle of logins, with Redis and without it, and what a dead service looks like.
+//!
+//! On a fleet of its own with limits small enough to reach; every caller comes from an address of its own.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::fleet::Role;
+
+use super::problem;
+use crate::client::{Answer, Client};
+use crate::stage::{PASSWORD, Stage, Tenant, sign_up};
+
+const LIMIT: usize = 12;
+
+/// A client at an address that nobody else has (RFC 5737).
+fn newcomer(stage: &Stage) -> Client {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    // What a client claims before its proxy is not believed: only the last entry counts.
+    let address = format!("198.51.100.7, 203.0.113.{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    stage.anonymous.with_header("x-forwarded-for", &address)
+}
+
+/// Answers to calls made at once: those let through, and those refused.
+async fn at_once(client: &Client, path: &str, calls: usize) -> (Vec<Answer>, Vec<Answer>) {
+    let answers = futures_util::future::join_all((0..calls).map(|_| client.get(path))).await;
+    answers.into_iter().partition(|a| a.status != 429)
+}
+
+#[track_caller]
+fn admitted(passed: &[Answer], refused: &[Answer], status: u16) {
+    for answer in passed {
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+    // One more where a minute ended between the calls: the last window's share is rounded down.
+    assert!((LIMIT..=LIMIT + 1).contains(&passed.len()), "{} of {LIMIT} admitted", passed.len());
+    for answer in refused {
+        problem(answer, 429, "RATE_LIMITED");
+        let seconds = |name: &str| answer.header(name).and_then(|v| v.parse::<u64>().ok());
+        assert!(seconds("retry-after").is_some_and(|s| (1..=60).contains(&s)), "{:?}", answer.headers);
+        assert_eq!(answer.header("x-ratelimit-limit"), Some(LIMIT.to_string().as_str()));
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_hold_with_redis_and_without_it() {
+    let limit = LIMIT.to_string();
+    let variables = [
+        ("GLOBCRM_GATEWAY_RATE_PRINCIPAL_PER_MINUTE", limit.as_str()),
+        ("GLOBCRM_GATEWAY_RATE_ANONYMOUS_PER_MINUTE", limit.as_str()),
+        ("GLOBCRM_GATEWAY_TRUST_FORWARDED_FOR", "true"),
+    ];
+    let stage = tokio::task::block_in_place(|| Stage::start_with(&variables));
+    let tenants = [sign_up(&newcomer(&stage), "limit").await, sign_up(&newcomer(&stage), "limit").await];
+    let fresh = || newcomer(&stage);
+
+    principals_and_addresses(&tenants[0], &fresh).await;
+    logins_are_throttled(&tenants[1], &fresh).await;
+
+    // Without Redis each gateway counts for itself: the same limits, and nobody notices anything else.
+    stage.backing.redis().kill9().expect("killed");
+    let (passed, refused) = at_once(&fresh(), "/api/v1/me", 3 * LIMIT).await;
+    admitted(&passed, &refused, 401);
+    let (passed, refused) = at_once(&tenants[1].admin, "/api/v1/me", 3 * LIMIT).await;
+    admitted(&passed, &refused, 200);
+    let degraded = async {
+        while fresh().get("/readyz").await.expect(200)["status"] != "degraded" {
+            // A failure opens the breaker for a second: the gateway must keep failing to be seen as degraded.
+            fresh().get("/api/v1/me").await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), degraded).await.expect("readiness tells of it");
+    tokio::task::block_in_place(|| stage.backing.redis().start_again()).expect("started again");
+
+    // A service that is away is a 503 that says when to come again.
+    let third = sign_up(&newcomer(&stage), "limit").await;
+    stage.fleet.kill9(Role::Records).expect("killed");
+    let answer = third.admin.get("/api/v1/contacts").await;
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    let reason = answer.json()["reason"].as_str().expect("a reason").to_owned();
+    problem(&answer, 503, &reason);
+    assert!(answer.header("retry-after").is_some(), "{:?}", answer.headers);
+    third.admin.get("/api/v1/me").await.expect(200);
+}
+
+async fn principals_and_addresses(tenant: &Tenant, fresh: &impl Fn() -> Client) {
+    let first = tenant.admin.get("/api/v1/me").await;
+    first.expect(200);
+    assert_eq!(first.header("x-ratelimit-limit"), Some(LIMIT.to_string().as_str()));
+    assert_eq!(first.header("x-ratelimit-remaining"), Some((LIMIT - 1).to_string().as_str()));
+    assert_eq!(first.header("ratelimit-policy"), Some(format!("\"principal\";q={LIMIT};w=60").as_str()));
+    assert!(
+        first.header("ratelimit").is_some_and(|v| v.starts_with("\"principal\";r=")),
+        "{:?}",
+        first.headers
+    );
+    assert_eq!(first.header("x-request-cost"), Some("1"));
+    assert!(first.header("retry-after").is_none());
+    let (mut passed, refused) = at_once(&tenant.admin, "/api/v1/me", 3 * LIMIT).await;
+    passed.push(first);
+    admitted(&passed, &refused, 200);
+    // Whoever cannot say who they are is counted by address, so that keys cannot be guessed without end.
+    for guess in [None, Some("gck_nonsense"), Some("eyJhbGciOiJub25lIn0.e30.")] {
+        let stranger = guess.map_or_else(fresh, |token| fresh().with_token(token));
+        let (passed, refused) = at_once(&stranger, "/api/v1/me", 3 * LIMIT).await;
+        admitted(&passed, &refused, 401);
+    }
+}
+
+async fn logins_are_throttled(tenant: &Tenant, fresh: &impl Fn() -> Client) {
+    let email = format!("admin@{}.test", tenant.slug);
+    let login = |password: &'static str| {
+        let body = json!({"organization": tenant.slug, "email": email, "password": password});
+        let client = fresh();
+        async move { client.post("/api/v1/auth/login", body).await }
+    };
+    login(PASSWORD).await.expect(200);
+    for _ in 0..5 {
+        problem(&login("wrong-password-entirely").await, 401, "CREDENTIALS_INVALID");
+    }
+    // From whatever address, and also with the right password: the account waits.
+    for password in ["wrong-password-entirely", PASSWORD] {
+        let answer = login(password).await;
+        problem(&answer, 429, "LOGIN_THROTTLED");
+        let wait = answer.header("retry-after").and_then(|v| v.parse::<u64>().ok());
+        assert!(wait.is_some_and(|s| (1..=60).contains(&s)), "{wait:?}");
+    }
+    // Sessions that are open stay open.
+    tenant.admin.get("/api/v1/me").await.expect(200);
+}

@@ -1,0 +1,38 @@
+//! The REST contract beyond the journey: what every client library relies on.
+
+mod conditions;
+mod documents;
+mod idempotency;
+mod keys;
+mod limits;
+mod lists;
+mod methods;
+mod one_process;
+mod refusals;
+mod writing;
+
+use serde_json::json;
+
+use crate::client::Answer;
+use crate::stage::{Tenant, text};
+
+/// A problem is whole: its members, its type, its request id.
+#[track_caller]
+fn problem(answer: &Answer, status: u16, reason: &str) {
+    let problem = answer.refused(status, reason);
+    let kebab = reason.to_ascii_lowercase().replace('_', "-");
+    assert_eq!(problem["type"], format!("https://globcrm.dev/problems/{kebab}"), "{problem}");
+    for member in ["title", "code", "detail"] {
+        assert!(problem[member].as_str().is_some_and(|t| !t.is_empty()), "no {member}: {problem}");
+    }
+    let request_id = answer.header("x-request-id").expect("X-Request-Id");
+    assert_eq!(problem["instance"], format!("urn:uuid:{request_id}"), "{problem}");
+    assert_eq!(answer.header("api-version"), Some("1"));
+    assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{:?}", answer.headers);
+}
+
+/// A new contact's path.
+async fn contact(tenant: &Tenant, last_name: &str) -> String {
+    let made = tenant.admin.post("/api/v1/contacts", json!({"last_name": last_name})).await.expect(201);
+    format!("/api/v1/contacts/{}", text(&made["id"]))
+}

@@ -1,0 +1,75 @@
+//! `globcrm all`: every role in one process, for small installs.
+
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::backing::Backing;
+use testkit::fleet::{Places, Ports, Role, environments, run_once};
+use testkit::{Progress, Purpose, Workspace};
+
+use crate::client::Client;
+use crate::stage::{program, sign_up, text};
+
+/// Ends with the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails where it has ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_runs_all_roles_is_ready_for_each_and_ends_when_told() {
+    let workspace = Workspace::here().expect("the workspace");
+    let (process, environments) = tokio::task::block_in_place(|| {
+        let progress = Progress::silent();
+        let backing = Backing::start(&workspace, Purpose::Test, &progress).expect("backing services");
+        let places = Places::beside(&backing, Ports::fresh().expect("ports")).expect("places");
+        let environments = environments(&backing, &places).expect("variables");
+        let program = program(&workspace);
+        run_once(&program, "migrate", &environments.migrate, &progress).expect("migrated");
+        // The variables of all roles side by side: those of the fleet are the same in each.
+        let all: BTreeMap<String, String> =
+            environments.roles.values().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let mut command = Command::new(program);
+        command.arg("all").env_clear().envs(all).stdin(Stdio::null()).stdout(Stdio::null());
+        (Running(command.spawn().expect("started")), environments)
+    });
+    assert_eq!(environments.ready_urls.len(), Role::ALL.len());
+    for (role, url) in &environments.ready_urls {
+        let ready = async {
+            while reqwest::get(url).await.map_or(0, |a| a.status().as_u16()) != 200 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), ready)
+            .await
+            .unwrap_or_else(|_| panic!("{role:?} is not ready"));
+    }
+    let tenant = sign_up(&Client::new(&environments.gateway_url), "one").await;
+    let field = json!({"key": "tier", "label": "Tier", "type": "text", "indexed": true});
+    tenant.admin.post("/api/v1/objects/contact/fields", field).await.expect(201);
+    let body = json!({"last_name": "One", "custom": {"tier": "gold"}});
+    let made = tenant.admin.post("/api/v1/contacts", body).await.expect(201);
+    let found = tenant.admin.get("/api/v1/contacts?filter=custom.tier%3D%22gold%22").await.expect(200);
+    assert_eq!(found["contacts"][0]["id"], made["id"], "{}", text(&made["id"]));
+
+    let mut process = process;
+    let pid = process.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+    let ended = async {
+        loop {
+            if let Some(status) = process.0.try_wait().expect("its status") {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let status = tokio::time::timeout(Duration::from_secs(30), ended).await.expect("it ends when told");
+    assert!(status.success(), "{status}");
+}

@@ -1,0 +1,122 @@
+//! Imports worked by the job itself, on a database that no other worker looks at.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use prost::bytes::Bytes;
+use proto::records::v1 as pb;
+use proto::records::v1::records_service_server::RecordsService;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::world::{Caller, Refusal, World, custom, custom_of, mail};
+use crate::database::Database;
+
+/// A stored file of the caller, as an upload leaves it.
+async fn upload(world: &World, caller: &Caller, file: &str) -> Result<Uuid> {
+    let id = world.clock.new_uuid();
+    let pieces = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from(file.to_owned()))]);
+    let blob = world.blobs.put(caller.tenant, id, 1 << 20, pieces).await?;
+    let mut tx = world.tx(caller.tenant).await?;
+    sqlx::query(
+        "INSERT INTO records.upload (tenant_id, id, principal_id, content_type, size, sha256, created_at)
+         VALUES ($1, $2, $3, 'text/csv', $4, $5, now())",
+    )
+    .bind(tx.tenant_id())
+    .bind(id)
+    .bind(caller.id)
+    .bind(i64::try_from(blob.size)?)
+    .bind(blob.sha256)
+    .execute(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+fn import(upload: Uuid, columns: &[(&str, &str)]) -> pb::CreateImportRequest {
+    let mapping = columns.iter().map(|(column, field)| pb::ColumnMapping {
+        column: (*column).to_owned(),
+        field: (*field).to_owned(),
+    });
+    pb::CreateImportRequest {
+        upload_id: upload.to_string(),
+        object: "contact".to_owned(),
+        mapping: mapping.collect(),
+        duplicate_policy: pb::DuplicatePolicy::Update.into(),
+        dry_run: false,
+    }
+}
+
+/// The operation when it is over.
+async fn finished(caller: &Caller, id: &str) -> Result<pb::Operation, Refusal> {
+    loop {
+        let request = pb::GetOperationRequest { id: id.to_owned() };
+        let answer = caller.service.get_operation(caller.request(request, &[])).await?.into_inner();
+        if let Some(operation) = answer.operation.filter(|o| o.finished_at.is_some()) {
+            return Ok(operation);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn repeated_rows_merge_and_a_row_that_may_not_be_written_is_an_error_of_that_row() -> Result<()> {
+    let world = World::on(Database::fresh("globcrm_test_imports", &[records::MIGRATIONS]).await?)?;
+    let admin = world.admin()?;
+    for (address, serial) in [("a@x.test", "S-1"), ("b@x.test", "S-2")] {
+        let contact = pb::Contact { emails: vec![mail(address)], ..custom(&json!({ "serial": serial })) };
+        admin.create(contact).await?;
+    }
+    let nobody = Uuid::from_u128(77);
+    let file = format!(
+        "Mail,First,Seats,Serial,Boss\n\
+         n@x.test,Nina,1,,\n\
+         n@x.test,,2,,\n\
+         a@x.test,,,S-2,{nobody}\n\
+         b@x.test,,7,,\n\
+         m@x.test,Max,,S-1,\n\
+         m@x.test,Mux,,,\n"
+    );
+    let columns = [
+        ("Mail", "emails.address"),
+        ("First", "first_name"),
+        ("Seats", "custom.seats"),
+        ("Serial", "custom.serial"),
+        ("Boss", "custom.boss"),
+    ];
+    let request = import(upload(&world, &admin, &file).await?, &columns);
+    let key = [("idempotency-key", "k-1")];
+    let ask = |request| admin.service.create_import(admin.request(request, &key));
+    let queued = ask(request.clone()).await?.into_inner();
+    for _ in 0..5 {
+        let again = ask(request.clone()).await?;
+        assert_eq!(again.metadata().get("idempotency-replayed").unwrap(), "true");
+        assert_eq!(again.into_inner(), queued);
+        let other = ask(pb::CreateImportRequest { dry_run: true, ..request.clone() }).await.unwrap_err();
+        assert_eq!(Refusal::from(other).is(), (422, "IDEMPOTENCY_KEY_REUSED"));
+    }
+
+    let id = queued.operation.unwrap().id;
+    let operation = tokio::select! {
+        () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
+        operation = finished(&admin, &id) => operation?,
+    };
+    assert_eq!(operation.state, i32::from(pb::OperationState::Succeeded), "{operation:?}");
+    let result = operation.result.unwrap();
+    assert_eq!((result.created, result.updated, result.skipped, result.failed), (1, 2, 0, 3), "{result:?}");
+    let errors: Vec<(i64, &str)> = operation.errors.iter().map(|e| (e.line, e.reason.as_str())).collect();
+    let expected = [
+        (4, "REFERENCE_NOT_FOUND"),
+        (4, "DUPLICATE_VALUE"),
+        // The second row of a contact that is not made fails with it.
+        (6, "DUPLICATE_VALUE"),
+        (7, "DUPLICATE_VALUE"),
+    ];
+    assert_eq!(errors, expected);
+    let filter = "first_name = \"Nina\"".to_owned();
+    let page = admin.list(pb::ListContactsRequest { filter, ..Default::default() }).await?;
+    let [nina] = page.contacts.as_slice() else { panic!("{page:?}") };
+    assert_eq!((nina.version, custom_of(nina)), (1, json!({"seats": 2})));
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! One trace from a client's request to the last consumer of its event, as a collector sees it.
+//!
+//! A suite by itself: beside another fleet, that one's relay and consumers might take the event, and tell nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use reqwest::Method;
+use serde_json::json;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+
+use crate::stage::Stage;
+
+/// A span as it was exported.
+#[derive(Clone, Debug)]
+struct Seen {
+    service: String,
+    name: String,
+    trace: String,
+    id: String,
+    parent: String,
+}
+
+/// The spans of all traces: a collector in this process.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<Seen>>>);
+
+#[tonic::async_trait]
+impl TraceService for Sink {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        for resource in request.into_inner().resource_spans {
+            let attributes = resource.resource.unwrap_or_default().attributes;
+            let name = attributes.into_iter().find(|a| a.key == "service.name").and_then(|a| a.value?.value);
+            let Some(Value::StringValue(service)) = name else {
+                return Err(Status::invalid_argument("no name"));
+            };
+            let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans).map(|span| Seen {
+                service: service.clone(),
+                name: span.name,
+                trace: hex(&span.trace_id),
+                id: hex(&span.span_id),
+                parent: hex(&span.parent_span_id),
+            });
+            self.0.lock().expect("the spans").extend(spans);
+        }
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+impl Sink {
+    /// Serves on a free port until the test ends.
+    fn start() -> (Self, String) {
+        let sink = Self::default();
+        let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let url = format!("http://{}", incoming.local_addr().expect("its address"));
+        let server = tonic::transport::Server::builder().add_service(TraceServiceServer::new(sink.clone()));
+        #[allow(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+        drop(tokio::spawn(server.serve_with_incoming(incoming)));
+        (sink, url)
+    }
+
+    fn of(&self, trace: &str) -> Vec<Seen> {
+        self.0.lock().expect("the spans").iter().filter(|s| s.trace == trace).cloned().collect()
+    }
+
+    /// The spans of a trace once all of these are there.
+    async fn complete(&self, trace: &str, wanted: &[(&str, &str)]) -> Vec<Seen> {
+        let arrived = async {
+            loop {
+                let spans = self.of(trace);
+                let names: BTreeSet<_> =
+                    spans.iter().map(|s| (s.service.as_str(), s.name.as_str())).collect();
+                if wanted.iter().all(|w| names.contains(w)) {
+                    return spans;
+                }
+                // Processes export in batches, every few seconds.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), arrived).await.unwrap_or_else(|_| {
+            let names: Vec<_> = self.of(trace).into_iter().map(|s| (s.service, s.name)).collect();
+            panic!("of {wanted:?} only these came: {names:?}")
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_leads_from_the_request_to_every_consumer_of_its_event() {
+    let (sink, url) = Sink::start();
+    let stage = tokio::task::block_in_place(|| Stage::start_with(&[("GLOBCRM_FLEET_OTLP_ENDPOINT", &url)]));
+    let tenant = stage.tenant("trace").await;
+    let trace = ids::Clock::system().new_uuid().simple().to_string();
+    let parent = "b7ad6b7169203331";
+    let body = json!({"name": "Traced", "scopes": ["contact.read"]});
+    let call = tenant.admin.call(Method::POST, "/api/v1/api-keys");
+    call.header("traceparent", &format!("00-{trace}-{parent}-01")).json(&body).send().await.expect(201);
+
+    const RPC: &str = "globcrm.identity.v1.IdentityService/CreateApiKey";
+    let wanted = [
+        ("globcrm-gateway", "POST /api/v1/api-keys"),
+        ("globcrm-gateway", RPC),
+        ("globcrm-identity", RPC),
+        ("globcrm-identity", "identity.api_keys.create"),
+        ("globcrm-identity", "identity.permissions.changed.v1 publish"),
+        ("globcrm-records", "records.permissions consume"),
+        ("globcrm-fields", "fields.permissions consume"),
+    ];
+    let spans = sink.complete(&trace, &wanted).await;
+    // Every span hangs below the client's, through spans of this trace.
+    let parents: BTreeMap<&str, &str> = spans.iter().map(|s| (s.id.as_str(), s.parent.as_str())).collect();
+    for span in &spans {
+        let mut at = span.id.as_str();
+        for _ in 0..spans.len() {
+            at = parents.get(at).copied().unwrap_or(at);
+        }
+        assert_eq!(at, parent, "{span:?} hangs in the air");
+    }
+    let id = |service: &str, name: &str| {
+        spans.iter().find(|s| s.service == service && s.name == name).map(|s| s.id.clone())
+    };
+    let parent_of = |service: &str, name: &str| {
+        spans.iter().find(|s| s.service == service && s.name == name).map(|s| s.parent.clone())
+    };
+    // The event is the work of the operation, not of the client's call from outside.
+    let operation = id("globcrm-identity", "identity.api_keys.create");
+    for (service, name) in &wanted[4..] {
+        assert_eq!(parent_of(service, name), operation, "{service} {name}");
+    }
+
+    // Without a client's trace each request has one of its own.
+    for path in ["/api/v1/me", "/api/v1/me/sessions"] {
+        tenant.admin.get(path).await.expect(200);
+    }
+    let own = async {
+        loop {
+            let seen = sink.0.lock().expect("the spans").clone();
+            let of = |name: &str| {
+                seen.iter().find(|s| s.name == name).map(|s| (s.trace.clone(), s.parent.clone()))
+            };
+            if let (Some(one), Some(other)) = (of("GET /api/v1/me"), of("GET /api/v1/me/sessions")) {
+                return (one, other);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let (one, other) = tokio::time::timeout(Duration::from_secs(30), own).await.expect("spans of their own");
+    assert_ne!(one.0, other.0);
+    assert!(one.1.trim_start_matches('0').is_empty() && one.0 != trace, "{one:?}");
+}
