@@ -29,7 +29,7 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
         let name = entry.file_name().into_string().unwrap();
         if path.is_dir() && name != "generated" && name != "tests" {
             sources(&path, found);
-        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+        } else if path.extension().is_some_and(|e| e == "rs") && !name.ends_with("tests.rs") {
             found.push(path);
         }
     }
