@@ -165,7 +165,7 @@ pub fn query(pairs: &[(&str, &str)]) -> String {
         for byte in value.bytes() {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                    text.push(char::from(byte))
+                    text.push(char::from(byte));
                 }
                 other => text.push_str(&format!("%{other:02X}")),
             }

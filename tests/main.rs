@@ -1,6 +1,7 @@
 //! One test binary: a module a suite.
 
 #![cfg(test)]
+#![allow(clippy::disallowed_methods, reason = "a test is an outside caller with tasks of its own")]
 #![allow(unreachable_pub, reason = "one binary: everything is reachable by its modules alone")]
 
 mod client;
@@ -13,7 +14,6 @@ mod events;
 mod faults;
 mod fields;
 mod golden;
-#[cfg(test)]
 mod identity;
 mod isolation;
 mod journey;

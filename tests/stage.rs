@@ -31,7 +31,6 @@ pub struct Tenant {
     pub admin: Client,
     pub admin_id: String,
     pub access_token: String,
-    pub refresh_token: String,
 }
 
 /// A user of an organisation.
@@ -123,7 +122,6 @@ pub async fn sign_up(anonymous: &Client, name: &str) -> Tenant {
         admin: anonymous.with_token(&text(&answer["access_token"])),
         admin_id: text(&answer["user"]["id"]),
         access_token: text(&answer["access_token"]),
-        refresh_token: text(&answer["refresh_token"]),
     }
 }
 

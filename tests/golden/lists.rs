@@ -1,7 +1,8 @@
 //! The statements of three lists as the records service runs them, and how PostgreSQL does: `auto_explain` in the service's
 //! own sessions tells both.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
@@ -52,10 +53,10 @@ fn shape(node: &Value, depth: usize, out: &mut String) {
     let text = |key: &str| node[key].as_str().unwrap_or_default();
     let kind = text("Node Type");
     if kind != "Result" {
-        let _ = write!(out, "{}{kind}", "  ".repeat(depth));
+        out.push_str(&format!("{}{kind}", "  ".repeat(depth)));
         for (word, key) in [("on", "Relation Name"), ("by", "Index Name")] {
             if !text(key).is_empty() {
-                let _ = write!(out, " {word} {}", without_partition(text(key)));
+                out.push_str(&format!(" {word} {}", without_partition(text(key))));
             }
         }
         out.push('\n');

@@ -121,7 +121,7 @@ pub fn random(target: Target) -> String {
         let mut bytes = [0_u8; 16];
         let file = std::fs::File::open("/dev/urandom").expect("random bytes");
         std::io::Read::read_exact(&mut &file, &mut bytes).expect("random bytes");
-        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let hex = bytes.iter().fold(String::new(), |text, b| text + &format!("{b:02x}"));
         format!("{}-{}-7{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
     };
     match target {

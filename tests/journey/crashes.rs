@@ -38,7 +38,7 @@ pub async fn every_service_dies_once(stage: &mut Stage, journey: &Journey) {
         // Frozen with the request sent: it can neither finish nor fail.
         tokio::time::timeout(Duration::from_millis(300), async {
             while !in_flight.is_finished() {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         })
         .await

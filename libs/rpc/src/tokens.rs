@@ -55,7 +55,7 @@ impl<K: Eq + Hash, V: Clone> Held<K, V> {
             return Ok(value.clone());
         }
         if let Some((at, error)) = &place.failure
-            && *at >= arrived
+            && *at > arrived
         {
             return Err(error.again());
         }

@@ -164,7 +164,7 @@ struct ContactView<'a> {
     owner_id: Option<&'a str>,
     team_id: Option<&'a str>,
     source: Option<String>,
-    external_ids: &'a std::collections::HashMap<String, String>,
+    external_ids: &'a std::collections::BTreeMap<String, String>,
     tags: &'a [String],
     first_name: Option<&'a str>,
     last_name: Option<&'a str>,

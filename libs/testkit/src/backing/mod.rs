@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use control::Control;
 pub(crate) use local::Account;
+pub use local::provide_make;
 
 use crate::process::ProcessId;
 use crate::progress::Progress;

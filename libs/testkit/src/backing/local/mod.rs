@@ -1,5 +1,7 @@
 //! Private instances of the system's packages, each in a directory of its own.
 
+pub use packages::provide_make;
+
 mod account;
 mod packages;
 mod postgres;

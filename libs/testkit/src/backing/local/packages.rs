@@ -57,6 +57,17 @@ pub(super) fn provide(services: &[Service], progress: &Progress) -> Result<Progr
     Ok(programs)
 }
 
+/// `make`, which the allocator's C code is built with; the one build tool that a Rust tool chain with its linker may lack.
+pub fn provide_make(progress: &Progress) -> Result<()> {
+    if on_path("make").is_some() {
+        return Ok(());
+    }
+    if !account::is_root() || on_path("apt-get").is_none() {
+        return Err(Unavailable::new("missing here: make (Debian: apt-get install make)").into());
+    }
+    install(&["make"], progress)
+}
+
 fn package_names(missing: &[Service]) -> Vec<&'static str> {
     let name = |service: &Service| match service {
         Service::Postgres => "postgresql",
