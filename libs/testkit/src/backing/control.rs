@@ -57,18 +57,25 @@ impl<'a> Control<'a> {
         if old.alive() {
             bail!("{} still runs", self.service.name());
         }
-        let new = match &old.container {
-            Some(container) => {
-                docker::run(&["start", container])?;
-                old.clone()
-            }
-            None => self.backing.local_plan(&[self.service])?.start(self.service)?,
+        let new = if let Some(container) = &old.container {
+            docker::run(&["start", container])?;
+            old.clone()
+        } else {
+            self.until_free(&old)?;
+            self.backing.local_plan(&[self.service])?.start(self.service)?
         };
         self.backing.dir.change(|state| drop(state.instances.insert(self.service, new.clone())))?;
         if new.url != old.url {
             bail!("{} came back on another port: somebody took the old one", self.service.name());
         }
         probe::until_ready(self.service, &new, &self.backing.progress)
+    }
+
+    /// A process that is dead to signals may hold its listener for a moment more: another thread of it is still ending.
+    fn until_free(&self, old: &Instance) -> Result<()> {
+        let authority = crate::http::parse(&old.url)?.authority.to_owned();
+        let free = || Ok(std::net::TcpListener::bind(&authority).is_ok());
+        self.backing.progress.wait("the port of the dead server", Duration::from_secs(30), free)
     }
 
     /// SIGSTOP: connections stay open and nothing answers.
