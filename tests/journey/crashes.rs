@@ -8,7 +8,7 @@ use testkit::fleet::Role;
 
 use super::Journey;
 use super::export::{Encoding, export};
-use super::writing::{check, finished, import_body, upload};
+use super::writing::{finished, import_body, upload};
 use crate::client::query;
 use crate::stage::{PASSWORD, Stage, text};
 
@@ -114,7 +114,6 @@ pub async fn an_import_survives_the_death_of_records(stage: &mut Stage, journey:
     let pairs = query(&[("filter", "emails.address = \"crash.0@example.test\"")]);
     let page = admin.get(&format!("/api/v1/contacts{pairs}")).await.expect(200);
     assert_eq!(super::ids(&page).len(), 1, "{page}");
-    let _ = check;
 }
 
 /// The broker is killed while changes are made; the API does not notice, and no event is lost (the ledger checks).

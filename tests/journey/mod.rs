@@ -26,12 +26,12 @@ async fn the_journey() {
     let journey = people::sign_up_and_invite(&stage).await;
     people::sessions_rotate_and_reuse_is_caught(&stage, &journey).await;
     define_fields(&journey).await;
-    let imported = writing::import_2000(&stage, &journey).await;
+    let imported = writing::import_2000(&journey).await;
     reading::page_through_everything(&journey, &imported).await;
     reading::search_and_count(&journey).await;
     writing::one_contact_from_create_to_restore(&journey).await;
     writing::bad_input_tells_everything_at_once(&journey).await;
-    reading::the_other_tenant_and_the_rep_see_nothing(&stage, &journey).await;
+    reading::the_other_tenant_and_the_rep_see_nothing(&journey).await;
     crashes::every_service_dies_once(&mut stage, &journey).await;
     crashes::an_import_survives_the_death_of_records(&mut stage, &journey).await;
     crashes::the_broker_dies(&mut stage, &journey).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Journey;
 use super::export::{Encoding, Export, MAPPING, export};
 use crate::client::Client;
-use crate::stage::{Stage, text};
+use crate::stage::text;
 
 /// What the imports made.
 pub struct Imported {
@@ -63,7 +63,7 @@ pub fn check(operation: &Value, export: &Export) {
 }
 
 /// Step 3: 2,000 rows in four encodings.
-pub async fn import_2000(_stage: &Stage, journey: &Journey) -> Imported {
+pub async fn import_2000(journey: &Journey) -> Imported {
     let admin = &journey.a.admin;
     let mut contacts = 0;
     for (n, encoding) in
