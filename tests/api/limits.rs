@@ -2,6 +2,7 @@
 //!
 //! On a fleet of its own with limits small enough to reach; every caller comes from an address of its own.
 
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -129,4 +130,48 @@ async fn logins_are_throttled(tenant: &Tenant, fresh: &impl Fn() -> Client) {
     }
     // Sessions that are open stay open.
     tenant.admin.get("/api/v1/me").await.expect(200);
+}
+
+/// Redis' count of scripts run (`INFO commandstats`).
+fn scripts_run(stage: &Stage) -> u64 {
+    let url = stage.backing.redis_url().trim_start_matches("redis://:").trim_end_matches("/0");
+    let (password, address) = url.split_once('@').expect("a password and an address");
+    let mut connection = std::net::TcpStream::connect(address).expect("Redis answers");
+    connection.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+    let commands = format!("AUTH {password}\r\nINFO commandstats\r\nQUIT\r\n");
+    connection.write_all(commands.as_bytes()).expect("sent");
+    let mut text = String::new();
+    connection.read_to_string(&mut text).expect("answered");
+    let calls = |command: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")))?;
+        line.split(',').next()?.parse::<u64>().ok()
+    };
+    calls("evalsha").unwrap_or(0) + calls("eval").unwrap_or(0)
+}
+
+/// A busy caller's requests share charges (ADR 0005), and the limit still holds to the request.
+#[tokio::test(flavor = "multi_thread")]
+async fn charges_are_shared_and_the_limit_holds() {
+    let variables = [("GLOBCRM_GATEWAY_RATE_PRINCIPAL_PER_MINUTE", "800")];
+    let stage = tokio::task::block_in_place(|| Stage::start_with(&variables));
+    let tenant = sign_up(&stage.anonymous, "ahead").await;
+    let before = scripts_run(&stage);
+    let began = std::time::Instant::now();
+    let (mut passed, mut refused) = (0, 0);
+    let mut remaining = Vec::new();
+    for _ in 0..30 {
+        let (let_through, denied) = at_once(&tenant.admin, "/api/v1/me", 32).await;
+        remaining.extend(
+            let_through.iter().filter_map(|a| a.header("x-ratelimit-remaining")?.parse::<u32>().ok()),
+        );
+        passed += let_through.len();
+        refused += denied.len();
+    }
+    // Where a minute ended between the calls, the window has moved on by the time that they took.
+    let moved = (800.0 * began.elapsed().as_secs_f64() / 60.0).ceil() as usize;
+    assert!((800..=801 + moved).contains(&passed), "{passed} of 800 admitted, {moved} for the time");
+    assert_eq!(passed + refused, 30 * 32);
+    assert_eq!(remaining.iter().min(), Some(&0), "nothing is held back to the end");
+    let scripts = scripts_run(&stage) - before - refused as u64;
+    assert!(scripts < 600, "{scripts} charges for {passed} requests");
 }

@@ -1,5 +1,6 @@
 //! Rate limits: a sliding window per tenant and per principal, shared through Redis, counted here when Redis is away.
 
+mod lease;
 mod redis_window;
 mod window;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use error::{Code, Error};
 use ids::Clock;
 
+use lease::Leases;
 use redis_window::RedisWindows;
 use window::LocalWindows;
 
@@ -44,6 +46,7 @@ pub(crate) struct Standing {
 pub(crate) struct Limits {
     clock: Clock,
     redis: Option<RedisWindows>,
+    leases: Leases,
     local: LocalWindows,
     failures: AtomicU32,
     closed_until: AtomicI64,
@@ -57,6 +60,7 @@ impl Limits {
         Ok(Self {
             clock,
             redis: redis_url.map(RedisWindows::new).transpose()?,
+            leases: Leases::default(),
             local: LocalWindows::default(),
             failures: AtomicU32::new(0),
             closed_until: AtomicI64::new(0),
@@ -66,17 +70,11 @@ impl Limits {
     /// Charges one request to every tier, or to none when one is full. Gives the tightest standing.
     pub(crate) async fn charge(&self, tiers: &[Tier]) -> (&'static str, Standing) {
         let now = self.now_millis();
-        let standings = match self.shared(tiers, now).await {
-            Some(standings) => standings,
-            None => self.local.charge(tiers, now),
+        let (tier, standing) = match self.shared(tiers, now).await {
+            Some(standing) => standing,
+            None => tightest(&self.local.charge(tiers, now)),
         };
-        let open = Standing { limit: u32::MAX, remaining: u32::MAX, reset: 0, allowed: true };
-        tiers
-            .iter()
-            .map(|t| t.name)
-            .zip(standings)
-            .min_by_key(|(_, s)| (s.allowed, s.remaining))
-            .unwrap_or(("none", open))
+        (tiers.get(tier).map_or("none", |tier| tier.name), standing)
     }
 
     /// Whether the shared counters are in use.
@@ -84,15 +82,23 @@ impl Limits {
         self.redis.is_some() && self.closed_until.load(Ordering::Relaxed) <= self.now_millis()
     }
 
-    async fn shared(&self, tiers: &[Tier], now: i64) -> Option<Vec<Standing>> {
+    async fn shared(&self, tiers: &[Tier], now: i64) -> Option<(usize, Standing)> {
         let redis = self.redis.as_ref()?;
+        if let Some(leased) = self.leases.take(tiers, now) {
+            return Some(leased);
+        }
         if self.closed_until.load(Ordering::Relaxed) > now {
             return None;
         }
-        match redis.charge(tiers).await {
-            Ok(standings) => {
+        match redis.charge(tiers, self.leases.order(tiers, now)).await {
+            Ok((granted, standings)) => {
                 self.failures.store(0, Ordering::Relaxed);
-                Some(standings)
+                let (tier, standing) = tightest(&standings);
+                if granted > 0 {
+                    self.leases.keep(tiers, granted, tier, standing, now);
+                }
+                let ahead = granted.saturating_sub(1);
+                Some((tier, Standing { remaining: standing.remaining.saturating_add(ahead), ..standing }))
             }
             Err(error) => {
                 let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
@@ -108,6 +114,13 @@ impl Limits {
     fn now_millis(&self) -> i64 {
         i64::try_from(self.clock.now().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
     }
+}
+
+/// The tier that leaves least, by its place.
+fn tightest(standings: &[Standing]) -> (usize, Standing) {
+    let open = Standing { limit: u32::MAX, remaining: u32::MAX, reset: 0, allowed: true };
+    let all = standings.iter().copied().enumerate();
+    all.min_by_key(|(_, s)| (s.allowed, s.remaining)).unwrap_or((usize::MAX, open))
 }
 
 /// The refusal of a full tier.

@@ -1,40 +1,44 @@
-//! The same windows in Redis: one script per request, all tiers or none, by the server's clock.
+//! The same windows in Redis: one script per charge, all tiers or none, by the server's clock.
 
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError, Script};
+use redis::io::tcp::TcpSettings;
+use redis::{Client, IntoConnectionInfo, RedisError, Script};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
+use super::lease::Order;
 use super::{Standing, Tier, WINDOW};
 
 /// A request waits this long for Redis and then counts locally.
 const DEADLINE: Duration = Duration::from_millis(20);
 
-/// KEYS: one per tier. ARGV: the window in milliseconds, then one limit per tier. Answer: per tier used and reset, and
-/// first whether all were charged.
+/// KEYS: one per tier. ARGV: the window in milliseconds, the requests wanted, those charged before and not made, then one
+/// limit per tier. Answer: the requests granted (0: a tier is full), the seconds until the window ends, and what each tier
+/// has used.
 const CHARGE: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local length = tonumber(ARGV[1])
+local length, granted, unused = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local window = math.floor(now / length)
 local into = now % length
-local used, allowed = {}, 1
+local used, back = {}, {}
 for i, key in ipairs(KEYS) do
   local current = tonumber(redis.call('GET', key .. ':' .. window) or '0')
   local previous = tonumber(redis.call('GET', key .. ':' .. (window - 1)) or '0')
-  used[i] = current + math.floor(previous * (length - into) / length)
-  if used[i] >= tonumber(ARGV[i + 1]) then allowed = 0 end
+  back[i] = math.min(unused, current)
+  used[i] = current - back[i] + math.floor(previous * (length - into) / length)
+  granted = math.max(math.min(granted, tonumber(ARGV[i + 3]) - used[i]), 0)
 end
-if allowed == 1 then
-  for i, key in ipairs(KEYS) do
-    redis.call('INCR', key .. ':' .. window)
+for i, key in ipairs(KEYS) do
+  used[i] = used[i] + granted
+  if granted ~= back[i] then
+    redis.call('INCRBY', key .. ':' .. window, granted - back[i])
     redis.call('PEXPIRE', key .. ':' .. window, length * 2)
-    used[i] = used[i] + 1
   end
 end
-local answer = {allowed, math.ceil((length - into) / 1000)}
+local answer = {granted, math.ceil((length - into) / 1000)}
 for i, count in ipairs(used) do answer[i + 2] = count end
 return answer
 ";
@@ -53,41 +57,41 @@ impl std::fmt::Debug for RedisWindows {
 
 impl RedisWindows {
     pub(crate) fn new(url: &SecretString) -> Result<Self, RedisError> {
-        Ok(Self {
-            client: Client::open(url.expose_secret())?,
-            connection: OnceCell::new(),
-            charge: Script::new(CHARGE),
-        })
+        // One small packet each way: waiting for more to send would only cost time.
+        let info = url.expose_secret().into_connection_info()?;
+        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        Ok(Self { client: Client::open(info)?, connection: OnceCell::new(), charge: Script::new(CHARGE) })
     }
 
-    /// Charges all tiers or none.
-    pub(crate) async fn charge(&self, tiers: &[Tier]) -> Result<Vec<Standing>, RedisError> {
+    /// Charges all tiers or none: the requests granted, at most those wanted, and how each tier stands.
+    pub(super) async fn charge(
+        &self,
+        tiers: &[Tier],
+        order: Order,
+    ) -> Result<(u32, Vec<Standing>), RedisError> {
         let late = || RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
-        let answer = tokio::time::timeout(DEADLINE, self.run(tiers)).await.map_err(|_| late())??;
-        let (allowed, reset) = (answer.first() == Some(&1), answer.get(1).copied().unwrap_or(1));
-        Ok(tiers
-            .iter()
-            .zip(answer.iter().skip(2))
-            .map(|(tier, used)| {
-                let used = u32::try_from(*used).unwrap_or(u32::MAX);
-                let full = used >= tier.limit;
-                Standing {
-                    limit: tier.limit,
-                    remaining: tier.limit.saturating_sub(used),
-                    reset: u64::try_from(reset).unwrap_or(1),
-                    allowed: allowed || !full,
-                }
-            })
-            .collect())
+        let answer = tokio::time::timeout(DEADLINE, self.run(tiers, order)).await.map_err(|_| late())??;
+        let number = |place: usize| answer.get(place).and_then(|n| u32::try_from(*n).ok());
+        let (granted, reset) = (number(0).unwrap_or(0), number(1).unwrap_or(1));
+        let standing = |(place, tier): (usize, &Tier)| {
+            let used = number(place + 2).unwrap_or(u32::MAX);
+            Standing {
+                limit: tier.limit,
+                remaining: tier.limit.saturating_sub(used),
+                reset: reset.into(),
+                allowed: granted > 0 || used < tier.limit,
+            }
+        };
+        Ok((granted, tiers.iter().enumerate().map(standing).collect()))
     }
 
-    async fn run(&self, tiers: &[Tier]) -> Result<Vec<i64>, RedisError> {
+    async fn run(&self, tiers: &[Tier], order: Order) -> Result<Vec<i64>, RedisError> {
         let mut connection = self.connection.get_or_try_init(|| self.connect()).await?.clone();
         let mut call = self.charge.prepare_invoke();
         for tier in tiers {
             call.key(&tier.key);
         }
-        call.arg(WINDOW.as_millis() as i64);
+        call.arg(WINDOW.as_millis() as i64).arg(order.wanted).arg(order.unused);
         for tier in tiers {
             call.arg(tier.limit);
         }
