@@ -53,8 +53,12 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
+    fn wants(&self, field: &Field) -> bool {
+        self.only.is_none_or(|only| only.contains(&field.name()))
+    }
+
     fn put(&mut self, field: &Field, value: Value) {
-        if self.only.is_none_or(|only| only.contains(&field.name())) {
+        if self.wants(field) {
             self.into.insert(field.name().to_owned(), value);
         }
     }
@@ -86,7 +90,9 @@ impl Visit for Fields<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.record_str(field, &format!("{value:?}"));
+        if self.wants(field) {
+            self.record_str(field, &format!("{value:?}"));
+        }
     }
 }
 
@@ -104,13 +110,23 @@ where
         let Some(span) = context.span(id) else { return };
         let mut carried = Carried::default();
         attributes.record(&mut Fields { into: &mut carried.0, only: Some(&CARRIED) });
-        span.extensions_mut().insert(carried);
+        // Most spans carry nothing.
+        if !carried.0.is_empty() {
+            span.extensions_mut().insert(carried);
+        }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         let Some(span) = context.span(id) else { return };
-        if let Some(carried) = span.extensions_mut().get_mut::<Carried>() {
-            values.record(&mut Fields { into: &mut carried.0, only: Some(&CARRIED) });
+        let mut carried = Carried::default();
+        values.record(&mut Fields { into: &mut carried.0, only: Some(&CARRIED) });
+        if carried.0.is_empty() {
+            return;
+        }
+        let mut extensions = span.extensions_mut();
+        match extensions.get_mut::<Carried>() {
+            Some(known) => known.0.extend(carried.0),
+            None => extensions.insert(carried),
         }
     }
 

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bytes of one frame of an answer.
+const MAX_FRAME: u32 = 64 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Between two attempts that calls asked for.
@@ -177,6 +179,8 @@ async fn connect(address: SocketAddr, url: &Uri) -> Result<Channel, tonic::trans
         .http2_keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(3))
         .keep_alive_while_idle(true)
+        // A page of a list in one frame rather than three.
+        .max_frame_size(MAX_FRAME)
         .tcp_nodelay(true);
     #[allow(clippy::disallowed_methods, reason = "the one place where connections are made")]
     endpoint.connect().await

@@ -42,9 +42,13 @@ impl<'p> Writer<'p, '_> {
             Kind::Message(id) => {
                 return self.message(&self.schema.messages[id], payload, slots, depth + 1);
             }
-            Kind::JsonObject => self.json(payload, b"{}", b'{').ok_or(fail("does not hold a JSON object"))?,
-            Kind::JsonValue => self.json(payload, b"null", 0).ok_or(fail("does not hold JSON"))?,
-            Kind::Timestamp => self.timestamp(payload)?.ok_or(fail("is outside the years 1 to 9999"))?,
+            Kind::JsonObject => {
+                self.json(payload, b"{}", b'{').ok_or_else(|| fail("does not hold a JSON object"))?;
+            }
+            Kind::JsonValue => self.json(payload, b"null", 0).ok_or_else(|| fail("does not hold JSON"))?,
+            Kind::Timestamp => {
+                self.timestamp(payload)?.ok_or_else(|| fail("is outside the years 1 to 9999"))?;
+            }
             Kind::Int32 => write::integer(self.out, reader.varint()? as i32),
             Kind::Int64 => write::integer(self.out, reader.varint()? as i64),
             Kind::Uint32 => write::integer(self.out, reader.varint()? as u32),
@@ -68,8 +72,8 @@ impl<'p> Writer<'p, '_> {
                 self.out.extend_from_slice(text);
             }
             Kind::Enum(id) => self.enumeration(id, reader.varint()? as i32),
-            Kind::Bytes => self.base64(payload).ok_or(fail("is too long"))?,
-            Kind::FieldMask => self.mask(payload)?.ok_or(fail("is not UTF-8"))?,
+            Kind::Bytes => self.base64(payload).ok_or_else(|| fail("is too long"))?,
+            Kind::FieldMask => self.mask(payload)?.ok_or_else(|| fail("is not UTF-8"))?,
         }
         Ok(())
     }
