@@ -1,6 +1,6 @@
 //! Which fields of an object a principal may see and change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How far a principal reaches into a field. The order is that of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,12 +17,18 @@ pub enum Access {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldMask {
     rules: HashMap<String, Access>,
+    /// Custom fields without access, by key.
+    hidden_custom: HashSet<String>,
 }
 
 impl FieldMask {
     /// From field names (`custom.<key>` for custom fields) with their access.
     pub fn new(rules: impl IntoIterator<Item = (String, Access)>) -> Self {
-        Self { rules: rules.into_iter().collect() }
+        let rules: HashMap<String, Access> = rules.into_iter().collect();
+        let hidden = rules.iter().filter(|(_, access)| **access == Access::None);
+        let hidden_custom =
+            hidden.filter_map(|(field, _)| field.strip_prefix("custom.").map(str::to_owned)).collect();
+        Self { rules, hidden_custom }
     }
 
     /// The access to a field.
@@ -35,14 +41,14 @@ impl FieldMask {
         self.access(field) == Access::None
     }
 
+    /// As [`FieldMask::hides`] for a custom field's key: asked for every value of a page.
+    pub fn hides_custom(&self, key: &str) -> bool {
+        self.hidden_custom.contains(key)
+    }
+
     /// The keys of custom fields that do not exist for the principal, sorted.
     pub fn hidden_custom_keys(&self) -> Vec<String> {
-        let mut keys: Vec<String> = self
-            .rules
-            .iter()
-            .filter(|(_, access)| **access == Access::None)
-            .filter_map(|(field, _)| field.strip_prefix("custom.").map(str::to_owned))
-            .collect();
+        let mut keys: Vec<String> = self.hidden_custom.iter().cloned().collect();
         keys.sort();
         keys
     }

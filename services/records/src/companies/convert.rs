@@ -1,5 +1,6 @@
 //! Companies on the wire.
 
+use error::Error;
 use proto::common::v1::Access;
 use proto::records::v1 as pb;
 
@@ -7,11 +8,11 @@ use crate::record::points;
 use crate::record::view::View;
 
 /// A company as its caller sees it.
-pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> pb::Company {
+pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> Result<pb::Company, Error> {
     let lifecycle =
         view.choice("lifecycle", "LIFECYCLE_").and_then(|name| pb::Lifecycle::from_str_name(&name));
     let source = view.choice("source", "SOURCE_").and_then(|name| pb::Source::from_str_name(&name));
-    pb::Company {
+    Ok(pb::Company {
         id: view.id(),
         version: view.version(),
         created_at: view.moment("created_at"),
@@ -36,8 +37,8 @@ pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> pb::Company {
         tax_id: view.text("tax_id"),
         description: view.text("description"),
         lifecycle: lifecycle.map(|value| value as i32),
-        custom: view.custom(),
+        custom: view.custom()?,
         access,
         etag: None,
-    }
+    })
 }

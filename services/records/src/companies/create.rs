@@ -28,6 +28,6 @@ pub(crate) async fn create(
         read: &|names| parse::read(&company, names, app),
     };
     let answer = create::create(app, cx, &COMPANY, RPC, kept, draft).await?;
-    let company = Some(convert::to_wire(answer.view(), None));
+    let company = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::CreateCompanyResponse { company }))
 }

@@ -17,6 +17,6 @@ pub(crate) async fn get(
     request: pb::GetCompanyRequest,
 ) -> Result<Response<pb::GetCompanyResponse>, Error> {
     let answer = get::get(app, cx, &COMPANY, &request.id, &request.fields, &request.include).await?;
-    let company = Some(convert::to_wire(answer.view(), answer.access.clone()));
+    let company = Some(convert::to_wire(answer.view(), answer.access.clone())?);
     Ok(answer.respond(cx, pb::GetCompanyResponse { company }))
 }

@@ -26,8 +26,7 @@ pub(crate) async fn list(
         show_deleted: request.show_deleted,
         count: request.count,
     };
-    let listed = list::list(app, cx, &COMPANY, asked).await?;
-    let companies = listed.map(convert::to_wire);
-    let total = listed.total;
-    Ok(cx.answer(pb::ListCompaniesResponse { companies, next_page_token: listed.next_page_token, total }))
+    let listed = list::list(app, cx, &COMPANY, asked, convert::to_wire).await?;
+    let list::Listed { records: companies, next_page_token, total } = listed;
+    Ok(cx.answer(pb::ListCompaniesResponse { companies, next_page_token, total }))
 }

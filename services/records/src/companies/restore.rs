@@ -20,6 +20,6 @@ pub(crate) async fn restore(
     request: pb::RestoreCompanyRequest,
 ) -> Result<Response<pb::RestoreCompanyResponse>, Error> {
     let answer = restore::restore(app, cx, &COMPANY, RPC, request.encode_to_vec(), &request.id).await?;
-    let company = Some(convert::to_wire(answer.view(), None));
+    let company = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::RestoreCompanyResponse { company }))
 }

@@ -26,6 +26,6 @@ pub(crate) async fn update(
         read: &|names| parse::read(&company, names, app),
     };
     let answer = update::update(app, cx, &COMPANY, &request.id, company.etag.as_deref(), draft).await?;
-    let company = Some(convert::to_wire(answer.view(), None));
+    let company = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::UpdateCompanyResponse { company }))
 }

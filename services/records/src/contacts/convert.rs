@@ -1,5 +1,6 @@
 //! Contacts on the wire.
 
+use error::Error;
 use proto::common::v1::Access;
 use proto::records::v1 as pb;
 
@@ -7,11 +8,11 @@ use crate::record::points;
 use crate::record::view::View;
 
 /// A contact as its caller sees it.
-pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> pb::Contact {
+pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> Result<pb::Contact, Error> {
     let lifecycle =
         view.choice("lifecycle", "LIFECYCLE_").and_then(|name| pb::Lifecycle::from_str_name(&name));
     let source = view.choice("source", "SOURCE_").and_then(|name| pb::Source::from_str_name(&name));
-    pb::Contact {
+    Ok(pb::Contact {
         id: view.id(),
         version: view.version(),
         created_at: view.moment("created_at"),
@@ -42,8 +43,8 @@ pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> pb::Contact {
         do_not_email: view.flag("do_not_email"),
         consents: view.list("consents", points::consent),
         last_activity_at: view.moment("last_activity_at"),
-        custom: view.custom(),
+        custom: view.custom()?,
         access,
         etag: None,
-    }
+    })
 }

@@ -28,6 +28,6 @@ pub(crate) async fn create(
         read: &|names| parse::read(&contact, names, app),
     };
     let answer = create::create(app, cx, &CONTACT, RPC, kept, draft).await?;
-    let contact = Some(convert::to_wire(answer.view(), None));
+    let contact = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::CreateContactResponse { contact }))
 }

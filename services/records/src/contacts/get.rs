@@ -17,6 +17,6 @@ pub(crate) async fn get(
     request: pb::GetContactRequest,
 ) -> Result<Response<pb::GetContactResponse>, Error> {
     let answer = get::get(app, cx, &CONTACT, &request.id, &request.fields, &request.include).await?;
-    let contact = Some(convert::to_wire(answer.view(), answer.access.clone()));
+    let contact = Some(convert::to_wire(answer.view(), answer.access.clone())?);
     Ok(answer.respond(cx, pb::GetContactResponse { contact }))
 }

@@ -26,8 +26,7 @@ pub(crate) async fn list(
         show_deleted: request.show_deleted,
         count: request.count,
     };
-    let listed = list::list(app, cx, &CONTACT, asked).await?;
-    let contacts = listed.map(convert::to_wire);
-    let total = listed.total;
-    Ok(cx.answer(pb::ListContactsResponse { contacts, next_page_token: listed.next_page_token, total }))
+    let listed = list::list(app, cx, &CONTACT, asked, convert::to_wire).await?;
+    let list::Listed { records: contacts, next_page_token, total } = listed;
+    Ok(cx.answer(pb::ListContactsResponse { contacts, next_page_token, total }))
 }

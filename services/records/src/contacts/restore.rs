@@ -20,6 +20,6 @@ pub(crate) async fn restore(
     request: pb::RestoreContactRequest,
 ) -> Result<Response<pb::RestoreContactResponse>, Error> {
     let answer = restore::restore(app, cx, &CONTACT, RPC, request.encode_to_vec(), &request.id).await?;
-    let contact = Some(convert::to_wire(answer.view(), None));
+    let contact = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::RestoreContactResponse { contact }))
 }

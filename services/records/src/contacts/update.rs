@@ -26,6 +26,6 @@ pub(crate) async fn update(
         read: &|names| parse::read(&contact, names, app),
     };
     let answer = update::update(app, cx, &CONTACT, &request.id, contact.etag.as_deref(), draft).await?;
-    let contact = Some(convert::to_wire(answer.view(), None));
+    let contact = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::UpdateContactResponse { contact }))
 }

@@ -1,11 +1,11 @@
 //! What a caller may do with one record (`include=access`).
 
-use auth::{Access as FieldAccess, Context, FieldMask};
+use auth::{Access as FieldAccess, Context, FieldMask, RowFacts};
 use error::Error;
 use proto::common::v1::Access;
 
+use super::Object;
 use super::definitions::FieldSet;
-use super::{Object, Record};
 
 /// The actions that the answer tells of.
 const ACTIONS: [&str; 4] = ["update", "delete", "share", "export"];
@@ -24,8 +24,8 @@ pub(crate) fn wanted(include: &str) -> Result<bool, Error> {
 }
 
 /// The access block. Hidden fields are not listed: a hidden field answers as an unknown one, everywhere.
-pub(crate) fn of(cx: &Context, object: &Object, set: &FieldSet, mask: &FieldMask, record: &Record) -> Access {
-    let can = ACTIONS.into_iter().filter(|action| cx.reaches(object.name, action, &record.facts()));
+pub(crate) fn of(cx: &Context, object: &Object, set: &FieldSet, mask: &FieldMask, facts: RowFacts) -> Access {
+    let can = ACTIONS.into_iter().filter(|action| cx.reaches(object.name, action, &facts));
     let exists = |name: &String| match name.strip_prefix("custom.") {
         Some(key) => set.usable(key).is_some(),
         None => object.writable.contains(&name.as_str()),

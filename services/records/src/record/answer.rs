@@ -7,7 +7,7 @@ use tonic::Response;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 
 use super::Record;
-use super::view::View;
+use super::view::{Source, View};
 
 /// A record with the rules of the caller it is for.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Answer {
 
     /// The record through the caller's rules.
     pub(crate) fn view(&self) -> View<'_> {
-        View { record: &self.record, mask: &self.mask, asked: &self.asked }
+        View { source: Source::Record(&self.record), mask: &self.mask, asked: &self.asked }
     }
 
     /// The response with its metadata.
@@ -51,7 +51,7 @@ impl Answer {
         let mut response = cx.answer(message);
         put_version(response.metadata_mut(), self.record.version);
         if self.replayed {
-            response.metadata_mut().insert("idempotency-replayed", AsciiMetadataValue::from_static("true"));
+            auth::mark_replayed(&mut response);
         }
         response
     }
@@ -80,6 +80,6 @@ mod tests {
         assert_eq!(again.record, first);
         assert_eq!(again.view().text("first_name").as_deref(), Some("Zoë"));
         assert_eq!(again.view().text("job_title"), None);
-        assert_eq!(again.view().custom(), "{\"tier\":\"gold\"}");
+        assert_eq!(again.view().custom().unwrap(), "{\"tier\":\"gold\"}");
     }
 }

@@ -145,7 +145,7 @@ impl Definitions {
     ) -> Result<Arc<FieldSet>, Error> {
         let set = self.load(cx, object.name, false).await?;
         let mask = cx.mask(object.name);
-        let known = |key: &str| set.usable(key).is_some() && !mask.hides(&format!("custom.{key}"));
+        let known = |key: &str| set.usable(key).is_some() && !mask.hides_custom(key);
         if keys.into_iter().all(known) { Ok(set) } else { self.load(cx, object.name, true).await }
     }
 

@@ -40,7 +40,7 @@ pub(crate) async fn get(
     tx.commit().await?;
     let row = page.rows.first().ok_or_else(|| Error::not_found(object.not_found))?;
     let record = Record::from_row(row, object.columns).map_err(DbError::from)?;
-    let access = with_access.then(|| access::of(cx, object, &set, &mask, &record));
+    let access = with_access.then(|| access::of(cx, object, &set, &mask, record.facts()));
     Ok(Answer { asked: projection.custom_keys().to_vec(), access, ..Answer::new(record, mask) })
 }
 

@@ -1,20 +1,19 @@
 //! Lists records: the number of statements does not depend on the number of rows.
 
-use auth::{Context, FieldMask};
+use auth::Context;
 use db::{DbError, TenantTx};
 use error::Error;
 use proto::common::v1::{Access, CountKind, ShowDeleted, Total, TotalKind};
 use query::{Deleted, Limits, List, ListRequest, Projection, Schema, count};
 
+use super::cells::{Cells, Layout};
 use super::definitions::keys_in;
-use super::view::View;
-use super::{Object, Record, access};
+use super::view::{Source, View};
+use super::{Object, access};
 use crate::App;
 
 /// The stages of life, as filters name them.
 pub(crate) const LIFECYCLES: [&str; 5] = ["lead", "qualified", "customer", "former", "other"];
-const DEFAULT_PAGE_SIZE: usize = 50;
-const MAX_PAGE_SIZE: usize = 200;
 
 /// A list as it was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -29,40 +28,31 @@ pub(crate) struct Asked<'a> {
     pub(crate) count: i32,
 }
 
-/// One page.
+/// One page, every record as its caller sees it.
 #[derive(Debug)]
-pub(crate) struct Listed {
-    rows: Vec<(Record, Option<Access>)>,
-    mask: FieldMask,
-    asked: Vec<String>,
+pub(crate) struct Listed<T> {
+    pub(crate) records: Vec<T>,
     pub(crate) next_page_token: String,
     pub(crate) total: Option<Total>,
 }
 
-impl Listed {
-    /// Every record as the caller sees it.
-    pub(crate) fn map<T>(&self, convert: fn(View<'_>, Option<Access>) -> T) -> Vec<T> {
-        let view = |record| View { record, mask: &self.mask, asked: &self.asked };
-        self.rows.iter().map(|(record, access)| convert(view(record), access.clone())).collect()
-    }
-}
-
-/// Reads one page of the records that the caller may see.
-pub(crate) async fn list(
+/// Reads one page of the records that the caller may see; `convert` makes the wire form of each.
+pub(crate) async fn list<T>(
     app: &App,
     cx: &Context,
     object: &'static Object,
     asked: Asked<'_>,
-) -> Result<Listed, Error> {
+    convert: fn(View<'_>, Option<Access>) -> Result<T, Error>,
+) -> Result<Listed<T>, Error> {
     let predicate = cx.authorize(object.name, "read")?;
-    let page_size = page_size(asked.page_size)?;
+    let page_size = query::list::page_size(asked.page_size)?;
     let with_access = access::wanted(asked.include)?;
     let keys = keys_in(&[asked.filter, asked.order_by, asked.fields]);
     let set = app.definitions.for_keys(cx, object, keys).await?;
     let mask = set.mask(object, cx.mask(object.name));
     let projection = Projection::parse(object.columns, Some(set.queryable()), &mask, asked.fields)?;
     let filter = query::filter::parse(asked.filter)?;
-    let mut request = ListRequest {
+    let request = ListRequest {
         schema: Schema { table: object.table, custom: set.queryable(), mask: &mask },
         predicate: &predicate,
         fixed: &[],
@@ -75,36 +65,21 @@ pub(crate) async fn list(
         limits: Limits::default(),
     };
     let mut tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
-    let list = match List::new(tx.tenant_id(), &request) {
-        // Only then is it worth knowing how many rows there are.
-        Err(error)
-            if error.reason() == "FIELD_NOT_INDEXED" && count::is_small(&mut tx, object.table).await? =>
-        {
-            request.limits = Limits { allow_unindexed: true };
-            List::new(tx.tenant_id(), &request)?
-        }
-        list => list?,
-    };
+    let list = List::open(&mut tx, &request).await?;
     let page =
         query::fetch_page(&mut tx, &list, &projection, &app.cursor_key, page_size, asked.page_token).await?;
     let total = total(&mut tx, &list, asked.count).await?;
     tx.commit().await?;
-    let mut rows = Vec::with_capacity(page.rows.len());
-    for row in &page.rows {
-        let record = Record::from_row(row, object.columns).map_err(DbError::from)?;
-        let access = with_access.then(|| access::of(cx, object, &set, &mask, &record));
-        rows.push((record, access));
+    let layout = page.rows.first().map(|row| Layout::of(row, object.columns)).transpose();
+    let layout = layout.map_err(DbError::from)?;
+    let mut records = Vec::with_capacity(page.rows.len());
+    for (row, layout) in page.rows.iter().zip(layout.iter().cycle()) {
+        let cells = Cells::of(row, layout).map_err(DbError::from)?;
+        let access = with_access.then(|| access::of(cx, object, &set, &mask, cells.keys.facts()));
+        let view = View { source: Source::Row(&cells), mask: &mask, asked: projection.custom_keys() };
+        records.push(convert(view, access)?);
     }
-    let asked = projection.custom_keys().to_vec();
-    Ok(Listed { rows, mask, asked, next_page_token: page.next_page_token, total })
-}
-
-fn page_size(asked: Option<i32>) -> Result<usize, Error> {
-    let Some(asked) = asked else { return Ok(DEFAULT_PAGE_SIZE) };
-    usize::try_from(asked).ok().filter(|size| (1..=MAX_PAGE_SIZE).contains(size)).ok_or_else(|| {
-        Error::malformed("PAGE_SIZE_INVALID", format!("page_size must be from 1 to {MAX_PAGE_SIZE}"))
-            .with_metadata("parameter", "page_size")
-    })
+    Ok(Listed { records, next_page_token: page.next_page_token, total })
 }
 
 async fn total(tx: &mut TenantTx, list: &List<'_>, kind: i32) -> Result<Option<Total>, Error> {

@@ -5,9 +5,11 @@
 
 pub(crate) mod access;
 pub(crate) mod answer;
+pub(crate) mod cells;
 pub(crate) mod change;
 pub(crate) mod conflict;
 pub(crate) mod custom;
+mod custom_json;
 pub(crate) mod definitions;
 pub(crate) mod draft;
 pub(crate) mod ending;
@@ -18,6 +20,7 @@ pub(crate) mod reference;
 pub(crate) mod row;
 pub(crate) mod sides;
 pub(crate) mod store;
+pub(crate) mod tree;
 pub(crate) mod unique;
 pub(crate) mod view;
 pub(crate) mod write;

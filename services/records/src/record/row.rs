@@ -1,14 +1,13 @@
 //! A record in memory: its values by field name.
 
 use auth::RowFacts;
-use field_types::moment::{date_text, datetime_text};
 use query::Column;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::postgres::PgRow;
-use sqlx::{Column as _, Row, TypeInfo, ValueRef};
-use time::{Date, OffsetDateTime};
 use uuid::Uuid;
+
+use super::cells::{Cells, Keys, Layout};
 
 /// Values by name. An unset value is absent: never `null`, never an empty list or object.
 pub(crate) type Fields = Map<String, Value>;
@@ -54,25 +53,15 @@ impl Record {
 
     /// Reads a row with [`ALWAYS`], `_id`, `custom` and the object's columns.
     pub(crate) fn from_row(row: &PgRow, columns: &[Column]) -> Result<Self, sqlx::Error> {
-        let mut fields = Fields::new();
-        for column in columns.iter().filter(|column| !column.fields.is_empty()) {
-            put(&mut fields, column.name, cell(row, column.name)?);
-        }
-        let custom = match cell(row, "custom")? {
-            Value::Object(mut members) => {
-                members.retain(|_, value| !is_unset(value));
-                members
-            }
-            _ => Fields::new(),
+        let cells = Cells::of(row, &Layout::of(row, columns)?)?;
+        let mut custom: Fields = match cells.custom {
+            Some(stored) => serde_json::from_str(stored.get()).map_err(|e| sqlx::Error::Decode(e.into()))?,
+            None => Fields::new(),
         };
-        Ok(Self {
-            id: row.try_get("_id")?,
-            version: row.try_get("_version")?,
-            owner_id: row.try_get("_owner_id")?,
-            team_id: row.try_get("_team_id")?,
-            fields,
-            custom,
-        })
+        custom.retain(|_, value| !is_unset(value));
+        let Keys { id, version, owner_id, team_id } = cells.keys;
+        let fields = cells.into_fields().map(|(name, cell)| (name.to_owned(), cell.into_value())).collect();
+        Ok(Self { id, version, owner_id, team_id, fields, custom })
     }
 
     /// Takes over a field's value; an unset value unsets it.
@@ -104,25 +93,4 @@ pub(crate) fn is_unset(value: &Value) -> bool {
         Value::Object(members) => members.is_empty(),
         _ => false,
     }
-}
-
-/// One cell as JSON.
-fn cell(row: &PgRow, name: &str) -> Result<Value, sqlx::Error> {
-    // By place: a page has 1,500 cells, and each look-up by name hashes it.
-    let place = row.try_column(name)?.ordinal();
-    let raw = row.try_get_raw(place)?;
-    if raw.is_null() {
-        return Ok(Value::Null);
-    }
-    Ok(match raw.type_info().name() {
-        "INT4" => row.try_get::<i32, _>(place)?.into(),
-        "INT8" => row.try_get::<i64, _>(place)?.into(),
-        "BOOL" => row.try_get::<bool, _>(place)?.into(),
-        "UUID" => row.try_get::<Uuid, _>(place)?.to_string().into(),
-        "DATE" => date_text(row.try_get::<Date, _>(place)?).into(),
-        "TIMESTAMPTZ" => datetime_text(row.try_get::<OffsetDateTime, _>(place)?).into(),
-        "JSONB" => row.try_get::<Value, _>(place)?,
-        "TEXT[]" => row.try_get::<Vec<String>, _>(place)?.into(),
-        _ => row.try_get::<String, _>(place)?.into(),
-    })
 }

@@ -1,62 +1,95 @@
 //! A record as one caller sees it, on its way to the wire.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use auth::FieldMask;
-use field_types::moment;
+use error::Error;
+use prost::bytes::Bytes;
 use serde_json::Value;
 
 use super::Record;
+use super::cells::{Cell, Cells};
+use super::custom_json;
 use super::points::timestamp;
 
+/// Where the values are.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// In a record that an operation has read, changed or kept.
+    Record(&'a Record),
+    /// In a row of a page: nothing is made of it but the answer.
+    Row(&'a Cells<'a>),
+}
+
 /// A record through the caller's field rules. What is hidden, unset or was not asked for comes out as unset.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
-    pub(crate) record: &'a Record,
+    pub(crate) source: Source<'a>,
     pub(crate) mask: &'a FieldMask,
     /// Custom keys asked for by name: `null` when unset.
     pub(crate) asked: &'a [String],
 }
 
-impl View<'_> {
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.record.fields.get(name).filter(|_| !self.mask.hides(name))
+impl<'a> View<'a> {
+    fn get(&self, name: &str) -> Option<Cow<'a, Cell<'a>>> {
+        if self.mask.hides(name) {
+            return None;
+        }
+        match self.source {
+            Source::Record(record) => record.fields.get(name).map(|value| Cow::Owned(Cell::of(value))),
+            Source::Row(cells) => cells.get(name).map(Cow::Borrowed),
+        }
     }
 
     pub(crate) fn id(&self) -> String {
-        self.record.id.to_string()
+        match self.source {
+            Source::Record(record) => record.id,
+            Source::Row(cells) => cells.keys.id,
+        }
+        .to_string()
     }
 
     pub(crate) fn version(&self) -> i64 {
-        self.record.version
+        match self.source {
+            Source::Record(record) => record.version,
+            Source::Row(cells) => cells.keys.version,
+        }
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        self.get(name)?.as_str().map(str::to_owned)
+        self.get(name)?.text()
     }
 
     pub(crate) fn integer(&self, name: &str) -> Option<i32> {
-        self.get(name)?.as_i64().and_then(|n| i32::try_from(n).ok())
+        match *self.get(name)? {
+            Cell::Integer(integer) => i32::try_from(integer).ok(),
+            _ => None,
+        }
     }
 
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.get(name).and_then(Value::as_bool).unwrap_or_default()
+        self.get(name).is_some_and(|cell| matches!(*cell, Cell::Flag(true)))
     }
 
     pub(crate) fn moment(&self, name: &str) -> Option<prost_types::Timestamp> {
-        moment::datetime(self.get(name)?.as_str()?).ok().map(timestamp)
+        self.get(name)?.moment().map(timestamp)
     }
 
     /// A value of an enum whose full names begin with `prefix`.
     pub(crate) fn choice(&self, name: &str, prefix: &str) -> Option<String> {
-        Some(format!("{prefix}{}", self.get(name)?.as_str()?.to_ascii_uppercase()))
+        let mut full = prefix.to_owned();
+        match *self.get(name)? {
+            Cell::Text(text) => full.extend(text.chars().map(|c| c.to_ascii_uppercase())),
+            _ => return None,
+        }
+        Some(full)
     }
 
     pub(crate) fn list<T>(&self, name: &str, item: fn(&Value) -> T) -> Vec<T> {
-        self.get(name)
-            .and_then(Value::as_array)
-            .map(|items| items.iter().map(item).collect())
-            .unwrap_or_default()
+        let Some(cell) = self.get(name) else { return Vec::new() };
+        let items = cell.json().and_then(Value::as_array);
+        items.map(|items| items.iter().map(item).collect()).unwrap_or_default()
     }
 
     pub(crate) fn texts(&self, name: &str) -> Vec<String> {
@@ -64,26 +97,36 @@ impl View<'_> {
     }
 
     pub(crate) fn map(&self, name: &str) -> BTreeMap<String, String> {
-        let Some(Value::Object(members)) = self.get(name) else { return BTreeMap::new() };
-        members.iter().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+        let Some(cell) = self.get(name) else { return BTreeMap::new() };
+        let members = cell.json().and_then(Value::as_object).into_iter().flatten();
+        members.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
     }
 
     pub(crate) fn money(&self, name: &str) -> Option<proto::common::v1::Money> {
-        let value = self.get(name)?;
+        let cell = self.get(name)?;
+        let value = cell.json()?;
         let currency = value["currency"].as_str()?.to_owned();
         Some(proto::common::v1::Money { amount_minor: value["amount_minor"].as_i64()?, currency })
     }
 
     /// Custom values as a JSON object.
-    pub(crate) fn custom(&self) -> prost::bytes::Bytes {
-        let shown = |key: &str| !self.mask.hides(&format!("custom.{key}"));
+    pub(crate) fn custom(&self) -> Result<Bytes, Error> {
+        let shown = |key: &str| !self.mask.hides_custom(key);
+        let record = match self.source {
+            Source::Record(record) => record,
+            Source::Row(Cells { custom: Some(stored), .. }) => {
+                return custom_json::write(stored, shown, self.asked)
+                    .map(Bytes::from)
+                    .map_err(Error::internal);
+            }
+            Source::Row(Cells { custom: None, .. }) => return Ok(Bytes::from_static(b"{}")),
+        };
         let null = Value::Null;
         let asked = self.asked.iter().filter(|key| shown(key)).map(|key| (key.as_str(), &null));
-        let set = self.record.custom.iter().filter(|(key, _)| shown(key));
-        // Borrowed: most of a page is custom values. What is set wins over what was asked for.
+        let set = record.custom.iter().filter(|(key, _)| shown(key));
+        // What is set wins over what was asked for.
         let values: BTreeMap<&str, &Value> =
             asked.chain(set.map(|(key, value)| (key.as_str(), value))).collect();
-        // Writing JSON values into memory cannot fail.
-        serde_json::to_vec(&values).unwrap_or_default().into()
+        serde_json::to_vec(&values).map(Bytes::from).map_err(Error::internal)
     }
 }
