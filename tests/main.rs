@@ -5,7 +5,9 @@
 #![allow(unreachable_pub, reason = "one binary: everything is reachable by its modules alone")]
 
 mod client;
+mod gate;
 mod stage;
+mod waiting;
 
 mod api;
 mod catalog;

@@ -9,6 +9,7 @@ mod lists;
 mod methods;
 mod one_process;
 mod refusals;
+mod uploads;
 mod writing;
 
 use serde_json::json;

@@ -11,6 +11,7 @@ use testkit::{Progress, Purpose, Workspace};
 
 use crate::client::Client;
 use crate::stage::{program, sign_up, text};
+use crate::waiting;
 
 /// Ends with the test, however that ends.
 struct Running(Child);
@@ -42,14 +43,10 @@ async fn one_process_runs_all_roles_is_ready_for_each_and_ends_when_told() {
     });
     assert_eq!(environments.ready_urls.len(), Role::ALL.len());
     for (role, url) in &environments.ready_urls {
-        let ready = async {
-            while reqwest::get(url).await.map_or(0, |a| a.status().as_u16()) != 200 {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), ready)
-            .await
-            .unwrap_or_else(|_| panic!("{role:?} is not ready"));
+        waiting::until(Duration::from_secs(60), &format!("{role:?} is ready"), async || {
+            reqwest::get(url).await.is_ok_and(|answer| answer.status() == 200)
+        })
+        .await;
     }
     let tenant = sign_up(&Client::new(&environments.gateway_url), "one").await;
     let field = json!({"key": "tier", "label": "Tier", "type": "text", "indexed": true});
@@ -62,14 +59,7 @@ async fn one_process_runs_all_roles_is_ready_for_each_and_ends_when_told() {
     let mut process = process;
     let pid = process.0.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
-    let ended = async {
-        loop {
-            if let Some(status) = process.0.try_wait().expect("its status") {
-                return status;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let status = tokio::time::timeout(Duration::from_secs(30), ended).await.expect("it ends when told");
+    let ended = async || process.0.try_wait().expect("its status").ok_or("it runs");
+    let status = waiting::outcome(Duration::from_secs(30), "it ends when told", ended).await;
     assert!(status.success(), "{status}");
 }

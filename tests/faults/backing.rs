@@ -1,18 +1,24 @@
 //! The backing services themselves: what other fault tests lean on.
 
+use std::path::PathBuf;
+
 use testkit::backing::{Backing, Source};
 use testkit::{Progress, Purpose, Workspace};
 
-/// In a place of its own, so that tests beside it keep theirs.
-#[test]
-fn backing_services_are_reused_survive_kill_9_on_the_same_ports_and_leave_nothing_behind()
--> anyhow::Result<()> {
+/// A workspace of a test's own below the build output, so that tests beside it keep theirs.
+pub(crate) fn apart(name: &str) -> anyhow::Result<(Workspace, PathBuf)> {
     let here = Workspace::here()?;
-    let root = here.target().join(format!("tmp/backing-{}", std::process::id()));
+    let root = here.target().join(format!("tmp/{name}-{}", std::process::id()));
     std::fs::create_dir_all(root.join("deploy/rabbitmq"))?;
     let definitions = "deploy/rabbitmq/definitions.json";
     std::fs::copy(here.root().join(definitions), root.join(definitions))?;
-    let workspace = Workspace::at(&root)?;
+    Ok((Workspace::at(&root)?, root))
+}
+
+#[test]
+fn backing_services_are_reused_survive_kill_9_on_the_same_ports_and_leave_nothing_behind()
+-> anyhow::Result<()> {
+    let (workspace, root) = apart("backing")?;
     let progress = Progress::audible();
 
     let first = Backing::start(&workspace, Purpose::Test, &progress)?;

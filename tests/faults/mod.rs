@@ -1,3 +1,5 @@
 //! Killed, paused and cut-off processes.
 
-mod backing;
+pub(crate) mod backing;
+#[cfg(feature = "testcontainers")]
+mod containers;

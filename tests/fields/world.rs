@@ -1,26 +1,22 @@
 //! A fields service with its database, and tenants with callers whose permissions the test decides.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
 
 use anyhow::Result;
-use auth::{Gate, PrincipalKind, Signer, VerifiedTenant, Verifier};
-use base64::Engine;
-use config::{ExposeSecret, SecretString};
+use auth::VerifiedTenant;
 use db::{Db, TenantTx};
 use fields::Service;
 use ids::{Clock, TenantId};
 use proto::fields::v1 as pb;
 use proto::fields::v1::fields_service_server::FieldsService;
-use proto::identity::v1 as identity;
+use proto::identity::v1::{self as identity, FieldAccess};
 use sqlx::PgConnection;
 use tokio::sync::OnceCell;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use crate::database::Database;
-
-type Snapshots = Arc<Mutex<HashMap<Uuid, identity::PermissionSnapshot>>>;
+use crate::gate::{May, Principal, TestGate};
 
 /// One service; each test has its own, all on one database.
 #[derive(Clone)]
@@ -29,17 +25,22 @@ pub(super) struct World {
     pub(super) db: Db,
     database: Database,
     clock: Clock,
-    signer: Arc<Signer>,
-    snapshots: Snapshots,
+    gates: TestGate,
 }
 
 /// Somebody in a tenant.
 #[derive(Clone)]
 pub(super) struct Caller {
     service: Service,
-    pub(super) tenant: TenantId,
-    pub(super) id: Uuid,
-    token: String,
+    principal: Principal,
+}
+
+impl Deref for Caller {
+    type Target = Principal;
+
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
 }
 
 async fn database() -> Result<Database> {
@@ -53,29 +54,9 @@ impl World {
         let database = database().await?;
         let clock = Clock::system();
         let db = Db::new(&database.config("fields"), "fields")?;
-        let signer = Arc::new(Signer::from_pem(&signing_key(&clock), clock.clone())?);
-        let verifier = Verifier::new(clock.clone());
-        let jwk = signer.jwk();
-        verifier.set_keys(std::slice::from_ref(&jwk));
-        let snapshots = Snapshots::default();
-        let (reader, known) = (verifier.clone(), snapshots.clone());
-        let gate = Gate::new(
-            verifier,
-            Arc::new(move || {
-                let keys = vec![jwk.clone()];
-                Box::pin(async move { Ok(keys) })
-            }),
-            Arc::new(move |token: SecretString, _| {
-                let claims = reader.verify(token.expose_secret()).unwrap();
-                let snapshot = known.lock().unwrap().get(&claims.sub).cloned().unwrap();
-                let version = snapshot.version;
-                let answer =
-                    identity::GetSnapshotResponse { snapshot: Some(snapshot), version, ..Default::default() };
-                Box::pin(async move { Ok(answer) })
-            }),
-        );
-        let service = Service::new(gate, db.clone(), clock.clone());
-        Ok(Self { service, db, database, clock, signer, snapshots })
+        let gates = TestGate::new(&clock)?;
+        let service = Service::new(gates.gate.clone(), db.clone(), clock.clone());
+        Ok(Self { service, db, database, clock, gates })
     }
 
     /// Somebody who may do everything in a tenant of their own.
@@ -91,33 +72,11 @@ impl World {
         scope: identity::Scope,
         hidden: &[&str],
     ) -> Result<Caller> {
-        let id = self.clock.new_uuid();
-        let snapshot = identity::PermissionSnapshot {
-            version: 5,
-            owner_id: id.to_string(),
-            objects: vec![identity::SnapshotObject {
-                object: "field".to_owned(),
-                actions: actions
-                    .iter()
-                    .map(|action| identity::SnapshotAction {
-                        action: (*action).to_owned(),
-                        scopes: vec![scope.into()],
-                    })
-                    .collect(),
-            }],
-            field_rules: hidden
-                .iter()
-                .map(|field| identity::FieldRule {
-                    object: "contact".to_owned(),
-                    field: (*field).to_owned(),
-                    access: identity::FieldAccess::None.into(),
-                })
-                .collect(),
-            ..Default::default()
-        };
-        self.snapshots.lock().unwrap().insert(id, snapshot);
-        let token = self.signer.sign(tenant, PrincipalKind::User, id, None, None)?;
-        Ok(Caller { service: self.service.clone(), tenant, id, token })
+        let actions: Vec<_> = actions.iter().map(|action| ("field", *action, scope)).collect();
+        let fields: Vec<_> = hidden.iter().map(|field| (*field, FieldAccess::None)).collect();
+        let may = May { actions: &actions, fields: &fields };
+        let principal = self.gates.somebody(&self.clock, tenant, &may)?;
+        Ok(Caller { service: self.service.clone(), principal })
     }
 
     /// A transaction in a tenant.
@@ -136,16 +95,9 @@ impl World {
 }
 
 impl Caller {
-    /// The value of the header `authorization`.
-    pub(super) fn bearer(&self) -> String {
-        format!("Bearer {}", self.token)
-    }
-
     /// A request of this caller.
     pub(super) fn request<T>(&self, body: T) -> Request<T> {
-        let mut request = Request::new(body);
-        request.metadata_mut().insert("authorization", self.bearer().parse().unwrap());
-        request
+        self.principal.request(body, &[])
     }
 
     pub(super) async fn create_as(
@@ -154,12 +106,8 @@ impl Caller {
         field: pb::Field,
         headers: &[(&'static str, &str)],
     ) -> Result<Response<pb::CreateFieldResponse>, Status> {
-        let mut request =
-            self.request(pb::CreateFieldRequest { object: object.to_owned(), field: Some(field) });
-        for (name, value) in headers {
-            request.metadata_mut().insert(*name, value.parse().unwrap());
-        }
-        self.service.create_field(request).await
+        let request = pb::CreateFieldRequest { object: object.to_owned(), field: Some(field) };
+        self.service.create_field(self.principal.request(request, headers)).await
     }
 
     pub(super) async fn create(&self, field: pb::Field) -> Result<pb::Field, Refusal> {
@@ -274,15 +222,4 @@ pub(super) fn field(key: &str, kind: pb::FieldType) -> pb::Field {
 
 pub(super) fn indexed(key: &str, kind: pb::FieldType) -> pb::Field {
     pb::Field { indexed: true, ..field(key, kind) }
-}
-
-/// A throw-away Ed25519 key as PKCS#8 (RFC 8410).
-fn signing_key(clock: &Clock) -> String {
-    let mut der =
-        vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-    der.extend(clock.new_uuid().as_bytes());
-    der.extend(clock.new_uuid().as_bytes());
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let label = "PRIVATE KEY";
-    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use base64::Engine;
 use config::SecretString;
 use db::Db;
 use identity::{Entropy, Grpc, Identity, Parts, PasswordConfig, Settle};
@@ -17,6 +16,7 @@ use tokio::sync::OnceCell;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
+use crate::gate::signing_key;
 
 pub(super) const PASSWORD: &str = "correct horse battery staple";
 pub(super) const SERVICE_SECRET: &str = "a-secret-of-the-records-service-for-tests";
@@ -347,15 +347,4 @@ impl From<Status> for Refusal {
 
 pub(super) fn done<T>(answer: Result<Response<T>, Status>) -> Result<T, Refusal> {
     answer.map(Response::into_inner).map_err(Refusal::from)
-}
-
-/// A throw-away Ed25519 key as PKCS#8 (RFC 8410).
-fn signing_key(clock: &Clock) -> String {
-    let mut der =
-        vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-    der.extend(clock.new_uuid().as_bytes());
-    der.extend(clock.new_uuid().as_bytes());
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let label = "PRIVATE KEY";
-    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }

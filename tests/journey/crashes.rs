@@ -11,6 +11,7 @@ use super::export::{Encoding, export};
 use super::writing::{finished, import_body, upload};
 use crate::client::query;
 use crate::stage::{PASSWORD, Stage, text};
+use crate::waiting;
 
 /// Each service is frozen with a request in its hands, killed, and started again; the client repeats the request with
 /// the same key and it happens once.
@@ -68,16 +69,12 @@ async fn until_answered<F>(call: &impl Fn() -> F) -> Value
 where
     F: Future<Output = Result<crate::client::Answer, reqwest::Error>>,
 {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
-    loop {
-        let last = match call().await {
-            Ok(answer) if answer.status == 201 => return answer.json(),
-            Ok(answer) => format!("{} {}", answer.status, answer.text),
-            Err(error) => error.to_string(),
-        };
-        assert!(tokio::time::Instant::now() < deadline, "no success: {last}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    waiting::outcome(Duration::from_secs(30), "success", async || match call().await {
+        Ok(answer) if answer.status == 201 => Ok(answer.json()),
+        Ok(answer) => Err(format!("{} {}", answer.status, answer.text)),
+        Err(error) => Err(error.to_string()),
+    })
+    .await
 }
 
 /// Records is killed in the middle of an import, and resumes it.

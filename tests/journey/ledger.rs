@@ -14,8 +14,10 @@ use prost::Message;
 use proto::events::v1::cloud_event_attribute_value::Attr;
 use proto::events::v1::{CloudEvent, RecordEvent, cloud_event};
 use sqlx::Connection as _;
+use tokio::time::MissedTickBehavior;
 
 use crate::stage::{Stage, Tenant};
+use crate::waiting;
 
 /// `(tenant, object, record, version)`.
 type Entry = (String, String, String, i64);
@@ -27,6 +29,9 @@ pub struct Ledger {
 
 const QUEUE: &str = "test.ledger";
 
+/// How long the last events may take, after the broker's death too.
+const HEARD: Duration = Duration::from_secs(60);
+
 impl Ledger {
     /// Binds the queue before anything happens, and listens for as long as the test runs, across the broker's death.
     pub async fn open(amqp: &str) -> Self {
@@ -35,11 +40,14 @@ impl Ledger {
         // The queue must be bound before the first change is made.
         drop(connect(&amqp).await.expect("the broker"));
         tokio::spawn(async move {
+            // The pace of a client that connects again and again while the broker is dead.
+            let mut pace = tokio::time::interval(Duration::from_millis(200));
+            pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
+                pace.tick().await;
                 if let Err(error) = listen(&amqp, &into).await {
                     eprintln!("ledger: {error}; again");
                 }
-                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         });
         Self { heard }
@@ -49,17 +57,13 @@ impl Ledger {
     pub async fn holds_exactly_the_committed_changes(&self, stage: &Stage, tenants: &[&Tenant]) {
         let committed = committed(stage, tenants).await;
         assert!(committed.len() > 5_000, "the journey made {} changes", committed.len());
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-        loop {
+        waiting::outcome(HEARD, "every event is heard", async || {
             let heard = self.heard.lock().expect("the ledger").clone();
             let lost: Vec<&Entry> = committed.difference(&heard).collect();
-            if lost.is_empty() {
-                break;
-            }
             let some: Vec<&&Entry> = lost.iter().take(5).collect();
-            assert!(tokio::time::Instant::now() < deadline, "{} events were lost, e.g. {some:?}", lost.len());
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+            if lost.is_empty() { Ok(()) } else { Err(format!("{} were lost, e.g. {some:?}", lost.len())) }
+        })
+        .await;
         let heard = self.heard.lock().expect("the ledger").clone();
         // Other tests share the broker.
         let ours = |tenant: &str| tenants.iter().any(|t| t.id == tenant);

@@ -1,6 +1,7 @@
 //! Steps 3 and 5: the import, and one contact from its creation to its restoration.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use super::Journey;
 use super::export::{Encoding, Export, MAPPING, export};
 use crate::client::Client;
 use crate::stage::text;
+use crate::waiting;
 
 /// What the imports made.
 pub struct Imported {
@@ -32,18 +34,14 @@ pub async fn upload(client: &Client, bytes: &[u8]) -> String {
 /// Asks for an operation until it is over.
 pub async fn finished(client: &Client, id: &str) -> Value {
     let path = format!("/api/v1/operations/{id}");
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(120);
-    loop {
+    waiting::outcome(Duration::from_secs(120), "the operation is over", async || {
         let operation = client.get(&path).await.expect(200);
         match operation["state"].as_str() {
-            Some("queued" | "running") => {
-                assert!(tokio::time::Instant::now() < deadline, "the operation does not end: {operation}");
-                // A poll, as a client does it; the deadline bounds it.
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-            _ => return operation,
+            Some("queued" | "running") => Err(operation),
+            _ => Ok(operation),
         }
-    }
+    })
+    .await
 }
 
 /// Compares what an import did with what its file demands.

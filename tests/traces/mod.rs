@@ -19,6 +19,10 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use crate::stage::Stage;
+use crate::waiting;
+
+/// How long spans may take: processes export in batches, every few seconds.
+const EXPORTED: Duration = Duration::from_secs(30);
 
 /// A span as it was exported.
 #[derive(Clone, Debug)]
@@ -78,22 +82,15 @@ impl Sink {
 
     /// The spans of a trace once all of these are there.
     async fn complete(&self, trace: &str, wanted: &[(&str, &str)]) -> Vec<Seen> {
-        let arrived = async {
-            loop {
-                let spans = self.of(trace);
-                let names: BTreeSet<_> =
-                    spans.iter().map(|s| (s.service.as_str(), s.name.as_str())).collect();
-                if wanted.iter().all(|w| names.contains(w)) {
-                    return spans;
-                }
-                // Processes export in batches, every few seconds.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+        waiting::outcome(EXPORTED, "the spans of a trace", async || {
+            let spans = self.of(trace);
+            let names: BTreeSet<_> = spans.iter().map(|s| (s.service.as_str(), s.name.as_str())).collect();
+            if wanted.iter().all(|w| names.contains(w)) {
+                return Ok(spans);
             }
-        };
-        tokio::time::timeout(Duration::from_secs(30), arrived).await.unwrap_or_else(|_| {
-            let names: Vec<_> = self.of(trace).into_iter().map(|s| (s.service, s.name)).collect();
-            panic!("of {wanted:?} only these came: {names:?}")
+            Err(format!("of {wanted:?} only these came: {names:?}"))
         })
+        .await
     }
 }
 
@@ -144,19 +141,15 @@ async fn one_trace_leads_from_the_request_to_every_consumer_of_its_event() {
     for path in ["/api/v1/me", "/api/v1/me/sessions"] {
         tenant.admin.get(path).await.expect(200);
     }
-    let own = async {
-        loop {
-            let seen = sink.0.lock().expect("the spans").clone();
-            let of = |name: &str| {
-                seen.iter().find(|s| s.name == name).map(|s| (s.trace.clone(), s.parent.clone()))
-            };
-            if let (Some(one), Some(other)) = (of("GET /api/v1/me"), of("GET /api/v1/me/sessions")) {
-                return (one, other);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    let (one, other) = tokio::time::timeout(Duration::from_secs(30), own).await.expect("spans of their own");
+    let (one, other) = waiting::outcome(EXPORTED, "traces of their own", async || {
+        let seen = sink.0.lock().expect("the spans").clone();
+        let of = |name: &str| {
+            let span = seen.iter().find(|s| s.name == name).ok_or_else(|| format!("no {name}"))?;
+            Ok::<_, String>((span.trace.clone(), span.parent.clone()))
+        };
+        Ok::<_, String>((of("GET /api/v1/me")?, of("GET /api/v1/me/sessions")?))
+    })
+    .await;
     assert_ne!(one.0, other.0);
     assert!(one.1.trim_start_matches('0').is_empty() && one.0 != trace, "{one:?}");
 }

@@ -17,7 +17,7 @@ type Step = fn(&Progress) -> Result<()>;
 
 /// Runs every step, also after one has failed: one run shows all there is to mend.
 pub(crate) fn run(progress: &Progress) -> Result<()> {
-    let steps: [(&str, Step); 7] = [
+    let steps: [(&str, Step); 8] = [
         ("format", |progress| run_command(cargo(&["fmt", "--all", "--check"]), progress)),
         ("sizes", |_| sizes(&crate::root())),
         ("generated files", |_| proto::run(true)),
@@ -25,6 +25,13 @@ pub(crate) fn run(progress: &Progress) -> Result<()> {
         ("lints", |progress| {
             let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
             run_command(cargo(&lints), progress)
+        }),
+        // Nothing else compiles it where no Docker engine runs.
+        ("lints of testcontainers", |progress| {
+            let lints = ["clippy", "--package", "globcrm-testkit", "--features", "testcontainers"];
+            let mut command = cargo(&lints);
+            command.args(["--all-targets", "--", "--deny", "warnings"]);
+            run_command(command, progress)
         }),
         ("generated documents", |progress| docs::run(true, progress)),
         ("documentation", |progress| {

@@ -4,9 +4,11 @@
 use std::path::{Path, PathBuf};
 
 /// Files with statements that look across tenants, and how many: each a worker's, or the way to a tenant.
-const ACROSS: [(&str, usize); 6] = [
+const ACROSS: [(&str, usize); 9] = [
     // What is due, as the worker role.
     ("libs/events/src/consumer/store.rs", 1),
+    // What waits, as the worker role, for metrics.
+    ("libs/events/src/metrics/store.rs", 3),
     // The outbox, as the worker role.
     ("libs/events/src/relay/store.rs", 4),
     // The beginning of statements whose conditions stand where they are used.
@@ -16,7 +18,9 @@ const ACROSS: [(&str, usize); 6] = [
     // The claim of a job, as the worker role.
     ("services/records/src/imports/store.rs", 1),
     // What is due, as the worker role.
+    ("services/records/src/jobs/operations/store.rs", 1),
     ("services/records/src/jobs/purge/store.rs", 1),
+    ("services/records/src/jobs/uploads/store.rs", 1),
 ];
 
 /// Tables that every schema has, which statements name without it.

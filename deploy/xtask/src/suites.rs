@@ -1,8 +1,9 @@
 //! `test`: the suites of the project, each by its name.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use testkit::backing::Backing;
 use testkit::fleet::{self, Places, Ports};
@@ -43,6 +44,9 @@ pub(crate) enum Suite {
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
+    /// Take the backing services from testcontainers: containers that are thrown away, where a Docker engine runs
+    #[arg(long)]
+    testcontainers: bool,
     /// Suites to run; none means all
     #[arg(value_enum)]
     suites: Vec<Suite>,
@@ -86,11 +90,27 @@ enum End {
 }
 
 pub(crate) fn run(options: &Options, progress: &Progress) -> Result<()> {
+    if options.testcontainers && !TESTCONTAINERS {
+        return again_with_testcontainers(progress);
+    }
     let mut parts = Parts::default();
     let ran = run_all(options, &mut parts, progress);
     // Also after an error and an interruption.
     let stopped = parts.held.iter().map(Backing::stop_started).collect::<Result<Vec<()>>>();
     ran.and(stopped.map(drop))
+}
+
+/// Whether testcontainers is compiled into this command.
+const TESTCONTAINERS: bool = cfg!(feature = "testcontainers");
+
+/// Becomes the same command with testcontainers compiled in: nobody else shall wait for its many crates.
+fn again_with_testcontainers(progress: &Progress) -> Result<()> {
+    progress.say("building xtask with testcontainers");
+    let mut command = cargo::cargo(&["run", "--quiet", "--package", "globcrm-xtask"]);
+    command.args(["--features", "testcontainers", "--"]).args(std::env::args_os().skip(1));
+    // Asked for by name, so no local processes where no engine answers.
+    command.env("GLOBCRM_TESTKIT_BACKING", "docker");
+    Err(command.exec()).context("running xtask with testcontainers")
 }
 
 fn run_all(options: &Options, parts: &mut Parts, progress: &Progress) -> Result<()> {
@@ -151,7 +171,12 @@ fn run_suite(
         },
     };
     let filter = format!("{}::", name(suite));
-    let mut command = cargo::cargo(&["test", "--package", "globcrm-tests", "--test", "it", "--", &filter]);
+    let mut command = cargo::cargo(&["test", "--package", "globcrm-tests", "--test", "it"]);
+    if TESTCONTAINERS {
+        // Fault tests start backing services of their own.
+        command.args(["--features", "testcontainers"]);
+    }
+    command.args(["--", &filter]);
     // The test binary finds the backing services by their state, and starts its own fleet on them. Suites that need
     // only a database or a broker take its address.
     command

@@ -47,7 +47,12 @@ impl<'a> Control<'a> {
 
     /// An orderly stop; data and port are kept for [`Control::start_again`].
     pub fn stop(&self) -> Result<()> {
-        stop(self.service, &self.instance()?)
+        let instance = self.instance()?;
+        match &instance.container {
+            // Removed, it would take its port and perhaps its data with it.
+            Some(container) => docker::halt(container),
+            None => stop(self.service, &instance),
+        }
     }
 
     /// Starts what was stopped or killed, with the same port and data, and waits until it serves.

@@ -18,6 +18,7 @@ pub use control::Control;
 pub(crate) use local::Account;
 pub use local::provide_make;
 
+use crate::Unavailable;
 use crate::process::ProcessId;
 use crate::progress::Progress;
 use crate::secrets::Secrets;
@@ -361,7 +362,9 @@ impl Plan {
         if wish != Some(Source::Local) {
             match docker::Docker::find(workspace, backing.purpose, missing, progress) {
                 Ok(found) => return Ok(Plan::Docker(found.prepare(&backing.dir)?)),
-                Err(error) if wish == Some(Source::Docker) => return Err(error),
+                Err(error) if wish == Some(Source::Docker) => {
+                    return Err(Unavailable::new(format!("{error:#}")).into());
+                }
                 Err(error) => progress.say(format!("{error:#}: taking local processes")),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -13,14 +13,21 @@ use crate::progress::Progress;
 /// Longest wait for a first start, with initialisation, on a busy machine.
 const BOUND: Duration = Duration::from_secs(90);
 
-/// Waits until `instance` serves. Ends at once when a local process has ended.
+/// How often it is asked whether a container still runs, which takes a process.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Waits until `instance` serves. Ends soon when it has ended.
 pub(super) fn until_ready(service: Service, instance: &Instance, progress: &Progress) -> Result<()> {
+    let mut looked = Instant::now();
     progress.wait(service.name(), BOUND, || {
         if ready(service, instance) {
             return Ok(true);
         }
-        if instance.source == Source::Local && !instance.alive() {
-            bail!("{} ended before it was ready", service.name());
+        if instance.source == Source::Local || looked.elapsed() > LOOK {
+            looked = Instant::now();
+            if !instance.alive() {
+                bail!("{} ended before it was ready", service.name());
+            }
         }
         Ok(false)
     })

@@ -136,8 +136,9 @@ impl Scene {
 
 /// Memory of each process that has started and done nothing yet.
 fn memory(fleet: &Fleet, progress: &Progress) -> Result<()> {
-    // Ready is not yet at rest: connections and first fetches follow.
-    std::thread::sleep(Duration::from_secs(3));
+    // Ready is not yet at rest: connections and first fetches follow, and the allocator keeps for ten seconds what it was
+    // given back.
+    std::thread::sleep(Duration::from_secs(12));
     progress.check()?;
     for (role, process) in fleet.processes() {
         let memory = usage::memory(process.pid());
