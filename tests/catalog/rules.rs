@@ -107,6 +107,8 @@ pub(super) const POLICIES: Rule = Rule {
         "records.operation policy worker_sees for r",
         "records.operation policy worker_claims for w",
         "records.purge_due policy worker for *",
+        // Which uploads are how old; the worker may read no other column.
+        "records.upload policy worker_sees for r",
     ],
 };
 
@@ -156,10 +158,14 @@ pub(super) const INDEXES: Rule = Rule {
         "{s}.inbox index inbox_pkey",
         // The worker asks what is due, whoever's it is.
         "{s}.inbox_retry index inbox_retry_due",
+        // The worker counts the dead events of each consumer, for metrics.
+        "{s}.dead_event index dead_event_consumer",
         // The slug names the tenant.
         "identity.directory index directory_pkey",
         // The worker looks for work across tenants.
         "records.operation index operation_open",
+        "records.operation index operation_over",
+        "records.upload index upload_created_at",
         "records.purge_due index purge_due_deleted_at",
     ],
 };

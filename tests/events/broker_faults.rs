@@ -1,15 +1,17 @@
 //! A broker of the test's own, killed and paused under load.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use ids::Clock;
 use testkit::backing::{Backing, Control, Service, Source};
-use testkit::{Progress, Purpose, Workspace};
+use testkit::{Progress, Purpose};
 
 use super::consuming::{DISORDER, started};
 use super::world::{Ledger, World, until};
+use crate::faults::backing::apart;
 
 /// Runs a fault, which blocks, beside the writer.
 async fn fault(backing: &Arc<Backing>, act: fn(&Control<'_>) -> Result<()>) -> Result<()> {
@@ -17,15 +19,22 @@ async fn fault(backing: &Arc<Backing>, act: fn(&Control<'_>) -> Result<()>) -> R
     tokio::task::spawn_blocking(move || act(&backing.rabbitmq())).await?
 }
 
+/// This machine's established connections to a port, each by the address of its client.
+fn connected(port: u16) -> Result<BTreeSet<String>> {
+    let (remote, established) = (format!(":{port:04X}"), "01");
+    let table = std::fs::read_to_string("/proc/net/tcp").context("the kernel's table of connections")?;
+    let clients = table.lines().filter_map(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (client, server, state) = (fields.next()?, fields.next()?, fields.next()?);
+        (server.ends_with(&remote) && state == established).then(|| client.to_owned())
+    });
+    Ok(clients.collect())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effect() -> Result<()> {
     // [F5, F7]
-    let here = Workspace::here()?;
-    let root = here.target().join(format!("tmp/events-{}", std::process::id()));
-    std::fs::create_dir_all(root.join("deploy/rabbitmq"))?;
-    let definitions = "deploy/rabbitmq/definitions.json";
-    std::fs::copy(here.root().join(definitions), root.join(definitions))?;
-    let workspace = Workspace::at(&root)?;
+    let (workspace, root) = apart("events")?;
     let start = {
         let workspace = workspace.clone();
         move || Backing::start(&workspace, Purpose::Test, &Progress::silent())
@@ -37,12 +46,16 @@ async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effe
     let mut world = World::on("globcrm_events_broker", Clock::system(), backing.amqp_url()).await?;
     // Silence is noticed after two of them.
     world.amqp.heartbeat = 2;
+    let broker: u16 = backing.amqp_url().rsplit([':', '/']).nth(1).context("a port")?.parse()?;
+    let taps = connected(broker)?;
     let running = started(&world, "events_it.broker", Ledger).await?;
 
     let stop = tokio_util::sync::CancellationToken::new();
     let writer = async {
         let mut all = Vec::new();
         let mut slowest = Duration::ZERO;
+        let mut pace = tokio::time::interval(Duration::from_millis(50));
+        pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let records: Vec<_> = (0..20).map(|_| world.clock.new_uuid()).collect();
         for version in 1.. {
             for record in &records {
@@ -53,28 +66,24 @@ async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effe
             if stop.is_cancelled() {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            pace.tick().await;
         }
         anyhow::Ok((all, slowest))
     };
     let applied = async || world.number("SELECT count(*) FROM events_it.ledger").await;
     let faults = async {
-        fault(&backing, |broker| {
-            broker.kill9()?;
-            // A dead process of many threads keeps its listener for a moment.
-            while broker.answers()? {
-                std::thread::yield_now();
-            }
-            Ok(())
-        })
-        .await?;
+        fault(&backing, |broker| broker.kill9()).await?;
         fault(&backing, |broker| broker.start_again()).await?;
         let (back, before) = (Instant::now(), applied().await?);
         until("events flow after kill -9", async || Ok(applied().await? > before)).await?;
         let recovery = back.elapsed();
+        let half_open = &connected(broker)? - &taps;
+        assert!(half_open.len() >= 2, "the relay and the consumer have a connection each: {half_open:?}");
         fault(&backing, |broker| broker.pause()).await?;
-        // Longer than the heartbeats allow: the half-open connections must be given up.
-        tokio::time::sleep(Duration::from_secs(8)).await;
+        until("the half-open connections are given up", async || {
+            Ok(connected(broker)?.is_disjoint(&half_open))
+        })
+        .await?;
         fault(&backing, |broker| broker.resume()).await?;
         let (back, before) = (Instant::now(), applied().await?);
         until("events flow after the pause", async || Ok(applied().await? > before)).await?;

@@ -25,7 +25,7 @@ pub(super) const DISORDER: &str =
     "SELECT count(*) FROM (SELECT version - lag(version, 1, 0::bigint) OVER (PARTITION BY record_id ORDER BY n) AS step
      FROM events_it.ledger) AS s WHERE step <> 1";
 
-async fn delete_queues(world: &World, consumer: &str) -> Result<()> {
+pub(super) async fn delete_queues(world: &World, consumer: &str) -> Result<()> {
     for lane in LANES {
         let queue = format!("{consumer}.{lane}");
         world.channel().queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await?;
@@ -42,17 +42,26 @@ pub(super) async fn started(
     let mut running = Running::new();
     world.relay(&mut running);
     world.consumer(&mut running, consumer, handler);
-    // An event of a record of its own goes through once the queue is bound.
-    until("the consumer consumes", async || {
-        let probe = world.write_some(1).await?;
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        Ok(world.ledger().await?.contains(&probe[0].id))
-    })
-    .await?;
+    until_consumed(world).await?;
     Ok(running)
 }
 
-async fn publish(world: &World, event: &events::Event, bytes: &[u8]) -> Result<()> {
+/// Waits until the queues of a consumer are bound and worked.
+pub(super) async fn until_consumed(world: &World) -> Result<()> {
+    // What was published before the queue was bound is lost to it, so events of records of their own come until one is
+    // applied.
+    let mut probes = Vec::new();
+    until("the consumer consumes", async || {
+        probes.extend(world.write_some(1).await?);
+        let ledger = world.ledger().await?;
+        Ok(probes.iter().any(|probe| ledger.contains(&probe.id)))
+    })
+    .await?;
+    // No probe is under way when the test counts its own events.
+    world.await_applied(&[&probes[probes.len() - 1]]).await
+}
+
+pub(super) async fn publish(world: &World, event: &events::Event, bytes: &[u8]) -> Result<()> {
     let key = routing_key(events::Lane::Interactive, events::partition(event.record_id), &event.kind);
     let properties = BasicProperties::default().with_message_id(event.id.to_string().into());
     let exchange = world.amqp.exchange.as_str();
@@ -93,9 +102,9 @@ async fn an_event_delivered_many_times_is_applied_once_and_in_order() -> Result<
 }
 
 /// Fails for events that carry a change of the field named here, in the way it says.
-struct Picky {
-    healed: Arc<AtomicBool>,
-    calls: Arc<AtomicUsize>,
+pub(super) struct Picky {
+    pub(super) healed: Arc<AtomicBool>,
+    pub(super) calls: Arc<AtomicUsize>,
 }
 
 impl Handler for Picky {
@@ -123,7 +132,7 @@ impl Handler for Picky {
     }
 }
 
-fn failing(world: &World, record: Uuid, version: i64, how: &str) -> NewEvent {
+pub(super) fn failing(world: &World, record: Uuid, version: i64, how: &str) -> NewEvent {
     let change = Change { field: how.to_owned(), before: None, after: None };
     NewEvent { changes: vec![change], ..world.event(record, version) }
 }
@@ -277,12 +286,7 @@ async fn a_consumer_whose_queue_is_deleted_comes_back() -> Result<()> {
     let world = World::new("globcrm_events_cancelled").await?;
     let running = started(&world, NAME, Ledger).await?;
     delete_queues(&world, NAME).await?;
-    until("it consumes again", async || {
-        let probe = world.write_some(1).await?;
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        Ok(world.ledger().await?.contains(&probe[0].id))
-    })
-    .await?;
+    until_consumed(&world).await?;
     running.stop().await?;
     delete_queues(&world, NAME).await
 }
@@ -326,6 +330,7 @@ async fn consumers_that_come_and_go_keep_the_order() -> Result<()> {
     struct Slow;
     impl Handler for Slow {
         async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
+            // The work itself, so that messages lie prefetched when the consumer is told to stop.
             tokio::time::sleep(Duration::from_millis(2)).await;
             note(tx, delivery).await
         }

@@ -2,6 +2,9 @@
 
 mod broker_faults;
 mod consuming;
+mod metrics;
+mod permissions;
 mod rules;
 mod sending;
+mod tls;
 mod world;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use auth::VerifiedTenant;
 use config::{Env, SecretString};
 use db::{Db, Migration, Migrations, TenantTx, WorkerDb};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::database::Database;
+use crate::waiting;
 
 /// The schema of a service that keeps a ledger of what its consumer applied.
 const MIGRATIONS: Migrations = Migrations {
@@ -225,20 +226,14 @@ impl World {
     /// Waits until every one of `events` reached the tap; gives how often each event did, others included.
     pub(super) async fn await_tapped(&self, events: &[NewEvent]) -> Result<BTreeMap<Uuid, usize>> {
         let mut seen = BTreeMap::new();
-        let start = Instant::now();
-        loop {
+        until("every event is published", async || {
             for event in self.tapped().await? {
                 *seen.entry(event.id).or_default() += 1;
             }
-            let missing = events.iter().filter(|event| !seen.contains_key(&event.id)).count();
-            if missing == 0 {
-                return Ok(seen);
-            }
-            if start.elapsed() > PATIENCE {
-                bail!("{missing} of {} events were never published", events.len());
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+            Ok(events.iter().all(|event| seen.contains_key(&event.id)))
+        })
+        .await?;
+        Ok(seen)
     }
 
     /// Rows of a statement that gives one number.
@@ -264,16 +259,14 @@ impl World {
     }
 }
 
-/// Waits for a condition.
+/// Waits for a condition; an error while asking ends it at once.
 pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
-    let start = Instant::now();
-    while !condition().await? {
-        if start.elapsed() > PATIENCE {
-            bail!("never happened: {what}");
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Ok(())
+    waiting::outcome(PATIENCE, what, async || match condition().await {
+        Ok(true) => Ok(Ok(())),
+        Ok(false) => Err("not yet"),
+        Err(error) => Ok(Err(error)),
+    })
+    .await
 }
 
 /// Writes the delivery into the ledger.

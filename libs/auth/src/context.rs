@@ -219,6 +219,18 @@ impl Context {
         response
     }
 
+    /// Refuses a stale `If-Match`. Errors: 412 `VERSION_STALE`.
+    pub fn check_version(&self, current: i64) -> Result<(), Error> {
+        match self.call.if_match {
+            Some(IfMatch::Version(wanted)) if wanted != current => {
+                let text = "it was changed since that version; read it again";
+                Err(Error::new(error::Code::Aborted, "VERSION_STALE", text)
+                    .with_metadata("current_version", current.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Puts what a call made for this caller carries along into the metadata of an outgoing call.
     pub fn forward(&self, metadata: &mut MetadataMap) -> Result<(), Error> {
         let mut put = |name: &'static str, value: &str| {
@@ -233,6 +245,11 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// Marks an answer as the first one to its `Idempotency-Key`, given again.
+pub fn mark_replayed<T>(response: &mut tonic::Response<T>) {
+    response.metadata_mut().insert("idempotency-replayed", AsciiMetadataValue::from_static("true"));
 }
 
 #[cfg(test)]

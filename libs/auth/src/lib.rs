@@ -8,7 +8,7 @@ mod snapshot;
 mod tenant;
 mod token;
 
-pub use context::{Call, Context, IfMatch, Principal, PrincipalKind};
+pub use context::{Call, Context, IfMatch, Principal, PrincipalKind, mark_replayed};
 pub use gate::{FetchKeys, FetchSnapshot, Future, Gate, LEASE};
 pub use mask::{Access, FieldMask};
 pub use predicate::{RowFacts, RowPredicate};

@@ -85,6 +85,12 @@ pub async fn claim(
 }
 
 impl Claim {
+    /// The answer that the same call was given before, if there was one.
+    pub fn replayed<T: prost::Message + Default>(&self) -> Result<Option<T>, Error> {
+        let Self::Replay(kept) = self else { return Ok(None) };
+        T::decode(kept.as_slice()).map(Some).map_err(Error::internal)
+    }
+
     /// Keeps the answer of a first call; to be called before commit. Every answer kept takes two old ones of the tenant away,
     /// so that there are never many more than a day's.
     pub async fn keep(

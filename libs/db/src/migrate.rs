@@ -58,6 +58,7 @@ pub const BASE: Migrations = crate::migrations!(
         "0003_create_outbox",
         "0004_create_inbox",
         "0005_index_idempotency_age",
+        "0006_index_dead_event_consumer",
     ]
 );
 

@@ -1,12 +1,14 @@
 //! The broker: connection, names and what is declared on it.
 
+pub(crate) mod tls;
+
 use std::future::Future;
 use std::time::Duration;
 
 use ::config::ExposeSecret;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
@@ -37,6 +39,9 @@ pub enum BrokerError {
     /// The URL is none.
     #[error("AMQP_URL is no AMQP URL")]
     Url,
+    /// The CA file cannot be read, or a thing in it is no certificate.
+    #[error("AMQP_CA_FILE holds no certificates (PEM) that can be read")]
+    Certificates,
     /// No answer in time.
     #[error("the broker does not answer")]
     Timeout,
@@ -93,7 +98,12 @@ pub(crate) async fn connect(config: &AmqpConfig, name: &str) -> Result<Connectio
     uri.query.frame_max = Some(uri.query.frame_max.unwrap_or(FRAME_MAX));
     uri.query.connection_timeout = Some(CONNECT_TIMEOUT.as_millis() as u64);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    timely(async { Ok(Connection::connect_uri(uri, properties).await?) }).await
+    match (&uri.scheme, &config.ca_file) {
+        (AMQPScheme::AMQP, _) => timely(async { Ok(Connection::connect_uri(uri, properties).await?) }).await,
+        (AMQPScheme::AMQPS, Some(ca_file)) => timely(tls::connect(uri, properties, ca_file)).await,
+        // Without TLS built in, lapin would speak plain text to it.
+        (AMQPScheme::AMQPS, None) => Err(BrokerError::Certificates),
+    }
 }
 
 /// Declares what publishers and consumers need. The alternate exchange is an argument, not a policy: that an event without

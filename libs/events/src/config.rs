@@ -1,12 +1,18 @@
 //! The broker settings of a role.
 
+use std::path::PathBuf;
+
 use config::{ExposeSecret, Reader, SecretString, Section};
+
+use crate::broker::tls;
 
 /// How a role reaches the broker.
 #[derive(Clone, Debug)]
 pub struct AmqpConfig {
-    /// `amqp://user:password@host:port/vhost`.
+    /// `amqp://user:password@host:port/vhost`, or `amqps://`.
     pub url: SecretString,
+    /// For `amqps://`: the certificates (PEM) that the broker's must go back to.
+    pub ca_file: Option<PathBuf>,
     /// Seconds between heartbeats; a silent peer is given up after two.
     pub heartbeat: u16,
     /// The topic exchange; tests use their own.
@@ -16,22 +22,35 @@ pub struct AmqpConfig {
 impl AmqpConfig {
     /// The usual settings for `url`.
     pub fn new(url: SecretString) -> Self {
-        Self { url, heartbeat: 10, exchange: crate::EXCHANGE.to_owned() }
+        Self { url, ca_file: None, heartbeat: 10, exchange: crate::EXCHANGE.to_owned() }
     }
 }
 
 impl Section for AmqpConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let url: Option<SecretString> =
-            r.required("AMQP_URL", "RabbitMQ URL, amqp://user:password@host:5672/%2f");
+        let url: Option<SecretString> = r.required(
+            "AMQP_URL",
+            "RabbitMQ URL, amqp://user:password@host:5672/%2f, or amqps:// and port 5671",
+        );
+        let ca_file: Option<Option<PathBuf>> =
+            r.optional("AMQP_CA_FILE", "For amqps://: certificates (PEM) that the broker's must go back to");
         let heartbeat = r.with_default("AMQP_HEARTBEAT_SECONDS", "10", "Seconds between AMQP heartbeats");
-        let url = url?;
+        let (url, ca_file) = (url?, ca_file?);
         // Told at start-up, not at the first connection; the value stays unsaid.
-        if !url.expose_secret().starts_with("amqp://") {
-            r.refuse("AMQP_URL", "must begin with amqp://");
+        let refusal = match (url.expose_secret().split_once("://").map(|(scheme, _)| scheme), &ca_file) {
+            (Some("amqp"), None) => None,
+            (Some("amqp"), Some(_)) => Some(("AMQP_CA_FILE", "has no effect without amqps://".to_owned())),
+            (Some("amqps"), None) => Some(("AMQP_CA_FILE", "is missing, and amqps:// needs it".to_owned())),
+            (Some("amqps"), Some(file)) => tls::roots(file)
+                .err()
+                .map(|_| ("AMQP_CA_FILE", "names no file with certificates (PEM)".to_owned())),
+            _ => Some(("AMQP_URL", "must begin with amqp:// or amqps://".to_owned())),
+        };
+        if let Some((name, text)) = refusal {
+            r.refuse(name, text);
             return None;
         }
-        Some(Self { heartbeat: heartbeat?, ..Self::new(url) })
+        Some(Self { heartbeat: heartbeat?, ca_file, ..Self::new(url) })
     }
 }
 
@@ -39,14 +58,37 @@ impl Section for AmqpConfig {
 mod tests {
     use super::*;
 
+    fn load(pairs: &[(&str, &str)]) -> Result<AmqpConfig, String> {
+        let env: config::Env = pairs.iter().copied().collect();
+        config::load::<AmqpConfig>(&env, "X").map_err(|problems| problems.to_string())
+    }
+
     #[test]
     fn a_wrong_scheme_is_refused_by_name_and_the_url_stays_secret() {
-        let env: config::Env = [("GLOBCRM_X_AMQP_URL", "http://u:hunter2@h")].into_iter().collect();
-        let problems = config::load::<AmqpConfig>(&env, "X").unwrap_err().to_string();
-        assert!(problems.contains("GLOBCRM_X_AMQP_URL must begin with amqp://"), "{problems}");
-        let env: config::Env = [("GLOBCRM_X_AMQP_URL", "amqp://u:hunter2@h")].into_iter().collect();
-        let config = config::load::<AmqpConfig>(&env, "X").unwrap();
+        let problems = load(&[("GLOBCRM_X_AMQP_URL", "http://u:hunter2@h")]).unwrap_err();
+        assert!(problems.contains("GLOBCRM_X_AMQP_URL must begin with amqp:// or amqps://"), "{problems}");
+        assert!(!problems.contains("hunter2"), "{problems}");
+        let config = load(&[("GLOBCRM_X_AMQP_URL", "amqp://u:hunter2@h")]).unwrap();
         assert_eq!(config.heartbeat, 10);
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn tls_needs_certificates_and_certificates_need_tls() {
+        let url = |url| ("GLOBCRM_X_AMQP_URL", url);
+        let file = |file| ("GLOBCRM_FLEET_AMQP_CA_FILE", file);
+        for (settings, text) in [
+            (vec![url("amqps://h")], "AMQP_CA_FILE is missing"),
+            (vec![url("amqps://h"), file("/nowhere")], "AMQP_CA_FILE names no file"),
+            // A file, and no certificate in it.
+            (
+                vec![url("amqps://h"), file(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))],
+                "AMQP_CA_FILE names no file",
+            ),
+            (vec![url("amqp://h"), file("/nowhere")], "AMQP_CA_FILE has no effect"),
+        ] {
+            let problems = load(&settings).unwrap_err();
+            assert!(problems.contains(text), "{problems}");
+        }
     }
 }

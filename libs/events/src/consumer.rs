@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{self, Backoff, PARTITIONS, bind, table};
+use crate::metrics::Fates;
 use crate::{AmqpConfig, BrokerError, Event};
 
 /// A consumer group: every instance runs it, each event is applied by one.
@@ -118,6 +119,7 @@ struct Runner<H> {
     shutdown: CancellationToken,
     /// Something was parked.
     parked: Notify,
+    fates: Fates,
 }
 
 impl Consumer {
@@ -137,8 +139,8 @@ impl Consumer {
         handler: H,
         shutdown: CancellationToken,
     ) {
-        let runner =
-            Runner { consumer: self, db, worker, amqp, clock, handler, shutdown, parked: Notify::new() };
+        let (parked, fates) = (Notify::new(), Fates::new(self.name));
+        let runner = Runner { consumer: self, db, worker, amqp, clock, handler, shutdown, parked, fates };
         tokio::join!(runner.supervise(), runner.retry_parked());
     }
 

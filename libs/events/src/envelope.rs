@@ -35,6 +35,14 @@ impl Lane {
             Self::Bulk => 1,
         }
     }
+
+    /// The name in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Bulk => "bulk",
+        }
+    }
 }
 
 /// One changed field.

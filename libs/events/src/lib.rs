@@ -6,7 +6,9 @@ mod config;
 pub mod consumer;
 pub mod dead;
 mod envelope;
+pub mod metrics;
 pub mod outbox;
+pub mod permissions;
 pub mod relay;
 mod trace;
 

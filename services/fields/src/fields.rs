@@ -17,9 +17,9 @@ pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod update;
 
-use auth::{Context, IfMatch, RowPredicate};
+use auth::{Context, RowPredicate};
 use db::TenantTx;
-use error::{Code, Error};
+use error::Error;
 use events::{Change, Lane, NewEvent};
 use ids::{Clock, FieldId};
 
@@ -52,18 +52,6 @@ async fn find_visible(
     if cx.mask(object.as_str()).hides(&found.rule_name()) { Err(not_found()) } else { Ok(found) }
 }
 
-/// Errors: 412 `VERSION_STALE` when `If-Match` names another version.
-fn check_version(cx: &Context, field: &Definition) -> error::Result<()> {
-    match cx.call.if_match {
-        Some(IfMatch::Version(version)) if version != field.version => {
-            let text = "the field was changed since you read it";
-            Err(Error::new(Code::Aborted, "VERSION_STALE", text)
-                .with_metadata("current_version", field.version.to_string()))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Begins a change of an existing field: fence, the object's lock, the field as it stands, `If-Match`.
 async fn begin_change(
     tx: &mut TenantTx,
@@ -74,7 +62,7 @@ async fn begin_change(
     db::fence::check(tx, cx).await?;
     store::lock_object(tx, object, 0).await?;
     let before = find_visible(tx, cx, object, id).await?;
-    check_version(cx, &before)?;
+    cx.check_version(before.version)?;
     Ok(before)
 }
 

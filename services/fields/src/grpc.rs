@@ -29,7 +29,7 @@ impl FieldsService for Service {
         let created = create::create(self, &cx, request).await?;
         let mut response = versioned(&cx, created.answer, |answer| answer.field.as_ref());
         if created.replayed {
-            response.metadata_mut().insert("idempotency-replayed", AsciiMetadataValue::from_static("true"));
+            auth::mark_replayed(&mut response);
         }
         Ok(response)
     }

@@ -1,13 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
-mod consumers;
 mod fields;
 mod grpc;
 
 use auth::{Gate, Verifier};
 use db::{Db, Migrations, WorkerDb};
-use events::{Relay, Wake, broadcast};
+use events::{Relay, Wake, metrics, permissions};
 use host::{HostConfig, Process, ServeError};
 use ids::Clock;
 use proto::fields::v1::fields_service_server::FieldsServiceServer;
@@ -15,7 +14,6 @@ use rpc::identity::Identity;
 use tonic::service::Routes;
 
 pub use crate::config::Config;
-use crate::consumers::permissions;
 
 /// The role's part of variable names.
 pub const ROLE: &str = "FIELDS";
@@ -26,7 +24,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
     ["0100_create_object_version", "0101_create_field_definition", "0102_create_slot_use"]
 );
 
-/// Connections of the worker role: relay, retries.
+/// Connections of the worker role: relay, retries, metrics.
 const WORKER_CONNECTIONS: u32 = 3;
 
 /// The service: what its operations work with. Cheap to clone.
@@ -64,24 +62,18 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let (wake, relay_status) = (relay.wake(), relay.status());
     process.readiness.watch_beside("relay", move || std::future::ready(relay_status.check()));
     process.tasks.spawn("fields.relay", relay.run(process.shutdown.clone()));
-    let consume = permissions::FENCE.run(
+    let measure = metrics::watch("fields", worker.clone(), metrics::EVERY, process.shutdown.clone());
+    process.tasks.spawn("fields.event_metrics", measure);
+    let follow = permissions::follow(
+        "fields.permissions",
+        gate.clone(),
         db.clone(),
-        worker.clone(),
-        config.broker.clone(),
-        process.clock.clone(),
-        permissions::RaiseFence,
-        process.shutdown.clone(),
-    );
-    process.tasks.spawn("fields.permissions", consume);
-    let held = gate.clone();
-    let forget = broadcast::subscribe(
+        worker,
         config.broker,
-        "fields.gate",
-        permissions::PATTERNS,
-        move |notice| permissions::forget(&held, notice),
+        process.clock.clone(),
         process.shutdown.clone(),
     );
-    process.tasks.spawn("fields.gate", forget);
+    process.tasks.spawn("fields.permissions", follow);
 
     let service = Service { gate, db: db.clone(), clock: process.clock.clone(), wake };
     let served = host::grpc::serve(process, &host, Routes::new(FieldsServiceServer::new(service))).await;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::retry::next_attempt;
 use super::store::{self, Entry};
 use super::{Delivery, Handler, HandlerError, Runner};
+use crate::metrics::Fate;
 use crate::{Event, trace};
 
 /// Tries in place: short enough that a queue can wait, long enough for a deadlock or a fail-over of a connection.
@@ -24,7 +25,7 @@ const HANDLER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What one attempt came to.
 enum Attempt {
     /// Applied now or before, or waiting behind an earlier event of its record: the message is done.
-    Done,
+    Done(Fate),
     Failed(HandlerError),
 }
 
@@ -36,7 +37,7 @@ impl<H: Handler> Runner<H> {
             Err(error) => {
                 tracing::error!(consumer = self.consumer.name, %error, "unreadable event kept as dead");
                 let id = message_id.unwrap_or_else(|| self.clock.new_uuid());
-                return store::bury_unreadable(
+                store::bury_unreadable(
                     &self.worker,
                     self.consumer.name,
                     id,
@@ -44,7 +45,9 @@ impl<H: Handler> Runner<H> {
                     &error.to_string(),
                     self.clock.now(),
                 )
-                .await;
+                .await?;
+                self.fates.count(Fate::Dead, "unreadable");
+                return Ok(());
             }
         };
         let span = tracing::info_span!(
@@ -66,7 +69,10 @@ impl<H: Handler> Runner<H> {
         let mut pauses = IN_PLACE.iter();
         loop {
             let failure = match self.attempt(&delivery, bytes).await? {
-                Attempt::Done => return Ok(()),
+                Attempt::Done(fate) => {
+                    self.fates.count(fate, &delivery.event.kind);
+                    return Ok(());
+                }
                 Attempt::Failed(failure) => failure,
             };
             let pause = match failure {
@@ -89,14 +95,14 @@ impl<H: Handler> Runner<H> {
             Entry::Fresh => {}
             Entry::Known => {
                 tx.rollback().await?;
-                return Ok(Attempt::Done);
+                return Ok(Attempt::Done(Fate::Redelivered));
             }
             Entry::Behind => {
                 let now = self.clock.now();
                 let why = "waits behind an earlier event of the record";
                 store::park(&mut tx, self.consumer.name, event, bytes, 0, why, now, now).await?;
                 tx.commit().await?;
-                return Ok(Attempt::Done);
+                return Ok(Attempt::Done(Fate::Waiting));
             }
         }
         match self.handle(&mut tx, delivery).await {
@@ -135,15 +141,18 @@ impl<H: Handler> Runner<H> {
         let now = self.clock.now();
         let mut tx = self.begin(event).await?;
         let consumer = self.consumer.name;
-        if matches!(failure, HandlerError::Dead(_)) {
+        let fate = if matches!(failure, HandlerError::Dead(_)) {
             tracing::error!(consumer, event = %event.id, error = %failure, "dead event");
             store::bury(&mut tx, consumer, event, bytes, delivery.attempt, &failure.to_string(), now).await?;
+            Fate::Dead
         } else {
             tracing::warn!(consumer, event = %event.id, error = %failure, "event parked");
             let next_at = now + next_attempt(1);
             store::park(&mut tx, consumer, event, bytes, 1, &failure.to_string(), now, next_at).await?;
-        }
+            Fate::Parked
+        };
         tx.commit().await?;
+        self.fates.count(fate, &event.kind);
         self.parked.notify_one();
         Ok(())
     }
@@ -152,7 +161,7 @@ impl<H: Handler> Runner<H> {
 /// A commit that the database refused is the handler's failure; one that it could not hear is not.
 fn committed(result: Result<(), DbError>) -> Result<Attempt, DbError> {
     match result {
-        Ok(()) => Ok(Attempt::Done),
+        Ok(()) => Ok(Attempt::Done(Fate::Applied)),
         Err(error @ DbError::Unavailable(_)) => Err(error),
         Err(error) => Ok(Attempt::Failed(error.into())),
     }

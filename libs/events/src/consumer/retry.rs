@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::store::{self, Parked};
 use super::{Delivery, Handler, HandlerError, Runner};
 use crate::Event;
+use crate::metrics::Fate;
 
 /// Attempts after which an event is dead, the one from the queue counted.
 const MAX_ATTEMPTS: i32 = 8;
@@ -82,6 +83,7 @@ impl<H: Handler> Runner<H> {
                 if !store::apply(&mut tx, consumer, event_id).await? {
                     store::unpark(&mut tx, consumer, event_id).await?;
                     tx.commit().await?;
+                    self.fates.count(Fate::Redelivered, &parked.kind);
                     return Ok(true);
                 }
                 let delivery = Delivery { event, attempt: u32::try_from(parked.attempts + 1).unwrap_or(1) };
@@ -94,7 +96,10 @@ impl<H: Handler> Runner<H> {
                     failure
                 } else {
                     match tx.commit().await {
-                        Ok(()) => return Ok(true),
+                        Ok(()) => {
+                            self.fates.count(Fate::Applied, &parked.kind);
+                            return Ok(true);
+                        }
                         Err(error @ DbError::Unavailable(_)) => return Err(error),
                         Err(error) => return self.failed(tenant, &parked, error.into()).await,
                     }
@@ -118,15 +123,19 @@ impl<H: Handler> Runner<H> {
         let dead = matches!(failure, HandlerError::Dead(_))
             || attempts >= MAX_ATTEMPTS
             || now - parked.since >= MAX_AGE;
-        if dead {
+        let died = if dead {
             tracing::error!(consumer, event = %parked.event_id, attempts, error = %failure, "dead event");
-            store::bury_parked(&mut tx, consumer, parked, attempts, &failure.to_string(), now).await?;
+            store::bury_parked(&mut tx, consumer, parked, attempts, &failure.to_string(), now).await?
         } else {
             tracing::warn!(consumer, event = %parked.event_id, attempts, error = %failure, "event stays parked");
             let next_at = now + next_attempt(attempts);
             store::postpone(&mut tx, consumer, parked, attempts, &failure.to_string(), next_at).await?;
-        }
+            false
+        };
         tx.commit().await?;
+        if died {
+            self.fates.count(Fate::Dead, &parked.kind);
+        }
         Ok(false)
     }
 }

@@ -23,6 +23,7 @@ pub(super) enum Entry {
 #[derive(Clone, Debug)]
 pub(super) struct Parked {
     pub(super) event_id: Uuid,
+    pub(super) kind: String,
     pub(super) envelope: Vec<u8>,
     pub(super) attempts: i32,
     /// When its first attempt failed.
@@ -33,6 +34,7 @@ impl<'r> FromRow<'r, PgRow> for Parked {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             event_id: row.try_get("event_id")?,
+            kind: row.try_get("type")?,
             envelope: row.try_get("envelope")?,
             attempts: row.try_get("attempts")?,
             since: row.try_get("parked_at")?,
@@ -198,7 +200,7 @@ pub(super) async fn claim(
     now: OffsetDateTime,
 ) -> Result<Option<Parked>, DbError> {
     Ok(sqlx::query_as(
-        "SELECT event_id, envelope, attempts, parked_at FROM inbox_retry
+        "SELECT event_id, type, envelope, attempts, parked_at FROM inbox_retry
          WHERE tenant_id = $1 AND consumer = $2 AND event_id = $3 AND next_at <= $4 FOR UPDATE SKIP LOCKED",
     )
     .bind(tx.tenant_id())
@@ -258,7 +260,8 @@ pub(super) async fn postpone(
     Ok(())
 }
 
-/// Gives up a parked event, which keeps its place, unless another instance has made an attempt meanwhile.
+/// Gives up a parked event, which keeps its place; `false`, and nothing done, when another instance has made an attempt
+/// meanwhile.
 pub(super) async fn bury_parked(
     tx: &mut TenantTx,
     consumer: &str,
@@ -266,8 +269,8 @@ pub(super) async fn bury_parked(
     attempts: i32,
     why: &str,
     now: OffsetDateTime,
-) -> Result<(), DbError> {
-    sqlx::query(
+) -> Result<bool, DbError> {
+    let done = sqlx::query(
         "WITH gone AS (
              DELETE FROM inbox_retry WHERE tenant_id = $1 AND consumer = $2 AND event_id = $3 AND attempts = $7
              RETURNING record_id, position, type, envelope),
@@ -287,7 +290,7 @@ pub(super) async fn bury_parked(
     .bind(parked.attempts)
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Makes partitions ahead and drops old ones. Worker.

@@ -174,8 +174,11 @@ impl Relay {
         if !changed.is_empty() && !store::save(&self.db, self.holder, epoch, &changed).await? {
             return Err(RelayError::LeaseLost);
         }
-        let sent = outcome.taken.iter().filter(|taken| **taken).count();
-        self.status.sent(sent);
+        let mut sent = 0;
+        for ((lane, row), _) in window.iter().zip(&outcome.taken).filter(|(_, taken)| **taken) {
+            self.status.sent(*lane, &row.kind);
+            sent += 1;
+        }
         if sent < window.len() {
             let refused =
                 BrokerError::Refused { refused: window.len() - sent, sent: window.len(), why: outcome.why };

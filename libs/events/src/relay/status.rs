@@ -3,17 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Gauge};
+use crate::Lane;
+use crate::metrics::Published;
 
 /// Handle to a running relay's state. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct RelayStatus {
     state: Arc<Mutex<RelaySnapshot>>,
-    service: &'static str,
-    oldest: Gauge<f64>,
-    published: Counter<u64>,
-    refused: Counter<u64>,
+    published: Published,
 }
 
 /// The state at one moment.
@@ -31,14 +28,7 @@ pub struct RelaySnapshot {
 
 impl RelayStatus {
     pub(crate) fn new(service: &'static str) -> Self {
-        let meter = opentelemetry::global::meter("globcrm.events");
-        Self {
-            state: Arc::default(),
-            service,
-            oldest: meter.f64_gauge("outbox_oldest_unsent_seconds").build(),
-            published: meter.u64_counter("outbox_published").build(),
-            refused: meter.u64_counter("outbox_refused").build(),
-        }
+        Self { state: Arc::default(), published: Published::new(service) }
     }
 
     /// The state now.
@@ -62,10 +52,6 @@ impl RelayStatus {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn labels(&self) -> [KeyValue; 1] {
-        [KeyValue::new("service", self.service)]
-    }
-
     pub(crate) fn connected(&self, leader: bool) {
         self.change(|s| {
             s.connected = true;
@@ -82,12 +68,13 @@ impl RelayStatus {
         });
     }
 
-    pub(crate) fn sent(&self, count: usize) {
-        self.published.add(count as u64, &self.labels());
+    /// An event of this type was confirmed.
+    pub(crate) fn sent(&self, lane: Lane, kind: &str) {
+        self.published.taken(lane, kind);
     }
 
     pub(crate) fn refused(&self, count: usize, why: &str) {
-        self.refused.add(count as u64, &self.labels());
+        self.published.refused(count);
         self.change(|s| s.trouble = Some(why.to_owned()));
     }
 
@@ -96,7 +83,6 @@ impl RelayStatus {
     }
 
     pub(crate) fn measured(&self, oldest: Option<Duration>) {
-        self.oldest.record(oldest.unwrap_or_default().as_secs_f64(), &self.labels());
         self.change(|s| s.oldest_unsent = oldest);
     }
 }

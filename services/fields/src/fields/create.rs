@@ -1,11 +1,10 @@
 //! `CreateField`.
 
 use auth::Context;
-use db::idempotency::{self, Claim};
+use db::idempotency;
 use db::{DbError, TenantTx};
 use error::{Code, Error};
 use ids::FieldId;
-use prost::Message;
 use proto::fields::v1::{CreateFieldRequest, CreateFieldResponse, Field};
 
 use super::definition::{Definition, Object, State};
@@ -53,7 +52,7 @@ async fn define(
 ) -> error::Result<Created> {
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, request).await?;
-    if let Claim::Replay(kept) = &claim {
+    if let Some(kept) = claim.replayed::<CreateFieldResponse>()? {
         return replay(cx, object, kept);
     }
 
@@ -99,10 +98,9 @@ async fn define(
 }
 
 /// The answer kept, unless the caller may not know of the field any more.
-fn replay(cx: &Context, object: Object, kept: &[u8]) -> error::Result<Created> {
-    let answer = CreateFieldResponse::decode(kept).map_err(Error::internal)?;
+fn replay(cx: &Context, object: Object, answer: CreateFieldResponse) -> error::Result<Created> {
     let key = answer.field.as_ref().map_or("", |field| field.key.as_str());
-    if cx.mask(object.as_str()).hides(&format!("custom.{key}")) {
+    if cx.mask(object.as_str()).hides_custom(key) {
         return Err(not_found());
     }
     Ok(Created { answer, replayed: true })

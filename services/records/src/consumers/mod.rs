@@ -1,4 +1,3 @@
 //! What this service hears from others.
 
 pub(crate) mod fields_changed;
-pub(crate) mod permissions_changed;

@@ -1,20 +1,38 @@
-//! `identity.permissions.changed`: raises the fence of this schema, and drops what the gate holds.
+//! `identity.permissions.changed`: what every service with a gate does about it.
 
 use auth::Gate;
-use db::TenantTx;
-use events::broadcast::Notice;
-use events::{Consumer, Delivery, Event, Handler, HandlerError};
+use db::{Db, TenantTx, WorkerDb};
+use ids::Clock;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// What both ways listen to.
-pub(crate) const PATTERNS: &[&str] = &["identity.permissions.changed.v1"];
+use crate::broadcast::{self, Notice};
+use crate::{AmqpConfig, Consumer, Delivery, Event, Handler, HandlerError};
 
-/// Once for all instances: the fence is in the database.
-pub(crate) const FENCE: Consumer = Consumer::new("fields.permissions", PATTERNS);
+/// What both ways listen to.
+const PATTERNS: &[&str] = &["identity.permissions.changed.v1"];
+
+/// Follows the changes of permissions until `shutdown`, in two ways. Once for all instances the fence of the schema is
+/// raised, which is in the database; and every instance drops what its own `gate` holds. `name` is that of the consumer,
+/// `<service>.permissions`.
+pub async fn follow(
+    name: &'static str,
+    gate: Gate,
+    db: Db,
+    worker: WorkerDb,
+    amqp: AmqpConfig,
+    clock: Clock,
+    shutdown: CancellationToken,
+) {
+    let fence =
+        Consumer::new(name, PATTERNS).run(db, worker, amqp.clone(), clock, RaiseFence, shutdown.clone());
+    let held = broadcast::subscribe(amqp, name, PATTERNS, move |notice| forget(&gate, notice), shutdown);
+    tokio::join!(fence, held);
+}
 
 /// Raises the fence, so that no change commits on older permissions.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct RaiseFence;
+struct RaiseFence;
 
 impl Handler for RaiseFence {
     async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
@@ -26,11 +44,11 @@ impl Handler for RaiseFence {
     }
 }
 
-/// For every instance: drops the snapshots that are no longer true. What is missed while the broker is away is bounded by
-/// the lease of a snapshot.
-pub(crate) fn forget(gate: &Gate, notice: Notice) {
+/// Drops the snapshots that are no longer true. What is missed while the broker is away is bounded by the lease of a
+/// snapshot.
+fn forget(gate: &Gate, notice: Notice) {
     if let Notice::Event(event) = notice {
-        // An API key's owner may have changed: everyone's snapshots of the tenant are cheap to fetch again.
+        // An API key shares its owner's fate, and the event names one of them only: the whole tenant is fetched again.
         gate.forget(event.tenant.uuid(), None);
     }
 }
@@ -41,7 +59,7 @@ fn narrows(event: &Event) -> bool {
     event.change("narrows").and_then(|change| change.after.as_deref()) != Some("false")
 }
 
-/// Whom the change concerns; the event names the tenant where it means everyone.
+/// Whom the change concerns; the event names the tenant where it means everyone in it.
 fn principal(event: &Event) -> Option<Uuid> {
     (event.record_id != event.tenant.uuid()).then_some(event.record_id)
 }
@@ -56,7 +74,7 @@ mod tests {
     const TENANT: Uuid = Uuid::from_u128(1);
 
     fn event(record_id: Uuid, narrows: Option<&str>) -> Event {
-        let change = |after: &str| events::Change {
+        let change = |after: &str| crate::Change {
             field: "narrows".to_owned(),
             before: None,
             after: Some(after.to_owned()),

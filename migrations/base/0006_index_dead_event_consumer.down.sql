@@ -1,0 +1,2 @@
+-- phase: contract
+DROP INDEX {{schema}}.dead_event_consumer;

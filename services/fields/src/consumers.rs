@@ -1,3 +1,0 @@
-//! What this service does on events of others.
-
-pub(crate) mod permissions;

@@ -1,0 +1,101 @@
+//! AMQP over TLS: the real broker behind an end of TLS in this process, with certificates made for the test.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use config::{ExposeSecret, SecretString};
+use events::AmqpConfig;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use super::consuming::{delete_queues, started};
+use super::world::{Ledger, Running, World, until};
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+/// An authority, and the file with its certificate.
+fn authority(world: &World, name: &str) -> Result<(Authority, PathBuf)> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+    let file = std::env::temp_dir().join(format!("globcrm-ca-{}.pem", world.clock.new_uuid()));
+    std::fs::write(&file, authority.pem())?;
+    Ok((authority, file))
+}
+
+/// Ends TLS for `broker` with a certificate for `localhost`; gives its port.
+async fn end_of_tls(authority: &Authority, broker: String, running: &mut Running) -> Result<u16> {
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()])?.signed_by(&key, authority)?;
+    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)?;
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let port = listener.local_addr()?.port();
+    let shutdown = running.shutdown.clone();
+    running.spawn(async move {
+        while let Some(Ok((stream, _))) = shutdown.run_until_cancelled(listener.accept()).await {
+            let (acceptor, broker) = (acceptor.clone(), broker.clone());
+            drop(tokio::spawn(async move {
+                // A client that does not trust the certificate ends the handshake.
+                let mut inside = acceptor.accept(stream).await?;
+                let mut outside = TcpStream::connect(broker).await?;
+                tokio::io::copy_bidirectional(&mut inside, &mut outside).await
+            }));
+        }
+    });
+    Ok(port)
+}
+
+fn amqps(good: &AmqpConfig, credentials: &str, host: &str, port: u16, ca_file: &Path) -> AmqpConfig {
+    let url = SecretString::from(format!("amqps://{credentials}@{host}:{port}/%2f"));
+    AmqpConfig { ca_file: Some(ca_file.to_owned()), exchange: good.exchange.clone(), ..AmqpConfig::new(url) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_go_by_tls_to_a_broker_with_the_right_certificate_and_to_no_other() -> Result<()> {
+    const NAME: &str = "events_it.tls";
+    let mut world = World::new("globcrm_events_tls").await?;
+    let plain = world.amqp.clone();
+    let rest = plain.url.expose_secret().strip_prefix("amqp://").context("a plain broker")?.to_owned();
+    let (credentials, rest) = rest.rsplit_once('@').context("credentials")?;
+    let broker = rest.split('/').next().context("an address")?.to_owned();
+    let (ours, ours_file) = authority(&world, "ours")?;
+    let (_, other_file) = authority(&world, "another")?;
+    let mut ends = Running::new();
+    let port = end_of_tls(&ours, broker, &mut ends).await?;
+
+    for (host, file, why) in
+        [("localhost", &other_file, "UnknownIssuer"), ("127.0.0.1", &ours_file, "not valid for name")]
+    {
+        world.amqp = amqps(&plain, credentials, host, port, file);
+        let mut running = Running::new();
+        let status = world.relay(&mut running);
+        until("the certificate is refused", async || {
+            Ok(status.snapshot().trouble.is_some_and(|trouble| trouble.contains(why)))
+        })
+        .await?;
+        assert!(!status.snapshot().connected);
+        running.stop().await?;
+    }
+
+    world.amqp = amqps(&plain, credentials, "localhost", port, &ours_file);
+    let running = started(&world, NAME, Ledger).await?;
+    let sent = world.write_some(20).await?;
+    world.await_applied(&sent.iter().collect::<Vec<_>>()).await?;
+    running.stop().await?;
+    ends.stop().await?;
+    for file in [ours_file, other_file] {
+        std::fs::remove_file(file)?;
+    }
+    delete_queues(&world, NAME).await
+}
