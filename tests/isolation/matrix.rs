@@ -10,12 +10,12 @@ use crate::client::{Answer, Client};
 use crate::stage::{Stage, Tenant};
 
 /// How one RPC is called, and what its own caller gets.
-struct Row {
-    rpc: &'static str,
+pub(super) struct Row {
+    pub(super) rpc: &'static str,
     verb: Method,
     /// `{id}` stands for the target.
-    path: &'static str,
-    target: Target,
+    pub(super) path: &'static str,
+    pub(super) target: Target,
     /// `{id}` and `{unique}` are filled in.
     body: Option<Value>,
     /// The status of the positive control.
@@ -49,13 +49,13 @@ impl Row {
         Self { without_permission, ..self }
     }
 
-    fn public(&self) -> bool {
+    pub(super) fn public(&self) -> bool {
         self.without_permission == 0
     }
 }
 
 /// Every RPC with a REST path; [`every_rpc_has_its_rows`] compares with the descriptors.
-fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     use Target::*;
     let (get, post, patch, delete) = (|| Method::GET, || Method::POST, || Method::PATCH, || Method::DELETE);
     let none = || Some(json!({}));
@@ -236,7 +236,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// What fills the places of a row.
-struct Values {
+pub(super) struct Values {
     id: String,
     unique: String,
     slug: String,
@@ -260,7 +260,7 @@ impl Values {
     }
 }
 
-async fn call(row: &Row, client: &Client, values: &Values) -> Answer {
+pub(super) async fn call(row: &Row, client: &Client, values: &Values) -> Answer {
     let path = format!("/api/v1{}", values.fill(row.path));
     let call = client.call(row.verb.clone(), &path);
     match &row.body {
@@ -273,20 +273,20 @@ async fn call(row: &Row, client: &Client, values: &Values) -> Answer {
 }
 
 /// Everything that the matrix needs of one organisation.
-struct Side {
-    tenant: Tenant,
+pub(super) struct Side {
+    pub(super) tenant: Tenant,
     contact: String,
     company: String,
 }
 
-async fn side(stage: &Stage, name: &str) -> Side {
+pub(super) async fn side(stage: &Stage, name: &str) -> Side {
     let tenant = stage.tenant(name).await;
     let contact = targets::make(stage, &tenant, Target::Contact, "anchor").await;
     let company = targets::make(stage, &tenant, Target::Company, "anchor").await;
     Side { tenant, contact, company }
 }
 
-async fn values(stage: &Stage, row: &Row, side: &Side, id: String, unique: String) -> Values {
+pub(super) async fn values(stage: &Stage, row: &Row, side: &Side, id: String, unique: String) -> Values {
     let mut values = Values {
         id,
         unique,

@@ -61,6 +61,8 @@ pub struct Method {
     pub rate_class: RateClass,
     /// `Idempotency-Key` is honoured.
     pub idempotent: bool,
+    /// `If-Match` is honoured.
+    pub conditional: bool,
     /// The bodies are raw bytes, see [`crate::stream`]: of the request if [`Self::client_streaming`], of the answer
     /// if [`Self::server_streaming`].
     pub byte_stream: bool,
@@ -215,6 +217,12 @@ fn method(
     if idempotent && (policy.secret_answer || verb != Verb::Post) {
         return Err("only a POST without a secret answer can keep its answers".to_owned());
     }
+    if policy.conditional && verb == Verb::Get {
+        return Err("only a change is conditional".to_owned());
+    }
+    if !policy.conditional && verb == Verb::Patch && response.version.is_some() {
+        return Err("a PATCH of what has a version is conditional".to_owned());
+    }
     if policy.public && !policy.permission.is_empty() {
         return Err("a public method asks for no permission".to_owned());
     }
@@ -235,6 +243,7 @@ fn method(
             Err(_) => return Err("the rate class is unknown".to_owned()),
         },
         idempotent,
+        conditional: policy.conditional,
         byte_stream: policy.byte_stream,
         client_streaming: descriptor.client_streaming,
         server_streaming: descriptor.server_streaming,

@@ -49,7 +49,7 @@ pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, 
         answered => answered,
     };
     let (answered, wire) = answered?;
-    let mut json = Vec::with_capacity(wire.len() * 3 / 2 + 64);
+    let mut json = Vec::with_capacity(wire.len() * 2 + 64);
     let meta = app
         .api
         .decode_response(method, &wire, asked.selection.as_ref(), &mut json)
@@ -157,6 +157,10 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
     }
     let etag = "If-Match must be one ETag as it was given, like \"3\"";
     if let Some(condition) = only(headers, &header::IF_MATCH, "IF_MATCH_MALFORMED", etag)? {
+        if !method.conditional {
+            let text = "If-Match is not taken here: the call changes nothing that has a version";
+            return Err(Error::malformed("IF_MATCH_NOT_SUPPORTED", text));
+        }
         put("if-match", condition)?;
     }
     let name = HeaderName::from_static("idempotency-key");

@@ -6,7 +6,7 @@ use auth::Context;
 use error::Error;
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::{IdentityService, IdentityServiceServer};
-use tonic::metadata::{AsciiMetadataValue, MetadataValue};
+use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status};
 
 use crate::answer::Answer;
@@ -37,7 +37,7 @@ fn versioned<T>(cx: &Context, answer: Answer<T>) -> Response<T> {
     let mut response = cx.answer(answer.message);
     response.metadata_mut().insert("version", AsciiMetadataValue::from(answer.version));
     if answer.replayed {
-        response.metadata_mut().insert("idempotency-replayed", MetadataValue::from_static("true"));
+        auth::mark_replayed(&mut response);
     }
     response
 }

@@ -37,7 +37,7 @@ pub const ROLE: &str = "IDENTITY";
 
 /// The schema, the process and the source of events.
 const SERVICE: &str = "identity";
-/// Connections of the worker pool: the relay's.
+/// Connections of the worker pool: the relay's, and one for metrics.
 const WORKER_CONNECTIONS: u32 = 3;
 
 /// The schema's migrations.
@@ -75,6 +75,9 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         async move { state }
     });
     drop(process.tasks.spawn("identity.relay", relay.run(process.shutdown.clone())));
+    let (every, stop) = (events::metrics::EVERY, process.shutdown.clone());
+    let measure = events::metrics::watch(SERVICE, worker_db.clone(), every, stop);
+    drop(process.tasks.spawn("identity.event_metrics", measure));
     let (cleaning, shutdown) = (identity.clone(), process.shutdown.clone());
     process.tasks.supervise("identity.cleanup", move || {
         let (identity, shutdown) = (cleaning.clone(), shutdown.clone());

@@ -10,8 +10,6 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-const DEFAULT_SIZE: i32 = 50;
-const MAX_SIZE: i32 = 200;
 const MAC_BYTES: usize = 16;
 
 /// The secret that signs page tokens.
@@ -79,12 +77,9 @@ impl<'a> Wanted<'a> {
         token: &str,
     ) -> Result<Self, Error> {
         let whose = [cx.tenant.id().uuid(), cx.principal.id];
-        let size = page_size.unwrap_or(DEFAULT_SIZE);
-        if !(1..=MAX_SIZE).contains(&size) {
-            return Err(Error::malformed("PAGE_SIZE_INVALID", format!("page_size must be 1 to {MAX_SIZE}")));
-        }
+        let size = query::list::page_size(page_size)?;
         let after = if token.is_empty() { Place::start() } else { open(key, list, whose, token)? };
-        Ok(Self { key, list, whose, size: size as usize, after })
+        Ok(Self { key, list, whose, size, after })
     }
 
     /// Rows to fetch: one more than the page holds tells whether there is a next one.

@@ -1,18 +1,8 @@
 //! Answers that several operations give in the same bytes.
 
-use auth::{Call, Context, IfMatch};
-use error::{Code, Error, Violation};
+use auth::Call;
+use error::{Error, Violation};
 use uuid::Uuid;
-
-/// Refuses a stale `If-Match`. Errors: 412 `VERSION_STALE`.
-pub(crate) fn check_version(cx: &Context, current: i64) -> Result<(), Error> {
-    match cx.call.if_match {
-        Some(IfMatch::Version(wanted)) if wanted != current => {
-            Err(Error::new(Code::Aborted, "VERSION_STALE", "somebody else changed it; read it again"))
-        }
-        _ => Ok(()),
-    }
-}
 
 /// Refuses `Idempotency-Key` on a call whose answer holds a secret: it must not be stored. Errors: 400.
 pub(crate) fn refuse_idempotency_key(call: &Call) -> Result<(), Error> {

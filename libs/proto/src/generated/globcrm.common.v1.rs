@@ -30,6 +30,10 @@ pub struct MethodPolicy {
     /// REST body is those bytes, not JSON.
     #[prost(bool, tag = "9")]
     pub byte_stream: bool,
+    /// `If-Match` is honoured: the call changes a record that has a version, and is refused with 412 when it has another. Every
+    /// other method refuses the header, as ignoring it would make a conditional change an unconditional one.
+    #[prost(bool, tag = "10")]
+    pub conditional: bool,
 }
 /// The policy of one field.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

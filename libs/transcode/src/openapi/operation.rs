@@ -78,7 +78,7 @@ fn parameters(json: &mut Json, api: &Api, schemas: &Schemas<'_>, method: &Method
         if method.idempotent {
             header(json, "Idempotency-Key", "The same key and body give the first answer again.");
         }
-        if versioned(method) {
+        if method.conditional {
             header(json, "If-Match", "The `ETag` the change starts from; a stale one is refused with 412.");
         }
     });
@@ -89,15 +89,6 @@ fn header(json: &mut Json, name: &str, description: &str) {
         json.texts(&[("name", name), ("in", "header"), ("description", description)]);
         json.key("schema").object(|json| json.key("type").text("string"));
     });
-}
-
-/// Whether the call changes a record that has a version.
-fn versioned(method: &Method) -> bool {
-    match method.verb {
-        Verb::Patch | Verb::Put => method.response.version.is_some(),
-        Verb::Delete => true,
-        Verb::Get | Verb::Post => false,
-    }
 }
 
 fn request_body(json: &mut Json, schemas: &Schemas<'_>, method: &Method) {
@@ -180,7 +171,7 @@ fn responses(json: &mut Json, schemas: &Schemas<'_>, method: &Method) {
         ("403", method.permission.is_some()),
         ("404", !method.request.path.is_empty()),
         ("409", changes),
-        ("412", versioned(method)),
+        ("412", method.conditional),
         ("413", body),
         ("415", body),
         ("422", body),

@@ -76,6 +76,7 @@ fn what_cannot_be_served_stops_the_start_and_is_named() {
             "idempotency: IDEMPOTENCY_KEYED secret_answer: true",
             "only a POST",
         ),
+        ("string id = 1;", r#"get: "/x""#, "conditional: true", "only a change"),
         ("string id = 1;", r#"get: "/x""#, r#"public: true permission: "a.b""#, "asks for no permission"),
         ("string id = 1;", r#"get: "/x""#, "byte_stream: true", "must be a stream"),
         (

@@ -74,6 +74,8 @@ fn policies_are_resolved() {
     assert_eq!(method("GetContact").rate_class, proto::common::v1::RateClass::Read);
     assert_eq!(method("ListContacts").rate_class, proto::common::v1::RateClass::List);
     assert_eq!(method("GetContact").success_status, 200);
+    assert!(method("UpdateContact").conditional && method("UnlinkContactCompany").conditional);
+    assert!(!create.conditional && !method("DeleteSession").conditional);
     let login = method("Login");
     assert!(login.public && login.secret_answer && login.permission.is_none());
     let upload = method("CreateUpload");

@@ -1,9 +1,8 @@
 //! Makes a role.
 
 use auth::Context;
-use db::idempotency::{self, Claim};
+use db::idempotency;
 use error::Error;
-use prost::Message;
 use proto::identity::v1 as pb;
 
 use super::body::{RoleBody, read_fields, read_permissions};
@@ -35,8 +34,7 @@ async fn make(
     request: pb::CreateRoleRequest,
 ) -> Result<Answer<pb::CreateRoleResponse>, RoleError> {
     let claim = idempotency::claim(change.tx(), cx, RPC, &request).await?;
-    if let Claim::Replay(bytes) = &claim {
-        let first = pb::CreateRoleResponse::decode(bytes.as_slice()).map_err(Error::internal)?;
+    if let Some(first) = claim.replayed::<pb::CreateRoleResponse>()? {
         let version = first.role.as_ref().map_or(0, |r| r.version);
         return Ok(Answer::replay(first, version));
     }

@@ -4,10 +4,9 @@ use auth::Context;
 use ids::RoleId;
 use proto::identity::v1 as pb;
 
-use super::{RoleError, convert, not_found, store};
+use super::{RoleError, convert, not_found, store, to_change};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
-use crate::refusals::check_version;
 
 /// Deletes, softly. Errors: 404 `ROLE_NOT_FOUND`, 409 `ROLE_IS_SYSTEM`, 409 `ROLE_IN_USE`, 412 `VERSION_STALE`.
 #[tracing::instrument(name = "identity.roles.delete", skip_all)]
@@ -20,12 +19,7 @@ pub(crate) async fn run(
     let id = RoleId::parse(&request.id).ok_or_else(not_found)?.uuid();
     // The head's lock keeps anybody from being given the role meanwhile.
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
-    let role = store::get(change.tx(), id).await?;
-    let role = role.filter(|r| reached.evaluate(&r.facts())).ok_or_else(not_found)?;
-    if role.system {
-        return Err(RoleError::System);
-    }
-    check_version(cx, role.version)?;
+    let role = to_change(change.tx(), cx, &reached, id).await?;
     if store::is_held(change.tx(), id).await? {
         return Err(RoleError::InUse);
     }

@@ -11,9 +11,9 @@ mod names;
 pub(crate) mod store;
 pub(crate) mod update;
 
-use auth::RowFacts;
+use auth::{Context, RowFacts, RowPredicate};
 use body::RoleBody;
-use db::DbError;
+use db::{DbError, TenantTx};
 use error::{Code, Error};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -80,6 +80,23 @@ impl From<DbError> for RoleError {
             _ => Self::Refused(cause.into()),
         }
     }
+}
+
+/// The role as it is before a change: one that the caller's permission reaches, not the system's, at the version that the
+/// caller knows. Errors: 404 `ROLE_NOT_FOUND`, 409 `ROLE_IS_SYSTEM`, 412 `VERSION_STALE`.
+async fn to_change(
+    tx: &mut TenantTx,
+    cx: &Context,
+    reached: &RowPredicate,
+    id: Uuid,
+) -> Result<Role, RoleError> {
+    let found = store::get(tx, id).await?;
+    let role = found.filter(|role| reached.evaluate(&role.facts())).ok_or_else(not_found)?;
+    if role.system {
+        return Err(RoleError::System);
+    }
+    cx.check_version(role.version)?;
+    Ok(role)
 }
 
 /// 404 of a role.

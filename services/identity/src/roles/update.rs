@@ -6,10 +6,10 @@ use ids::RoleId;
 use proto::identity::v1 as pb;
 
 use super::body::{read_fields, read_permissions};
-use super::{RoleError, convert, guard, not_found, store};
+use super::{RoleError, convert, guard, not_found, store, to_change};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
-use crate::refusals::{check_version, read_mask, read_name};
+use crate::refusals::{read_mask, read_name};
 
 /// Updates. Unless the change provably takes nothing away, it returns when no older permission can decide any more.
 ///
@@ -39,12 +39,7 @@ pub(crate) async fn run(
         read_mask(request.update_mask, &["name", "permissions", "fields"], &[], given, &mut violations);
 
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
-    let before = store::get(change.tx(), id).await?;
-    let before = before.filter(|r| reached.evaluate(&r.facts())).ok_or_else(not_found)?;
-    if before.system {
-        return Err(RoleError::System);
-    }
-    check_version(cx, before.version)?;
+    let before = to_change(change.tx(), cx, &reached, id).await?;
     let mut after = before.clone();
     for path in mask {
         match path {

@@ -1,9 +1,8 @@
 //! Makes a team.
 
 use auth::Context;
-use db::idempotency::{self, Claim};
+use db::idempotency;
 use error::Error;
-use prost::Message;
 use proto::identity::v1 as pb;
 
 use super::{Team, convert, store};
@@ -34,8 +33,7 @@ async fn make(
     request: pb::CreateTeamRequest,
 ) -> Result<Answer<pb::CreateTeamResponse>, Error> {
     let claim = idempotency::claim(change.tx(), cx, RPC, &request).await?;
-    if let Claim::Replay(bytes) = &claim {
-        let first = pb::CreateTeamResponse::decode(bytes.as_slice()).map_err(Error::internal)?;
+    if let Some(first) = claim.replayed::<pb::CreateTeamResponse>()? {
         let version = first.team.as_ref().map_or(0, |t| t.version);
         return Ok(Answer::replay(first, version));
     }

@@ -6,9 +6,9 @@ use error::Error;
 use proto::identity::v1 as pb;
 use secrecy::SecretString;
 
-use super::{State, convert, invitations, store};
+use super::{State, change_of, invitations, store};
 use crate::call::PublicCall;
-use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::changes::{Actor, ChangeTx, Touches};
 use crate::identity::Identity;
 use crate::refusals::read_name;
 use crate::secrets::{self, Kind};
@@ -96,19 +96,8 @@ pub(crate) async fn run(
     store::set_password(change.tx(), user.id, &password_hash).await?;
     store::update(change.tx(), &after, user.id).await?;
     invitations::accept(change.tx(), presented.id, now).await?;
-    let accepted = Change {
-        object: "user",
-        action: "accept_invitation",
-        verb: "activated",
-        record_id: user.id,
-        version: after.version,
-        owner: Some(user.id),
-        before: Some(convert::to_json(&before)),
-        after: Some(convert::to_json(&after)),
-        reason: "",
-        touches: Touches::Principal(user.id),
-        narrows: false,
-    };
+    let verbs = ("accept_invitation", "activated");
+    let accepted = change_of(verbs, Some(&before), &after, Touches::Principal(user.id));
     change.record(&identity.clock, &actor, accepted).await?;
     let tokens = open::run(identity, &mut change, &actor, &call.call, user.id).await?;
     change.commit(&identity.gate).await?;

@@ -9,8 +9,8 @@ use ids::TenantId;
 use proto::identity::v1 as pb;
 use secrecy::ExposeSecret;
 
-use super::{State, User, convert, invitations, references, store};
-use crate::changes::{Actor, Change, ChangeTx, Touches};
+use super::{State, User, change_of, convert, invitations, references, store};
+use crate::changes::{Actor, ChangeTx, Touches};
 use crate::identity::Identity;
 use crate::refusals::{read_email, read_id, read_ids, read_name, refuse_idempotency_key};
 use crate::secrets::{self, Kind};
@@ -101,20 +101,9 @@ pub(crate) async fn run(
     let invitation =
         invitations::Invitation { id: invitation_id, user_id: user.id, expires_at: now + INVITATION_TTL };
     invitations::insert(change.tx(), &invitation, &token.hash, now, by).await?;
-    let created = Change {
-        object: "user",
-        action: "create",
-        verb: "created",
-        record_id: user.id,
-        version: user.version,
-        owner: Some(user.id),
-        before: None,
-        after: Some(convert::to_json(&user)),
-        reason: "",
-        // A new member is within reach of everyone in the same teams.
-        touches: if user.team_ids.is_empty() { Touches::Principal(user.id) } else { Touches::Everyone },
-        narrows: false,
-    };
+    // A new member is within reach of everyone in the same teams.
+    let touches = if user.team_ids.is_empty() { Touches::Principal(user.id) } else { Touches::Everyone };
+    let created = change_of(("create", "created"), None, &user, touches);
     change.record(clock, &Actor::of(cx), created).await?;
     change.commit(&identity.gate).await?;
     // No mail service is configured yet, so the inviter passes the token on.

@@ -5,10 +5,9 @@ use error::Error;
 use ids::UserId;
 use proto::identity::v1 as pb;
 
-use super::{State, convert, keep_an_administrator, not_found, store};
+use super::{State, change_of, convert, keep_an_administrator, not_found, store, to_change};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
-use crate::refusals::check_version;
 use crate::{api_keys, sessions};
 
 /// Disables; returns when no service admits the user or its keys any more. Disabling twice is no error.
@@ -23,9 +22,7 @@ pub(crate) async fn run(
     let reached = cx.authorize("user", "update")?;
     let id = UserId::parse(&request.id).ok_or_else(not_found)?.uuid();
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
-    let before =
-        store::get(change.tx(), id).await?.filter(|u| u.reached_by(&reached)).ok_or_else(not_found)?;
-    check_version(cx, before.version)?;
+    let before = to_change(change.tx(), cx, &reached, id).await?;
     if before.state == State::Disabled {
         return Ok(pb::DisableUserResponse { user: Some(convert::to_proto(&before)) });
     }
@@ -38,19 +35,9 @@ pub(crate) async fn run(
     sessions::store::end_all(change.tx(), id, now).await?;
     api_keys::store::revoke_all(change.tx(), id, now).await?;
     keep_an_administrator(change.tx()).await?;
-    let disabled = Change {
-        object: "user",
-        action: "disable",
-        verb: "disabled",
-        record_id: id,
-        version: after.version,
-        owner: Some(id),
-        before: Some(convert::to_json(&before)),
-        after: Some(convert::to_json(&after)),
-        reason: "",
-        touches: Touches::Principal(id),
-        narrows: true,
-    };
+    let touches = Touches::Principal(id);
+    let disabled =
+        Change { narrows: true, ..change_of(("disable", "disabled"), Some(&before), &after, touches) };
     change.record(&identity.clock, &Actor::of(cx), disabled).await?;
     change.commit(&identity.gate).await?;
     // The keys of the user have entries of their own, so all of the tenant go.

@@ -5,10 +5,9 @@ use error::Error;
 use ids::UserId;
 use proto::identity::v1 as pb;
 
-use super::{State, convert, not_found, references, store};
-use crate::changes::{Actor, Change, ChangeTx, Touches};
+use super::{State, change_of, convert, not_found, references, store, to_change};
+use crate::changes::{Actor, ChangeTx, Touches};
 use crate::identity::Identity;
-use crate::refusals::check_version;
 
 /// Enables; one who never accepted an invitation is invited again. Sessions and keys stay ended. Enabling an enabled user is
 /// no error.
@@ -23,9 +22,7 @@ pub(crate) async fn run(
     let reached = cx.authorize("user", "update")?;
     let id = UserId::parse(&request.id).ok_or_else(not_found)?.uuid();
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
-    let before =
-        store::get(change.tx(), id).await?.filter(|u| u.reached_by(&reached)).ok_or_else(not_found)?;
-    check_version(cx, before.version)?;
+    let before = to_change(change.tx(), cx, &reached, id).await?;
     if before.state != State::Disabled {
         return Ok(pb::EnableUserResponse { user: Some(convert::to_proto(&before)) });
     }
@@ -37,19 +34,7 @@ pub(crate) async fn run(
     after.version += 1;
     after.updated_at = identity.clock.now_micros();
     store::update(change.tx(), &after, cx.principal.id).await?;
-    let enabled = Change {
-        object: "user",
-        action: "enable",
-        verb: "enabled",
-        record_id: id,
-        version: after.version,
-        owner: Some(id),
-        before: Some(convert::to_json(&before)),
-        after: Some(convert::to_json(&after)),
-        reason: "",
-        touches: Touches::Principal(id),
-        narrows: false,
-    };
+    let enabled = change_of(("enable", "enabled"), Some(&before), &after, Touches::Principal(id));
     change.record(&identity.clock, &Actor::of(cx), enabled).await?;
     change.commit(&identity.gate).await?;
     Ok(pb::EnableUserResponse { user: Some(convert::to_proto(&after)) })

@@ -12,11 +12,13 @@ mod references;
 pub(crate) mod store;
 pub(crate) mod update;
 
-use auth::{RowFacts, RowPredicate};
+use auth::{Context, RowFacts, RowPredicate};
 use db::TenantTx;
 use error::{Code, Error};
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::changes::{Change, Touches};
 
 /// The states of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,36 @@ impl User {
 /// 404 of a user.
 pub(crate) fn not_found() -> Error {
     Error::not_found("USER_NOT_FOUND")
+}
+
+/// The user as it is before a change: one that the caller's permission reaches, at the version that the caller knows.
+/// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`.
+async fn to_change(tx: &mut TenantTx, cx: &Context, reached: &RowPredicate, id: Uuid) -> Result<User, Error> {
+    let user = store::get(tx, id).await?.filter(|u| u.reached_by(reached)).ok_or_else(not_found)?;
+    cx.check_version(user.version)?;
+    Ok(user)
+}
+
+/// A change of a user that takes nothing away, to be recorded; `before` is `None` for a new one.
+fn change_of(
+    (action, verb): (&'static str, &'static str),
+    before: Option<&User>,
+    after: &User,
+    touches: Touches,
+) -> Change {
+    Change {
+        object: "user",
+        action,
+        verb,
+        record_id: after.id,
+        version: after.version,
+        owner: Some(after.id),
+        before: before.map(convert::to_json),
+        after: Some(convert::to_json(after)),
+        reason: "",
+        touches,
+        narrows: false,
+    }
 }
 
 /// Refuses a change after which nobody could administer. Errors: 409 `LAST_ADMINISTRATOR`.

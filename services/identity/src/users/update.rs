@@ -6,10 +6,10 @@ use ids::UserId;
 use proto::identity::v1 as pb;
 use uuid::Uuid;
 
-use super::{convert, keep_an_administrator, not_found, references, store};
+use super::{change_of, convert, keep_an_administrator, not_found, references, store, to_change};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
-use crate::refusals::{check_version, read_id, read_ids, read_mask, read_name};
+use crate::refusals::{read_id, read_ids, read_mask, read_name};
 
 const CHANGEABLE: &[&str] = &["display_name", "role_ids", "team_ids", "manager_id"];
 
@@ -39,9 +39,7 @@ pub(crate) async fn run(
     let wanted = read(request, &mut violations);
 
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
-    let before =
-        store::get(change.tx(), id).await?.filter(|u| u.reached_by(&reached)).ok_or_else(not_found)?;
-    check_version(cx, before.version)?;
+    let before = to_change(change.tx(), cx, &reached, id).await?;
     let mut after = before.clone();
     if let Some(name) = wanted.display_name {
         after.display_name = name;
@@ -92,19 +90,7 @@ pub(crate) async fn run(
         Touches::Nobody
     };
     let narrows = !roles_gone.is_empty() || !teams_gone.is_empty();
-    let updated = Change {
-        object: "user",
-        action: "update",
-        verb: "updated",
-        record_id: id,
-        version: after.version,
-        owner: Some(id),
-        before: Some(convert::to_json(&before)),
-        after: Some(convert::to_json(&after)),
-        reason: "",
-        touches,
-        narrows,
-    };
+    let updated = Change { narrows, ..change_of(("update", "updated"), Some(&before), &after, touches) };
     change.record(&identity.clock, &Actor::of(cx), updated).await?;
     change.commit(&identity.gate).await?;
     if narrows {
