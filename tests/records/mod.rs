@@ -2,10 +2,17 @@
 
 mod companies;
 mod conflicts;
+mod dry_runs;
+mod forgetting;
+mod import_claims;
 mod imports;
+mod links;
 mod lists;
 pub(crate) mod plans;
+mod retention;
+mod retention_plans;
 mod trash;
+mod tree;
 mod visibility;
 pub(crate) mod world;
 mod writes;

@@ -1,18 +1,16 @@
 //! A records service with its database, and tenants with callers whose permissions and fields the test decides.
 
-use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
-use auth::{Gate, PrincipalKind, Signer, VerifiedTenant, Verifier};
-use base64::Engine;
+use auth::{Gate, PrincipalKind, VerifiedTenant};
 use blobs::Blobs;
-use config::{ExposeSecret, SecretString};
+use config::SecretString;
 use db::{Db, TenantTx, WorkerDb};
 use ids::{Clock, TenantId};
 use proto::fields::v1 as fields;
-use proto::identity::v1::{self as identity, FieldAccess, Scope};
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 use query::CursorKey;
@@ -20,12 +18,12 @@ use records::{Parts, Service};
 use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::sync::OnceCell;
-use tonic::{Request, Response, Status};
+use tonic::{Response, Status};
 use uuid::Uuid;
 
 use crate::database::Database;
-
-type Snapshots = Arc<Mutex<HashMap<Uuid, identity::PermissionSnapshot>>>;
+pub(crate) use crate::gate::{ALL, May};
+use crate::gate::{Principal, TestGate};
 
 /// One service; each test has its own, all on one database.
 #[derive(Clone)]
@@ -36,8 +34,7 @@ pub(crate) struct World {
     pub(crate) gate: Gate,
     pub(crate) blobs: Blobs,
     database: Database,
-    signer: Arc<Signer>,
-    snapshots: Snapshots,
+    gates: TestGate,
     /// What the fields service would answer.
     pub(crate) definitions: Arc<Mutex<fields::GetFieldSetResponse>>,
     /// How often it was asked.
@@ -50,19 +47,16 @@ pub(crate) struct World {
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) service: Service,
-    pub(crate) tenant: TenantId,
-    pub(crate) id: Uuid,
-    token: String,
+    principal: Principal,
 }
 
-/// What a caller may do.
-pub(crate) struct May<'a> {
-    pub(crate) actions: &'a [(&'a str, &'a str, Scope)],
-    pub(crate) fields: &'a [(&'a str, FieldAccess)],
-}
+impl Deref for Caller {
+    type Target = Principal;
 
-/// Everything.
-pub(crate) const ALL: May<'static> = May { actions: &[("*", "*", Scope::All)], fields: &[] };
+    fn deref(&self) -> &Principal {
+        &self.principal
+    }
+}
 
 async fn database() -> Result<Database> {
     static DATABASE: OnceCell<Database> = OnceCell::const_new();
@@ -79,32 +73,13 @@ impl World {
     pub(crate) fn on(database: Database) -> Result<Self> {
         let clock = Clock::system();
         let db = Db::new(&database.config("records"), "records")?;
-        let signer = Arc::new(Signer::from_pem(&signing_key(&clock), clock.clone())?);
-        let verifier = Verifier::new(clock.clone());
-        let jwk = signer.jwk();
-        verifier.set_keys(std::slice::from_ref(&jwk));
-        let snapshots = Snapshots::default();
-        let (reader, known) = (verifier.clone(), snapshots.clone());
-        let gate = Gate::new(
-            verifier,
-            Arc::new(move || {
-                let keys = vec![jwk.clone()];
-                Box::pin(async move { Ok(keys) })
-            }),
-            Arc::new(move |token: SecretString, _| {
-                let claims = reader.verify(token.expose_secret()).unwrap();
-                let snapshot = known.lock().unwrap().get(&claims.sub).cloned().unwrap();
-                let version = snapshot.version;
-                let answer =
-                    identity::GetSnapshotResponse { snapshot: Some(snapshot), version, ..Default::default() };
-                Box::pin(async move { Ok(answer) })
-            }),
-        );
+        let gates = TestGate::new(&clock)?;
+        let gate = gates.gate.clone();
         let definitions = Arc::new(Mutex::new(field_set()));
         let (answer, asked) = (definitions.clone(), Arc::new(AtomicUsize::new(0)));
         let counter = asked.clone();
         let people: Arc<Mutex<Vec<Uuid>>> = Arc::default();
-        let (known_people, own) = (people.clone(), signer.clone());
+        let (known_people, own) = (people.clone(), gates.signer.clone());
         let blobs = Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?;
         let service = Service::new(Parts {
             gate: gate.clone(),
@@ -134,7 +109,7 @@ impl World {
                 Box::pin(async move { token.map(SecretString::from).map_err(error::Error::internal) })
             }),
         });
-        Ok(Self { service, db, clock, gate, blobs, database, signer, snapshots, definitions, asked, people })
+        Ok(Self { service, db, clock, gate, blobs, database, gates, definitions, asked, people })
     }
 
     pub(crate) fn tenant(&self) -> TenantId {
@@ -148,35 +123,14 @@ impl World {
 
     /// Somebody in `tenant`.
     pub(crate) fn caller(&self, tenant: TenantId, may: &May<'_>) -> Result<Caller> {
-        let id = self.clock.new_uuid();
-        self.allow(id, 5, may);
-        self.people.lock().unwrap().push(id);
-        let token = self.signer.sign(tenant, PrincipalKind::User, id, None, None)?;
-        Ok(Caller { service: self.service.clone(), tenant, id, token })
+        let principal = self.gates.somebody(&self.clock, tenant, may)?;
+        self.people.lock().unwrap().push(principal.id);
+        Ok(Caller { service: self.service.clone(), principal })
     }
 
     /// Decides what a caller may do from the next snapshot on.
     pub(crate) fn allow(&self, id: Uuid, version: i64, may: &May<'_>) {
-        let objects = may.actions.iter().map(|(object, action, scope)| identity::SnapshotObject {
-            object: (*object).to_owned(),
-            actions: vec![identity::SnapshotAction {
-                action: (*action).to_owned(),
-                scopes: vec![(*scope).into()],
-            }],
-        });
-        let rules = may.fields.iter().map(|(field, access)| identity::FieldRule {
-            object: "contact".to_owned(),
-            field: (*field).to_owned(),
-            access: (*access).into(),
-        });
-        let snapshot = identity::PermissionSnapshot {
-            version,
-            owner_id: id.to_string(),
-            objects: objects.collect(),
-            field_rules: rules.collect(),
-            ..Default::default()
-        };
-        self.snapshots.lock().unwrap().insert(id, snapshot);
+        self.gates.allow(id, version, may);
     }
 
     /// A transaction in a tenant.
@@ -213,16 +167,6 @@ impl World {
 }
 
 impl Caller {
-    /// A request of this caller.
-    pub(crate) fn request<T>(&self, body: T, headers: &[(&'static str, &str)]) -> Request<T> {
-        let mut request = Request::new(body);
-        request.metadata_mut().insert("authorization", format!("Bearer {}", self.token).parse().unwrap());
-        for (name, value) in headers {
-            request.metadata_mut().insert(*name, value.parse().unwrap());
-        }
-        request
-    }
-
     pub(crate) async fn create_as(
         &self,
         contact: pb::Contact,
@@ -413,15 +357,4 @@ pub(crate) fn mail(address: &str) -> pb::EmailAddress {
 /// The custom values of an answer.
 pub(crate) fn custom_of(contact: &pb::Contact) -> Value {
     serde_json::from_slice(&contact.custom).unwrap()
-}
-
-/// A throw-away Ed25519 key as PKCS#8 (RFC 8410).
-fn signing_key(clock: &Clock) -> String {
-    let mut der =
-        vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-    der.extend(clock.new_uuid().as_bytes());
-    der.extend(clock.new_uuid().as_bytes());
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let label = "PRIVATE KEY";
-    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }

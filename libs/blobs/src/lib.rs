@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
-use std::path::Path as FsPath;
+mod leftovers;
+
+use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +17,8 @@ use uuid::Uuid;
 
 /// Parts handed to the store before the writer waits: with 5 MiB parts, at most 10 MiB of one upload is in memory.
 const PARTS_IN_FLIGHT: usize = 1;
+/// Where objects are until they have come whole, of all tenants, so that one look finds what was left.
+const INCOMING: &str = "incoming";
 
 /// A stored object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +46,47 @@ pub enum BlobError {
     Store(#[from] object_store::Error),
 }
 
+impl BlobError {
+    /// Whether there is no such object: asking again will not help.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Store(object_store::Error::NotFound { .. }))
+    }
+}
+
 /// Where objects are. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
+    /// Where the file system has them, if it has.
+    directory: Option<PathBuf>,
+}
+
+/// An object that has come whole and has no name yet. Dropped, it is a leftover for [`Blobs::sweep`].
+#[derive(Debug)]
+#[must_use = "publish it, or discard it"]
+pub struct Staged {
+    blobs: Blobs,
+    tenant: TenantId,
+    incoming: Path,
+    blob: Blob,
+}
+
+impl Staged {
+    /// What has come.
+    pub fn blob(&self) -> &Blob {
+        &self.blob
+    }
+
+    /// Gives it its name. An equal object that has the name already is replaced.
+    pub async fn publish(self) -> Result<Blob, BlobError> {
+        self.blobs.store.rename(&self.incoming, &path(self.tenant, &self.blob.sha256)).await?;
+        Ok(self.blob)
+    }
+
+    /// Removes it.
+    pub async fn discard(self) -> Result<(), BlobError> {
+        Ok(self.blobs.store.delete(&self.incoming).await?)
+    }
 }
 
 impl Blobs {
@@ -55,21 +96,42 @@ impl Blobs {
             store: "file system",
             source: Box::new(source),
         })?;
-        Ok(Self { store: Arc::new(LocalFileSystem::new_with_prefix(directory)?) })
+        let store = LocalFileSystem::new_with_prefix(directory)?;
+        Ok(Self { store: Arc::new(store), directory: Some(directory.to_owned()) })
     }
 
-    /// Streams an object in. It appears under its name only when whole: a broken upload leaves nothing behind.
+    /// Objects in any store.
+    pub fn on(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store, directory: None }
+    }
+
+    /// Streams an object in and names it.
     pub async fn put<E>(
         &self,
         tenant: TenantId,
         temporary: Uuid,
         limit: u64,
-        mut source: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        source: impl Stream<Item = Result<Bytes, E>> + Unpin,
     ) -> Result<Blob, BlobError>
     where
         E: std::error::Error + Send + Sync + 'static,
     {
-        let incoming = Path::from(format!("{tenant}/incoming/{temporary}"));
+        self.stage(tenant, temporary, limit, source).await?.publish().await
+    }
+
+    /// Streams an object in. It gets its name when it is whole and its owner has noted it: a broken upload leaves nothing
+    /// behind, and there is no object that nobody knows of.
+    pub async fn stage<E>(
+        &self,
+        tenant: TenantId,
+        temporary: Uuid,
+        limit: u64,
+        mut source: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    ) -> Result<Staged, BlobError>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let incoming = Path::from(format!("{INCOMING}/{tenant}/{temporary}"));
         let mut writer = WriteMultipart::new(self.store.put_multipart(&incoming).await?);
         let (mut hash, mut size) = (Sha256::new(), 0_u64);
         let fed = loop {
@@ -95,8 +157,7 @@ impl Blobs {
         }
         writer.finish().await?;
         let blob = Blob { sha256: hex::encode(hash.finalize()), size };
-        self.store.rename(&incoming, &path(tenant, &blob.sha256)).await?;
-        Ok(blob)
+        Ok(Staged { blobs: self.clone(), tenant, incoming, blob })
     }
 
     /// Streams an object out from byte `from`.

@@ -12,6 +12,9 @@ use query::CursorKey;
 use rpc::{FieldsPeer, IdentityPeer, ServiceSecret};
 use secrecy::SecretString;
 
+/// Uploads are kept for at least so long.
+const LEAST_UPLOAD_RETENTION: Duration = Duration::from_secs(3_600);
+
 /// The settings of `GLOBCRM_RECORDS_…`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -29,6 +32,10 @@ pub struct Config {
     pub region: Option<Region>,
     /// How long the trash keeps.
     pub trash_retention: Duration,
+    /// How long uploads are kept that no import reads.
+    pub upload_retention: Duration,
+    /// How long operations that are over are kept, with their errors.
+    pub operation_retention: Duration,
     /// Where uploaded bytes are kept.
     pub blob_dir: PathBuf,
     /// With which imports act for who asked for them.
@@ -65,6 +72,24 @@ impl Section for Config {
         });
         let retention: Option<Seconds> =
             r.with_default("TRASH_RETENTION", "2592000", "How long deleted records can be restored");
+        let uploads: Option<Seconds> = r.with_default(
+            "UPLOAD_RETENTION",
+            "604800",
+            "How long uploaded bytes are kept that no import reads; at least an hour",
+        );
+        let uploads = uploads.and_then(|retention| {
+            // An upload's row is there a moment before its bytes have their name.
+            let is_long = retention.0 >= LEAST_UPLOAD_RETENTION;
+            if !is_long {
+                r.refuse("UPLOAD_RETENTION", "must be at least 3600");
+            }
+            is_long.then_some(retention)
+        });
+        let operations: Option<Seconds> = r.with_default(
+            "OPERATION_RETENTION",
+            "2592000",
+            "How long operations that are over are kept, with the errors of their rows",
+        );
         let blob_dir =
             r.required("BLOB_DIR", "Directory of uploaded bytes; shared by all instances of records");
         let service_secret = ServiceSecret::read(r);
@@ -76,6 +101,8 @@ impl Section for Config {
             cursor_key: cursor_key?,
             region: region?,
             trash_retention: retention?.0,
+            upload_retention: uploads?.0,
+            operation_retention: operations?.0,
             blob_dir: blob_dir?,
             service_secret: service_secret?,
         })

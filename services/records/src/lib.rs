@@ -14,7 +14,9 @@ mod service;
 mod uploads;
 
 pub use config::Config;
+pub use jobs::operations::OperationPurge;
 pub use jobs::purge::Purge;
+pub use jobs::uploads::UploadPurge;
 pub use service::{AskPeople, FetchDefinitions, Parts, Service, ServiceToken, serve};
 
 use db::Migrations;
@@ -37,6 +39,9 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0150_create_upload",
         "0151_create_operation",
         "0152_create_analyze_contacts",
+        "0153_create_retention",
+        "0154_create_dry_run",
+        "0155_forget_changes",
     ]
 );
 

@@ -6,7 +6,7 @@ use auth::{Future, Gate, Verifier};
 use blobs::Blobs;
 use db::{Db, WorkerDb};
 use error::Error;
-use events::{Relay, Wake, broadcast};
+use events::{Relay, Wake, broadcast, metrics, permissions};
 use field_types::phone::Region;
 use host::{HostConfig, Process, ServeError};
 use ids::{Clock, TenantId};
@@ -21,9 +21,11 @@ use tonic::service::Routes;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::consumers::{fields_changed, permissions_changed};
+use crate::consumers::fields_changed;
 use crate::imports;
+use crate::jobs::operations::OperationPurge;
 use crate::jobs::purge::Purge;
+use crate::jobs::uploads::UploadPurge;
 use crate::record::definitions::Definitions;
 use crate::record::reference::People;
 
@@ -33,7 +35,7 @@ pub use crate::record::reference::Ask as AskPeople;
 /// Asks identity for a token that acts in a tenant for a principal.
 pub type ServiceToken = Arc<dyn Fn(TenantId, Uuid) -> Future<Result<SecretString, Error>> + Send + Sync>;
 
-/// Connections of the worker role: relay, retries, purge, claims of imports.
+/// Connections of the worker role: relay, retries, purge, claims of imports, metrics.
 const WORKER_CONNECTIONS: u32 = 5;
 
 /// What the service is made of; tests bring their own gate and peers.
@@ -144,6 +146,8 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let (wake, relay_status) = (relay.wake(), relay.status());
     process.readiness.watch_beside("relay", move || std::future::ready(relay_status.check()));
     process.tasks.spawn("records.relay", relay.run(process.shutdown.clone()));
+    let measure = metrics::watch("records", worker.clone(), metrics::EVERY, process.shutdown.clone());
+    process.tasks.spawn("records.event_metrics", measure);
 
     let service = Service::new(Parts {
         gate,
@@ -155,14 +159,29 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         people: ask_people(identity.clone()),
         wake,
         worker: worker.clone(),
-        blobs,
+        blobs: blobs.clone(),
         service_token: service_token(identity),
     });
     process.tasks.spawn("records.imports", service.clone().work_imports(process.shutdown.clone()));
     listen(&config, &process, &service, &db, &worker);
+    let uploads = UploadPurge {
+        db: db.clone(),
+        worker: worker.clone(),
+        clock: process.clock.clone(),
+        blobs,
+        retention: config.upload_retention,
+    };
+    let operations = OperationPurge {
+        db: db.clone(),
+        worker: worker.clone(),
+        clock: process.clock.clone(),
+        retention: config.operation_retention,
+    };
     let purge =
         Purge { db: db.clone(), worker, clock: process.clock.clone(), retention: config.trash_retention };
     process.tasks.spawn("records.purge", purge.run(process.shutdown.clone()));
+    process.tasks.spawn("records.uploads", uploads.run(process.shutdown.clone()));
+    process.tasks.spawn("records.operations", operations.run(process.shutdown.clone()));
 
     let served = host::grpc::serve(process, &host, Routes::new(RecordsServiceServer::new(service))).await;
     db.close().await;
@@ -171,24 +190,16 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
 
 /// Starts what hears events.
 fn listen(config: &Config, process: &Process, service: &Service, db: &Db, worker: &WorkerDb) {
-    let fence = permissions_changed::FENCE.run(
+    let follow = permissions::follow(
+        "records.permissions",
+        service.0.gate.clone(),
         db.clone(),
         worker.clone(),
         config.broker.clone(),
         process.clock.clone(),
-        permissions_changed::RaiseFence,
         process.shutdown.clone(),
     );
-    process.tasks.spawn("records.permissions", fence);
-    let gate = service.0.gate.clone();
-    let forget = broadcast::subscribe(
-        config.broker.clone(),
-        "records.gate",
-        permissions_changed::PATTERNS,
-        move |notice| permissions_changed::forget(&gate, notice),
-        process.shutdown.clone(),
-    );
-    process.tasks.spawn("records.gate", forget);
+    process.tasks.spawn("records.permissions", follow);
     let definitions = service.0.definitions.clone();
     let forget = broadcast::subscribe(
         config.broker.clone(),

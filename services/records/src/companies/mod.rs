@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::record::row::ALWAYS;
 use crate::record::sides::{EXTERNAL_IDS, TAGS, texts};
+use crate::record::tree::Tree;
 use crate::record::{Fields, Object, Side, list::LIFECYCLES};
 
 pub(crate) use create::create;
@@ -56,6 +57,7 @@ pub(crate) static COMPANY: Object = Object {
     check,
     sides: &[TAGS, EXTERNAL_IDS, DOMAINS],
     links: &[("parent_id", "company")],
+    tree: Some(Tree { field: "parent_id", above: store::ABOVE }),
 };
 
 const fn one(name: &'static str, fields: &'static [&'static str]) -> Column {

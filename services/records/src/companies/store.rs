@@ -60,6 +60,8 @@ pub(crate) const SQL: Sql = Sql {
     purge: "DELETE FROM records.companies AS t
          WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at < $3
          RETURNING t.id",
+    gone: "SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)
+         WHERE NOT EXISTS (SELECT FROM records.companies AS t WHERE t.tenant_id = $1 AND t.id = asked.id)",
 };
 
 /// Puts the domains of companies.
@@ -79,3 +81,12 @@ pub(crate) const SET_DOMAINS_LIVE: &str =
 pub(crate) const DOMAIN_HOLDERS: &str = "SELECT DISTINCT d.company_id FROM records.company_domain AS d
      WHERE d.tenant_id = $1 AND d.company_id <> ALL($2) AND d.domain = ANY($3) AND d.live
      LIMIT 20";
+
+/// The way up from a company, one primary key after the other; see [`crate::record::tree::Tree::above`].
+pub(crate) const ABOVE: &str = "WITH RECURSIVE line (id, parent_id, passed) AS (
+         SELECT t.id, t.parent_id, 1 FROM records.companies AS t WHERE t.tenant_id = $1 AND t.id = $2
+         UNION ALL
+         SELECT t.id, t.parent_id, line.passed + 1
+         FROM line JOIN records.companies AS t ON t.tenant_id = $1 AND t.id = line.parent_id
+         WHERE line.id <> $3 AND line.passed < $4)
+     SELECT coalesce(bool_or(line.id = $3), false), coalesce(max(line.passed), 0) FROM line";

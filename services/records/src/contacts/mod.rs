@@ -60,6 +60,7 @@ pub(crate) static CONTACT: Object = Object {
     check,
     sides: &[TAGS, EXTERNAL_IDS, EMAILS],
     links: &[],
+    tree: None,
 };
 
 const fn one(name: &'static str, fields: &'static [&'static str]) -> Column {

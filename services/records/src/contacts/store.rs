@@ -66,6 +66,8 @@ pub(crate) const SQL: Sql = Sql {
     purge: "DELETE FROM records.contacts AS t
          WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at < $3
          RETURNING t.id",
+    gone: "SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)
+         WHERE NOT EXISTS (SELECT FROM records.contacts AS t WHERE t.tenant_id = $1 AND t.id = asked.id)",
 };
 
 /// Puts the addresses of contacts.

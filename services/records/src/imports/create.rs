@@ -2,12 +2,11 @@
 
 use auth::Context;
 use db::TenantTx;
-use db::idempotency::{self, Claim};
+use db::idempotency;
 use error::{Error, Violation};
 use prost::Message;
 use proto::records::v1::{CreateImportRequest, CreateImportResponse, DuplicatePolicy, Operation};
 use tonic::Response;
-use tonic::metadata::AsciiMetadataValue;
 use uuid::Uuid;
 
 use super::mapping;
@@ -55,23 +54,21 @@ async fn queue(
 ) -> Result<Response<CreateImportResponse>, Error> {
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, request).await?;
-    if let Claim::Replay(kept) = &claim {
-        let operation = Operation::decode(kept.as_slice()).map_err(Error::internal)?;
+    if let Some(operation) = claim.replayed::<Operation>()? {
         let mut response = cx.answer(CreateImportResponse { operation: Some(operation) });
-        response.metadata_mut().insert("idempotency-replayed", AsciiMetadataValue::from_static("true"));
+        auth::mark_replayed(&mut response);
         return Ok(response);
     }
-    let upload = match Uuid::try_parse(&request.upload_id) {
-        Ok(id) => uploads::store::sha256(tx, id, cx.principal.id).await?,
-        Err(_) => None,
-    };
-    if upload.is_none() {
+    let upload = Uuid::try_parse(&request.upload_id).unwrap_or_default();
+    // Locked until the operation that names it has committed: else it could be removed in between.
+    if uploads::store::to_import(tx, upload, cx.principal.id).await?.is_none() {
         violations.push(not_found("/upload_id"));
     }
     Error::unless_violated(violations, ())?;
     let now = app.clock.now_micros();
     let id = app.clock.new_uuid();
-    let row = store::insert(tx, id, "import", cx.principal.id, &request.encode_to_vec(), now).await?;
+    let sent = request.encode_to_vec();
+    let row = store::insert(tx, id, "import", cx.principal.id, upload, &sent, now).await?;
     let operation = convert::operation(row, Vec::new());
     claim.keep(tx, &operation, now).await?;
     Ok(cx.answer(CreateImportResponse { operation: Some(operation) }))

@@ -1,6 +1,7 @@
 //! The worker: claims an import, works it batch by batch, and goes on where a dead one stopped.
 
 use std::error::Error as _;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::batch::{self, Outcome};
+use super::book;
 use super::plan::{self, Plan, PlanError};
 use super::source::Source;
 use super::store::{self, Claimed};
@@ -29,6 +31,8 @@ const RENEW: Duration = Duration::from_millis(1_500);
 const MAX_CLAIMS: i64 = 2_000;
 /// After so many new contacts the planner's statistics are refreshed.
 const ANALYZE_AFTER: i64 = 1_000;
+/// Notes of a dry run that are removed in one transaction.
+const FORGOTTEN: i64 = 5_000;
 
 /// Why an import stopped before its end.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +79,10 @@ impl From<PlanError> for Stop {
 impl From<TableError> for Stop {
     fn from(error: TableError) -> Self {
         match error {
+            // No later try will find it.
+            TableError::Io(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                Self::Failed("UPLOAD_GONE".to_owned())
+            }
             TableError::Io(cause) => Self::Later(Error::internal(cause)),
             TableError::Empty => Self::Failed("FILE_EMPTY".to_owned()),
             TableError::RepeatedColumn(_) => Self::Failed("COLUMN_REPEATED".to_owned()),
@@ -127,6 +135,7 @@ async fn next(app: &App) -> Result<bool, DbError> {
         if let Some((state, failure)) = ended {
             finish(app, &claimed, state, failure.as_deref()).await?;
         }
+        forget_dry_run(app, &claimed).await?;
         Ok(true)
     }
     .instrument(span)
@@ -138,6 +147,20 @@ async fn finish(app: &App, claimed: &Claimed, state: &str, failure: Option<&str>
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
     store::finish(&mut tx, claimed, state, failure, app.clock.now_micros()).await?;
     tx.commit().await
+}
+
+/// Removes what a dry run has noted, once it is over. What stays when this breaks off goes with the operation.
+async fn forget_dry_run(app: &App, claimed: &Claimed) -> Result<(), DbError> {
+    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    loop {
+        let mut tx = TenantTx::begin(&app.db, tenant).await?;
+        let more = store::is_over(&mut tx, claimed.id).await?
+            && book::forget(&mut tx, claimed.id, FORGOTTEN).await?;
+        tx.commit().await?;
+        if !more {
+            return Ok(());
+        }
+    }
 }
 
 async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {

@@ -1,8 +1,10 @@
 //! Imports of CSV files: checked when asked for, worked by a job, in batches that commit with their checkpoint.
 
 mod batch;
+pub(crate) mod book;
 pub(crate) mod create;
 pub(crate) mod job;
+mod judge;
 mod mapping;
 mod plan;
 mod row;

@@ -70,6 +70,11 @@ pub(crate) async fn plan(
 }
 
 impl Plan {
+    /// Whether a row whose address a contact has is something else than a new contact.
+    pub(crate) fn merges(&self) -> bool {
+        !matches!(self.policy, DuplicatePolicy::Create | DuplicatePolicy::Unspecified)
+    }
+
     /// The header of the column that a violation at this pointer belongs to; empty when it is the row as a whole.
     pub(crate) fn column_of(&self, pointer: &str) -> &str {
         let mut segments = pointer.trim_start_matches('/').split('/');

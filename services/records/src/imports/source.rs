@@ -32,8 +32,10 @@ pub(crate) type Batches = mpsc::Receiver<Result<Vec<Row>, TableError>>;
 impl Source {
     /// Opens the bytes for a thread that may block.
     fn open(&self, runtime: &Handle) -> io::Result<Box<dyn Read>> {
-        let bytes =
-            runtime.block_on(self.blobs.read(self.tenant, &self.sha256, 0)).map_err(io::Error::other)?;
+        let bytes = runtime.block_on(self.blobs.read(self.tenant, &self.sha256, 0)).map_err(|error| {
+            let kind = if error.is_missing() { io::ErrorKind::NotFound } else { io::ErrorKind::Other };
+            io::Error::new(kind, error)
+        })?;
         let reader = StreamReader::new(bytes.map_err(io::Error::other));
         Ok(Box::new(SyncIoBridge::new_with_handle(reader, runtime.clone())))
     }

@@ -20,6 +20,7 @@ pub(crate) struct Claimed {
     pub(crate) principal_id: Uuid,
     pub(crate) request: Vec<u8>,
     pub(crate) claim_number: i64,
+    pub(crate) created_at: OffsetDateTime,
     /// Rows that are done and need not be read again.
     pub(crate) done: i64,
 }
@@ -32,6 +33,7 @@ impl FromRow<'_, PgRow> for Claimed {
             principal_id: row.try_get("principal_id")?,
             request: row.try_get("request")?,
             claim_number: row.try_get("claim_number")?,
+            created_at: row.try_get("created_at")?,
             done: row.try_get("done")?,
         })
     }
@@ -56,7 +58,7 @@ pub(crate) async fn claim(tx: &mut WorkerTx, now: OffsetDateTime) -> Result<Opti
                WHERE state IN ('queued', 'running') AND claim_until <= $1
                ORDER BY claim_until LIMIT 1 FOR UPDATE SKIP LOCKED) AS next
          WHERE o.tenant_id = next.tenant_id AND o.id = next.id
-         RETURNING o.tenant_id, o.id, o.principal_id, o.request, o.claim_number, o.done",
+         RETURNING o.tenant_id, o.id, o.principal_id, o.request, o.claim_number, o.created_at, o.done",
     );
     Ok(query.bind(now).bind(now + CLAIM).fetch_optional(tx.conn()).await?)
 }
@@ -157,6 +159,14 @@ pub(crate) async fn finish(
     Ok(())
 }
 
+/// Whether an operation has come to an end, whoever brought it there.
+pub(crate) async fn is_over(tx: &mut TenantTx, id: Uuid) -> Result<bool, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT finished_at IS NOT NULL FROM records.operation WHERE tenant_id = $1 AND id = $2",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(id).fetch_optional(tx.conn()).await?.unwrap_or(false))
+}
+
 /// Adds row errors.
 pub(crate) async fn add_errors(
     tx: &mut TenantTx,
@@ -198,22 +208,27 @@ pub(crate) async fn lock_addresses(tx: &mut TenantTx, addresses: &[&str]) -> Res
     Ok(())
 }
 
-/// Per address, the newest of the live contacts within the scope that have it.
+/// Per address, the newest of the live contacts that have it, of those within the scope and those that `import` has made: who,
+/// since when. Without the latter, a row could not be told to repeat an earlier one of its file by who may import and not
+/// read.
 pub(crate) async fn holders(
     tx: &mut TenantTx,
     addresses: &[&str],
     scope: &RowScope,
+    import: (Uuid, OffsetDateTime),
 ) -> Result<Vec<(String, Uuid)>, DbError> {
     let query = sqlx::query_as(
         "SELECT DISTINCT ON (e.address) e.address, e.contact_id
          FROM records.contact_email AS e
          JOIN records.contacts AS t ON t.tenant_id = $1 AND t.id = e.contact_id
          WHERE e.tenant_id = $1 AND e.live AND e.address = ANY($2) AND t.deleted_at IS NULL
-           AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5))
+           AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5)
+                OR (t.created_by = $6 AND t.created_at >= $7 AND t.source = 'import'))
          ORDER BY e.address, e.contact_id DESC",
     );
     let query = query.bind(tx.tenant_id()).bind(addresses).bind(scope.all);
-    Ok(query.bind(&scope.owners).bind(&scope.teams).fetch_all(tx.conn()).await?)
+    let query = query.bind(&scope.owners).bind(&scope.teams).bind(import.0).bind(import.1);
+    Ok(query.fetch_all(tx.conn()).await?)
 }
 
 /// Refreshes the statistics of contacts; autovacuum does not analyse partitioned parents.

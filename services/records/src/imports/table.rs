@@ -357,6 +357,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_has_as_many_rows_as_an_import_may_and_not_one_more() {
+        let examine = |rows: u64| {
+            let text = b"1\n".repeat(1 + usize::try_from(rows).unwrap());
+            examine(move || Ok(Box::new(io::Cursor::new(text.clone()))))
+        };
+        assert_eq!(examine(MAX_ROWS).unwrap().rows, MAX_ROWS);
+        assert!(matches!(examine(MAX_ROWS + 1), Err(TableError::TooManyRows)));
+    }
+
+    #[test]
     fn what_is_no_table_is_refused() {
         let examine = |bytes: &'static [u8]| examine(move || Ok(Box::new(bytes)));
         assert!(matches!(examine(b""), Err(TableError::Empty)));

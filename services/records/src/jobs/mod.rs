@@ -1,3 +1,6 @@
 //! Work beside calls.
 
+pub(crate) mod operations;
 pub(crate) mod purge;
+mod rounds;
+pub(crate) mod uploads;

@@ -1,4 +1,4 @@
-//! Removes for good what has lain in the trash longer than the retention.
+//! Removes for good what has lain in the trash longer than the retention, with what the change log keeps of it.
 //!
 //! Replicas may run it at once: they remove the same rows, and the second finds none.
 
@@ -14,12 +14,13 @@ use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::rounds;
 use crate::record::store as record_store;
 
 /// Records of one round; what is left waits for the next one, which follows at once.
 const BATCH: i64 = 500;
-/// Between two rounds that found less than a whole batch.
-const PAUSE: Duration = Duration::from_secs(600);
+/// Rows of the change log removed in one transaction.
+const CHANGES: i64 = 5_000;
 
 /// The purge.
 #[derive(Clone, Debug)]
@@ -37,23 +38,10 @@ pub struct Purge {
 impl Purge {
     /// Runs until `shutdown`.
     pub(crate) async fn run(self, shutdown: CancellationToken) {
-        loop {
-            let pause = match self.round().await {
-                Ok(found) if found >= BATCH as usize => Duration::ZERO,
-                Ok(_) => PAUSE,
-                Err(error) => {
-                    tracing::warn!(%error, "the trash was not purged; tried again later");
-                    PAUSE
-                }
-            };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = shutdown.cancelled() => return,
-            }
-            if shutdown.is_cancelled() {
-                return;
-            }
-        }
+        rounds::run("records.purge", shutdown, || async {
+            self.round().await.map(|found| found >= BATCH as usize)
+        })
+        .await;
     }
 
     /// Purges one batch; says how many records are gone.
@@ -81,19 +69,30 @@ impl Purge {
         cutoff: OffsetDateTime,
     ) -> Result<usize, DbError> {
         let Some(object) = crate::object(object) else { return Ok(0) };
-        let mut tx = TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?;
-        let gone = record_store::purge(&mut tx, object, records, cutoff).await?;
-        for side in object.sides {
-            record_store::clear_side(&mut tx, side.clear, &gone).await?;
+        loop {
+            let mut tx = TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?;
+            record_store::purge(&mut tx, object, records, cutoff).await?;
+            // Those of an earlier try that broke off among their changes, too. Not those restored or deleted anew since:
+            // then the list has changed as well.
+            let gone = record_store::gone(&mut tx, object, records).await?;
+            for side in object.sides {
+                record_store::clear_side(&mut tx, side.clear, &gone).await?;
+            }
+            record_store::clear_uniques(&mut tx, &gone).await?;
+            // What stood in a record stands in its changes as well. A record may have any number of them; while some are
+            // left it stays on the list.
+            let more = record_store::forget_changes(&mut tx, object, &gone, CHANGES).await?;
+            if !more {
+                record_store::remove_purge(&mut tx, object, &gone).await?;
+            }
+            tx.commit().await?;
+            if more {
+                continue;
+            }
+            if !gone.is_empty() {
+                tracing::info!(tenant_id = %tenant, object = object.name, records = gone.len(), "purged from the trash");
+            }
+            return Ok(gone.len());
         }
-        record_store::clear_uniques(&mut tx, &gone).await?;
-        record_store::remove_purge(&mut tx, object, &gone).await?;
-        tx.commit().await?;
-        // Restored or deleted anew since: then the list has changed as well.
-        if gone.is_empty() {
-            return Ok(0);
-        }
-        tracing::info!(tenant_id = %tenant, object = object.name, records = gone.len(), "purged from the trash");
-        Ok(gone.len())
     }
 }

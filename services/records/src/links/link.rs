@@ -2,20 +2,19 @@
 
 use auth::Context;
 use db::TenantTx;
-use db::idempotency::{self, Claim};
+use db::idempotency;
 use error::{Code, Error, Violation};
 use field_types::FieldError;
-use prost::Message;
 use proto::records::v1 as pb;
 use query::RowScope;
 use tonic::Response;
-use tonic::metadata::AsciiMetadataValue;
 use uuid::Uuid;
 
 use super::{note, store};
 use crate::App;
 use crate::companies::COMPANY;
 use crate::contacts::CONTACT;
+use crate::record::conflict;
 use crate::record::ending::end;
 use crate::record::get::parse_id;
 use crate::record::input::{line, violation};
@@ -29,7 +28,8 @@ const RPC: &str = "globcrm.records.v1.RecordsService/LinkContactCompany";
 /// Most ties of one contact.
 pub(crate) const MAX_LINKS: i64 = 200;
 
-/// Ties a contact that the caller may change to a company that the caller may see.
+/// Ties a contact that the caller may change to a company that the caller may see. A tie is a part of its contact: it makes a
+/// new version of it, and `If-Match` is about the contact's version.
 #[tracing::instrument(name = "records.links.link", skip_all)]
 pub(crate) async fn link(
     app: &App,
@@ -73,13 +73,13 @@ async fn tie(
     let Asked { contact_id, company_id, role, is_primary, mut violations } = asked;
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, request).await?;
-    if let Claim::Replay(kept) = &claim {
-        let kept = pb::LinkContactCompanyResponse::decode(kept.as_slice()).map_err(Error::internal)?;
+    if let Some(kept) = claim.replayed::<pb::LinkContactCompanyResponse>()? {
         let mut response = cx.answer(kept);
-        response.metadata_mut().insert("idempotency-replayed", AsciiMetadataValue::from_static("true"));
+        auth::mark_replayed(&mut response);
         return Ok(response);
     }
     let contact = lock_live(tx, cx, &CONTACT, contact_id, "update").await?;
+    conflict::check_version(cx.call.if_match, contact.version)?;
     let scope = RowScope::from(&cx.snapshot.predicate(COMPANY.name, "read"));
     if let Some(id) = company_id
         && reached(tx, &COMPANY, &[id], &scope).await?.is_empty()

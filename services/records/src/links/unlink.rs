@@ -11,11 +11,12 @@ use super::{note, store};
 use crate::App;
 use crate::companies::COMPANY;
 use crate::contacts::CONTACT;
+use crate::record::conflict;
 use crate::record::get::parse_id;
 use crate::record::store::reached;
 use crate::record::update::lock_live;
 
-/// Unties a contact that the caller may change from a company that the caller may see.
+/// Unties a contact that the caller may change from a company that the caller may see. `If-Match` is about the contact.
 #[tracing::instrument(name = "records.links.unlink", skip_all)]
 pub(crate) async fn unlink(
     app: &App,
@@ -28,6 +29,7 @@ pub(crate) async fn unlink(
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
     let contact = lock_live(&mut tx, cx, &CONTACT, contact_id, "update").await?;
+    conflict::check_version(cx.call.if_match, contact.version)?;
     let scope = RowScope::from(&cx.snapshot.predicate(COMPANY.name, "read"));
     let is_visible = !reached(&mut tx, &COMPANY, &[company_id], &scope).await?.is_empty();
     let link = store::get(&mut tx, contact_id, company_id).await?.filter(|_| is_visible);

@@ -53,6 +53,8 @@ pub(crate) async fn errors(
 async fn page(app: &App, cx: &Context, id: Uuid, after: (i64, i32)) -> Result<Vec<RowError>, Error> {
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let rows = store::errors(&mut tx, id, after, PAGE).await?;
+    // After the errors were read: had some been removed by then, so had the operation, and half of a list is none.
+    store::find(&mut tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
     tx.commit().await?;
     Ok(rows)
 }

@@ -65,30 +65,33 @@ impl FromRow<'_, PgRow> for RowError {
     }
 }
 
-/// Adds a queued operation.
+/// Adds a queued operation that reads an upload.
 pub(crate) async fn insert(
     tx: &mut TenantTx,
     id: Uuid,
     kind: &str,
     principal: Uuid,
+    upload: Uuid,
     request: &[u8],
     now: OffsetDateTime,
 ) -> Result<Operation, DbError> {
     let query = sqlx::query_as(
         "INSERT INTO records.operation
-            (tenant_id, id, kind, state, principal_id, request, claim_until, created_at)
-         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $6)
+            (tenant_id, id, kind, state, principal_id, request, claim_until, created_at, upload_id)
+         VALUES ($1, $2, $3, 'queued', $4, $5, $6, $6, $7)
          RETURNING id, kind, state, total, done, created, updated, skipped, failed, failure, created_at, finished_at",
     );
     let query = query.bind(tx.tenant_id()).bind(id).bind(kind).bind(principal).bind(request).bind(now);
+    let query = query.bind(upload);
     Ok(query.fetch_one(tx.conn()).await?)
 }
 
-/// An operation of the principal.
+/// An operation of the principal that is not being removed.
 pub(crate) async fn find(tx: &mut TenantTx, id: Uuid, principal: Uuid) -> Result<Option<Operation>, DbError> {
     let query = sqlx::query_as(
         "SELECT id, kind, state, total, done, created, updated, skipped, failed, failure, created_at, finished_at
-         FROM records.operation WHERE tenant_id = $1 AND id = $2 AND principal_id = $3",
+         FROM records.operation
+         WHERE tenant_id = $1 AND id = $2 AND principal_id = $3 AND purged_at IS NULL",
     );
     Ok(query.bind(tx.tenant_id()).bind(id).bind(principal).fetch_optional(tx.conn()).await?)
 }
@@ -136,4 +139,47 @@ pub(crate) async fn errors(
         .bind(limit)
         .fetch_all(tx.conn())
         .await?)
+}
+
+/// Marks an operation that was over before a moment as being removed: from now on it is not found. `false` when there is none.
+pub(crate) async fn begin_purge(
+    tx: &mut TenantTx,
+    id: Uuid,
+    before: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<bool, DbError> {
+    let query = sqlx::query(
+        "UPDATE records.operation SET purged_at = coalesce(purged_at, $4)
+         WHERE tenant_id = $1 AND id = $2 AND finished_at < $3",
+    );
+    let query = query.bind(tx.tenant_id()).bind(id).bind(before).bind(now);
+    Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
+}
+
+/// Removes the first `limit` errors of an operation; says whether there are more. A place and a range of the key: a join of the
+/// two would be planned badly for errors that nobody has counted yet.
+pub(crate) async fn delete_errors(tx: &mut TenantTx, operation: Uuid, limit: i64) -> Result<bool, DbError> {
+    let query = sqlx::query_as(
+        "SELECT line, number FROM records.operation_error WHERE tenant_id = $1 AND operation_id = $2
+         ORDER BY line, number OFFSET $3 LIMIT 1",
+    );
+    let next: Option<(i64, i32)> =
+        query.bind(tx.tenant_id()).bind(operation).bind(limit).fetch_optional(tx.conn()).await?;
+    let query = sqlx::query(
+        "DELETE FROM records.operation_error
+         WHERE tenant_id = $1 AND operation_id = $2 AND ($3::bigint IS NULL OR (line, number) < ($3, $4))",
+    );
+    let query = query.bind(tx.tenant_id()).bind(operation).bind(next.map(|n| n.0)).bind(next.map(|n| n.1));
+    query.execute(tx.conn()).await?;
+    Ok(next.is_some())
+}
+
+/// Removes an operation, with whatever still belongs to it.
+pub(crate) async fn delete(tx: &mut TenantTx, id: Uuid) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM records.operation WHERE tenant_id = $1 AND id = $2")
+        .bind(tx.tenant_id())
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
 }

@@ -35,6 +35,14 @@ pub(crate) fn stale(if_match: Option<IfMatch>, current: i64) -> Option<i64> {
     }
 }
 
+/// Refuses a call that is not about the fields of a record, and whose `If-Match` demands another version than stands: 412.
+pub(crate) fn check_version(if_match: Option<IfMatch>, current: i64) -> Result<(), Error> {
+    match stale(if_match, current) {
+        Some(_) => Err(version_stale(current, &[], &Base::new())),
+        None => Ok(()),
+    }
+}
+
 /// 412, with the fields that both sides changed.
 pub(crate) fn version_stale(current: i64, yours: &[Diff], base: &Base) -> Error {
     Error::new(Code::Aborted, "VERSION_STALE", "the record was changed since that version")

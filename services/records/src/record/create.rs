@@ -12,7 +12,7 @@ use super::definitions::FieldSet;
 use super::draft::Draft;
 use super::ending::end;
 use super::reference::{self, Reference, records};
-use super::{Answer, Fields, Object, Record, unique, write};
+use super::{Answer, Fields, Object, Record, tree, unique, write};
 use crate::App;
 
 /// Makes a record of what was sent. `request` is what an `Idempotency-Key` stands for.
@@ -77,6 +77,7 @@ async fn store(
         return Answer::replay(kept, mask);
     }
     violations.extend(records(tx, cx, &references).await?);
+    tree::check(tx, object, record.id, &references, &mut violations).await?;
     Error::unless_violated(violations, ())?;
     if !cx.reaches(object.name, "create", &record.facts()) {
         return Err(Error::permission_denied(object.name, "create"));

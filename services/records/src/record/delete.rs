@@ -7,11 +7,10 @@ use query::RowScope;
 use uuid::Uuid;
 
 use super::change::Author;
-use super::conflict::{self, Base};
 use super::ending::end;
 use super::get::parse_id;
 use super::update::lock_live;
-use super::{Object, write};
+use super::{Object, conflict, write};
 use crate::App;
 
 /// Moves a live record to the trash. Errors: 404, 403, 412.
@@ -34,9 +33,7 @@ async fn store(
 ) -> Result<(), Error> {
     db::fence::check(tx, cx).await?;
     let record = lock_live(tx, cx, object, id, "delete").await?;
-    if conflict::stale(cx.call.if_match, record.version).is_some() {
-        return Err(conflict::version_stale(record.version, &[], &Base::new()));
-    }
+    conflict::check_version(cx.call.if_match, record.version)?;
     write::set_deleted(tx, author, object, record, true, scope).await?;
     Ok(())
 }

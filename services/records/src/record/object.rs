@@ -6,6 +6,7 @@ use query::Column;
 use serde_json::Value;
 
 use super::Fields;
+use super::tree::Tree;
 
 /// A kind of record.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Object {
     pub(crate) sides: &'static [Side],
     /// Standard fields that hold the id of a record: the field and the record's object.
     pub(crate) links: &'static [(&'static str, &'static str)],
+    /// How records stand above each other. `None` where they do not.
+    pub(crate) tree: Option<Tree>,
 }
 
 /// Says what is wrong with a record that has the fields of which the argument is true.
@@ -56,6 +59,8 @@ pub(crate) struct Sql {
     pub(crate) reached: &'static str,
     /// `$2` ids, `$3` moment: removes what was deleted before it; gives the ids removed.
     pub(crate) purge: &'static str,
+    /// `$2` ids: those of them that name no row at all.
+    pub(crate) gone: &'static str,
 }
 
 /// A side table fed by one field.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::change::Author;
 use super::conflict::Base;
+use super::tree::Tree;
 use super::{Object, Record};
 
 /// One row of the change log.
@@ -70,6 +71,28 @@ pub(crate) async fn reached(
     let query = sqlx::query_scalar(object.sql.reached).bind(tx.tenant_id()).bind(ids);
     let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
     Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Locks the tree of an object's records until the transaction ends.
+pub(crate) async fn lock_tree(tx: &mut TenantTx, object: &Object) -> Result<(), DbError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('tree/' || $1::text || '/' || $2, 0))")
+        .bind(tx.tenant_id())
+        .bind(object.name)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Whether `other` is a record or stands above it, and how many records were passed, `limit` at most.
+pub(crate) async fn walk_up(
+    tx: &mut TenantTx,
+    tree: &Tree,
+    from: Uuid,
+    other: Uuid,
+    limit: i32,
+) -> Result<(bool, i32), DbError> {
+    let query = sqlx::query_as(tree.above).bind(tx.tenant_id()).bind(from).bind(other).bind(limit);
+    Ok(query.fetch_one(tx.conn()).await?)
 }
 
 /// Puts the values of a side table: parallel lists of records and pairs.
@@ -255,4 +278,35 @@ pub(crate) async fn purge(
 ) -> Result<Vec<Uuid>, DbError> {
     let query = sqlx::query_scalar(object.sql.purge).bind(tx.tenant_id()).bind(ids).bind(before);
     Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Those of the ids that name no record, neither a live one nor one in the trash.
+pub(crate) async fn gone(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(object.sql.gone).bind(tx.tenant_id()).bind(ids);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Removes the first `limit` rows of the change log of records that are gone; says whether there are more. The database refuses
+/// it for a record that exists.
+pub(crate) async fn forget_changes(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+    limit: i64,
+) -> Result<bool, DbError> {
+    let query = sqlx::query_as(
+        "SELECT record_id, version FROM records.change
+         WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)
+         ORDER BY record_id, version OFFSET $4 LIMIT 1",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(ids).bind(limit);
+    let next: Option<(Uuid, i64)> = query.fetch_optional(tx.conn()).await?;
+    let query = sqlx::query(
+        "DELETE FROM records.change
+         WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)
+           AND ($4::uuid IS NULL OR (record_id, version) < ($4, $5))",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(ids);
+    query.bind(next.map(|n| n.0)).bind(next.map(|n| n.1)).execute(tx.conn()).await?;
+    Ok(next.is_some())
 }

@@ -13,7 +13,7 @@ use super::draft::Draft;
 use super::ending::end;
 use super::get::parse_id;
 use super::reference::{self, Reference, records};
-use super::{Answer, Fields, Object, Record, conflict, custom, store, unique, write};
+use super::{Answer, Fields, Object, Record, conflict, custom, store, tree, unique, write};
 use crate::App;
 
 /// Changes what was sent and nothing else. Without a difference nothing happens: same version, no event.
@@ -77,6 +77,7 @@ async fn store(
 ) -> Result<Answer, Error> {
     let mut violations = change.violations;
     db::fence::check(tx, cx).await?;
+    tree::lock(tx, object, &change.fields).await?;
     let before = lock_live(tx, cx, object, change.id, "update").await?;
     let mut after = before.clone();
     for (name, value) in change.fields {
@@ -103,6 +104,7 @@ async fn store(
     violations.extend(lookup_people(app, cx, &references).await?);
     violations.extend(to_itself(object, before.id, &references));
     violations.extend(records(tx, cx, &references).await?);
+    tree::check(tx, object, before.id, &references, &mut violations).await?;
     Error::unless_violated(violations, ())?;
     if yours.is_empty() {
         return Ok(Answer::new(before, mask));

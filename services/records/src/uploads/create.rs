@@ -1,7 +1,7 @@
 //! `CreateUpload`: streams bytes into the blob store.
 
 use auth::Context;
-use blobs::BlobError;
+use blobs::{BlobError, Staged};
 use bytes::Bytes;
 use db::TenantTx;
 use error::{Code, Error, Violation};
@@ -34,10 +34,8 @@ pub(crate) async fn create(
         future::ready(piece.as_ref().map_or(true, |bytes| !bytes.is_empty()))
     });
     let id = app.clock.new_uuid();
-    let blob = app.blobs.put(cx.tenant.id(), id, MAX_BYTES, pieces).await.map_err(refused)?;
-    if blob.size == 0 {
-        return Err(Error::validation(vec![Violation::new("", "UPLOAD_EMPTY", "the upload has no bytes")]));
-    }
+    let staged = app.blobs.stage(cx.tenant.id(), id, MAX_BYTES, pieces).await.map_err(refused)?;
+    let blob = staged.blob().clone();
     let upload = Upload {
         id,
         principal: cx.principal.id,
@@ -46,11 +44,32 @@ pub(crate) async fn create(
         sha256: blob.sha256,
         created_at: app.clock.now_micros(),
     };
+    // The row first: an object that has its name has a row too, whenever the process ends, and goes when the row does. A row
+    // whose object never got its name is unknown to everybody, and goes by its age.
+    if let Err(error) = note(app, cx, &upload).await {
+        discard(staged).await;
+        return Err(error);
+    }
+    staged.publish().await.map_err(refused)?;
+    Ok(CreateUploadResponse { id: upload.id.to_string(), size: upload.size, sha256: upload.sha256 })
+}
+
+async fn note(app: &App, cx: &Context, upload: &Upload) -> Result<(), Error> {
+    if upload.size == 0 {
+        return Err(Error::validation(vec![Violation::new("", "UPLOAD_EMPTY", "the upload has no bytes")]));
+    }
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
-    store::insert(&mut tx, &upload).await?;
-    tx.commit().await?;
-    Ok(CreateUploadResponse { id: upload.id.to_string(), size: upload.size, sha256: upload.sha256 })
+    store::lock_content(&mut tx, &upload.sha256).await?;
+    store::insert(&mut tx, upload).await?;
+    Ok(tx.commit().await?)
+}
+
+/// What is not discarded now is swept a day later.
+async fn discard(staged: Staged) {
+    if let Err(error) = staged.discard().await {
+        tracing::warn!(%error, "a refused upload could not be removed at once");
+    }
 }
 
 fn refused(cause: BlobError) -> Error {

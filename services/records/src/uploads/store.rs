@@ -40,3 +40,65 @@ pub(crate) async fn sha256(tx: &mut TenantTx, id: Uuid, principal: Uuid) -> Resu
     );
     Ok(query.bind(tx.tenant_id()).bind(id).bind(principal).fetch_optional(tx.conn()).await?)
 }
+
+/// As [`sha256`], and nobody removes the upload until the transaction ends.
+pub(crate) async fn to_import(
+    tx: &mut TenantTx,
+    id: Uuid,
+    principal: Uuid,
+) -> Result<Option<String>, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT sha256 FROM records.upload WHERE tenant_id = $1 AND id = $2 AND principal_id = $3 FOR SHARE",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(id).bind(principal).fetch_optional(tx.conn()).await?)
+}
+
+/// Locks a content until the transaction ends: whether it is used is decided by one at a time.
+pub(crate) async fn lock_content(tx: &mut TenantTx, sha256: &str) -> Result<(), DbError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('upload/' || $1::text || '/' || $2, 0))")
+        .bind(tx.tenant_id())
+        .bind(sha256)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Locks an upload made before a moment that no import is about to read; gives its content's name.
+pub(crate) async fn to_remove(
+    tx: &mut TenantTx,
+    id: Uuid,
+    before: OffsetDateTime,
+) -> Result<Option<String>, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT sha256 FROM records.upload
+         WHERE tenant_id = $1 AND id = $2 AND created_at < $3 FOR UPDATE SKIP LOCKED",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(id).bind(before).fetch_optional(tx.conn()).await?)
+}
+
+/// Whether an operation that is not over reads the upload.
+pub(crate) async fn is_in_use(tx: &mut TenantTx, id: Uuid) -> Result<bool, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM records.operation
+                        WHERE tenant_id = $1 AND upload_id = $2 AND state IN ('queued', 'running'))",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(id).fetch_one(tx.conn()).await?)
+}
+
+/// Whether another upload has the same content.
+pub(crate) async fn is_shared(tx: &mut TenantTx, id: Uuid, sha256: &str) -> Result<bool, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM records.upload WHERE tenant_id = $1 AND sha256 = $3 AND id <> $2)",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(id).bind(sha256).fetch_one(tx.conn()).await?)
+}
+
+/// Removes an upload.
+pub(crate) async fn delete(tx: &mut TenantTx, id: Uuid) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM records.upload WHERE tenant_id = $1 AND id = $2")
+        .bind(tx.tenant_id())
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}

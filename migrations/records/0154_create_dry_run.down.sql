@@ -1,0 +1,3 @@
+-- phase: expand
+DROP TABLE records.dry_run_contact;
+DROP TABLE records.dry_run_mark;

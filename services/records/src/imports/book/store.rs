@@ -1,0 +1,102 @@
+//! SQL of what a dry run has noted.
+
+use db::{DbError, TenantTx};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Mark;
+
+/// Whose the addresses and values are, as far as the dry run has come to them; nobody's, where they were given up.
+pub(super) async fn holders(
+    tx: &mut TenantTx,
+    operation: Uuid,
+    marks: &[Mark],
+) -> Result<Vec<(Mark, Option<Uuid>)>, DbError> {
+    let marks: Vec<&[u8]> = marks.iter().map(Mark::as_slice).collect();
+    let query = sqlx::query_as(
+        "SELECT mark, contact_id FROM records.dry_run_mark
+         WHERE tenant_id = $1 AND operation_id = $2 AND mark = ANY($3)",
+    );
+    let rows: Vec<(Vec<u8>, Option<Uuid>)> =
+        query.bind(tx.tenant_id()).bind(operation).bind(marks).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().filter_map(|(mark, holder)| Some((mark.try_into().ok()?, holder))).collect())
+}
+
+/// Notes whose addresses and values are.
+pub(super) async fn put_holders(
+    tx: &mut TenantTx,
+    operation: Uuid,
+    holders: &[(Mark, Option<Uuid>)],
+) -> Result<(), DbError> {
+    let (marks, contacts): (Vec<&[u8]>, Vec<Option<Uuid>>) =
+        holders.iter().map(|(mark, contact)| (mark.as_slice(), *contact)).unzip();
+    let query = sqlx::query(
+        "INSERT INTO records.dry_run_mark (tenant_id, operation_id, mark, contact_id)
+         SELECT $1, $2, mark, contact_id FROM unnest($3::bytea[], $4::uuid[]) AS put (mark, contact_id)
+         ON CONFLICT (tenant_id, operation_id, mark) DO UPDATE SET contact_id = EXCLUDED.contact_id",
+    );
+    query.bind(tx.tenant_id()).bind(operation).bind(marks).bind(contacts).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A contact as the dry run left it; `None` if it did not touch it.
+pub(super) async fn contact(
+    tx: &mut TenantTx,
+    operation: Uuid,
+    contact: Uuid,
+) -> Result<Option<Value>, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT contact FROM records.dry_run_contact
+         WHERE tenant_id = $1 AND operation_id = $2 AND contact_id = $3",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(operation).bind(contact).fetch_optional(tx.conn()).await?)
+}
+
+/// Notes contacts as they would be.
+pub(super) async fn put_contacts(
+    tx: &mut TenantTx,
+    operation: Uuid,
+    contacts: &[(Uuid, Value)],
+) -> Result<(), DbError> {
+    let (ids, contacts): (Vec<Uuid>, Vec<&Value>) =
+        contacts.iter().map(|(id, contact)| (*id, contact)).unzip();
+    let query = sqlx::query(
+        "INSERT INTO records.dry_run_contact (tenant_id, operation_id, contact_id, contact)
+         SELECT $1, $2, contact_id, contact FROM unnest($3::uuid[], $4::jsonb[]) AS put (contact_id, contact)
+         ON CONFLICT (tenant_id, operation_id, contact_id) DO UPDATE SET contact = EXCLUDED.contact",
+    );
+    query.bind(tx.tenant_id()).bind(operation).bind(ids).bind(contacts).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes the first `limit` addresses and values of a dry run; says whether there are more.
+pub(super) async fn delete_holders(tx: &mut TenantTx, operation: Uuid, limit: i64) -> Result<bool, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT mark FROM records.dry_run_mark WHERE tenant_id = $1 AND operation_id = $2
+         ORDER BY mark OFFSET $3 LIMIT 1",
+    );
+    let next: Option<Vec<u8>> =
+        query.bind(tx.tenant_id()).bind(operation).bind(limit).fetch_optional(tx.conn()).await?;
+    let query = sqlx::query(
+        "DELETE FROM records.dry_run_mark
+         WHERE tenant_id = $1 AND operation_id = $2 AND ($3::bytea IS NULL OR mark < $3)",
+    );
+    query.bind(tx.tenant_id()).bind(operation).bind(&next).execute(tx.conn()).await?;
+    Ok(next.is_some())
+}
+
+/// Removes the first `limit` contacts of a dry run; says whether there are more.
+pub(super) async fn delete_contacts(tx: &mut TenantTx, operation: Uuid, limit: i64) -> Result<bool, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT contact_id FROM records.dry_run_contact WHERE tenant_id = $1 AND operation_id = $2
+         ORDER BY contact_id OFFSET $3 LIMIT 1",
+    );
+    let next: Option<Uuid> =
+        query.bind(tx.tenant_id()).bind(operation).bind(limit).fetch_optional(tx.conn()).await?;
+    let query = sqlx::query(
+        "DELETE FROM records.dry_run_contact
+         WHERE tenant_id = $1 AND operation_id = $2 AND ($3::uuid IS NULL OR contact_id < $3)",
+    );
+    query.bind(tx.tenant_id()).bind(operation).bind(next).execute(tx.conn()).await?;
+    Ok(next.is_some())
+}

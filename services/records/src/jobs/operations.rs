@@ -1,0 +1,85 @@
+//! Removes operations that were over long ago, with the errors of their rows.
+//!
+//! Replicas may run it at once: the row of an operation lets one of them at it.
+
+mod store;
+
+use std::time::Duration;
+
+use auth::VerifiedTenant;
+use db::{Db, DbError, TenantTx, WorkerDb};
+use ids::{Clock, TenantId};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::rounds;
+use crate::imports::book;
+use crate::operations::store as operation_store;
+
+/// Operations of one round; what is left waits for the next one, which follows at once.
+const BATCH: i64 = 100;
+/// Errors removed in one transaction: an import may have left some for each of a million rows.
+const ERRORS: i64 = 5_000;
+
+/// The removal of old operations.
+#[derive(Clone, Debug)]
+pub struct OperationPurge {
+    /// The app role's pool.
+    pub db: Db,
+    /// The worker role's pool.
+    pub worker: WorkerDb,
+    /// Says what is old.
+    pub clock: Clock,
+    /// How long operations that are over are kept.
+    pub retention: Duration,
+}
+
+impl OperationPurge {
+    /// Runs until `shutdown`.
+    pub(crate) async fn run(self, shutdown: CancellationToken) {
+        rounds::run("records.operations", shutdown, || async {
+            self.round().await.map(|gone| gone as i64 == BATCH)
+        })
+        .await;
+    }
+
+    /// Removes one batch; says how many operations are gone. One that cannot be removed holds up no other of its batch.
+    pub async fn round(&self) -> Result<usize, DbError> {
+        let cutoff = self.clock.now_micros() - self.retention;
+        let mut tx = self.worker.begin().await?;
+        let due = store::due(&mut tx, cutoff, BATCH).await?;
+        tx.commit().await?;
+        let mut gone = 0;
+        for (tenant, id) in due {
+            match self.purge(tenant.into(), id, cutoff).await {
+                Ok(removed) => gone += usize::from(removed),
+                Err(error) => {
+                    tracing::warn!(tenant_id = %tenant, operation_id = %id, %error, "an operation is still there");
+                }
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Removes one operation, its errors first and piece by piece. The first piece hides it, so that nobody takes what is
+    /// left of its errors for all of them; the row goes last, so that what broke off is found again.
+    async fn purge(&self, tenant: TenantId, id: Uuid, cutoff: OffsetDateTime) -> Result<bool, DbError> {
+        loop {
+            let mut tx = TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?;
+            if !operation_store::begin_purge(&mut tx, id, cutoff, self.clock.now_micros()).await? {
+                return Ok(false);
+            }
+            let mut more = operation_store::delete_errors(&mut tx, id, ERRORS).await?;
+            more |= book::forget(&mut tx, id, ERRORS).await?;
+            if !more {
+                operation_store::delete(&mut tx, id).await?;
+            }
+            tx.commit().await?;
+            if !more {
+                tracing::info!(tenant_id = %tenant, operation_id = %id, "an old operation was removed");
+                return Ok(true);
+            }
+        }
+    }
+}

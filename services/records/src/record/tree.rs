@@ -1,0 +1,61 @@
+//! Records that stand below others of their object: a company and its parent. None may stand above itself, however many
+//! levels lie between.
+
+use db::TenantTx;
+use error::{Error, Violation};
+use uuid::Uuid;
+
+use super::reference::Reference;
+use super::{Fields, Object, store};
+
+/// A record is put below at most this many levels, which bounds the walk up.
+const MAX_ABOVE: i32 = 50;
+
+/// How the records of an object stand above each other.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// The field that holds the record above.
+    pub(crate) field: &'static str,
+    /// `$2` record, `$3` another, `$4` steps: whether the other is the record or stands above it, and the records passed.
+    pub(crate) above: &'static str,
+}
+
+/// Takes the lock of an object's tree if these fields move a record under another. Two moves at once could each be right and
+/// make a circle together, so they are made one after the other.
+///
+/// It is to be taken before any record is locked: a move that held its record while it waited would be waited for in turn, as
+/// the one before it must lock the record above.
+pub(crate) async fn lock(tx: &mut TenantTx, object: &Object, fields: &Fields) -> Result<(), Error> {
+    let moves = |tree: &Tree| fields.get(tree.field).is_some_and(|above| !above.is_null());
+    if object.tree.as_ref().is_some_and(moves) {
+        store::lock_tree(tx, object).await?;
+    }
+    Ok(())
+}
+
+/// Adds the violation of a record that would stand below itself, or too deep. Records in the trash are walked through as well:
+/// one that comes back finds its place as it was.
+///
+/// `references` are the new ones. Of what the caller cannot refer to, nothing is told but that.
+pub(crate) async fn check(
+    tx: &mut TenantTx,
+    object: &Object,
+    id: Uuid,
+    references: &[Reference],
+    violations: &mut Vec<Violation>,
+) -> Result<(), Error> {
+    let Some(tree) = &object.tree else { return Ok(()) };
+    let pointer = format!("/{}", tree.field);
+    let Some(above) = references.iter().find(|reference| reference.pointer == pointer) else { return Ok(()) };
+    if violations.iter().any(|violation| violation.pointer == pointer) {
+        return Ok(());
+    }
+    let (is_circle, passed) = store::walk_up(tx, tree, above.id, id, MAX_ABOVE + 1).await?;
+    if is_circle {
+        violations.push(Violation::new(pointer, "REFERENCE_CYCLE", "stands below this record itself"));
+    } else if passed > MAX_ABOVE {
+        let text = format!("a record is put below at most {MAX_ABOVE} others");
+        violations.push(Violation::new(pointer, "REFERENCE_TOO_DEEP", text));
+    }
+    Ok(())
+}

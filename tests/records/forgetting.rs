@@ -1,0 +1,114 @@
+//! The purge takes what the change log keeps of a record with it.
+
+use anyhow::Result;
+use ids::TenantId;
+use proto::records::v1 as pb;
+use proto::records::v1::records_service_server::RecordsService;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::retention::alone;
+use super::world::{Caller, World, named};
+
+const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+
+/// Makes a record in the trash one that lies there longer than a month.
+async fn age(sql: &mut PgConnection, tenant: TenantId, id: &str) -> Result<()> {
+    for statement in [
+        "UPDATE records.contacts SET deleted_at = deleted_at - interval '31 days' WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NOT NULL",
+        "UPDATE records.companies SET deleted_at = deleted_at - interval '31 days' WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NOT NULL",
+        "UPDATE records.purge_due SET deleted_at = deleted_at - interval '31 days' WHERE tenant_id = $1 AND record_id = $2",
+    ] {
+        sqlx::query(statement).bind(tenant.uuid()).bind(id.parse::<Uuid>()?).execute(&mut *sql).await?;
+    }
+    Ok(())
+}
+
+async fn changes(sql: &mut PgConnection, caller: &Caller, id: &str) -> Result<i64> {
+    let query =
+        sqlx::query_scalar("SELECT count(*) FROM records.change WHERE tenant_id = $1 AND record_id = $2");
+    Ok(query.bind(caller.tenant.uuid()).bind(id.parse::<Uuid>()?).fetch_one(sql).await?)
+}
+
+#[tokio::test]
+async fn the_values_of_a_purged_record_are_gone_from_the_change_log() -> Result<()> {
+    let world = alone("globcrm_test_forgetting_values").await?;
+    let (admin, stranger) = (world.admin()?, world.admin()?);
+    let mut sql = world.sql().await?;
+    let (old, young, live) = (
+        admin.create(named("Old", "Secret")).await?.id,
+        admin.create(named("Young", "")).await?.id,
+        admin.create(named("Live", "")).await?.id,
+    );
+    let foreign = stranger.create(named("Foreign", "")).await?.id;
+    admin.update(&old, named("Older", ""), &["first_name"]).await?;
+    admin.delete(&old, &[]).await?;
+    admin.delete(&young, &[]).await?;
+    let company = pb::Company { name: Some("Old Ltd".to_owned()), ..Default::default() };
+    let company = admin.create_company(company).await?.id;
+    let delete = pb::DeleteCompanyRequest { id: company.clone() };
+    admin.service.delete_company(admin.request(delete, &[])).await?;
+    for id in [&old, &company] {
+        age(&mut sql, admin.tenant, id).await?;
+    }
+    assert_eq!(world.purge(MONTH)?.round().await?, 2);
+    for (caller, id, left) in [
+        (&admin, &old, 0),
+        (&admin, &company, 0),
+        (&admin, &young, 2),
+        (&admin, &live, 1),
+        (&stranger, &foreign, 1),
+    ] {
+        assert_eq!(changes(&mut sql, caller, id).await?, left);
+    }
+    Ok(())
+}
+
+/// A record that was changed very often is forgotten piece by piece, also when that breaks off after the record itself.
+#[tokio::test]
+async fn a_purge_that_broke_off_is_taken_up_again() -> Result<()> {
+    let world = alone("globcrm_test_forgetting_broken").await?;
+    let admin = world.admin()?;
+    let mut sql = world.sql().await?;
+    let made = admin.create(named("Often", "Changed")).await?;
+    let other = admin.create(named("Live", "")).await?;
+    admin.delete(&made.id, &[]).await?;
+    age(&mut sql, admin.tenant, &made.id).await?;
+    let id: Uuid = made.id.parse()?;
+    sqlx::query(
+        "INSERT INTO records.change (tenant_id, object, record_id, version, verb, changed_at, actor, before)
+         SELECT $1, 'contact', $2, n, 'updated', now(), $1, '{\"last_name\": \"Changed\"}'
+         FROM generate_series(100, 12000) AS n",
+    )
+    .bind(admin.tenant.uuid())
+    .bind(id)
+    .execute(&mut sql)
+    .await?;
+    sqlx::query("DELETE FROM records.contacts WHERE tenant_id = $1 AND id = $2")
+        .bind(admin.tenant.uuid())
+        .bind(id)
+        .execute(&mut sql)
+        .await?;
+    assert_eq!(world.purge(MONTH)?.round().await?, 1);
+    assert_eq!(changes(&mut sql, &admin, &made.id).await?, 0);
+    assert_eq!(changes(&mut sql, &admin, &other.id).await?, 1);
+    assert_eq!(world.count(&mut sql, "purge_due", admin.tenant).await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_changes_of_a_record_in_the_trash_cannot_be_removed() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let made = admin.create(named("Zoë", "")).await?;
+    admin.delete(&made.id, &[]).await?;
+    let mut tx = world.tx(admin.tenant).await?;
+    let refused = sqlx::query("DELETE FROM records.change").execute(tx.conn()).await.unwrap_err();
+    assert_eq!(refused.as_database_error().and_then(|e| e.code()).as_deref(), Some("42501"));
+    drop(tx);
+    // Nor past the table.
+    let mut tx = world.tx(admin.tenant).await?;
+    let refused = sqlx::query("DELETE FROM records.change_p0").execute(tx.conn()).await.unwrap_err();
+    assert_eq!(refused.as_database_error().and_then(|e| e.code()).as_deref(), Some("42501"));
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Who works an import, for how long, and when it is given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use blobs::Blobs;
+use config::SecretString;
+use object_store::memory::InMemory;
+use object_store::throttle::{ThrottleConfig, ThrottledStore};
+use prost::bytes::Bytes;
+use proto::records::v1 as pb;
+use proto::records::v1::records_service_server::RecordsService;
+use query::CursorKey;
+use records::{Parts, Service};
+use time::OffsetDateTime;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::imports::{finished, import, upload};
+use super::world::{Caller, World};
+use crate::database::Database;
+
+const COLUMNS: [(&str, &str); 2] = [("Mail", "emails.address"), ("First", "first_name")];
+const FILE: &str = "Mail,First\na@x.test,Ada\nb@x.test,Bob\n";
+
+async fn queue(world: &World, caller: &Caller) -> Result<(String, Uuid)> {
+    let request = import(upload(world, caller, FILE).await?, &COLUMNS);
+    let answer = caller.service.create_import(caller.request(request, &[])).await?;
+    let id = answer.into_inner().operation.unwrap().id;
+    let bare = id.trim_start_matches("records.").parse()?;
+    Ok((id, bare))
+}
+
+/// The state, the rows known of, when the claim ends, and its number.
+async fn claim(world: &World, id: Uuid) -> Result<(String, i64, OffsetDateTime, i64)> {
+    let query =
+        sqlx::query_as("SELECT state, total, claim_until, claim_number FROM records.operation WHERE id = $1");
+    Ok(query.bind(id).fetch_one(&mut world.sql().await?).await?)
+}
+
+/// The world's service with a store that takes its time with every object it opens.
+async fn slow(world: &World, caller: &Caller, wait: Duration) -> Result<Service> {
+    let config = ThrottleConfig { wait_get_per_call: wait, ..Default::default() };
+    let blobs = Blobs::on(Arc::new(ThrottledStore::new(InMemory::new(), config)));
+    let pieces = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(FILE.as_bytes()))]);
+    blobs.put(caller.tenant, world.clock.new_uuid(), 1 << 20, pieces).await?;
+    let definitions = world.definitions.clone();
+    let token = caller.request((), &[]).metadata().get("authorization").unwrap().to_str()?.to_owned();
+    let token = token.trim_start_matches("Bearer ").to_owned();
+    Ok(Service::new(Parts {
+        gate: world.gate.clone(),
+        db: world.db.clone(),
+        clock: world.clock.clone(),
+        cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,
+        region: None,
+        definitions: Arc::new(move |_, _, _| {
+            let set = definitions.lock().unwrap().clone();
+            Box::pin(async move { Ok(set) })
+        }),
+        people: Arc::new(|_, _, _| Box::pin(async { Ok((Vec::new(), Vec::new())) })),
+        wake: events::Wake::default(),
+        worker: world.worker()?,
+        blobs,
+        service_token: Arc::new(move |_, _| {
+            let token = SecretString::from(token.clone());
+            Box::pin(async move { Ok(token) })
+        }),
+    }))
+}
+
+/// A file that takes longer to look through than a claim holds (5 s): the claim is renewed meanwhile, and a second worker,
+/// which would be done at once, leaves it alone.
+#[tokio::test]
+async fn a_claim_is_renewed_while_its_file_is_examined() -> Result<()> {
+    let database = Database::fresh("globcrm_test_import_claims", &[records::MIGRATIONS]).await?;
+    let world = World::on(database)?;
+    let admin = world.admin()?;
+    let (public, id) = queue(&world, &admin).await?;
+    let slow = slow(&world, &admin, Duration::from_millis(1_800)).await?;
+    let watch = async {
+        // The slow one has it before the other begins to look.
+        while claim(&world, id).await?.0 == "queued" {
+            tokio::task::yield_now().await;
+        }
+        let (mut ends, other) = (Vec::new(), world.service.clone().work_imports(CancellationToken::new()));
+        let examined = async {
+            loop {
+                let (_, total, until, number) = claim(&world, id).await?;
+                assert_eq!(number, 1, "the claim was lost");
+                if total > 0 {
+                    return Ok::<_, anyhow::Error>(ends);
+                }
+                if ends.last() != Some(&until) {
+                    ends.push(until);
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let ends = tokio::select! {
+            () = other => unreachable!(),
+            ends = examined => ends?,
+        };
+        Ok::<_, anyhow::Error>((ends, finished(&admin, &public).await?))
+    };
+    let (ends, operation) = tokio::select! {
+        () = slow.work_imports(CancellationToken::new()) => unreachable!(),
+        seen = tokio::time::timeout(Duration::from_secs(60), watch) => seen??,
+    };
+    assert!(ends.len() >= 3 && ends.is_sorted(), "{ends:?}");
+    assert_eq!(operation.state, i32::from(pb::OperationState::Succeeded), "{operation:?}");
+    assert_eq!(operation.result.unwrap().created, 2);
+    assert_eq!(claim(&world, id).await?.3, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_import_that_was_taken_up_too_often_is_given_up() -> Result<()> {
+    let database = Database::fresh("globcrm_test_import_attempts", &[records::MIGRATIONS]).await?;
+    let world = World::on(database)?;
+    let admin = world.admin()?;
+    let mut sql = world.sql().await?;
+    for (claims, end, failure) in [
+        (1_999_i64, pb::OperationState::Succeeded, None),
+        (2_000, pb::OperationState::Failed, Some("TOO_MANY_ATTEMPTS")),
+    ] {
+        let (public, id) = queue(&world, &admin).await?;
+        sqlx::query("UPDATE records.operation SET claim_number = $2 WHERE id = $1")
+            .bind(id)
+            .bind(claims)
+            .execute(&mut sql)
+            .await?;
+        let operation = tokio::select! {
+            () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
+            operation = finished(&admin, &public) => operation?,
+        };
+        assert_eq!((operation.state, operation.failure.as_deref()), (end.into(), failure), "{operation:?}");
+    }
+    Ok(())
+}
+
+/// As the removal of an upload that breaks off leaves it: the row is still there, the bytes are not.
+#[tokio::test]
+async fn an_import_of_bytes_that_are_gone_fails_at_once() -> Result<()> {
+    let database = Database::fresh("globcrm_test_import_gone", &[records::MIGRATIONS]).await?;
+    let world = World::on(database)?;
+    let admin = world.admin()?;
+    let (public, id) = queue(&world, &admin).await?;
+    let sha256: String = sqlx::query_scalar("SELECT sha256 FROM records.upload WHERE tenant_id = $1")
+        .bind(admin.tenant.uuid())
+        .fetch_one(&mut world.sql().await?)
+        .await?;
+    world.blobs.delete(admin.tenant, &sha256).await?;
+    let operation = tokio::select! {
+        () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
+        operation = finished(&admin, &public) => operation?,
+    };
+    assert_eq!(operation.failure.as_deref(), Some("UPLOAD_GONE"), "{operation:?}");
+    assert_eq!(claim(&world, id).await?.3, 1);
+    Ok(())
+}
