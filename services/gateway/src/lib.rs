@@ -88,6 +88,9 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
             }
         }
     });
+    let charged = app.clone();
+    let shutdown = process.shutdown.clone();
+    process.tasks.spawn("gateway.limits", async move { charged.limits.give_back(shutdown).await });
     let router = axum::Router::new().fallback(app::handle).with_state(app);
     Ok(host::http::serve(process, &life, listen, router).await?)
 }

@@ -1,43 +1,48 @@
 //! Requests charged ahead, so that a busy caller does not cost a round trip to Redis each time (ADR 0005).
 //!
-//! What a lease holds is already charged, so no limit is ever exceeded, however many gateways there are; what is left of
-//! it is given back with the next charge.
+//! What a lease holds is already charged, so no limit is ever exceeded, however many gateways there are. What is left of
+//! it when it ends is given back to the window that it was charged to.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Standing, Tier};
+use super::redis_window::Granted;
+use super::{Standing, Tier, tightest};
 
 /// A lease is used within this time or not at all.
-const LIFE_MILLIS: i64 = 100;
+pub(super) const LIFE_MILLIS: i64 = 100;
 /// Requests in a lease: at most this many, and at most this share of the tightest limit, so that what one gateway holds
 /// does not matter to the others.
 const MOST: u32 = 64;
 const SHARE: u32 = 100;
-/// Callers held at once; beyond it those go whose lease has ended, and if none has, all.
+/// Callers held at once; beyond it nobody new is charged ahead.
 const MAX_CALLERS: usize = 100_000;
 
 /// The leases of this process, by the most particular tier of a caller.
 #[derive(Debug, Default)]
 pub(super) struct Leases(Mutex<HashMap<String, Lease>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lease {
+    tiers: Vec<Tier>,
     left: u32,
     used: u32,
     until: i64,
+    /// The window that it was charged to.
+    window: i64,
     /// The tightest tier as it stood with everything leased charged.
     tier: usize,
-    standing: Option<Standing>,
+    standing: Standing,
 }
 
-/// What to ask for.
+/// What to charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Order {
-    /// Requests wanted, at least one.
+    /// Requests wanted.
     pub(super) wanted: u32,
-    /// Requests of the last lease that were charged and not made.
+    /// Requests that were charged to `window` and not made.
     pub(super) unused: u32,
+    pub(super) window: i64,
 }
 
 impl Leases {
@@ -50,41 +55,54 @@ impl Leases {
         }
         lease.left = lease.left.checked_sub(1)?;
         lease.used += 1;
-        let standing = lease.standing?;
-        Some((lease.tier, Standing { remaining: standing.remaining.saturating_add(lease.left), ..standing }))
+        let remaining = lease.standing.remaining.saturating_add(lease.left);
+        Some((lease.tier, Standing { remaining, ..lease.standing }))
     }
 
-    /// The next charge: twice as many requests as the last lease when that was used up in time, as many as were used
-    /// when not. Whoever asks now and then asks for one.
+    /// The next charge: twice as many requests as the last lease when that was used up in time. Whoever asks now and then
+    /// asks for one.
     pub(super) fn order(&self, tiers: &[Tier], now: i64) -> Order {
         let most = tiers.iter().map(|tier| tier.limit / SHARE).min().unwrap_or_default().clamp(1, MOST);
         let mut all = self.lock();
         let Some(lease) = tiers.last().and_then(|tier| all.get_mut(&tier.key)) else {
-            return Order { wanted: 1, unused: 0 };
+            return Order { wanted: 1, unused: 0, window: 0 };
         };
         let unused = std::mem::take(&mut lease.left);
         let used = std::mem::take(&mut lease.used);
-        let wanted = if lease.until > now { used.saturating_mul(2) } else { used };
-        Order { wanted: wanted.clamp(1, most), unused }
+        let wanted = if lease.until > now { used.saturating_mul(2) } else { 1 };
+        Order { wanted: wanted.clamp(1, most), unused, window: lease.window }
     }
 
-    /// Keeps what was granted beyond the request at hand. `standing` is that of `tiers[tier]`.
-    pub(super) fn keep(&self, tiers: &[Tier], granted: u32, tier: usize, standing: Standing, now: i64) {
+    /// Keeps what was granted beyond the request at hand.
+    pub(super) fn keep(&self, tiers: &[Tier], granted: &Granted, now: i64) {
         let Some(caller) = tiers.last() else { return };
+        let (tier, standing) = tightest(&granted.standings);
         let mut all = self.lock();
-        if all.len() >= MAX_CALLERS {
-            all.retain(|_, lease| lease.until > now);
-            if all.len() >= MAX_CALLERS {
-                all.clear();
-            }
+        // Two charges at once add up. Of two windows the older one's rest is left charged: that errs on the safe side.
+        let known = all.get(&caller.key).filter(|lease| lease.window == granted.window);
+        let (left, used) = known.map_or((0, 0), |lease| (lease.left, lease.used));
+        if all.len() >= MAX_CALLERS && !all.contains_key(&caller.key) {
+            return;
         }
-        let lease = all.entry(caller.key.clone()).or_default();
-        // Two charges at once add up.
-        lease.left = lease.left.saturating_add(granted.saturating_sub(1));
-        lease.used += 1;
-        lease.until = now + LIFE_MILLIS;
-        lease.tier = tier;
-        lease.standing = Some(standing);
+        let lease = Lease {
+            tiers: tiers.to_vec(),
+            left: left.saturating_add(granted.requests.saturating_sub(1)),
+            used: used + 1,
+            until: now + LIFE_MILLIS,
+            window: granted.window,
+            tier,
+            standing,
+        };
+        all.insert(caller.key.clone(), lease);
+    }
+
+    /// Forgets the leases that have ended; gives those of which something is left to give back.
+    pub(super) fn ended(&self, now: i64) -> Vec<(Vec<Tier>, Order)> {
+        let mut all = self.lock();
+        let ended = all.extract_if(|_, lease| lease.until <= now);
+        let left = ended.filter(|(_, lease)| lease.left > 0);
+        left.map(|(_, lease)| (lease.tiers, Order { wanted: 0, unused: lease.left, window: lease.window }))
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Lease>> {
@@ -104,13 +122,17 @@ mod tests {
         Standing { limit: 10_000, remaining, reset: 30, allowed: true }
     }
 
+    fn granted(requests: u32, remaining: u32, window: i64) -> Granted {
+        Granted { requests, window, standings: vec![standing(9_000), standing(remaining)] }
+    }
+
     /// Makes requests at a moment, as the limiter does against a Redis that grants everything; gives the charges.
     fn requests(leases: &Leases, tiers: &[Tier], count: u32, now: i64) -> Vec<Order> {
         let mut orders = Vec::new();
         for _ in 0..count {
             if leases.take(tiers, now).is_none() {
                 let order = leases.order(tiers, now);
-                leases.keep(tiers, order.wanted, 1, standing(5_000), now);
+                leases.keep(tiers, &granted(order.wanted, 5_000, 7), now);
                 orders.push(order);
             }
         }
@@ -128,12 +150,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_given_back_with_the_next_charge() {
+    fn what_is_left_is_given_back_to_its_window() {
         let (leases, tiers) = (Leases::default(), tiers(10_000));
         requests(&leases, &tiers, 4, 0);
         // 1 + 2 + 4 are charged and 4 were made.
-        assert_eq!(requests(&leases, &tiers, 1, LIFE_MILLIS), [Order { wanted: 1, unused: 3 }]);
-        assert_eq!(requests(&leases, &tiers, 1, 10 * LIFE_MILLIS), [Order { wanted: 1, unused: 0 }]);
+        assert_eq!(leases.ended(LIFE_MILLIS - 1), []);
+        let rest = Order { wanted: 0, unused: 3, window: 7 };
+        assert_eq!(leases.ended(LIFE_MILLIS), [(tiers.to_vec(), rest)]);
+        assert_eq!(leases.ended(LIFE_MILLIS), [], "once");
+        // Or with the next charge, should that come first.
+        requests(&leases, &tiers, 4, 0);
+        let again = requests(&leases, &tiers, 1, LIFE_MILLIS);
+        assert_eq!(again, [Order { wanted: 1, unused: 3, window: 7 }]);
+        assert_eq!(leases.ended(2 * LIFE_MILLIS), [], "nothing is left of one");
+    }
+
+    #[test]
+    fn what_was_charged_to_an_older_window_is_not_given_back_to_a_newer_one() {
+        let (leases, tiers) = (Leases::default(), tiers(10_000));
+        leases.keep(&tiers, &granted(60, 90, 7), 0);
+        leases.keep(&tiers, &granted(3, 90, 8), 1);
+        let rest = Order { wanted: 0, unused: 2, window: 8 };
+        assert_eq!(leases.ended(1 + LIFE_MILLIS), [(tiers.to_vec(), rest)]);
     }
 
     #[test]
@@ -145,11 +183,11 @@ mod tests {
     #[test]
     fn what_remains_goes_down_by_one() {
         let (leases, tiers) = (Leases::default(), tiers(10_000));
-        leases.keep(&tiers, 3, 0, standing(90), 0);
-        assert_eq!(leases.take(&tiers, 1), Some((0, standing(91))));
-        assert_eq!(leases.take(&tiers, 1), Some((0, standing(90))));
+        leases.keep(&tiers, &granted(3, 90, 7), 0);
+        assert_eq!(leases.take(&tiers, 1), Some((1, standing(91))));
+        assert_eq!(leases.take(&tiers, 1), Some((1, standing(90))));
         assert_eq!(leases.take(&tiers, 1), None);
-        leases.keep(&tiers, 3, 0, standing(87), 1);
+        leases.keep(&tiers, &granted(3, 87, 7), 1);
         assert_eq!(leases.take(&tiers, 1 + LIFE_MILLIS), None, "a lease ends");
     }
 }

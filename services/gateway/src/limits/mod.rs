@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use error::{Code, Error};
 use ids::Clock;
+use tokio_util::sync::CancellationToken;
 
 use lease::Leases;
 use redis_window::RedisWindows;
@@ -18,6 +19,8 @@ use window::LocalWindows;
 const WINDOW: Duration = Duration::from_secs(60);
 /// Failures in a row after which Redis is left alone for [`PAUSE_MILLIS`].
 const FAILURES_TO_OPEN: u32 = 5;
+/// How often ended leases are looked for.
+const GIVE_BACK_EVERY: Duration = Duration::from_millis(lease::LIFE_MILLIS.unsigned_abs());
 const PAUSE_MILLIS: i64 = 1_000;
 
 /// One counter that a request is charged to.
@@ -91,13 +94,13 @@ impl Limits {
             return None;
         }
         match redis.charge(tiers, self.leases.order(tiers, now)).await {
-            Ok((granted, standings)) => {
+            Ok(granted) => {
                 self.failures.store(0, Ordering::Relaxed);
-                let (tier, standing) = tightest(&standings);
-                if granted > 0 {
-                    self.leases.keep(tiers, granted, tier, standing, now);
+                if granted.requests > 0 {
+                    self.leases.keep(tiers, &granted, now);
                 }
-                let ahead = granted.saturating_sub(1);
+                let (tier, standing) = tightest(&granted.standings);
+                let ahead = granted.requests.saturating_sub(1);
                 Some((tier, Standing { remaining: standing.remaining.saturating_add(ahead), ..standing }))
             }
             Err(error) => {
@@ -107,6 +110,23 @@ impl Limits {
                 }
                 tracing::debug!(error = %error, failures, "rate limits are counted locally");
                 None
+            }
+        }
+    }
+
+    /// Gives back what ended leases have left, until `shutdown` and then once more.
+    pub(crate) async fn give_back(&self, shutdown: CancellationToken) {
+        let Some(redis) = &self.redis else { return };
+        let mut last = false;
+        while !last {
+            last = shutdown.run_until_cancelled(tokio::time::sleep(GIVE_BACK_EVERY)).await.is_none();
+            let now = if last { i64::MAX } else { self.now_millis() };
+            for (tiers, order) in self.leases.ended(now) {
+                // Redis is away: the rest stays charged until its window is over.
+                if let Err(error) = redis.charge(&tiers, order).await {
+                    tracing::debug!(%error, "leased requests were not given back");
+                    break;
+                }
             }
         }
     }

@@ -14,22 +14,29 @@ use super::{Standing, Tier, WINDOW};
 /// A request waits this long for Redis and then counts locally.
 const DEADLINE: Duration = Duration::from_millis(20);
 
-/// KEYS: one per tier. ARGV: the window in milliseconds, the requests wanted, those charged before and not made, then one
-/// limit per tier. Answer: the requests granted (0: a tier is full), the seconds until the window ends, and what each tier
-/// has used.
+/// KEYS: one per tier. ARGV: the length of a window in milliseconds, the requests wanted, those charged before and not made,
+/// the window that those were charged to, then one limit per tier. Answer: the requests granted (0: a tier is full), the
+/// seconds until the window ends, its number, and what each tier has used.
 const CHARGE: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local length, granted, unused = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local length, granted, unused, charged = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local window = math.floor(now / length)
 local into = now % length
 local used, back = {}, {}
 for i, key in ipairs(KEYS) do
   local current = tonumber(redis.call('GET', key .. ':' .. window) or '0')
   local previous = tonumber(redis.call('GET', key .. ':' .. (window - 1)) or '0')
-  back[i] = math.min(unused, current)
+  back[i] = 0
+  if charged == window then
+    back[i] = math.min(unused, current)
+  elseif charged == window - 1 and math.min(unused, previous) > 0 then
+    local late = math.min(unused, previous)
+    redis.call('DECRBY', key .. ':' .. charged, late)
+    previous = previous - late
+  end
   used[i] = current - back[i] + math.floor(previous * (length - into) / length)
-  granted = math.max(math.min(granted, tonumber(ARGV[i + 3]) - used[i]), 0)
+  granted = math.max(math.min(granted, tonumber(ARGV[i + 4]) - used[i]), 0)
 end
 for i, key in ipairs(KEYS) do
   used[i] = used[i] + granted
@@ -38,10 +45,21 @@ for i, key in ipairs(KEYS) do
     redis.call('PEXPIRE', key .. ':' .. window, length * 2)
   end
 end
-local answer = {granted, math.ceil((length - into) / 1000)}
-for i, count in ipairs(used) do answer[i + 2] = count end
+local answer = {granted, math.ceil((length - into) / 1000), window}
+for i, count in ipairs(used) do answer[i + 3] = count end
 return answer
 ";
+
+/// What a charge came to.
+#[derive(Debug)]
+pub(super) struct Granted {
+    /// At most those wanted.
+    pub(super) requests: u32,
+    /// The window that they are charged to.
+    pub(super) window: i64,
+    /// How each tier stands with them.
+    pub(super) standings: Vec<Standing>,
+}
 
 pub(crate) struct RedisWindows {
     client: Client,
@@ -63,26 +81,23 @@ impl RedisWindows {
         Ok(Self { client: Client::open(info)?, connection: OnceCell::new(), charge: Script::new(CHARGE) })
     }
 
-    /// Charges all tiers or none: the requests granted, at most those wanted, and how each tier stands.
-    pub(super) async fn charge(
-        &self,
-        tiers: &[Tier],
-        order: Order,
-    ) -> Result<(u32, Vec<Standing>), RedisError> {
+    /// Charges all tiers or none.
+    pub(super) async fn charge(&self, tiers: &[Tier], order: Order) -> Result<Granted, RedisError> {
         let late = || RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
         let answer = tokio::time::timeout(DEADLINE, self.run(tiers, order)).await.map_err(|_| late())??;
         let number = |place: usize| answer.get(place).and_then(|n| u32::try_from(*n).ok());
-        let (granted, reset) = (number(0).unwrap_or(0), number(1).unwrap_or(1));
+        let (requests, reset) = (number(0).unwrap_or(0), number(1).unwrap_or(1));
         let standing = |(place, tier): (usize, &Tier)| {
-            let used = number(place + 2).unwrap_or(u32::MAX);
+            let used = number(place + 3).unwrap_or(u32::MAX);
             Standing {
                 limit: tier.limit,
                 remaining: tier.limit.saturating_sub(used),
                 reset: reset.into(),
-                allowed: granted > 0 || used < tier.limit,
+                allowed: requests > 0 || used < tier.limit,
             }
         };
-        Ok((granted, tiers.iter().enumerate().map(standing).collect()))
+        let standings = tiers.iter().enumerate().map(standing).collect();
+        Ok(Granted { requests, window: answer.get(2).copied().unwrap_or(0), standings })
     }
 
     async fn run(&self, tiers: &[Tier], order: Order) -> Result<Vec<i64>, RedisError> {
@@ -91,7 +106,7 @@ impl RedisWindows {
         for tier in tiers {
             call.key(&tier.key);
         }
-        call.arg(WINDOW.as_millis() as i64).arg(order.wanted).arg(order.unused);
+        call.arg(WINDOW.as_millis() as i64).arg(order.wanted).arg(order.unused).arg(order.window);
         for tier in tiers {
             call.arg(tier.limit);
         }
