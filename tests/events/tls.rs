@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use config::{ExposeSecret, SecretString};
 use events::AmqpConfig;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -98,4 +100,23 @@ async fn events_go_by_tls_to_a_broker_with_the_right_certificate_and_to_no_other
         std::fs::remove_file(file)?;
     }
     delete_queues(&world, NAME).await
+}
+
+/// lapin waits for a handshake on a thread of its own: it must end by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_takes_the_connection_and_says_nothing_is_left() -> Result<()> {
+    let mut world = World::new("globcrm_events_silent").await?;
+    let (_, file) = authority(&world, "ours")?;
+    let silent = TcpListener::bind("127.0.0.1:0").await?;
+    let port = silent.local_addr()?.port();
+    world.amqp = amqps(&world.amqp, "guest:guest", "127.0.0.1", port, &file);
+    let mut running = Running::new();
+    world.relay(&mut running);
+    let (mut stream, _) = silent.accept().await?;
+    // It says hello, hears nothing, and goes.
+    let mut hello = Vec::new();
+    let heard = tokio::time::timeout(Duration::from_secs(9), stream.read_to_end(&mut hello));
+    heard.await.context("the connection is still open")??;
+    running.stop().await?;
+    Ok(std::fs::remove_file(file)?)
 }

@@ -82,6 +82,8 @@ impl Projection {
         }
         wanted.sort_unstable();
         wanted.dedup();
+        keys.sort_unstable();
+        keys.dedup();
         let is_read =
             |column: &Column| column.fields.is_empty() || column.fields.iter().any(|f| wanted.contains(f));
         let custom = match custom {

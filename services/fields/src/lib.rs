@@ -4,9 +4,12 @@ mod config;
 mod fields;
 mod grpc;
 
+use std::convert::Infallible;
+
 use auth::{Gate, Verifier};
 use db::{Db, Migrations, WorkerDb};
 use events::{Relay, Wake, metrics, permissions};
+use futures_util::FutureExt;
 use host::{HostConfig, Process, ServeError};
 use ids::Clock;
 use proto::fields::v1::fields_service_server::FieldsServiceServer;
@@ -64,16 +67,13 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     process.tasks.spawn("fields.relay", relay.run(process.shutdown.clone()));
     let measure = metrics::watch("fields", worker.clone(), metrics::EVERY, process.shutdown.clone());
     process.tasks.spawn("fields.event_metrics", measure);
-    let follow = permissions::follow(
-        "fields.permissions",
-        gate.clone(),
-        db.clone(),
-        worker,
-        config.broker,
-        process.clock.clone(),
-        process.shutdown.clone(),
-    );
-    process.tasks.spawn("fields.permissions", follow);
+    let heard = (gate.clone(), db.clone(), process.clock.clone(), process.shutdown.clone());
+    process.tasks.supervise("fields.permissions", move || {
+        let (gate, db, clock, shutdown) = heard.clone();
+        let (worker, broker) = (worker.clone(), config.broker.clone());
+        let follow = permissions::follow("fields.permissions", gate, db, worker, broker, clock, shutdown);
+        follow.map(Ok::<(), Infallible>)
+    });
 
     let service = Service { gate, db: db.clone(), clock: process.clock.clone(), wake };
     let served = host::grpc::serve(process, &host, Routes::new(FieldsServiceServer::new(service))).await;

@@ -1,5 +1,6 @@
 //! The running service: its parts, and how they are put together.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use auth::{Future, Gate, Verifier};
@@ -8,6 +9,7 @@ use db::{Db, WorkerDb};
 use error::Error;
 use events::{Relay, Wake, broadcast, metrics, permissions};
 use field_types::phone::Region;
+use futures_util::FutureExt;
 use host::{HostConfig, Process, ServeError};
 use ids::{Clock, TenantId};
 use proto::records::v1::records_service_server::RecordsServiceServer;
@@ -190,16 +192,14 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
 
 /// Starts what hears events.
 fn listen(config: &Config, process: &Process, service: &Service, db: &Db, worker: &WorkerDb) {
-    let follow = permissions::follow(
-        "records.permissions",
-        service.0.gate.clone(),
-        db.clone(),
-        worker.clone(),
-        config.broker.clone(),
-        process.clock.clone(),
-        process.shutdown.clone(),
-    );
-    process.tasks.spawn("records.permissions", follow);
+    let heard = (service.0.gate.clone(), db.clone(), process.clock.clone(), process.shutdown.clone());
+    let (worker, broker) = (worker.clone(), config.broker.clone());
+    process.tasks.supervise("records.permissions", move || {
+        let (gate, db, clock, shutdown) = heard.clone();
+        let (worker, broker) = (worker.clone(), broker.clone());
+        let follow = permissions::follow("records.permissions", gate, db, worker, broker, clock, shutdown);
+        follow.map(Ok::<(), Infallible>)
+    });
     let definitions = service.0.definitions.clone();
     let forget = broadcast::subscribe(
         config.broker.clone(),

@@ -28,6 +28,9 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::BrokerError;
 
+/// How long the connection to one address may take, TLS included: less than the connection as a whole.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
 /// The certificates that a broker's must go back to. No others are trusted, not even those of the system.
 pub(crate) fn roots(file: &Path) -> Result<RootCertStore, BrokerError> {
     let mut roots = RootCertStore::empty();
@@ -99,10 +102,16 @@ impl Reactor for Secured {
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
         let (connector, name) = (self.connector.clone(), self.name.clone());
+        // lapin waits for this on a thread of its own, which no deadline of ours reaches: without one here, a peer that
+        // takes the connection and says nothing would hold a thread and a socket for ever, once for every attempt.
         async move {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            Ok(connector.connect(name, stream).await?.compat())
+            let handshake = async {
+                let stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                connector.connect(name, stream).await
+            };
+            let stream = tokio::time::timeout(HANDSHAKE, handshake).await;
+            Ok(stream.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??.compat())
         }
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Unsent {
 
 pub(super) async fn look(db: &WorkerDb) -> Result<Backlog, DbError> {
     let mut tx = db.begin().await?;
+    // Whoever waits no longer does not end a statement: it would go on holding the connection that the relay needs.
+    sqlx::query("SET LOCAL statement_timeout = '1500ms'").execute(tx.conn()).await?;
     let backlog = Backlog {
         unsent: unsent(&mut tx).await?,
         parked: by_consumer(&mut tx, PARKED).await?,

@@ -56,7 +56,13 @@ impl Purge {
         }
         let mut gone = 0;
         for ((tenant, object), records) in groups {
-            gone += self.purge(TenantId::from(tenant), &object, &records, cutoff).await?;
+            // One that cannot be purged holds up no other's.
+            match self.purge(TenantId::from(tenant), &object, &records, cutoff).await {
+                Ok(purged) => gone += purged,
+                Err(error) => {
+                    tracing::warn!(tenant_id = %tenant, object, %error, "not purged; tried again later");
+                }
+            }
         }
         Ok(gone)
     }
