@@ -163,7 +163,7 @@ mod tests {
         let file = scratch("edit");
         std::fs::write(&file, "fn a() {}\n").unwrap();
         let edit = Edit::make(&file).unwrap();
-        assert!(std::fs::read_to_string(&file).unwrap().ends_with("// measured edit\n"));
+        assert!(std::fs::read_to_string(&file).unwrap().ends_with("MEASURED_EDIT: u8 = 1;\n"));
         drop(edit);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "fn a() {}\n");
         std::fs::remove_file(file).unwrap();
