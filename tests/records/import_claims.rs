@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::imports::{finished, import, upload};
 use super::world::{Caller, World};
 use crate::database::Database;
+use crate::waiting::until;
 
 const COLUMNS: [(&str, &str); 2] = [("Mail", "emails.address"), ("First", "first_name")];
 const FILE: &str = "Mail,First\na@x.test,Ada\nb@x.test,Bob\n";
@@ -84,23 +85,18 @@ async fn a_claim_is_renewed_while_its_file_is_examined() -> Result<()> {
             tokio::task::yield_now().await;
         }
         let (mut ends, other) = (Vec::new(), world.service.clone().work_imports(CancellationToken::new()));
-        let examined = async {
-            loop {
-                let (_, total, until, number) = claim(&world, id).await?;
-                assert_eq!(number, 1, "the claim was lost");
-                if total > 0 {
-                    return Ok::<_, anyhow::Error>(ends);
-                }
-                if ends.last() != Some(&until) {
-                    ends.push(until);
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
+        let examined = until(Duration::from_secs(60), "the file is examined", async || {
+            let (_, total, until, number) = claim(&world, id).await.expect("the claim is read");
+            assert_eq!(number, 1, "the claim was lost");
+            if total == 0 && ends.last() != Some(&until) {
+                ends.push(until);
             }
-        };
-        let ends = tokio::select! {
+            total > 0
+        });
+        tokio::select! {
             () = other => unreachable!(),
-            ends = examined => ends?,
-        };
+            () = examined => {}
+        }
         Ok::<_, anyhow::Error>((ends, finished(&admin, &public).await?))
     };
     let (ends, operation) = tokio::select! {
