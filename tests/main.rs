@@ -10,9 +10,12 @@ mod stage;
 mod waiting;
 
 mod api;
+mod attacks;
+mod cancellation;
 mod catalog;
 mod database;
 mod events;
+mod fairness;
 mod faults;
 mod fields;
 mod golden;

@@ -22,6 +22,12 @@ pub(crate) enum Suite {
     Isolation,
     /// Killed, paused and cut-off processes
     Faults,
+    /// Every RPC dropped at every point where it waits
+    Cancellation,
+    /// What a hostile caller tries, one test a finding
+    Attacks,
+    /// What a busy tenant takes from a quiet one, by counts
+    Fairness,
     /// Answers and plans that must not change unseen
     Golden,
     /// The REST contract

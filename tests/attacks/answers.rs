@@ -1,0 +1,1 @@
+//! Lists, errors and downloads at their largest, over connections that age.

@@ -1,0 +1,1 @@
+//! Writes by older definitions, and columns derived from values.

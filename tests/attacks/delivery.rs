@@ -1,0 +1,1 @@
+//! Events that commit late, are refused, fail or grow old.

@@ -1,0 +1,1 @@
+//! Writes begun before a revoke.

@@ -1,0 +1,1 @@
+//! What a hidden field, record or owner gives away.

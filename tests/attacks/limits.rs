@@ -1,0 +1,1 @@
+//! Rate limits under a slow store, and what refused requests cost.

@@ -1,0 +1,1 @@
+//! Guessing, locking out, sessions and invitations.

@@ -1,0 +1,1 @@
+//! Pages of legal data that are larger than an answer.

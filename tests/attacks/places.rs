@@ -1,0 +1,1 @@
+//! Places in flight, slow bodies and answers that nobody reads.

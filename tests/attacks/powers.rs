@@ -1,0 +1,1 @@
+//! Giving and taking what one does not have.

@@ -1,0 +1,1 @@
+//! Imports, uploads and errors of one tenant beside another's.

@@ -1,0 +1,1 @@
+//! Every RPC dropped at every point where it waits, and what it leaves behind: nothing.

@@ -1,0 +1,1 @@
+//! What a busy tenant takes from a quiet one, by ratios of counts, never of times.
