@@ -3,6 +3,7 @@
 pub mod backing;
 pub mod fleet;
 mod http;
+pub mod neighbours;
 mod ports;
 mod process;
 mod progress;

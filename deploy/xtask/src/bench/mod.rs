@@ -1,6 +1,7 @@
 //! `bench`: measurements. One JSON object a line on standard output, progress on standard error.
 
 mod build;
+mod neighbours;
 mod slice;
 
 use anyhow::Result;
@@ -14,6 +15,8 @@ pub(crate) enum Bench {
     Build,
     /// One page of a list and one import, end to end, on 100,000 contacts: latency, processor time, memory
     Slice,
+    /// A quiet organisation beside each pattern of a hostile one: errors, and latency set beside its latency alone
+    Neighbours(neighbours::Options),
 }
 
 /// One measured figure. What was not measured is not printed.
@@ -54,6 +57,7 @@ pub(crate) fn run(bench: &Bench, progress: &Progress) -> Result<()> {
     match bench {
         Bench::Build => build::run(progress),
         Bench::Slice => slice::run(progress),
+        Bench::Neighbours(options) => neighbours::run(options, progress),
     }
 }
 

@@ -17,6 +17,8 @@ use testkit::backing::{Backing, Service};
 use testkit::fleet::{self, Environments, Fleet, Launch, Places, Ports, Role};
 use testkit::{Progress, Purpose, Workspace};
 
+pub(super) use self::load::Latencies;
+
 use self::api::Organisation;
 use self::database::{Login, Statement};
 use self::proxy::Proxy;

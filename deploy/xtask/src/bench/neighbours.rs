@@ -1,0 +1,120 @@
+//! `bench neighbours`: what a quiet organisation feels of a hostile one on the same fleet, pattern by pattern.
+//!
+//! Each pattern is set beside the quiet one alone, in the same run and in turns, so that a slow minute of the machine falls on
+//! both. Latencies count from when a request was due: one that is kept waiting does not hide those behind it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use testkit::backing::Backing;
+use testkit::fleet::{self, Fleet, Launch, Places, Ports};
+use testkit::neighbours::{Attack, Day, Neighbours, Pattern, Tally, work};
+use testkit::{Progress, Purpose, Workspace};
+
+use super::Measured;
+use super::slice::Latencies;
+use crate::up;
+
+/// Contacts of the hostile one, of 15 kB each: as in the review.
+const CONTACTS: usize = 3_000;
+/// Each of the four people asks this often, four times a round.
+const EVERY: Duration = Duration::from_millis(50);
+const ROUNDS: usize = 50;
+/// How often the quiet one alone and the quiet one beside a pattern take turns.
+const TURNS: usize = 2;
+/// The quiet one's p99 beside a pattern may be this many times its p99 alone.
+const GOAL: f64 = 1.2;
+/// Before the quiet one is timed, a pattern has this long to come into force.
+const IN_FORCE: Duration = Duration::from_secs(2);
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Patterns to measure; none means all
+    #[arg(value_parser = pattern)]
+    patterns: Vec<Pattern>,
+}
+
+fn pattern(name: &str) -> Result<Pattern> {
+    let names = || Pattern::ALL.map(Pattern::name).join(", ");
+    Pattern::ALL.into_iter().find(|p| p.name() == name).with_context(|| format!("one of {}", names()))
+}
+
+pub(super) fn run(options: &Options, progress: &Progress) -> Result<()> {
+    let workspace = Workspace::here()?;
+    let program = up::build(&workspace, true, progress)?;
+    Backing::wipe(&workspace, Purpose::Bench, progress)?;
+    let backing = Backing::start(&workspace, Purpose::Bench, progress)?;
+    let measured = with_fleet(&workspace, &backing, program, options, progress);
+    let stopped = backing.stop_started();
+    measured.and(stopped)
+}
+
+fn with_fleet(
+    workspace: &Workspace,
+    backing: &Backing,
+    program: std::path::PathBuf,
+    options: &Options,
+    progress: &Progress,
+) -> Result<()> {
+    let places = Places::beside(backing, Ports::fresh()?)?;
+    // The limits are those of an installation that sets none: they are part of what protects the quiet one.
+    let environments = fleet::environments(backing, &places)?;
+    fleet::run_once(&program, "migrate", &environments.migrate, progress)?;
+    let logs = workspace.state_dir(Purpose::Bench).join("logs");
+    let launch =
+        Launch { program, arguments: Vec::new(), logs, lifetime: testkit::backing::Lifetime::Parent };
+    let mut fleet = Fleet::start(launch, &environments, progress)?;
+    let address = fleet.gateway_url().trim_start_matches("http://").to_owned();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let measured = runtime.block_on(measure(&address, options, progress));
+    let stopped = fleet.stop();
+    measured.and(stopped)
+}
+
+async fn measure(address: &str, options: &Options, progress: &Progress) -> Result<()> {
+    progress.say("two organisations settle");
+    let mut neighbours = Neighbours::settle(address, CONTACTS).await?;
+    let patterns = if options.patterns.is_empty() { &Pattern::ALL[..] } else { &options.patterns };
+    // The first of all requests pay for connections and caches.
+    work(&mut neighbours.quiet, ROUNDS, Some(EVERY)).await?;
+    for &pattern in patterns {
+        let (mut alone, mut beside, mut tally) = (Day::default(), Day::default(), Tally::default());
+        for turn in 1..=TURNS {
+            progress.check()?;
+            progress.say(format!("{}: turn {turn} of {TURNS}", pattern.name()));
+            alone.add(work(&mut neighbours.quiet, ROUNDS, Some(EVERY)).await?);
+            let attack = Attack::begin(pattern, &mut neighbours.hostile).await?;
+            tokio::time::sleep(IN_FORCE).await;
+            beside.add(work(&mut neighbours.quiet, ROUNDS, Some(EVERY)).await?);
+            tally = attack.end().await;
+        }
+        if alone.failed > 0 {
+            bail!("the quiet one alone was not served: {:?}", alone.failures);
+        }
+        print(pattern, alone, beside, tally, progress)?;
+    }
+    Ok(())
+}
+
+fn print(pattern: Pattern, alone: Day, beside: Day, tally: Tally, progress: &Progress) -> Result<()> {
+    let name = pattern.name();
+    progress.say(format!(
+        "{name}: the hostile one began {} requests in the last turn, was served {} and refused {}",
+        tally.begun, tally.served, tally.refused
+    ));
+    for failure in &beside.failures {
+        progress.say(format!("{name}: {failure}"));
+    }
+    Measured::new("neighbours", &format!("errors_beside_{name}"), beside.failed as f64, "requests")
+        .goal(0.0)
+        .print()?;
+    let (alone, beside) = (Latencies::new(alone.latencies), Latencies::new(beside.latencies));
+    for (share, figure) in [(0.5, "p50"), (0.99, "p99")] {
+        let reference = alone.percentile(share);
+        Measured::new("neighbours", &format!("{figure}_beside_{name}"), beside.percentile(share), "ms")
+            .goal((reference * GOAL * 100.0).round() / 100.0)
+            .reference(Some(reference))
+            .print()?;
+    }
+    Ok(())
+}
