@@ -99,6 +99,11 @@ pub(super) const POLICIES: Rule = Rule {
         "{s}.inbox_retry policy worker for r",
         "{s}.dead_event policy worker_read for r",
         "{s}.dead_event policy worker_write for a",
+        // What is older than its retention, and nothing younger.
+        "{s}.dead_event policy retention for d",
+        "{s}.inbox_retry policy retention for d",
+        "{s}.idempotency policy retention for d",
+        "{s}.idempotency policy retention_read for r",
         // The one table that is asked before a tenant is known: slug to tenant, at sign-up and login.
         "identity.directory has no policy by tenant for the app role",
         "identity.directory policy entry for a",
@@ -139,6 +144,8 @@ pub(super) const TENANTLESS: Rule = Rule {
         // One row per lane and schema: whose turn, and how far.
         "{s}.relay_lease",
         "{s}.relay_cursor",
+        // Numbers across tenants, like the lane's.
+        "{s}.relay_sent",
     ],
 };
 
@@ -158,6 +165,7 @@ pub(super) const INDEXES: Rule = Rule {
         "{s}.inbox index inbox_pkey",
         // The worker asks what is due, whoever's it is.
         "{s}.inbox_retry index inbox_retry_due",
+        "{s}.inbox_retry index inbox_retry_turn",
         // The worker counts the dead events of each consumer, for metrics.
         "{s}.dead_event index dead_event_consumer",
         // The slug names the tenant.

@@ -21,11 +21,11 @@ use crate::database::execute;
 const LANES: [&str; 2] = ["p00-p15", "bulk"];
 
 /// Steps of a record's versions that are not one up, in the order in which they were applied.
-pub(super) const DISORDER: &str =
+pub const DISORDER: &str =
     "SELECT count(*) FROM (SELECT version - lag(version, 1, 0::bigint) OVER (PARTITION BY record_id ORDER BY n) AS step
      FROM events_it.ledger) AS s WHERE step <> 1";
 
-pub(super) async fn delete_queues(world: &World, consumer: &str) -> Result<()> {
+pub async fn delete_queues(world: &World, consumer: &str) -> Result<()> {
     for lane in LANES {
         let queue = format!("{consumer}.{lane}");
         world.channel().queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await?;
@@ -34,7 +34,7 @@ pub(super) async fn delete_queues(world: &World, consumer: &str) -> Result<()> {
 }
 
 /// Starts a relay and a consumer whose queues are bound.
-pub(super) async fn started(
+pub async fn started(
     world: &World,
     consumer: &'static str,
     handler: impl Handler + 'static,
@@ -47,7 +47,7 @@ pub(super) async fn started(
 }
 
 /// Waits until the queues of a consumer are bound and worked.
-pub(super) async fn until_consumed(world: &World) -> Result<()> {
+pub async fn until_consumed(world: &World) -> Result<()> {
     // What was published before the queue was bound is lost to it, so events of records of their own come until one is
     // applied.
     let mut probes = Vec::new();
@@ -61,7 +61,7 @@ pub(super) async fn until_consumed(world: &World) -> Result<()> {
     world.await_applied(&[&probes[probes.len() - 1]]).await
 }
 
-pub(super) async fn publish(world: &World, event: &events::Event, bytes: &[u8]) -> Result<()> {
+pub async fn publish(world: &World, event: &events::Event, bytes: &[u8]) -> Result<()> {
     let key = routing_key(events::Lane::Interactive, events::partition(event.record_id), &event.kind);
     let properties = BasicProperties::default().with_message_id(event.id.to_string().into());
     let exchange = world.amqp.exchange.as_str();
@@ -102,9 +102,9 @@ async fn an_event_delivered_many_times_is_applied_once_and_in_order() -> Result<
 }
 
 /// Fails for events that carry a change of the field named here, in the way it says.
-pub(super) struct Picky {
-    pub(super) healed: Arc<AtomicBool>,
-    pub(super) calls: Arc<AtomicUsize>,
+pub struct Picky {
+    pub healed: Arc<AtomicBool>,
+    pub calls: Arc<AtomicUsize>,
 }
 
 impl Handler for Picky {
@@ -132,7 +132,7 @@ impl Handler for Picky {
     }
 }
 
-pub(super) fn failing(world: &World, record: Uuid, version: i64, how: &str) -> NewEvent {
+pub fn failing(world: &World, record: Uuid, version: i64, how: &str) -> NewEvent {
     let change = Change { field: how.to_owned(), before: None, after: None };
     NewEvent { changes: vec![change], ..world.event(record, version) }
 }

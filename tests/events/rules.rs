@@ -36,6 +36,7 @@ async fn the_outbox_is_append_only_and_a_tenants_own() -> Result<()> {
         "UPDATE inbox SET applied_at = now()",
         "SELECT * FROM relay_cursor",
         "UPDATE relay_lease SET epoch = 0",
+        "SELECT lane FROM relay_sent",
         "SELECT outbox_maintain('0 days')",
         "SELECT inbox_maintain('0 days')",
         // Another tenant's row.
@@ -53,13 +54,30 @@ async fn the_outbox_is_append_only_and_a_tenants_own() -> Result<()> {
         "DELETE FROM outbox",
         "UPDATE outbox SET version = 9",
         "SELECT * FROM inbox",
-        "DELETE FROM dead_event",
+        "UPDATE dead_event SET attempts = 0",
+        "UPDATE inbox_retry SET attempts = 0",
+        "SELECT answer FROM idempotency",
+        "UPDATE idempotency SET answer = ''",
+        "DELETE FROM relay_sent",
     ] {
         let mut tx = world.worker.begin().await?;
         let told = sqlx::query(sql).execute(tx.conn()).await;
         let code =
             told.err().and_then(|e| e.as_database_error().and_then(|e| e.code()).map(|c| c.to_string()));
         assert_eq!(code.as_deref(), Some(denied), "worker: {sql}");
+    }
+    // What is younger than its retention is not the worker's to delete.
+    let mut admin = world.admin().await?;
+    execute(
+        &mut admin,
+        "INSERT INTO events_it.dead_event VALUES (gen_random_uuid(), 'c', gen_random_uuid(), NULL, 1, 't', '', 1, '', now() - interval '29 days');
+         INSERT INTO events_it.inbox_retry VALUES (gen_random_uuid(), 'c', gen_random_uuid(), gen_random_uuid(), 2, 't', '', 1, now() - interval '44 days', now(), '');
+         INSERT INTO events_it.idempotency VALUES (gen_random_uuid(), gen_random_uuid(), 'r', 'k', '', '', now() - interval '23 hours')",
+    )
+    .await?;
+    let mut tx = world.worker.begin().await?;
+    for sql in ["DELETE FROM dead_event", "DELETE FROM inbox_retry", "DELETE FROM idempotency"] {
+        assert_eq!(sqlx::query(sql).execute(tx.conn()).await?.rows_affected(), 0, "worker: {sql}");
     }
     Ok(())
 }
@@ -82,13 +100,22 @@ async fn partitions_are_made_ahead_and_dropped_when_sent_and_old() -> Result<()>
     // Sent, and not old.
     execute(
         &mut admin,
-        "UPDATE events_it.relay_cursor SET low_watermark = 2000001, high = 2000001 WHERE lane = 0",
+        "UPDATE events_it.relay_cursor SET low_watermark = 2000001, high = 2000001 WHERE lane = 0;
+         SELECT events_it.outbox_maintain('0 days')",
+    )
+    .await?;
+    assert_eq!(world.number("SELECT count(*) FROM events_it.outbox").await?, 2, "the broker took none");
+    execute(
+        &mut admin,
+        "INSERT INTO events_it.relay_sent VALUES (0, 0, '{[1,1]}'), (0, 2000001 / 1024, '{[2000001,2000001]}')",
     )
     .await?;
     execute(&mut admin, "SELECT events_it.outbox_maintain('1 day')").await?;
     assert_eq!(world.number("SELECT count(*) FROM events_it.outbox").await?, 2);
     execute(&mut admin, "SELECT events_it.outbox_maintain('0 days')").await?;
-    assert_eq!(world.number("SELECT count(*) FROM events_it.outbox").await?, 1);
+    assert_eq!(world.number("SELECT count(*) FROM events_it.outbox").await?, 0);
+    assert_eq!(world.number(partitions).await?, 11, "full ones went as a whole");
+    assert_eq!(world.number("SELECT count(*) FROM events_it.relay_sent").await?, 1);
     // A number far beyond every partition is kept by the default one.
     execute(&mut admin, "SELECT setval('events_it.outbox_seq_0', 900000000)").await?;
     world.write_some(1).await?;

@@ -41,13 +41,13 @@ const MIGRATIONS: Migrations = Migrations {
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-pub(super) struct World {
-    pub(super) database: Database,
-    pub(super) db: Db,
-    pub(super) worker: WorkerDb,
-    pub(super) amqp: AmqpConfig,
-    pub(super) clock: Clock,
-    pub(super) tenant: VerifiedTenant,
+pub struct World {
+    pub database: Database,
+    pub db: Db,
+    pub worker: WorkerDb,
+    pub amqp: AmqpConfig,
+    pub clock: Clock,
+    pub tenant: VerifiedTenant,
     /// The queue of the tap.
     tap: String,
     channel: lapin::Channel,
@@ -55,22 +55,22 @@ pub(super) struct World {
 }
 
 /// Tasks of a test, ended with it.
-pub(super) struct Running {
+pub struct Running {
     tasks: JoinSet<()>,
-    pub(super) shutdown: CancellationToken,
+    pub shutdown: CancellationToken,
 }
 
 impl Running {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self { tasks: JoinSet::new(), shutdown: CancellationToken::new() }
     }
 
-    pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
     }
 
     /// Ends them as a process does that is told to stop.
-    pub(super) async fn stop(mut self) -> Result<()> {
+    pub async fn stop(mut self) -> Result<()> {
         self.shutdown.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             ended?;
@@ -79,18 +79,18 @@ impl Running {
     }
 
     /// Drops them wherever they are, as a kill does.
-    pub(super) async fn kill(mut self) {
+    pub async fn kill(mut self) {
         self.tasks.shutdown().await;
     }
 }
 
 impl World {
     /// `name` is the test's own.
-    pub(super) async fn new(name: &'static str) -> Result<Self> {
+    pub async fn new(name: &'static str) -> Result<Self> {
         Self::with_clock(name, Clock::system()).await
     }
 
-    pub(super) async fn with_clock(name: &'static str, clock: Clock) -> Result<Self> {
+    pub async fn with_clock(name: &'static str, clock: Clock) -> Result<Self> {
         let url = Env::process().get("GLOBCRM_TEST_AMQP_URL").map(str::to_owned).ok_or_else(|| {
             anyhow!("GLOBCRM_TEST_AMQP_URL is not set: this test needs RabbitMQ; run `cargo xtask test`")
         })?;
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// On the broker at `url`.
-    pub(super) async fn on(name: &'static str, clock: Clock, url: &str) -> Result<Self> {
+    pub async fn on(name: &'static str, clock: Clock, url: &str) -> Result<Self> {
         let database = Database::fresh(name, &[MIGRATIONS]).await?;
         let config = database.config(MIGRATIONS.schema);
         let exchange = format!("globcrm.test.{}", clock.new_uuid());
@@ -130,12 +130,12 @@ impl World {
         Ok(world)
     }
 
-    pub(super) fn channel(&self) -> &lapin::Channel {
+    pub fn channel(&self) -> &lapin::Channel {
         &self.channel
     }
 
     /// Binds a queue to everything.
-    pub(super) async fn bind(&self, queue: &str) -> Result<()> {
+    pub async fn bind(&self, queue: &str) -> Result<()> {
         let exchange = self.amqp.exchange.as_str();
         let options = QueueBindOptions::default();
         Ok(self
@@ -144,19 +144,14 @@ impl World {
             .await?)
     }
 
-    pub(super) fn relay(&self, running: &mut Running) -> RelayStatus {
+    pub fn relay(&self, running: &mut Running) -> RelayStatus {
         let relay = Relay::new(self.worker.clone(), self.amqp.clone(), MIGRATIONS.schema, self.clock.clone());
         let status = relay.status();
         running.spawn(relay.run(running.shutdown.clone()));
         status
     }
 
-    pub(super) fn consumer(
-        &self,
-        running: &mut Running,
-        name: &'static str,
-        handler: impl Handler + 'static,
-    ) {
+    pub fn consumer(&self, running: &mut Running, name: &'static str, handler: impl Handler + 'static) {
         let consumer = Consumer::new(name, &["events_it.#"]);
         running.spawn(consumer.run(
             self.db.clone(),
@@ -168,15 +163,15 @@ impl World {
         ));
     }
 
-    pub(super) async fn begin(&self) -> Result<TenantTx> {
+    pub async fn begin(&self) -> Result<TenantTx> {
         Ok(TenantTx::begin(&self.db, self.tenant).await?)
     }
 
-    pub(super) async fn admin(&self) -> Result<PgConnection> {
+    pub async fn admin(&self) -> Result<PgConnection> {
         self.database.admin().await
     }
 
-    pub(super) fn event(&self, record_id: Uuid, version: i64) -> NewEvent {
+    pub fn event(&self, record_id: Uuid, version: i64) -> NewEvent {
         NewEvent {
             id: self.clock.new_uuid(),
             service: MIGRATIONS.schema,
@@ -195,7 +190,7 @@ impl World {
     }
 
     /// Commits events in a transaction each; gives them back.
-    pub(super) async fn write(&self, events: Vec<NewEvent>) -> Result<Vec<NewEvent>> {
+    pub async fn write(&self, events: Vec<NewEvent>) -> Result<Vec<NewEvent>> {
         for event in &events {
             let mut tx = self.begin().await?;
             events::outbox::append(&mut tx, event).await?;
@@ -205,16 +200,16 @@ impl World {
     }
 
     /// `count` events of as many records.
-    pub(super) async fn write_some(&self, count: usize) -> Result<Vec<NewEvent>> {
+    pub async fn write_some(&self, count: usize) -> Result<Vec<NewEvent>> {
         self.write((0..count).map(|_| self.event(self.clock.new_uuid(), 1)).collect()).await
     }
 
     /// Takes what reached the tap.
-    pub(super) async fn tapped(&self) -> Result<Vec<Event>> {
+    pub async fn tapped(&self) -> Result<Vec<Event>> {
         self.drain(&self.tap).await
     }
 
-    pub(super) async fn drain(&self, queue: &str) -> Result<Vec<Event>> {
+    pub async fn drain(&self, queue: &str) -> Result<Vec<Event>> {
         let mut got = Vec::new();
         while let Some(message) = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await? {
             message.acker.ack(BasicAckOptions::default()).await?;
@@ -224,7 +219,7 @@ impl World {
     }
 
     /// Waits until every one of `events` reached the tap; gives how often each event did, others included.
-    pub(super) async fn await_tapped(&self, events: &[NewEvent]) -> Result<BTreeMap<Uuid, usize>> {
+    pub async fn await_tapped(&self, events: &[NewEvent]) -> Result<BTreeMap<Uuid, usize>> {
         let mut seen = BTreeMap::new();
         until("every event is published", async || {
             for event in self.tapped().await? {
@@ -237,20 +232,20 @@ impl World {
     }
 
     /// Rows of a statement that gives one number.
-    pub(super) async fn number(&self, sql: &'static str) -> Result<i64> {
+    pub async fn number(&self, sql: &'static str) -> Result<i64> {
         let mut admin = self.admin().await?;
         Ok(sqlx::query_scalar(sql).fetch_one(&mut admin).await?)
     }
 
     /// Event ids in the ledger, in the order of their commits' inserts.
-    pub(super) async fn ledger(&self) -> Result<Vec<Uuid>> {
+    pub async fn ledger(&self) -> Result<Vec<Uuid>> {
         let mut admin = self.admin().await?;
         Ok(sqlx::query_scalar("SELECT event_id FROM events_it.ledger ORDER BY n")
             .fetch_all(&mut admin)
             .await?)
     }
 
-    pub(super) async fn await_applied(&self, events: &[&NewEvent]) -> Result<()> {
+    pub async fn await_applied(&self, events: &[&NewEvent]) -> Result<()> {
         until("every event is applied", async || {
             let ledger: BTreeSet<Uuid> = self.ledger().await?.into_iter().collect();
             Ok(events.iter().all(|event| ledger.contains(&event.id)))
@@ -260,7 +255,7 @@ impl World {
 }
 
 /// Waits for a condition; an error while asking ends it at once.
-pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
     waiting::outcome(PATIENCE, what, async || match condition().await {
         Ok(true) => Ok(Ok(())),
         Ok(false) => Err("not yet"),
@@ -270,7 +265,7 @@ pub(super) async fn until(what: &str, mut condition: impl AsyncFnMut() -> Result
 }
 
 /// Writes the delivery into the ledger.
-pub(super) async fn note(tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
+pub async fn note(tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
     sqlx::query(
         "INSERT INTO ledger (tenant_id, event_id, record_id, version, attempt) VALUES ($1, $2, $3, $4, $5)",
     )
@@ -286,7 +281,7 @@ pub(super) async fn note(tx: &mut TenantTx, delivery: &Delivery) -> Result<(), H
 }
 
 /// Applies everything.
-pub(super) struct Ledger;
+pub struct Ledger;
 
 impl Handler for Ledger {
     async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {

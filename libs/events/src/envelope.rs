@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub(crate) const MAX_ENVELOPE: usize = 1 << 20;
 
 /// Which queue of the relay an event takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// A person waits for it.
     #[default]

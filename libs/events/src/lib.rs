@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod permissions;
 pub mod relay;
+mod retention;
 mod trace;
 
 pub use broker::{BrokerError, EXCHANGE, partition, routing_key};

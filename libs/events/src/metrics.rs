@@ -167,12 +167,32 @@ impl Fates {
     }
 }
 
+/// Counts the parked and dead events that are deleted for their age.
+#[derive(Debug)]
+pub(crate) struct Expired(Counter<u64>);
+
+impl Expired {
+    pub(crate) fn new() -> Self {
+        let events = meter()
+            .u64_counter("globcrm.inbox.expired")
+            .with_unit("{event}")
+            .with_description("Events deleted for their age that no consumer ever applied")
+            .build();
+        Self(events)
+    }
+
+    pub(crate) fn count(&self, consumer: String, state: &'static str, events: u64) {
+        self.0.add(events, &[KeyValue::new("consumer", consumer), KeyValue::new("state", state)]);
+    }
+}
+
 /// Counts what a relay's broker takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
     service: &'static str,
     taken: Counter<u64>,
     refused: Counter<u64>,
+    lost: Counter<u64>,
 }
 
 impl Published {
@@ -183,7 +203,13 @@ impl Published {
         };
         let taken = events("globcrm.outbox.published", "Events taken by the broker, repeats counted");
         let refused = events("globcrm.outbox.refused", "Times the broker did not take an event");
-        Self { service, taken, refused }
+        let lost = events("globcrm.outbox.lost", "Events found passed without being sent, and sent then");
+        let published = Self { service, taken, refused, lost };
+        // There from the beginning, so that the first one shows as an increase.
+        for lane in Lane::ALL {
+            published.lost(lane, 0);
+        }
+        published
     }
 
     /// One event of this type was confirmed.
@@ -194,6 +220,11 @@ impl Published {
             KeyValue::new("object", object(kind)),
         ];
         self.taken.add(1, &labels);
+    }
+
+    pub(crate) fn lost(&self, lane: Lane, events: usize) {
+        let labels = [KeyValue::new("service", self.service), KeyValue::new("lane", lane.name())];
+        self.lost.add(events as u64, &labels);
     }
 
     pub(crate) fn refused(&self, count: usize) {

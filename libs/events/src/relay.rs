@@ -1,14 +1,20 @@
 //! The relay: takes events out of a schema's outbox to the broker.
 //!
-//! One instance at a time, by a row lease with a fencing epoch. Each cycle reads under one snapshot: the open holes, then
-//! what is new (`cursor.rs` has the rule). It publishes in the order of the numbers, waits for every confirm of the window
-//! and only then saves the cursor, in a statement that fails when the lease went to somebody else. A crash in between
-//! publishes the window again: consumers know the events by their ids.
+//! One instance at a time, by a row lease with a fencing epoch. Each cycle (`lanes.rs`) reads under one snapshot: the open
+//! holes, then what is new (`cursor.rs` has the rule). It publishes in the order of the numbers, an event of a record only
+//! when the one before it is confirmed, and saves the cursor when every confirm is there, in a statement that fails when
+//! the lease went to somebody else. A crash in between publishes the window again: consumers know the events by their ids.
+//! Whatever the rule says, `reconcile.rs` holds the outbox against what was confirmed.
 
 mod cursor;
+mod lanes;
 mod publish;
+mod reconcile;
+mod sent;
 mod session;
 mod status;
+#[doc(hidden)]
+pub mod steps;
 mod store;
 
 use std::sync::Arc;
@@ -59,6 +65,8 @@ pub(crate) enum RelayError {
     Database(#[from] DbError),
     #[error("the lease went to another instance")]
     LeaseLost,
+    #[error("the saved cursor is not the one that was saved")]
+    Moved,
     #[error("the saved cursor of lane {0} makes no sense")]
     Cursor(i16),
 }

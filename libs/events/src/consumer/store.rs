@@ -26,8 +26,8 @@ pub(super) struct Parked {
     pub(super) kind: String,
     pub(super) envelope: Vec<u8>,
     pub(super) attempts: i32,
-    /// When its first attempt failed.
-    pub(super) since: OffsetDateTime,
+    /// When its first attempt failed, if one did.
+    pub(super) failed_at: Option<OffsetDateTime>,
 }
 
 impl<'r> FromRow<'r, PgRow> for Parked {
@@ -37,7 +37,7 @@ impl<'r> FromRow<'r, PgRow> for Parked {
             kind: row.try_get("type")?,
             envelope: row.try_get("envelope")?,
             attempts: row.try_get("attempts")?,
-            since: row.try_get("parked_at")?,
+            failed_at: row.try_get("failed_at")?,
         })
     }
 }
@@ -79,7 +79,7 @@ pub(super) async fn unharmed(tx: &mut TenantTx) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Parks an event; one that is parked already stays as it is.
+/// Parks an event; one that is parked already stays as it is. Without an attempt it only waits.
 #[allow(clippy::too_many_arguments, reason = "a row's columns")]
 pub(super) async fn park(
     tx: &mut TenantTx,
@@ -93,8 +93,9 @@ pub(super) async fn park(
 ) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO inbox_retry (tenant_id, consumer, event_id, record_id, type, envelope, attempts, parked_at, next_at,
-                                  last_error)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, left($10, 500)) ON CONFLICT (tenant_id, consumer, event_id) DO NOTHING",
+                                  last_error, failed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, left($10, 500), CASE WHEN $7 > 0 THEN $8 END)
+         ON CONFLICT (tenant_id, consumer, event_id) DO NOTHING",
     )
     .bind(tx.tenant_id())
     .bind(consumer)
@@ -166,25 +167,40 @@ pub(super) async fn bury_unreadable(
     tx.commit().await
 }
 
-/// Due events that are the first of their record, with their tenants. Worker.
+/// Due events that are the first of their record, with their tenants: the first of each tenant, then the second of each, …
+/// beginning behind the tenant `after`, at most `each` of a tenant and `limit` in all. Worker.
 pub(super) async fn due(
     db: &WorkerDb,
     consumer: &str,
     now: OffsetDateTime,
+    after: Uuid,
+    each: i64,
     limit: i64,
 ) -> Result<Vec<(Uuid, Uuid)>, DbError> {
     let mut tx = db.begin().await?;
     let due = sqlx::query_as(
-        "SELECT r.tenant_id, r.event_id FROM inbox_retry AS r
-         WHERE r.consumer = $1 AND r.next_at <= $2
-           AND NOT EXISTS (SELECT FROM inbox_retry AS e WHERE e.tenant_id = r.tenant_id AND e.consumer = r.consumer
-                             AND e.record_id = r.record_id AND e.position < r.position)
-           AND NOT EXISTS (SELECT FROM dead_event AS d WHERE d.tenant_id = r.tenant_id AND d.consumer = r.consumer
-                             AND d.record_id = r.record_id)
-         ORDER BY r.next_at, r.position LIMIT $3",
+        "WITH RECURSIVE turn (tenant_id) AS (
+             (SELECT tenant_id FROM inbox_retry WHERE consumer = $1 AND tenant_id > $3 ORDER BY tenant_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT n.tenant_id FROM inbox_retry AS n WHERE n.consumer = $1 AND n.tenant_id > t.tenant_id
+                     ORDER BY n.tenant_id LIMIT 1)
+             FROM turn AS t WHERE t.tenant_id IS NOT NULL)
+         SELECT d.tenant_id, d.event_id
+         FROM turn AS t CROSS JOIN LATERAL (
+             SELECT r.tenant_id, r.event_id, row_number() OVER (ORDER BY r.next_at, r.position) AS place
+             FROM inbox_retry AS r
+             WHERE r.tenant_id = t.tenant_id AND r.consumer = $1 AND r.next_at <= $2
+               AND NOT EXISTS (SELECT FROM inbox_retry AS e WHERE e.tenant_id = r.tenant_id AND e.consumer = r.consumer
+                                 AND e.record_id = r.record_id AND e.position < r.position)
+               AND NOT EXISTS (SELECT FROM dead_event AS d WHERE d.tenant_id = r.tenant_id AND d.consumer = r.consumer
+                                 AND d.record_id = r.record_id)
+             ORDER BY r.next_at, r.position LIMIT $4) AS d
+         ORDER BY d.place, d.tenant_id LIMIT $5",
     )
     .bind(consumer)
     .bind(now)
+    .bind(after)
+    .bind(each)
     .bind(limit)
     .fetch_all(tx.conn())
     .await?;
@@ -200,7 +216,9 @@ pub(super) async fn claim(
     now: OffsetDateTime,
 ) -> Result<Option<Parked>, DbError> {
     Ok(sqlx::query_as(
-        "SELECT event_id, type, envelope, attempts, parked_at FROM inbox_retry
+        "SELECT event_id, type, envelope, attempts,
+                CASE WHEN attempts > 0 THEN coalesce(failed_at, parked_at) END AS failed_at
+         FROM inbox_retry
          WHERE tenant_id = $1 AND consumer = $2 AND event_id = $3 AND next_at <= $4 FOR UPDATE SKIP LOCKED",
     )
     .bind(tx.tenant_id())
@@ -242,10 +260,11 @@ pub(super) async fn postpone(
     parked: &Parked,
     attempts: i32,
     why: &str,
+    failed_at: OffsetDateTime,
     next_at: OffsetDateTime,
 ) -> Result<(), DbError> {
     sqlx::query(
-        "UPDATE inbox_retry SET attempts = $4, last_error = left($5, 500), next_at = $6
+        "UPDATE inbox_retry SET attempts = $4, last_error = left($5, 500), next_at = $6, failed_at = $8
          WHERE tenant_id = $1 AND consumer = $2 AND event_id = $3 AND attempts = $7",
     )
     .bind(tx.tenant_id())
@@ -255,6 +274,7 @@ pub(super) async fn postpone(
     .bind(why)
     .bind(next_at)
     .bind(parked.attempts)
+    .bind(failed_at)
     .execute(tx.conn())
     .await?;
     Ok(())

@@ -21,12 +21,12 @@ pub(super) struct Outcome {
     pub(super) why: &'static str,
 }
 
-/// Publishes `rows` and waits for all their confirms. An error leaves the outcome of the whole window unknown.
+/// Publishes `rows`, of which none may have to wait for another, and waits for all their confirms. An error leaves the outcome of the whole window unknown.
 pub(super) async fn window(
     channel: &Channel,
     exchange: &str,
     service: &str,
-    rows: &[(Lane, Row)],
+    rows: &[&(Lane, Row)],
 ) -> Result<Outcome, BrokerError> {
     let mut pending = Vec::with_capacity(rows.len());
     for (lane, row) in rows {

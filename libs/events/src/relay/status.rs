@@ -73,6 +73,11 @@ impl RelayStatus {
         self.published.taken(lane, kind);
     }
 
+    /// Events of this lane were found that had been passed.
+    pub(crate) fn lost(&self, lane: Lane, events: usize) {
+        self.published.lost(lane, events);
+    }
+
     pub(crate) fn refused(&self, count: usize, why: &str) {
         self.published.refused(count);
         self.change(|s| s.trouble = Some(why.to_owned()));

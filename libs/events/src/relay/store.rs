@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::cursor::{Cursor, Hole};
+use super::sent;
 use crate::Lane;
 
 /// A row of the outbox.
@@ -17,6 +18,7 @@ pub(super) struct Row {
     pub(super) seq: i64,
     pub(super) part: i16,
     pub(super) event_id: Uuid,
+    pub(super) record_id: Uuid,
     pub(super) kind: String,
     pub(super) envelope: Vec<u8>,
     pub(super) traceparent: Option<String>,
@@ -29,6 +31,7 @@ impl<'r> FromRow<'r, PgRow> for Row {
             seq: row.try_get("seq")?,
             part: row.try_get("part")?,
             event_id: row.try_get("event_id")?,
+            record_id: row.try_get("record_id")?,
             kind: row.try_get("type")?,
             envelope: row.try_get("envelope")?,
             traceparent: row.try_get("traceparent")?,
@@ -37,12 +40,17 @@ impl<'r> FromRow<'r, PgRow> for Row {
     }
 }
 
-/// The bounds of the transactions that a snapshot may not see whole.
-#[derive(Clone, Copy, Debug)]
+/// What a snapshot says besides its rows.
+#[derive(Clone, Debug)]
 pub(super) struct Snapshot {
+    /// Every transaction with a lower id had ended.
     pub(super) xmin: i64,
-    pub(super) xmax: i64,
+    /// `high` and `low_watermark` as saved, by lane.
+    pub(super) cursors: Vec<(i64, i64)>,
 }
+
+/// Old rows that `outbox_maintain` deletes at most: when it did, there may be more.
+pub(super) const MAINTAINED: i32 = 20_000;
 
 /// The lease's length, seconds, by the database's clock.
 const LEASE: f64 = 15.0;
@@ -65,22 +73,22 @@ pub(super) async fn acquire(db: &WorkerDb, holder: Uuid) -> Result<Option<i64>, 
 /// Extends the lease; `false` when it is somebody else's.
 pub(super) async fn renew(db: &WorkerDb, holder: Uuid, epoch: i64) -> Result<bool, DbError> {
     let mut tx = db.begin().await?;
-    let renewed = extend(&mut tx, holder, epoch).await?;
+    let renewed = extend(&mut tx, holder, epoch).await?.is_some();
     tx.commit().await?;
     Ok(renewed)
 }
 
-async fn extend(tx: &mut WorkerTx, holder: Uuid, epoch: i64) -> Result<bool, DbError> {
-    let done = sqlx::query(
+/// Gives the id of the transaction.
+async fn extend(tx: &mut WorkerTx, holder: Uuid, epoch: i64) -> Result<Option<i64>, DbError> {
+    Ok(sqlx::query_scalar(
         "UPDATE relay_lease SET expires_at = clock_timestamp() + make_interval(secs => $3)
-         WHERE id = 1 AND holder = $1 AND epoch = $2",
+         WHERE id = 1 AND holder = $1 AND epoch = $2 RETURNING pg_current_xact_id()::text::bigint",
     )
     .bind(holder)
     .bind(epoch)
     .bind(LEASE)
-    .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .fetch_optional(tx.conn())
+    .await?)
 }
 
 /// Ends the lease, if it is ours.
@@ -105,41 +113,62 @@ pub(super) async fn load(db: &WorkerDb, lane: Lane) -> Result<Option<Cursor>, Db
     Ok(Cursor::read(high, &holes))
 }
 
-/// Saves cursors and extends the lease; `false`, and nothing saved, when the lease is somebody else's.
-pub(super) async fn save(
+/// Begins to save and extends the lease; gives the transaction's id, or nothing when the lease is somebody else's.
+pub(super) async fn begin_save(
     db: &WorkerDb,
     holder: Uuid,
     epoch: i64,
-    cursors: &[(Lane, &Cursor)],
-) -> Result<bool, DbError> {
+) -> Result<Option<(WorkerTx, i64)>, DbError> {
     let mut tx = db.begin().await?;
     // The lease row stays locked until commit: nobody can take it between this check and the cursors.
-    if !extend(&mut tx, holder, epoch).await? {
-        return Ok(false);
-    }
-    for (lane, cursor) in cursors {
-        sqlx::query("UPDATE relay_cursor SET low_watermark = $2, high = $3, holes = $4 WHERE lane = $1")
-            .bind(lane.number())
-            .bind(cursor.low_watermark())
-            .bind(cursor.high())
-            .bind(cursor.flat())
-            .execute(tx.conn())
-            .await?;
-    }
-    tx.commit().await?;
-    Ok(true)
+    Ok(extend(&mut tx, holder, epoch).await?.map(|id| (tx, id)))
+}
+
+/// Saves a lane's cursor and the numbers that were taken; `false` when the saved cursor is not the one it was.
+pub(super) async fn save(
+    tx: &mut WorkerTx,
+    lane: Lane,
+    was: &Cursor,
+    cursor: &Cursor,
+    taken: &[i64],
+) -> Result<bool, DbError> {
+    let (buckets, sent) = sent::buckets(taken);
+    let moved: i64 = sqlx::query_scalar(
+        "WITH moved AS (
+             UPDATE relay_cursor SET low_watermark = $2, high = $3, holes = $4
+             WHERE lane = $1 AND low_watermark = $5 AND high = $6 RETURNING lane),
+         marked AS (
+             INSERT INTO relay_sent AS s (lane, bucket, sent)
+             SELECT m.lane, b.bucket, b.sent::int8multirange
+             FROM moved AS m CROSS JOIN unnest($7::bigint[], $8::text[]) AS b (bucket, sent)
+             ON CONFLICT (lane, bucket) DO UPDATE SET sent = s.sent + EXCLUDED.sent)
+         SELECT count(*) FROM moved",
+    )
+    .bind(lane.number())
+    .bind(cursor.low_watermark())
+    .bind(cursor.high())
+    .bind(cursor.flat())
+    .bind(was.low_watermark())
+    .bind(was.high())
+    .bind(buckets)
+    .bind(sent)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(moved == 1)
 }
 
 /// A transaction whose every statement sees the same snapshot.
 pub(super) async fn look(db: &WorkerDb) -> Result<(WorkerTx, Snapshot), DbError> {
     let mut tx = db.begin().await?;
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(tx.conn()).await?;
-    let (xmin, xmax) = sqlx::query_as(
-        "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s",
+    let (xmin, high, low): (i64, Vec<i64>, Vec<i64>) = sqlx::query_as(
+        "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+                ARRAY(SELECT high FROM relay_cursor ORDER BY lane),
+                ARRAY(SELECT low_watermark FROM relay_cursor ORDER BY lane)",
     )
     .fetch_one(tx.conn())
     .await?;
-    Ok((tx, Snapshot { xmin, xmax }))
+    Ok((tx, Snapshot { xmin, cursors: high.into_iter().zip(low).collect() }))
 }
 
 /// The numbers inside `holes` that the snapshot shows, in order, at most `limit`.
@@ -172,7 +201,7 @@ pub(super) async fn rows(
     bytes: i64,
 ) -> Result<Vec<Row>, DbError> {
     Ok(sqlx::query_as(
-        "SELECT seq, part, event_id, type, envelope, traceparent, recorded_at
+        "SELECT seq, part, event_id, record_id, type, envelope, traceparent, recorded_at
          FROM (SELECT o.*, sum(octet_length(o.envelope)) OVER (ORDER BY o.seq) - octet_length(o.envelope) AS before
                FROM outbox AS o WHERE o.lane = $1 AND o.seq = ANY($2)) AS w
          WHERE before < $3 ORDER BY seq",
@@ -193,7 +222,7 @@ pub(super) async fn next(
     bytes: i64,
 ) -> Result<Vec<Row>, DbError> {
     Ok(sqlx::query_as(
-        "SELECT seq, part, event_id, type, envelope, traceparent, recorded_at
+        "SELECT seq, part, event_id, record_id, type, envelope, traceparent, recorded_at
          FROM (SELECT o.*, sum(octet_length(o.envelope)) OVER (ORDER BY o.seq) - octet_length(o.envelope) AS before
                FROM (SELECT * FROM outbox WHERE lane = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS o) AS w
          WHERE before < $4 ORDER BY seq",
@@ -219,7 +248,47 @@ pub(super) async fn oldest_unsent(db: &WorkerDb) -> Result<Option<Duration>, DbE
     Ok(seconds.and_then(|s| Duration::try_from_secs_f64(s.max(0.0)).ok()))
 }
 
-/// Makes partitions ahead and drops old ones.
+/// The lowest number that is kept.
+pub(super) async fn oldest(db: &WorkerDb, lane: Lane) -> Result<Option<i64>, DbError> {
+    let mut tx = db.begin().await?;
+    let seq = sqlx::query_scalar("SELECT seq FROM outbox WHERE lane = $1 ORDER BY seq LIMIT 1")
+        .bind(lane.number())
+        .fetch_optional(tx.conn())
+        .await?;
+    tx.commit().await?;
+    Ok(seq)
+}
+
+/// Committed numbers from the first to the last of `range` that were never taken and are not `missing`, the text of a
+/// multirange: the holes of the cursor whose `high` the range does not pass.
+pub(super) async fn lost(
+    db: &WorkerDb,
+    lane: Lane,
+    range: (i64, i64),
+    missing: &str,
+    limit: i64,
+) -> Result<Vec<i64>, DbError> {
+    let mut tx = db.begin().await?;
+    let seqs = sqlx::query_scalar(
+        "SELECT o.seq FROM outbox AS o
+         LEFT JOIN relay_sent AS s ON s.lane = $1 AND s.bucket = o.seq / $6
+         WHERE o.lane = $1 AND o.seq BETWEEN $2 AND $3
+             AND NOT coalesce(s.sent @> o.seq, false) AND NOT $4::text::int8multirange @> o.seq
+         ORDER BY o.seq LIMIT $5",
+    )
+    .bind(lane.number())
+    .bind(range.0)
+    .bind(range.1)
+    .bind(missing)
+    .bind(limit)
+    .bind(sent::BUCKET)
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(seqs)
+}
+
+/// Makes partitions ahead, drops old ones and deletes old rows; gives how many of all, which [`MAINTAINED`] bounds.
 pub(super) async fn maintain(db: &WorkerDb) -> Result<i32, DbError> {
     let mut tx = db.begin().await?;
     let changed = sqlx::query_scalar("SELECT outbox_maintain('7 days')").fetch_one(tx.conn()).await?;

@@ -1,0 +1,197 @@
+//! The hole rule against a real server: writers take ids and draw numbers in every order, the relay's own cycles run in
+//! between, its broker refuses, and it dies and starts again.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, anyhow, ensure};
+use db::TenantTx;
+use events::outbox;
+use events::relay::steps::{Fate, Steps};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use uuid::Uuid;
+
+use super::world::World;
+
+/// Each seed is a run of its own; a failure is told with its seed and its smallest steps.
+const SEEDS: [u8; 4] = [1, 7, 42, 99];
+const CASES: u32 = 40;
+const WRITERS: usize = 5;
+
+#[derive(Clone, Copy, Debug)]
+enum Do {
+    TakeId,
+    Draw(usize),
+    /// In a subtransaction, which is then released or rolled back.
+    DrawWithin(bool),
+    Commit,
+    Rollback,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A writer goes on; one that has ended begins again.
+    Go(usize, Do),
+    /// A cycle; the broker refuses the event at this place, if there is one.
+    Cycle(Option<usize>),
+    /// A cycle whose events arrive, and the relay dies before it saves.
+    Die,
+    Restart,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let what = prop_oneof![
+        2 => Just(Do::TakeId),
+        4 => (1..4_usize).prop_map(Do::Draw),
+        1 => any::<bool>().prop_map(Do::DrawWithin),
+        4 => Just(Do::Commit),
+        1 => Just(Do::Rollback),
+    ];
+    let step = prop_oneof![
+        8 => (0..WRITERS, what).prop_map(|(writer, what)| Step::Go(writer, what)),
+        4 => Just(Step::Cycle(None)),
+        1 => (0..4_usize).prop_map(|at| Step::Cycle(Some(at))),
+        1 => Just(Step::Die),
+        1 => Just(Step::Restart),
+    ];
+    prop::collection::vec(step, 5..60)
+}
+
+/// What the broker has, and what was committed or undone.
+#[derive(Debug, Default)]
+struct Known {
+    sent: BTreeSet<Uuid>,
+    committed: BTreeSet<Uuid>,
+    undone: BTreeSet<Uuid>,
+}
+
+type Writer = (TenantTx, Vec<Uuid>);
+
+async fn go(world: &World, writer: &mut Option<Writer>, what: Do, known: &mut Known) -> Result<()> {
+    let (mut tx, mut drawn) = match writer.take() {
+        Some(open) => open,
+        None => (world.begin().await?, Vec::new()),
+    };
+    match what {
+        Do::TakeId => {
+            sqlx::query("SELECT pg_current_xact_id()").execute(tx.conn()).await?;
+        }
+        Do::Draw(count) => {
+            let events: Vec<_> = (0..count).map(|_| world.event(world.clock.new_uuid(), 1)).collect();
+            outbox::append_many(&mut tx, &events).await?;
+            drawn.extend(events.iter().map(|event| event.id));
+        }
+        Do::DrawWithin(kept) => {
+            sqlx::query("SAVEPOINT within").execute(tx.conn()).await?;
+            let event = world.event(world.clock.new_uuid(), 1);
+            outbox::append(&mut tx, &event).await?;
+            if kept {
+                sqlx::query("RELEASE SAVEPOINT within").execute(tx.conn()).await?;
+                drawn.push(event.id);
+            } else {
+                sqlx::query("ROLLBACK TO SAVEPOINT within").execute(tx.conn()).await?;
+                known.undone.insert(event.id);
+            }
+        }
+        Do::Commit => {
+            tx.commit().await?;
+            known.committed.extend(drawn);
+            return Ok(());
+        }
+        Do::Rollback => {
+            tx.rollback().await?;
+            known.undone.extend(drawn);
+            return Ok(());
+        }
+    }
+    *writer = Some((tx, drawn));
+    Ok(())
+}
+
+fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> anyhow::Error {
+    anyhow!(error)
+}
+
+/// A relay of the case's own; the one before it is dead.
+async fn lead(world: &World) -> Result<Steps> {
+    Steps::lead(world.worker.clone(), Uuid::from_u128(7)).await.map_err(failed)
+}
+
+async fn case(world: &World, steps: &[Step]) -> Result<()> {
+    let mut known = Known::default();
+    let mut writers: Vec<Option<Writer>> = (0..WRITERS).map(|_| None).collect();
+    let mut relay = lead(world).await?;
+    for step in steps {
+        match *step {
+            Step::Go(writer, what) => go(world, &mut writers[writer], what, &mut known).await?,
+            Step::Cycle(refused) => {
+                let (mut at, sent) = (0, &mut known.sent);
+                relay.hurry();
+                let broker = |event| {
+                    at += 1;
+                    if refused == Some(at - 1) {
+                        return Fate::Refused;
+                    }
+                    sent.insert(event);
+                    Fate::Taken
+                };
+                relay.cycle(broker).await.map_err(failed)?;
+            }
+            Step::Die => {
+                let sent = &mut known.sent;
+                relay.hurry();
+                let broker = |event| {
+                    sent.insert(event);
+                    Fate::Died
+                };
+                // An error when there was anything to send, and then it is gone for good.
+                drop(relay.cycle(broker).await);
+                relay = lead(world).await?;
+            }
+            Step::Restart => relay = lead(world).await?,
+        }
+        let early = known.sent.difference(&known.committed).count();
+        ensure!(early == 0, "{early} were sent that were not committed");
+    }
+    for writer in &mut writers {
+        go(world, writer, Do::Commit, &mut known).await?;
+    }
+    let mut quiet = 0;
+    while quiet < 3 {
+        let sent = &mut known.sent;
+        relay.hurry();
+        let broker = |event| {
+            sent.insert(event);
+            Fate::Taken
+        };
+        let cycle = relay.cycle(broker).await.map_err(failed)?;
+        quiet = if cycle == 0 { quiet + 1 } else { 0 };
+    }
+    let lost = known.committed.difference(&known.sent).count();
+    ensure!(lost == 0, "{lost} of {} were lost", known.committed.len());
+    ensure!(known.sent.is_disjoint(&known.undone), "sent, and never committed");
+    // Not the reconciliation's doing: it has nothing to find, and no hole stays.
+    ensure!(relay.reconcile().await.map_err(failed)? == 0, "the reconciliation found something");
+    let holes = "SELECT sum(cardinality(holes))::bigint FROM events_it.relay_cursor";
+    ensure!(world.number(holes).await? == 0, "a hole stays");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_committed_number_is_sent_whatever_the_order_of_ids_numbers_and_ends() -> Result<()> {
+    let world = World::new("globcrm_events_holes").await?;
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || {
+        for seed in SEEDS {
+            let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+            let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+            let one = |steps: Vec<Step>| {
+                let told = runtime.block_on(case(&world, &steps));
+                told.map_err(|error| TestCaseError::fail(format!("seed {seed}: {error:#}")))
+            };
+            TestRunner::new_with_rng(config, rng).run(&steps(), one).map_err(|error| anyhow!("{error}"))?;
+        }
+        anyhow::Ok(())
+    })
+    .await?
+}
