@@ -7,4 +7,4 @@ mod permissions;
 mod roles;
 mod sessions;
 mod users;
-mod world;
+pub(crate) mod world;

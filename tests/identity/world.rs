@@ -18,34 +18,34 @@ use tonic::{Request, Response, Status};
 use crate::database::Database;
 use crate::gate::signing_key;
 
-pub(super) const PASSWORD: &str = "correct horse battery staple";
-pub(super) const SERVICE_SECRET: &str = "a-secret-of-the-records-service-for-tests";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const SERVICE_SECRET: &str = "a-secret-of-the-records-service-for-tests";
 
 /// One service; each test has its own, all on one database.
-pub(super) struct World {
-    pub(super) grpc: Grpc,
-    pub(super) identity: Arc<Identity>,
-    pub(super) clock: Clock,
-    pub(super) hand: FixedClock,
-    pub(super) db: Db,
+pub(crate) struct World {
+    pub(crate) grpc: Grpc,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) clock: Clock,
+    pub(crate) hand: FixedClock,
+    pub(crate) db: Db,
     key: SecretString,
     database: Database,
 }
 
 /// Somebody with a session or key.
 #[derive(Clone)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     grpc: Grpc,
-    pub(super) slug: String,
-    pub(super) tenant: String,
-    pub(super) id: String,
-    pub(super) email: String,
-    pub(super) access: String,
-    pub(super) refresh: String,
+    pub(crate) slug: String,
+    pub(crate) tenant: String,
+    pub(crate) id: String,
+    pub(crate) email: String,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
 }
 
 impl World {
-    pub(super) async fn new() -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         static DATABASE: OnceCell<Database> = OnceCell::const_new();
         let made = || Database::kept("globcrm_test_identity", &[identity::MIGRATIONS]);
         let database = DATABASE.get_or_try_init(made).await?.clone();
@@ -57,18 +57,18 @@ impl World {
     }
 
     /// Another instance of the same service.
-    pub(super) fn twin(&self) -> Result<Grpc> {
+    pub(crate) fn twin(&self) -> Result<Grpc> {
         Ok(Grpc::new(instance(&self.db, &self.clock, &self.key)?))
     }
 
     /// A word that no other test uses.
-    pub(super) fn word(&self, prefix: &str) -> String {
+    pub(crate) fn word(&self, prefix: &str) -> String {
         let id = self.clock.new_uuid().simple().to_string();
         format!("{prefix}{}", &id[8..])
     }
 
     /// A new organisation's administrator.
-    pub(super) async fn sign_up(&self) -> Result<Caller> {
+    pub(crate) async fn sign_up(&self) -> Result<Caller> {
         let slug = self.word("t");
         let email = format!("ada@{slug}.test");
         let answer = self.grpc.sign_up(Request::new(sign_up_request(&slug, &email))).await?.into_inner();
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// A user of the same organisation who has accepted the invitation.
-    pub(super) async fn member(
+    pub(crate) async fn member(
         &self,
         admin: &Caller,
         role_ids: &[&str],
@@ -107,7 +107,7 @@ impl World {
         })
     }
 
-    pub(super) async fn accept(
+    pub(crate) async fn accept(
         &self,
         token: &str,
         password: &str,
@@ -120,7 +120,7 @@ impl World {
         done(self.grpc.accept_invitation(Request::new(request)).await)
     }
 
-    pub(super) async fn login(
+    pub(crate) async fn login(
         &self,
         slug: &str,
         email: &str,
@@ -134,21 +134,21 @@ impl World {
         done(self.grpc.login(Request::new(request)).await)
     }
 
-    pub(super) async fn refresh(&self, token: &str) -> Result<pb::RefreshResponse, Refusal> {
+    pub(crate) async fn refresh(&self, token: &str) -> Result<pb::RefreshResponse, Refusal> {
         done(self.grpc.refresh(Request::new(pb::RefreshRequest { refresh_token: token.to_owned() })).await)
     }
 
-    pub(super) async fn exchange(&self, key: &str) -> Result<pb::ExchangeApiKeyResponse, Refusal> {
+    pub(crate) async fn exchange(&self, key: &str) -> Result<pb::ExchangeApiKeyResponse, Refusal> {
         let request = pb::ExchangeApiKeyRequest { api_key: key.to_owned() };
         done(self.grpc.exchange_api_key(Request::new(request)).await)
     }
 
     /// The administrator, who sees all rows.
-    pub(super) async fn sql(&self) -> Result<PgConnection> {
+    pub(crate) async fn sql(&self) -> Result<PgConnection> {
         self.database.admin().await
     }
 
-    pub(super) fn advance(&self, days: u64) {
+    pub(crate) fn advance(&self, days: u64) {
         self.hand.advance(Duration::from_secs(days * 86_400));
     }
 }
@@ -156,7 +156,7 @@ impl World {
 macro_rules! calls {
     ($($name:ident($request:ident) -> $answer:ident;)*) => {
         impl Caller {$(
-            pub(super) async fn $name(&self, body: pb::$request) -> Result<pb::$answer, Refusal> {
+            pub(crate) async fn $name(&self, body: pb::$request) -> Result<pb::$answer, Refusal> {
                 done(self.grpc.$name(self.request(body)).await)
             }
         )*}
@@ -187,41 +187,41 @@ calls! {
 
 impl Caller {
     /// The same caller with another access token.
-    pub(super) fn with(&self, access: &str) -> Self {
+    pub(crate) fn with(&self, access: &str) -> Self {
         Self { access: access.to_owned(), ..self.clone() }
     }
 
     /// The same caller at another instance.
-    pub(super) fn at(&self, grpc: Grpc) -> Self {
+    pub(crate) fn at(&self, grpc: Grpc) -> Self {
         Self { grpc, ..self.clone() }
     }
 
     /// A request of this caller.
-    pub(super) fn request<T>(&self, body: T) -> Request<T> {
+    pub(crate) fn request<T>(&self, body: T) -> Request<T> {
         let mut request = Request::new(body);
         request.metadata_mut().insert("authorization", format!("Bearer {}", self.access).parse().unwrap());
         request.metadata_mut().insert("x-request-id", "the-request".parse().unwrap());
         request
     }
 
-    pub(super) async fn create_user(&self, user: pb::User) -> Result<pb::User, Refusal> {
+    pub(crate) async fn create_user(&self, user: pb::User) -> Result<pb::User, Refusal> {
         let request = self.request(pb::CreateUserRequest { user: Some(user) });
         Ok(done(self.grpc.create_user(request).await)?.user.unwrap())
     }
 
-    pub(super) async fn create_team(&self, name: &str) -> Result<String, Refusal> {
+    pub(crate) async fn create_team(&self, name: &str) -> Result<String, Refusal> {
         let team = pb::Team { name: name.to_owned(), ..Default::default() };
         let request = self.request(pb::CreateTeamRequest { team: Some(team) });
         Ok(done(self.grpc.create_team(request).await)?.team.unwrap().id)
     }
 
-    pub(super) async fn create_role(&self, role: pb::Role) -> Result<pb::Role, Refusal> {
+    pub(crate) async fn create_role(&self, role: pb::Role) -> Result<pb::Role, Refusal> {
         let request = self.request(pb::CreateRoleRequest { role: Some(role) });
         Ok(done(self.grpc.create_role(request).await)?.role.unwrap())
     }
 
     /// Creates a role under an `Idempotency-Key`; whether the answer was a replay.
-    pub(super) async fn create_role_once(
+    pub(crate) async fn create_role_once(
         &self,
         role: pb::Role,
         key: &str,
@@ -233,7 +233,7 @@ impl Caller {
         Ok((answer.into_inner().role.unwrap(), replayed))
     }
 
-    pub(super) async fn create_key(&self, name: &str, scopes: &[&str]) -> Result<pb::ApiKey, Refusal> {
+    pub(crate) async fn create_key(&self, name: &str, scopes: &[&str]) -> Result<pb::ApiKey, Refusal> {
         let scopes = scopes.iter().map(|s| (*s).to_owned()).collect();
         let key = pb::ApiKey { name: name.to_owned(), scopes, ..Default::default() };
         let request = self.request(pb::CreateApiKeyRequest { api_key: Some(key) });
@@ -241,7 +241,7 @@ impl Caller {
     }
 
     /// Changes the members in `paths` of a user, under the condition `if_match`.
-    pub(super) async fn change_user(
+    pub(crate) async fn change_user(
         &self,
         id: &str,
         user: pb::User,
@@ -260,7 +260,7 @@ impl Caller {
     }
 
     /// What the caller may do now, past the gate's cache.
-    pub(super) async fn snapshot(&self) -> Result<pb::PermissionSnapshot, Refusal> {
+    pub(crate) async fn snapshot(&self) -> Result<pb::PermissionSnapshot, Refusal> {
         Ok(self.get_snapshot(pb::GetSnapshotRequest { if_version: 0 }).await?.snapshot.unwrap())
     }
 }
@@ -277,15 +277,15 @@ fn instance(db: &Db, clock: &Clock, key: &SecretString) -> Result<Arc<Identity>>
     })?)
 }
 
-pub(super) fn mask(paths: &[&str]) -> prost_types::FieldMask {
+pub(crate) fn mask(paths: &[&str]) -> prost_types::FieldMask {
     prost_types::FieldMask { paths: paths.iter().map(|p| (*p).to_owned()).collect() }
 }
 
-pub(super) fn user(email: &str) -> pb::User {
+pub(crate) fn user(email: &str) -> pb::User {
     pb::User { email: email.to_owned(), display_name: "Somebody".to_owned(), ..Default::default() }
 }
 
-pub(super) fn role(name: &str, object: &str, actions: &[&str], scope: pb::Scope) -> pb::Role {
+pub(crate) fn role(name: &str, object: &str, actions: &[&str], scope: pb::Scope) -> pb::Role {
     let permission = pb::ObjectPermission {
         object: object.to_owned(),
         actions: actions.iter().map(|a| (*a).to_owned()).collect(),
@@ -294,7 +294,7 @@ pub(super) fn role(name: &str, object: &str, actions: &[&str], scope: pb::Scope)
     pb::Role { name: name.to_owned(), permissions: vec![permission], ..Default::default() }
 }
 
-pub(super) fn sign_up_request(slug: &str, email: &str) -> pb::SignUpRequest {
+pub(crate) fn sign_up_request(slug: &str, email: &str) -> pb::SignUpRequest {
     pb::SignUpRequest {
         organization: "Acme".to_owned(),
         slug: slug.to_owned(),
@@ -306,16 +306,16 @@ pub(super) fn sign_up_request(slug: &str, email: &str) -> pb::SignUpRequest {
 
 /// What a caller learns of a refusal: all of it, so that equal refusals are equal bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) http: u16,
-    pub(super) reason: String,
-    pub(super) message: String,
-    pub(super) violations: Vec<(String, String)>,
-    pub(super) retry_after: Option<Duration>,
+pub(crate) struct Refusal {
+    pub(crate) http: u16,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+    pub(crate) violations: Vec<(String, String)>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Refusal {
-    pub(super) fn is(&self) -> (u16, &str) {
+    pub(crate) fn is(&self) -> (u16, &str) {
         (self.http, &self.reason)
     }
 }
@@ -345,6 +345,6 @@ impl From<Status> for Refusal {
     }
 }
 
-pub(super) fn done<T>(answer: Result<Response<T>, Status>) -> Result<T, Refusal> {
+pub(crate) fn done<T>(answer: Result<Response<T>, Status>) -> Result<T, Refusal> {
     answer.map(Response::into_inner).map_err(Refusal::from)
 }

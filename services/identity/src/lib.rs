@@ -13,6 +13,7 @@ mod jobs;
 mod page;
 mod passwords;
 mod permissions;
+mod power;
 mod reach;
 mod refusals;
 mod roles;

@@ -1,7 +1,7 @@
 //! Answers that several operations give in the same bytes.
 
-use auth::Call;
-use error::{Error, Violation};
+use auth::{Call, Context, PrincipalKind};
+use error::{Code, Error, Violation};
 use uuid::Uuid;
 
 /// Refuses `Idempotency-Key` on a call whose answer holds a secret: it must not be stored. Errors: 400.
@@ -12,6 +12,18 @@ pub(crate) fn refuse_idempotency_key(call: &Call) -> Result<(), Error> {
             "IDEMPOTENCY_KEY_NOT_SUPPORTED",
             "the answer holds a secret, so it cannot be given again",
         )),
+    }
+}
+
+/// Refuses an API key where its owner must have signed in: a key that leaked makes nothing that outlives it, and ends nothing
+/// of its owner's. Errors: 403 `SESSION_REQUIRED`.
+pub(crate) fn refuse_key(cx: &Context) -> Result<(), Error> {
+    match cx.principal.kind {
+        PrincipalKind::ApiKey => {
+            let text = "an API key cannot do this; its owner must sign in";
+            Err(Error::new(Code::PermissionDenied, "SESSION_REQUIRED", text))
+        }
+        PrincipalKind::User | PrincipalKind::Service => Ok(()),
     }
 }
 

@@ -10,15 +10,15 @@ use time::OffsetDateTime;
 use super::{ApiKey, convert, store};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
-use crate::refusals::{read_name, refuse_idempotency_key};
+use crate::refusals::{read_name, refuse_idempotency_key, refuse_key};
 use crate::roles::body::KeyScope;
 use crate::secrets::{self, Kind};
 
 /// Most keys of one user.
 const MAX_KEYS: i64 = 50;
 
-/// Creates; the secret is in this answer and nowhere else. Errors: 422 with all violations, 403 `SCOPE_EXCEEDS_CALLER`, 409
-/// `API_KEY_LIMIT_REACHED`.
+/// Creates; the secret is in this answer and nowhere else. Errors: 422 with all violations, 403 `SCOPE_EXCEEDS_CALLER`, 403
+/// `SESSION_REQUIRED`, 409 `API_KEY_LIMIT_REACHED`.
 #[tracing::instrument(name = "identity.api_keys.create", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -27,6 +27,7 @@ pub(crate) async fn run(
 ) -> Result<pb::CreateApiKeyResponse, Error> {
     refuse_idempotency_key(&cx.call)?;
     cx.authorize("api_key", "create")?;
+    refuse_key(cx)?;
     let body = request.api_key.unwrap_or_default();
     let now = identity.clock.now_micros();
     let mut violations = Vec::new();

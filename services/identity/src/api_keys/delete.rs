@@ -8,9 +8,10 @@ use proto::identity::v1 as pb;
 use super::{convert, store};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
+use crate::refusals::refuse_key;
 
 /// Revokes; returns when no service admits the key any more. Foreign, others', revoked and random ids are one 404
-/// `API_KEY_NOT_FOUND`.
+/// `API_KEY_NOT_FOUND`; a key revokes none, 403 `SESSION_REQUIRED`.
 #[tracing::instrument(name = "identity.api_keys.delete", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -18,6 +19,7 @@ pub(crate) async fn run(
     request: pb::DeleteApiKeyRequest,
 ) -> Result<pb::DeleteApiKeyResponse, Error> {
     cx.authorize("api_key", "delete")?;
+    refuse_key(cx)?;
     let not_found = || Error::not_found("API_KEY_NOT_FOUND");
     let id = ApiKeyId::parse(&request.id).ok_or_else(not_found)?.uuid();
     let user_id = cx.user().uuid();

@@ -4,4 +4,4 @@ pub(crate) mod check_references;
 pub(crate) mod compile;
 pub(crate) mod exchange_service_token;
 pub(crate) mod get_snapshot;
-mod store;
+pub(crate) mod store;

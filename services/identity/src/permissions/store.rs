@@ -78,7 +78,7 @@ pub(super) async fn live_key(
 }
 
 /// The teams of a user, and everybody in them, the user included.
-pub(super) async fn teams_and_members(
+pub(crate) async fn teams_and_members(
     tx: &mut TenantTx,
     user_id: Uuid,
 ) -> Result<(Vec<Uuid>, Vec<Uuid>), DbError> {

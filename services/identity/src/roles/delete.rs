@@ -7,8 +7,10 @@ use proto::identity::v1 as pb;
 use super::{RoleError, convert, not_found, store, to_change};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
+use crate::power::Power;
 
-/// Deletes, softly. Errors: 404 `ROLE_NOT_FOUND`, 409 `ROLE_IS_SYSTEM`, 409 `ROLE_IN_USE`, 412 `VERSION_STALE`.
+/// Deletes, softly. Errors: 404 `ROLE_NOT_FOUND`, 409 `ROLE_IS_SYSTEM`, 403 `ROLE_EXCEEDS_CALLER`, 409 `ROLE_IN_USE`, 412
+/// `VERSION_STALE`.
 #[tracing::instrument(name = "identity.roles.delete", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -20,6 +22,7 @@ pub(crate) async fn run(
     // The head's lock keeps anybody from being given the role meanwhile.
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
     let role = to_change(change.tx(), cx, &reached, id).await?;
+    Power::of(change.tx(), cx).await?.check_role(change.tx(), id, [&role.body, &role.body]).await?;
     if store::is_held(change.tx(), id).await? {
         return Err(RoleError::InUse);
     }

@@ -9,12 +9,13 @@ use super::body::{read_fields, read_permissions};
 use super::{RoleError, convert, guard, not_found, store, to_change};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
+use crate::power::Power;
 use crate::refusals::{read_mask, read_name};
 
 /// Updates. Unless the change provably takes nothing away, it returns when no older permission can decide any more.
 ///
 /// Errors: 404 `ROLE_NOT_FOUND`, 409 `ROLE_IS_SYSTEM`, 412 `VERSION_STALE`, 422 with all violations, 403
-/// `ROLE_EXCEEDS_CALLER`, 409 `ROLE_NAME_TAKEN`.
+/// `ROLE_EXCEEDS_CALLER` or `TEAM_EXCEEDS_CALLER`, 409 `ROLE_NAME_TAKEN`.
 #[tracing::instrument(name = "identity.roles.update", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -53,9 +54,7 @@ pub(crate) async fn run(
     if same_body && after.name == before.name {
         return Ok(pb::UpdateRoleResponse { role: Some(convert::to_proto(&before)) });
     }
-    if !same_body {
-        guard::check(&after.body, &cx.snapshot)?;
-    }
+    Power::of(change.tx(), cx).await?.check_role(change.tx(), id, [&before.body, &after.body]).await?;
     after.version += 1;
     after.updated_at = identity.clock.now_micros();
     store::update(change.tx(), &after, cx.principal.id).await?;

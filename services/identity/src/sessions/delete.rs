@@ -8,9 +8,10 @@ use proto::identity::v1 as pb;
 use super::{end, permit};
 use crate::changes::{Actor, ChangeTx};
 use crate::identity::Identity;
+use crate::refusals::refuse_key;
 
 /// Ends it. Foreign, ended and random ids are one 404 `SESSION_NOT_FOUND`. Returns when no service admits it any more. An API
-/// key needs the scope `session.delete`.
+/// key ends none: 403.
 #[tracing::instrument(name = "identity.sessions.delete", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -18,6 +19,7 @@ pub(crate) async fn run(
     request: pb::DeleteSessionRequest,
 ) -> Result<pb::DeleteSessionResponse, Error> {
     permit(cx, "delete")?;
+    refuse_key(cx)?;
     let not_found = || Error::not_found("SESSION_NOT_FOUND");
     let id = SessionId::parse(&request.id).ok_or_else(not_found)?;
     let user_id = cx.user().uuid();

@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 use super::{State, User, change_of, convert, invitations, references, store};
 use crate::changes::{Actor, ChangeTx, Touches};
 use crate::identity::Identity;
+use crate::power::Power;
 use crate::refusals::{read_email, read_id, read_ids, read_name, refuse_idempotency_key};
 use crate::secrets::{self, Kind};
 
@@ -50,7 +51,7 @@ impl From<DbError> for CreateUserError {
     }
 }
 
-/// Invites. Errors: 422 with all violations, 403 `ROLE_EXCEEDS_CALLER`, 409 `EMAIL_TAKEN`.
+/// Invites. Errors: 422 with all violations, 403 `ROLE_EXCEEDS_CALLER` or `TEAM_EXCEEDS_CALLER`, 409 `EMAIL_TAKEN`.
 #[tracing::instrument(name = "identity.users.create", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -73,7 +74,6 @@ pub(crate) async fn run(
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
     references::check(change.tx(), &role_ids, &team_ids, manager_id, &mut violations).await?;
     Error::unless_violated(violations, ())?;
-    references::check_roles_within(change.tx(), cx, &role_ids).await?;
     role_ids.sort();
     team_ids.sort();
     let user = User {
@@ -91,6 +91,7 @@ pub(crate) async fn run(
     if !user.reached_by(&allowed) {
         return Err(Error::permission_denied("user", "create").into());
     }
+    Power::of(change.tx(), cx).await?.check_new(change.tx(), &user).await?;
 
     store::insert(change.tx(), &user, None, by).await?;
     store::add_roles(change.tx(), user.id, &user.role_ids, now, by).await?;

@@ -8,11 +8,13 @@ use proto::identity::v1 as pb;
 use super::{State, change_of, convert, keep_an_administrator, not_found, store, to_change};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
+use crate::power::Power;
 use crate::{api_keys, sessions};
 
 /// Disables; returns when no service admits the user or its keys any more. Disabling twice is no error.
 ///
-/// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 409 `LAST_ADMINISTRATOR`.
+/// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 403 `ROLE_EXCEEDS_CALLER` or `TEAM_EXCEEDS_CALLER`, 409
+/// `LAST_ADMINISTRATOR`.
 #[tracing::instrument(name = "identity.users.disable", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -26,6 +28,7 @@ pub(crate) async fn run(
     if before.state == State::Disabled {
         return Ok(pb::DisableUserResponse { user: Some(convert::to_proto(&before)) });
     }
+    Power::of(change.tx(), cx).await?.check_reach(change.tx(), &before).await?;
     let now = identity.clock.now_micros();
     let mut after = before.clone();
     after.state = State::Disabled;

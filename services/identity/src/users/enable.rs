@@ -5,14 +5,15 @@ use error::Error;
 use ids::UserId;
 use proto::identity::v1 as pb;
 
-use super::{State, change_of, convert, not_found, references, store, to_change};
+use super::{State, change_of, convert, not_found, store, to_change};
 use crate::changes::{Actor, ChangeTx, Touches};
 use crate::identity::Identity;
+use crate::power::Power;
 
 /// Enables; one who never accepted an invitation is invited again. Sessions and keys stay ended. Enabling an enabled user is
 /// no error.
 ///
-/// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 403 `ROLE_EXCEEDS_CALLER`.
+/// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 403 `ROLE_EXCEEDS_CALLER` or `TEAM_EXCEEDS_CALLER`.
 #[tracing::instrument(name = "identity.users.enable", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -26,8 +27,8 @@ pub(crate) async fn run(
     if before.state != State::Disabled {
         return Ok(pb::EnableUserResponse { user: Some(convert::to_proto(&before)) });
     }
-    // To enable somebody is to hand out all of their roles.
-    references::check_roles_within(change.tx(), cx, &before.role_ids).await?;
+    // To enable somebody is to hand out all that they have.
+    Power::of(change.tx(), cx).await?.check_reach(change.tx(), &before).await?;
     let mut after = before.clone();
     let has_password = store::has_password(change.tx(), id).await?;
     after.state = if has_password { State::Active } else { State::Invited };

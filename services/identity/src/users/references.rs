@@ -1,6 +1,5 @@
-//! The roles, teams and manager that a user's body names: they must exist, and the roles must not exceed the caller.
+//! The roles, teams and manager that a user's body names: they must exist.
 
-use auth::Context;
 use db::TenantTx;
 use error::{Error, Violation};
 use uuid::Uuid;
@@ -24,18 +23,6 @@ pub(super) async fn check(
         && !store::existing(tx, &[manager]).await?.contains(&manager)
     {
         violations.push(reference_not_found("/manager_id".to_owned()));
-    }
-    Ok(())
-}
-
-/// Refuses to hand out a role that allows more than the caller may. Errors: 403 `ROLE_EXCEEDS_CALLER`.
-pub(super) async fn check_roles_within(
-    tx: &mut TenantTx,
-    cx: &Context,
-    role_ids: &[Uuid],
-) -> Result<(), Error> {
-    for (_, body) in roles::store::bodies(tx, role_ids).await? {
-        roles::guard::check(&body, &cx.snapshot)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{change_of, convert, keep_an_administrator, not_found, references, store, to_change};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
+use crate::power::Power;
 use crate::refusals::{read_id, read_ids, read_mask, read_name};
 
 const CHANGEABLE: &[&str] = &["display_name", "role_ids", "team_ids", "manager_id"];
@@ -25,8 +26,8 @@ struct Wanted {
 
 /// Updates. A change that takes something away returns when it holds in every service.
 ///
-/// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 422 with all violations, 403 `ROLE_EXCEEDS_CALLER`, 409
-/// `LAST_ADMINISTRATOR`.
+/// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 422 with all violations, 403 `ROLE_EXCEEDS_CALLER`,
+/// `TEAM_EXCEEDS_CALLER` or `MANAGER_EXCEEDS_CALLER`, 409 `LAST_ADMINISTRATOR`.
 #[tracing::instrument(name = "identity.users.update", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -69,9 +70,9 @@ pub(crate) async fn run(
         return Ok(pb::UpdateUserResponse { user: Some(convert::to_proto(&before)) });
     }
 
+    Power::of(change.tx(), cx).await?.check_change(change.tx(), &before, &after).await?;
     let (roles_gone, roles_new) = difference(&before.role_ids, &after.role_ids);
     let (teams_gone, teams_new) = difference(&before.team_ids, &after.team_ids);
-    references::check_roles_within(change.tx(), cx, &roles_new).await?;
     let now = identity.clock.now_micros();
     after.version += 1;
     after.updated_at = now;

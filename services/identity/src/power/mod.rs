@@ -1,0 +1,177 @@
+//! Nobody touches what reaches further than they do: not by giving, not by taking.
+//!
+//! Every operation that changes what somebody may do passes here, with what the target is before the change and what it is
+//! after it: both must lie within what the caller reaches. Three things make a reach: roles, the teams in which their scope
+//! `team` holds, and who else is in these teams, for a colleague's records are reached with the team. What is compared:
+//!
+//! - a permission in scope `all` needs the same in scope `all`;
+//! - in scope `team` the same in scope `all`, or in scope `team` with every team of the target being the caller's too;
+//! - in scope `own` the same in any scope: who may do something with their own records may let others do it with theirs;
+//! - who joins or leaves a team shows or hides their own records to its members: the caller must reach these records with
+//!   every permission that members have by the team;
+//! - a membership is given by somebody who is in the team or may change all teams (`team.update` in scope `all`), and one's
+//!   own only by the latter.
+//!
+//! So no sequence of allowed calls lets anybody reach what they did not and the caller does not (`tests/attacks/powers`).
+
+mod store;
+
+use auth::{Context, PrincipalKind, Scopes};
+use db::{DbError, TenantTx};
+use error::{Code, Error};
+use uuid::Uuid;
+
+use crate::permissions;
+use crate::roles::body::{RoleBody, Scope};
+use crate::roles::{self, guard};
+use crate::users::User;
+
+/// The caller, with the teams that bound the scope `team`. Read under the lock of the tenant's head, so they hold until the
+/// change commits.
+#[derive(Debug)]
+pub(crate) struct Power<'a> {
+    cx: &'a Context,
+    teams: Vec<Uuid>,
+    /// Everybody in these teams, the caller included.
+    members: Vec<Uuid>,
+}
+
+impl<'a> Power<'a> {
+    /// The power of the caller. The transaction holds the tenant's head.
+    pub(crate) async fn of(tx: &mut TenantTx, cx: &'a Context) -> Result<Self, DbError> {
+        let (teams, members) = permissions::store::teams_and_members(tx, cx.user().uuid()).await?;
+        Ok(Self { cx, teams, members })
+    }
+
+    /// Checks a new user. Errors: 403 `ROLE_EXCEEDS_CALLER`, `TEAM_EXCEEDS_CALLER`.
+    pub(crate) async fn check_new(&self, tx: &mut TenantTx, user: &User) -> Result<(), Error> {
+        // Nobody owns a record yet whom nobody knows, so nobody sees more for having them in the team.
+        self.check_reach(tx, user).await?;
+        self.check_memberships(user.id, &user.team_ids)
+    }
+
+    /// Checks a change of a user in place. Errors: 403 `ROLE_EXCEEDS_CALLER`, `TEAM_EXCEEDS_CALLER`,
+    /// `MANAGER_EXCEEDS_CALLER`.
+    pub(crate) async fn check_change(
+        &self,
+        tx: &mut TenantTx,
+        before: &User,
+        after: &User,
+    ) -> Result<(), Error> {
+        let powers =
+            |user: &User| (user.state, user.role_ids.clone(), user.team_ids.clone(), user.manager_id);
+        if before.id == self.cx.user().uuid() && powers(before) == powers(after) {
+            // One's own name.
+            return Ok(());
+        }
+        self.check_reach(tx, before).await?;
+        self.check_reach(tx, after).await?;
+        if before.manager_id != after.manager_id
+            && self.is_self(before.id)
+            && !self.has(Scopes::ALL, "user", "update")
+        {
+            let text = "one's own manager is named by somebody who may change all users";
+            return Err(refused("MANAGER_EXCEEDS_CALLER", text));
+        }
+        let moved: Vec<Uuid> = symmetric_difference(&before.team_ids, &after.team_ids);
+        self.check_memberships(before.id, &moved)?;
+        self.check_exposure(tx, before.id, &moved).await
+    }
+
+    /// Checks that all of a user lies within the caller's reach: to shut out, let in again, or invite again.
+    pub(crate) async fn check_reach(&self, tx: &mut TenantTx, user: &User) -> Result<(), Error> {
+        let bodies: Vec<RoleBody> =
+            roles::store::bodies(tx, &user.role_ids).await?.into_iter().map(|(_, body)| body).collect();
+        for body in &bodies {
+            guard::check(body, &self.cx.snapshot)?;
+        }
+        let beyond = user.team_ids.iter().any(|team| !self.teams.contains(team));
+        if beyond && bodies.iter().any(|body| self.needs_teams(body)) {
+            let text = "the user reaches records of teams that you are not in";
+            return Err(refused("TEAM_EXCEEDS_CALLER", text));
+        }
+        Ok(())
+    }
+
+    /// Checks a change of a role: as it was and as it will be, for whoever holds it. Errors: 403 `ROLE_EXCEEDS_CALLER`,
+    /// `TEAM_EXCEEDS_CALLER`.
+    pub(crate) async fn check_role(
+        &self,
+        tx: &mut TenantTx,
+        id: Uuid,
+        bodies: [&RoleBody; 2],
+    ) -> Result<(), Error> {
+        for body in bodies {
+            guard::check(body, &self.cx.snapshot)?;
+        }
+        if bodies.iter().any(|body| self.needs_teams(body)) && store::held_beyond(tx, id, &self.teams).await?
+        {
+            let text = "users of teams that you are not in hold the role";
+            return Err(refused("TEAM_EXCEEDS_CALLER", text));
+        }
+        Ok(())
+    }
+
+    /// Whether the scope `team` of this role means more than the caller's own scope `all`.
+    fn needs_teams(&self, body: &RoleBody) -> bool {
+        let mut permissions = body.permissions.iter().filter(|p| p.scopes.contains(&Scope::Team));
+        permissions.any(|p| p.actions.iter().any(|action| !self.has(Scopes::ALL, &p.object, action)))
+    }
+
+    /// Who may put this user into these teams, or take them out.
+    fn check_memberships(&self, user: Uuid, teams: &[Uuid]) -> Result<(), Error> {
+        if teams.is_empty() || self.has(Scopes::ALL, "team", "update") {
+            return Ok(());
+        }
+        if user == self.cx.user().uuid() || teams.iter().any(|team| !self.teams.contains(team)) {
+            let text =
+                "a team is given by its members or by somebody who may change all teams, never to oneself";
+            return Err(refused("TEAM_EXCEEDS_CALLER", text));
+        }
+        Ok(())
+    }
+
+    /// The members of these teams gain or lose the user's own records: only what the caller reaches.
+    async fn check_exposure(&self, tx: &mut TenantTx, user: Uuid, teams: &[Uuid]) -> Result<(), Error> {
+        if teams.is_empty() || self.has(Scopes::ALL, "*", "*") {
+            return Ok(());
+        }
+        let is_mine = user == self.cx.user().uuid();
+        let is_colleague = self.members.contains(&user);
+        for body in store::bodies_of_members(tx, teams, user).await? {
+            for permission in body.permissions.iter().filter(|p| p.scopes.contains(&Scope::Team)) {
+                for action in &permission.actions {
+                    let scopes = self.cx.snapshot.scopes(&permission.object, action);
+                    let reached = scopes.contains(Scopes::ALL)
+                        || (scopes.contains(Scopes::TEAM) && is_colleague)
+                        || (!scopes.is_empty() && is_mine);
+                    if !reached {
+                        let text = "the team's members reach the user's records further than you do";
+                        return Err(refused("TEAM_EXCEEDS_CALLER", text));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&self, scopes: Scopes, object: &str, action: &str) -> bool {
+        self.cx.snapshot.scopes(object, action).contains(scopes)
+    }
+
+    /// Whether the caller is this user; a key has less than its owner and is somebody else.
+    fn is_self(&self, user: Uuid) -> bool {
+        self.cx.principal.kind == PrincipalKind::User && self.cx.principal.id == user
+    }
+}
+
+fn refused(reason: &'static str, text: &'static str) -> Error {
+    Error::new(Code::PermissionDenied, reason, text)
+}
+
+fn symmetric_difference(one: &[Uuid], other: &[Uuid]) -> Vec<Uuid> {
+    let without = |these: &[Uuid], those: &[Uuid]| {
+        these.iter().filter(|id| !those.contains(id)).copied().collect::<Vec<_>>()
+    };
+    [without(one, other), without(other, one)].concat()
+}
