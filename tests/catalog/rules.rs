@@ -112,6 +112,8 @@ pub(super) const POLICIES: Rule = Rule {
         "records.operation policy worker_sees for r",
         "records.operation policy worker_claims for w",
         "records.purge_due policy worker for *",
+        "records.derived_check policy worker_sees for r",
+        "records.derived_check policy worker_claims for w",
         // Which uploads are how old; the worker may read no other column.
         "records.upload policy worker_sees for r",
     ],
@@ -175,6 +177,7 @@ pub(super) const INDEXES: Rule = Rule {
         "records.operation index operation_over",
         "records.upload index upload_created_at",
         "records.purge_due index purge_due_deleted_at",
+        "records.derived_check index derived_check_due",
     ],
 };
 

@@ -15,7 +15,7 @@ use crate::database::Database;
 use crate::waiting;
 
 /// A stored file of the caller, as an upload leaves it.
-pub(super) async fn upload(world: &World, caller: &Caller, file: &str) -> Result<Uuid> {
+pub(crate) async fn upload(world: &World, caller: &Caller, file: &str) -> Result<Uuid> {
     let id = world.clock.new_uuid();
     let pieces = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from(file.to_owned()))]);
     let blob = world.blobs.put(caller.tenant, id, 100 << 20, pieces).await?;
@@ -35,7 +35,7 @@ pub(super) async fn upload(world: &World, caller: &Caller, file: &str) -> Result
     Ok(id)
 }
 
-pub(super) fn import(upload: Uuid, columns: &[(&str, &str)]) -> pb::CreateImportRequest {
+pub(crate) fn import(upload: Uuid, columns: &[(&str, &str)]) -> pb::CreateImportRequest {
     let mapping = columns.iter().map(|(column, field)| pb::ColumnMapping {
         column: (*column).to_owned(),
         field: (*field).to_owned(),
@@ -50,7 +50,7 @@ pub(super) fn import(upload: Uuid, columns: &[(&str, &str)]) -> pb::CreateImport
 }
 
 /// The operation when it is over.
-pub(super) async fn finished(caller: &Caller, id: &str) -> Result<pb::Operation, Refusal> {
+pub(crate) async fn finished(caller: &Caller, id: &str) -> Result<pb::Operation, Refusal> {
     waiting::outcome(Duration::from_secs(60), "the operation is over", async || {
         let request = pb::GetOperationRequest { id: id.to_owned() };
         let operation = match caller.service.get_operation(caller.request(request, &[])).await {

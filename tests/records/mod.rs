@@ -5,7 +5,7 @@ mod conflicts;
 mod dry_runs;
 mod forgetting;
 mod import_claims;
-mod imports;
+pub(crate) mod imports;
 mod links;
 mod lists;
 pub(crate) mod plans;

@@ -29,6 +29,7 @@ use crate::gate::{Principal, TestGate};
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) service: Service,
+    parts: Arc<dyn Fn() -> Result<Parts> + Send + Sync>,
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) gate: Gate,
@@ -81,35 +82,61 @@ impl World {
         let people: Arc<Mutex<Vec<Uuid>>> = Arc::default();
         let (known_people, own) = (people.clone(), gates.signer.clone());
         let blobs = Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?;
-        let service = Service::new(Parts {
-            gate: gate.clone(),
-            db: db.clone(),
-            clock: clock.clone(),
-            cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,
-            region: "US".parse().ok(),
-            definitions: Arc::new(move |_, object, version| {
-                counter.fetch_add(1, Ordering::SeqCst);
-                let mut set = answer.lock().unwrap().clone();
-                if object != "contact" || set.version == version {
-                    set.fields.clear();
-                }
-                Box::pin(async move { Ok(set) })
-            }),
-            people: Arc::new(move |_, users, teams| {
-                let known = known_people.lock().unwrap().clone();
-                let unknown = |ids: Vec<Uuid>| ids.into_iter().filter(|id| !known.contains(id)).collect();
-                let answer = (unknown(users), unknown(teams));
-                Box::pin(async move { Ok(answer) })
-            }),
-            wake: events::Wake::default(),
-            worker: WorkerDb::new(&database.config("records"), "records", 2)?,
-            blobs: blobs.clone(),
-            service_token: Arc::new(move |tenant, act_for| {
-                let token = own.sign(tenant, PrincipalKind::User, act_for, None, Some("records".to_owned()));
-                Box::pin(async move { token.map(SecretString::from).map_err(error::Error::internal) })
-            }),
+        let worker = WorkerDb::new(&database.config("records"), "records", 2)?;
+        let answer: records::FetchDefinitions = Arc::new(move |_, object, version| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let mut set = answer.lock().unwrap().clone();
+            if object != "contact" || set.version == version {
+                set.fields.clear();
+            }
+            Box::pin(async move { Ok(set) })
         });
-        Ok(Self { service, db, clock, gate, blobs, database, gates, definitions, asked, people })
+        let parts = Arc::new({
+            let (gate, db, clock, blobs) = (gate.clone(), db.clone(), clock.clone(), blobs.clone());
+            move || {
+                let (known_people, own) = (known_people.clone(), own.clone());
+                Ok::<_, anyhow::Error>(Parts {
+                    gate: gate.clone(),
+                    db: db.clone(),
+                    clock: clock.clone(),
+                    cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,
+                    region: "US".parse().ok(),
+                    definitions: answer.clone(),
+                    people: Arc::new(move |_, users, teams| {
+                        let known = known_people.lock().unwrap().clone();
+                        let unknown =
+                            |ids: Vec<Uuid>| ids.into_iter().filter(|id| !known.contains(id)).collect();
+                        let answer = (unknown(users), unknown(teams));
+                        Box::pin(async move { Ok(answer) })
+                    }),
+                    wake: events::Wake::default(),
+                    worker: worker.clone(),
+                    blobs: blobs.clone(),
+                    service_token: Arc::new(move |tenant, act_for| {
+                        let service = Some("records".to_owned());
+                        let token = own.sign(tenant, PrincipalKind::User, act_for, None, service);
+                        Box::pin(async move { token.map(SecretString::from).map_err(error::Error::internal) })
+                    }),
+                })
+            }
+        });
+        let service = Service::new(parts()?);
+        Ok(Self { service, parts, db, clock, gate, blobs, database, gates, definitions, asked, people })
+    }
+
+    /// Another instance of the service, which holds nothing yet.
+    pub(crate) fn instance(&self) -> Result<Service> {
+        Ok(Service::new((self.parts)()?))
+    }
+
+    /// The comparison of what is derived.
+    pub(crate) fn derived_check(&self) -> Result<records::DerivedCheck> {
+        Ok(records::DerivedCheck {
+            db: self.db.clone(),
+            worker: self.worker()?,
+            clock: self.clock.clone(),
+            every: std::time::Duration::from_secs(3_600),
+        })
     }
 
     pub(crate) fn tenant(&self) -> TenantId {
@@ -167,6 +194,11 @@ impl World {
 }
 
 impl Caller {
+    /// The same caller, at another instance.
+    pub(crate) fn at(&self, service: &Service) -> Self {
+        Self { service: service.clone(), ..self.clone() }
+    }
+
     pub(crate) async fn create_as(
         &self,
         contact: pb::Contact,

@@ -36,6 +36,8 @@ pub struct Config {
     pub upload_retention: Duration,
     /// How long operations that are over are kept, with their errors.
     pub operation_retention: Duration,
+    /// How long after its end the comparison of a tenant's derived data begins again.
+    pub derived_check_every: Duration,
     /// Where uploaded bytes are kept.
     pub blob_dir: PathBuf,
     /// With which imports act for who asked for them.
@@ -90,6 +92,11 @@ impl Section for Config {
             "2592000",
             "How long operations that are over are kept, with the errors of their rows",
         );
+        let derived: Option<Seconds> = r.with_default(
+            "DERIVED_CHECK_EVERY",
+            "86400",
+            "How long after its end the comparison of a tenant's slots and side tables with its records begins again",
+        );
         let blob_dir =
             r.required("BLOB_DIR", "Directory of uploaded bytes; shared by all instances of records");
         let service_secret = ServiceSecret::read(r);
@@ -103,6 +110,7 @@ impl Section for Config {
             trash_retention: retention?.0,
             upload_retention: uploads?.0,
             operation_retention: operations?.0,
+            derived_check_every: derived?.0,
             blob_dir: blob_dir?,
             service_secret: service_secret?,
         })

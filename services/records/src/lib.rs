@@ -14,6 +14,7 @@ mod service;
 mod uploads;
 
 pub use config::Config;
+pub use jobs::derived::DerivedCheck;
 pub use jobs::operations::OperationPurge;
 pub use jobs::purge::Purge;
 pub use jobs::uploads::UploadPurge;
@@ -42,6 +43,8 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0153_create_retention",
         "0154_create_dry_run",
         "0155_forget_changes",
+        "0160_create_definitions_fence",
+        "0161_create_derived_check",
     ]
 );
 

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::consumers::fields_changed;
 use crate::imports;
+use crate::jobs::derived::DerivedCheck;
 use crate::jobs::operations::OperationPurge;
 use crate::jobs::purge::Purge;
 use crate::jobs::uploads::UploadPurge;
@@ -181,6 +182,13 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     };
     let purge =
         Purge { db: db.clone(), worker, clock: process.clock.clone(), retention: config.trash_retention };
+    let derived = DerivedCheck {
+        db: db.clone(),
+        worker: purge.worker.clone(),
+        clock: process.clock.clone(),
+        every: config.derived_check_every,
+    };
+    process.tasks.spawn("records.derived", derived.run(process.shutdown.clone()));
     process.tasks.spawn("records.purge", purge.run(process.shutdown.clone()));
     process.tasks.spawn("records.uploads", uploads.run(process.shutdown.clone()));
     process.tasks.spawn("records.operations", operations.run(process.shutdown.clone()));

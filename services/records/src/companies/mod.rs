@@ -98,6 +98,7 @@ const DOMAINS: Side = Side {
     pairs: |value| texts(value).map(|domain| (domain.to_owned(), String::new())).collect(),
     put: store::PUT_DOMAINS,
     clear: store::CLEAR_DOMAINS,
+    held: store::HELD_DOMAINS,
     set_live: Some(store::SET_DOMAINS_LIVE),
     holders: Some(store::DOMAIN_HOLDERS),
 };

@@ -110,6 +110,7 @@ const EMAILS: Side = Side {
     },
     put: store::PUT_EMAILS,
     clear: store::CLEAR_EMAILS,
+    held: store::HELD_EMAILS,
     set_live: Some(store::SET_EMAILS_LIVE),
     holders: None,
 };

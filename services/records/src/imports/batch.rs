@@ -17,7 +17,7 @@ use crate::App;
 use crate::contacts::CONTACT;
 use crate::operations::store::RowError;
 use crate::record::change::Author;
-use crate::record::write;
+use crate::record::{fence, write};
 
 /// What became of a batch.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +54,7 @@ pub(crate) async fn run(
         }
         Some(false) => {}
     }
+    fence::check(&mut tx, &CONTACT, &plan.set).await?;
     let addresses: Vec<&str> = read.iter().filter_map(ReadRow::address).collect();
     let known = known(&mut tx, cx, claimed, author.actor, &addresses).await?;
     let mut book = Book::open(&mut tx, claimed, plan, &addresses, known).await?;

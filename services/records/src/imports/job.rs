@@ -19,8 +19,10 @@ use super::book;
 use super::plan::{self, Plan, PlanError};
 use super::source::Source;
 use super::store::{self, Claimed};
-use super::table::TableError;
+use super::table::{Row, TableError};
 use crate::App;
+use crate::contacts::CONTACT;
+use crate::record::fence::{self, Tries};
 use crate::uploads;
 
 /// How often the table is looked at when nothing wakes the worker.
@@ -185,9 +187,7 @@ async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {
     let mut created = 0;
     while let Some(rows) = held(app, claimed, batches.recv()).await? {
         let rows = rows?;
-        // Asked for anew each time: a permission taken away meanwhile ends the import.
-        let (cx, plan) = held(app, claimed, prepare(app, claimed, &request, &header)).await??;
-        match batch::run(app, &cx, claimed, &plan, &rows).await? {
+        match run_batch(app, claimed, &request, &header, &rows).await? {
             Outcome::Done(tally) => created += tally.created,
             Outcome::Cancelled | Outcome::Lost => return Err(Stop::Over),
         }
@@ -198,6 +198,27 @@ async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// Works one batch by the permissions and definitions of now: a permission taken away meanwhile ends the import, and a batch
+/// during which the definitions change is worked again by the new ones.
+async fn run_batch(
+    app: &App,
+    claimed: &Claimed,
+    request: &CreateImportRequest,
+    header: &[String],
+    rows: &[Row],
+) -> Result<Outcome, Stop> {
+    let mut tries = Tries::default();
+    loop {
+        let (cx, plan) = held(app, claimed, prepare(app, claimed, request, header)).await??;
+        match batch::run(app, &cx, claimed, &plan, rows).await {
+            Err(error) if tries.again(&error) => {
+                held(app, claimed, fence::renew(app, &cx, &CONTACT)).await??;
+            }
+            done => return Ok(done?),
+        }
+    }
 }
 
 /// Does `work` with the claim renewed meanwhile: else a file that takes longer to read than a claim holds would go from

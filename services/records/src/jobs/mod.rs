@@ -1,5 +1,6 @@
 //! Work beside calls.
 
+pub(crate) mod derived;
 pub(crate) mod operations;
 pub(crate) mod purge;
 mod rounds;

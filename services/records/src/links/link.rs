@@ -15,7 +15,9 @@ use crate::App;
 use crate::companies::COMPANY;
 use crate::contacts::CONTACT;
 use crate::record::conflict;
+use crate::record::definitions::FieldSet;
 use crate::record::ending::end;
+use crate::record::fence::{self, Tries};
 use crate::record::get::parse_id;
 use crate::record::input::{line, violation};
 use crate::record::points::timestamp;
@@ -50,11 +52,19 @@ pub(crate) async fn link(
     });
 
     let asked = Asked { contact_id, company_id, role, is_primary: sent.is_primary, violations };
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    let result = tie(&mut tx, app, cx, &request, asked).await;
-    end(app, tx, result).await
+    let mut tries = Tries::default();
+    loop {
+        let set = app.definitions.for_keys(cx, &CONTACT, []).await?;
+        let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+        let result = tie(&mut tx, app, cx, &request, &set, asked.clone()).await;
+        match end(app, tx, result).await {
+            Err(error) if tries.again(&error) => fence::renew(app, cx, &CONTACT).await?,
+            done => return done,
+        }
+    }
 }
 
+#[derive(Clone)]
 struct Asked {
     contact_id: Uuid,
     company_id: Option<Uuid>,
@@ -68,6 +78,7 @@ async fn tie(
     app: &App,
     cx: &Context,
     request: &pb::LinkContactCompanyRequest,
+    set: &FieldSet,
     asked: Asked,
 ) -> Result<Response<pb::LinkContactCompanyResponse>, Error> {
     let Asked { contact_id, company_id, role, is_primary, mut violations } = asked;
@@ -99,7 +110,7 @@ async fn tie(
             store::clear_primary(tx, contact_id).await?;
         }
         store::put(tx, contact_id, &after, cx.principal.id).await?;
-        note(tx, app, cx, &contact, before.as_ref(), Some(&after)).await?;
+        note(tx, app, cx, set, &contact, before.as_ref(), Some(&after)).await?;
     }
     let answer = pb::LinkContactCompanyResponse { link: Some(to_wire(&after)) };
     claim.keep(tx, &answer, app.clock.now_micros()).await?;

@@ -15,6 +15,7 @@ use crate::App;
 use crate::contacts::CONTACT;
 use crate::record::Record;
 use crate::record::change::{Author, Diff};
+use crate::record::definitions::FieldSet;
 use crate::record::write;
 
 pub(crate) use link::link;
@@ -22,22 +23,23 @@ pub(crate) use list::list;
 pub(crate) use unlink::unlink;
 
 /// Writes the change of a contact's tie: a new version of the contact with the tie before and after.
+#[allow(clippy::too_many_arguments, reason = "one step of one operation: each argument is another thing")]
 async fn note(
     tx: &mut TenantTx,
     app: &App,
     cx: &Context,
+    set: &FieldSet,
     contact: &Record,
     before: Option<&store::Link>,
     after: Option<&store::Link>,
 ) -> Result<(), Error> {
     let author = Author::of(cx, &app.clock);
-    let set = app.definitions.for_keys(cx, &CONTACT, []).await?;
     let scope = RowScope::from(&cx.authorize(CONTACT.name, "update")?);
     let mut next = contact.clone();
     next.version += 1;
     write::touch(&mut next, &author);
     let diff = Diff { field: "companies".to_owned(), before: value(before), after: value(after) };
-    write::update(tx, &author, &CONTACT, &set, (contact, &next), &scope, vec![diff]).await
+    write::update(tx, &author, &CONTACT, set, (contact, &next), &scope, vec![diff]).await
 }
 
 fn value(link: Option<&store::Link>) -> Value {

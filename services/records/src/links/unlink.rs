@@ -6,12 +6,16 @@ use error::Error;
 use proto::records::v1 as pb;
 use query::RowScope;
 use tonic::Response;
+use uuid::Uuid;
 
 use super::{note, store};
 use crate::App;
 use crate::companies::COMPANY;
 use crate::contacts::CONTACT;
 use crate::record::conflict;
+use crate::record::definitions::FieldSet;
+use crate::record::ending::end;
+use crate::record::fence::{self, Tries};
 use crate::record::get::parse_id;
 use crate::record::store::reached;
 use crate::record::update::lock_live;
@@ -26,17 +30,32 @@ pub(crate) async fn unlink(
     cx.authorize(CONTACT.name, "update")?;
     let contact_id = parse_id(&CONTACT, &request.contact_id)?;
     let company_id = parse_id(&COMPANY, &request.company_id)?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    db::fence::check(&mut tx, cx).await?;
-    let contact = lock_live(&mut tx, cx, &CONTACT, contact_id, "update").await?;
+    let mut tries = Tries::default();
+    loop {
+        let set = app.definitions.for_keys(cx, &CONTACT, []).await?;
+        let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+        let result = untie(&mut tx, app, cx, &set, (contact_id, company_id)).await;
+        match end(app, tx, result).await {
+            Err(error) if tries.again(&error) => fence::renew(app, cx, &CONTACT).await?,
+            done => return done.map(|()| cx.answer(pb::UnlinkContactCompanyResponse {})),
+        }
+    }
+}
+
+async fn untie(
+    tx: &mut TenantTx,
+    app: &App,
+    cx: &Context,
+    set: &FieldSet,
+    (contact_id, company_id): (Uuid, Uuid),
+) -> Result<(), Error> {
+    db::fence::check(tx, cx).await?;
+    let contact = lock_live(tx, cx, &CONTACT, contact_id, "update").await?;
     conflict::check_version(cx.call.if_match, contact.version)?;
     let scope = RowScope::from(&cx.snapshot.predicate(COMPANY.name, "read"));
-    let is_visible = !reached(&mut tx, &COMPANY, &[company_id], &scope).await?.is_empty();
-    let link = store::get(&mut tx, contact_id, company_id).await?.filter(|_| is_visible);
+    let is_visible = !reached(tx, &COMPANY, &[company_id], &scope).await?.is_empty();
+    let link = store::get(tx, contact_id, company_id).await?.filter(|_| is_visible);
     let link = link.ok_or_else(|| Error::not_found(COMPANY.not_found))?;
-    store::delete(&mut tx, contact_id, company_id).await?;
-    note(&mut tx, app, cx, &contact, Some(&link), None).await?;
-    tx.commit().await?;
-    app.wake.notify();
-    Ok(cx.answer(pb::UnlinkContactCompanyResponse {}))
+    store::delete(tx, contact_id, company_id).await?;
+    note(tx, app, cx, set, &contact, Some(&link), None).await
 }

@@ -11,6 +11,7 @@ use super::custom;
 use super::definitions::FieldSet;
 use super::draft::Draft;
 use super::ending::end;
+use super::fence::{self, Tries};
 use super::reference::{self, Reference, records};
 use super::{Answer, Fields, Object, Record, tree, unique, write};
 use crate::App;
@@ -25,6 +26,23 @@ pub(crate) async fn create(
     draft: Draft<'_>,
 ) -> Result<Answer, Error> {
     cx.authorize(object.name, "create")?;
+    let mut tries = Tries::default();
+    loop {
+        match attempt(app, cx, object, rpc, &request, &draft).await {
+            Err(error) if tries.again(&error) => fence::renew(app, cx, object).await?,
+            done => return done,
+        }
+    }
+}
+
+async fn attempt(
+    app: &App,
+    cx: &Context,
+    object: &Object,
+    rpc: &'static str,
+    request: &Vec<u8>,
+    draft: &Draft<'_>,
+) -> Result<Answer, Error> {
     let set = app.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;
     let mask = set.mask(object, cx.mask(object.name));
     let sent = draft.open(object, &set, &mask)?;
@@ -53,12 +71,12 @@ pub(crate) async fn create(
 }
 
 /// A record that is to be stored, with what is known of it.
-struct New {
+struct New<'a> {
     record: Record,
     references: Vec<Reference>,
     violations: Vec<Violation>,
     author: Author,
-    request: Vec<u8>,
+    request: &'a Vec<u8>,
 }
 
 async fn store(
@@ -68,11 +86,11 @@ async fn store(
     rpc: &'static str,
     set: &FieldSet,
     mask: FieldMask,
-    new: New,
+    new: New<'_>,
 ) -> Result<Answer, Error> {
     let New { mut record, references, mut violations, author, request } = new;
     db::fence::check(tx, cx).await?;
-    let claim = idempotency::claim(tx, cx, rpc, &request).await?;
+    let claim = idempotency::claim(tx, cx, rpc, request).await?;
     if let Claim::Replay(kept) = &claim {
         return Answer::replay(kept, mask);
     }

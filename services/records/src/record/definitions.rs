@@ -7,6 +7,7 @@ use std::time::Duration;
 use auth::{Context, FieldMask, Future};
 use error::Error;
 use field_types::{FieldOption, FieldType, SlotColumn};
+use prost::Message;
 use proto::fields::v1 as pb;
 use query::CustomField;
 use serde_json::Value;
@@ -51,6 +52,8 @@ impl Definition {
 #[derive(Debug, Default)]
 pub(crate) struct FieldSet {
     version: i64,
+    /// As it came: what a later reader of the fence reads.
+    wire: Vec<u8>,
     definitions: Vec<Definition>,
     by_key: HashMap<String, usize>,
     queryable: Vec<CustomField>,
@@ -59,13 +62,34 @@ pub(crate) struct FieldSet {
 impl FieldSet {
     /// Reads the wire form. A definition that this version of the service does not understand is left out.
     pub(crate) fn from_wire(wire: pb::GetFieldSetResponse) -> Self {
+        let bytes = wire.encode_to_vec();
         let definitions: Vec<Definition> = wire.fields.into_iter().filter_map(definition).collect();
         let by_key = definitions.iter().enumerate().map(|(index, d)| (d.key.clone(), index)).collect();
         let queryable = definitions.iter().filter(|d| d.is_usable());
         let queryable = queryable
             .map(|d| CustomField { key: d.key.clone(), field_type: d.field_type, slot: d.slot })
             .collect();
-        Self { version: wire.version, definitions, by_key, queryable }
+        Self { version: wire.version, wire: bytes, definitions, by_key, queryable }
+    }
+
+    /// Reads the bytes of [`FieldSet::wire`].
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        pb::GetFieldSetResponse::decode(bytes).map(Self::from_wire).map_err(Error::internal)
+    }
+
+    /// The version of the definitions.
+    pub(crate) fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// The set as bytes.
+    pub(crate) fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+
+    /// Whether there is a field of this key, archived or not.
+    pub(crate) fn knows(&self, key: &str) -> bool {
+        self.by_key.contains_key(key)
     }
 
     /// The field of this key, if values are read and written.
@@ -76,6 +100,11 @@ impl FieldSet {
     /// Every definition, archived ones included.
     pub(crate) fn all(&self) -> &[Definition] {
         &self.definitions
+    }
+
+    /// The unique fields.
+    pub(crate) fn uniques(&self) -> Vec<Uuid> {
+        self.definitions.iter().filter(|d| d.unique).map(|d| d.id).collect()
     }
 
     /// What filters and orders may use.
@@ -147,6 +176,11 @@ impl Definitions {
         let mask = cx.mask(object.name);
         let known = |key: &str| set.usable(key).is_some() && !mask.hides_custom(key);
         if keys.into_iter().all(known) { Ok(set) } else { self.load(cx, object.name, true).await }
+    }
+
+    /// The definitions of an object as the fields service has them now.
+    pub(crate) async fn renew(&self, cx: &Context, object: &Object) -> Result<Arc<FieldSet>, Error> {
+        self.load(cx, object.name, true).await
     }
 
     /// Drops what is held of a tenant.

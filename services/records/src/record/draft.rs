@@ -33,11 +33,11 @@ pub(crate) struct Sent {
 impl Draft<'_> {
     /// Reads what the caller may write. Output-only fields are ignored; a hidden one is unknown (a violation); a readable
     /// one that may not be written is 403 `FIELD_READ_ONLY`.
-    pub(crate) fn open(self, object: &Object, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    pub(crate) fn open(&self, object: &Object, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
         let mut violations = Vec::new();
         let mut read_only: Vec<String> = Vec::new();
         let mut names: Vec<&str> = Vec::new();
-        for name in self.names {
+        for name in self.names.iter().copied() {
             match mask.access(name) {
                 _ if object.is_output(name) || name == "etag" => {}
                 Access::None => violations.push(unknown(name)),
@@ -61,7 +61,7 @@ impl Draft<'_> {
         };
         let broken = names.iter().filter(|name| is_broken(name)).map(|name| (*name).to_owned()).collect();
         violations.extend(input.violations);
-        Ok(Sent { fields: input.fields, custom: self.custom, broken, violations })
+        Ok(Sent { fields: input.fields, custom: self.custom.clone(), broken, violations })
     }
 }
 

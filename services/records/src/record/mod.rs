@@ -13,6 +13,7 @@ mod custom_json;
 pub(crate) mod definitions;
 pub(crate) mod draft;
 pub(crate) mod ending;
+pub(crate) mod fence;
 pub(crate) mod input;
 pub(crate) mod object;
 pub(crate) mod points;

@@ -47,10 +47,19 @@ pub(crate) type Check = fn(&dyn Fn(&str) -> bool) -> Vec<Violation>;
 pub(crate) struct Sql {
     /// `$2` id: the whole row, locked.
     pub(crate) lock: &'static str,
-    /// `$2` rows as a JSON array, by column names.
+    /// `$2` id, `$3` number: whole rows after the id, in the order of ids, not locked.
+    pub(crate) slice: &'static str,
+    /// `$2` rows as a JSON array: those that have the same version and other derived columns.
+    pub(crate) differing: &'static str,
+    /// `$2` row, `$3` id: writes the derived columns and no other.
+    pub(crate) derived: &'static str,
+    /// `$2` rows as a JSON array, by column names; gives the version of the fence, see [`super::fence`].
     pub(crate) insert: &'static str,
-    /// `$2` row, `$3` id, `$4` version before, `$5` `$6` `$7` the scope.
+    /// `$2` row, `$3` id, `$4` version before, `$5` `$6` `$7` the scope; gives the version of the fence, and whether there was
+    /// such a row.
     pub(crate) update: &'static str,
+    /// `$2` id: every column of the row as JSON.
+    pub(crate) whole: &'static str,
     /// `$2` id, `$3` version before, `$4` moment, `$5` principal, `$6` `$7` `$8` the scope.
     pub(crate) delete: &'static str,
     /// As `delete`.
@@ -74,6 +83,8 @@ pub(crate) struct Side {
     pub(crate) put: &'static str,
     /// `$2` record ids.
     pub(crate) clear: &'static str,
+    /// `$2` record ids: record, pair, and whether it counts as that of a live record.
+    pub(crate) held: &'static str,
     /// `$2` record id, `$3` whether the record is live. `None` where that does not matter.
     pub(crate) set_live: Option<&'static str>,
     /// `$2` record ids that may have them, `$3` `$4` the pairs, `$5` object: the live records that have one of the pairs.

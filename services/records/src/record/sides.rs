@@ -12,6 +12,7 @@ pub(crate) const TAGS: Side = Side {
          SELECT $1, $5, record_id, tag, folded
          FROM unnest($2::uuid[], $3::text[], $4::text[]) AS put (record_id, tag, folded)",
     clear: "DELETE FROM records.record_tag WHERE tenant_id = $1 AND record_id = ANY($2)",
+    held: "SELECT record_id, tag, tag_folded, true FROM records.record_tag WHERE tenant_id = $1 AND record_id = ANY($2)",
     set_live: None,
     holders: None,
 };
@@ -24,9 +25,10 @@ pub(crate) const EXTERNAL_IDS: Side = Side {
         members.filter_map(|(system, id)| Some((system.clone(), id.as_str()?.to_owned()))).collect()
     },
     put: "INSERT INTO records.external_id (tenant_id, object, record_id, system, external_id, live)
-         SELECT $1, $5, record_id, system, id, true
+         SELECT $1, $5, record_id, system, id, $6
          FROM unnest($2::uuid[], $3::text[], $4::text[]) AS put (record_id, system, id)",
     clear: "DELETE FROM records.external_id WHERE tenant_id = $1 AND record_id = ANY($2)",
+    held: "SELECT record_id, system, external_id, live FROM records.external_id WHERE tenant_id = $1 AND record_id = ANY($2)",
     set_live: Some("UPDATE records.external_id SET live = $3 WHERE tenant_id = $1 AND record_id = $2"),
     holders: Some(
         "SELECT DISTINCT e.record_id

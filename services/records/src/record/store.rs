@@ -25,13 +25,18 @@ pub(crate) async fn lock(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result
     Ok(row.map(|row| Record::from_row(&row, object.columns)).transpose()?)
 }
 
-/// Inserts rows, each an object of columns.
-pub(crate) async fn insert(tx: &mut TenantTx, object: &Object, rows: Vec<Value>) -> Result<u64, DbError> {
-    let query = sqlx::query(object.sql.insert).bind(tx.tenant_id()).bind(Json(rows));
-    Ok(query.execute(tx.conn()).await?.rows_affected())
+/// Inserts rows, each an object of columns. Gives the version of the fence, which stays locked.
+pub(crate) async fn insert(
+    tx: &mut TenantTx,
+    object: &Object,
+    rows: Vec<Value>,
+) -> Result<Option<i64>, DbError> {
+    let query = sqlx::query_scalar(object.sql.insert).bind(tx.tenant_id()).bind(Json(rows));
+    Ok(query.fetch_optional(tx.conn()).await?)
 }
 
-/// Replaces a row of version `version` within the scope; `false` when there is none.
+/// Replaces a row of version `version` within the scope; `false` when there is none. Gives the version of the fence as well,
+/// which stays locked.
 pub(crate) async fn update(
     tx: &mut TenantTx,
     object: &Object,
@@ -39,10 +44,75 @@ pub(crate) async fn update(
     version: i64,
     row: Value,
     scope: &RowScope,
-) -> Result<bool, DbError> {
-    let query = sqlx::query(object.sql.update).bind(tx.tenant_id()).bind(Json(row)).bind(id).bind(version);
+) -> Result<(Option<i64>, bool), DbError> {
+    let query = sqlx::query_as(object.sql.update).bind(tx.tenant_id()).bind(Json(row)).bind(id).bind(version);
     let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
-    Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
+    Ok(query.fetch_one(tx.conn()).await?)
+}
+
+/// Whole rows after an id, not locked.
+pub(crate) async fn slice(
+    tx: &mut TenantTx,
+    object: &Object,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Record>, DbError> {
+    let query = sqlx::query(object.sql.slice).bind(tx.tenant_id()).bind(after).bind(limit);
+    let rows = query.fetch_all(tx.conn()).await?;
+    Ok(rows.iter().map(|row| Record::from_row(row, object.columns)).collect::<Result<_, _>>()?)
+}
+
+/// Those of the rows that are stored in the same version and with other derived columns.
+pub(crate) async fn differing(
+    tx: &mut TenantTx,
+    object: &Object,
+    rows: Vec<Value>,
+) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(object.sql.differing).bind(tx.tenant_id()).bind(Json(rows));
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Writes the derived columns of a row.
+pub(crate) async fn write_derived(
+    tx: &mut TenantTx,
+    object: &Object,
+    id: Uuid,
+    row: Value,
+) -> Result<(), DbError> {
+    let query = sqlx::query(object.sql.derived).bind(tx.tenant_id()).bind(Json(row)).bind(id);
+    query.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// What a side table holds of records.
+pub(crate) async fn side_held(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, (String, String), bool)>, DbError> {
+    let query = sqlx::query_as(statement).bind(tx.tenant_id()).bind(ids);
+    let rows: Vec<(Uuid, String, String, bool)> = query.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(id, first, second, live)| (id, (first, second), live)).collect())
+}
+
+/// The values of unique fields that are held of records.
+pub(crate) async fn uniques_held(
+    tx: &mut TenantTx,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, (Uuid, Vec<u8>), bool)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT record_id, field_id, value, live FROM records.custom_unique
+         WHERE tenant_id = $1 AND record_id = ANY($2)",
+    );
+    let rows: Vec<(Uuid, Uuid, Vec<u8>, bool)> =
+        query.bind(tx.tenant_id()).bind(ids).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(id, field, digest, live)| (id, (field, digest), live)).collect())
+}
+
+/// Every column of a row.
+pub(crate) async fn whole(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Option<Value>, DbError> {
+    let query = sqlx::query_scalar(object.sql.whole).bind(tx.tenant_id()).bind(id);
+    Ok(query.fetch_optional(tx.conn()).await?)
 }
 
 /// Moves a row of version `version` within the scope to the trash, or out of it; `false` when there is none.
@@ -103,9 +173,11 @@ pub(crate) async fn put_side(
     ids: &[Uuid],
     firsts: &[String],
     seconds: &[String],
+    live: bool,
 ) -> Result<(), DbError> {
     let query =
         sqlx::query(statement).bind(tx.tenant_id()).bind(ids).bind(firsts).bind(seconds).bind(object.name);
+    let query = query.bind(live);
     query.execute(tx.conn()).await?;
     Ok(())
 }
@@ -172,14 +244,32 @@ pub(crate) async fn put_uniques(
     records: &[Uuid],
     fields: &[Uuid],
     digests: &[Vec<u8>],
+    live: bool,
 ) -> Result<(), DbError> {
     let query = sqlx::query(
         "INSERT INTO records.custom_unique (tenant_id, object, record_id, field_id, value, live)
-         SELECT $1, $2, record_id, field_id, value, true
+         SELECT $1, $2, record_id, field_id, value, $6
          FROM unnest($3::uuid[], $4::uuid[], $5::bytea[]) AS put (record_id, field_id, value)",
     );
     let query = query.bind(tx.tenant_id()).bind(object.name).bind(records).bind(fields).bind(digests);
-    query.execute(tx.conn()).await?;
+    query.bind(live).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes the values that a record has of these unique fields.
+pub(crate) async fn clear_uniques_of(
+    tx: &mut TenantTx,
+    record: Uuid,
+    fields: &[Uuid],
+) -> Result<(), DbError> {
+    sqlx::query(
+        "DELETE FROM records.custom_unique WHERE tenant_id = $1 AND record_id = $2 AND field_id = ANY($3)",
+    )
+    .bind(tx.tenant_id())
+    .bind(record)
+    .bind(fields)
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

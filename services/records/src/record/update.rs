@@ -11,9 +11,10 @@ use super::create::finish_fields;
 use super::definitions::FieldSet;
 use super::draft::Draft;
 use super::ending::end;
+use super::fence::Tries;
 use super::get::parse_id;
 use super::reference::{self, Reference, records};
-use super::{Answer, Fields, Object, Record, conflict, custom, store, tree, unique, write};
+use super::{Answer, Fields, Object, Record, conflict, custom, fence, store, tree, unique, write};
 use crate::App;
 
 /// Changes what was sent and nothing else. Without a difference nothing happens: same version, no event.
@@ -24,6 +25,23 @@ pub(crate) async fn update(
     id: &str,
     etag: Option<&str>,
     draft: Draft<'_>,
+) -> Result<Answer, Error> {
+    let mut tries = Tries::default();
+    loop {
+        match attempt(app, cx, object, id, etag, &draft).await {
+            Err(error) if tries.again(&error) => fence::renew(app, cx, object).await?,
+            done => return done,
+        }
+    }
+}
+
+async fn attempt(
+    app: &App,
+    cx: &Context,
+    object: &Object,
+    id: &str,
+    etag: Option<&str>,
+    draft: &Draft<'_>,
 ) -> Result<Answer, Error> {
     let predicate = cx.authorize(object.name, "update")?;
     let set = app.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;

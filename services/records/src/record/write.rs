@@ -3,6 +3,7 @@
 
 use db::{DbError, TenantTx};
 use error::{Code, Error};
+use field_types::SlotColumn;
 use query::RowScope;
 use serde_json::Value;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::change::{self, Author, Diff};
 use super::definitions::FieldSet;
 use super::store::{self, Logged};
-use super::{Object, Record, Side, custom, unique};
+use super::{Fields, Object, Record, Side, custom, fence, unique};
 
 /// Inserts new records of version 1.
 pub(crate) async fn insert(
@@ -20,11 +21,12 @@ pub(crate) async fn insert(
     set: &FieldSet,
     records: &[Record],
 ) -> Result<(), Error> {
-    store::insert(tx, object, records.iter().map(|record| row(object, set, record)).collect()).await?;
+    let rows = records.iter().map(|record| Value::Object(row(object, set, record))).collect();
+    fence::judge(store::insert(tx, object, rows).await?, set)?;
     for side in object.sides {
-        put_side(tx, object, side, records).await.map_err(unique::lost_race)?;
+        put_side(tx, object, side, records, true).await.map_err(unique::lost_race)?;
     }
-    put_uniques(tx, object, set, records).await.map_err(unique::lost_race)?;
+    put_uniques(tx, object, set, records, true).await.map_err(unique::lost_race)?;
     let diffs: Vec<Vec<Diff>> = records.iter().map(|record| change::all(object, record)).collect();
     let nothing = || Value::Object(serde_json::Map::new());
     let logged = records.iter().map(|r| Logged { record_id: r.id, version: r.version, before: nothing() });
@@ -48,17 +50,24 @@ pub(crate) async fn update(
 ) -> Result<(), Error> {
     let mut diffs = change::diff(object, before, after);
     diffs.extend(beside);
-    if !store::update(tx, object, after.id, before.version, row(object, set, after), scope).await? {
+    let mut row = row(object, set, after);
+    if !after.custom.keys().all(|key| set.knows(key)) {
+        keep_slots(tx, object, set, after.id, &mut row).await?;
+    }
+    let (fence, done) =
+        store::update(tx, object, after.id, before.version, Value::Object(row), scope).await?;
+    fence::judge(fence, set)?;
+    if !done {
         return Err(concurrent());
     }
     let record = std::slice::from_ref(after);
     for side in object.sides.iter().filter(|side| diffs.iter().any(|d| d.field == side.field)) {
         store::clear_side(tx, side.clear, &[after.id]).await?;
-        put_side(tx, object, side, record).await.map_err(unique::lost_race)?;
+        put_side(tx, object, side, record, true).await.map_err(unique::lost_race)?;
     }
     if custom::uniques(set, &before.custom) != custom::uniques(set, &after.custom) {
-        store::clear_uniques(tx, &[after.id]).await?;
-        put_uniques(tx, object, set, record).await.map_err(unique::lost_race)?;
+        store::clear_uniques_of(tx, after.id, &set.uniques()).await?;
+        put_uniques(tx, object, set, record, true).await.map_err(unique::lost_race)?;
     }
     finish(tx, author, object, "updated", after, &diffs).await
 }
@@ -118,21 +127,40 @@ async fn finish(
 }
 
 /// The row of a record: its fields, what follows from them, and the slots of its custom values.
-fn row(object: &Object, set: &FieldSet, record: &Record) -> Value {
+pub(crate) fn row(object: &Object, set: &FieldSet, record: &Record) -> Fields {
     let mut row = record.fields.clone();
     row.extend((object.derive)(&record.fields));
     row.extend(custom::slots(set, &record.custom));
     row.insert("id".to_owned(), record.id.to_string().into());
     row.insert("version".to_owned(), record.version.into());
     row.insert("custom".to_owned(), Value::Object(record.custom.clone()));
-    Value::Object(row)
+    row
 }
 
-async fn put_side(
+/// Leaves slots as they are that no definition of the set has. The set is current, so a key that it does not know is of a field
+/// that this version of the service does not understand: another wrote the value, and its slot must not be lost.
+pub(crate) async fn keep_slots(
+    tx: &mut TenantTx,
+    object: &Object,
+    set: &FieldSet,
+    id: Uuid,
+    row: &mut Fields,
+) -> Result<(), DbError> {
+    let Some(Value::Object(whole)) = store::whole(tx, object, id).await? else { return Ok(()) };
+    let is_foreign = |name: &str| {
+        name.parse::<SlotColumn>().is_ok_and(|slot| set.all().iter().all(|known| known.slot != Some(slot)))
+    };
+    row.extend(whole.into_iter().filter(|(name, _)| is_foreign(name)));
+    Ok(())
+}
+
+/// Puts what records have in a side table, as that of live or deleted ones.
+pub(crate) async fn put_side(
     tx: &mut TenantTx,
     object: &Object,
     side: &Side,
     records: &[Record],
+    live: bool,
 ) -> Result<(), DbError> {
     let (mut ids, mut firsts, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
     for record in records {
@@ -143,14 +171,19 @@ async fn put_side(
             seconds.push(second);
         }
     }
-    if ids.is_empty() { Ok(()) } else { store::put_side(tx, side.put, object, &ids, &firsts, &seconds).await }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    store::put_side(tx, side.put, object, &ids, &firsts, &seconds, live).await
 }
 
-async fn put_uniques(
+/// Puts the values of unique fields that records have, as those of live or deleted ones.
+pub(crate) async fn put_uniques(
     tx: &mut TenantTx,
     object: &Object,
     set: &FieldSet,
     records: &[Record],
+    live: bool,
 ) -> Result<(), DbError> {
     let (mut ids, mut fields, mut digests): (Vec<Uuid>, Vec<Uuid>, Vec<Vec<u8>>) = Default::default();
     for record in records {
@@ -160,7 +193,10 @@ async fn put_uniques(
             digests.push(digest);
         }
     }
-    if ids.is_empty() { Ok(()) } else { store::put_uniques(tx, object, &ids, &fields, &digests).await }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    store::put_uniques(tx, object, &ids, &fields, &digests, live).await
 }
 
 /// The row is locked, so this can only be a change of the row's owner or version by means other than this service.

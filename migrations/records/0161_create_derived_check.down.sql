@@ -1,0 +1,2 @@
+-- phase: expand
+DROP TABLE records.derived_check;

@@ -1,0 +1,51 @@
+//! SQL of the fence; the objects' own statements take it as well.
+
+use db::{DbError, TenantTx};
+
+use crate::record::Object;
+
+pub(super) async fn share(tx: &mut TenantTx, object: &Object) -> Result<Option<i64>, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT version FROM records.definitions_fence WHERE tenant_id = $1 AND object = $2 FOR SHARE",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(object.name).fetch_optional(tx.conn()).await?)
+}
+
+pub(super) async fn version(tx: &mut TenantTx, object: &Object) -> Result<Option<i64>, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT version FROM records.definitions_fence WHERE tenant_id = $1 AND object = $2",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(object.name).fetch_optional(tx.conn()).await?)
+}
+
+pub(super) async fn read(tx: &mut TenantTx, object: &Object) -> Result<Option<Vec<u8>>, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT fields FROM records.definitions_fence WHERE tenant_id = $1 AND object = $2 FOR SHARE",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(object.name).fetch_optional(tx.conn()).await?)
+}
+
+/// Waits for whoever holds the row for share. The first raise puts the records of the tenant on the list of the job that
+/// compares what is derived.
+pub(super) async fn raise(
+    tx: &mut TenantTx,
+    object: &Object,
+    version: i64,
+    fields: &[u8],
+) -> Result<(), DbError> {
+    sqlx::query(
+        "WITH listed AS (
+             INSERT INTO records.derived_check (tenant_id, object, due_at) VALUES ($1, $2, now())
+             ON CONFLICT (tenant_id, object) DO NOTHING)
+         INSERT INTO records.definitions_fence AS f (tenant_id, object, version, fields) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, object) DO UPDATE SET version = EXCLUDED.version, fields = EXCLUDED.fields
+         WHERE f.version < EXCLUDED.version",
+    )
+    .bind(tx.tenant_id())
+    .bind(object.name)
+    .bind(version)
+    .bind(fields)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
