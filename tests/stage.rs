@@ -74,6 +74,11 @@ impl Stage {
         if let Some(gateway) = environments.roles.get_mut(&Role::Gateway) {
             gateway.insert("GLOBCRM_GATEWAY_RATE_ANONYMOUS_PER_MINUTE".to_owned(), "100000".to_owned());
         }
+        if let Some(identity) = environments.roles.get_mut(&Role::Identity) {
+            for window in ["HOUR", "DAY"] {
+                identity.insert(format!("GLOBCRM_IDENTITY_SIGN_UPS_PER_{window}"), "100000".to_owned());
+            }
+        }
         for environment in environments.roles.values_mut() {
             environment
                 .extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));

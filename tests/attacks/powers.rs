@@ -258,6 +258,21 @@ async fn nobody_names_their_own_manager_or_shuts_their_owner_out() -> Result<()>
 }
 
 #[tokio::test]
+async fn nobody_puts_a_team_under_one_that_their_right_does_not_reach() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let (north, board) = (ada.create_team("North").await?, ada.create_team("Board").await?);
+    let maker = ada.create_role(role("Maker", "team", &["create"], pb::Scope::Team)).await?.id;
+    let mia = world.member(&ada, &[&maker], &[&north]).await?;
+    mia.create_team_under(&north).await?;
+    let refused = mia.create_team_under(&board).await.unwrap_err();
+    assert_eq!(refused.violations, [("/parent_id".to_owned(), "REFERENCE_NOT_FOUND".to_owned())]);
+    assert_eq!(mia.create_team_under(&world.clock.new_uuid().to_string()).await.unwrap_err(), refused);
+    ada.create_team_under(&board).await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_administrator_still_does_all_of_it() -> Result<()> {
     let world = World::new().await?;
     let ada = world.sign_up().await?;
@@ -298,6 +313,15 @@ async fn a_key_makes_no_keys_and_dies_with_its_owner() -> Result<()> {
     let session = ada.list_sessions(pb::ListSessionsRequest::default()).await?.sessions.remove(0).id;
     assert_eq!(key.delete_session(pb::DeleteSessionRequest { id: session }).await.unwrap_err().is(), denied);
     key.list_api_keys(pb::ListApiKeysRequest::default()).await?;
+    // Nor does it become somebody: it invites, and does not get what opens the account.
+    let secret = ada.create_key("inviter", &["user.create"]).await?.secret.unwrap();
+    let inviter = ada.with(&world.exchange(&secret).await?.access_token);
+    let invited = inviter.create_user(user("invited@acme.test")).await?;
+    assert_eq!(invited.invitation_token, None);
+    let again = pb::ResendInvitationRequest { id: invited.id };
+    assert_eq!(inviter.resend_invitation(again.clone()).await.unwrap_err().is(), denied);
+    let token = ada.resend_invitation(again).await?.user.unwrap().invitation_token.unwrap();
+    world.accept(&token, PASSWORD).await?;
     ada.delete_api_key(delete).await?;
 
     // A key ends with its owner, and does not come back with them.

@@ -201,7 +201,7 @@ async fn sessions_are_listed_once_each_and_ended_by_their_user_only() -> Result<
 
 #[tokio::test]
 async fn what_has_expired_is_removed_and_what_lives_stays() -> Result<()> {
-    let world = World::new().await?;
+    let world = World::alone("globcrm_test_identity_expiry").await?;
     let ada = world.sign_up().await?;
     let ended = world.login(&ada.slug, &ada.email, PASSWORD).await?;
     ada.with(&ended.access_token).logout(pb::LogoutRequest {}).await?;

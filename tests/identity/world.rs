@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use config::SecretString;
 use db::Db;
-use identity::{Entropy, Grpc, Identity, Parts, PasswordConfig, Settle};
+use identity::{Entropy, Grpc, Identity, Parts, PasswordConfig, Settle, SignUpConfig};
 use ids::{Clock, FixedClock};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::IdentityService;
@@ -21,6 +21,9 @@ use crate::gate::signing_key;
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const SERVICE_SECRET: &str = "a-secret-of-the-records-service-for-tests";
 
+/// Organisations that one network may make in an hour; the tests themselves come from as many networks as they need.
+pub(crate) const SIGN_UPS: u32 = 20;
+
 /// One service; each test has its own, all on one database.
 pub(crate) struct World {
     pub(crate) grpc: Grpc,
@@ -30,6 +33,8 @@ pub(crate) struct World {
     pub(crate) db: Db,
     key: SecretString,
     database: Database,
+    /// Where its calls come from.
+    address: String,
 }
 
 /// Somebody with a session or key.
@@ -48,12 +53,21 @@ impl World {
     pub(crate) async fn new() -> Result<Self> {
         static DATABASE: OnceCell<Database> = OnceCell::const_new();
         let made = || Database::kept("globcrm_test_identity", &[identity::MIGRATIONS]);
-        let database = DATABASE.get_or_try_init(made).await?.clone();
+        Self::on(DATABASE.get_or_try_init(made).await?.clone())
+    }
+
+    /// On a database of its own: for tests of what goes over all tenants.
+    pub(crate) async fn alone(name: &'static str) -> Result<Self> {
+        Self::on(Database::fresh(name, &[identity::MIGRATIONS]).await?)
+    }
+
+    fn on(database: Database) -> Result<Self> {
         let (clock, hand) = Clock::fixed(time::macros::datetime!(2026-06-01 12:00 UTC));
         let db = Db::new(&database.config("identity"), "identity")?;
         let key = SecretString::from(signing_key(&clock));
         let identity = instance(&db, &clock, &key)?;
-        Ok(Self { grpc: Grpc::new(identity.clone()), identity, clock, hand, db, key, database })
+        let address = network(&clock);
+        Ok(Self { grpc: Grpc::new(identity.clone()), identity, clock, hand, db, key, database, address })
     }
 
     /// Another instance of the same service.
@@ -67,11 +81,17 @@ impl World {
         format!("{prefix}{}", &id[8..])
     }
 
+    /// An address in a network that no other test uses.
+    pub(crate) fn network(&self) -> String {
+        network(&self.clock)
+    }
+
     /// A new organisation's administrator.
     pub(crate) async fn sign_up(&self) -> Result<Caller> {
         let slug = self.word("t");
         let email = format!("ada@{slug}.test");
-        let answer = self.grpc.sign_up(Request::new(sign_up_request(&slug, &email))).await?.into_inner();
+        let request = from(&self.network(), sign_up_request(&slug, &email));
+        let answer = self.grpc.sign_up(request).await?.into_inner();
         Ok(Caller {
             grpc: self.grpc.clone(),
             tenant: answer.tenant.unwrap().id,
@@ -117,7 +137,7 @@ impl World {
             password: password.to_owned(),
             display_name: None,
         };
-        done(self.grpc.accept_invitation(Request::new(request)).await)
+        done(self.grpc.accept_invitation(from(&self.address, request)).await)
     }
 
     pub(crate) async fn login(
@@ -130,8 +150,9 @@ impl World {
             organization: slug.to_owned(),
             email: email.to_owned(),
             password: password.to_owned(),
+            device_token: None,
         };
-        done(self.grpc.login(Request::new(request)).await)
+        done(self.grpc.login(from(&self.address, request)).await)
     }
 
     pub(crate) async fn refresh(&self, token: &str) -> Result<pb::RefreshResponse, Refusal> {
@@ -181,6 +202,8 @@ calls! {
     delete_role(DeleteRoleRequest) -> DeleteRoleResponse;
     list_api_keys(ListApiKeysRequest) -> ListApiKeysResponse;
     delete_api_key(DeleteApiKeyRequest) -> DeleteApiKeyResponse;
+    change_password(ChangePasswordRequest) -> ChangePasswordResponse;
+    resend_invitation(ResendInvitationRequest) -> ResendInvitationResponse;
     get_snapshot(GetSnapshotRequest) -> GetSnapshotResponse;
     check_references(CheckReferencesRequest) -> CheckReferencesResponse;
 }
@@ -210,7 +233,15 @@ impl Caller {
     }
 
     pub(crate) async fn create_team(&self, name: &str) -> Result<String, Refusal> {
-        let team = pb::Team { name: name.to_owned(), ..Default::default() };
+        self.make_team(pb::Team { name: name.to_owned(), ..Default::default() }).await
+    }
+
+    pub(crate) async fn create_team_under(&self, parent: &str) -> Result<String, Refusal> {
+        let parent_id = Some(parent.to_owned());
+        self.make_team(pb::Team { name: "Below".to_owned(), parent_id, ..Default::default() }).await
+    }
+
+    async fn make_team(&self, team: pb::Team) -> Result<String, Refusal> {
         let request = self.request(pb::CreateTeamRequest { team: Some(team) });
         Ok(done(self.grpc.create_team(request).await)?.team.unwrap().id)
     }
@@ -274,7 +305,20 @@ fn instance(db: &Db, clock: &Clock, key: &SecretString) -> Result<Arc<Identity>>
         signing_key: key.clone(),
         service_secrets: BTreeMap::from([("records".to_owned(), SecretString::from(SERVICE_SECRET))]),
         passwords: PasswordConfig { memory_kib: 64, iterations: 1, parallelism: 1, permits: 2 },
+        sign_ups: SignUpConfig { per_hour: SIGN_UPS, per_day: SIGN_UPS + 5 },
     })?)
+}
+
+fn network(clock: &Clock) -> String {
+    let bits = clock.new_uuid().as_u128() & 0xffff_ffff_ffff;
+    format!("2001:{:x}:{:x}:{:x}::1", (bits >> 32) & 0xffff, (bits >> 16) & 0xffff, bits & 0xffff)
+}
+
+/// A request from a client at this address.
+pub(crate) fn from<T>(address: &str, body: T) -> Request<T> {
+    let mut request = Request::new(body);
+    request.metadata_mut().insert("x-client-address", address.parse().unwrap());
+    request
 }
 
 pub(crate) fn mask(paths: &[&str]) -> prost_types::FieldMask {

@@ -79,6 +79,18 @@ pub(super) fn rows() -> Vec<Row> {
             200,
         )
         .open(0),
+        row("ResendInvitation", post(), "/users/{id}:resend-invitation", User, none(), 200),
+        row(
+            "ChangePassword",
+            post(),
+            "/me:change-password",
+            Nothing,
+            Some(
+                json!({"current_password": crate::stage::PASSWORD, "new_password": "{unique} is quite long"}),
+            ),
+            200,
+        )
+        .open(200),
         row("Logout", post(), "/auth/logout", Nothing, none(), 204).open(204),
         row("GetMe", get(), "/me", Nothing, None, 200).open(200),
         row("ListSessions", get(), "/me/sessions", Nothing, None, 200).open(200),
@@ -346,8 +358,11 @@ async fn foreign_and_random_ids_answer_the_same_bytes() {
             }
         };
         // Own: the positive control.
-        let client =
-            if row.rpc == "Logout" { fresh_session(stage, &a.tenant).await } else { a.tenant.admin.clone() };
+        let client = match row.rpc {
+            "Logout" => fresh_session(stage, &a.tenant).await,
+            "ChangePassword" => stage.member(&a.tenant, "changes", json!([]), json!([])).await.client,
+            _ => a.tenant.admin.clone(),
+        };
         let own = targets::make(stage, &a.tenant, row.target, &format!("own{n}")).await;
         let own = values(stage, row, &a, own, format!("own-{n}-{}", std::process::id())).await;
         let client = if row.public() { stage.anonymous.clone() } else { client };

@@ -6,12 +6,14 @@ use secrecy::SecretString;
 use tonic::Request;
 use tonic::metadata::MetadataMap;
 
+use crate::network;
+
 /// A call that anybody may make.
 #[derive(Clone, Debug)]
 pub(crate) struct PublicCall {
     pub(crate) call: Call,
-    /// The client's address as the gateway saw it.
-    pub(crate) client_address: Option<String>,
+    /// The client's network by the address that the gateway saw; empty when nobody told one, which is one network, too.
+    pub(crate) network: String,
 }
 
 impl PublicCall {
@@ -20,8 +22,8 @@ impl PublicCall {
         let (metadata, _, body) = request.into_parts();
         let call = Call::read(&metadata)?;
         let address = metadata.get("x-client-address").and_then(|v| v.to_str().ok());
-        let client_address = address.filter(|a| !a.is_empty() && a.len() <= 64).map(str::to_owned);
-        Ok((Self { call, client_address }, body))
+        let network = address.and_then(network::of).unwrap_or_default();
+        Ok((Self { call, network }, body))
     }
 }
 

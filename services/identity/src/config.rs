@@ -26,6 +26,15 @@ impl Default for PasswordConfig {
     }
 }
 
+/// How many organisations one network (an IPv4 address, an IPv6 /64) may make.
+#[derive(Clone, Copy, Debug)]
+pub struct SignUpConfig {
+    /// In an hour.
+    pub per_hour: u32,
+    /// In a day.
+    pub per_day: u32,
+}
+
 /// The settings of `GLOBCRM_IDENTITY_…`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -35,6 +44,8 @@ pub struct Config {
     pub service_secrets: BTreeMap<String, SecretString>,
     /// Password hashing.
     pub passwords: PasswordConfig,
+    /// The brake on sign-ups.
+    pub sign_ups: SignUpConfig,
     /// The database.
     pub database: db::DatabaseConfig,
     /// The broker.
@@ -53,6 +64,10 @@ impl Section for Config {
         let iterations = r.with_default("PASSWORD_ITERATIONS", "2", "Passes of one password hash");
         let parallelism = r.with_default("PASSWORD_PARALLELISM", "1", "Lanes of one password hash");
         let permits = r.with_default("PASSWORD_PERMITS", "2", "Password hashes computed at once");
+        let per_hour =
+            r.with_default("SIGN_UPS_PER_HOUR", "100", "Organisations that one network may make in an hour");
+        let per_day =
+            r.with_default("SIGN_UPS_PER_DAY", "300", "Organisations that one network may make in a day");
         let database = db::DatabaseConfig::read(r);
         let broker = events::AmqpConfig::read(r);
 
@@ -90,6 +105,7 @@ impl Section for Config {
             signing_key: signing_key?,
             service_secrets: service_secrets?,
             passwords,
+            sign_ups: SignUpConfig { per_hour: per_hour?, per_day: per_day? },
             database: database?,
             broker: broker?,
         })

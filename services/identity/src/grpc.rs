@@ -132,6 +132,24 @@ impl IdentityService for Grpc {
         Ok(versioned(&cx, Answer::new(message, version)))
     }
 
+    async fn resend_invitation(
+        &self,
+        request: Request<pb::ResendInvitationRequest>,
+    ) -> Result<pb::ResendInvitationResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = users::resend_invitation::run(&self.0, &cx, body).await?;
+        let version = user_version(message.user.as_ref());
+        Ok(versioned(&cx, Answer::new(message, version)))
+    }
+
+    async fn change_password(
+        &self,
+        request: Request<pb::ChangePasswordRequest>,
+    ) -> Result<pb::ChangePasswordResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(users::change_password::run(&self.0, &cx, body).await?))
+    }
+
     async fn accept_invitation(
         &self,
         request: Request<pb::AcceptInvitationRequest>,

@@ -11,7 +11,7 @@ use ids::Clock;
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::Settle;
-use crate::config::{Config, PasswordConfig};
+use crate::config::{Config, PasswordConfig, SignUpConfig};
 use crate::entropy::Entropy;
 use crate::jobs::cleanup;
 use crate::page::PageKey;
@@ -30,6 +30,7 @@ pub struct Identity {
     pub(crate) pages: PageKey,
     pub(crate) settle: Settle,
     pub(crate) service_secrets: BTreeMap<String, SecretString>,
+    pub(crate) sign_ups: SignUpConfig,
 }
 
 /// What [`Identity::new`] is made from.
@@ -49,6 +50,8 @@ pub struct Parts {
     pub service_secrets: BTreeMap<String, SecretString>,
     /// Password hashing.
     pub passwords: PasswordConfig,
+    /// The brake on sign-ups.
+    pub sign_ups: SignUpConfig,
 }
 
 impl Parts {
@@ -62,6 +65,7 @@ impl Parts {
             signing_key: config.signing_key.clone(),
             service_secrets: config.service_secrets.clone(),
             passwords: config.passwords,
+            sign_ups: config.sign_ups,
         }
     }
 }
@@ -69,7 +73,7 @@ impl Parts {
 impl Identity {
     /// Puts the parts together. Errors: the key or the password parameters are not usable.
     pub fn new(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { db, clock, entropy, settle, signing_key, service_secrets, passwords } = parts;
+        let Parts { db, clock, entropy, settle, signing_key, service_secrets, passwords, sign_ups } = parts;
         let signer = Signer::from_pem(signing_key.expose_secret(), clock.clone()).map_err(Error::internal)?;
         let jwk = signer.jwk();
         let verifier = Verifier::new(clock.clone());
@@ -101,10 +105,16 @@ impl Identity {
             signer,
             settle,
             service_secrets,
+            sign_ups,
         }))
     }
 
-    /// Removes what has expired, once over all tenants; how many rows went. The service does this by itself every 15 minutes.
+    /// One slice of the clean-up, as the service does by itself every minute; how many rows went.
+    pub async fn clean_up_slice(&self, shutdown: &CancellationToken) -> Result<u64, DbError> {
+        cleanup::slice(&self.db, self.clock.now(), shutdown).await
+    }
+
+    /// Removes what has expired, once over all tenants; how many rows went.
     pub async fn clean_up(&self, shutdown: &CancellationToken) -> Result<u64, DbError> {
         cleanup::once(&self.db, self.clock.now(), shutdown).await
     }

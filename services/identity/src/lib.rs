@@ -10,9 +10,11 @@ mod entropy;
 mod grpc;
 mod identity;
 mod jobs;
+mod network;
 mod page;
 mod passwords;
 mod permissions;
+mod places;
 mod power;
 mod reach;
 mod refusals;
@@ -23,12 +25,13 @@ mod teams;
 mod tenants;
 mod throttle;
 mod users;
+mod visible;
 
 use db::{Db, WorkerDb};
 use host::{HostConfig, Process, ServeError};
 
 pub use changes::Settle;
-pub use config::{Config, PasswordConfig};
+pub use config::{Config, PasswordConfig, SignUpConfig};
 pub use entropy::Entropy;
 pub use grpc::Grpc;
 pub use identity::{Identity, Parts};
@@ -53,6 +56,9 @@ pub const MIGRATIONS: db::Migrations = db::migrations!(
         "0105_create_api_key",
         "0106_create_audit_log",
         "0107_create_login_throttle",
+        "0110_create_known_place",
+        "0111_create_cleanup_cursor",
+        "0112_index_invitation_user",
     ]
 );
 

@@ -4,6 +4,8 @@ use auth::{Call, Context, PrincipalKind};
 use error::{Code, Error, Violation};
 use uuid::Uuid;
 
+use crate::visible::misleads;
+
 /// Refuses `Idempotency-Key` on a call whose answer holds a secret: it must not be stored. Errors: 400.
 pub(crate) fn refuse_idempotency_key(call: &Call) -> Result<(), Error> {
     match call.idempotency_key {
@@ -67,7 +69,10 @@ pub(crate) fn missing(wanted: &[Uuid], found: &[Uuid], pointer: &str, violations
 pub(crate) fn read_name(text: &str, max: usize, pointer: &str, violations: &mut Vec<Violation>) -> String {
     let refused = match field_types::text::clean(text, max) {
         Ok(Some(clean)) if clean.contains('\n') => ("TEXT_CONTROL_CHARACTER", "one line only".to_owned()),
-        Ok(Some(clean)) => return clean,
+        Ok(Some(clean)) => match misleads(&clean) {
+            None => return clean,
+            Some((reason, detail)) => (reason, detail.to_owned()),
+        },
         Ok(None) => ("REQUIRED", "must not be empty".to_owned()),
         Err(error) => (error.reason, error.detail),
     };

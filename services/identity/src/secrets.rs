@@ -1,6 +1,6 @@
-//! The texts that stand for a secret: refresh tokens, invitations and API keys.
+//! The texts that stand for a secret: refresh tokens, invitations, API keys and known devices.
 //!
-//! One form for all three: `<prefix><tenant>.<id>.<secret>`, each part base64url. The tenant and the id say where to look, so
+//! One form for all: `<prefix><tenant>.<id>.<secret>`, each part base64url. The tenant and the id say where to look, so
 //! no table is searched across tenants; the secret has 256 bits, and only the SHA-256 of the whole is stored. A fast hash is
 //! right here: there is nothing to guess.
 
@@ -19,6 +19,7 @@ pub(crate) enum Kind {
     Refresh,
     Invitation,
     ApiKey,
+    Device,
 }
 
 impl Kind {
@@ -27,6 +28,7 @@ impl Kind {
             Self::Refresh => "grt_",
             Self::Invitation => "giv_",
             Self::ApiKey => "gck_",
+            Self::Device => "gdv_",
         }
     }
 }
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_read_back_and_matches_its_hash_only() {
-        for kind in [Kind::Refresh, Kind::Invitation, Kind::ApiKey] {
+        for kind in [Kind::Refresh, Kind::Invitation, Kind::ApiKey, Kind::Device] {
             let (one, other) = (fresh(kind), fresh(kind));
             let presented = read(kind, one.text.expose_secret()).unwrap();
             assert_eq!((presented.tenant.uuid(), presented.id), (Uuid::from_u128(1), Uuid::from_u128(2)));

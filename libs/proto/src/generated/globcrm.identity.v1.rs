@@ -436,6 +436,9 @@ pub struct SignUpResponse {
     /// Seconds until the access token ends.
     #[prost(int32, tag = "5")]
     pub expires_in: i32,
+    /// Names this device: sent at its next login, it lets its user in while others guess at the account. Each login gives the next.
+    #[prost(string, optional, tag = "6")]
+    pub device_token: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// Asks for a session by e-mail address and password.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -448,6 +451,9 @@ pub struct LoginRequest {
     pub email: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub password: ::prost::alloc::string::String,
+    /// What the last login on this device gave, if there was one.
+    #[prost(string, optional, tag = "4")]
+    pub device_token: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A new session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -461,6 +467,9 @@ pub struct LoginResponse {
     pub expires_in: i32,
     #[prost(message, optional, tag = "4")]
     pub user: ::core::option::Option<SessionUser>,
+    /// Names this device: sent at its next login, it lets its user in while others guess at the account. Each login gives the next.
+    #[prost(string, optional, tag = "5")]
+    pub device_token: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// Trades a refresh token for the next one.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -573,7 +582,8 @@ pub struct User {
     pub created_at: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "10")]
     pub updated_at: ::core::option::Option<::prost_types::Timestamp>,
-    /// One-time token of a pending invitation; only in the answer of `CreateUser`, and only while no mail service sends it.
+    /// One-time token of a pending invitation; only in the answers of `CreateUser` and `ResendInvitation`, and only while no mail
+    /// service sends it.
     #[prost(string, optional, tag = "11")]
     pub invitation_token: ::core::option::Option<::prost::alloc::string::String>,
 }
@@ -679,6 +689,38 @@ pub struct AcceptInvitationResponse {
     pub refresh_token: ::prost::alloc::string::String,
     #[prost(int32, tag = "3")]
     pub expires_in: i32,
+    /// Names this device: sent at its next login, it lets its user in while others guess at the account. Each login gives the next.
+    #[prost(string, optional, tag = "4")]
+    pub device_token: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// Invites a user again who has not accepted.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResendInvitationRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// The user with the new invitation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResendInvitationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub user: ::core::option::Option<User>,
+}
+/// Changes the caller's password.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ChangePasswordRequest {
+    #[prost(string, tag = "1")]
+    pub current_password: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub new_password: ::prost::alloc::string::String,
+}
+/// The password is changed, and every other session has ended.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ChangePasswordResponse {
+    /// Names this device: sent at its next login, it lets its user in while others guess at the account. Each login gives the next.
+    #[prost(string, optional, tag = "1")]
+    pub device_token: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A team: a node of the team tree.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1215,6 +1257,66 @@ pub mod identity_service_client {
                     GrpcMethod::new(
                         "globcrm.identity.v1.IdentityService",
                         "AcceptInvitation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Invites a user again who has not accepted; the invitation before ends.
+        pub async fn resend_invitation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResendInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResendInvitationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/ResendInvitation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.identity.v1.IdentityService",
+                        "ResendInvitation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Changes the caller's password; ends every other session.
+        pub async fn change_password(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangePasswordRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangePasswordResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/ChangePassword",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.identity.v1.IdentityService",
+                        "ChangePassword",
                     ),
                 );
             self.inner.unary(req, path, codec).await
@@ -1773,6 +1875,22 @@ pub mod identity_service_server {
             request: tonic::Request<super::AcceptInvitationRequest>,
         ) -> std::result::Result<
             tonic::Response<super::AcceptInvitationResponse>,
+            tonic::Status,
+        >;
+        /// Invites a user again who has not accepted; the invitation before ends.
+        async fn resend_invitation(
+            &self,
+            request: tonic::Request<super::ResendInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResendInvitationResponse>,
+            tonic::Status,
+        >;
+        /// Changes the caller's password; ends every other session.
+        async fn change_password(
+            &self,
+            request: tonic::Request<super::ChangePasswordRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangePasswordResponse>,
             tonic::Status,
         >;
         /// Makes a team.
@@ -2587,6 +2705,98 @@ pub mod identity_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AcceptInvitationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.identity.v1.IdentityService/ResendInvitation" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResendInvitationSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::ResendInvitationRequest>
+                    for ResendInvitationSvc<T> {
+                        type Response = super::ResendInvitationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResendInvitationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::resend_invitation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResendInvitationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.identity.v1.IdentityService/ChangePassword" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangePasswordSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::ChangePasswordRequest>
+                    for ChangePasswordSvc<T> {
+                        type Response = super::ChangePasswordResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangePasswordRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::change_password(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangePasswordSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

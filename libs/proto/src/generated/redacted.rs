@@ -14,6 +14,7 @@ impl std::fmt::Debug for crate::identity::v1::AcceptInvitationResponse {
             .field("expires_in", &self.expires_in)
             .field("access_token", &"[redacted]")
             .field("refresh_token", &"[redacted]")
+            .field("device_token", &"[redacted]")
             .finish()
     }
 }
@@ -29,6 +30,21 @@ impl std::fmt::Debug for crate::identity::v1::ApiKey {
             .field("last_used_at", &self.last_used_at)
             .field("prefix", &self.prefix)
             .field("secret", &"[redacted]")
+            .finish()
+    }
+}
+impl std::fmt::Debug for crate::identity::v1::ChangePasswordRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChangePasswordRequest")
+            .field("current_password", &"[redacted]")
+            .field("new_password", &"[redacted]")
+            .finish()
+    }
+}
+impl std::fmt::Debug for crate::identity::v1::ChangePasswordResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChangePasswordResponse")
+            .field("device_token", &"[redacted]")
             .finish()
     }
 }
@@ -71,6 +87,7 @@ impl std::fmt::Debug for crate::identity::v1::LoginRequest {
             .field("organization", &self.organization)
             .field("email", &self.email)
             .field("password", &"[redacted]")
+            .field("device_token", &"[redacted]")
             .finish()
     }
 }
@@ -81,6 +98,7 @@ impl std::fmt::Debug for crate::identity::v1::LoginResponse {
             .field("user", &self.user)
             .field("access_token", &"[redacted]")
             .field("refresh_token", &"[redacted]")
+            .field("device_token", &"[redacted]")
             .finish()
     }
 }
@@ -117,6 +135,7 @@ impl std::fmt::Debug for crate::identity::v1::SignUpResponse {
             .field("expires_in", &self.expires_in)
             .field("access_token", &"[redacted]")
             .field("refresh_token", &"[redacted]")
+            .field("device_token", &"[redacted]")
             .finish()
     }
 }

@@ -43,6 +43,11 @@ impl Actor {
         Self::new(PrincipalKind::User, id, call)
     }
 
+    /// Somebody who has not proved who they are.
+    pub(crate) fn nobody(call: &Call) -> Self {
+        Self::new(PrincipalKind::Service, Uuid::nil(), call)
+    }
+
     fn new(kind: PrincipalKind, id: Uuid, call: &Call) -> Self {
         Self {
             kind,

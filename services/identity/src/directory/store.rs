@@ -28,15 +28,12 @@ pub(crate) async fn insert(tx: &mut TenantTx, slug: &str, at: OffsetDateTime) ->
 }
 
 /// Up to `limit` tenants after `after`, in the order of their ids: for jobs that go from tenant to tenant.
-pub(crate) async fn tenants_after(db: &Db, after: Uuid, limit: i64) -> Result<Vec<Uuid>, DbError> {
-    let mut tx = TenantTx::begin(db, super::nobody()).await?;
-    let tenants = sqlx::query_scalar(
+pub(crate) async fn tenants_after(tx: &mut TenantTx, after: Uuid, limit: i64) -> Result<Vec<Uuid>, DbError> {
+    Ok(sqlx::query_scalar(
         "SELECT tenant_id FROM identity.directory WHERE tenant_id > $1 ORDER BY tenant_id LIMIT $2",
     )
     .bind(after)
     .bind(limit)
     .fetch_all(tx.conn())
-    .await?;
-    tx.commit().await?;
-    Ok(tenants)
+    .await?)
 }

@@ -1,7 +1,8 @@
 //! Removes what has expired: sessions, refresh tokens, invitations, kept answers, throttle entries.
 //!
-//! It goes from tenant to tenant and needs no right across tenants. Two instances at once do no harm: each skips the rows
-//! that the other holds.
+//! It goes from tenant to tenant and needs no right across tenants. A minute's work is a slice: all throttle entries that are
+//! forgotten, and so many tenants that all have had their turn in a day. The instances share one cursor, so each tenant has one
+//! turn; two at one tenant do no harm, for each skips the rows that the other holds.
 
 use std::time::Duration;
 
@@ -18,19 +19,23 @@ use crate::identity::Identity;
 /// Rows are kept this long after their end, so that late questions still get their right answer, and kept answers this long
 /// after they were given.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
-/// Between two runs.
-const PAUSE: Duration = Duration::from_secs(15 * 60);
+/// Between two slices.
+const PAUSE: Duration = Duration::from_secs(60);
+/// Slices in which all tenants have their turn: a day.
+const SLICES: i64 = 24 * 60;
+/// Fewest tenants of a slice.
+const FEWEST: i64 = 20;
 /// Rows per statement.
 const BATCH: i64 = 500;
-/// Batches per tenant and statement in one run: a tenant with a large backlog must not keep the others waiting.
+/// Batches per tenant and statement in one turn: a tenant with a large backlog must not keep the others waiting.
 const BATCHES: usize = 20;
-/// Tenants per page.
+/// Tenants per page of a whole run.
 const TENANTS: i64 = 500;
 
 /// Runs until the shutdown.
 pub(crate) async fn run(identity: &Identity, shutdown: CancellationToken) -> Result<(), DbError> {
     loop {
-        let removed = identity.clean_up(&shutdown).await?;
+        let removed = slice(&identity.db, identity.clock.now(), &shutdown).await?;
         tracing::debug!(removed, "clean-up done");
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
@@ -39,24 +44,62 @@ pub(crate) async fn run(identity: &Identity, shutdown: CancellationToken) -> Res
     }
 }
 
+/// One slice; how many rows went.
+pub(crate) async fn slice(
+    db: &Db,
+    now: OffsetDateTime,
+    shutdown: &CancellationToken,
+) -> Result<u64, DbError> {
+    let forgotten = forget(db, now, shutdown).await?;
+    let mut tx = TenantTx::begin(db, directory::nobody()).await?;
+    let size = FEWEST.max(store::tenants(&mut tx).await? / SLICES + 1);
+    let after = store::lock_cursor(&mut tx).await?;
+    let tenants = directory::store::tenants_after(&mut tx, after, size).await?;
+    // After the last one the first is next.
+    let last =
+        tenants.last().copied().filter(|_| i64::try_from(tenants.len()).is_ok_and(|found| found == size));
+    store::move_cursor(&mut tx, last.unwrap_or_default()).await?;
+    tx.commit().await?;
+    Ok(forgotten + clean(db, &tenants, now, shutdown).await?)
+}
+
 /// One run over all tenants; how many rows went.
 pub(crate) async fn once(db: &Db, now: OffsetDateTime, shutdown: &CancellationToken) -> Result<u64, DbError> {
-    let mut removed = remove(db, directory::nobody(), store::FORGOTTEN, now).await?;
+    let mut removed = forget(db, now, shutdown).await?;
     let mut after = Uuid::nil();
     loop {
-        let tenants = directory::store::tenants_after(db, after, TENANTS).await?;
+        let mut tx = TenantTx::begin(db, directory::nobody()).await?;
+        let tenants = directory::store::tenants_after(&mut tx, after, TENANTS).await?;
+        tx.commit().await?;
         let Some(last) = tenants.last() else { return Ok(removed) };
         after = *last;
-        for tenant in tenants {
-            for statement in store::SPENT {
-                if shutdown.is_cancelled() {
-                    return Ok(removed);
-                }
-                removed +=
-                    remove(db, VerifiedTenant::from_claim(tenant.into()), statement, now - KEPT).await?;
-            }
+        removed += clean(db, &tenants, now, shutdown).await?;
+        if shutdown.is_cancelled() {
+            return Ok(removed);
         }
     }
+}
+
+/// Removes all throttle entries that are forgotten. Without a bound: whoever makes them by the thousand must not outpace this.
+async fn forget(db: &Db, now: OffsetDateTime, shutdown: &CancellationToken) -> Result<u64, DbError> {
+    remove(db, directory::nobody(), store::FORGOTTEN, now, usize::MAX, shutdown).await
+}
+
+/// Removes what is spent in these tenants.
+async fn clean(
+    db: &Db,
+    tenants: &[Uuid],
+    now: OffsetDateTime,
+    shutdown: &CancellationToken,
+) -> Result<u64, DbError> {
+    let mut removed = 0;
+    for tenant in tenants {
+        let tenant = VerifiedTenant::from_claim((*tenant).into());
+        for statement in store::SPENT {
+            removed += remove(db, tenant, statement, now - KEPT, BATCHES, shutdown).await?;
+        }
+    }
+    Ok(removed)
 }
 
 async fn remove(
@@ -64,9 +107,14 @@ async fn remove(
     tenant: VerifiedTenant,
     statement: &'static str,
     before: OffsetDateTime,
+    batches: usize,
+    shutdown: &CancellationToken,
 ) -> Result<u64, DbError> {
     let mut removed = 0;
-    for _ in 0..BATCHES {
+    for _ in 0..batches {
+        if shutdown.is_cancelled() {
+            break;
+        }
         // Each batch commits by itself: short locks, and a stop loses nothing.
         let mut tx = TenantTx::begin(db, tenant).await?;
         let gone = store::remove(&mut tx, statement, before, BATCH).await?;

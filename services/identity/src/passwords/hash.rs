@@ -9,8 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use error::Error;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::turns::Turns;
 use crate::config::PasswordConfig;
 use crate::entropy::Entropy;
 
@@ -23,8 +23,7 @@ const WAITING_PER_PERMIT: usize = 32;
 #[derive(Clone)]
 pub(crate) struct Passwords {
     argon2: Argon2<'static>,
-    turns: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
+    turns: Turns,
     entropy: Entropy,
     /// The hash of nobody's password: verified where there is no user, so that it takes as long.
     dummy: Arc<str>,
@@ -49,25 +48,29 @@ impl Passwords {
         let dummy = nobody(config, &entropy.bytes()?, &entropy.bytes()?);
         Ok(Self {
             argon2,
-            turns: Arc::new(Semaphore::new(config.permits)),
-            queue: Arc::new(Semaphore::new(config.permits * WAITING_PER_PERMIT)),
+            turns: Turns::new(config.permits, config.permits * WAITING_PER_PERMIT),
             entropy,
             dummy: dummy.into(),
         })
     }
 
-    /// The PHC string to store. Errors: 503 `LOGIN_BUSY`.
-    pub(crate) async fn hash(&self, password: SecretString) -> Result<String, Error> {
+    /// The PHC string to store; `share` is whom the work is for, of whom each has its turn. Errors: 503 `LOGIN_BUSY`.
+    pub(crate) async fn hash(&self, share: &str, password: SecretString) -> Result<String, Error> {
         let salt = self.entropy.bytes::<16>()?;
         let argon2 = self.argon2.clone();
-        self.in_turn(move || hash(&argon2, password.expose_secret().as_bytes(), &salt)).await?
+        self.in_turn(share, move || hash(&argon2, password.expose_secret().as_bytes(), &salt)).await?
     }
 
     /// Whether this is the password of `stored`. Without `stored` it takes as long and is never so. Errors: 503 `LOGIN_BUSY`.
-    pub(crate) async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, Error> {
+    pub(crate) async fn verify(
+        &self,
+        share: &str,
+        password: SecretString,
+        stored: Option<String>,
+    ) -> Result<bool, Error> {
         let argon2 = self.argon2.clone();
         let dummy = self.dummy.clone();
-        self.in_turn(move || {
+        self.in_turn(share, move || {
             let text = stored.as_deref().unwrap_or(&dummy);
             let parsed = PasswordHash::new(text).map_err(Error::internal)?;
             let fits = argon2.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
@@ -76,19 +79,16 @@ impl Passwords {
         .await?
     }
 
-    /// Runs the work on a thread that may block, when a permit is free. The permit lives as long as the work, also when the
+    /// Runs the work on a thread that may block, when it is the share's turn. The turn lives as long as the work, also when the
     /// caller has gone.
     async fn in_turn<T: Send + 'static>(
         &self,
+        share: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let busy = || Error::unavailable("LOGIN_BUSY", "too many logins at once; try again");
-        let _waiting = self.queue.clone().try_acquire_owned().map_err(|_| busy())?;
-        let turn: OwnedSemaphorePermit =
-            tokio::time::timeout(TURN_DEADLINE, self.turns.clone().acquire_owned())
-                .await
-                .map_err(|_| busy())?
-                .map_err(Error::internal)?;
+        let turn = tokio::time::timeout(TURN_DEADLINE, self.turns.take(share)).await.ok().flatten();
+        let turn = turn.ok_or_else(busy)?;
         tokio::task::spawn_blocking(move || {
             let result = work();
             drop(turn);
@@ -127,16 +127,16 @@ mod tests {
     #[tokio::test]
     async fn a_password_fits_its_own_hash_only_and_nobody_has_one() {
         let passwords = passwords();
-        let stored = passwords.hash(secret("correct horse")).await.unwrap();
+        let stored = passwords.hash("a", secret("correct horse")).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{stored}");
         assert_ne!(
             stored,
-            passwords.hash(secret("correct horse")).await.unwrap(),
+            passwords.hash("a", secret("correct horse")).await.unwrap(),
             "every hash has its own salt"
         );
-        assert!(passwords.verify(secret("correct horse"), Some(stored.clone())).await.unwrap());
-        assert!(!passwords.verify(secret("correct hors"), Some(stored)).await.unwrap());
-        assert!(!passwords.verify(secret("anything"), None).await.unwrap());
+        assert!(passwords.verify("a", secret("correct horse"), Some(stored.clone())).await.unwrap());
+        assert!(!passwords.verify("a", secret("correct hors"), Some(stored)).await.unwrap());
+        assert!(!passwords.verify("a", secret("anything"), None).await.unwrap());
     }
 
     #[test]
@@ -151,10 +151,11 @@ mod tests {
     #[tokio::test]
     async fn more_calls_than_may_wait_are_refused_and_not_queued() {
         let passwords = passwords();
-        let held = passwords.queue.clone().acquire_many_owned(WAITING_PER_PERMIT as u32).await.unwrap();
-        assert_eq!(passwords.hash(secret("p")).await.unwrap_err().reason(), "LOGIN_BUSY");
+        let passwords = Passwords { turns: Turns::new(1, 0), ..passwords };
+        let held = passwords.turns.take("a").await.unwrap();
+        assert_eq!(passwords.hash("b", secret("p")).await.unwrap_err().reason(), "LOGIN_BUSY");
         drop(held);
-        passwords.hash(secret("p")).await.unwrap();
+        passwords.hash("b", secret("p")).await.unwrap();
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod hash;
 mod policy;
+mod turns;
 
 pub(crate) use hash::{Passwords, hasher};
 pub(crate) use policy::check;

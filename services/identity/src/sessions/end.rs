@@ -21,7 +21,13 @@ pub(crate) async fn run(
     if !store::end(change.tx(), user_id, session_id, now).await? {
         return Ok(false);
     }
-    let ended = Change {
+    change.record(&identity.clock, actor, record_of(user_id, session_id, reason)).await?;
+    Ok(true)
+}
+
+/// The record of a session that has ended.
+pub(crate) fn record_of(user_id: Uuid, session_id: Uuid, reason: &'static str) -> Change {
+    Change {
         object: "session",
         action: "delete",
         verb: "deleted",
@@ -34,7 +40,5 @@ pub(crate) async fn run(
         // So that services ask again and find the session gone.
         touches: Touches::Principal(user_id),
         narrows: true,
-    };
-    change.record(&identity.clock, actor, ended).await?;
-    Ok(true)
+    }
 }

@@ -5,13 +5,16 @@ use db::{DbError, TenantTx};
 use error::Error;
 use proto::identity::v1 as pb;
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use super::open;
 use crate::call::PublicCall;
-use crate::changes::{Actor, ChangeTx};
+use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::directory;
 use crate::identity::Identity;
-use crate::throttle::{Attempt, ThrottleError};
+use crate::places;
+use crate::secrets::{self, Kind};
+use crate::throttle::{Attempt, Judged, ThrottleError};
 use crate::users::{self, State};
 
 /// Why no session was opened.
@@ -42,7 +45,8 @@ impl From<LoginError> for Error {
     }
 }
 
-/// Logs in. Whatever does not fit costs the same work and answers the same. Errors: 401 `CREDENTIALS_INVALID`, 429
+/// Logs in. Whatever does not fit costs the same work and answers the same; only for somebody who knows the password does it
+/// matter where a login comes from. Errors: 401 `CREDENTIALS_INVALID`, 429
 /// `LOGIN_THROTTLED`, 503 `LOGIN_BUSY`.
 #[tracing::instrument(name = "identity.sessions.login", skip_all)]
 pub(crate) async fn run(
@@ -53,37 +57,73 @@ pub(crate) async fn run(
     let slug = request.organization.trim().to_lowercase();
     let email =
         field_types::email::parse(&request.email).unwrap_or_else(|_| request.email.trim().to_lowercase());
-    let attempt = Attempt::on(&["account", &slug, &email], call);
-    attempt.check(&identity.db, identity.clock.now()).await?;
+    let presented = request.device_token.as_deref().and_then(|text| secrets::read(Kind::Device, text));
 
     // A slug or address with NUL cannot be asked for, and names nobody.
     let askable = !slug.contains('\0') && !email.contains('\0');
     let tenant = if askable { directory::store::resolve(&identity.db, &slug).await? } else { None };
     let tenant = tenant.map_or_else(directory::nobody, VerifiedTenant::from_directory);
     let mut tx = TenantTx::begin(&identity.db, tenant).await?;
-    let email = if askable { email } else { String::new() };
-    let found = users::store::credentials(&mut tx, &email).await?;
+    let named = if askable { email.as_str() } else { "" };
+    let found = users::store::credentials(&mut tx, named).await?;
+    let (id, now) = (found.as_ref().map(|c| c.id), identity.clock.now());
+    let place = places::of(&mut tx, id, &call.network, presented.as_ref(), now).await?;
     tx.commit().await?;
+    let attempt = Attempt::on_account(&slug, &email, call, place);
+    attempt.check(&identity.db, now).await?;
 
     let password = SecretString::from(request.password);
     let stored = found.as_ref().filter(|c| c.state == State::Active).and_then(|c| c.password_hash.clone());
-    let fits = identity.passwords.verify(password, stored.clone()).await?;
-    attempt.judge(&identity.db, identity.clock.now(), fits).await?;
+    let fits = identity.passwords.verify(&call.network, password, stored.clone()).await?;
+    let judged = attempt.judge(&identity.db, identity.clock.now(), fits).await?;
+    if let (Judged::AccountWaits, Some(id)) = (judged, id) {
+        note_guessing(identity, call, tenant, id).await?;
+    }
     let user = found.filter(|_| fits).ok_or(LoginError::CredentialsInvalid)?;
 
     let actor = Actor::user(user.id, &call.call);
     let mut change = ChangeTx::begin(&identity.db, tenant).await?.ok_or(LoginError::CredentialsInvalid)?;
     // Since the verification the user may have been disabled; the head's lock now keeps what is read.
-    let current = users::store::credentials(change.tx(), &email).await?;
+    let current = users::store::credentials(change.tx(), named).await?;
     if !current.is_some_and(|c| c.state == State::Active && c.password_hash == stored) {
         return Err(LoginError::CredentialsInvalid);
     }
     let tokens = open::run(identity, &mut change, &actor, &call.call, user.id).await?;
+    let (now, network) = (identity.clock.now_micros(), Some(call.network.as_str()));
+    let device = places::remember(identity, change.tx(), user.id, network, place, now).await?;
     change.commit(&identity.gate).await?;
     Ok(pb::LoginResponse {
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token,
         expires_in: tokens.expires_in,
         user: Some(pb::SessionUser { id: user.id.to_string(), email, display_name: user.display_name }),
+        device_token: Some(device),
     })
+}
+
+/// Leaves a row in the audit log, and an event, when an account has begun to wait: there is no mail to its user yet.
+async fn note_guessing(
+    identity: &Identity,
+    call: &PublicCall,
+    tenant: VerifiedTenant,
+    user_id: Uuid,
+) -> Result<(), LoginError> {
+    let Some(mut change) = ChangeTx::begin(&identity.db, tenant).await? else { return Ok(()) };
+    let Some(user) = users::store::get(change.tx(), user_id).await? else { return Ok(()) };
+    let noted = Change {
+        object: "user",
+        action: "slow_logins",
+        verb: "logins_slowed",
+        record_id: user_id,
+        version: user.version,
+        owner: Some(user_id),
+        before: None,
+        after: None,
+        reason: "many failed logins from places where the user is not known",
+        touches: Touches::Nobody,
+        narrows: false,
+    };
+    change.record(&identity.clock, &Actor::nobody(&call.call), noted).await?;
+    change.commit(&identity.gate).await?;
+    Ok(())
 }

@@ -20,6 +20,9 @@ pub(crate) const SESSION_TTL: Duration = Duration::from_secs(30 * 86_400);
 /// A refresh token ends this long after it was made: a session unused for so long is over.
 pub(crate) const IDLE_TTL: Duration = Duration::from_secs(14 * 86_400);
 
+/// Live sessions of one user; one more ends the oldest.
+pub(crate) const MOST_SESSIONS: i64 = 100;
+
 /// Sessions are their user's own, and no permission decides about them. An API key is not its user: it needs the scope.
 /// Errors: 403.
 fn permit(cx: &Context, action: &str) -> Result<(), Error> {

@@ -8,8 +8,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::store;
-use super::{IDLE_TTL, SESSION_TTL};
+use super::{IDLE_TTL, MOST_SESSIONS, SESSION_TTL, end, store};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
 use crate::secrets::{self, Kind};
@@ -40,6 +39,10 @@ pub(crate) async fn run(
         user_agent: call.user_agent.clone(),
     };
     store::insert(change.tx(), &session).await?;
+    for ended in store::end_oldest(change.tx(), user_id, MOST_SESSIONS, now).await? {
+        let ended = end::record_of(user_id, ended, "too many sessions");
+        change.record(&identity.clock, actor, ended).await?;
+    }
     change
         .record(
             &identity.clock,

@@ -63,6 +63,25 @@ pub(crate) async fn list(
     Ok(rows.into_iter().map(session).collect())
 }
 
+/// Whether a session of a user lives.
+pub(crate) async fn is_live(
+    tx: &mut TenantTx,
+    user_id: Uuid,
+    id: Uuid,
+    now: OffsetDateTime,
+) -> Result<bool, DbError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM identity.session
+             WHERE tenant_id = $1 AND user_id = $2 AND id = $3 AND ended_at IS NULL AND expires_at > $4)",
+    )
+    .bind(tx.tenant_id())
+    .bind(user_id)
+    .bind(id)
+    .bind(now)
+    .fetch_one(tx.conn())
+    .await?)
+}
+
 /// Ends one live session of a user; whether there was one.
 pub(crate) async fn end(
     tx: &mut TenantTx,
@@ -81,6 +100,48 @@ pub(crate) async fn end(
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Ends the oldest live sessions of a user so that `keep` are left; which.
+pub(crate) async fn end_oldest(
+    tx: &mut TenantTx,
+    user_id: Uuid,
+    keep: i64,
+    now: OffsetDateTime,
+) -> Result<Vec<Uuid>, DbError> {
+    Ok(sqlx::query_scalar(
+        "UPDATE identity.session SET ended_at = $4 WHERE tenant_id = $1 AND id IN (
+             SELECT id FROM identity.session
+             WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4
+             ORDER BY created_at DESC, id DESC OFFSET $3)
+         RETURNING id",
+    )
+    .bind(tx.tenant_id())
+    .bind(user_id)
+    .bind(keep)
+    .bind(now)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// Ends every live session of a user but one; how many there were.
+pub(crate) async fn end_others(
+    tx: &mut TenantTx,
+    user_id: Uuid,
+    but: Uuid,
+    now: OffsetDateTime,
+) -> Result<u64, DbError> {
+    let done = sqlx::query(
+        "UPDATE identity.session SET ended_at = $4
+         WHERE tenant_id = $1 AND user_id = $2 AND id <> $3 AND ended_at IS NULL",
+    )
+    .bind(tx.tenant_id())
+    .bind(user_id)
+    .bind(but)
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Ends every live session of a user; how many there were.

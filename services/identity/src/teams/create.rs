@@ -1,6 +1,6 @@
 //! Makes a team.
 
-use auth::Context;
+use auth::{Context, RowPredicate};
 use db::idempotency;
 use error::Error;
 use proto::identity::v1 as pb;
@@ -20,15 +20,16 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::CreateTeamRequest,
 ) -> Result<Answer<pb::CreateTeamResponse>, Error> {
-    cx.authorize("team", "create")?;
+    let reached = cx.authorize("team", "create")?;
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
-    let result = make(identity, cx, &mut change, request).await;
+    let result = make(identity, cx, &reached, &mut change, request).await;
     change.settle(&identity.gate, result).await
 }
 
 async fn make(
     identity: &Identity,
     cx: &Context,
+    reached: &RowPredicate,
     change: &mut ChangeTx,
     request: pb::CreateTeamRequest,
 ) -> Result<Answer<pb::CreateTeamResponse>, Error> {
@@ -41,8 +42,9 @@ async fn make(
     let mut violations = Vec::new();
     let name = read_name(&body.name, 200, "/name", &mut violations);
     let parent_id = read_id(body.parent_id.as_deref(), "/parent_id", &mut violations);
+    // Under a team that the caller's own right does not reach, nothing is put.
     if let Some(parent) = parent_id
-        && store::existing(change.tx(), &[parent]).await?.is_empty()
+        && !store::get(change.tx(), parent).await?.is_some_and(|t| reached.evaluate(&t.facts()))
     {
         violations.push(reference_not_found("/parent_id".to_owned()));
     }

@@ -15,9 +15,11 @@ use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::directory;
 use crate::identity::Identity;
 use crate::passwords;
+use crate::places::{self, Place};
 use crate::refusals::{read_email, read_name};
 use crate::roles::{self, body::RoleBody};
 use crate::sessions::open;
+use crate::throttle::count_sign_up;
 use crate::users::{self, State};
 
 /// Why nobody was signed up.
@@ -58,7 +60,7 @@ struct Wanted {
     password: SecretString,
 }
 
-/// Signs up. Errors: 422 with all violations, 409 `SLUG_TAKEN`.
+/// Signs up. Errors: 422 with all violations, 429 `SIGN_UP_THROTTLED`, 409 `SLUG_TAKEN`, 503 `LOGIN_BUSY`.
 #[tracing::instrument(name = "identity.tenants.sign_up", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -66,10 +68,12 @@ pub(crate) async fn run(
     request: pb::SignUpRequest,
 ) -> Result<pb::SignUpResponse, SignUpError> {
     let wanted = read(request)?;
-    let password_hash = identity.passwords.hash(wanted.password).await?;
-
     let clock = &identity.clock;
     let now = clock.now_micros();
+    // Before the hash: what is refused costs next to nothing.
+    count_sign_up(&identity.db, &call.network, identity.sign_ups, now).await?;
+    let password_hash = identity.passwords.hash(&call.network, wanted.password).await?;
+
     let tenant_id = TenantId::from(clock.new_uuid());
     let (role_id, user_id) = (clock.new_uuid(), clock.new_uuid());
     let actor = Actor::user(user_id, &call.call);
@@ -113,6 +117,8 @@ pub(crate) async fn run(
         .await?;
 
     let tokens = open::run(identity, &mut change, &actor, &call.call, user_id).await?;
+    let network = Some(call.network.as_str());
+    let device = places::remember(identity, change.tx(), user_id, network, Place::Unknown, now).await?;
     change.commit(&identity.gate).await?;
     Ok(pb::SignUpResponse {
         tenant: Some(pb::Tenant {
@@ -124,6 +130,7 @@ pub(crate) async fn run(
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token,
         expires_in: tokens.expires_in,
+        device_token: Some(device),
     })
 }
 

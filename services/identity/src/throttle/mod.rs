@@ -3,8 +3,14 @@
 //! An attempt is looked at before the expensive verification and judged again after it: between the two others may have
 //! failed, and then even the right secret answers "wait". So the guesses that can be told right from wrong are bounded,
 //! however many run at once.
+//!
+//! Counted is by account and network, so that one place's failures keep nobody else out, and over all networks by account, so
+//! that guessing from many is slowed too. The latter brake is not for places where the user has logged in before.
 
+mod sign_up;
 mod store;
+
+pub(crate) use sign_up::count as count_sign_up;
 
 use std::time::Duration;
 
@@ -14,11 +20,14 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::call::PublicCall;
+use crate::places::Place;
 
-/// Failures after which an account or invitation must wait.
+/// Failures after which what is attacked must wait: an account from one network, a known device, an invitation.
 const FAILURES_OF_ONE: i32 = 5;
-/// Failures after which a client address must wait: behind one address may be an office.
-const FAILURES_OF_ADDRESS: i32 = 50;
+/// Failures from everywhere after which an account must wait where it is not known ([`Place`]).
+const FAILURES_OF_ACCOUNT: i32 = 20;
+/// Failures after which a network must wait: behind one address may be an office.
+const FAILURES_OF_NETWORK: i32 = 50;
 /// The first wait; it doubles with every further failure.
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 /// The longest wait.
@@ -60,21 +69,57 @@ pub(crate) struct Attempt {
 struct Target {
     key: Vec<u8>,
     limit: i32,
-    /// A success clears it. An address is not cleared: one own account would wash it clean.
+    /// A success clears it. What many share is not cleared: one own account would wash it clean.
     cleared: bool,
+    /// Its user is told when it must wait.
+    told: bool,
+}
+
+impl Target {
+    fn of(what: &[&str], limit: i32) -> Self {
+        Self { key: key(what), limit, cleared: true, told: false }
+    }
+
+    fn network(network: &str) -> Self {
+        Self { cleared: false, ..Self::of(&["network", network], FAILURES_OF_NETWORK) }
+    }
+}
+
+/// What a judgement found besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    AsBefore,
+    /// With this failure the account began to wait where it is not known.
+    AccountWaits,
 }
 
 impl Attempt {
     /// An attempt on `what` (a kind and its parts), made by `call`.
     pub(crate) fn on(what: &[&str], call: &PublicCall) -> Self {
-        let mut targets = vec![Target { key: key(what), limit: FAILURES_OF_ONE, cleared: true }];
-        if let Some(address) = &call.client_address {
-            targets.push(Target {
-                key: key(&["address", address]),
-                limit: FAILURES_OF_ADDRESS,
-                cleared: false,
-            });
+        Self::at(vec![Target::of(what, FAILURES_OF_ONE), Target::network(&call.network)])
+    }
+
+    /// An attempt by somebody who is signed in.
+    pub(crate) fn signed_in(what: &[&str]) -> Self {
+        Self::at(vec![Target::of(what, FAILURES_OF_ONE)])
+    }
+
+    /// An attempt on an account. A known device has a brake of its own and no other, so that nobody else's failures keep it
+    /// out; a known network goes past the brake of the account as a whole.
+    pub(crate) fn on_account(slug: &str, email: &str, call: &PublicCall, place: Place) -> Self {
+        if let Place::Device(id) = place {
+            return Self::at(vec![Target::of(&["device", &id.to_string()], FAILURES_OF_ONE)]);
         }
+        let from_here = Target::of(&["account from", slug, email, &call.network], FAILURES_OF_ONE);
+        let mut targets = vec![from_here, Target::network(&call.network)];
+        if place == Place::Unknown {
+            let account = Target::of(&["account", slug, email], FAILURES_OF_ACCOUNT);
+            targets.push(Target { cleared: false, told: true, ..account });
+        }
+        Self::at(targets)
+    }
+
+    fn at(mut targets: Vec<Target>) -> Self {
         targets.sort();
         Self { targets }
     }
@@ -91,9 +136,9 @@ impl Attempt {
         db: &Db,
         now: OffsetDateTime,
         succeeded: bool,
-    ) -> Result<(), ThrottleError> {
+    ) -> Result<Judged, ThrottleError> {
         let mut tx = db::TenantTx::begin(db, crate::directory::nobody()).await?;
-        let mut blocked = None;
+        let (mut blocked, mut judged) = (None, Judged::AsBefore);
         for target in &self.targets {
             if succeeded {
                 blocked = blocked.max(store::lock(&mut tx, &target.key).await?);
@@ -102,6 +147,9 @@ impl Attempt {
                 blocked = blocked.max(Some(before));
                 if let Some(wait) = wait_after(failures, target.limit) {
                     store::block(&mut tx, &target.key, now + wait, now + wait + MEMORY).await?;
+                    if target.told && failures == target.limit {
+                        judged = Judged::AccountWaits;
+                    }
                 }
             }
         }
@@ -112,7 +160,7 @@ impl Attempt {
             }
         }
         tx.commit().await?;
-        refused
+        refused.map(|()| judged)
     }
 }
 
@@ -152,6 +200,23 @@ mod tests {
     #[test]
     fn parts_cannot_be_shifted_into_each_other() {
         assert_ne!(key(&["account", "a", "bc"]), key(&["account", "ab", "c"]));
+    }
+
+    #[test]
+    fn a_known_device_has_its_own_brake_and_a_known_network_not_that_of_the_account() {
+        let call = PublicCall {
+            call: auth::Call::read(&tonic::metadata::MetadataMap::new()).unwrap(),
+            network: "203.0.113.7".to_owned(),
+        };
+        let limits = |place| {
+            let attempt = Attempt::on_account("acme", "ada@acme.test", &call, place);
+            let mut limits: Vec<i32> = attempt.targets.iter().map(|t| t.limit).collect();
+            limits.sort_unstable();
+            limits
+        };
+        assert_eq!(limits(Place::Device(uuid::Uuid::from_u128(1))), [5]);
+        assert_eq!(limits(Place::Network), [5, 50]);
+        assert_eq!(limits(Place::Unknown), [5, 20, 50]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{State, change_of, invitations, store};
 use crate::call::PublicCall;
 use crate::changes::{Actor, ChangeTx, Touches};
 use crate::identity::Identity;
+use crate::places::{self, Place};
 use crate::refusals::read_name;
 use crate::secrets::{self, Kind};
 use crate::sessions::open;
@@ -80,7 +81,7 @@ pub(crate) async fn run(
         [&user.email, &organization.slug, &organization.organization, &display_name].map(String::as_str);
     violations.extend(passwords::check(&request.password, &known));
     Error::unless_violated(violations, ())?;
-    let password_hash = identity.passwords.hash(SecretString::from(request.password)).await?;
+    let password_hash = identity.passwords.hash(&call.network, SecretString::from(request.password)).await?;
 
     let now = identity.clock.now_micros();
     let actor = Actor::user(user.id, &call.call);
@@ -100,10 +101,13 @@ pub(crate) async fn run(
     let accepted = change_of(verbs, Some(&before), &after, Touches::Principal(user.id));
     change.record(&identity.clock, &actor, accepted).await?;
     let tokens = open::run(identity, &mut change, &actor, &call.call, user.id).await?;
+    let network = Some(call.network.as_str());
+    let device = places::remember(identity, change.tx(), user.id, network, Place::Unknown, now).await?;
     change.commit(&identity.gate).await?;
     Ok(pb::AcceptInvitationResponse {
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token,
         expires_in: tokens.expires_in,
+        device_token: Some(device),
     })
 }

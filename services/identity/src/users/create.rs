@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use auth::Context;
-use db::DbError;
+use auth::{Context, PrincipalKind};
+use db::{DbError, TenantTx};
 use error::{Code, Error};
 use ids::TenantId;
 use proto::identity::v1 as pb;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 
 use super::{State, User, change_of, convert, invitations, references, store};
 use crate::changes::{Actor, ChangeTx, Touches};
@@ -96,18 +97,30 @@ pub(crate) async fn run(
     store::insert(change.tx(), &user, None, by).await?;
     store::add_roles(change.tx(), user.id, &user.role_ids, now, by).await?;
     store::add_teams(change.tx(), user.id, &user.team_ids).await?;
-    let invitation_id = clock.new_uuid();
-    let tenant = TenantId::from(change.tx().tenant_id());
-    let token = secrets::make(Kind::Invitation, tenant, invitation_id, &identity.entropy)?;
-    let invitation =
-        invitations::Invitation { id: invitation_id, user_id: user.id, expires_at: now + INVITATION_TTL };
-    invitations::insert(change.tx(), &invitation, &token.hash, now, by).await?;
+    let token = invite(identity, change.tx(), user.id, by).await?;
     // A new member is within reach of everyone in the same teams.
     let touches = if user.team_ids.is_empty() { Touches::Principal(user.id) } else { Touches::Everyone };
     let created = change_of(("create", "created"), None, &user, touches);
     change.record(clock, &Actor::of(cx), created).await?;
     change.commit(&identity.gate).await?;
-    // No mail service is configured yet, so the inviter passes the token on.
-    let invitation_token = Some(token.text.expose_secret().to_owned());
+    // No mail service is configured yet, so the inviter passes the token on. Not a key: who has the token may become the user,
+    // and that would outlive the key; somebody signed in invites again.
+    let signed_in = cx.principal.kind != PrincipalKind::ApiKey;
+    let invitation_token = signed_in.then(|| token.expose_secret().to_owned());
     Ok(pb::CreateUserResponse { user: Some(pb::User { invitation_token, ..convert::to_proto(&user) }) })
+}
+
+/// Makes an invitation of a user; its token, which is stored nowhere.
+pub(super) async fn invite(
+    identity: &Identity,
+    tx: &mut TenantTx,
+    user_id: Uuid,
+    by: Uuid,
+) -> Result<SecretString, Error> {
+    let (id, now) = (identity.clock.new_uuid(), identity.clock.now_micros());
+    let tenant = TenantId::from(tx.tenant_id());
+    let token = secrets::make(Kind::Invitation, tenant, id, &identity.entropy)?;
+    let invitation = invitations::Invitation { id, user_id, expires_at: now + INVITATION_TTL };
+    invitations::insert(tx, &invitation, &token.hash, now, by).await?;
+    Ok(token.text)
 }

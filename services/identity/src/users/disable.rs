@@ -9,7 +9,7 @@ use super::{State, change_of, convert, keep_an_administrator, not_found, store, 
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
 use crate::power::Power;
-use crate::{api_keys, sessions};
+use crate::{api_keys, places, sessions};
 
 /// Disables; returns when no service admits the user or its keys any more. Disabling twice is no error.
 ///
@@ -37,6 +37,7 @@ pub(crate) async fn run(
     store::update(change.tx(), &after, cx.principal.id).await?;
     sessions::store::end_all(change.tx(), id, now).await?;
     api_keys::store::revoke_all(change.tx(), id, now).await?;
+    places::store::forget(change.tx(), id).await?;
     keep_an_administrator(change.tx()).await?;
     let touches = Touches::Principal(id);
     let disabled =

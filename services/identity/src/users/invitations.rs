@@ -42,6 +42,18 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Ends what was sent to a user who has not accepted yet.
+pub(super) async fn end_pending(tx: &mut TenantTx, user_id: Uuid) -> Result<(), DbError> {
+    sqlx::query(
+        "DELETE FROM identity.invitation WHERE tenant_id = $1 AND user_id = $2 AND accepted_at IS NULL",
+    )
+    .bind(tx.tenant_id())
+    .bind(user_id)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// The invitation, if it can still be accepted by a user who still is invited.
 pub(super) async fn pending(
     tx: &mut TenantTx,

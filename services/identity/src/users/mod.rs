@@ -1,6 +1,7 @@
 //! Users: invited, active, disabled; never deleted, because records name them.
 
 pub(crate) mod accept_invitation;
+pub(crate) mod change_password;
 pub(crate) mod convert;
 pub(crate) mod create;
 pub(crate) mod disable;
@@ -9,6 +10,7 @@ pub(crate) mod get;
 mod invitations;
 pub(crate) mod list;
 mod references;
+pub(crate) mod resend_invitation;
 pub(crate) mod store;
 pub(crate) mod update;
 

@@ -1,0 +1,2 @@
+DROP TABLE identity.known_network;
+DROP TABLE identity.known_device;

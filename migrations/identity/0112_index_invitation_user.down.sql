@@ -1,0 +1,1 @@
+DROP INDEX identity.invitation_user;

@@ -1,0 +1,110 @@
+//! Many sign-ups, many sessions, many failures.
+
+use anyhow::Result;
+use proto::identity::v1 as pb;
+use proto::identity::v1::identity_service_server::IdentityService;
+use tokio_util::sync::CancellationToken;
+
+use super::login;
+use crate::identity::world::{PASSWORD, SIGN_UPS, World, done, from, sign_up_request};
+
+#[tokio::test]
+async fn one_network_makes_so_many_organisations_in_an_hour_and_no_more() -> Result<()> {
+    let world = World::new().await?;
+    let prefix = world.network().trim_end_matches("::1").to_owned();
+    let sign_up = |last: u32| {
+        let slug = world.word("s");
+        let request = from(&format!("{prefix}::{last:x}"), sign_up_request(&slug, "a@a.test"));
+        let grpc = world.grpc.clone();
+        async move { done(grpc.sign_up(request).await) }
+    };
+    for last in 1..=SIGN_UPS {
+        sign_up(last).await?;
+    }
+    let refused = sign_up(100).await.unwrap_err();
+    assert_eq!(refused.is(), (429, "SIGN_UP_THROTTLED"));
+    assert!(refused.retry_after.is_some_and(|wait| wait.as_secs() <= 3_600));
+    world.sign_up().await?;
+    // The day has its own bound: what was refused counts, too.
+    world.hand.advance(refused.retry_after.unwrap());
+    let mut made = 0;
+    let last = loop {
+        match sign_up(200 + made).await {
+            Ok(_) => made += 1,
+            Err(refused) => break refused,
+        }
+        assert!(made < SIGN_UPS, "the day has no end");
+    };
+    assert_eq!((last.is(), made), ((429, "SIGN_UP_THROTTLED"), 4));
+    assert!(last.retry_after.is_some_and(|wait| wait.as_secs() > 3_600));
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_session_too_many_ends_the_oldest() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let second = login(&world, &ada, &world.network(), None, PASSWORD).await?;
+    for _ in 0..98 {
+        login(&world, &ada, &world.network(), None, PASSWORD).await?;
+    }
+    ada.get_me(pb::GetMeRequest {}).await?;
+    login(&world, &ada, &world.network(), None, PASSWORD).await?;
+    assert_eq!(ada.get_me(pb::GetMeRequest {}).await.unwrap_err().is(), (401, "SESSION_REVOKED"));
+    assert_eq!(world.refresh(&ada.refresh).await.unwrap_err().is(), (401, "SESSION_REVOKED"));
+    let second = ada.with(&second.access_token);
+    second.get_me(pb::GetMeRequest {}).await?;
+    let page = pb::ListSessionsRequest { page_size: Some(200), ..pb::ListSessionsRequest::default() };
+    assert_eq!(second.list_sessions(page).await?.sessions.len(), 100);
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_turn_of_the_clean_up_takes_every_failure_that_is_forgotten() -> Result<()> {
+    let world = World::new().await?;
+    let mut sql = world.sql().await?;
+    sqlx::query(
+        "INSERT INTO identity.login_throttle (tenant_id, key, failures, blocked_until, expires_at)
+         SELECT '00000000-0000-0000-0000-000000000000', sha256(convert_to('flood' || n, 'UTF8')), 1, $1, $1
+         FROM generate_series(1, 12000) n ON CONFLICT DO NOTHING",
+    )
+    .bind(world.clock.now() - std::time::Duration::from_secs(60))
+    .execute(&mut sql)
+    .await?;
+    world.identity.clean_up_slice(&CancellationToken::new()).await?;
+    let left: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM identity.login_throttle t JOIN generate_series(1, 12000) n
+             ON t.key = sha256(convert_to('flood' || n, 'UTF8'))",
+    )
+    .fetch_one(&mut sql)
+    .await?;
+    assert_eq!(left, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn turn_by_turn_the_clean_up_comes_to_every_tenant() -> Result<()> {
+    let world = World::alone("globcrm_test_identity_turns").await?;
+    for _ in 0..30 {
+        world.sign_up().await?.logout(pb::LogoutRequest {}).await?;
+    }
+    world.advance(3);
+    let mut sql = world.sql().await?;
+    let mut left = Vec::new();
+    for _ in 0..3 {
+        world.identity.clean_up_slice(&CancellationToken::new()).await?;
+        let sessions: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM identity.session").fetch_one(&mut sql).await?;
+        left.push(sessions);
+        if left.len() == 2 {
+            world.sign_up().await?.logout(pb::LogoutRequest {}).await?;
+            world.advance(3);
+        }
+    }
+    assert_eq!(left, [10, 0, 1], "twenty at a time, and no tenant twice before the others");
+    world.identity.clean_up_slice(&CancellationToken::new()).await?;
+    let sessions: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM identity.session").fetch_one(&mut sql).await?;
+    assert_eq!(sessions, 0, "after the last the first is next");
+    Ok(())
+}
