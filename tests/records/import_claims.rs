@@ -63,6 +63,7 @@ async fn slow(world: &World, caller: &Caller, wait: Duration) -> Result<Service>
         wake: events::Wake::default(),
         worker: world.worker()?,
         blobs,
+        quotas: records::Quotas::default(),
         service_token: Arc::new(move |_, _| {
             let token = SecretString::from(token.clone());
             Box::pin(async move { Ok(token) })
@@ -121,7 +122,7 @@ async fn an_import_that_was_taken_up_too_often_is_given_up() -> Result<()> {
         (2_000, pb::OperationState::Failed, Some("TOO_MANY_ATTEMPTS")),
     ] {
         let (public, id) = queue(&world, &admin).await?;
-        sqlx::query("UPDATE records.operation SET claim_number = $2 WHERE id = $1")
+        sqlx::query("UPDATE records.operation SET attempts = $2 WHERE id = $1")
             .bind(id)
             .bind(claims)
             .execute(&mut sql)
