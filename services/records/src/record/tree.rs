@@ -62,7 +62,8 @@ pub(crate) async fn check(
     let scope = RowScope::from(&cx.snapshot.predicate(object.name, "read"));
     let seen = store::reached(tx, object, &passed, &scope).await?;
     let sees_field = !cx.mask(object.name).hides(tree.field);
-    if !sees_field || passed.iter().any(|id| !seen.contains(id)) {
+    let sees_all = scope.all || passed.iter().all(|id| seen.contains(id));
+    if !sees_field || !sees_all {
         violations.push(Violation::new(pointer, "REFERENCE_NOT_POSSIBLE", "the record cannot stand there"));
     } else if is_circle {
         violations.push(Violation::new(pointer, "REFERENCE_CYCLE", "stands below this record itself"));
