@@ -112,6 +112,7 @@ pub(super) const POLICIES: Rule = Rule {
         "records.operation policy worker_sees for r",
         "records.operation policy worker_claims for w",
         "records.purge_due policy worker for *",
+        "records.import_turn policy worker for *",
         "records.derived_check policy worker_sees for r",
         "records.derived_check policy worker_claims for w",
         // Which uploads are how old; the worker may read no other column.

@@ -221,7 +221,7 @@ impl Fixture {
             deleted: ask.deleted,
             filter: expr,
             order_by: &ask.order_by,
-            limits: Limits { allow_unindexed: true },
+            limits: Limits::NONE,
         }
     }
 

@@ -314,7 +314,8 @@ async fn a_dry_run_that_another_worker_takes_over_reports_the_same() -> Result<(
         .bind(admin.tenant.uuid())
         .fetch_one(&mut sql)
         .await?;
-    assert_eq!(claims, 2);
+    // One for each batch, by whichever worker, and one that found the end of the file.
+    assert!(claims >= 4, "{claims}");
     let real = run(&world, &admin, pb::CreateImportRequest { dry_run: false, ..request }).await?;
     assert_eq!(dry, report(&world, &real).await?);
     Ok(())

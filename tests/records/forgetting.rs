@@ -64,6 +64,37 @@ async fn the_values_of_a_purged_record_are_gone_from_the_change_log() -> Result<
     Ok(())
 }
 
+/// An answer that is kept for a repeated call holds the whole record.
+#[tokio::test]
+async fn the_values_of_a_purged_record_are_gone_from_the_answers_kept() -> Result<()> {
+    let world = alone("globcrm_test_forgetting_answers").await?;
+    let (admin, stranger) = (world.admin()?, world.admin()?);
+    let mut keyed = Vec::new();
+    for (caller, name, key) in
+        [(&admin, "Old", "k-1"), (&admin, "Live", "k-2"), (&stranger, "Foreign", "k-1")]
+    {
+        let made = caller.create_as(named(name, "Secret"), &[("idempotency-key", key)]).await?;
+        keyed.push(made.into_inner().contact.unwrap().id);
+    }
+    admin.delete(&keyed[0], &[]).await?;
+    assert_eq!(world.purge(std::time::Duration::ZERO)?.round().await?, 1);
+    let mut sql = world.sql().await?;
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT encode(answer, 'escape') FROM records.idempotency ORDER BY created_at")
+            .fetch_all(&mut sql)
+            .await?;
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(kept.iter().zip(&keyed[1..]).all(|(answer, id)| answer.contains(id)), "{kept:?}");
+    // The others go when they are too old to be given again, also of a tenant that asks for nothing more.
+    sqlx::query("UPDATE records.idempotency SET created_at = created_at - interval '25 hours'")
+        .execute(&mut sql)
+        .await?;
+    admin.delete(&keyed[1], &[]).await?;
+    assert_eq!(world.purge(std::time::Duration::ZERO)?.round().await?, 1);
+    assert_eq!(world.count(&mut sql, "idempotency", admin.tenant).await?, 0);
+    Ok(())
+}
+
 /// A record that was changed very often is forgotten piece by piece, also when that breaks off after the record itself.
 #[tokio::test]
 async fn a_purge_that_broke_off_is_taken_up_again() -> Result<()> {

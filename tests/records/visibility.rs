@@ -62,7 +62,13 @@ async fn a_scope_of_own_reaches_own_rows_only() -> Result<()> {
     assert_eq!(listed.total.unwrap().value, 1);
     let theirs = pb::Contact { owner_id: Some(admin.id.to_string()), ..named("A", "") };
     assert_eq!(rep.create(theirs.clone()).await.unwrap_err().is(), (403, "PERMISSION_DENIED"));
-    // Giving a record away is a change of one's own record.
+    // A change is no way around it; whoever may assign may give their own away, new or not.
+    let refused = rep.update(&mine.id, theirs.clone(), &["owner_id"]).await.unwrap_err();
+    assert_eq!(refused.is(), (403, "PERMISSION_DENIED"));
+    let assigns: Vec<_> = OWN.iter().copied().chain([("contact", "assign", Scope::Own)]).collect();
+    world.allow(rep.id, 6, &May { actions: &assigns, fields: &[] });
+    world.gate.forget(admin.tenant.uuid(), None);
+    rep.create(theirs.clone()).await?;
     let given = rep.update(&mine.id, theirs, &["owner_id"]).await?;
     assert_eq!(given.owner_id, Some(admin.id.to_string()));
     assert_eq!(rep.get(&mine.id).await.unwrap_err().http(), 404);

@@ -72,6 +72,11 @@ impl World {
 
     /// A service on a database.
     pub(crate) fn on(database: Database) -> Result<Self> {
+        Self::with(database, records::Quotas::default())
+    }
+
+    /// A service on a database, with quotas.
+    pub(crate) fn with(database: Database, quotas: records::Quotas) -> Result<Self> {
         let clock = Clock::system();
         let db = Db::new(&database.config("records"), "records")?;
         let gates = TestGate::new(&clock)?;
@@ -112,6 +117,7 @@ impl World {
                     wake: events::Wake::default(),
                     worker: worker.clone(),
                     blobs: blobs.clone(),
+                    quotas,
                     service_token: Arc::new(move |tenant, act_for| {
                         let service = Some("records".to_owned());
                         let token = own.sign(tenant, PrincipalKind::User, act_for, None, service);

@@ -9,9 +9,13 @@ pub const CUSTOM_BYTES: usize = 16 * 1024;
 
 /// Refuses an object of canonical values whose JSON is longer than [`CUSTOM_BYTES`].
 pub fn check_size(values: &Map<String, Value>) -> Result<(), FieldError> {
-    let mut counter = Counter(0);
-    let counted = serde_json::to_writer(&mut counter, values);
-    if counted.is_ok() && counter.0 <= CUSTOM_BYTES {
+    check_size_within(values, 1)
+}
+
+/// As [`check_size`], with `times` as many bytes allowed. The error is the same.
+pub fn check_size_within(values: &Map<String, Value>, times: usize) -> Result<(), FieldError> {
+    let mut counter = Counter { left: CUSTOM_BYTES.saturating_mul(times) };
+    if serde_json::to_writer(&mut counter, values).is_ok() {
         return Ok(());
     }
     Err(FieldError::new(
@@ -21,14 +25,13 @@ pub fn check_size(values: &Map<String, Value>) -> Result<(), FieldError> {
 }
 
 /// Counts bytes instead of keeping them, and stops at the limit.
-struct Counter(usize);
+struct Counter {
+    left: usize,
+}
 
 impl std::io::Write for Counter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
-        if self.0 > CUSTOM_BYTES {
-            return Err(std::io::ErrorKind::FileTooLarge.into());
-        }
+        self.left = self.left.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::FileTooLarge)?;
         Ok(bytes.len())
     }
 

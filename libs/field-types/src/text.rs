@@ -10,8 +10,10 @@ pub const TEXT_CHARS: usize = 500;
 /// Longest value of a `long_text` field, in characters.
 pub const LONG_TEXT_CHARS: usize = 10_000;
 
-/// NFC, line ends as `\n`, trimmed. `None` if nothing is left.
+/// NFC, line ends as `\n`, trimmed. `None` if nothing is left that can be seen.
 ///
+/// Characters that turn the direction of what follows, or that nobody can see, are taken out: they make one name look like
+/// another in lists. Joiners (U+200C, U+200D) and marks of direction (U+200E, U+200F) stay, as words of some scripts need them.
 /// NUL cannot be stored by PostgreSQL and other control characters have no business in a record: both are refused.
 /// The limit is counted in characters after normalisation.
 pub fn clean(value: &str, max_chars: usize) -> Result<Option<String>, FieldError> {
@@ -23,12 +25,29 @@ pub fn clean(value: &str, max_chars: usize) -> Result<Option<String>, FieldError
     if lines.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
         return Err(FieldError::new("TEXT_CONTROL_CHARACTER", "text must not contain control characters"));
     }
-    let normal: String = lines.nfc().collect();
+    let normal: String = lines.chars().filter(|c| !deceives(*c)).nfc().collect();
     let trimmed = normal.trim();
+    if trimmed.chars().all(is_blank) {
+        return Ok(None);
+    }
     if trimmed.chars().nth(max_chars).is_some() {
         return Err(FieldError::new("TEXT_TOO_LONG", format!("at most {max_chars} characters")));
     }
-    Ok((!trimmed.is_empty()).then(|| trimmed.to_owned()))
+    Ok(Some(trimmed.to_owned()))
+}
+
+/// Embeddings, overrides and isolates of direction; spaces without width; what nothing is shown of.
+fn deceives(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+        | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0001}')
+}
+
+/// What does not show by itself.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace()
+        || is_invisible(c)
+        || matches!(c, '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0020}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// The exact form that `=` compares: NFC, nothing else changed.
@@ -68,7 +87,7 @@ fn is_accent(c: char) -> bool {
 }
 
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}') || c.is_control()
+    deceives(c) || matches!(c, '\u{200c}'..='\u{200f}') || c.is_control()
 }
 
 /// Letters with a stroke or ligature have no decomposition, yet people search them by their base letters.

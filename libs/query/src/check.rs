@@ -10,7 +10,7 @@ use field_types::{FieldType, text};
 
 use crate::filter::{Comparison, Expr, Literal, Op};
 use crate::refusal;
-use crate::schema::{Kind, Named, Schema, SetKind, Source};
+use crate::schema::{CustomField, Kind, Named, Schema, SetKind, Source};
 use crate::sql::Bind;
 pub(crate) use values::Amount;
 use values::Operand;
@@ -20,6 +20,13 @@ use values::Operand;
 pub struct Limits {
     /// Whether fields without index may be filtered and sorted by; only where the tenant has few rows.
     pub allow_unindexed: bool,
+    /// Whether standard columns without index may be looked at in every row; only where the tenant has not too many.
+    pub allow_scan: bool,
+}
+
+impl Limits {
+    /// Nothing is refused for its price.
+    pub const NONE: Self = Self { allow_unindexed: true, allow_scan: true };
 }
 
 /// A checked filter in negation normal form.
@@ -49,6 +56,37 @@ pub(crate) enum Test {
     ContainsKey(String),
     /// The multi-picklist contains this option.
     ContainsOption(String),
+}
+
+impl Condition<'_> {
+    /// The comparisons that look at every row.
+    pub(crate) fn unindexed(&self) -> u64 {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(Condition::unindexed).sum(),
+            Self::Test { field, .. } => u64::from(!field.is_indexed()),
+        }
+    }
+
+    /// Whether some comparison reads a custom value that has no slot.
+    pub(crate) fn reads_unpacked(&self) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Condition::reads_unpacked),
+            Self::Test { field, .. } => field.is_unpacked(),
+        }
+    }
+
+    /// The first standard field without index that is looked at in every row: not where an index has chosen the rows.
+    pub(crate) fn scanned(&self) -> Option<&str> {
+        let chooses = |part: &Condition<'_>| match part {
+            Condition::Test { field, negated, .. } => !negated && field.is_indexed(),
+            _ => false,
+        };
+        match self {
+            Self::And(parts) if parts.iter().any(chooses) => None,
+            Self::And(parts) | Self::Or(parts) => parts.iter().find_map(Condition::scanned),
+            Self::Test { field, .. } => (!field.is_indexed()).then_some(field.name),
+        }
+    }
 }
 
 impl PartialEq for Named<'_> {
@@ -89,6 +127,7 @@ impl<'a> Checker<'_, 'a> {
         if let Source::Custom(custom) = field.source
             && custom.slot.is_none()
             && !self.limits.allow_unindexed
+            && !needs_index(custom, comparison)
         {
             return Err(refusal::not_indexed(self.schema.table.object, field.name));
         }
@@ -108,11 +147,17 @@ impl<'a> Checker<'_, 'a> {
             // No slot, no folded column, nothing that could find a prefix.
             Source::Custom(custom) if comparison.op == Op::Has && custom.slot.is_none() => {
                 allow(comparison, values::operators(custom.field_type))?;
-                Err(refusal::not_indexed(self.schema.table.object, field.name))
+                Err(refusal::operator_not_indexed(self.schema.table.object, field.name))
             }
             Source::Custom(custom) => custom_test(custom.field_type, comparison),
         }
     }
+}
+
+/// Whether the operator needs an index, however few the rows are.
+fn needs_index(custom: &CustomField, comparison: &Comparison) -> bool {
+    let asks_presence = matches!(comparison.values.as_slice(), [only] if only.literal == Literal::Any);
+    comparison.op == Op::Has && custom.field_type != FieldType::MultiPicklist && !asks_presence
 }
 
 fn standard_test(kind: Kind, comparison: &Comparison) -> Result<Test, Error> {

@@ -3,7 +3,7 @@
 //! A test comes out as TRUE for the rows that pass it and as FALSE or NULL for the others, which is the same in a WHERE
 //! without NOT; its complement is written `(test) IS NOT TRUE`.
 
-mod custom;
+pub(crate) mod custom;
 
 use field_types::{SLOT_TEXT_CHARS, SlotKind};
 

@@ -14,6 +14,9 @@ pub const ESTIMATE_CAP: i64 = 1_000;
 /// A tenant with at most this many rows in a table may filter and sort by unindexed fields.
 pub const SMALL_SET: i64 = 20_000;
 
+/// A tenant with at most this many rows in a table may filter by standard fields without index.
+pub const SCANNED_SET: i64 = 100_000;
+
 /// A total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Total {
@@ -40,16 +43,16 @@ async fn capped(tx: &mut TenantTx, list: &List<'_>, cap: i64) -> Result<Total, E
     Ok(Total { value: counted.min(cap), at_least: counted > cap })
 }
 
-/// Whether the tenant has at most [`SMALL_SET`] rows in the table, deleted ones included: the argument for
-/// [`crate::Limits::allow_unindexed`].
-pub async fn is_small(tx: &mut TenantTx, table: &'static Table) -> Result<bool, Error> {
+/// The rows that the tenant has in the table, deleted ones included, counted up to one more than [`SCANNED_SET`]: what
+/// [`crate::Limits`] and the cost of a list go by.
+pub async fn rows(tx: &mut TenantTx, table: &'static Table) -> Result<i64, Error> {
     let mut sql = Sql::for_tenant(tx.tenant_id());
-    let cap = sql.bind(Bind::Int(SMALL_SET + 1));
+    let cap = sql.bind(Bind::Int(SCANNED_SET + 1));
     sql.push(format!(
         "SELECT count(*) FROM (SELECT 1 FROM {} AS t WHERE t.tenant_id = $1 LIMIT {cap}) AS counted",
         table.name
     ));
-    Ok(run(tx, sql).await? <= SMALL_SET)
+    run(tx, sql).await
 }
 
 async fn run(tx: &mut TenantTx, sql: Sql) -> Result<i64, Error> {

@@ -3,8 +3,8 @@
 use auth::RowPredicate;
 use db::{DbError, TenantTx};
 use error::Error;
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{Row, ValueRef};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
@@ -22,6 +22,11 @@ use crate::{compile, count, keyset, order, predicate, refusal};
 pub const DEFAULT_PAGE_SIZE: usize = 50;
 /// Most rows of a page.
 pub const MAX_PAGE_SIZE: usize = 200;
+/// A page ends before its rows have more bytes than this, as they come from the database; it has one row at least. Half of what
+/// a message may have, so that there is room for what an answer adds to its rows.
+pub const MAX_PAGE_BYTES: usize = 2 << 20;
+/// Comparisons that no index answers, by row, that cost as much as a request.
+const COST_UNIT: u64 = 10_000;
 
 /// The number of rows asked for; refused, never clamped, if there cannot be a page of it.
 pub fn page_size(asked: Option<i32>) -> Result<usize, Error> {
@@ -72,6 +77,7 @@ pub struct List<'a> {
     fixed: &'a [(&'static str, Bind)],
     deleted: Deleted,
     fingerprint: u128,
+    cost: u64,
 }
 
 /// Rows and where to go on.
@@ -81,6 +87,22 @@ pub struct Page {
     pub rows: Vec<PgRow>,
     /// Empty on the last page.
     pub next_page_token: String,
+    phases: Vec<Phase>,
+}
+
+impl Page {
+    /// Ends the page after its first `rows` rows, where what was made of them has become too large.
+    pub fn end_after(&mut self, rows: usize, list: &List<'_>, key: &CursorKey) -> Result<(), Error> {
+        let last = rows.saturating_sub(1);
+        let (Some(row), Some(phase)) = (self.rows.get(last), self.phases.get(last)) else { return Ok(()) };
+        if rows < self.rows.len() {
+            self.next_page_token =
+                list.position(row, *phase).map_err(DbError::from)?.seal(key, list.fingerprint);
+            self.rows.truncate(rows);
+            self.phases.truncate(rows);
+        }
+        Ok(())
+    }
 }
 
 /// Which rows of the first key a statement reads.
@@ -105,27 +127,55 @@ impl<'a> List<'a> {
             fixed: request.fixed,
             deleted: request.deleted,
             fingerprint: 0,
+            cost: 1,
         };
+        if let Some(name) = list.scanned().filter(|_| !request.limits.allow_scan) {
+            return Err(refusal::not_indexed(list.table.object, name));
+        }
         list.fingerprint = list.fingerprint();
         Ok(list)
     }
 
-    /// As [`List::new`], and where only an index is missing, asks whether the tenant is small enough to do without
-    /// (one bounded count more, in that case only).
+    /// As [`List::new`], and where an index is missing, asks whether the tenant is small enough to do without (one bounded
+    /// count more, in that case only). The list knows its cost then.
     pub async fn open(tx: &mut TenantTx, request: &ListRequest<'a>) -> Result<Self, Error> {
-        let strict = Self::new(tx.tenant_id(), request);
-        match strict {
-            Err(refused) if refused.reason() == refusal::NOT_INDEXED && !request.limits.allow_unindexed => {
-                if !count::is_small(tx, request.schema.table).await? {
-                    return Err(refused);
-                }
-                Self::new(
-                    tx.tenant_id(),
-                    &ListRequest { limits: Limits { allow_unindexed: true }, ..*request },
-                )
-            }
-            strict => strict,
+        let tenant = tx.tenant_id();
+        let mut list = match Self::new(tenant, &ListRequest { limits: Limits::NONE, ..*request }) {
+            Ok(list) => list,
+            Err(refused) => return Err(refused),
+        };
+        let unindexed = list.unindexed();
+        if unindexed == 0 {
+            return Ok(list);
         }
+        let rows = count::rows(tx, request.schema.table).await?;
+        let limits = Limits {
+            allow_unindexed: request.limits.allow_unindexed || rows <= count::SMALL_SET,
+            allow_scan: request.limits.allow_scan || rows <= count::SCANNED_SET,
+        };
+        if limits != Limits::NONE {
+            Self::new(tenant, &ListRequest { limits, ..*request })?;
+        }
+        list.cost = 1 + unindexed.saturating_mul(rows.unsigned_abs()) / COST_UNIT;
+        Ok(list)
+    }
+
+    /// What the list costs beside others: 1, and 1 more for every [`COST_UNIT`] comparisons that no index answers.
+    pub fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    /// The comparisons and keys that look at every row.
+    fn unindexed(&self) -> u64 {
+        let keys = self.order.keys.iter().enumerate();
+        let keys =
+            keys.filter(|(at, key)| *at == 0 && !key.field.is_indexed() || key.field.is_unpacked()).count();
+        self.condition.as_ref().map_or(0, Condition::unindexed) + keys as u64
+    }
+
+    /// The first standard field that is looked at in every row.
+    fn scanned(&self) -> Option<&str> {
+        self.condition.as_ref().and_then(Condition::scanned)
     }
 
     /// The statements that a first page of `page_size` rows may run, in this order; to look at their plans.
@@ -175,7 +225,11 @@ impl<'a> List<'a> {
 
     /// FROM and WHERE, without what the caller's permission and position add.
     fn push_source(&self, sql: &mut Sql) {
-        sql.push(format!(" FROM {} AS t WHERE t.tenant_id = $1", self.table.name));
+        sql.push(format!(" FROM {} AS t", self.table.name));
+        if self.reads_unpacked() {
+            sql.push(compile::custom::UNPACKED);
+        }
+        sql.push(" WHERE t.tenant_id = $1");
         match (self.table.deleted_at, self.deleted) {
             (Some(column), Deleted::Hidden) => sql.push(format!(" AND t.{column} IS NULL")),
             (Some(column), Deleted::Only) => sql.push(format!(" AND t.{column} IS NOT NULL")),
@@ -190,6 +244,11 @@ impl<'a> List<'a> {
             sql.push(" AND ");
             compile::condition(sql, condition);
         }
+    }
+
+    fn reads_unpacked(&self) -> bool {
+        self.condition.as_ref().is_some_and(Condition::reads_unpacked)
+            || self.order.keys.iter().any(|key| key.field.is_unpacked())
     }
 
     /// What a page token is bound to: tenant, rows, order, and the columns that serve the fields used. Permissions are
@@ -239,27 +298,38 @@ pub async fn fetch_page(
     }
     // One row more tells whether there is a next page.
     let mut wanted = page_size.saturating_add(1);
-    let mut rows: Vec<(PgRow, Phase)> = Vec::with_capacity(wanted.min(256));
+    let (mut rows, mut phases) = (Vec::with_capacity(wanted.min(256)), Vec::with_capacity(wanted.min(256)));
     for phase in list.phases(after.as_ref()) {
         let statement = list.statement(projection, phase, after.as_ref(), wanted);
         let fetched = statement.into_query().fetch_all(tx.conn()).await.map_err(DbError::from)?;
         wanted -= fetched.len().min(wanted);
-        rows.extend(fetched.into_iter().map(|row| (row, phase)));
+        phases.resize(phases.len() + fetched.len(), phase);
+        rows.extend(fetched);
         if wanted == 0 {
             break;
         }
         // The second phase begins at its beginning.
         after = None;
     }
-    let has_more = rows.len() > page_size;
-    rows.truncate(page_size);
-    let next_page_token = match rows.last() {
-        Some((row, phase)) if has_more => {
-            list.position(row, *phase).map_err(DbError::from)?.seal(key, list.fingerprint)
+    let mut page = Page { rows, next_page_token: String::new(), phases };
+    let fits = fitting(&page.rows).map_err(DbError::from)?;
+    page.end_after(page_size.min(fits), list, key)?;
+    Ok(page)
+}
+
+/// How many rows have no more than [`MAX_PAGE_BYTES`] together; one at least.
+fn fitting(rows: &[PgRow]) -> Result<usize, sqlx::Error> {
+    let mut bytes = 0;
+    for (at, row) in rows.iter().enumerate() {
+        for column in 0..row.len() {
+            let value = row.try_get_raw(column)?;
+            bytes += if value.is_null() { 0 } else { value.as_bytes().map_err(sqlx::Error::Decode)?.len() };
         }
-        _ => String::new(),
-    };
-    Ok(Page { rows: rows.into_iter().map(|(row, _)| row).collect(), next_page_token })
+        if bytes > MAX_PAGE_BYTES {
+            return Ok(at.max(1));
+        }
+    }
+    Ok(rows.len())
 }
 
 impl List<'_> {

@@ -48,6 +48,15 @@ pub(crate) fn not_indexed(object: &str, name: &str) -> Error {
         .with_metadata("action", "index")
 }
 
+/// 422: an operator that an index alone can answer, however few the records are.
+pub(crate) fn operator_not_indexed(object: &str, name: &str) -> Error {
+    let detail = format!("{name} is not indexed, and the operator : needs an index");
+    Error::new(Code::Unprocessable, NOT_INDEXED, detail)
+        .with_metadata("field", name)
+        .with_metadata("object", object)
+        .with_metadata("action", "index")
+}
+
 /// 400: a page token of another request.
 pub(crate) fn token_mismatch() -> Error {
     Error::malformed("PAGE_TOKEN_MISMATCH", "the page token belongs to a request with other arguments")

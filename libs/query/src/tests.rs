@@ -99,7 +99,7 @@ impl Default for Ask<'_> {
             order_by: "",
             predicate: RowPredicate::Always,
             mask: FieldMask::default(),
-            limits: Limits::default(),
+            limits: Limits { allow_scan: true, ..Limits::default() },
             deleted: Deleted::Hidden,
         }
     }

@@ -12,6 +12,8 @@ use query::CursorKey;
 use rpc::{FieldsPeer, IdentityPeer, ServiceSecret};
 use secrecy::SecretString;
 
+use crate::quota::Quotas;
+
 /// Uploads are kept for at least so long.
 const LEAST_UPLOAD_RETENTION: Duration = Duration::from_secs(3_600);
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub operation_retention: Duration,
     /// How long after its end the comparison of a tenant's derived data begins again.
     pub derived_check_every: Duration,
+    /// What one tenant may have.
+    pub quotas: Quotas,
     /// Where uploaded bytes are kept.
     pub blob_dir: PathBuf,
     /// With which imports act for who asked for them.
@@ -97,6 +101,7 @@ impl Section for Config {
             "86400",
             "How long after its end the comparison of a tenant's slots and side tables with its records begins again",
         );
+        let quotas = Quotas::read(r);
         let blob_dir =
             r.required("BLOB_DIR", "Directory of uploaded bytes; shared by all instances of records");
         let service_secret = ServiceSecret::read(r);
@@ -111,6 +116,7 @@ impl Section for Config {
             upload_retention: uploads?.0,
             operation_retention: operations?.0,
             derived_check_every: derived?.0,
+            quotas: quotas?,
             blob_dir: blob_dir?,
             service_secret: service_secret?,
         })

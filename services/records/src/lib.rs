@@ -9,6 +9,7 @@ mod imports;
 mod jobs;
 mod links;
 mod operations;
+mod quota;
 mod record;
 mod service;
 mod uploads;
@@ -18,6 +19,7 @@ pub use jobs::derived::DerivedCheck;
 pub use jobs::operations::OperationPurge;
 pub use jobs::purge::Purge;
 pub use jobs::uploads::UploadPurge;
+pub use quota::Quotas;
 pub use service::{AskPeople, FetchDefinitions, Parts, Service, ServiceToken, serve};
 
 use db::Migrations;
@@ -45,6 +47,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0155_forget_changes",
         "0160_create_definitions_fence",
         "0161_create_derived_check",
+        "0162_create_import_turn",
     ]
 );
 

@@ -29,6 +29,7 @@ use crate::jobs::derived::DerivedCheck;
 use crate::jobs::operations::OperationPurge;
 use crate::jobs::purge::Purge;
 use crate::jobs::uploads::UploadPurge;
+use crate::quota::Quotas;
 use crate::record::definitions::Definitions;
 use crate::record::reference::People;
 
@@ -63,6 +64,8 @@ pub struct Parts {
     pub worker: WorkerDb,
     /// Uploaded bytes.
     pub blobs: Blobs,
+    /// What one tenant may have.
+    pub quotas: Quotas,
     /// Tokens with which the service acts for a principal after its own token has ended.
     pub service_token: ServiceToken,
 }
@@ -85,6 +88,7 @@ pub(crate) struct App {
     pub(crate) wake: Wake,
     pub(crate) worker: WorkerDb,
     pub(crate) blobs: Blobs,
+    pub(crate) quotas: Quotas,
     pub(crate) service_token: ServiceToken,
     /// Wakes the import job.
     pub(crate) imports: Notify,
@@ -114,6 +118,7 @@ impl Service {
             wake: parts.wake,
             worker: parts.worker,
             blobs: parts.blobs,
+            quotas: parts.quotas,
             service_token: parts.service_token,
             imports: Notify::new(),
         }))
@@ -163,6 +168,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         wake,
         worker: worker.clone(),
         blobs: blobs.clone(),
+        quotas: config.quotas,
         service_token: service_token(identity),
     });
     process.tasks.spawn("records.imports", service.clone().work_imports(process.shutdown.clone()));

@@ -33,6 +33,14 @@ fn json_values_become_canonical() {
     let cases = [
         (Text, json!("  Zoe\u{308} \r\n x "), json!("Zoë \n x")),
         (Text, json!(" \n "), Value::Null),
+        // What turns the direction, or cannot be seen, is taken out; joiners stay where there is something to join.
+        (Text, json!("\u{202e}evil\u{202c}"), json!("evil")),
+        (Text, json!("Ad\u{200b}mi\u{ad}n\u{2066}\u{feff}"), json!("Admin")),
+        (Text, json!("\u{200b}"), Value::Null),
+        (Text, json!("\u{200d} \u{200f}\u{3164}\u{2800}"), Value::Null),
+        (LongText, json!("a\u{2067}b\n\u{2060}"), json!("ab")),
+        (Text, json!("\u{645}\u{6cc}\u{200c}\u{62e}"), json!("\u{645}\u{6cc}\u{200c}\u{62e}")),
+        (Text, json!("\u{1f469}\u{200d}\u{1f4bb}"), json!("\u{1f469}\u{200d}\u{1f4bb}")),
         (Text, Value::Null, Value::Null),
         (LongText, json!("a\tb"), json!("a\tb")),
         (Integer, json!(5.0), json!(5)),

@@ -641,6 +641,7 @@ pub struct Operation {
     /// The first 100 errors.
     #[prost(message, repeated, tag = "6")]
     pub errors: ::prost::alloc::vec::Vec<RowError>,
+    /// Whether there are more: up to 10,000 of them at `/operations/{id}/errors`.
     #[prost(bool, tag = "7")]
     pub errors_truncated: bool,
     #[prost(message, optional, tag = "8")]
@@ -650,6 +651,9 @@ pub struct Operation {
     /// Why a failed operation failed as a whole; a reason in capitals.
     #[prost(string, optional, tag = "10")]
     pub failure: ::core::option::Option<::prost::alloc::string::String>,
+    /// Errors beyond those that are kept. The rows that have them count as failed all the same.
+    #[prost(int64, tag = "11")]
+    pub errors_omitted: i64,
 }
 /// How far an operation is, in rows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

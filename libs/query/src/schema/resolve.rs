@@ -1,7 +1,7 @@
 use auth::FieldMask;
 use error::Error;
 
-use super::{CustomField, Field, Table};
+use super::{CustomField, Field, Kind, Table};
 use crate::refusal;
 
 /// A table as one caller sees it: fields that the mask hides do not exist.
@@ -55,5 +55,22 @@ impl<'a> Schema<'a> {
             Source::Custom(_) => &[],
         };
         !self.mask.hides(name) && !reads.iter().any(|read| self.mask.hides(read))
+    }
+}
+
+impl Named<'_> {
+    /// Whether a comparison is answered by an index, of the row or of a side table.
+    pub(crate) fn is_indexed(&self) -> bool {
+        match self.source {
+            Source::Standard(field) => {
+                field.indexed || field.column == "id" || matches!(field.kind, Kind::Set(_))
+            }
+            Source::Custom(field) => field.slot.is_some(),
+        }
+    }
+
+    /// Whether the value must be looked for in the row's custom values.
+    pub(crate) fn is_unpacked(&self) -> bool {
+        matches!(self.source, Source::Custom(field) if field.slot.is_none())
     }
 }

@@ -6,7 +6,7 @@ use super::{Ask, mask};
 use crate::{Limits, list};
 
 fn refused(filter: &str) -> Error {
-    let limits = Limits { allow_unindexed: true };
+    let limits = Limits::NONE;
     Ask { filter, limits, ..Ask::default() }.sql().expect_err(filter)
 }
 
@@ -106,15 +106,36 @@ fn unindexed_fields_are_refused_in_large_sets() {
         let error = Ask { order_by, ..Ask::default() }.sql().unwrap_err();
         assert_eq!((error.code(), error.reason()), (Code::Unprocessable, "FIELD_NOT_INDEXED"), "{order_by}");
         assert_eq!(error.metadata()["action"], "index");
-        let limits = Limits { allow_unindexed: true };
+        let limits = Limits::NONE;
         assert!(Ask { order_by, limits, ..Ask::default() }.sql().is_ok(), "{order_by}");
     }
     for filter in ["custom.loose = 1", r#"custom.colours:"red""#, "custom.memo:*"] {
         let error = Ask { filter, ..Ask::default() }.sql().unwrap_err();
         assert_eq!(error.reason(), "FIELD_NOT_INDEXED", "{filter}");
     }
-    // Nothing could find it.
-    assert_eq!(refused(r#"custom.loose_text:"x""#).reason(), "FIELD_NOT_INDEXED");
+    // Nothing could find it, however few they are.
+    let error = refused(r#"custom.loose_text:"x""#);
+    assert_eq!(error.reason(), "FIELD_NOT_INDEXED");
+    assert!(!error.message().contains("too many"), "{}", error.message());
+}
+
+#[test]
+fn standard_fields_without_index_are_looked_at_in_every_row_of_a_bounded_set_only() {
+    let limits = Limits::default();
+    for filter in [
+        "score > 3",
+        r#"NOT lifecycle = "lead""#,
+        r#"last_name = "Å" OR score = 3"#,
+        r#"last_name != "Å" AND score = 3"#,
+    ] {
+        let error = Ask { filter, limits, ..Ask::default() }.sql().unwrap_err();
+        assert_eq!((error.code(), error.reason()), (Code::Unprocessable, "FIELD_NOT_INDEXED"), "{filter}");
+        assert!(Ask { filter, ..Ask::default() }.sql().is_ok(), "{filter}");
+    }
+    // An index has chosen the rows.
+    for filter in [r#"last_name = "Å" AND score = 3"#, r#"tags:"x" AND (score = 3 OR score = 4)"#, "id:*"] {
+        assert!(Ask { filter, limits, ..Ask::default() }.sql().is_ok(), "{filter}");
+    }
 }
 
 #[test]
@@ -167,7 +188,7 @@ proptest! {
         order_by in "[a-z_., ]{0,20}",
     ) {
         let filter = format!("{name} {op} {value}");
-        let limits = Limits { allow_unindexed: true };
+        let limits = Limits::NONE;
         if let Ok(sql) = (Ask { filter: &filter, limits, ..Ask::default() }).sql() {
             prop_assert!(!sql.to_lowercase().contains("xyzzy"), "{}", sql);
         }

@@ -5,9 +5,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use db::TenantTx;
 use error::Error;
+use prost::Message;
 use proto::fields::v1::{ListFieldsRequest, ListFieldsResponse};
 
-use super::definition::Object;
+use super::definition::{Definition, Object};
 use super::{convert, permit, store};
 use crate::Service;
 
@@ -31,13 +32,24 @@ pub(crate) async fn list(
     let mut tx = TenantTx::begin(&service.db, cx.tenant).await?;
     // One more than asked for tells whether there is another page.
     let mut fields = store::list(&mut tx, object, after, size as i64 + 1, &hidden).await?;
-    let more = fields.len() > size;
-    fields.truncate(size);
+    let fits = fitting(&fields);
+    let more = fields.len() > size.min(fits);
+    fields.truncate(size.min(fits));
     let next_page_token = match fields.last() {
         Some(last) if more => seal_token(object, last.ordinal),
         _ => String::new(),
     };
     Ok(ListFieldsResponse { fields: fields.iter().map(convert::to_wire).collect(), next_page_token })
+}
+
+/// How many fields have at most [`query::list::MAX_PAGE_BYTES`] together; one at least.
+fn fitting(fields: &[Definition]) -> usize {
+    let mut bytes = 0;
+    let too_many = fields.iter().position(|field| {
+        bytes += convert::to_wire(field).encoded_len();
+        bytes > query::list::MAX_PAGE_BYTES
+    });
+    too_many.map_or(fields.len(), |at| at.max(1))
 }
 
 /// A token is an ordinal and its object. It is not signed: whatever number a client makes up, it gets a page of the list

@@ -27,6 +27,6 @@ pub(crate) async fn list(
         count: request.count,
     };
     let listed = list::list(app, cx, &COMPANY, asked, convert::to_wire).await?;
-    let list::Listed { records: companies, next_page_token, total } = listed;
-    Ok(cx.answer(pb::ListCompaniesResponse { companies, next_page_token, total }))
+    let list::Listed { records: companies, next_page_token, total, cost } = listed;
+    Ok(list::respond(cx, cost, pb::ListCompaniesResponse { companies, next_page_token, total }))
 }

@@ -127,7 +127,7 @@ pub(crate) const ABOVE: &str = "WITH RECURSIVE line (id, parent_id, passed) AS (
          SELECT t.id, t.parent_id, line.passed + 1
          FROM line JOIN records.companies AS t ON t.tenant_id = $1 AND t.id = line.parent_id
          WHERE line.id <> $3 AND line.passed < $4)
-     SELECT coalesce(bool_or(line.id = $3), false), coalesce(max(line.passed), 0) FROM line";
+     SELECT coalesce(bool_or(line.id = $3), false), coalesce(array_agg(line.id), '{}') FROM line";
 
 /// The domains of companies, as pairs.
 pub(crate) const HELD_DOMAINS: &str = "SELECT company_id, domain, '', live FROM records.company_domain

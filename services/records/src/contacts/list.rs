@@ -27,6 +27,6 @@ pub(crate) async fn list(
         count: request.count,
     };
     let listed = list::list(app, cx, &CONTACT, asked, convert::to_wire).await?;
-    let list::Listed { records: contacts, next_page_token, total } = listed;
-    Ok(cx.answer(pb::ListContactsResponse { contacts, next_page_token, total }))
+    let list::Listed { records: contacts, next_page_token, total, cost } = listed;
+    Ok(list::respond(cx, cost, pb::ListContactsResponse { contacts, next_page_token, total }))
 }

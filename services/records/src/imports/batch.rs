@@ -1,10 +1,14 @@
 //! One batch: read, judge row by row, write, note errors, checkpoint; one transaction.
 
+use std::time::Duration;
+
 use auth::Context;
 use db::TenantTx;
 use error::{Error, Violation};
 use events::Lane;
+use field_types::text::cut;
 use query::RowScope;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::book::Book;
@@ -30,11 +34,25 @@ pub(crate) enum Outcome {
     Lost,
 }
 
-/// Works one batch of rows.
+/// How long rows of a batch are judged: what is left of them is the next batch's.
+const BUDGET: Duration = Duration::from_millis(400);
+/// A statement of a batch works and waits for at most so long, in milliseconds: the rows and fences that the batch holds are
+/// others' as well.
+const STATEMENT: i32 = 1_000;
+/// A batch that took longer does not commit: its permissions may have been taken away since, and who took them has been told
+/// that it is done.
+const LONGEST: Duration = Duration::from_millis(1_600);
+/// Errors of rows that are kept of an import, and their bytes: the file is told what is wrong with it by far fewer.
+const MAX_ERRORS: i64 = 10_000;
+const MAX_ERROR_BYTES: i64 = 2 << 20;
+/// Bytes of a text of an error.
+const MAX_TEXT: usize = 300;
+
+/// Works the first rows of a batch, as many as there is time for.
 pub(crate) async fn run(
     app: &App,
     cx: &Context,
-    claimed: &Claimed,
+    (claimed, worker): (&Claimed, Uuid),
     plan: &Plan,
     rows: &[Row],
 ) -> Result<Outcome, Error> {
@@ -43,31 +61,35 @@ pub(crate) async fn run(
     author.now = author.now.max(claimed.created_at);
     let mut read: Vec<ReadRow> = rows.iter().map(|row| row::read(app, plan, row)).collect();
 
+    let begun = Instant::now();
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
-    match store::hold(&mut tx, claimed).await? {
+    let held = match store::hold(&mut tx, claimed, STATEMENT).await? {
         None => return Ok(Outcome::Lost),
-        Some(true) => {
+        Some(held) if held.cancelled => {
             store::finish(&mut tx, claimed, "cancelled", None, author.now).await?;
             tx.commit().await?;
             return Ok(Outcome::Cancelled);
         }
-        Some(false) => {}
-    }
+        Some(held) => held,
+    };
     fence::check(&mut tx, &CONTACT, &plan.set).await?;
     let addresses: Vec<&str> = read.iter().filter_map(ReadRow::address).collect();
     let known = known(&mut tx, cx, claimed, author.actor, &addresses).await?;
     let mut book = Book::open(&mut tx, claimed, plan, &addresses, known).await?;
     let judge = Judge { app, cx, plan, author: &author };
-    let (mut tally, mut errors) = (Tally::default(), Vec::new());
+    let (mut tally, mut errors) = (Tally::default(), Errors::new(held.errors));
     for row in &mut read {
+        if tally.done > 0 && begun.elapsed() > BUDGET {
+            break;
+        }
         tally.done += 1;
         match judge.judge(&mut tx, &mut book, row).await? {
             Ok(Done::Created) => tally.created += 1,
             Ok(Done::Updated) => tally.updated += 1,
             Ok(Done::Skipped) => tally.skipped += 1,
             Err(violations) => {
-                note(&mut errors, plan, row.line, &violations);
+                errors.note(plan, row.line, &violations);
                 tally.failed += 1;
             }
         }
@@ -76,10 +98,16 @@ pub(crate) async fn run(
     if !made.is_empty() {
         write::insert(&mut tx, &author, &CONTACT, &plan.set, &made).await?;
     }
-    if !errors.is_empty() {
-        store::add_errors(&mut tx, claimed.id, &errors).await?;
+    if !errors.kept.is_empty() {
+        store::add_errors(&mut tx, claimed.id, &errors.kept).await?;
     }
-    store::checkpoint(&mut tx, claimed, tally, app.clock.now_micros()).await?;
+    (tally.errors_kept, tally.error_bytes) = (errors.kept.len() as i64, errors.bytes - held.errors.1);
+    tally.errors_omitted = errors.omitted;
+    store::checkpoint(&mut tx, claimed, worker, tally, app.clock.now_micros()).await?;
+    if begun.elapsed() > LONGEST {
+        tx.rollback().await?;
+        return Err(Error::unavailable("BATCH_TOO_LONG", "a batch of the import took too long"));
+    }
     tx.commit().await?;
     app.wake.notify();
     Ok(Outcome::Done(tally))
@@ -102,14 +130,38 @@ async fn known(
     Ok(store::holders(tx, addresses, &scope, (actor, claimed.created_at)).await?)
 }
 
-fn note(errors: &mut Vec<RowError>, plan: &Plan, line: u64, violations: &[Violation]) {
-    for (number, violation) in violations.iter().enumerate() {
-        errors.push(RowError {
-            line: line as i64,
-            number: number as i32 + 1,
-            column_name: plan.column_of(&violation.pointer).to_owned(),
-            reason: violation.reason.clone().into_owned(),
-            detail: violation.detail.clone().into_owned(),
-        });
+/// The errors of a batch, as many as may still be kept.
+struct Errors {
+    kept: Vec<RowError>,
+    /// Errors and bytes of the whole import.
+    count: i64,
+    bytes: i64,
+    omitted: i64,
+}
+
+impl Errors {
+    fn new((count, bytes): (i64, i64)) -> Self {
+        Self { kept: Vec::new(), count, bytes, omitted: 0 }
+    }
+
+    fn note(&mut self, plan: &Plan, line: u64, violations: &[Violation]) {
+        for (number, violation) in violations.iter().enumerate() {
+            let error = RowError {
+                line: line as i64,
+                number: number as i32 + 1,
+                column_name: cut(plan.column_of(&violation.pointer), MAX_TEXT).to_owned(),
+                reason: violation.reason.clone().into_owned(),
+                detail: cut(&violation.detail, MAX_TEXT).to_owned(),
+            };
+            let bytes = (error.column_name.len() + error.reason.len() + error.detail.len()) as i64;
+            // The first that does not fit ends the list: it has no holes.
+            if self.omitted > 0 || self.count >= MAX_ERRORS || self.bytes + bytes > MAX_ERROR_BYTES {
+                self.omitted += 1;
+                continue;
+            }
+            self.count += 1;
+            self.bytes += bytes;
+            self.kept.push(error);
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::App;
 use crate::contacts::CONTACT;
 use crate::operations::{convert, store};
 use crate::record::reference::not_found;
-use crate::uploads;
+use crate::{quota, uploads};
 
 const RPC: &str = "globcrm.records.v1.RecordsService/CreateImport";
 
@@ -65,6 +65,8 @@ async fn queue(
         violations.push(not_found("/upload_id"));
     }
     Error::unless_violated(violations, ())?;
+    quota::lock(tx, "operations").await?;
+    app.quotas.check_operation(tx).await?;
     let now = app.clock.now_micros();
     let id = app.clock.new_uuid();
     let sent = request.encode_to_vec();

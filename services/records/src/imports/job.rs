@@ -1,4 +1,5 @@
-//! The worker: claims an import, works it batch by batch, and goes on where a dead one stopped.
+//! The worker: claims an import, works a batch of it and gives the turn back, to the tenant that has waited longest. It goes on
+//! where a dead one stopped.
 
 use std::error::Error as _;
 use std::io;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use super::batch::{self, Outcome};
 use super::book;
 use super::plan::{self, Plan, PlanError};
+use super::session::{Session, Sessions};
 use super::source::Source;
 use super::store::{self, Claimed};
 use super::table::{Row, TableError};
@@ -29,7 +31,7 @@ use crate::uploads;
 const POLL: Duration = Duration::from_millis(500);
 /// How often a claim (5 s) is renewed while something else than a batch takes its time.
 const RENEW: Duration = Duration::from_millis(1_500);
-/// Claims after which an import is given up: so often it was taken up again, every few seconds, without an end.
+/// Claims without a batch done after which an import is given up: so often it was taken up again, every few seconds.
 const MAX_CLAIMS: i64 = 2_000;
 /// After so many new contacts the planner's statistics are refreshed.
 const ANALYZE_AFTER: i64 = 1_000;
@@ -98,10 +100,11 @@ impl From<TableError> for Stop {
 
 /// Works imports until the process stops.
 pub(crate) async fn run(app: Arc<App>, shutdown: CancellationToken) {
+    let (worker, mut sessions) = (app.clock.new_uuid(), Sessions::default());
     loop {
         let worked = tokio::select! {
             () = shutdown.cancelled() => return,
-            worked = next(&app) => worked,
+            worked = next(&app, worker, &mut sessions) => worked,
         };
         match worked {
             Ok(true) => continue,
@@ -116,16 +119,18 @@ pub(crate) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     }
 }
 
-/// Claims and works one import; `false` when there is none.
-async fn next(app: &App) -> Result<bool, DbError> {
+/// Claims an import and works one batch of it; `false` when there is none.
+async fn next(app: &App, worker: Uuid, sessions: &mut Sessions) -> Result<bool, DbError> {
     let mut tx = app.worker.begin().await?;
-    let claimed = store::claim(&mut tx, app.clock.now_micros()).await?;
+    let claimed = store::claim(&mut tx, worker, app.clock.now_micros()).await?;
     tx.commit().await?;
     let Some(claimed) = claimed else { return Ok(false) };
     let span = tracing::info_span!("records.imports.work", tenant_id = %claimed.tenant_id, operation_id = %claimed.id);
     async {
-        let ended = match Box::pin(work(app, &claimed)).await {
-            Ok(()) => Some(("succeeded", None)),
+        let ended = match Box::pin(work(app, worker, sessions, &claimed)).await {
+            // The batch gave the turn back.
+            Ok(Worked::Batch) => return Ok(true),
+            Ok(Worked::All) => Some(("succeeded", None)),
             Err(Stop::Failed(reason)) => Some(("failed", Some(reason))),
             Err(Stop::Over) => None,
             Err(Stop::Later(error)) => {
@@ -165,13 +170,46 @@ async fn forget_dry_run(app: &App, claimed: &Claimed) -> Result<(), DbError> {
     }
 }
 
-async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {
-    if claimed.claim_number > MAX_CLAIMS {
+/// What was done of an import.
+enum Worked {
+    /// A batch; there may be more.
+    Batch,
+    /// All of it.
+    All,
+}
+
+async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claimed) -> Result<Worked, Stop> {
+    if claimed.attempts > MAX_CLAIMS {
         return Err(Stop::Failed("TOO_MANY_ATTEMPTS".to_owned()));
     }
-    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
     let request = CreateImportRequest::decode(claimed.request.as_slice())
         .map_err(|_| Stop::Failed("REQUEST_UNREADABLE".to_owned()))?;
+    let mut session = match sessions.take(claimed) {
+        Some(session) => session,
+        None => open(app, claimed, &request).await?,
+    };
+    let rows = held(app, claimed, session.rows()).await??;
+    if rows.is_empty() {
+        if claimed.created >= ANALYZE_AFTER && !request.dry_run {
+            let mut tx = app.worker.begin().await?;
+            store::analyze(&mut tx, claimed.created).await?;
+            tx.commit().await?;
+        }
+        return Ok(Worked::All);
+    }
+    let done = run_batch(app, (claimed, worker), &request, &session.header, &rows).await;
+    match &done {
+        Ok(Outcome::Done(tally)) => session.advance(tally.done),
+        Ok(Outcome::Cancelled | Outcome::Lost) => return Err(Stop::Over),
+        Err(_) => session.shrink(),
+    }
+    sessions.put(session);
+    done.map(|_| Worked::Batch)
+}
+
+/// Opens the file of an import behind the rows that are done.
+async fn open(app: &App, claimed: &Claimed, request: &CreateImportRequest) -> Result<Session, Stop> {
+    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
     let upload = Uuid::try_parse(&request.upload_id).unwrap_or_default();
     let sha256 = uploads::store::sha256(&mut tx, upload, claimed.principal_id).await?;
@@ -182,29 +220,14 @@ async fn work(app: &App, claimed: &Claimed) -> Result<(), Stop> {
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
     store::set_total(&mut tx, claimed, format.rows as i64).await?;
     tx.commit().await?;
-
-    let mut batches = source.rows(format, claimed.done as u64);
-    let mut created = 0;
-    while let Some(rows) = held(app, claimed, batches.recv()).await? {
-        let rows = rows?;
-        match run_batch(app, claimed, &request, &header, &rows).await? {
-            Outcome::Done(tally) => created += tally.created,
-            Outcome::Cancelled | Outcome::Lost => return Err(Stop::Over),
-        }
-    }
-    if created >= ANALYZE_AFTER && !request.dry_run {
-        let mut tx = app.worker.begin().await?;
-        store::analyze(&mut tx).await?;
-        tx.commit().await?;
-    }
-    Ok(())
+    Ok(Session::new(claimed, header, source.rows(format, claimed.done as u64)))
 }
 
 /// Works one batch by the permissions and definitions of now: a permission taken away meanwhile ends the import, and a batch
 /// during which the definitions change is worked again by the new ones.
 async fn run_batch(
     app: &App,
-    claimed: &Claimed,
+    (claimed, worker): (&Claimed, Uuid),
     request: &CreateImportRequest,
     header: &[String],
     rows: &[Row],
@@ -212,7 +235,7 @@ async fn run_batch(
     let mut tries = Tries::default();
     loop {
         let (cx, plan) = held(app, claimed, prepare(app, claimed, request, header)).await??;
-        match batch::run(app, &cx, claimed, &plan, rows).await {
+        match batch::run(app, &cx, (claimed, worker), &plan, rows).await {
             Err(error) if tries.again(&error) => {
                 held(app, claimed, fence::renew(app, &cx, &CONTACT)).await??;
             }

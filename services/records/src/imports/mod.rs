@@ -8,6 +8,7 @@ mod judge;
 mod mapping;
 mod plan;
 mod row;
+mod session;
 mod source;
 mod store;
 mod table;

@@ -16,7 +16,7 @@ pub(crate) const BATCH: usize = 500;
 /// A batch ends earlier when its cells have this many bytes.
 const BATCH_BYTES: usize = 4 << 20;
 /// Batches read ahead.
-const AHEAD: usize = 2;
+const AHEAD: usize = 1;
 
 /// A stored file.
 #[derive(Clone, Debug)]

@@ -20,6 +20,10 @@ pub(crate) struct Claimed {
     pub(crate) principal_id: Uuid,
     pub(crate) request: Vec<u8>,
     pub(crate) claim_number: i64,
+    /// Claims since the last batch that was done, this one with them.
+    pub(crate) attempts: i64,
+    /// Contacts made so far.
+    pub(crate) created: i64,
     pub(crate) created_at: OffsetDateTime,
     /// Rows that are done and need not be read again.
     pub(crate) done: i64,
@@ -33,6 +37,8 @@ impl FromRow<'_, PgRow> for Claimed {
             principal_id: row.try_get("principal_id")?,
             request: row.try_get("request")?,
             claim_number: row.try_get("claim_number")?,
+            attempts: row.try_get("attempts")?,
+            created: row.try_get("created")?,
             created_at: row.try_get("created_at")?,
             done: row.try_get("done")?,
         })
@@ -47,46 +53,78 @@ pub(crate) struct Tally {
     pub(crate) updated: i64,
     pub(crate) skipped: i64,
     pub(crate) failed: i64,
+    /// Errors of rows that are kept, their bytes, and those that are not.
+    pub(crate) errors_kept: i64,
+    pub(crate) error_bytes: i64,
+    pub(crate) errors_omitted: i64,
 }
 
-/// Claims the operation that has waited longest and that nobody works on.
-pub(crate) async fn claim(tx: &mut WorkerTx, now: OffsetDateTime) -> Result<Option<Claimed>, DbError> {
+/// A claimed operation under its lock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    /// It shall stop.
+    pub(crate) cancelled: bool,
+    /// Errors of rows that it has kept, and their bytes.
+    pub(crate) errors: (i64, i64),
+}
+
+/// Claims an operation that nobody works on, of the tenant whose last turn is longest ago; of its own the oldest. One whose file
+/// another worker has open is left to it until the claim ends. `worker` is who asks.
+pub(crate) async fn claim(
+    tx: &mut WorkerTx,
+    worker: Uuid,
+    now: OffsetDateTime,
+) -> Result<Option<Claimed>, DbError> {
     let query = sqlx::query_as(
-        "UPDATE records.operation AS o
-         SET state = 'running', claim_until = $2, claim_number = o.claim_number + 1
-         FROM (SELECT tenant_id, id FROM records.operation
-               WHERE state IN ('queued', 'running') AND claim_until <= $1
-               ORDER BY claim_until LIMIT 1 FOR UPDATE SKIP LOCKED) AS next
+        "WITH next AS (
+             SELECT o.tenant_id, o.id FROM records.operation AS o
+             LEFT JOIN records.import_turn AS t ON t.tenant_id = o.tenant_id
+             WHERE o.state IN ('queued', 'running') AND (o.claim_until <= $1 OR o.held_by = $3)
+             ORDER BY t.served_at NULLS FIRST, o.created_at, o.id LIMIT 1 FOR UPDATE OF o SKIP LOCKED),
+         turn AS (
+             INSERT INTO records.import_turn (tenant_id, served_at) SELECT tenant_id, $1 FROM next
+             ON CONFLICT (tenant_id) DO UPDATE SET served_at = EXCLUDED.served_at)
+         UPDATE records.operation AS o
+         SET state = 'running', claim_until = $2, claim_number = o.claim_number + 1, attempts = o.attempts + 1,
+             held_by = NULL
+         FROM next
          WHERE o.tenant_id = next.tenant_id AND o.id = next.id
-         RETURNING o.tenant_id, o.id, o.principal_id, o.request, o.claim_number, o.created_at, o.done",
+         RETURNING o.tenant_id, o.id, o.principal_id, o.request, o.claim_number, o.attempts, o.created, o.created_at,
+             o.done",
     );
-    Ok(query.bind(now).bind(now + CLAIM).fetch_optional(tx.conn()).await?)
+    Ok(query.bind(now).bind(now + CLAIM).bind(worker).fetch_optional(tx.conn()).await?)
 }
 
-/// Locks a claimed operation. `None`: the claim was lost. `Some(true)`: it shall stop.
-pub(crate) async fn hold(tx: &mut TenantTx, claimed: &Claimed) -> Result<Option<bool>, DbError> {
-    let query = sqlx::query_scalar(
-        "SELECT cancel_requested FROM records.operation
-         WHERE tenant_id = $1 AND id = $2 AND claim_number = $3 AND state = 'running' FOR UPDATE",
+/// Locks a claimed operation; `None`: the claim was lost. No statement of the transaction waits or works for longer than
+/// `longest` milliseconds.
+pub(crate) async fn hold(
+    tx: &mut TenantTx,
+    claimed: &Claimed,
+    longest: i32,
+) -> Result<Option<Held>, DbError> {
+    let query = sqlx::query_as(
+        "WITH bound AS MATERIALIZED (
+             SELECT set_config('lock_timeout', $4, true), set_config('statement_timeout', $4, true))
+         SELECT o.cancel_requested, o.errors_kept, o.error_bytes FROM bound, records.operation AS o
+         WHERE o.tenant_id = $1 AND o.id = $2 AND o.claim_number = $3 AND o.state = 'running' FOR UPDATE OF o",
     );
-    Ok(query
-        .bind(tx.tenant_id())
-        .bind(claimed.id)
-        .bind(claimed.claim_number)
-        .fetch_optional(tx.conn())
-        .await?)
+    let query = query.bind(tx.tenant_id()).bind(claimed.id).bind(claimed.claim_number);
+    let held: Option<(bool, i64, i64)> = query.bind(longest.to_string()).fetch_optional(tx.conn()).await?;
+    Ok(held.map(|(cancelled, kept, bytes)| Held { cancelled, errors: (kept, bytes) }))
 }
 
-/// Adds what a batch did and renews the claim.
+/// Adds what a batch did and gives the turn back: for a while to the same worker, then to anybody.
 pub(crate) async fn checkpoint(
     tx: &mut TenantTx,
     claimed: &Claimed,
+    worker: Uuid,
     tally: Tally,
     now: OffsetDateTime,
 ) -> Result<(), DbError> {
     sqlx::query(
         "UPDATE records.operation SET done = done + $3, created = created + $4, updated = updated + $5,
-            skipped = skipped + $6, failed = failed + $7, claim_until = $8
+            skipped = skipped + $6, failed = failed + $7, claim_until = $8, errors_kept = errors_kept + $9,
+            error_bytes = error_bytes + $10, errors_omitted = errors_omitted + $11, held_by = $12, attempts = 0
          WHERE tenant_id = $1 AND id = $2",
     )
     .bind(tx.tenant_id())
@@ -97,6 +135,10 @@ pub(crate) async fn checkpoint(
     .bind(tally.skipped)
     .bind(tally.failed)
     .bind(now + CLAIM)
+    .bind(tally.errors_kept)
+    .bind(tally.error_bytes)
+    .bind(tally.errors_omitted)
+    .bind(worker)
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -231,8 +273,9 @@ pub(crate) async fn holders(
     Ok(query.fetch_all(tx.conn()).await?)
 }
 
-/// Refreshes the statistics of contacts; autovacuum does not analyse partitioned parents.
-pub(crate) async fn analyze(tx: &mut WorkerTx) -> Result<(), DbError> {
-    sqlx::query("SELECT records.analyze_contacts()").execute(tx.conn()).await?;
+/// Refreshes the statistics of contacts if so many new ones are much beside what was there; autovacuum does not analyse
+/// partitioned parents.
+pub(crate) async fn analyze(tx: &mut WorkerTx, made: i64) -> Result<(), DbError> {
+    sqlx::query("SELECT records.analyze_contacts($1)").bind(made).execute(tx.conn()).await?;
     Ok(())
 }

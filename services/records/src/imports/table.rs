@@ -144,6 +144,8 @@ fn decoded<R: Read>(mut source: R, format: Format) -> io::Result<Decoded<R>> {
         ended: false,
         after_return: false,
         allowed: usize::MAX,
+        delimiter: format.delimiter,
+        place: Place::Row,
     })
 }
 
@@ -157,8 +159,39 @@ struct Decoded<R> {
     ended: bool,
     /// The last character was a carriage return, already given as a line end.
     after_return: bool,
-    /// Bytes that may still be given before the row must have ended.
+    /// Bytes that may still be given before the row must have ended; blank lines are none of them.
     allowed: usize,
+    delimiter: u8,
+    /// Where the text that was given has come to.
+    place: Place,
+}
+
+/// Where the next character stands, as the CSV reader sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At the beginning of a row.
+    Row,
+    /// At the beginning of a cell.
+    Cell,
+    /// In a cell without quotes, where quotes are characters like others.
+    Bare,
+    /// In a cell within quotes.
+    Quoted,
+    /// Behind a quote that ends the cell, or is the first of two.
+    Quote,
+}
+
+impl Place {
+    fn after(self, byte: u8, delimiter: u8) -> Self {
+        match (self, byte) {
+            (Self::Quoted, b'"') => Self::Quote,
+            (Self::Quoted, _) | (Self::Quote, b'"') => Self::Quoted,
+            (_, b'\n') => Self::Row,
+            (_, byte) if byte == delimiter => Self::Cell,
+            (Self::Row | Self::Cell, b'"') => Self::Quoted,
+            _ => Self::Bare,
+        }
+    }
 }
 
 /// The row has not ended within what was allowed.
@@ -200,11 +233,20 @@ impl<R: Read> Read for Decoded<R> {
                 self.to = written + 1;
             }
         }
-        if self.allowed == 0 {
+        let most = out.len().min(self.to - self.from);
+        let mut length = 0;
+        for byte in &self.text[self.from..self.from + most] {
+            let is_blank = self.place == Place::Row && *byte == b'\n';
+            if self.allowed == 0 && !is_blank {
+                break;
+            }
+            self.allowed -= usize::from(!is_blank);
+            self.place = self.place.after(*byte, self.delimiter);
+            length += 1;
+        }
+        if length == 0 && most > 0 {
             return Err(io::Error::other(Endless));
         }
-        let length = out.len().min(self.to - self.from).min(self.allowed);
-        self.allowed -= length;
         out[..length].copy_from_slice(&self.text[self.from..self.from + length]);
         self.from += length;
         Ok(length)
@@ -346,6 +388,21 @@ mod tests {
         }
         let format = Format { encoding: UTF_8, bom: 0, delimiter: b',', rows: 0 };
         let mut table = Table::open(b"a,b\n1,\"".chain(Tail(0)), format).unwrap();
+        assert!(matches!(table.next(), Err(TableError::RowTooLong(2))));
+    }
+
+    #[test]
+    fn blank_lines_are_passed_however_many_they_are_and_an_open_quote_is_not() {
+        let blank = "\r\n".repeat(3 << 20);
+        let file = format!("a,b\r\n{blank}O\"Brien,\"x\"\"\"\r\n{blank}2,\r\n");
+        let (_, _, rows) = read(file.as_bytes());
+        let lines = 3 << 20;
+        assert_eq!(rows, [row(lines + 2, &["O\"Brien", "x\""]), row(2 * lines + 3, &["2", ""])]);
+        // Line breaks within a cell are the cell's.
+        let open = format!("a,b\n1,\"{}", "\n".repeat(3 << 20));
+        let mut table =
+            Table::open(open.as_bytes(), Format { encoding: UTF_8, bom: 0, delimiter: b',', rows: 0 })
+                .unwrap();
         assert!(matches!(table.next(), Err(TableError::RowTooLong(2))));
     }
 

@@ -21,6 +21,8 @@ use crate::record::store as record_store;
 const BATCH: i64 = 500;
 /// Rows of the change log removed in one transaction.
 const CHANGES: i64 = 5_000;
+/// After this long no answer is given again.
+const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 /// The purge.
 #[derive(Clone, Debug)]
@@ -85,9 +87,12 @@ impl Purge {
                 record_store::clear_side(&mut tx, side.clear, &gone).await?;
             }
             record_store::clear_uniques(&mut tx, &gone).await?;
+            // An answer that is kept for a repeated call holds the record as well. All of them are older than its removal.
+            let day_ago = self.clock.now_micros() - ANSWERS_KEPT;
+            let answers = record_store::forget_answers(&mut tx, &gone, cutoff, day_ago, CHANGES).await?;
             // What stood in a record stands in its changes as well. A record may have any number of them; while some are
             // left it stays on the list.
-            let more = record_store::forget_changes(&mut tx, object, &gone, CHANGES).await?;
+            let more = record_store::forget_changes(&mut tx, object, &gone, CHANGES).await? || answers;
             if !more {
                 record_store::remove_purge(&mut tx, object, &gone).await?;
             }

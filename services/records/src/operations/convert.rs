@@ -10,7 +10,7 @@ pub(crate) const SHOWN_ERRORS: usize = 100;
 
 /// `errors` may hold one more than is shown, to tell whether there are more.
 pub(crate) fn operation(row: Operation, mut errors: Vec<RowError>) -> pb::Operation {
-    let errors_truncated = errors.len() > SHOWN_ERRORS;
+    let errors_truncated = errors.len() > SHOWN_ERRORS || row.errors_omitted > 0;
     errors.truncate(SHOWN_ERRORS);
     let state = match row.state.as_str() {
         "queued" => pb::OperationState::Queued,
@@ -39,6 +39,7 @@ pub(crate) fn operation(row: Operation, mut errors: Vec<RowError>) -> pb::Operat
         created_at: Some(timestamp(row.created_at)),
         finished_at: row.finished_at.map(timestamp),
         failure: row.failure,
+        errors_omitted: row.errors_omitted,
     }
 }
 

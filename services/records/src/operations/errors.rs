@@ -25,8 +25,12 @@ pub(crate) async fn errors(
 ) -> Result<BoxStream<'static, Result<GetOperationErrorsResponse, Status>>, Error> {
     let id = parse(&request.id)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    store::find(&mut tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
+    let operation = store::find(&mut tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
     tx.commit().await?;
+    let omitted = (operation.errors_omitted > 0).then(|| GetOperationErrorsResponse {
+        content_type: String::new(),
+        data: format!(",,ERRORS_OMITTED,{} more errors are not kept\r\n", operation.errors_omitted).into(),
+    });
     let head = GetOperationErrorsResponse {
         content_type: "text/csv; charset=utf-8".to_owned(),
         data: "line,column,reason,detail\r\n".into(),
@@ -47,7 +51,7 @@ pub(crate) async fn errors(
             }
         }
     });
-    Ok(stream::iter([Ok(head)]).chain(pages).boxed())
+    Ok(stream::iter([Ok(head)]).chain(pages).chain(stream::iter(omitted.map(Ok))).boxed())
 }
 
 async fn page(app: &App, cx: &Context, id: Uuid, after: (i64, i32)) -> Result<Vec<RowError>, Error> {

@@ -19,6 +19,7 @@ pub(crate) struct Operation {
     pub(crate) skipped: i64,
     pub(crate) failed: i64,
     pub(crate) failure: Option<String>,
+    pub(crate) errors_omitted: i64,
     pub(crate) created_at: OffsetDateTime,
     pub(crate) finished_at: Option<OffsetDateTime>,
 }
@@ -36,6 +37,7 @@ impl FromRow<'_, PgRow> for Operation {
             skipped: row.try_get("skipped")?,
             failed: row.try_get("failed")?,
             failure: row.try_get("failure")?,
+            errors_omitted: row.try_get("errors_omitted")?,
             created_at: row.try_get("created_at")?,
             finished_at: row.try_get("finished_at")?,
         })
@@ -79,7 +81,7 @@ pub(crate) async fn insert(
         "INSERT INTO records.operation
             (tenant_id, id, kind, state, principal_id, request, claim_until, created_at, upload_id)
          VALUES ($1, $2, $3, 'queued', $4, $5, $6, $6, $7)
-         RETURNING id, kind, state, total, done, created, updated, skipped, failed, failure, created_at, finished_at",
+         RETURNING id, kind, state, total, done, created, updated, skipped, failed, failure, errors_omitted, created_at, finished_at",
     );
     let query = query.bind(tx.tenant_id()).bind(id).bind(kind).bind(principal).bind(request).bind(now);
     let query = query.bind(upload);
@@ -89,7 +91,7 @@ pub(crate) async fn insert(
 /// An operation of the principal that is not being removed.
 pub(crate) async fn find(tx: &mut TenantTx, id: Uuid, principal: Uuid) -> Result<Option<Operation>, DbError> {
     let query = sqlx::query_as(
-        "SELECT id, kind, state, total, done, created, updated, skipped, failed, failure, created_at, finished_at
+        "SELECT id, kind, state, total, done, created, updated, skipped, failed, failure, errors_omitted, created_at, finished_at
          FROM records.operation
          WHERE tenant_id = $1 AND id = $2 AND principal_id = $3 AND purged_at IS NULL",
     );

@@ -1,6 +1,6 @@
 //! Makes a record.
 
-use auth::{Context, FieldMask};
+use auth::{Context, FieldMask, RowFacts};
 use db::TenantTx;
 use db::idempotency::{self, Claim};
 use error::{Error, Violation};
@@ -95,9 +95,12 @@ async fn store(
         return Answer::replay(kept, mask);
     }
     violations.extend(records(tx, cx, &references).await?);
-    tree::check(tx, object, record.id, &references, &mut violations).await?;
+    tree::check(tx, cx, object, record.id, &references, &mut violations).await?;
     Error::unless_violated(violations, ())?;
-    if !cx.reaches(object.name, "create", &record.facts()) {
+    // Who may assign may make it their own first, and give it away.
+    let own = RowFacts { owner_id: Some(cx.user().uuid()), team_id: None };
+    let assigns = || cx.reaches(object.name, "create", &own) && cx.reaches(object.name, "assign", &own);
+    if !cx.reaches(object.name, "create", &record.facts()) && !assigns() {
         return Err(Error::permission_denied(object.name, "create"));
     }
     unique::check(tx, cx, object, set, &record).await?;

@@ -3,7 +3,7 @@
 use auth::{Access, FieldMask};
 use error::Violation;
 use field_types::phone::Region;
-use field_types::{FieldRules, FieldType, SlotValue, moment::datetime_text};
+use field_types::{FieldError, FieldRules, FieldType, SlotValue, moment::datetime_text};
 use proto::fields::v1::FieldState;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -55,9 +55,28 @@ pub(crate) fn merge(
             }
         }
     }
-    if let Err(error) = field_types::custom::check_size(values) {
+    if let Err(error) = check_size(set, mask, values) {
         violations.push(violation("/custom", error));
     }
+}
+
+/// What the caller does not see may make a record so many times larger than what it does.
+const HIDDEN_SIZES: usize = 8;
+
+/// Refuses values that are too large, by those that the caller sees: the size of a hidden one must not be told by how long a
+/// visible one may be. All together are bounded as well, far beyond what one caller can reach.
+fn check_size(set: &FieldSet, mask: &FieldMask, values: &Fields) -> Result<(), FieldError> {
+    let is_visible = |key: &str| set.usable(key).is_some() && !mask.hides(&format!("custom.{key}"));
+    let visible: Fields = values
+        .iter()
+        .filter(|(key, _)| is_visible(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    field_types::custom::check_size(&visible)?;
+    if visible.len() == values.len() {
+        return Ok(());
+    }
+    field_types::custom::check_size_within(values, HIDDEN_SIZES)
 }
 
 /// What a new record gets beside the values sent: defaults, and a violation per required field without a value. A field

@@ -3,8 +3,11 @@
 use auth::Context;
 use db::{DbError, TenantTx};
 use error::Error;
+use prost::Message;
 use proto::common::v1::{Access, CountKind, ShowDeleted, Total, TotalKind};
 use query::{Deleted, Limits, List, ListRequest, Projection, Schema, count};
+use tonic::Response;
+use tonic::metadata::AsciiMetadataValue;
 
 use super::cells::{Cells, Layout};
 use super::definitions::keys_in;
@@ -34,10 +37,23 @@ pub(crate) struct Listed<T> {
     pub(crate) records: Vec<T>,
     pub(crate) next_page_token: String,
     pub(crate) total: Option<Total>,
+    /// What the list cost beside others.
+    pub(crate) cost: u64,
 }
 
+/// The response of a list that cost so much; the gateway charges by it.
+pub(crate) fn respond<M>(cx: &Context, cost: u64, message: M) -> Response<M> {
+    let mut response = cx.answer(message);
+    response.metadata_mut().insert("request-cost", AsciiMetadataValue::from(cost));
+    response
+}
+
+/// The records of an answer have at most this many bytes together: what else is in it has room below what a message may have
+/// (4 MiB).
+const MAX_ANSWER_BYTES: usize = 3 << 20;
+
 /// Reads one page of the records that the caller may see; `convert` makes the wire form of each.
-pub(crate) async fn list<T>(
+pub(crate) async fn list<T: Message>(
     app: &App,
     cx: &Context,
     object: &'static Object,
@@ -66,20 +82,26 @@ pub(crate) async fn list<T>(
     };
     let mut tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
     let list = List::open(&mut tx, &request).await?;
-    let page =
+    let mut page =
         query::fetch_page(&mut tx, &list, &projection, &app.cursor_key, page_size, asked.page_token).await?;
     let total = total(&mut tx, &list, asked.count).await?;
     tx.commit().await?;
     let layout = page.rows.first().map(|row| Layout::of(row, object.columns)).transpose();
     let layout = layout.map_err(DbError::from)?;
-    let mut records = Vec::with_capacity(page.rows.len());
+    let (mut records, mut bytes) = (Vec::with_capacity(page.rows.len()), 0);
     for (row, layout) in page.rows.iter().zip(layout.iter().cycle()) {
         let cells = Cells::of(row, layout).map_err(DbError::from)?;
         let access = with_access.then(|| access::of(cx, object, &set, &mask, cells.keys.facts()));
         let view = View { source: Source::Row(&cells), mask: &mask, asked: projection.custom_keys() };
-        records.push(convert(view, access)?);
+        let record = convert(view, access)?;
+        bytes += record.encoded_len();
+        if bytes > MAX_ANSWER_BYTES && !records.is_empty() {
+            break;
+        }
+        records.push(record);
     }
-    Ok(Listed { records, next_page_token: page.next_page_token, total })
+    page.end_after(records.len(), &list, &app.cursor_key)?;
+    Ok(Listed { records, next_page_token: page.next_page_token, total, cost: list.cost() })
 }
 
 async fn total(tx: &mut TenantTx, list: &List<'_>, kind: i32) -> Result<Option<Total>, Error> {

@@ -153,14 +153,14 @@ pub(crate) async fn lock_tree(tx: &mut TenantTx, object: &Object) -> Result<(), 
     Ok(())
 }
 
-/// Whether `other` is a record or stands above it, and how many records were passed, `limit` at most.
+/// Whether `other` is a record or stands above it, and the records passed, `limit` at most.
 pub(crate) async fn walk_up(
     tx: &mut TenantTx,
     tree: &Tree,
     from: Uuid,
     other: Uuid,
     limit: i32,
-) -> Result<(bool, i32), DbError> {
+) -> Result<(bool, Vec<Uuid>), DbError> {
     let query = sqlx::query_as(tree.above).bind(tx.tenant_id()).bind(from).bind(other).bind(limit);
     Ok(query.fetch_one(tx.conn()).await?)
 }
@@ -315,21 +315,34 @@ pub(crate) async fn log(
     Ok(())
 }
 
-/// The fields that changed after `version`, with their values at it.
+/// The fields that changed after `version`, with their values at it. Unless the caller sees every record, what a field was
+/// before the record last changed its owner or team is not told: that was another's.
 pub(crate) async fn base(
     tx: &mut TenantTx,
     object: &Object,
     id: Uuid,
     version: i64,
+    sees_all: bool,
 ) -> Result<Base, DbError> {
     let query = sqlx::query_as(
-        "SELECT DISTINCT ON (field.key) field.key, field.value
+        "SELECT DISTINCT ON (field.key) field.key,
+                CASE WHEN $5 OR c.version > (
+                    SELECT coalesce(max(moved.version), 0) FROM records.change AS moved
+                    WHERE moved.tenant_id = $1 AND moved.object = $2 AND moved.record_id = $3
+                      AND (moved.before ? 'owner_id' OR moved.before ? 'team_id'))
+                THEN field.value ELSE 'null'::jsonb END
          FROM records.change AS c, jsonb_each(c.before) AS field
          WHERE c.tenant_id = $1 AND c.object = $2 AND c.record_id = $3 AND c.version > $4
          ORDER BY field.key, c.version",
     );
-    let rows: Vec<(String, Value)> =
-        query.bind(tx.tenant_id()).bind(object.name).bind(id).bind(version).fetch_all(tx.conn()).await?;
+    let rows: Vec<(String, Value)> = query
+        .bind(tx.tenant_id())
+        .bind(object.name)
+        .bind(id)
+        .bind(version)
+        .bind(sees_all)
+        .fetch_all(tx.conn())
+        .await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -399,4 +412,29 @@ pub(crate) async fn forget_changes(
     let query = query.bind(tx.tenant_id()).bind(object.name).bind(ids);
     query.bind(next.map(|n| n.0)).bind(next.map(|n| n.1)).execute(tx.conn()).await?;
     Ok(next.is_some())
+}
+
+/// Removes up to `limit` of the answers kept for repeated calls that hold one of the records, or that are too old to be given
+/// again; says whether there may be more. None is younger than `before`.
+pub(crate) async fn forget_answers(
+    tx: &mut TenantTx,
+    ids: &[Uuid],
+    before: OffsetDateTime,
+    day_ago: OffsetDateTime,
+    limit: i64,
+) -> Result<bool, DbError> {
+    let texts: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+    let query = sqlx::query(
+        "WITH old AS (
+             SELECT principal_id, rpc, key FROM records.idempotency
+             WHERE tenant_id = $1 AND created_at < $2
+               AND (created_at < $3 OR EXISTS (
+                   SELECT FROM unnest($4::text[]) AS gone (id)
+                   WHERE position(convert_to(gone.id, 'UTF8') IN answer) > 0))
+             ORDER BY created_at LIMIT $5)
+         DELETE FROM records.idempotency AS i USING old
+         WHERE i.tenant_id = $1 AND i.principal_id = old.principal_id AND i.rpc = old.rpc AND i.key = old.key",
+    );
+    let query = query.bind(tx.tenant_id()).bind(before).bind(day_ago).bind(texts).bind(limit);
+    Ok(query.execute(tx.conn()).await?.rows_affected() == limit.unsigned_abs())
 }

@@ -1,8 +1,10 @@
 //! Records that stand below others of their object: a company and its parent. None may stand above itself, however many
 //! levels lie between.
 
+use auth::Context;
 use db::TenantTx;
 use error::{Error, Violation};
+use query::RowScope;
 use uuid::Uuid;
 
 use super::reference::Reference;
@@ -16,7 +18,7 @@ const MAX_ABOVE: i32 = 50;
 pub(crate) struct Tree {
     /// The field that holds the record above.
     pub(crate) field: &'static str,
-    /// `$2` record, `$3` another, `$4` steps: whether the other is the record or stands above it, and the records passed.
+    /// `$2` record, `$3` another, `$4` steps: whether the other is the record or stands above it, and the ids passed.
     pub(crate) above: &'static str,
 }
 
@@ -39,6 +41,7 @@ pub(crate) async fn lock(tx: &mut TenantTx, object: &Object, fields: &Fields) ->
 /// `references` are the new ones. Of what the caller cannot refer to, nothing is told but that.
 pub(crate) async fn check(
     tx: &mut TenantTx,
+    cx: &Context,
     object: &Object,
     id: Uuid,
     references: &[Reference],
@@ -51,9 +54,20 @@ pub(crate) async fn check(
         return Ok(());
     }
     let (is_circle, passed) = store::walk_up(tx, tree, above.id, id, MAX_ABOVE + 1).await?;
-    if is_circle {
+    let is_deep = passed.len() > MAX_ABOVE as usize;
+    if !is_circle && !is_deep {
+        return Ok(());
+    }
+    // How records hang together of which the caller does not see one is not told: one answer for all of it.
+    let scope = RowScope::from(&cx.snapshot.predicate(object.name, "read"));
+    let seen = store::reached(tx, object, &passed, &scope).await?;
+    let sees_field = !cx.mask(object.name).hides(tree.field);
+    let sees_all = scope.all || passed.iter().all(|id| seen.contains(id));
+    if !sees_field || !sees_all {
+        violations.push(Violation::new(pointer, "REFERENCE_NOT_POSSIBLE", "the record cannot stand there"));
+    } else if is_circle {
         violations.push(Violation::new(pointer, "REFERENCE_CYCLE", "stands below this record itself"));
-    } else if passed > MAX_ABOVE {
+    } else {
         let text = format!("a record is put below at most {MAX_ABOVE} others");
         violations.push(Violation::new(pointer, "REFERENCE_TOO_DEEP", text));
     }

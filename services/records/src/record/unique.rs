@@ -21,33 +21,31 @@ pub(crate) async fn check(
     set: &FieldSet,
     record: &Record,
 ) -> Result<(), Error> {
-    let mut fields = BTreeSet::new();
-    let mut holders: Vec<Uuid> = Vec::new();
+    // Field and holder of each value that is taken.
+    let mut taken: Vec<(String, Uuid)> = Vec::new();
     for side in object.sides {
         let (Some(statement), Some(value)) = (side.holders, record.fields.get(side.field)) else { continue };
         let pairs = (side.pairs)(value);
         let found = store::side_holders(tx, statement, object, record.id, &pairs).await?;
-        if !found.is_empty() {
-            fields.insert(side.field.to_owned());
-            holders.extend(found);
-        }
+        taken.extend(found.into_iter().map(|holder| (side.field.to_owned(), holder)));
     }
     let uniques = custom::uniques(set, &record.custom);
     if !uniques.is_empty() {
         for (holder, field) in store::unique_holders(tx, object, record.id, &uniques).await? {
             let key = set.all().iter().find(|d| d.id == field).map(|d| format!("custom.{}", d.key));
-            fields.extend(key);
-            holders.push(holder);
+            taken.push((key.unwrap_or_default(), holder));
         }
     }
-    if holders.is_empty() {
+    if taken.is_empty() {
         return Ok(());
     }
+    // Whom a hidden value belongs to is not told.
+    let mask = set.mask(object, cx.mask(object.name));
+    taken.retain(|(field, _)| !field.is_empty() && !mask.hides(field));
+    let (fields, holders): (BTreeSet<String>, Vec<Uuid>) = taken.into_iter().unzip();
     let scope = RowScope::from(&cx.snapshot.predicate(object.name, "read"));
     let mut visible = store::reached(tx, object, &holders, &scope).await?;
     visible.sort_unstable();
-    let mask = set.mask(object, cx.mask(object.name));
-    fields.retain(|field| !mask.hides(field));
     Err(refused(fields, &visible))
 }
 

@@ -104,29 +104,28 @@ async fn store(
     custom::merge(set, &mask, &mut after.custom, &change.custom, app.region, &mut violations);
     let yours = diff(object, &before, &after);
     if let Some(version) = conflict::stale(cx.call.if_match, before.version) {
-        let base = store::base(tx, object, before.id, version).await?;
+        let base = store::base(tx, object, before.id, version, scope.all).await?;
         return Err(conflict::version_stale(before.version, &yours, &base));
     }
     if change.etag.is_some_and(|version| version > before.version) {
         violations.push(Violation::new("/etag", "ETAG_INVALID", "the record has no such version yet"));
     }
     if let Some(version) = change.etag.filter(|version| *version < before.version) {
-        let base = store::base(tx, object, before.id, version).await?;
+        let base = store::base(tx, object, before.id, version, scope.all).await?;
         conflict::check_merge(before.version, &yours, &base)?;
     }
-    violations.extend((object.check)(&|name| {
-        after.fields.contains_key(name) || change.broken.iter().any(|broken| broken == name)
-    }));
+    violations.extend(broken_rules(object, &mask, (&before, &after), &change.broken));
     let references = reference::all(object, set, Some(&before), &after);
     violations.extend(still_named(change.people, &references));
     violations.extend(lookup_people(app, cx, &references).await?);
     violations.extend(to_itself(object, before.id, &references));
     violations.extend(records(tx, cx, &references).await?);
-    tree::check(tx, object, before.id, &references, &mut violations).await?;
+    tree::check(tx, cx, object, before.id, &references, &mut violations).await?;
     Error::unless_violated(violations, ())?;
     if yours.is_empty() {
         return Ok(Answer::new(before, mask));
     }
+    check_owner(cx, object, &before, &after)?;
     after.version += 1;
     let author = Author::of(cx, &app.clock);
     write::touch(&mut after, &author);
@@ -134,6 +133,32 @@ async fn store(
     check_unique(tx, cx, object, set, (&before, &after)).await?;
     write::update(tx, &author, object, set, (&before, &after), scope, Vec::new()).await?;
     Ok(Answer::new(after, mask))
+}
+
+/// What the rules between fields say of a change, by the fields that the caller sees: whether a hidden one has a value must not
+/// be told by whether a visible one may be cleared. What the visible fields did not fulfil before, they need not fulfil now.
+fn broken_rules(
+    object: &Object,
+    mask: &FieldMask,
+    (before, after): (&Record, &Record),
+    broken: &[String],
+) -> Vec<Violation> {
+    let has = |record: &Record, name: &str| !mask.hides(name) && record.fields.contains_key(name);
+    if !(object.check)(&|name| has(before, name)).is_empty() {
+        return Vec::new();
+    }
+    (object.check)(&|name| has(after, name) || broken.iter().any(|broken| broken == name))
+}
+
+/// Whoever moves a record to another owner or team must reach it there as well, or may assign it: a change is no way around
+/// what is refused of a new record.
+fn check_owner(cx: &Context, object: &Object, before: &Record, after: &Record) -> Result<(), Error> {
+    let (was, is) = (before.facts(), after.facts());
+    let stays = (was.owner_id, was.team_id) == (is.owner_id, is.team_id);
+    if stays || cx.reaches(object.name, "update", &is) || cx.reaches(object.name, "assign", &was) {
+        return Ok(());
+    }
+    Err(Error::permission_denied(object.name, "assign"))
 }
 
 /// Locks a live record that the action reaches. One that the caller may not read answers as one that does not exist; one

@@ -10,7 +10,7 @@ use proto::records::v1::{CreateUploadRequest, CreateUploadResponse};
 use tonic::Status;
 
 use super::store::{self, Upload};
-use crate::App;
+use crate::{App, quota};
 
 /// An upload may have this many bytes.
 const MAX_BYTES: u64 = 100 << 20;
@@ -24,6 +24,10 @@ pub(crate) async fn create(
     messages: impl Stream<Item = Result<CreateUploadRequest, Status>> + Unpin + Send,
 ) -> Result<CreateUploadResponse, Error> {
     cx.authorize("contact", "import")?;
+    // Before a byte is taken; and again with what they are when they have come.
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    app.quotas.check_upload(&mut tx, 1).await?;
+    tx.commit().await?;
     let mut messages = messages.peekable();
     let content_type = match std::pin::Pin::new(&mut messages).peek().await {
         Some(Ok(first)) if !first.content_type.is_empty() => first.content_type.chars().take(200).collect(),
@@ -60,6 +64,8 @@ async fn note(app: &App, cx: &Context, upload: &Upload) -> Result<(), Error> {
     }
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
+    quota::lock(&mut tx, "uploads").await?;
+    app.quotas.check_upload(&mut tx, upload.size).await?;
     store::lock_content(&mut tx, &upload.sha256).await?;
     store::insert(&mut tx, upload).await?;
     Ok(tx.commit().await?)

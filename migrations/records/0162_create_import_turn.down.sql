@@ -1,0 +1,10 @@
+-- phase: expand
+DROP FUNCTION records.analyze_contacts(bigint);
+DROP INDEX records.operation_tenant;
+DROP TABLE records.import_turn;
+ALTER TABLE records.operation
+    DROP COLUMN held_by,
+    DROP COLUMN attempts,
+    DROP COLUMN errors_kept,
+    DROP COLUMN error_bytes,
+    DROP COLUMN errors_omitted;

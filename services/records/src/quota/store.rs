@@ -1,0 +1,30 @@
+//! SQL of what a tenant has.
+
+use db::{DbError, TenantTx};
+
+/// Two halves of a digest: the tenant's and the thing's, so that no two tenants wait for each other by chance alone.
+pub(super) async fn lock(tx: &mut TenantTx, what: &'static str) -> Result<(), DbError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext($1::text), hashtext('quota/' || $2))")
+        .bind(tx.tenant_id())
+        .bind(what)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Uploads, and their bytes.
+pub(super) async fn uploads(tx: &mut TenantTx) -> Result<(i64, i64), DbError> {
+    let query = sqlx::query_as(
+        "SELECT count(*), coalesce(sum(size), 0)::bigint FROM records.upload WHERE tenant_id = $1",
+    );
+    Ok(query.bind(tx.tenant_id()).fetch_one(tx.conn()).await?)
+}
+
+/// Operations that are open, and all of them, counted up to `most`.
+pub(super) async fn operations(tx: &mut TenantTx, most: i64) -> Result<(i64, i64), DbError> {
+    let query = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM records.operation WHERE tenant_id = $1 AND state IN ('queued', 'running')),
+                (SELECT count(*) FROM (SELECT FROM records.operation WHERE tenant_id = $1 LIMIT $2) AS kept)",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(most).fetch_one(tx.conn()).await?)
+}
