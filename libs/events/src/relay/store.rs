@@ -132,8 +132,7 @@ pub(super) async fn save(
 
 /// A transaction whose every statement sees the same snapshot.
 pub(super) async fn look(db: &WorkerDb) -> Result<(WorkerTx, Snapshot), DbError> {
-    let mut tx = db.begin().await?;
-    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(tx.conn()).await?;
+    let mut tx = db.begin_snapshot().await?;
     let (xmin, xmax) = sqlx::query_as(
         "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s",
     )
