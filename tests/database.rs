@@ -104,6 +104,7 @@ impl Database {
             url: url("app"),
             worker_url: url("worker"),
             max_connections: 8,
+            tenant_connections: None,
             acquire: Seconds(std::time::Duration::from_secs(20)),
             statement_timeout: Seconds(std::time::Duration::from_secs(20)),
         }

@@ -1,1 +1,221 @@
 //! What one tenant may take of the database.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use auth::VerifiedTenant;
+use config::{Seconds, SecretString};
+use db::{Db, DbError, TenantTx};
+use futures_util::future::{join_all, try_join_all};
+use sqlx::PgConnection;
+use testkit::fleet::Role;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::database::Database;
+use crate::stage::Stage;
+use crate::waiting;
+
+const BOUND: Duration = Duration::from_secs(20);
+const CONNECTIONS: u32 = 8;
+
+/// A service's pool on a database of its own, whose callers wait for a connection for a moment only.
+async fn pool(name: &'static str) -> Result<(Db, Database)> {
+    let database = Database::fresh(name, &[fields::MIGRATIONS]).await?;
+    let mut config = database.config("fields");
+    // Logs in as who it is: a role that was taken on may cancel nothing of the administrator's.
+    config.url = SecretString::from(database.url());
+    config.max_connections = CONNECTIONS;
+    config.acquire = Seconds(Duration::from_millis(300));
+    Ok((Db::new(&config, "fields")?, database))
+}
+
+fn tenant(n: u128) -> VerifiedTenant {
+    VerifiedTenant::from_claim(Uuid::from_u128(n).into())
+}
+
+async fn statement(db: &Db, of: VerifiedTenant, seconds: f64) -> Result<(), DbError> {
+    let mut tx = TenantTx::begin(db, of).await?;
+    sqlx::query("SELECT pg_sleep($1)").bind(seconds).execute(tx.conn()).await?;
+    tx.commit().await
+}
+
+/// How many statements run for callers of the pool.
+async fn running(sql: &mut PgConnection) -> Result<i64> {
+    let text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'globcrm-fields-app' AND state <> 'idle'";
+    Ok(sqlx::query_scalar(text).fetch_one(sql).await?)
+}
+
+async fn until_running(sql: &mut PgConnection, wanted: i64) {
+    let sql = tokio::sync::Mutex::new(sql);
+    waiting::outcome(BOUND, &format!("{wanted} statements run"), async || {
+        let now = running(*sql.lock().await).await.map_err(|e| e.to_string())?;
+        if now == wanted { Ok(()) } else { Err(format!("{now} run")) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_statements_of_one_tenant_fail_no_call_of_another() -> Result<()> {
+    let (db, _database) = pool("globcrm_test_shares").await?;
+    let (over, busy) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let loud = join_all((0..4 * CONNECTIONS).map(|_| async {
+        while !over.load(Ordering::SeqCst) {
+            match statement(&db, tenant(1), 0.4).await {
+                Ok(()) => {}
+                // Told that it is its own doing, and when to come again.
+                Err(error @ DbError::Busy) => {
+                    let error = error::Error::from(error);
+                    assert_eq!((error.code().http(error.reason()), error.reason()), (429, "TENANT_BUSY"));
+                    assert!(error.retry_after().is_some());
+                    busy.fetch_add(1, Ordering::SeqCst);
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }));
+    let quiet = async {
+        // From when the loud one has all that it can get.
+        waiting::until(BOUND, "the loud tenant is refused", async || busy.load(Ordering::SeqCst) > 0).await;
+        let mut failed = Vec::new();
+        for n in 0..60 {
+            failed.extend(statement(&db, tenant(2 + n % 3), 0.001).await.err());
+        }
+        over.store(true, Ordering::SeqCst);
+        failed
+    };
+    let (_, failed) = tokio::join!(loud, quiet);
+    assert!(failed.is_empty(), "{} of 60 calls of quiet tenants failed: {failed:?}", failed.len());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_statement_of_a_caller_who_has_gone_is_cancelled_and_its_connection_used_again() -> Result<()> {
+    let (db, database) = pool("globcrm_test_cancelled").await?;
+    let mut sql = database.admin().await?;
+    let slow: Vec<_> = (0..4).map(|_| Box::pin(statement(&db, tenant(1), 600.0))).collect();
+    let slow = join_all(slow);
+    tokio::select! {
+        ended = slow => panic!("ten minutes are over: {ended:?}"),
+        () = until_running(&mut sql, 4) => {}
+    }
+    let pids: Vec<i32> = pids(&mut sql).await?;
+    // They are dropped now; a tenant's share is free again when they have ended.
+    until_running(&mut sql, 0).await;
+    try_join_all((0..4).map(|_| statement(&db, tenant(1), 0.05))).await?;
+    assert_eq!(pids_of_kind(&mut sql, &pids).await?, 4, "connections were thrown away");
+    Ok(())
+}
+
+async fn pids(sql: &mut PgConnection) -> Result<Vec<i32>> {
+    let text = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'globcrm-fields-app'";
+    Ok(sqlx::query_scalar(text).fetch_all(sql).await?)
+}
+
+async fn pids_of_kind(sql: &mut PgConnection, known: &[i32]) -> Result<usize> {
+    Ok(pids(sql).await?.iter().filter(|pid| known.contains(pid)).count())
+}
+
+/// The roles of services may cancel what they run themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_may_cancel_its_own_statements() -> Result<()> {
+    let stage = Stage::shared().await;
+    let variables = &stage.environments.roles[&Role::Fields];
+    let mut config = Database::kept("globcrm_test_fields", &[fields::MIGRATIONS]).await?.config("fields");
+    config.url = SecretString::from(variables["GLOBCRM_FIELDS_DATABASE_URL"].as_str());
+    config.max_connections = 2;
+    let db = Db::new(&config, "fields")?;
+    let pid = async |tx: &mut TenantTx| {
+        anyhow::Ok(sqlx::query_scalar::<_, i32>("SELECT pg_backend_pid()").fetch_one(tx.conn()).await?)
+    };
+    let mut tx = TenantTx::begin(&db, tenant(1)).await?;
+    let known = pid(&mut tx).await?;
+    let endless = sqlx::query("SELECT pg_sleep(600)").execute(tx.conn());
+    tokio::time::timeout(Duration::from_millis(100), endless).await.expect_err("ten minutes are over");
+    drop(tx);
+    // Of two connections one is new as long as the first is not given back; the tenant may hold both.
+    let mut held = Vec::new();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let mut tx = TenantTx::begin(&db, tenant(1)).await?;
+        seen.push(pid(&mut tx).await?);
+        held.push(tx);
+    }
+    assert!(seen.contains(&known), "the connection was thrown away");
+    Ok(())
+}
+
+/// Statements are dropped at about the moment at which they end by themselves, so that cancellations are late; they meet
+/// nobody else's statement on the same connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_cancellation_meets_no_other_statement() -> Result<()> {
+    let (db, database) = pool("globcrm_test_late").await?;
+    let over = AtomicBool::new(false);
+    let leaving = join_all((0..4_u64).map(|n| {
+        let db = &db;
+        async move {
+            for call in 0..60_u64 {
+                let gone = Duration::from_millis(1 + (n * 7 + call) % 9);
+                let lasts = 0.02 + f64::from(u32::try_from((call * 3) % 14).unwrap_or(0)) / 1_000.0;
+                match tokio::time::timeout(gone, statement(db, tenant(1), lasts)).await {
+                    Err(_) | Ok(Ok(()) | Err(DbError::Busy)) => {}
+                    Ok(Err(other)) => panic!("{other:?}"),
+                }
+            }
+        }
+    }));
+    let leaving = async {
+        leaving.await;
+        over.store(true, Ordering::SeqCst);
+    };
+    let staying = join_all((0..4).map(|_| async {
+        let mut failed = Vec::new();
+        while !over.load(Ordering::SeqCst) {
+            failed.extend(statement(&db, tenant(2), 0.004).await.err());
+        }
+        failed
+    }));
+    let ((), failed) = tokio::join!(leaving, staying);
+    let failed: Vec<_> = failed.into_iter().flatten().collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    until_running(&mut database.admin().await?, 0).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_statement_may_run_no_longer_than_its_call() -> Result<()> {
+    let (db, _database) = pool("globcrm_test_deadlines").await?;
+    let allowed = async || {
+        let mut tx = TenantTx::begin(&db, tenant(1)).await?;
+        let text = "SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'";
+        let allowed: i64 = sqlx::query_scalar(text).fetch_one(tx.conn()).await?;
+        tx.commit().await?;
+        anyhow::Ok(allowed)
+    };
+    let within =
+        async |left| host::deadline::within(Instant::now() + Duration::from_millis(left), allowed()).await;
+    // The service's own bound is 20 s here, and what a call has left is the tighter one, but for a tenth of a second.
+    assert_eq!(allowed().await?, 20_000);
+    assert_eq!(within(60_000).await?, 20_000);
+    assert!((1..=1_600).contains(&within(1_500).await?));
+    assert_eq!(allowed().await?, 20_000, "what one call had left is not the next one's");
+    Ok(())
+}
+
+/// A bare `COMMIT` of a failed transaction rolls back and says nothing.
+#[tokio::test]
+async fn a_commit_that_cannot_be_is_an_error() -> Result<()> {
+    let (db, database) = pool("globcrm_test_commits").await?;
+    let mut tx = TenantTx::begin(&db, tenant(1)).await?;
+    sqlx::query("SELECT 1 / 0").execute(tx.conn()).await.expect_err("a division by zero");
+    assert!(matches!(tx.commit().await, Err(DbError::Other(_))), "a failed transaction did not commit");
+    let mut tx = TenantTx::begin(&db, tenant(1)).await?;
+    sqlx::raw_sql("ROLLBACK").execute(tx.conn()).await?;
+    assert!(matches!(tx.commit().await, Err(DbError::Other(_))), "there was nothing to commit");
+    until_running(&mut database.admin().await?, 0).await;
+    try_join_all((0..4).map(|_| statement(&db, tenant(1), 0.0))).await?;
+    Ok(())
+}

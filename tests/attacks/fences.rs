@@ -1,1 +1,176 @@
 //! Writes begun before a revoke.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use auth::{Call, Context, Gate, VerifiedTenant};
+use config::SecretString;
+use db::{Db, DbError, TenantTx};
+use ids::{Clock, TenantId};
+use sqlx::PgConnection;
+use tonic::metadata::MetadataMap;
+use uuid::Uuid;
+
+use crate::database::Database;
+use crate::gate::{ALL, May, Principal, TestGate};
+use crate::waiting;
+
+const BOUND: Duration = Duration::from_secs(20);
+const NOTHING: May<'static> = May { actions: &[], fields: &[] };
+
+struct World {
+    db: Db,
+    database: Database,
+    gates: TestGate,
+    who: Principal,
+}
+
+impl World {
+    async fn new(name: &'static str) -> Result<Self> {
+        let database = Database::fresh(name, &[fields::MIGRATIONS]).await?;
+        let clock = Clock::system();
+        let (db, gates) = (Db::new(&database.config("fields"), "fields")?, TestGate::new(&clock)?);
+        let who = gates.somebody(&clock, TenantId::from(clock.new_uuid()), &ALL)?;
+        Ok(Self { db, database, gates, who })
+    }
+
+    async fn open(&self) -> Result<Context> {
+        open(&self.gates.gate, &self.who).await
+    }
+
+    async fn tx(&self) -> Result<TenantTx> {
+        Ok(TenantTx::begin(&self.db, VerifiedTenant::from_claim(self.who.tenant)).await?)
+    }
+
+    /// A writing transaction with a row in it that has not been committed.
+    async fn written(&self, cx: &Context) -> Result<TenantTx> {
+        let mut tx = self.tx().await?;
+        db::fence::check(&mut tx, cx).await?;
+        sqlx::query("INSERT INTO object_version (tenant_id, object, version, next_ordinal) VALUES ($1, 'contact', 1, 1)")
+            .bind(tx.tenant_id())
+            .execute(tx.conn())
+            .await?;
+        Ok(tx)
+    }
+
+    async fn rows(&self) -> Result<i64> {
+        let text = "SELECT count(*) FROM fields.object_version WHERE tenant_id = $1";
+        let mut sql = self.database.admin().await?;
+        Ok(sqlx::query_scalar(text).bind(self.who.tenant.uuid()).fetch_one(&mut sql).await?)
+    }
+
+    /// Waits until the gate decides by `version`, that is until every lease from before has ended.
+    async fn until_decided_by(&self, version: i64) {
+        waiting::until(BOUND, "older leases have ended", async || {
+            self.open().await.is_ok_and(|cx| cx.snapshot.version() == version)
+        })
+        .await;
+    }
+}
+
+async fn open(gate: &Gate, who: &Principal) -> Result<Context> {
+    let token = who.bearer().trim_start_matches("Bearer ").to_owned();
+    Ok(gate.open(Call::read(&MetadataMap::new())?, SecretString::from(token)).await?)
+}
+
+fn refused(error: DbError) -> (u16, String) {
+    let error = error::Error::from(error);
+    (error.code().http(error.reason()), error.reason().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_begun_before_a_revoke_does_not_commit_after_its_answer() -> Result<()> {
+    let world = World::new("globcrm_test_leases").await?;
+    let cx = world.open().await?;
+    let tx = world.written(&cx).await?;
+    // The permission goes; a revoke answers when the leases have ended, whether its event has come or not.
+    world.gates.allow(world.who.id, 6, &NOTHING);
+    world.until_decided_by(6).await;
+    let error = tx.commit().await.expect_err("the revoke has answered");
+    assert_eq!(refused(error), (409, "PERMISSIONS_CHANGED".to_owned()));
+    assert_eq!(world.rows().await?, 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_write_of_somebody_whose_permissions_are_the_same_commits() -> Result<()> {
+    let world = World::new("globcrm_test_long_writes").await?;
+    let cx = world.open().await?;
+    let tx = world.written(&cx).await?;
+    let asked = world.gates.asked.lock().unwrap().len();
+    waiting::until(BOUND, "the lease has ended", async || {
+        world.open().await.is_ok() && world.gates.asked.lock().unwrap().len() > asked
+    })
+    .await;
+    tx.commit().await?;
+    assert_eq!(world.rows().await?, 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_fence_of_a_tenant_waits_for_its_writers() -> Result<()> {
+    let world = World::new("globcrm_test_first_fence").await?;
+    let cx = world.open().await?;
+    for whom in [Some(world.who.id), None] {
+        let writer = world.written(&cx).await?;
+        let mut raising = world.tx().await?;
+        let raised = db::fence::raise(&mut raising, whom, 6).await;
+        assert!(matches!(raised, Err(DbError::Timeout(_))), "a writer goes on: {raised:?}");
+        raising.rollback().await?;
+        writer.rollback().await?;
+    }
+    // Without writers it is raised, and holds.
+    let mut raising = world.tx().await?;
+    db::fence::raise(&mut raising, Some(world.who.id), 6).await?;
+    raising.commit().await?;
+    let mut late = world.tx().await?;
+    let error = db::fence::check(&mut late, &cx).await.expect_err("older than the fence");
+    assert_eq!(error.reason(), "PERMISSIONS_CHANGED");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_comes_while_the_first_fence_is_raised_sees_it() -> Result<()> {
+    let world = World::new("globcrm_test_coming_writer").await?;
+    let cx = world.open().await?;
+    let mut raising = world.tx().await?;
+    db::fence::raise(&mut raising, Some(world.who.id), 6).await?;
+    let mut writer = world.tx().await?;
+    let mut sql = world.database.admin().await?;
+    let check = db::fence::check(&mut writer, &cx);
+    let commit = async {
+        until_waiting(&mut sql).await;
+        raising.commit().await
+    };
+    let (checked, committed) = tokio::join!(check, commit);
+    committed?;
+    assert_eq!(checked.expect_err("older than the fence").reason(), "PERMISSIONS_CHANGED");
+    Ok(())
+}
+
+/// Somebody else's writers, and another tenant's, are not waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fence_waits_for_nobody_whom_it_does_not_concern() -> Result<()> {
+    let world = World::new("globcrm_test_other_writers").await?;
+    let cx = world.open().await?;
+    let _writer = world.written(&cx).await?;
+    let mut raising = world.tx().await?;
+    db::fence::raise(&mut raising, Some(Uuid::from_u128(7)), 6).await?;
+    raising.commit().await?;
+    let other = VerifiedTenant::from_claim(Uuid::from_u128(8).into());
+    let mut raising = TenantTx::begin(&world.db, other).await?;
+    db::fence::raise(&mut raising, None, 6).await?;
+    raising.commit().await?;
+    Ok(())
+}
+
+async fn until_waiting(sql: &mut PgConnection) {
+    let sql = tokio::sync::Mutex::new(sql);
+    waiting::until(BOUND, "the writer waits for the fence", async || {
+        let text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                    AND wait_event_type = 'Lock' AND wait_event = 'advisory'";
+        let waiting = sqlx::query_scalar::<_, i64>(text).fetch_one(&mut **sql.lock().await).await;
+        waiting.is_ok_and(|n| n > 0)
+    })
+    .await;
+}

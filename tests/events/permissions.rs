@@ -1,8 +1,9 @@
 //! What a service does when identity changes permissions.
 
 use anyhow::Result;
-use auth::{Call, PrincipalKind};
+use auth::{Call, PrincipalKind, VerifiedTenant};
 use config::SecretString;
+use db::TenantTx;
 use events::{Change, NewEvent, permissions};
 use proto::identity::v1::PermissionSnapshot;
 use tonic::metadata::MetadataMap;
@@ -69,4 +70,61 @@ async fn a_narrowing_raises_the_fence_and_every_change_drops_the_snapshot_held()
     assert_eq!((tenant, principal), (world.tenant.id().uuid(), user));
     running.stop().await?;
     delete_queues(&world, NAME).await
+}
+
+/// An import of one tenant holds up its own fence only (M3 of the review by attack).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fence_that_must_wait_holds_up_no_other_tenants() -> Result<()> {
+    const WAITS: &str = "events_it.fence_waits";
+    let world = World::new("globcrm_events_fence_waits").await?;
+    let gate = TestGate::new(&world.clock)?.gate;
+    let mut running = Running::new();
+    world.relay(&mut running);
+    running.spawn(permissions::follow(
+        WAITS,
+        gate,
+        world.db.clone(),
+        world.worker.clone(),
+        world.amqp.clone(),
+        world.clock.clone(),
+        running.shutdown.clone(),
+    ));
+    let narrowed = |user, version| NewEvent {
+        service: "identity",
+        object: "permissions",
+        verb: "changed",
+        ..world.event(user, version)
+    };
+    let [probe, writer, other] = [(); 3].map(|()| world.clock.new_uuid());
+    let raised = async |user| {
+        let fence = sqlx::query_scalar::<_, i64>(
+            "SELECT COALESCE(max(min_version), 0) FROM events_it.authz_fence WHERE principal_id = $1",
+        );
+        anyhow::Ok(fence.bind(user).fetch_one(&mut world.admin().await?).await?)
+    };
+    let mut version = 10;
+    until("the consumer hears", async || {
+        version += 1;
+        world.write(vec![narrowed(probe, version)]).await?;
+        Ok(raised(probe).await? > 0)
+    })
+    .await?;
+    // A long write: it has been admitted, and goes on.
+    let mut import = world.begin().await?;
+    sqlx::query("SELECT authz_fence_hold($1, $2)")
+        .bind(import.tenant_id())
+        .bind([writer].as_slice())
+        .execute(import.conn())
+        .await?;
+    world.write(vec![narrowed(writer, 100)]).await?;
+    let mut elsewhere =
+        TenantTx::begin(&world.db, VerifiedTenant::from_claim(world.clock.new_uuid().into())).await?;
+    events::outbox::append(&mut elsewhere, &narrowed(other, 101)).await?;
+    elsewhere.commit().await?;
+    until("the other tenant's fence is raised", async || Ok(raised(other).await? == 101)).await?;
+    assert_eq!(raised(writer).await?, 0, "the import goes on");
+    import.commit().await?;
+    until("the fence that waited is raised", async || Ok(raised(writer).await? == 100)).await?;
+    running.stop().await?;
+    delete_queues(&world, WAITS).await
 }

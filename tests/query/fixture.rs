@@ -164,6 +164,7 @@ impl Fixture {
             url: SecretString::from(app.to_url_lossy().to_string()),
             worker_url: SecretString::from(""),
             max_connections: 2,
+            tenant_connections: None,
             acquire: config::Seconds(std::time::Duration::from_secs(10)),
             statement_timeout: config::Seconds(std::time::Duration::from_secs(30)),
         };

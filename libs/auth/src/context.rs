@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use uuid::Uuid;
 
-use crate::gate::Slot;
+use crate::gate::{Lease, Slot};
 use crate::predicate::{RowFacts, RowPredicate};
 use crate::{Access, FieldMask, Snapshot, VerifiedTenant};
 
@@ -132,6 +132,7 @@ pub struct Context {
     pub(crate) token: SecretString,
     /// Where the snapshot is held for the next call.
     pub(crate) slot: Option<Slot>,
+    pub(crate) lease: Option<Lease>,
 }
 
 impl Context {
@@ -144,7 +145,7 @@ impl Context {
         snapshot: Arc<Snapshot>,
         token: SecretString,
     ) -> Self {
-        Self { call, tenant, principal, session_id, snapshot, token, slot: None }
+        Self { call, tenant, principal, session_id, snapshot, token, slot: None, lease: None }
     }
 
     /// Drops the snapshot that this call decided by, because it was found to be too old: the next call asks for it anew.
@@ -155,6 +156,11 @@ impl Context {
                 place.held = None;
             }
         }
+    }
+
+    /// What a write confirms before it commits; `None` for a context that no gate has made.
+    pub fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
     }
 
     /// The user whose rows are "own": the principal itself, or the owner of its API key.

@@ -81,6 +81,45 @@ pub(crate) struct Held {
     lease_until: Instant,
 }
 
+/// The time for which the permissions of a call were confirmed. A change that takes something away answers when all leases
+/// from before it have ended, so whoever commits under a live one is before that answer.
+#[derive(Clone)]
+pub struct Lease {
+    gate: Gate,
+    claims: Claims,
+    token: SecretString,
+    version: i64,
+    until: Instant,
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease")
+            .field("principal", &self.claims.sub)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Lease {
+    /// Returns when the permissions that the call began on are those of now: at once while the lease lives, else they are
+    /// confirmed anew, where other calls of the same principal may have done so already.
+    ///
+    /// Errors: 409 `PERMISSIONS_CHANGED`, 401 for a session that has ended, 503 `PERMISSIONS_UNAVAILABLE`.
+    pub async fn confirm(&self) -> Result<(), Error> {
+        if Instant::now() < self.until {
+            return Ok(());
+        }
+        let (held, _) = self.gate.snapshot(&self.claims, &self.token).await?;
+        if held.snapshot.version() == self.version { Ok(()) } else { Err(permissions_changed()) }
+    }
+}
+
+/// A call decided by permissions that are no longer those of its caller: 409 `PERMISSIONS_CHANGED`.
+pub fn permissions_changed() -> Error {
+    Error::new(Code::Aborted, "PERMISSIONS_CHANGED", "your permissions changed while this ran; try again")
+}
+
 impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gate").finish_non_exhaustive()
@@ -114,8 +153,24 @@ impl Gate {
         let claims = self.verify(&token).await?;
         let tenant = VerifiedTenant::from_token(claims.tid);
         let principal = Principal { kind: claims.knd, id: claims.sub };
-        let (snapshot, slot) = self.snapshot(&claims, &token).await?;
-        Ok(Context { call, tenant, principal, session_id: claims.sid, snapshot, token, slot: Some(slot) })
+        let (held, slot) = self.snapshot(&claims, &token).await?;
+        let lease = Lease {
+            gate: self.clone(),
+            token: token.clone(),
+            version: held.snapshot.version(),
+            until: held.lease_until,
+            claims,
+        };
+        Ok(Context {
+            call,
+            tenant,
+            principal,
+            session_id: lease.claims.sid,
+            snapshot: held.snapshot,
+            token,
+            slot: Some(slot),
+            lease: Some(lease),
+        })
     }
 
     /// Drops the held snapshot of a principal, or of every principal of the tenant.
@@ -161,7 +216,8 @@ impl Gate {
         Ok(())
     }
 
-    async fn snapshot(&self, claims: &Claims, token: &SecretString) -> Result<(Arc<Snapshot>, Slot), Error> {
+    /// What is held of the caller, under a lease that has not ended.
+    async fn snapshot(&self, claims: &Claims, token: &SecretString) -> Result<(Held, Slot), Error> {
         let key = Key {
             tenant: claims.tid.uuid(),
             principal: claims.sub,
@@ -174,7 +230,7 @@ impl Gate {
         let mut place = slot.lock().await;
         let asked_at = Instant::now();
         let version = match &place.held {
-            Some(h) if h.lease_until > asked_at => return Ok((h.snapshot.clone(), slot.clone())),
+            Some(h) if h.lease_until > asked_at => return Ok((h.clone(), slot.clone())),
             Some(h) => h.snapshot.version(),
             None => 0,
         };
@@ -187,10 +243,10 @@ impl Gate {
             Ok(snapshot) => {
                 // Counted from before the question, so that a slow answer cannot lengthen the lease.
                 let lease_until = asked_at + LEASE;
-                *place =
-                    Place { held: Some(Held { snapshot: snapshot.clone(), lease_until }), failure: None };
+                let held = Held { snapshot, lease_until };
+                *place = Place { held: Some(held.clone()), failure: None };
                 drop(place);
-                Ok((snapshot, slot))
+                Ok((held, slot))
             }
             Err(error) => {
                 place.failure = Some((Instant::now(), error.again()));

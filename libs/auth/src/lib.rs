@@ -9,7 +9,7 @@ mod tenant;
 mod token;
 
 pub use context::{Call, Context, IfMatch, Principal, PrincipalKind, mark_replayed};
-pub use gate::{FetchKeys, FetchSnapshot, Future, Gate, LEASE};
+pub use gate::{FetchKeys, FetchSnapshot, Future, Gate, LEASE, Lease, permissions_changed};
 pub use mask::{Access, FieldMask};
 pub use predicate::{RowFacts, RowPredicate};
 pub use snapshot::{Scopes, Snapshot};

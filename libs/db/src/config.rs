@@ -11,6 +11,8 @@ pub struct DatabaseConfig {
     pub worker_url: SecretString,
     /// Connections of the app pool.
     pub max_connections: u32,
+    /// Connections of the app pool that one tenant may hold; half of them when not said.
+    pub tenant_connections: Option<u32>,
     /// How long a request waits for a connection.
     pub acquire: Seconds,
     /// How long one statement may run.
@@ -23,6 +25,10 @@ impl Section for DatabaseConfig {
         let worker_url =
             r.required("WORKER_DATABASE_URL", "PostgreSQL URL of the role's worker user (relay and jobs)");
         let max_connections = r.with_default("DATABASE_MAX_CONNECTIONS", "16", "Connections of the app pool");
+        let tenant_connections = r.optional(
+            "DATABASE_TENANT_CONNECTIONS",
+            "Connections of the app pool that one tenant may hold; half of them by default",
+        );
         let acquire =
             r.with_default("DATABASE_ACQUIRE_TIMEOUT", "2", "How long a request waits for a connection");
         let statement_timeout =
@@ -31,8 +37,16 @@ impl Section for DatabaseConfig {
             url: url?,
             worker_url: worker_url?,
             max_connections: max_connections?,
+            tenant_connections: tenant_connections?,
             acquire: acquire?,
             statement_timeout: statement_timeout?,
         })
+    }
+}
+
+impl DatabaseConfig {
+    /// Connections of the app pool that one tenant may hold: two at least, for a job renews its claim beside its work.
+    pub(crate) fn tenant_share(&self) -> u32 {
+        self.tenant_connections.unwrap_or(self.max_connections.div_ceil(2)).max(2)
     }
 }

@@ -30,6 +30,12 @@ pub enum DbError {
     /// Two transactions met: try the whole transaction again.
     #[error("serialization failure or deadlock")]
     Retry(#[source] sqlx::Error),
+    /// The tenant itself holds all connections that it may: fewer calls at once.
+    #[error("the tenant holds its share of the connections")]
+    Busy,
+    /// The permissions that the transaction began on were not confirmed before its commit.
+    #[error("the commit was refused")]
+    Refused(#[source] error::Error),
     /// Anything else: a defect of ours.
     #[error("database error")]
     Other(#[source] sqlx::Error),
@@ -91,6 +97,13 @@ impl From<DbError> for error::Error {
             DbError::Unavailable(_) => {
                 Self::unavailable("DATABASE_UNAVAILABLE", "the database is not available").with_source(cause)
             }
+            DbError::Busy => Self::new(
+                error::Code::ResourceExhausted,
+                "TENANT_BUSY",
+                "your organisation has too many calls at work at once; try again",
+            )
+            .with_retry_after(std::time::Duration::from_secs(1)),
+            DbError::Refused(refusal) => refusal,
             DbError::Timeout(_) => {
                 Self::new(error::Code::DeadlineExceeded, "DATABASE_TIMEOUT", "the database took too long")
                     .with_source(cause)

@@ -4,8 +4,12 @@ mod config;
 mod error;
 pub mod fence;
 pub mod idempotency;
+mod metrics;
 pub mod migrate;
 mod pool;
+mod rest;
+mod session;
+mod shares;
 mod tenant_tx;
 
 pub use config::DatabaseConfig;

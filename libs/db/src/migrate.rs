@@ -59,6 +59,7 @@ pub const BASE: Migrations = crate::migrations!(
         "0004_create_inbox",
         "0005_index_idempotency_age",
         "0006_index_dead_event_consumer",
+        "0010_lock_authz_fence",
         "0020_create_relay_sent",
         "0021_age_outbox",
         "0022_age_inbox",

@@ -1,29 +1,39 @@
 //! Connection pools of a role: the app's, and the worker's.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::config::ExposeSecret;
+use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
+use crate::metrics::Counters;
+use crate::session::{BEGUN, Home, SNAPSHOT, Session};
+use crate::shares::Shares;
 use crate::{DatabaseConfig, DbError, Migrations};
 
 /// The app role's pool: tenant tables, through [`crate::TenantTx`] only. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
-    pub(crate) pool: PgPool,
+    pub(crate) home: Arc<Home>,
+    pub(crate) shares: Arc<Shares>,
+    /// How long one statement may run.
+    pub(crate) statement_timeout: Duration,
 }
 
 /// The worker role's pool: outbox, inbox and job tables across tenants, and nothing else (by row-level security).
 #[derive(Clone, Debug)]
 pub struct WorkerDb {
-    pool: PgPool,
+    home: Arc<Home>,
 }
 
-/// A transaction of the worker role.
+/// A transaction of the worker role; dropped at any point, it leaves nothing, as a [`crate::TenantTx`].
 #[derive(Debug)]
-pub struct WorkerTx(Transaction<'static, Postgres>);
+pub struct WorkerTx(Session);
+
+/// How long a cancellation may take.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn connect_options(
     url: &str,
@@ -38,6 +48,8 @@ fn connect_options(
         ("search_path", service.to_owned()),
         ("statement_timeout", timeout.as_millis().to_string()),
         ("idle_in_transaction_session_timeout", "60000".to_owned()),
+        // A statement whose client is gone ends, instead of running to its end for nobody.
+        ("client_connection_check_interval", "1000".to_owned()),
         ("jit", "off".to_owned()),
     ]))
 }
@@ -52,23 +64,50 @@ fn pool_options(max: u32, acquire: Duration) -> PgPoolOptions {
         .test_before_acquire(false)
 }
 
+fn home(
+    url: &str,
+    service: &str,
+    kind: &str,
+    timeout: Duration,
+    max: u32,
+    acquire: Duration,
+) -> Result<Arc<Home>, DbError> {
+    let options = connect_options(url, service, kind, timeout)?;
+    let canceller = connect_options(url, service, &format!("{kind}-cancel"), CANCEL_TIMEOUT)?;
+    Ok(Arc::new(Home {
+        pool: pool_options(max, acquire).connect_lazy_with(options),
+        canceller: pool_options(1, CANCEL_TIMEOUT).connect_lazy_with(canceller),
+        counters: Counters::new(format!("{service}-{kind}")),
+        acquire,
+    }))
+}
+
+impl Home {
+    async fn close(&self) {
+        // Those in use are waited for, and may have to be cancelled meanwhile.
+        self.pool.close().await;
+        self.canceller.close().await;
+    }
+}
+
 impl Db {
     /// A pool for the schema `service`; connects when first used, so that a role starts while the database is away.
     pub fn new(config: &DatabaseConfig, service: &str) -> Result<Self, DbError> {
         let timeout = config.statement_timeout.0;
-        let options = connect_options(config.url.expose_secret(), service, "app", timeout)?;
-        let pool = pool_options(config.max_connections, config.acquire.0).connect_lazy_with(options);
-        Ok(Self { pool })
+        let places = config.max_connections;
+        let home = home(config.url.expose_secret(), service, "app", timeout, places, config.acquire.0)?;
+        let shares = Shares::new(places as usize, config.tenant_share() as usize);
+        Ok(Self { home, shares, statement_timeout: timeout })
     }
 
     /// Whether the schema is there and this binary fits it; the text says what is wrong.
     pub async fn check_schema(&self, migrations: &Migrations) -> Result<(), String> {
-        crate::migrate::check(&self.pool, migrations).await
+        crate::migrate::check(&self.home.pool, migrations).await
     }
 
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.home.close().await;
     }
 }
 
@@ -76,30 +115,34 @@ impl WorkerDb {
     /// A pool of at most `max` connections for the worker role of the schema `service`.
     pub fn new(config: &DatabaseConfig, service: &str, max: u32) -> Result<Self, DbError> {
         let url = config.worker_url.expose_secret();
-        let options = connect_options(url, service, "worker", Duration::from_secs(30))?;
-        Ok(Self { pool: pool_options(max, config.acquire.0).connect_lazy_with(options) })
+        let timeout = Duration::from_secs(30);
+        Ok(Self { home: home(url, service, "worker", timeout, max, config.acquire.0)? })
     }
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<WorkerTx, DbError> {
-        #[allow(clippy::disallowed_methods, reason = "the worker's only way in")]
-        Ok(WorkerTx(self.pool.begin().await?))
+        Ok(WorkerTx(Session::begin(&self.home, None, format!("BEGIN; {BEGUN}")).await?))
+    }
+
+    /// Begins a read-only transaction in which every statement sees the same state.
+    pub async fn begin_snapshot(&self) -> Result<WorkerTx, DbError> {
+        Ok(WorkerTx(Session::begin(&self.home, None, format!("{SNAPSHOT}; {BEGUN}")).await?))
     }
 
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.home.close().await;
     }
 }
 
 impl WorkerTx {
     /// The connection, for `store.rs` functions.
     pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.0
+        self.0.conn()
     }
 
     /// Commits.
     pub async fn commit(self) -> Result<(), DbError> {
-        Ok(self.0.commit().await?)
+        self.0.commit().await
     }
 }

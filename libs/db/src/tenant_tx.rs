@@ -1,19 +1,28 @@
 //! The only way to tenant tables.
 
-use auth::VerifiedTenant;
-use sqlx::{PgConnection, Postgres, Transaction};
+use std::time::Duration;
+
+use auth::{Lease, VerifiedTenant};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::session::{BEGUN, SNAPSHOT, Session};
+use crate::shares::NoPlace;
 use crate::{Db, DbError};
+
+/// A statement may run this much longer than its call: the call's own end comes first and is told as such.
+const SLACK: Duration = Duration::from_millis(100);
 
 /// A transaction bound to one tenant. Store functions take `&mut TenantTx`, so a query without a tenant does not compile;
 /// row-level security sees the same tenant, so a query that forgets it finds nothing.
 ///
-/// Dropped without [`TenantTx::commit`], it rolls back.
+/// Dropped at any point, also while it begins, runs a statement or ends, it leaves nothing: the statement is cancelled, the
+/// transaction rolls back, and the connection is nobody's until then.
 #[derive(Debug)]
 pub struct TenantTx {
-    tx: Transaction<'static, Postgres>,
+    session: Session,
     tenant: VerifiedTenant,
+    lease: Option<Lease>,
 }
 
 impl TenantTx {
@@ -24,18 +33,27 @@ impl TenantTx {
 
     /// Begins a read-only transaction in which every statement sees the same state.
     pub async fn begin_snapshot(db: &Db, tenant: VerifiedTenant) -> Result<Self, DbError> {
-        Self::start(db, tenant, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+        Self::start(db, tenant, SNAPSHOT).await
     }
 
     async fn start(db: &Db, tenant: VerifiedTenant, begin: &str) -> Result<Self, DbError> {
+        let id = tenant.id();
+        let place = db.shares.take(id.uuid(), db.home.acquire).await.map_err(|why| match why {
+            NoPlace::OwnShare => {
+                db.home.counters.busy();
+                DbError::Busy
+            }
+            NoPlace::AllTaken => DbError::Unavailable(sqlx::Error::PoolTimedOut),
+        })?;
         // The id is printed from a UUID: hexadecimal digits and hyphens only.
-        let text = format!("{begin}; SELECT set_config('app.tenant', '{}', true)", tenant.id());
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "begin and tenant in one round trip; nothing else can begin"
-        )]
-        let tx = db.pool.begin_with(sqlx::AssertSqlSafe(text)).await?;
-        Ok(Self { tx, tenant })
+        let mut text = format!("{begin}; {BEGUN}, set_config('app.tenant', '{id}', true)");
+        // A statement outlives its call by no more than the slack, also when this process is gone.
+        if let Some(left) = host::deadline::remaining() {
+            let most = (left + SLACK).min(db.statement_timeout).as_millis();
+            text.push_str(&format!(", set_config('statement_timeout', '{most}', true)"));
+        }
+        let session = Session::begin(&db.home, Some(place), text).await?;
+        Ok(Self { session, tenant, lease: None })
     }
 
     /// The tenant to bind as `$1`.
@@ -50,12 +68,25 @@ impl TenantTx {
 
     /// The connection, for `store.rs` functions.
     pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        self.session.conn()
     }
 
-    /// Commits.
+    /// Binds the commit to the permissions that the caller began on ([`crate::fence::check`]).
+    pub(crate) fn confirm_before_commit(&mut self, lease: Lease) {
+        self.lease = Some(lease);
+    }
+
+    /// Commits. What a caller writes commits under a live lease of its permissions only; one that has ended is confirmed.
     pub async fn commit(self) -> Result<(), DbError> {
-        Ok(self.tx.commit().await?)
+        if let Some(lease) = &self.lease
+            && let Err(refusal) = lease.confirm().await
+        {
+            if let Err(error) = self.rollback().await {
+                tracing::debug!(%error, "the connection is gone, and the transaction with it");
+            }
+            return Err(DbError::Refused(refusal));
+        }
+        self.session.commit().await
     }
 
     /// Ends as `result` says: commits what went well, takes back what did not, and gives `result` on.
@@ -73,6 +104,6 @@ impl TenantTx {
 
     /// Rolls back; dropping does the same without waiting for it.
     pub async fn rollback(self) -> Result<(), DbError> {
-        Ok(self.tx.rollback().await?)
+        self.session.rollback().await
     }
 }

@@ -1,7 +1,7 @@
 //! `identity.permissions.changed`: what every service with a gate does about it.
 
 use auth::Gate;
-use db::{Db, TenantTx, WorkerDb};
+use db::{Db, DbError, TenantTx, WorkerDb};
 use ids::Clock;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -38,7 +38,12 @@ impl Handler for RaiseFence {
     async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
         let event = &delivery.event;
         if narrows(event) {
-            db::fence::raise(tx, principal(event), event.version).await?;
+            match db::fence::raise(tx, principal(event), event.version).await {
+                // A writer goes on: parked at once, for the events of other tenants wait behind this one. Until it is tried
+                // again the writer's lease holds it back.
+                Err(DbError::Timeout(_)) => return Err(HandlerError::TimedOut),
+                raised => raised?,
+            }
         }
         Ok(())
     }

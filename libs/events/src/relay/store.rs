@@ -159,8 +159,7 @@ pub(super) async fn save(
 
 /// A transaction whose every statement sees the same snapshot.
 pub(super) async fn look(db: &WorkerDb) -> Result<(WorkerTx, Snapshot), DbError> {
-    let mut tx = db.begin().await?;
-    sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").execute(tx.conn()).await?;
+    let mut tx = db.begin_snapshot().await?;
     let (xmin, high, low): (i64, Vec<i64>, Vec<i64>) = sqlx::query_as(
         "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
                 ARRAY(SELECT high FROM relay_cursor ORDER BY lane),

@@ -109,7 +109,8 @@ impl ChangeTx {
     /// Begins for a caller, whose permissions are not older than the fence.
     pub(crate) async fn begin_for(db: &Db, cx: &Context) -> Result<Self, Error> {
         let mut change = Self::begin_own(db, cx).await?;
-        db::fence::check(&mut change.tx, cx).await?;
+        // The head is locked: no permission of the tenant changes before this ends.
+        db::fence::check_serialised(&mut change.tx, cx).await?;
         Ok(change)
     }
 

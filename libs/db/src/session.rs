@@ -1,0 +1,147 @@
+//! A connection in a transaction, from before its first byte until after the last answer.
+//!
+//! Whoever waits for PostgreSQL may be dropped at any point: a client that goes, a deadline. So the guard stands before
+//! `BEGIN` is sent, and a connection goes back to its pool by itself only after the answer to `COMMIT` or `ROLLBACK`. From
+//! every other state it is handed to a task that takes it to rest first (`rest.rs`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Row};
+
+use crate::DbError;
+use crate::metrics::{Astray, Counters};
+use crate::rest;
+use crate::shares::Place;
+
+/// A transaction begins in the message that says `BEGIN`: when it is older than this message, it is another's.
+pub(crate) const BEGUN: &str = "SELECT pg_backend_pid(), now() = statement_timestamp()";
+/// Begins a transaction in which every statement sees the same state.
+pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// Fails when the transaction has failed, where a bare `COMMIT` would roll back and say nothing; and there must be one.
+const COMMIT: &str = "SELECT now() <> statement_timestamp(); COMMIT";
+
+/// What sessions of one pool share.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) pool: PgPool,
+    /// One connection beside the pool, from which statements are cancelled.
+    pub(crate) canceller: PgPool,
+    pub(crate) counters: Counters,
+    /// How long a caller waits for a connection.
+    pub(crate) acquire: Duration,
+}
+
+/// What is known of a session's transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Begun; a statement may be running.
+    Open,
+    /// Beginning or ending: it may have begun, or be over.
+    Unsure,
+    /// Over: the answer has come.
+    Over,
+}
+
+/// The connection, and what must stay with it until it is at rest.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) conn: PoolConnection<Postgres>,
+    pub(crate) home: Arc<Home>,
+    pub(crate) state: State,
+    /// The server's process, once it has told.
+    pub(crate) pid: Option<i32>,
+    /// Kept as long as the connection, so that what a tenant has left running counts as its own.
+    pub(crate) _place: Option<Place>,
+}
+
+/// A connection in a transaction.
+#[derive(Debug)]
+pub(crate) struct Session(Option<Held>);
+
+impl Session {
+    /// Takes a connection and sends `text`, which begins a transaction and has [`BEGUN`] as its first query.
+    pub(crate) async fn begin(home: &Arc<Home>, place: Option<Place>, text: String) -> Result<Self, DbError> {
+        #[allow(clippy::disallowed_methods, reason = "the one way to a connection")]
+        let conn = home.pool.acquire().await?;
+        let held = Held { conn, home: home.clone(), state: State::Unsure, pid: None, _place: place };
+        let mut session = Self(Some(held));
+        let held = session.held();
+        #[allow(clippy::disallowed_methods, reason = "made of constants, numbers and ids of UUIDs")]
+        let rows = sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(&mut *held.conn).await;
+        let rows = rows.inspect_err(|error| held.note_failed(error))?;
+        let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        held.pid = Some(first.try_get(0)?);
+        held.state = State::Open;
+        if !first.try_get::<bool, _>(1)? {
+            held.home.counters.astray(Astray::Open);
+            return Err(astray("a transaction was open before this one began"));
+        }
+        Ok(session)
+    }
+
+    /// The connection.
+    pub(crate) fn conn(&mut self) -> &mut PgConnection {
+        &mut self.held().conn
+    }
+
+    /// Commits. Dropped meanwhile, it may have committed or not.
+    pub(crate) async fn commit(mut self) -> Result<(), DbError> {
+        let held = self.held();
+        held.state = State::Unsure;
+        let rows = sqlx::raw_sql(COMMIT).fetch_all(&mut *held.conn).await;
+        let rows = rows.inspect_err(|error| held.note_failed(error))?;
+        held.state = State::Over;
+        let begun = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get::<bool, _>(0)?;
+        if !begun {
+            held.home.counters.astray(Astray::Missing);
+            return Err(astray("there was no transaction to commit"));
+        }
+        Ok(())
+    }
+
+    /// Rolls back and waits for it.
+    pub(crate) async fn rollback(mut self) -> Result<(), DbError> {
+        let held = self.held();
+        held.state = State::Unsure;
+        sqlx::raw_sql("ROLLBACK").execute(&mut *held.conn).await?;
+        held.state = State::Over;
+        Ok(())
+    }
+
+    fn held(&mut self) -> &mut Held {
+        match &mut self.0 {
+            Some(held) => held,
+            None => unreachable!("only the drop takes it"),
+        }
+    }
+}
+
+impl Held {
+    /// Counts a statement refused because the transaction had failed before.
+    fn note_failed(&self, error: &sqlx::Error) {
+        if sqlstate(error).as_deref() == Some("25P02") {
+            self.home.counters.astray(Astray::Failed);
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(held) = self.0.take() else { return };
+        if held.state == State::Over {
+            return;
+        }
+        rest::spawn(held);
+    }
+}
+
+/// The code of an error that the server told.
+pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error().and_then(|e| e.code()).map(std::borrow::Cow::into_owned)
+}
+
+fn astray(text: &str) -> DbError {
+    DbError::Other(sqlx::Error::Protocol(text.to_owned()))
+}

@@ -1,0 +1,189 @@
+//! A call dropped at its n-th point of waiting, and what is looked for afterwards.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use auth::VerifiedTenant;
+use db::{Db, TenantTx};
+use futures_util::future::try_join_all;
+use prost::Message;
+use sqlx::{AssertSqlSafe, PgConnection};
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::database::Database;
+use crate::waiting;
+
+/// A call that is ready to be made.
+pub(super) type Call = Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>;
+
+/// No call waits so often.
+const MOST_POINTS: usize = 300;
+/// What comes to rest at all does so by then.
+const BOUND: Duration = Duration::from_secs(10);
+/// Connections of [`Database::config`], and how many of them a tenant may hold.
+const CONNECTIONS: u128 = 8;
+const SHARE: u128 = 4;
+
+/// Who looks at the database between two calls.
+pub(super) struct Watch {
+    sql: PgConnection,
+    db: Db,
+    /// For each table of the schema: its name, its rows, and those written since the transaction `$1`.
+    counts: String,
+}
+
+/// What a call changed, by table: rows more or less, and rows written.
+type Effect = BTreeMap<String, (i64, i64)>;
+
+impl Watch {
+    /// `database` is nobody else's.
+    #[allow(clippy::disallowed_methods, reason = "tables are named by the catalog")]
+    pub(super) async fn new(database: &Database, db: &Db, schema: &str) -> Result<Self> {
+        let mut sql = database.admin().await?;
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT relname::text FROM pg_class WHERE relnamespace = $1::regnamespace
+             AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1",
+        )
+        .bind(schema)
+        .fetch_all(&mut sql)
+        .await?;
+        let one = |table: &String| {
+            format!(
+                "SELECT '{table}', count(*), count(*) FILTER (WHERE xmin::text::bigint > $1) FROM {schema}.{table}"
+            )
+        };
+        let counts = tables.iter().map(one).collect::<Vec<_>>().join(" UNION ALL ");
+        Ok(Self { sql, db: db.clone(), counts })
+    }
+
+    /// Waits until no connection of a service is in a transaction or holds a lock.
+    async fn rest(&mut self, what: &str) {
+        let sql = tokio::sync::Mutex::new(&mut self.sql);
+        waiting::outcome(BOUND, what, async || {
+            let left: Vec<String> = sqlx::query_scalar(
+                "SELECT format('%s: %s, %s locks: %s', a.application_name, a.state, count(l.pid), left(a.query, 60))
+                 FROM pg_stat_activity a LEFT JOIN pg_locks l ON l.pid = a.pid
+                 WHERE a.datname = current_database() AND a.application_name LIKE 'globcrm-%-app'
+                 GROUP BY a.pid, a.application_name, a.state, a.query HAVING a.state <> 'idle' OR count(l.pid) > 0",
+            )
+            .fetch_all(&mut **sql.lock().await)
+            .await
+            .map_err(|e| e.to_string())?;
+            if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
+        })
+        .await;
+    }
+
+    /// Uses all connections at once, for two other tenants: none is lost, none is in a transaction of somebody else.
+    pub(super) async fn all_connections_are_good(&self) -> Result<()> {
+        let begun = try_join_all((0..CONNECTIONS).map(|n| async move {
+            let tenant = Uuid::from_u128(1 + n / SHARE);
+            let mut tx = TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant.into())).await?;
+            let (of, read_only, level): (String, String, String) = sqlx::query_as(
+                "SELECT current_setting('app.tenant'), current_setting('transaction_read_only'),
+                        current_setting('transaction_isolation')",
+            )
+            .fetch_one(tx.conn())
+            .await?;
+            let wanted = (tenant.to_string(), "off".to_owned(), "read committed".to_owned());
+            anyhow::ensure!((of, read_only, level) == wanted, "a connection in somebody else's transaction");
+            Ok(tx)
+        }))
+        .await?;
+        for tx in begun {
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn now(&mut self) -> Result<i64> {
+        let text = "SELECT pg_current_xact_id()::text::bigint";
+        Ok(sqlx::query_scalar(text).fetch_one(&mut self.sql).await?)
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "made of the catalog's names")]
+    async fn count(&mut self, since: i64) -> Result<Vec<(String, i64, i64)>> {
+        let text = AssertSqlSafe(self.counts.clone());
+        Ok(sqlx::query_as(text).bind(since).fetch_all(&mut self.sql).await?)
+    }
+}
+
+/// Drops the call at its first point of waiting, the next one at its second, and so on until one ends. Each leaves nothing,
+/// or one of `steps`: what it did whole, or what it does in transactions of their own before that.
+///
+/// `prepare` makes the call anew, with what it needs.
+pub(super) async fn at_every_point(
+    watch: &mut Watch,
+    rpc: &str,
+    prepare: impl AsyncFn() -> Call,
+) -> Result<Vec<Effect>> {
+    let mut effects = Vec::new();
+    for points in 1..=MOST_POINTS {
+        let call = prepare().await;
+        watch.rest(&format!("{rpc} can begin")).await;
+        let since = watch.now().await?;
+        let before = watch.count(since).await?;
+        let ended = first_points(call, points).await;
+        watch.rest(&format!("{rpc}, dropped at point {points}, left something")).await;
+        watch.all_connections_are_good().await.with_context(|| format!("{rpc} at point {points}"))?;
+        let mut effect = Effect::new();
+        for ((table, rows, _), (_, rows_before, _)) in watch.count(since).await?.iter().zip(&before) {
+            effect.insert(table.clone(), (rows - rows_before, 0));
+        }
+        for (table, _, written) in watch.count(since).await? {
+            effect.entry(table).or_default().1 = written;
+        }
+        effect.retain(|_, change| *change != (0, 0));
+        if !effects.contains(&effect) {
+            effects.push(effect);
+        }
+        match ended {
+            Some(Ok(())) => return Ok(effects),
+            Some(Err(status)) => panic!("{rpc} failed: {status:?}"),
+            None => {}
+        }
+    }
+    panic!("{rpc} still waits after {MOST_POINTS} points")
+}
+
+/// Asks as an executor does until the future waits for the n-th time, and drops it there; what it gave, if it ended.
+async fn first_points(mut call: Call, points: usize) -> Option<Result<(), Status>> {
+    let mut waited = 0;
+    poll_fn(move |cx| match call.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => {
+            waited += 1;
+            if waited < points { Poll::Pending } else { Poll::Ready(None) }
+        }
+    })
+    .await
+}
+
+/// The RPCs of a service, from the descriptors: a new one without its call fails.
+pub(super) fn rpcs(service: &str) -> Vec<String> {
+    let set = proto::descriptor::FileDescriptorSet::decode(proto::DESCRIPTORS).expect("descriptors");
+    let services = set.file.iter().flat_map(|file| &file.service).filter(|s| s.name == service);
+    let rpcs: Vec<String> = services.flat_map(|s| s.method.iter().map(|m| m.name.clone())).collect();
+    assert!(!rpcs.is_empty(), "no service {service}");
+    rpcs
+}
+
+/// A call made by a client whose server is in the same future: whoever drops the one drops the other.
+macro_rules! call {
+    ($client:expr, $method:ident, $request:expr) => {{
+        let (mut client, request) = ($client.clone(), $request);
+        Box::pin(async move { client.$method(request).await.map(drop) })
+            as crate::cancellation::dropping::Call
+    }};
+}
+pub(super) use call;
+
+/// Nothing, or all: what most calls do.
+pub(super) fn all_or_nothing(rpc: &str, effects: &[Effect]) {
+    assert!(effects.len() <= 2, "{rpc} leaves half of it: {effects:#?}");
+}
