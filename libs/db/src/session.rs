@@ -21,6 +21,8 @@ pub(crate) const BEGUN: &str = "SELECT pg_backend_pid(), now() = statement_times
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// Fails when the transaction has failed, where a bare `COMMIT` would roll back and say nothing; and there must be one.
 const COMMIT: &str = "SELECT now() <> statement_timestamp(); COMMIT";
+/// Ends a transaction that only read: there is nothing that could have failed to be written.
+const END: &str = "COMMIT";
 
 /// What sessions of one pool share.
 #[derive(Debug)]
@@ -86,7 +88,7 @@ impl Session {
         &mut self.held().conn
     }
 
-    /// Commits. Dropped meanwhile, it may have committed or not.
+    /// Commits what was written. Dropped meanwhile, it may have committed or not.
     pub(crate) async fn commit(mut self) -> Result<(), DbError> {
         let held = self.held();
         held.state = State::Unsure;
@@ -98,6 +100,15 @@ impl Session {
             held.home.counters.astray(Astray::Missing);
             return Err(astray("there was no transaction to commit"));
         }
+        Ok(())
+    }
+
+    /// Ends a transaction that only read.
+    pub(crate) async fn end(mut self) -> Result<(), DbError> {
+        let held = self.held();
+        held.state = State::Unsure;
+        sqlx::raw_sql(END).execute(&mut *held.conn).await?;
+        held.state = State::Over;
         Ok(())
     }
 

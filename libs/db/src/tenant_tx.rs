@@ -22,21 +22,22 @@ const SLACK: Duration = Duration::from_millis(100);
 pub struct TenantTx {
     session: Session,
     tenant: VerifiedTenant,
+    read_only: bool,
     lease: Option<Lease>,
 }
 
 impl TenantTx {
     /// Begins a transaction and sets its tenant, in one round trip.
     pub async fn begin(db: &Db, tenant: VerifiedTenant) -> Result<Self, DbError> {
-        Self::start(db, tenant, "BEGIN").await
+        Self::start(db, tenant, "BEGIN", false).await
     }
 
     /// Begins a read-only transaction in which every statement sees the same state.
     pub async fn begin_snapshot(db: &Db, tenant: VerifiedTenant) -> Result<Self, DbError> {
-        Self::start(db, tenant, SNAPSHOT).await
+        Self::start(db, tenant, SNAPSHOT, true).await
     }
 
-    async fn start(db: &Db, tenant: VerifiedTenant, begin: &str) -> Result<Self, DbError> {
+    async fn start(db: &Db, tenant: VerifiedTenant, begin: &str, read_only: bool) -> Result<Self, DbError> {
         let id = tenant.id();
         let place = db.shares.take(id.uuid(), db.home.acquire).await.map_err(|why| match why {
             NoPlace::OwnShare => {
@@ -53,7 +54,7 @@ impl TenantTx {
             text.push_str(&format!(", set_config('statement_timeout', '{most}', true)"));
         }
         let session = Session::begin(&db.home, Some(place), text).await?;
-        Ok(Self { session, tenant, lease: None })
+        Ok(Self { session, tenant, read_only, lease: None })
     }
 
     /// The tenant to bind as `$1`.
@@ -86,7 +87,7 @@ impl TenantTx {
             }
             return Err(DbError::Refused(refusal));
         }
-        self.session.commit().await
+        if self.read_only { self.session.end().await } else { self.session.commit().await }
     }
 
     /// Ends as `result` says: commits what went well, takes back what did not, and gives `result` on.

@@ -87,3 +87,32 @@ async fn all_who_wait_for_keys_that_do_not_come_share_the_failure() {
     }
     assert_eq!(began.elapsed(), FETCH_DEADLINE);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_has_ended_is_confirmed_anew_once_for_all_and_refused_when_permissions_changed() {
+    let (signer, verifier, _) = signer(1);
+    let (asked, version) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(1)));
+    let (count, now) = (asked.clone(), version.clone());
+    let fetch: FetchSnapshot = Arc::new(move |_, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let version = now.load(Ordering::SeqCst) as i64;
+        let snapshot = PermissionSnapshot { version, ..PermissionSnapshot::default() };
+        let answer = GetSnapshotResponse { snapshot: Some(snapshot), version, lease_until: None };
+        Box::pin(async move { Ok(answer) })
+    });
+    let gate = Gate::new(verifier, no_keys(), fetch);
+    let (one, two) = (gate.open(call(), token(&signer, 10)).await.unwrap(), token(&signer, 10));
+    let lease = one.lease().unwrap();
+    lease.confirm().await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "the lease lives");
+    tokio::time::advance(LEASE).await;
+    lease.confirm().await.unwrap();
+    lease.confirm().await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "confirmed for all");
+    // What another call has fetched tells as well.
+    version.store(2, Ordering::SeqCst);
+    tokio::time::advance(LEASE).await;
+    gate.open(call(), two).await.unwrap();
+    assert_eq!(lease.confirm().await.unwrap_err().reason(), "PERMISSIONS_CHANGED");
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
