@@ -3,6 +3,7 @@
 mod broker_faults;
 pub mod consuming;
 mod holes;
+mod lanes;
 mod metrics;
 mod permissions;
 mod rules;

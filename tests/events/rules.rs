@@ -115,7 +115,7 @@ async fn partitions_are_made_ahead_and_dropped_when_sent_and_old() -> Result<()>
     execute(&mut admin, "SELECT events_it.outbox_maintain('0 days')").await?;
     assert_eq!(world.number("SELECT count(*) FROM events_it.outbox").await?, 0);
     assert_eq!(world.number(partitions).await?, 11, "full ones went as a whole");
-    assert_eq!(world.number("SELECT count(*) FROM events_it.relay_sent").await?, 1);
+    assert_eq!(world.number("SELECT count(*) FROM events_it.relay_sent WHERE sent <> '{}'").await?, 0);
     // A number far beyond every partition is kept by the default one.
     execute(&mut admin, "SELECT setval('events_it.outbox_seq_0', 900000000)").await?;
     world.write_some(1).await?;

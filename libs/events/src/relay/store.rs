@@ -49,7 +49,7 @@ pub(super) struct Snapshot {
     pub(super) cursors: Vec<(i64, i64)>,
 }
 
-/// Old rows that `outbox_maintain` deletes at most: when it did, there may be more.
+/// What `outbox_maintain` does at most, in rows: when it did, there may be more.
 pub(super) const MAINTAINED: i32 = 20_000;
 
 /// The lease's length, seconds, by the database's clock.
@@ -287,7 +287,7 @@ pub(super) async fn lost(
     Ok(seqs)
 }
 
-/// Makes partitions ahead, drops old ones and deletes old rows; gives how many of all, which [`MAINTAINED`] bounds.
+/// Makes partitions ahead, drops old ones and deletes old rows; gives how much it did, which [`MAINTAINED`] bounds.
 pub(super) async fn maintain(db: &WorkerDb) -> Result<i32, DbError> {
     let mut tx = db.begin().await?;
     let changed = sqlx::query_scalar("SELECT outbox_maintain('7 days')").fetch_one(tx.conn()).await?;

@@ -1,0 +1,54 @@
+//! Lanes beside each other, by the relay's own cycles.
+
+use anyhow::{Result, anyhow};
+use events::relay::steps::{Fate, Steps};
+use events::{Lane, NewEvent, outbox};
+use uuid::Uuid;
+
+use super::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_is_refused_slows_itself_down_and_not_the_other() -> Result<()> {
+    let world = World::new("globcrm_events_braked").await?;
+    let bulk: Vec<NewEvent> =
+        (0..50).map(|_| NewEvent { lane: Lane::Bulk, ..world.event(world.clock.new_uuid(), 1) }).collect();
+    let mut tx = world.begin().await?;
+    outbox::append_many(&mut tx, &bulk).await?;
+    tx.commit().await?;
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| anyhow!(error);
+    let mut relay = Steps::lead(world.worker.clone(), Uuid::from_u128(7)).await.map_err(failed)?;
+    let is_bulk = |id: Uuid| bulk.iter().any(|event| event.id == id);
+
+    let mut offered = Vec::new();
+    for _ in 0..10 {
+        let mut count = 0;
+        let refuse = |_| {
+            count += 1;
+            Fate::Refused
+        };
+        relay.hurry();
+        relay.cycle(refuse).await.map_err(failed)?;
+        offered.push(count);
+    }
+    assert_eq!(offered, [50, 1, 1, 1, 1, 1, 1, 1, 1, 1], "sent again and again to queues that have room");
+
+    // It waits for seconds now; the other lane does not.
+    let person = world.write_some(3).await?;
+    let mut seen = Vec::new();
+    let take = |event| {
+        seen.push(event);
+        if is_bulk(event) { Fate::Refused } else { Fate::Taken }
+    };
+    assert_eq!(relay.cycle(take).await.map_err(failed)?, 3);
+    assert_eq!(seen, person.iter().map(|event| event.id).collect::<Vec<_>>());
+
+    // Taken again, it is soon as quick as before.
+    let mut sent = Vec::new();
+    for _ in 0..6 {
+        relay.hurry();
+        sent.push(relay.cycle(|_| Fate::Taken).await.map_err(failed)?);
+    }
+    assert_eq!(sent, [1, 2, 4, 8, 16, 19]);
+    assert_eq!(relay.reconcile().await.map_err(failed)?, 0);
+    Ok(())
+}
