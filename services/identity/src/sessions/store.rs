@@ -102,7 +102,7 @@ pub(crate) async fn end(
     Ok(done.rows_affected() > 0)
 }
 
-/// Ends the oldest live sessions of a user so that `keep` are left; which.
+/// Ends the oldest live sessions of a user so that `keep` are left, some at a time; which.
 pub(crate) async fn end_oldest(
     tx: &mut TenantTx,
     user_id: Uuid,
@@ -113,7 +113,7 @@ pub(crate) async fn end_oldest(
         "UPDATE identity.session SET ended_at = $4 WHERE tenant_id = $1 AND id IN (
              SELECT id FROM identity.session
              WHERE tenant_id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4
-             ORDER BY created_at DESC, id DESC OFFSET $3)
+             ORDER BY created_at DESC, id DESC OFFSET $3 LIMIT 20)
          RETURNING id",
     )
     .bind(tx.tenant_id())
