@@ -69,7 +69,7 @@ async fn pages_end_by_what_they_answer_and_not_by_what_is_stored_alone() -> Resu
     let world = World::new().await?;
     let tenant = world.tenant();
     let keys: Vec<String> =
-        (0..240).map(|n| format!("a_field_with_quite_a_long_key_{n:03}_{}", "x".repeat(25))).collect();
+        (0..400).map(|n| format!("a_field_with_quite_a_long_key_{n:03}_{}", "x".repeat(25))).collect();
     {
         let mut set = world.definitions.lock().unwrap();
         set.version += 1;

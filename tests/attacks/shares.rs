@@ -7,12 +7,14 @@ use proto::fields::v1 as fields;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 use records::Quotas;
+use reqwest::Method;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::database::Database;
 use crate::records::imports::{finished, import, upload};
 use crate::records::world::{Caller, Refusal, World, mail, named};
+use crate::stage::{Stage, Tenant};
 use crate::waiting::until;
 
 const LONG: Duration = Duration::from_secs(60);
@@ -188,6 +190,29 @@ async fn a_tenant_queues_so_many_operations_and_no_more() -> Result<()> {
     let refusal = queue(&greedy, file, true).await.unwrap_err();
     assert_eq!(refusal.is(), (429, "OPERATIONS_TOO_MANY"));
     assert_eq!(refusal.error.metadata()["quota"], "operations");
+    Ok(())
+}
+
+/// Uploads over HTTP, at once: a tenant keeps so many and so many bytes.
+#[tokio::test]
+async fn a_tenant_keeps_so_many_uploads_and_bytes_and_no_more() -> Result<()> {
+    let quotas =
+        &[("GLOBCRM_RECORDS_UPLOADS_PER_TENANT", "4"), ("GLOBCRM_RECORDS_UPLOAD_BYTES_PER_TENANT", "1000")];
+    let stage = tokio::task::spawn_blocking(move || Stage::start_with(quotas)).await?;
+    let (greedy, large) = (stage.tenant("greedy").await, stage.tenant("large").await);
+    let upload = |tenant: &Tenant, bytes: usize| {
+        let call = tenant.admin.call(Method::POST, "/api/v1/uploads");
+        call.bytes("text/csv", vec![b'x'; bytes]).send()
+    };
+    let answers = futures_util::future::join_all((1..=7).map(|n| upload(&greedy, n))).await;
+    let taken = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(taken, 4);
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.refused(429, "UPLOADS_TOO_MANY");
+    }
+    upload(&large, 900).await.expect(201);
+    upload(&large, 101).await.refused(429, "UPLOADS_TOO_MANY");
+    upload(&large, 100).await.expect(201);
     Ok(())
 }
 

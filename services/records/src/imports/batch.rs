@@ -38,7 +38,7 @@ pub(crate) enum Outcome {
 const BUDGET: Duration = Duration::from_millis(400);
 /// A statement of a batch works and waits for at most so long, in milliseconds: the rows and fences that the batch holds are
 /// others' as well.
-const STATEMENT: i32 = 1_000;
+pub(super) const STATEMENT: i32 = 1_000;
 /// A batch that took longer does not commit: its permissions may have been taken away since, and who took them has been told
 /// that it is done.
 const LONGEST: Duration = Duration::from_millis(1_600);

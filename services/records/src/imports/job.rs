@@ -20,7 +20,7 @@ use super::book;
 use super::plan::{self, Plan, PlanError};
 use super::session::{Session, Sessions};
 use super::source::Source;
-use super::store::{self, Claimed};
+use super::store::{self, Claimed, Tally};
 use super::table::{Row, TableError};
 use crate::App;
 use crate::contacts::CONTACT;
@@ -37,6 +37,8 @@ const MAX_CLAIMS: i64 = 2_000;
 const ANALYZE_AFTER: i64 = 1_000;
 /// Notes of a dry run that are removed in one transaction.
 const FORGOTTEN: i64 = 5_000;
+/// Pieces of them that are removed at the end of a dry run that failed or was cancelled: others wait for their turn.
+const PIECES: usize = 4;
 
 /// Why an import stopped before its end.
 #[derive(Debug, thiserror::Error)]
@@ -156,18 +158,19 @@ async fn finish(app: &App, claimed: &Claimed, state: &str, failure: Option<&str>
     tx.commit().await
 }
 
-/// Removes what a dry run has noted, once it is over. What stays when this breaks off goes with the operation.
+/// Removes the first pieces of what a dry run has noted that did not come to its end. What stays goes with the operation.
 async fn forget_dry_run(app: &App, claimed: &Claimed) -> Result<(), DbError> {
     let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
-    loop {
+    for _ in 0..PIECES {
         let mut tx = TenantTx::begin(&app.db, tenant).await?;
         let more = store::is_over(&mut tx, claimed.id).await?
             && book::forget(&mut tx, claimed.id, FORGOTTEN).await?;
         tx.commit().await?;
         if !more {
-            return Ok(());
+            break;
         }
     }
+    Ok(())
 }
 
 /// What was done of an import.
@@ -190,6 +193,10 @@ async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claime
     };
     let rows = held(app, claimed, session.rows()).await??;
     if rows.is_empty() {
+        if request.dry_run && forget_piece(app, worker, claimed).await? {
+            sessions.put(session);
+            return Ok(Worked::Batch);
+        }
         if claimed.created >= ANALYZE_AFTER && !request.dry_run {
             let mut tx = app.worker.begin().await?;
             store::analyze(&mut tx, claimed.created).await?;
@@ -205,6 +212,22 @@ async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claime
     }
     sessions.put(session);
     done.map(|_| Worked::Batch)
+}
+
+/// Removes a piece of what a dry run has noted and gives the turn back: there may be as much of it as the file has rows. `false`
+/// when there is no more.
+async fn forget_piece(app: &App, worker: Uuid, claimed: &Claimed) -> Result<bool, Stop> {
+    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    if store::hold(&mut tx, claimed, batch::STATEMENT).await?.is_none() {
+        return Err(Stop::Over);
+    }
+    let more = book::forget(&mut tx, claimed.id, FORGOTTEN).await?;
+    if more {
+        store::checkpoint(&mut tx, claimed, worker, Tally::default(), app.clock.now_micros()).await?;
+    }
+    tx.commit().await?;
+    Ok(more)
 }
 
 /// Opens the file of an import behind the rows that are done.

@@ -103,15 +103,16 @@ async fn store(
     }
     custom::merge(set, &mask, &mut after.custom, &change.custom, app.region, &mut violations);
     let yours = diff(object, &before, &after);
+    let sees_all = RowScope::from(&cx.snapshot.predicate(object.name, "read")).all;
     if let Some(version) = conflict::stale(cx.call.if_match, before.version) {
-        let base = store::base(tx, object, before.id, version, scope.all).await?;
+        let base = store::base(tx, object, before.id, version, sees_all).await?;
         return Err(conflict::version_stale(before.version, &yours, &base));
     }
     if change.etag.is_some_and(|version| version > before.version) {
         violations.push(Violation::new("/etag", "ETAG_INVALID", "the record has no such version yet"));
     }
     if let Some(version) = change.etag.filter(|version| *version < before.version) {
-        let base = store::base(tx, object, before.id, version, scope.all).await?;
+        let base = store::base(tx, object, before.id, version, sees_all).await?;
         conflict::check_merge(before.version, &yours, &base)?;
     }
     violations.extend(broken_rules(object, &mask, (&before, &after), &change.broken));
