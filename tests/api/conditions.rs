@@ -67,27 +67,95 @@ async fn if_none_match_spares_what_the_client_holds() {
     let stage = Stage::shared().await;
     let tenant = stage.tenant("held").await;
     let path = contact(&tenant, "Held").await;
-    let get = |held: &'static str| tenant.admin.call(Method::GET, &path).header("if-none-match", held).send();
-    for held in ["\"1\"", "W/\"1\"", "\"7\", \"1\"", "*"] {
-        let answer = get(held).await;
+    let tag = read_tag(&tenant, &path, 1).await;
+    let strong = tag.trim_start_matches("W/").to_owned();
+    let get = |held: String| {
+        let call = tenant.admin.call(Method::GET, &path).header("if-none-match", &held);
+        async move { call.send().await }
+    };
+    for held in [tag.clone(), strong.clone(), format!("\"7\", {tag}"), "*".to_owned()] {
+        let answer = get(held.clone()).await;
         assert_eq!(
             (answer.status, answer.text.as_str(), answer.header("etag")),
-            (304, "", Some("\"1\"")),
+            (304, "", Some(tag.as_str())),
             "{held}"
         );
     }
-    for other in ["\"2\"", "1", "\"11\"", "nonsense"] {
-        let answer = get(other).await;
+    // The version alone does not name what a read answers.
+    for other in ["\"1\"", "W/\"1\"", "\"2\"", "1", "\"11\"", "nonsense"] {
+        let answer = get(other.to_owned()).await;
         assert_eq!(
             (answer.expect(200)["version"].as_i64(), answer.header("etag")),
-            (Some(1), Some("\"1\"")),
+            (Some(1), Some(tag.as_str())),
             "{other}"
         );
     }
+    // Another view of the same record is another answer.
+    let part = tenant.admin.call(Method::GET, &format!("{path}?fields=id")).header("if-none-match", &tag);
+    assert_eq!(part.send().await.expect(200)["id"].as_str(), path.rsplit('/').next());
     tenant.admin.patch(&path, json!({"score": 1})).await.expect(200);
-    assert_eq!(get("\"1\"").await.expect(200)["version"], 2);
+    assert_eq!(get(tag).await.expect(200)["version"], 2);
     // What may not be read is not told apart by what the caller claims to hold.
     let stranger = stage.tenant("held-other").await;
     let answer = stranger.admin.call(Method::GET, &path).header("if-none-match", "*").send().await;
     problem(&answer, 404, "CONTACT_NOT_FOUND");
+}
+
+/// The tag that a read of this version gives.
+async fn read_tag(tenant: &Tenant, path: &str, version: i64) -> String {
+    let answer = tenant.admin.get(path).await;
+    assert_eq!(answer.expect(200)["version"], version);
+    let tag = answer.header("etag").expect("a tag").to_owned();
+    assert!(tag.starts_with(&format!("W/\"{version}-")), "{tag}");
+    tag
+}
+
+#[tokio::test]
+async fn the_tag_of_a_read_is_a_condition_of_a_write() {
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("as-read").await;
+    let path = contact(&tenant, "AsRead").await;
+    let first = read_tag(&tenant, &path, 1).await;
+    let changed = patch(&tenant, &path, &[&first], "one").await;
+    assert_eq!((changed.expect(200)["version"].as_i64(), changed.header("etag")), (Some(2), Some("\"2\"")));
+    problem(&patch(&tenant, &path, &[&first], "late").await, 412, "VERSION_STALE");
+    let second = read_tag(&tenant, &path, 2).await;
+    let bare = second.trim_start_matches("W/").to_owned();
+    patch(&tenant, &path, &[&bare], "two").await.expect(200);
+    for bad in ["W/\"3-1\"", "\"3-1-x\"", "W/\"x-1-0123456789abcdef\"", "W/\"3-1-0123456789abcdef-1\""] {
+        problem(&patch(&tenant, &path, &[bad], "bad").await, 400, "IF_MATCH_MALFORMED");
+    }
+    let last = read_tag(&tenant, &path, 3).await;
+    let deleted = tenant.admin.call(Method::DELETE, &path).header("if-match", &last).send().await;
+    deleted.expect(204);
+}
+
+#[tokio::test]
+async fn a_tag_says_what_its_caller_could_see() {
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("seen").await;
+    let path = contact(&tenant, "Seen").await;
+    tenant.admin.patch(&path, json!({"job_title": "CTO"})).await.expect(200);
+    let reads = json!([{"object": "contact", "actions": ["read"], "scopes": ["all"]}]);
+    let hidden = json!([{"object": "contact", "field": "job_title", "access": "none"}]);
+    let member = stage.member(&tenant, "reader", reads.clone(), hidden).await;
+    let before = member.client.get(&path).await;
+    assert!(before.expect(200).get("job_title").is_none_or(serde_json::Value::is_null), "{}", before.text);
+    let tag = before.header("etag").expect("a tag").to_owned();
+    let again = || member.client.call(Method::GET, &path).header("if-none-match", &tag).send();
+    assert_eq!(again().await.status, 304);
+    // Somebody else's tag is none of one's own, whatever the versions are.
+    let admins = tenant.admin.call(Method::GET, &path).header("if-none-match", &tag).send().await;
+    assert_eq!(admins.expect(200)["job_title"], "CTO");
+    // The field becomes visible, and the record is as it was.
+    let body = json!({"name": "Sees all", "permissions": reads, "fields": []});
+    let role = tenant.admin.post("/api/v1/roles", body).await.expect(201);
+    let user = format!("/api/v1/users/{}", member.id);
+    tenant.admin.patch(&user, json!({"role_ids": [role["id"]]})).await.expect(200);
+    let now = crate::waiting::outcome(std::time::Duration::from_secs(10), "the field is seen", async || {
+        let now = again().await;
+        if now.status == 200 { Ok(now) } else { Err(now.status) }
+    })
+    .await;
+    assert_eq!((&now.json()["job_title"], &now.json()["version"]), (&json!("CTO"), &json!(2)));
 }

@@ -138,7 +138,7 @@ async fn prepare(world: &World, rpc: &str) -> Call {
         }
         _ => {}
     }
-    if rpc.contains("User") || rpc == "AcceptInvitation" {
+    if rpc.contains("User") || rpc.ends_with("Invitation") {
         users(client, rpc, &token, &tenant.slug).await
     } else if rpc.contains("Team") {
         teams(client, rpc, &token).await

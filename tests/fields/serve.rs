@@ -27,6 +27,8 @@ async fn the_role_serves_while_broker_and_identity_are_away_and_stops_when_told(
     };
     let host = HostConfig {
         grpc_listen: ([127, 0, 0, 1], grpc).into(),
+        connection_age: Duration::from_secs(300),
+        reflection: false,
         life: LifeConfig {
             admin_listen: ([127, 0, 0, 1], admin).into(),
             log: "info".to_owned(),

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod bounds;
 mod code;
 mod problem;
 mod wire;
@@ -10,6 +11,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+pub use bounds::MAX_ENCODED;
 pub use code::Code;
 pub use problem::Problem;
 
@@ -127,6 +129,12 @@ impl Error {
     /// 500. The caller learns nothing but the request id; the log gets `source`.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::new(Code::Internal, "INTERNAL", "internal error").with_source(source)
+    }
+
+    /// 500: the answer was made and cannot be given, as it is larger than the parts on its way take.
+    pub fn answer_too_large() -> Self {
+        let text = "the answer is larger than can be given; ask for less at once (page_size, fields)";
+        Self::new(Code::Internal, "ANSWER_TOO_LARGE", text)
     }
 
     /// The same answer for another who waited for it; the cause stays with the first.

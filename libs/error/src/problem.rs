@@ -42,13 +42,17 @@ struct Conflict {
     base: Option<Box<RawValue>>,
     yours: Option<Box<RawValue>>,
     current: Option<Box<RawValue>>,
+    /// The values are too large to be given here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    omitted: bool,
 }
 
 impl<'a> Problem<'a> {
     /// The document of `error` as the answer to request `request_id` (a UUID).
     pub fn new(error: &'a Error, request_id: &str) -> Self {
         let status = error.code().http(error.reason());
-        let internal = error.code() == Code::Internal;
+        // Only what is named otherwise has a text for the caller.
+        let internal = error.code() == Code::Internal && error.reason() == Code::Internal.name();
         let (conflicts, candidates) = details(error);
         Self {
             r#type: format!("https://globcrm.dev/problems/{}", kebab(error.reason())),
@@ -93,6 +97,7 @@ fn details(error: &Error) -> (Vec<Conflict>, Vec<String>) {
                         base: raw(&c.base),
                         yours: raw(&c.yours),
                         current: raw(&c.current),
+                        omitted: c.omitted,
                     }));
                 }
             }
@@ -151,6 +156,7 @@ mod tests {
                 base: "null".into(),
                 yours: r#""CTO""#.into(),
                 current: r#"{"a":1}"#.into(),
+                omitted: false,
             }],
         };
         let error = Error::new(Code::Aborted, "VERSION_STALE", "changed")

@@ -71,6 +71,7 @@ impl From<Error> for tonic::Status {
         } else if std::error::Error::source(&error).is_some() {
             tracing::warn!(error.reason = error.reason(), error.cause = %Causes(&error), "request refused");
         }
+        let error = error.bounded();
         let metadata = error.metadata().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         let info = ErrorInfo { reason: error.reason().to_owned(), domain: DOMAIN.to_owned(), metadata };
         let mut details = vec![any(ERROR_INFO, &info)];

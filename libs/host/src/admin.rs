@@ -17,6 +17,7 @@ const LIMITS: Limits = Limits {
     http2_only: false,
     max_age: None,
     age_grace: Duration::from_secs(5),
+    stall: None,
 };
 
 /// Starts the admin server of one service. It answers to the very end, so that a draining process can be watched.

@@ -35,6 +35,10 @@ pub struct LifeConfig {
 pub struct HostConfig {
     /// Where gRPC is served.
     pub grpc_listen: SocketAddr,
+    /// The age (give or take a tenth) at which a connection is asked to go.
+    pub connection_age: Duration,
+    /// Whether the contract can be asked for by gRPC reflection.
+    pub reflection: bool,
     /// Everything else.
     pub life: LifeConfig,
 }
@@ -86,8 +90,23 @@ impl Section for LifeConfig {
 impl Section for HostConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let grpc_listen = r.with_default("GRPC_LISTEN", "0.0.0.0:50051", "Where gRPC is served");
+        let connection_age: Option<Seconds> = r.with_default(
+            "CONNECTION_AGE",
+            "300",
+            "After this time a gRPC connection is exchanged for a new one, so that new instances get their share",
+        );
+        let reflection = r.with_default(
+            "GRPC_REFLECTION",
+            "false",
+            "Answer gRPC reflection, for development: it needs no credentials",
+        );
         let life = LifeConfig::read(r);
-        Some(Self { grpc_listen: grpc_listen?, life: life? })
+        Some(Self {
+            grpc_listen: grpc_listen?,
+            connection_age: connection_age?.0,
+            reflection: reflection?,
+            life: life?,
+        })
     }
 }
 
@@ -106,7 +125,8 @@ mod tests {
         assert_eq!(config.grpc_listen.port(), 50051);
         assert_eq!((config.life.log.as_str(), config.life.log_format), ("info", LogFormat::Json));
         assert_eq!((config.life.otlp_endpoint, config.life.shutdown_grace), (None, Duration::from_secs(25)));
-        assert_eq!(describe::<HostConfig>("RECORDS").len(), 6);
+        assert_eq!((config.connection_age, config.reflection), (Duration::from_secs(300), false));
+        assert_eq!(describe::<HostConfig>("RECORDS").len(), 8);
     }
 
     #[test]

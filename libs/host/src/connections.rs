@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,10 +19,18 @@ use tokio_util::task::TaskTracker;
 use tower::{ServiceExt, service_fn};
 
 use crate::ServeError;
+use crate::outgoing::{Outgoing, PIECE, Pieces, Streams};
 
 /// Pings on a quiet HTTP/2 connection, and how long their answer may take: a frozen peer is gone after both.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// On answers of a connection that has reached its age: the client takes a new one for its next calls.
+pub const LEAVE: ::http::HeaderName = ::http::HeaderName::from_static("x-connection-leave");
+/// From the first such answer to GOAWAY. A client that knows the header is gone by then; calls that are on their way when GOAWAY
+/// comes can be lost between the two, unseen and without a trace.
+const LEAVE_GRACE: Duration = Duration::from_secs(10);
+/// How long a connection that brought no request may finish what is on its way when it is asked to go.
+const IDLE_GRACE: Duration = Duration::from_secs(5);
 /// After an accept error (no file handles), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -41,6 +49,8 @@ pub(crate) struct Limits {
     pub(crate) max_age: Option<Duration>,
     /// How long a connection that was asked to go may finish its requests.
     pub(crate) age_grace: Duration,
+    /// How long a piece of an answer may lie because the client does not take it; without it, for ever.
+    pub(crate) stall: Option<Duration>,
 }
 
 /// Binds `address`.
@@ -114,10 +124,25 @@ async fn connection(
 ) {
     let began = Arc::new(AtomicBool::new(false));
     let seen = began.clone();
+    let leaving = Arc::new(AtomicBool::new(false));
+    let leaves = leaving.clone();
+    let outgoing = limits.stall.map(|_| Outgoing::new());
+    let sent = outgoing.clone();
     let service = service_fn(move |mut request: ::http::Request<hyper::body::Incoming>| {
         seen.store(true, Ordering::Relaxed);
+        let multiplexed = request.version() == ::http::Version::HTTP_2;
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        let (answer, sent, leaves) = (router.clone().oneshot(request), sent.clone(), leaves.clone());
+        async move {
+            let mut answer = answer.await?;
+            if leaves.load(Ordering::Relaxed) {
+                answer.headers_mut().insert(LEAVE, ::http::HeaderValue::from_static("1"));
+            }
+            Ok::<_, std::convert::Infallible>(answer.map(|body| match &sent {
+                Some(outgoing) => Pieces::on(outgoing, body, multiplexed),
+                None => Pieces::plain(body),
+            }))
+        }
     });
     let builder = builder(limits);
     let conn =
@@ -128,6 +153,8 @@ async fn connection(
     // Without jitter all connections of a start would move at the same moment, again and again.
     let age = limits.max_age.map(|age| accepted + age.mul_f64(rand::random_range(0.9..1.1)));
     let (mut waiting, mut leave_at, mut gone_at) = (true, age, None);
+    let half = limits.stall.unwrap_or_default() / 2;
+    let mut next_look = accepted + half;
     loop {
         tokio::select! {
             result = conn.as_mut() => {
@@ -143,26 +170,43 @@ async fn connection(
                 (leave_at, gone_at) = (None, Some(Instant::now() + Duration::from_secs(86_400)));
             }
             () = sleep_until(leave_at.unwrap_or(accepted)), if leave_at.is_some() => {
+                if !leaving.swap(true, Ordering::Relaxed) {
+                    leave_at = Some(Instant::now() + LEAVE_GRACE);
+                    continue;
+                }
                 conn.as_mut().graceful_shutdown();
                 (leave_at, gone_at) = (None, Some(Instant::now() + limits.age_grace));
             }
             () = sleep_until(gone_at.unwrap_or(accepted)), if gone_at.is_some() => return,
             () = sleep_until(first_request), if waiting => {
-                if !began.load(Ordering::Relaxed) {
+                waiting = false;
+                if !began.load(Ordering::Relaxed) && gone_at.is_none() {
+                    // Told, and not cut: a first request may be on its way.
+                    conn.as_mut().graceful_shutdown();
+                    (leave_at, gone_at) = (None, Some(Instant::now() + IDLE_GRACE.min(limits.age_grace)));
+                }
+            }
+            () = sleep_until(next_look), if outgoing.is_some() => {
+                if outgoing.as_ref().is_some_and(|outgoing| outgoing.is_stuck()) {
+                    tracing::debug!(%peer, "a client does not take its answers; the connection is closed");
                     return;
                 }
-                waiting = false;
+                next_look = Instant::now() + half;
             }
         }
     }
 }
 
-fn builder(limits: Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(limits: Limits) -> Builder<Streams> {
+    let mut builder = Builder::new(Streams { stall: limits.stall });
     if limits.http2_only {
         builder = builder.http2_only();
     }
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_headers(100);
+    if limits.stall.is_some() {
+        // Nothing more is taken from a body while so much waits for the socket.
+        builder.http1().max_buf_size(2 * PIECE);
+    }
     builder
         .http2()
         .timer(TokioTimer::new())

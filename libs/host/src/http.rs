@@ -15,19 +15,22 @@ const LIMITS: Limits = Limits {
     http2_only: false,
     max_age: None,
     age_grace: Duration::from_secs(30),
+    stall: None,
 };
 
 /// Serves `router` over HTTP/1.1 and h2c on `listen` until the process stops, with the admin pages beside it. Requests
 /// carry `axum::extract::ConnectInfo<SocketAddr>`; upgrades (WebSocket) work. A connection that brings no request head
-/// within 15 s is closed; deadlines and body bounds of requests are the router's own.
+/// within 15 s is closed; deadlines and body bounds of requests are the router's own. A client that takes no piece of an answer
+/// for `stall` loses it: over HTTP/2 the stream is reset, and where that is not possible the connection is closed.
 pub async fn serve(
     process: Process,
     config: &LifeConfig,
     listen: SocketAddr,
+    stall: Duration,
     router: axum::Router,
 ) -> Result<(), ServeError> {
     let listener = connections::listen(listen, "public API").await?;
-    serve_on(process, config, listener, router).await
+    serve_on(process, config, listener, stall, router).await
 }
 
 /// [`serve`] on a listener that is bound already.
@@ -35,13 +38,15 @@ pub async fn serve_on(
     process: Process,
     config: &LifeConfig,
     listener: TcpListener,
+    stall: Duration,
     router: axum::Router,
 ) -> Result<(), ServeError> {
+    let limits = Limits { stall: Some(stall), ..LIMITS };
     admin::start(&process, config).await?;
     if let Ok(address) = listener.local_addr() {
         tracing::info!(service = process.name(), %address, "serving HTTP");
     }
-    connections::serve(listener, router, LIMITS, &process.shutdown, process.hard(), config.shutdown_grace)
+    connections::serve(listener, router, limits, &process.shutdown, process.hard(), config.shutdown_grace)
         .await
 }
 
@@ -54,6 +59,8 @@ mod tests {
     use ids::Clock;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
+
+    const STALL: Duration = Duration::from_secs(20);
 
     fn config(grace: Duration) -> LifeConfig {
         LifeConfig {
@@ -75,7 +82,7 @@ mod tests {
         let own = process.clone();
         let served = process
             .tasks
-            .spawn("test.http", async move { serve_on(own, &config(grace), listener, router).await });
+            .spawn("test.http", async move { serve_on(own, &config(grace), listener, STALL, router).await });
         (process, address, served)
     }
 

@@ -7,6 +7,7 @@ pub mod deadline;
 mod error;
 pub mod grpc;
 pub mod http;
+mod outgoing;
 mod process;
 mod readiness;
 mod tasks;
@@ -14,6 +15,7 @@ pub mod telemetry;
 pub mod trace;
 
 pub use crate::config::{HostConfig, LifeConfig, LogFormat};
+pub use crate::connections::LEAVE;
 pub use crate::error::ServeError;
 pub use process::Process;
 pub use readiness::{Component, Readiness, Report, State};

@@ -10,7 +10,7 @@ use host::{deadline, telemetry, trace};
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::Histogram;
+use opentelemetry::metrics::{Counter, Histogram};
 use tokio::time::{Instant, timeout_at};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -18,7 +18,8 @@ use tower::{Service, ServiceExt};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use crate::body::Bounded;
+use crate::body::{Bounded, Patience, Returned};
+use crate::failure::{self, Failure};
 use crate::pool::{NoInstance, Outcome, Pool};
 use crate::retry::{self, Budget};
 
@@ -30,6 +31,14 @@ const MARGIN: Duration = Duration::from_millis(5);
 /// Marks a call that may be repeated although its name does not say so: `request.extensions_mut().insert(Idempotent)`.
 #[derive(Clone, Copy, Debug)]
 pub struct Idempotent;
+
+/// Marks a call whose request is a stream: its messages are sent once and not kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streamed;
+
+/// Marks a call whose answer is a stream: the deadline is that of its head, and each piece has this time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pieces(pub(crate) Duration);
 
 /// The address of a peer is not one.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +57,19 @@ struct Peer {
     pool: Pool,
     budget: Budget,
     duration: Histogram<f64>,
+    unseen: Counter<u64>,
+}
+
+/// A try that came to no answer.
+struct Failed {
+    status: Status,
+    failure: Failure,
+}
+
+impl From<Status> for Failed {
+    fn from(status: Status) -> Self {
+        Self { status, failure: Failure::Broken }
+    }
 }
 
 impl std::fmt::Debug for Channel {
@@ -67,13 +89,20 @@ pub fn connect(url: &str, name: &'static str) -> Result<Channel, ConnectError> {
 impl Channel {
     /// A channel over these instances.
     pub(crate) fn over(pool: Pool, name: &'static str) -> Self {
-        let duration = opentelemetry::global::meter("globcrm.rpc")
+        let meter = opentelemetry::global::meter("globcrm.rpc");
+        let duration = meter
             .f64_histogram("rpc.client.call.duration")
             .with_unit("s")
             .with_description("Time from a call to the head of its answer, retries included")
             .with_boundaries(telemetry::DURATION_BUCKETS.to_vec())
             .build();
-        Self(Arc::new(Peer { name, pool, budget: Budget::full(), duration }))
+        let unseen = meter
+            .u64_counter("globcrm.rpc.client.unseen")
+            .with_description(
+                "Calls sent again because the peer had not seen them: its connection was about to close",
+            )
+            .build();
+        Self(Arc::new(Peer { name, pool, budget: Budget::full(), duration, unseen }))
     }
 }
 
@@ -146,28 +175,63 @@ impl Peer {
     async fn tries(&self, request: Request<Body>, path: &str, span: &Span) -> Result<Response<Body>, Status> {
         let deadline = Instant::now() + time_allowed(&request)?;
         let repeatable = retry::is_read(path) || request.extensions().get::<Idempotent>().is_some();
+        let streamed = request.extensions().get::<Streamed>().is_some();
         let (mut head, body) = request.into_parts();
         trace::inject(span, &mut head.headers);
         self.budget.earn();
-        if !repeatable {
-            return self.attempt(head, body, deadline).await;
+        if streamed {
+            return self.once(head, body, deadline).await;
         }
-        // A call that may be repeated is unary: its body is one encoded message in memory, and this waits for nothing.
+        // A call without a stream is unary: its body is one encoded message in memory, and this waits for nothing.
         let body = body.collect().await?.to_bytes();
-        let mut retries = 0;
+        let (mut retries, mut unseen) = (0, 0);
         loop {
             let again = Body::new(Full::new(body.clone()));
             let result = self.attempt(head.clone(), again, deadline).await;
-            if !is_unavailable(&result) || retries == retry::MAX_RETRIES {
+            let failure = result.as_ref().err().map(|failed| failed.failure);
+            let result = result.map_err(|failed| failed.status);
+            let pause = if failure == Some(Failure::Unseen) && unseen < retry::MAX_UNSEEN {
+                unseen += 1;
+                self.unseen.add(1, &[KeyValue::new("peer", self.name)]);
+                retry::turn(unseen)
+            } else {
+                let may = failure == Some(Failure::Unconnected) || repeatable && is_unavailable(&result);
+                if !may || retries == retry::MAX_RETRIES {
+                    return result;
+                }
+                retries += 1;
+                retry::pause(retries)
+            };
+            let costs = failure != Some(Failure::Unseen);
+            if Instant::now() + pause >= deadline || (costs && !self.budget.take()) {
                 return result;
             }
-            let pause = retry::pause(retries + 1);
-            if Instant::now() + pause >= deadline || !self.budget.take() {
-                return result;
-            }
-            retries += 1;
-            span.record("rpc.retries", retries);
+            span.record("rpc.retries", retries + unseen);
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Sends a stream, which is read once: again only while nothing of it was read.
+    async fn once(
+        &self,
+        head: http::request::Parts,
+        mut body: Body,
+        deadline: Instant,
+    ) -> Result<Response<Body>, Status> {
+        let returned = Returned::default();
+        let mut unseen = 0;
+        loop {
+            let failed = match self.attempt(head.clone(), returned.lend(body), deadline).await {
+                Ok(response) => return Ok(response),
+                Err(failed) => failed,
+            };
+            match (failed.failure, returned.take()) {
+                (Failure::Unseen, Some(unread)) if unseen < retry::MAX_UNSEEN => body = unread,
+                _ => return Err(failed.status),
+            }
+            unseen += 1;
+            self.unseen.add(1, &[KeyValue::new("peer", self.name)]);
+            tokio::time::sleep(retry::turn(unseen)).await;
         }
     }
 
@@ -176,45 +240,57 @@ impl Peer {
         mut head: http::request::Parts,
         body: Body,
         deadline: Instant,
-    ) -> Result<Response<Body>, Status> {
+    ) -> Result<Response<Body>, Failed> {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = HeaderValue::try_from(deadline::write_grpc_timeout(left));
         head.headers.insert("grpc-timeout", timeout.map_err(|_| Status::internal("a timeout is no header"))?);
+        let patience = match head.extensions.get() {
+            Some(Pieces(piece)) => Patience::Piece(*piece),
+            None => Patience::Whole(deadline),
+        };
         let answer = async {
             let lease = self.pool.pick().await.map_err(|NoInstance| self.unreachable())?;
             let mut transport = lease.channel();
             let sent = async { transport.ready().await?.call(Request::from_parts(head, body)).await };
-            let outcome = match timeout_at(deadline, sent).await {
+            let failed = match timeout_at(deadline, sent).await {
                 Ok(Ok(response)) => {
                     self.pool.note(&lease, Outcome::Answered);
-                    return Ok(response.map(|body| Body::new(Bounded::new(body, deadline, lease))));
+                    if response.headers().contains_key(host::LEAVE) {
+                        lease.leave();
+                    }
+                    return Ok(response.map(|body| Body::new(Bounded::new(body, patience, lease))));
                 }
-                Ok(Err(error)) => self.failure(error),
-                Err(_) => (Outcome::Failed, too_late(self.name)),
+                Ok(Err(error)) => self.failed(error),
+                Err(_) => Failed { status: too_late(self.name), failure: Failure::Late },
             };
-            self.pool.note(&lease, outcome.0);
-            Err(outcome.1)
+            match failed.failure {
+                // A connection that closes in good order says nothing against its instance.
+                Failure::Unseen => {}
+                Failure::TooLarge => self.pool.note(&lease, Outcome::Answered),
+                Failure::Unconnected => self.pool.note(&lease, Outcome::Unreachable),
+                Failure::Late | Failure::Broken => self.pool.note(&lease, Outcome::Failed),
+            }
+            Err(failed)
         };
-        timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(too_late(self.name)))
+        timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(too_late(self.name).into()))
     }
 
-    /// What a transport error says of the instance, and what it means to the caller.
-    fn failure(&self, error: tonic::transport::Error) -> (Outcome, Status) {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        let mut outcome = Outcome::Failed;
-        while let Some(inner) = cause {
-            if inner.is::<tonic::TimeoutExpired>() {
-                return (Outcome::Failed, too_late(self.name));
-            }
-            if inner.is::<tonic::ConnectError>() {
-                outcome = Outcome::Unreachable;
-            }
-            cause = inner.source();
-        }
-        tracing::debug!(peer = self.name, error = &error as &dyn std::error::Error, "transport failed");
-        let mut status = self.unreachable();
+    /// What a transport error means to the caller.
+    fn failed(&self, error: tonic::transport::Error) -> Failed {
+        let failure = failure::read(&error);
+        tracing::debug!(
+            peer = self.name,
+            ?failure,
+            error = &error as &dyn std::error::Error,
+            "transport failed"
+        );
+        let mut status = match failure {
+            Failure::Late => too_late(self.name),
+            Failure::TooLarge => error::Error::answer_too_large().into(),
+            Failure::Unseen | Failure::Unconnected | Failure::Broken => self.unreachable(),
+        };
         status.set_source(Arc::new(error));
-        (outcome, status)
+        Failed { status, failure }
     }
 
     fn unreachable(&self) -> Status {

@@ -29,12 +29,23 @@ pub struct Identity {
     tokens: Arc<Tokens>,
 }
 
+/// What an API key is known by without keeping it: its SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyDigest([u8; 32]);
+
+impl KeyDigest {
+    /// The digest of a key.
+    pub fn of(api_key: &SecretString) -> Self {
+        Self(Sha256::digest(api_key.expose_secret().as_bytes()).into())
+    }
+}
+
 struct Tokens {
     /// The service's name and secret, when it acts for itself.
     own: Option<(&'static str, ServiceSecret)>,
     service: Held<(TenantId, Uuid), SecretString>,
     /// By SHA-256 of the key: the key itself is not kept.
-    api_key: Held<[u8; 32], ApiKeyToken>,
+    api_key: Held<KeyDigest, ApiKeyToken>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -140,7 +151,7 @@ impl Identity {
 
     /// Trades an API key for an access token; held for 30 s at most.
     pub async fn exchange_api_key(&self, api_key: SecretString) -> Result<SecretString, Error> {
-        let digest: [u8; 32] = Sha256::digest(api_key.expose_secret().as_bytes()).into();
+        let digest = KeyDigest::of(&api_key);
         let fetch = async {
             let mut request =
                 Request::new(pb::ExchangeApiKeyRequest { api_key: api_key.expose_secret().to_owned() });
@@ -153,6 +164,11 @@ impl Identity {
             Ok((token, holdable(answer.expires_in).min(API_KEY_HOLD)))
         };
         Ok(self.tokens.api_key.get(digest, fetch).await?.access_token)
+    }
+
+    /// The token of an API key that was traded a moment ago. Asks nobody.
+    pub fn held_api_key(&self, digest: &KeyDigest) -> Option<SecretString> {
+        Some(self.tokens.api_key.held(digest)?.access_token)
     }
 
     /// Drops the token of a revoked API key.

@@ -3,6 +3,7 @@
 mod body;
 mod channel;
 mod config;
+mod failure;
 pub mod fields;
 pub mod identity;
 mod pool;

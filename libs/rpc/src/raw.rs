@@ -8,9 +8,13 @@ use std::time::Duration;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Request, Status, Streaming};
+use tonic::{Code, Extensions, Request, Status, Streaming};
 
 use crate::Channel;
+use crate::channel::{Pieces, Streamed};
+
+/// Bytes of one message of an answer. A page ends by bytes long before; what is larger is a defect of the service.
+const MAX_MESSAGE: usize = 32 << 20;
 
 /// A codec that takes and gives encoded messages. An error in place of a message breaks the call off.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +63,7 @@ pub async fn unary(
     deadline: Duration,
 ) -> Result<(MetadataMap, Bytes), Status> {
     let request = request(metadata, Ok(message), deadline);
-    let answer = grpc(channel).unary(request, parse(path)?, BytesCodec).await?;
+    let answer = grpc(channel).unary(request, parse(path)?, BytesCodec).await.map_err(ours)?;
     let (metadata, message, _) = answer.into_parts();
     Ok((metadata, message))
 }
@@ -82,7 +86,8 @@ where
     let messages = messages.inspect_err(move |status: &Status| {
         noted.get_or_init(|| (status.code(), status.message().to_owned()));
     });
-    let request = request(metadata, messages, deadline);
+    let mut request = request(metadata, messages, deadline);
+    request.extensions_mut().insert(Streamed);
     let result = grpc(channel).client_streaming(request, parse(path)?, BytesCodec).await;
     if let Some((code, message)) = broken.get() {
         return Err(Status::new(*code, message));
@@ -91,20 +96,30 @@ where
     Ok((metadata, message))
 }
 
-/// A call with one message and many answers (downloads). `deadline` covers the whole call.
+/// A call with one message and many answers (downloads): `deadline` is for the first bytes, `piece` for each piece after them.
 pub async fn server_streaming(
     channel: &Channel,
     path: &str,
     metadata: MetadataMap,
     message: Bytes,
     deadline: Duration,
+    piece: Duration,
 ) -> Result<Streaming<Bytes>, Status> {
-    let request = request(metadata, Ok(message), deadline);
+    let mut request = request(metadata, Ok(message), deadline);
+    request.extensions_mut().insert(Pieces(piece));
     Ok(grpc(channel).server_streaming(request, parse(path)?, BytesCodec).await?.into_inner())
 }
 
 fn grpc(channel: &Channel) -> Grpc<Channel> {
-    Grpc::new(channel.clone())
+    Grpc::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE)
+}
+
+/// What tonic says of an answer beyond [`MAX_MESSAGE`] would blame the caller. No service answers this code itself.
+fn ours(status: Status) -> Status {
+    if status.code() == Code::OutOfRange && status.details().is_empty() {
+        return error::Error::answer_too_large().with_source(status).into();
+    }
+    status
 }
 
 fn request<T>(metadata: MetadataMap, message: T, deadline: Duration) -> Request<T> {
@@ -115,4 +130,17 @@ fn request<T>(metadata: MetadataMap, message: T, deadline: Duration) -> Request<
 
 fn parse(path: &str) -> Result<PathAndQuery, Status> {
     path.parse().map_err(|_| Status::internal("the path of a call is not one"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_beyond_the_bound_is_not_the_callers_fault() {
+        let error = error::Error::from(ours(Status::out_of_range("decoded message length too large")));
+        assert_eq!((error.code(), error.reason()), (error::Code::Internal, "ANSWER_TOO_LARGE"));
+        let said = error::Error::new(error::Code::NotFound, "CONTACT_NOT_FOUND", "not found");
+        assert_eq!(ours(said.into()).code(), Code::NotFound);
+    }
 }

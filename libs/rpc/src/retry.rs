@@ -5,6 +5,8 @@ use std::time::Duration;
 
 /// Further tries after the first.
 pub(crate) const MAX_RETRIES: u32 = 2;
+/// Further tries of a call that its peer has not seen. They cost nothing of the budget: nothing was done for them.
+pub(crate) const MAX_UNSEEN: u32 = 5;
 /// Tenths of a retry: a call earns one, a retry costs ten.
 const COST: i64 = 10;
 const FULL: i64 = 10 * COST;
@@ -37,6 +39,11 @@ impl Budget {
 /// The pause before retry `number` (1 or 2): full jitter between 20 ms and 100 or 200 ms.
 pub(crate) fn pause(number: u32) -> Duration {
     Duration::from_millis(rand::random_range(20..=100 * u64::from(number.clamp(1, 2))))
+}
+
+/// The pause before an unseen call is sent again, so that the connection can be exchanged: 0, 1, 2, 4 and 8 ms.
+pub(crate) fn turn(number: u32) -> Duration {
+    Duration::from_millis((1 << number.min(4)) >> 1)
 }
 
 /// Methods that change nothing by their name.

@@ -73,6 +73,14 @@ impl<K: Eq + Hash, V: Clone> Held<K, V> {
         }
     }
 
+    /// The value held, if it is and nobody is fetching it.
+    pub(crate) fn held(&self, key: &K) -> Option<V> {
+        let slot = self.slots.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()?;
+        let place = slot.try_lock().ok()?;
+        let (value, until) = place.held.as_ref()?;
+        (*until > self.clock.now()).then(|| value.clone())
+    }
+
     /// Drops the values for which `keep` is false. One being fetched right now is dropped too.
     pub(crate) fn retain(&self, keep: impl Fn(&K, &V) -> bool) {
         let mut all = self.slots.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,22 +2,24 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header, request::Parts};
+use axum::http::{HeaderMap, Method, StatusCode, Version, header, request::Parts};
+use bytes::Bytes;
 use error::{Code, Error};
 use futures_util::FutureExt;
 use ids::Clock;
-use tokio::sync::Semaphore;
 use tracing::Instrument;
 use transcode::{Api, Route, Verb};
 
-use crate::credentials::{Caller, Credentials};
+use crate::call::Cost;
+use crate::credentials::{Caller, Credentials, Presented};
 use crate::limits::{self, Limits, Standing, Tier};
+use crate::places::{Kind, Party, Places, network};
 use crate::reply::{self, Reply};
 use crate::{Config, call, documents, stream};
 
@@ -25,12 +27,12 @@ use crate::{Config, call, documents, stream};
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) api: Api,
-    pub(crate) openapi: String,
+    pub(crate) openapi: Bytes,
     /// By full name of the gRPC service.
     pub(crate) channels: HashMap<&'static str, rpc::Channel>,
     pub(crate) credentials: Credentials,
     pub(crate) limits: Limits,
-    pub(crate) in_flight: Semaphore,
+    pub(crate) places: Arc<Places>,
     pub(crate) clock: Clock,
     pub(crate) readiness: host::Readiness,
     pub(crate) config: Config,
@@ -45,6 +47,7 @@ pub(crate) struct Incoming<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) caller: Option<Caller>,
     pub(crate) client_address: String,
+    pub(crate) party: Party,
 }
 
 /// Answers a request.
@@ -82,10 +85,6 @@ pub(crate) async fn handle(
     // A client's trace goes on here; one that sends none gets a new one.
     host::trace::continue_from(&span, &parts.headers);
     let answered = async {
-        let Ok(_permit) = app.in_flight.try_acquire() else {
-            let busy = Error::unavailable("OVERLOADED", "too many requests are in work");
-            return reply::problem(&busy, &request_id);
-        };
         let answer = unharmed(answer(&app, route, &parts, body, peer, &request_id)).await;
         answer.unwrap_or_else(|error| refused(&error, &request_id))
     };
@@ -125,13 +124,18 @@ async fn answer(
     peer: SocketAddr,
     request_id: &str,
 ) -> Result<Reply, Error> {
+    host_is_named(parts)?;
     let path = parts.uri.path();
-    if let Some(document) = documents::find(path, &app.openapi, &app.readiness) {
-        return Ok(if parts.method == Method::GET {
-            document
-        } else {
-            other_method(&parts.method, &[Verb::Get], request_id)
-        });
+    let probe = documents::probe(path, &app.readiness);
+    if probe.is_some() || documents::is_one(path) {
+        if parts.method != Method::GET {
+            return Ok(other_method(&parts.method, &[Verb::Get], request_id));
+        }
+        let address = client_address(&parts.headers, peer, app.config.trust_forwarded_for);
+        return match probe {
+            Some(probe) => Ok(probe),
+            None => document(app, path, address, request_id).await,
+        };
     }
     let (method, params) = match route {
         Route::Found { method, params } => (method, params),
@@ -141,26 +145,19 @@ async fn answer(
         }
         Route::NotFound => return Err(Error::not_found("ROUTE_NOT_FOUND")),
     };
-    let span = tracing::Span::current();
-    let client_address = client_address(&parts.headers, peer, app.config.trust_forwarded_for);
-    let presented =
-        if method.public { Ok(None) } else { app.credentials.caller(&parts.headers).await.map(Some) };
-    if let Ok(Some(caller)) = &presented {
-        span.record("tenant_id", tracing::field::display(caller.tenant));
-    }
-    // Whoever cannot say who they are is charged by address, so that guessing has its bound too.
-    let named = presented.as_ref().ok().and_then(Option::as_ref);
-    let (tier, standing) = app.limits.charge(&tiers(app, named, &client_address)).await;
-    let presented = if standing.allowed { presented } else { Err(limits::refused(tier, standing)) };
-    let caller = match presented {
-        Ok(caller) => caller,
-        Err(error) => {
+    let address = client_address(&parts.headers, peer, app.config.trust_forwarded_for);
+    let admitted = admit(app, method.public, parts, address).await;
+    let Admitted { caller, tiers, tier, standing } = match admitted {
+        Ok(admitted) => admitted,
+        Err(Refused { error, tier, standing }) => {
             let mut reply = reply::problem(&error, request_id);
-            limit_headers(&mut reply, tier, standing);
+            limit_headers(&mut reply, tier, standing, 1);
             return Ok(reply);
         }
     };
-    let incoming = Incoming { app, method, params, parts, request_id, caller, client_address };
+    let party = app.places.party(address, caller.as_ref().map(|caller| (caller.tenant, caller.principal)));
+    let client_address = address.to_string();
+    let incoming = Incoming { app, method, params, parts, request_id, caller, client_address, party };
     let done = if method.client_streaming {
         stream::upload(&incoming, body).await
     } else if method.server_streaming {
@@ -169,8 +166,95 @@ async fn answer(
         call::unary(&incoming, body).await
     };
     let mut reply = done.unwrap_or_else(|error| refused(&error, request_id));
-    limit_headers(&mut reply, tier, standing);
+    let cost = reply.extensions_mut().remove::<Cost>().map_or(1, |Cost(cost)| cost.max(1));
+    if cost > 1 {
+        app.limits.charge_more(&tiers, cost - 1);
+    }
+    limit_headers(&mut reply, tier, standing, cost);
     Ok(reply)
+}
+
+/// Whoever may go on, and how their limits stand.
+struct Admitted {
+    caller: Option<Caller>,
+    tiers: Vec<Tier>,
+    tier: &'static str,
+    standing: Standing,
+}
+
+/// Whoever may not.
+struct Refused {
+    error: Error,
+    tier: &'static str,
+    standing: Standing,
+}
+
+/// Credentials and limits. What is known here is looked at first; only an API key that is not takes a call to identity, and the
+/// address pays for that before it is made: guessing costs nobody else anything, and a refused guess costs nothing at all.
+async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Result<Admitted, Refused> {
+    let presented = if public { Ok(None) } else { app.credentials.presented(&parts.headers).map(Some) };
+    let (caller, paid) = match presented {
+        Ok(None) => (Ok(None), None),
+        Ok(Some(Presented::Token(token))) => (app.credentials.caller(token).await.map(Some), None),
+        Ok(Some(Presented::UnknownKey(key, digest))) => {
+            let tiers = tiers(app, None, address);
+            let (tier, standing) = app.limits.charge(&tiers).await;
+            if !standing.allowed {
+                return Err(Refused { error: limits::refused(tier, standing), tier, standing });
+            }
+            let traded = async {
+                let _place = app.places.party(address, None).take(Kind::Call, 1)?;
+                let token = app.credentials.trade(key, digest).await?;
+                app.credentials.caller(token).await
+            };
+            match traded.await {
+                Ok(caller) => {
+                    app.limits.give_one_back(&tiers);
+                    (Ok(Some(caller)), None)
+                }
+                Err(error) => (Err(error), Some((tier, standing))),
+            }
+        }
+        Err(error) => (Err(error), None),
+    };
+    if let Ok(Some(caller)) = &caller {
+        tracing::Span::current().record("tenant_id", tracing::field::display(caller.tenant));
+    }
+    // Whoever cannot say who they are is charged by address, so that guessing has its bound too.
+    let tiers = tiers(app, caller.as_ref().ok().and_then(Option::as_ref), address);
+    let (tier, standing) = match paid {
+        Some(paid) => paid,
+        None => app.limits.charge(&tiers).await,
+    };
+    if !standing.allowed {
+        return Err(Refused { error: limits::refused(tier, standing), tier, standing });
+    }
+    match caller {
+        Ok(caller) => Ok(Admitted { caller, tiers, tier, standing }),
+        Err(error) => Err(Refused { error, tier, standing }),
+    }
+}
+
+/// A document, charged to the client's address.
+async fn document(app: &App, path: &str, address: IpAddr, request_id: &str) -> Result<Reply, Error> {
+    let (tier, standing) = app.limits.charge(&tiers(app, None, address)).await;
+    let mut reply = if standing.allowed {
+        let place = app.places.party(address, None).take(Kind::Call, 1)?;
+        documents::find(path, &app.openapi, place)
+    } else {
+        reply::problem(&limits::refused(tier, standing), request_id)
+    };
+    limit_headers(&mut reply, tier, standing, 1);
+    Ok(reply)
+}
+
+/// RFC 9112, 3.2: a request of HTTP/1.1 names its host, once.
+fn host_is_named(parts: &Parts) -> Result<(), Error> {
+    let named = parts.headers.get_all(header::HOST).iter().count();
+    if named > 1 || (named == 0 && parts.version == Version::HTTP_11) {
+        return Err(Error::malformed("HOST_MALFORMED", "a request names its host with one Host header"));
+    }
+    Ok(())
 }
 
 /// The answer to a method that the path does not have: `OPTIONS` learns which it has, the others are refused.
@@ -202,24 +286,16 @@ fn request_id(headers: &HeaderMap, clock: &Clock) -> String {
 
 /// The peer, or the last address of the last `X-Forwarded-For`: the one that the proxy has put there. A proxy may add to the
 /// client's header or a header after it; whatever stands before was sent by the client.
-fn client_address(headers: &HeaderMap, peer: SocketAddr, trust_forwarded_for: bool) -> String {
+fn client_address(headers: &HeaderMap, peer: SocketAddr, trust_forwarded_for: bool) -> IpAddr {
     let forwarded = || {
         let last = headers.get_all("x-forwarded-for").iter().next_back()?;
         last.to_str().ok()?.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
     };
     let address = if trust_forwarded_for { forwarded() } else { None };
-    address.unwrap_or(peer.ip()).to_canonical().to_string()
+    address.unwrap_or(peer.ip()).to_canonical()
 }
 
-/// What one client has for itself: an IPv4 address, or the first 64 bits of an IPv6 address.
-fn network(address: &str) -> String {
-    match address.parse::<Ipv6Addr>() {
-        Ok(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).to_string(),
-        Err(_) => address.to_owned(),
-    }
-}
-
-fn tiers(app: &App, caller: Option<&Caller>, client_address: &str) -> Vec<Tier> {
+fn tiers(app: &App, caller: Option<&Caller>, address: IpAddr) -> Vec<Tier> {
     match caller {
         Some(caller) => {
             let tenant = caller.tenant;
@@ -238,24 +314,21 @@ fn tiers(app: &App, caller: Option<&Caller>, client_address: &str) -> Vec<Tier> 
         }
         None => vec![Tier {
             name: "address",
-            key: format!("rl:{{{}}}:a", network(client_address)),
+            key: format!("rl:{{{}}}:a", network(address)),
             limit: app.config.anonymous_per_minute,
         }],
     }
 }
 
-fn limit_headers(reply: &mut Reply, tier: &str, standing: Standing) {
+fn limit_headers(reply: &mut Reply, tier: &str, standing: Standing, cost: u32) {
+    let remaining = standing.remaining.saturating_sub(cost - 1);
     let name = header::HeaderName::from_static;
     reply::put(reply, name("x-ratelimit-limit"), &standing.limit.to_string());
-    reply::put(reply, name("x-ratelimit-remaining"), &standing.remaining.to_string());
+    reply::put(reply, name("x-ratelimit-remaining"), &remaining.to_string());
     reply::put(reply, name("x-ratelimit-reset"), &standing.reset.to_string());
     reply::put(reply, name("ratelimit-policy"), &format!("\"{tier}\";q={};w=60", standing.limit));
-    reply::put(
-        reply,
-        name("ratelimit"),
-        &format!("\"{tier}\";r={};t={}", standing.remaining, standing.reset),
-    );
-    reply::put(reply, name("x-request-cost"), "1");
+    reply::put(reply, name("ratelimit"), &format!("\"{tier}\";r={remaining};t={}", standing.reset));
+    reply::put(reply, name("x-request-cost"), &cost.to_string());
 }
 
 #[cfg(test)]
@@ -270,19 +343,13 @@ mod tests {
             for value in values {
                 headers.append("x-forwarded-for", value.parse().unwrap());
             }
-            client_address(&headers, peer, trust)
+            client_address(&headers, peer, trust).to_string()
         };
         assert_eq!(address(&["1.1.1.1, 2.2.2.2"], true), "2.2.2.2");
         assert_eq!(address(&["1.1.1.1", "2.2.2.2"], true), "2.2.2.2");
         assert_eq!(address(&["::ffff:2.2.2.2"], true), "2.2.2.2");
         assert_eq!(address(&["2.2.2.2", "nonsense"], true), "10.0.0.1");
         assert_eq!(address(&["2.2.2.2"], false), "10.0.0.1");
-    }
-
-    #[test]
-    fn an_ipv6_client_counts_by_its_network() {
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(network("192.0.2.1"), "192.0.2.1");
     }
 
     #[tokio::test]

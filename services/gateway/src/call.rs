@@ -3,29 +3,34 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use bytes::{Bytes, BytesMut};
-use error::{Code, Error, Violation};
-use http_body_util::{BodyExt, Limited};
+use error::{Error, Violation};
 use proto::common::v1::RateClass;
 use secrecy::ExposeSecret;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use transcode::{RequestError, ResponseMeta};
 
 use crate::app::Incoming;
+use crate::places::{Kind, holding};
 use crate::reply::{self, Reply};
+use crate::{body, etag};
 
-/// A JSON body may have this many bytes (`api.md`: body limit).
-const MAX_BODY: usize = 1 << 20;
-/// A JSON body must have come within this time: who sends it slowly holds one of the requests that may be in work.
-const BODY_DEADLINE: Duration = Duration::from_secs(15);
 /// Characters of a header that go on to a service. No valid one is longer, and services take only so much of all headers.
 const MAX_FORWARDED: usize = 255;
 
+/// What a request came to cost, where its service says so.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost(pub(crate) u32);
+
 /// Calls the method and answers with its JSON.
 pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, Error> {
-    let (app, method) = (incoming.app, incoming.method);
-    let body = read_body(incoming, body).await?;
+    let (app, method, party) = (incoming.app, incoming.method, &incoming.party);
+    // Read before a place is taken: who sends slowly must hold nothing that others need.
+    let body = body::read(party, &incoming.parts.headers, body).await?;
+    let place = party.take(Kind::Call, 1)?;
+    // Whoever does not read the answers that wait gets no further ones made.
+    drop(party.take(Kind::Unread, 0)?);
     let mut request = BytesMut::with_capacity(body.len() + 256);
     let query = incoming.parts.uri.query().unwrap_or_default();
     let asked = app
@@ -54,17 +59,30 @@ pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, 
         .api
         .decode_response(method, &wire, asked.selection.as_ref(), &mut json)
         .map_err(Error::internal)?;
-    Ok(success(incoming, &answered, &meta, json))
+    // A read can be made again; what a write answers must not be thrown away.
+    let unread = match incoming.parts.method {
+        Method::GET => party.take(Kind::Unread, json.len())?,
+        _ => party.take_anyway(Kind::Unread, json.len()),
+    };
+    Ok(success(incoming, &answered, &meta, holding(json, (place, unread))))
 }
 
-fn success(incoming: &Incoming<'_>, answered: &MetadataMap, meta: &ResponseMeta, json: Vec<u8>) -> Reply {
+fn success(incoming: &Incoming<'_>, answered: &MetadataMap, meta: &ResponseMeta, json: Bytes) -> Reply {
     let method = incoming.method;
     let text = |name: &str| answered.get(name).and_then(|v| v.to_str().ok());
-    let etag = meta.version.map(|v| v.to_string()).or_else(|| text("version").map(str::to_owned));
-    let etag = etag.map(|version| format!("\"{version}\""));
+    let version = meta.version.map(|v| v.to_string()).or_else(|| text("version").map(str::to_owned));
+    let read = incoming.parts.method == Method::GET;
+    let etag = version.and_then(|version| {
+        if !read {
+            return Some(etag::of_write(&version));
+        }
+        let query = incoming.parts.uri.query().unwrap_or_default();
+        // Without a permission version it is not known what the answer depends on.
+        Some(etag::of_read(&version, text("permission-version")?, incoming.caller.as_ref()?.principal, query))
+    });
     let mut reply = if method.success_status == 204 {
         reply::empty(StatusCode::NO_CONTENT)
-    } else if etag.as_deref().is_some_and(|etag| not_modified(incoming, etag)) {
+    } else if read && etag.as_deref().is_some_and(|tag| etag::is_held(&incoming.parts.headers, tag)) {
         reply::empty(StatusCode::NOT_MODIFIED)
     } else {
         reply::with_body(method.success_status, "application/json", json)
@@ -76,59 +94,15 @@ fn success(incoming: &Incoming<'_>, answered: &MetadataMap, meta: &ResponseMeta,
     if let Some(location) = &meta.location {
         reply::put(&mut reply, header::LOCATION, location);
     }
+    if let Some(cost) = text("request-cost").and_then(|cost| cost.parse().ok()) {
+        reply.extensions_mut().insert(Cost(cost));
+    }
     for name in ["permission-version", "idempotency-replayed"] {
         if let Some(value) = text(name) {
             reply::put(&mut reply, HeaderName::from_static(name), value);
         }
     }
     reply
-}
-
-/// Whether the client holds this version already (RFC 9110, 13.1.2; weak comparison).
-fn not_modified(incoming: &Incoming<'_>, etag: &str) -> bool {
-    incoming.parts.method == axum::http::Method::GET
-        && incoming.parts.headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).is_some_and(
-            |held| held.split(',').any(|t| t.trim().trim_start_matches("W/") == etag || t.trim() == "*"),
-        )
-}
-
-async fn read_body(incoming: &Incoming<'_>, body: Body) -> Result<Bytes, Error> {
-    plain(&incoming.parts.headers)?;
-    let bytes = collect(body).await?;
-    let given = incoming.parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    let essence = given.map(|t| t.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-    let fits = matches!(essence.as_deref(), None | Some("application/json" | "application/merge-patch+json"));
-    if !bytes.is_empty() && !fits {
-        return Err(Error::malformed("CONTENT_TYPE_UNSUPPORTED", "the body must be application/json"));
-    }
-    Ok(bytes)
-}
-
-async fn collect(body: Body) -> Result<Bytes, Error> {
-    let whole = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, MAX_BODY).collect()).await;
-    let whole =
-        whole.map_err(|_| Error::malformed("BODY_TOO_SLOW", "the body did not come within 15 seconds"))?;
-    let whole = whole.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            Error::new(Code::InvalidArgument, "BODY_TOO_LARGE", "the body may have at most 1 MiB")
-        } else {
-            Error::malformed("BODY_BROKEN", "the body broke off")
-        }
-    })?;
-    Ok(whole.to_bytes())
-}
-
-/// Bodies are taken as they are: what is packed (`Content-Encoding: gzip`) is refused with 415 before it is read.
-pub(crate) fn plain(headers: &HeaderMap) -> Result<(), Error> {
-    let packed = headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .any(|v| !v.to_str().is_ok_and(|t| t.trim().eq_ignore_ascii_case("identity")));
-    if packed {
-        let text = "the body must be sent without Content-Encoding";
-        return Err(Error::malformed("CONTENT_ENCODING_UNSUPPORTED", text));
-    }
-    Ok(())
 }
 
 /// The channel of the service that owns the method.
@@ -155,13 +129,13 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
     if let Some(agent) = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()) {
         put("x-user-agent", &agent[..agent.len().min(MAX_FORWARDED)])?;
     }
-    let etag = "If-Match must be one ETag as it was given, like \"3\"";
+    let etag = "If-Match must be one ETag as it was given, like \"3\" or W/\"3-17-0123456789abcdef\"";
     if let Some(condition) = only(headers, &header::IF_MATCH, "IF_MATCH_MALFORMED", etag)? {
         if !method.conditional {
             let text = "If-Match is not taken here: the call changes nothing that has a version";
             return Err(Error::malformed("IF_MATCH_NOT_SUPPORTED", text));
         }
-        put("if-match", condition)?;
+        put("if-match", &etag::condition(condition))?;
     }
     let name = HeaderName::from_static("idempotency-key");
     let visible = "Idempotency-Key must be 1 to 255 visible ASCII characters";
@@ -209,7 +183,7 @@ pub(crate) fn refused(error: RequestError) -> Error {
             .map(|v| Violation::new(v.place, v.reason.as_str(), v.detail))
             .collect::<Vec<_>>()
     };
-    match error {
+    let error = match error {
         RequestError::Json(json) => Error::malformed("JSON_MALFORMED", json.to_string()),
         RequestError::Body(body) => Error::malformed("BODY_MALFORMED", body.to_string()),
         RequestError::Query(violations) => {
@@ -221,17 +195,6 @@ pub(crate) fn refused(error: RequestError) -> Error {
                 .fold(Error::malformed("QUERY_MALFORMED", text.join("; ")), Error::with_violation)
         }
         RequestError::Invalid(violations) => Error::validation(list(violations)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_body_that_does_not_end_is_refused() {
-        let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
-        let error = collect(body).await.unwrap_err();
-        assert_eq!((error.reason(), error.code().http(error.reason())), ("BODY_TOO_SLOW", 408));
-    }
+    };
+    error.bounded()
 }

@@ -1,8 +1,9 @@
 //! The gateway's settings.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use config::{Reader, SecretString, Section};
+use config::{Reader, Seconds, SecretString, Section};
 use rpc::{FieldsPeer, IdentityPeer, RecordsPeer};
 
 /// Settings of the role `GATEWAY`.
@@ -24,8 +25,18 @@ pub struct Config {
     pub principal_per_minute: u32,
     /// Calls without credentials that one client address may make in a minute.
     pub anonymous_per_minute: u32,
-    /// Requests in work at once; more are refused with 503.
+    /// Requests in work at once, until their answers have gone; more are refused with 503.
     pub max_in_flight: usize,
+    /// Those of one tenant; more are refused with 429, as are those of the next two.
+    pub max_in_flight_tenant: usize,
+    /// Those of one user or API key.
+    pub max_in_flight_principal: usize,
+    /// Those of one client address.
+    pub max_in_flight_address: usize,
+    /// Uploads and downloads at once.
+    pub max_transfers: usize,
+    /// How long a client may take no part of its answer.
+    pub client_stall: Duration,
     /// Take the client's address from the last entry of `X-Forwarded-For`: only behind a proxy that sets it.
     pub trust_forwarded_for: bool,
 }
@@ -52,6 +63,31 @@ impl Section for Config {
         );
         let max_in_flight =
             r.with_default("MAX_IN_FLIGHT", "512", "Requests in work at once; more are refused with 503");
+        let max_in_flight_tenant = r.with_default(
+            "MAX_IN_FLIGHT_TENANT",
+            "256",
+            "Requests of one tenant in work at once; more are refused with 429",
+        );
+        let max_in_flight_principal = r.with_default(
+            "MAX_IN_FLIGHT_PRINCIPAL",
+            "128",
+            "Requests of one user or API key in work at once; more are refused with 429",
+        );
+        let max_in_flight_address = r.with_default(
+            "MAX_IN_FLIGHT_ADDRESS",
+            "256",
+            "Requests of one client address in work at once; more are refused with 429",
+        );
+        let max_transfers = r.with_default(
+            "MAX_TRANSFERS",
+            "64",
+            "Uploads and downloads at once; an eighth for one user, a quarter for one tenant, half for one address",
+        );
+        let client_stall: Option<Seconds> = r.with_default(
+            "CLIENT_STALL",
+            "20",
+            "A client that takes no part of its answer for this time is cut off",
+        );
         let trust_forwarded_for = r.with_default(
             "TRUST_FORWARDED_FOR",
             "false",
@@ -67,7 +103,33 @@ impl Section for Config {
             principal_per_minute: principal_per_minute?,
             anonymous_per_minute: anonymous_per_minute?,
             max_in_flight: max_in_flight?,
+            max_in_flight_tenant: max_in_flight_tenant?,
+            max_in_flight_principal: max_in_flight_principal?,
+            max_in_flight_address: max_in_flight_address?,
+            max_transfers: max_transfers?,
+            client_stall: client_stall?.0,
             trust_forwarded_for: trust_forwarded_for?,
         })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The defaults.
+    pub(crate) fn config() -> Config {
+        let peers = ["IDENTITY", "FIELDS", "RECORDS"].map(|peer| format!("GLOBCRM_GATEWAY_{peer}_URL"));
+        let variables = peers.iter().map(|name| (name.as_str(), "http://peer:1"));
+        let listen = ("GLOBCRM_GATEWAY_LISTEN", "127.0.0.1:0");
+        let env: ::config::Env = variables.chain([listen]).collect();
+        ::config::load(&env, crate::ROLE).unwrap()
+    }
+
+    #[test]
+    fn no_share_is_the_whole() {
+        let config = config();
+        assert!(config.max_in_flight_principal < config.max_in_flight_tenant);
+        assert!(config.max_in_flight_tenant.max(config.max_in_flight_address) < config.max_in_flight);
     }
 }

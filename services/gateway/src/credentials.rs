@@ -1,13 +1,23 @@
 //! From what a client presents to an access token that services verify.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use axum::http::{HeaderMap, header};
-use error::Error;
+use error::{Code, Error};
 use ids::TenantId;
+use rpc::identity::KeyDigest;
 use secrecy::SecretString;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// What an API key begins with; everything else is taken for an access token.
 const API_KEY_PREFIX: &str = "gck_";
+/// A key that identity does not know is not asked for again for this long.
+const REMEMBERED: Duration = Duration::from_secs(10);
+/// Such keys at once; beyond it the oldest time decides, and if all are new, all go.
+const MAX_REMEMBERED: usize = 10_000;
 
 /// A caller whose token was verified here, for limits; services verify it again.
 #[derive(Debug)]
@@ -17,16 +27,31 @@ pub(crate) struct Caller {
     pub(crate) token: SecretString,
 }
 
+/// What a client shows.
+#[derive(Debug)]
+pub(crate) enum Presented {
+    /// An access token, or that of an API key that was traded a moment ago.
+    Token(SecretString),
+    /// An API key that identity must be asked for.
+    UnknownKey(SecretString, KeyDigest),
+}
+
 /// Trades API keys and verifies tokens.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Credentials {
-    pub(crate) identity: rpc::identity::Identity,
-    pub(crate) gate: auth::Gate,
+    identity: rpc::identity::Identity,
+    gate: auth::Gate,
+    /// Keys that were refused, and how.
+    bad: Mutex<HashMap<KeyDigest, (Instant, Error)>>,
 }
 
 impl Credentials {
-    /// The caller named by `Authorization: Bearer <access token or API key>`.
-    pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Error> {
+    pub(crate) fn new(identity: rpc::identity::Identity, gate: auth::Gate) -> Self {
+        Self { identity, gate, bad: Mutex::default() }
+    }
+
+    /// What `Authorization: Bearer <access token or API key>` holds. Asks nobody.
+    pub(crate) fn presented(&self, headers: &HeaderMap) -> Result<Presented, Error> {
         let missing = || {
             Error::unauthenticated(
                 "CREDENTIALS_MISSING",
@@ -42,12 +67,44 @@ impl Credentials {
         if !scheme.eq_ignore_ascii_case("bearer") || presented.trim().is_empty() {
             return Err(missing());
         }
-        let presented = presented.trim();
-        let token = if presented.starts_with(API_KEY_PREFIX) {
-            self.identity.exchange_api_key(SecretString::from(presented)).await?
-        } else {
-            SecretString::from(presented)
-        };
+        let presented = SecretString::from(presented.trim());
+        if !secrecy::ExposeSecret::expose_secret(&presented).starts_with(API_KEY_PREFIX) {
+            return Ok(Presented::Token(presented));
+        }
+        let digest = KeyDigest::of(&presented);
+        if let Some(token) = self.identity.held_api_key(&digest) {
+            return Ok(Presented::Token(token));
+        }
+        let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+        match bad.get(&digest) {
+            Some((until, error)) if *until > Instant::now() => return Err(error.again()),
+            Some(_) => drop(bad.remove(&digest)),
+            None => {}
+        }
+        Ok(Presented::UnknownKey(presented, digest))
+    }
+
+    /// Trades an API key at identity, and remembers one that it refuses.
+    pub(crate) async fn trade(&self, key: SecretString, digest: KeyDigest) -> Result<SecretString, Error> {
+        let traded = self.identity.exchange_api_key(key).await;
+        if let Err(error) = &traded
+            && error.code() == Code::Unauthenticated
+        {
+            let now = Instant::now();
+            let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+            if bad.len() >= MAX_REMEMBERED {
+                bad.retain(|_, (until, _)| *until > now);
+                if bad.len() >= MAX_REMEMBERED {
+                    bad.clear();
+                }
+            }
+            bad.insert(digest, (now + REMEMBERED, error.again()));
+        }
+        traded
+    }
+
+    /// The caller whose token this is.
+    pub(crate) async fn caller(&self, token: SecretString) -> Result<Caller, Error> {
         let claims = self.gate.verify(&token).await?;
         Ok(Caller { tenant: claims.tid, principal: claims.sub, token })
     }

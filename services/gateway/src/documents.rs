@@ -1,27 +1,39 @@
 //! Documents that the gateway serves itself: the OpenAPI description and a page to browse it.
 
 use axum::http::header;
+use bytes::Bytes;
 use host::{Readiness, State};
 
+use crate::places::{Place, holding};
 use crate::reply::{self, Reply};
 
 /// The page: a list of operations made from the OpenAPI document by a few lines of script, nothing loaded from elsewhere.
 const PAGE: &str = include_str!("documents/docs.html");
 
-/// The document at this path, if it is one.
-pub(crate) fn find(path: &str, openapi_text: &str, readiness: &Readiness) -> Option<Reply> {
+/// What probes ask, if the path is one: it needs no place, and is charged to nobody.
+pub(crate) fn probe(path: &str, readiness: &Readiness) -> Option<Reply> {
     match path {
         "/readyz" => Some(ready(readiness.state())),
         "/healthz" => Some(reply::with_body(200, "application/json", r#"{"status":"ok"}"#)),
-        "/api/v1/openapi.json" => Some(openapi(openapi_text)),
-        "/docs" => Some(page()),
         _ => None,
     }
 }
 
-/// `GET /api/v1/openapi.json`.
-fn openapi(text: &str) -> Reply {
-    let mut reply = reply::with_body(200, "application/json", text.to_owned());
+/// Whether a document is at this path.
+pub(crate) fn is_one(path: &str) -> bool {
+    matches!(path, "/api/v1/openapi.json" | "/docs")
+}
+
+/// The document at this path. All answers share its bytes; each holds its place until they have gone.
+pub(crate) fn find(path: &str, openapi: &Bytes, place: Place) -> Reply {
+    if path == "/docs" {
+        let mut reply = reply::with_body(200, "text/html; charset=utf-8", holding(PAGE, place));
+        let policy = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+        reply::put(&mut reply, header::CONTENT_SECURITY_POLICY, policy);
+        return reply;
+    }
+    let mut reply = reply::with_body(200, "application/json", holding(openapi.clone(), place));
     reply::put(&mut reply, header::CACHE_CONTROL, "public, max-age=300");
     reply
 }
@@ -37,13 +49,4 @@ fn ready(state: State) -> Reply {
         State::Stopping => "stopping",
     };
     reply::with_body(status, "application/json", format!(r#"{{"status":"{name}"}}"#))
-}
-
-/// `GET /docs`.
-fn page() -> Reply {
-    let mut reply = reply::with_body(200, "text/html; charset=utf-8", PAGE);
-    let policy = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
-                  base-uri 'none'; frame-ancestors 'none'";
-    reply::put(&mut reply, header::CONTENT_SECURITY_POLICY, policy);
-    reply
 }

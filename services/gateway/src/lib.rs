@@ -1,18 +1,21 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod body;
 mod call;
 mod config;
 mod credentials;
 mod documents;
+mod etag;
 mod limits;
+mod places;
 mod reply;
 mod stream;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use bytes::Bytes;
 use transcode::{Api, DocumentInfo};
 
 pub use crate::config::Config;
@@ -54,14 +57,14 @@ fn document(api: &Api) -> String {
 /// Runs the gateway until the process stops.
 pub async fn serve(config: Config, life: host::LifeConfig, process: host::Process) -> Result<(), ServeError> {
     let api = Api::compile(proto::DESCRIPTORS)?;
-    let openapi = document(&api);
+    let openapi = Bytes::from(document(&api));
     let clock = process.clock.clone();
     let identity_channel = config.identity.connect()?;
     let identity = rpc::identity::Identity::new(identity_channel.clone(), None, clock.clone());
     let verifier = auth::Verifier::new(clock.clone());
     let gate = auth::Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
-    let limits = limits::Limits::new(config.redis_url.as_ref(), clock.clone())?;
-    let listen = config.listen;
+    let limits = limits::Limits::new(config.redis_url.as_ref(), clock.clone(), process.tasks.clone())?;
+    let (listen, stall) = (config.listen, config.client_stall);
     let app = Arc::new(app::App {
         api,
         openapi,
@@ -70,9 +73,9 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
             ("globcrm.fields.v1.FieldsService", config.fields.connect()?),
             ("globcrm.records.v1.RecordsService", config.records.connect()?),
         ]),
-        credentials: credentials::Credentials { identity, gate },
+        credentials: credentials::Credentials::new(identity, gate),
         limits,
-        in_flight: Semaphore::new(config.max_in_flight),
+        places: places::Places::new(&config),
         clock,
         readiness: process.readiness.clone(),
         config,
@@ -90,7 +93,7 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
     });
     let charged = app.clone();
     let shutdown = process.shutdown.clone();
-    process.tasks.spawn("gateway.limits", async move { charged.limits.give_back(shutdown).await });
+    process.tasks.spawn("gateway.limits", async move { charged.limits.settle(shutdown).await });
     let router = axum::Router::new().fallback(app::handle).with_state(app);
-    Ok(host::http::serve(process, &life, listen, router).await?)
+    Ok(host::http::serve(process, &life, listen, stall, router).await?)
 }

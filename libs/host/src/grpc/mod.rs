@@ -13,7 +13,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::connections::{self, Limits};
-use crate::{HostConfig, LifeConfig, Process, ServeError, State, admin};
+use crate::{HostConfig, Process, ServeError, State, admin};
 use call::Calls;
 use methods::Methods;
 
@@ -29,44 +29,51 @@ const LIMITS: Limits = Limits {
     streams: 1_024,
     header_timeout: Duration::from_secs(60),
     http2_only: true,
-    max_age: Some(Duration::from_secs(300)),
-    age_grace: Duration::from_secs(30),
+    max_age: None,
+    // As long as its longest call: what runs is never cut off because of the age of its connection.
+    age_grace: STREAM_CAP,
+    stall: None,
 };
 
-/// Serves `routes` until the process stops, with health, reflection and the admin pages beside them.
+/// Serves `routes` until the process stops, with health and the admin pages beside them, and reflection where the settings want it.
 ///
 /// Health is that of `""` and of the services in package `globcrm.<process name>.v1`, and follows the readiness.
 pub async fn serve(process: Process, config: &HostConfig, routes: Routes) -> Result<(), ServeError> {
     let listener = connections::listen(config.grpc_listen, "gRPC").await?;
-    serve_on(process, &config.life, listener, routes).await
+    serve_on(process, config, listener, routes).await
 }
 
 /// [`serve`] on a listener that is bound already.
 pub async fn serve_on(
     process: Process,
-    config: &LifeConfig,
+    config: &HostConfig,
     listener: TcpListener,
     routes: Routes,
 ) -> Result<(), ServeError> {
+    let limits = Limits { max_age: Some(config.connection_age), ..LIMITS };
     let methods = Methods::compiled_in()?;
     let services = methods.services_of(process.name());
     let (reporter, health) = tonic_health::server::health_reporter();
     report(&reporter, &services, process.readiness.state()).await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
-        .build_v1()
-        .map_err(|e| ServeError::Descriptors(e.into()))?;
+    let mut routes = routes.add_service(health);
+    if config.reflection {
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .build_v1()
+            .map_err(|e| ServeError::Descriptors(e.into()))?;
+        routes = routes.add_service(reflection);
+    }
     let calls = Calls::new(methods, MAX_CALLS);
-    let router = routes.add_service(health).add_service(reflection).into_axum_router();
+    let router = routes.into_axum_router();
     let router = router.layer(axum::middleware::from_fn_with_state(calls, call::handle));
 
-    admin::start(&process, config).await?;
+    admin::start(&process, &config.life).await?;
     process.tasks.spawn_own("host.health", follow(process.clone(), reporter, services));
     if let Ok(address) = listener.local_addr() {
         tracing::info!(service = process.name(), %address, "serving gRPC");
     }
-    connections::serve(listener, router, LIMITS, &process.shutdown, process.hard(), config.shutdown_grace)
-        .await
+    let grace = config.life.shutdown_grace;
+    connections::serve(listener, router, limits, &process.shutdown, process.hard(), grace).await
 }
 
 /// Keeps gRPC health equal to the readiness.

@@ -14,7 +14,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::*;
-use crate::{LogFormat, deadline};
+use crate::{LifeConfig, LogFormat, deadline};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + 'a>>;
 
@@ -145,12 +145,17 @@ async fn served(grace: Duration) -> Served {
     let process = Process::without_signals("fields", Clock::system());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let config = LifeConfig {
-        admin_listen: ([127, 0, 0, 1], 0).into(),
-        log: "info".to_owned(),
-        log_format: LogFormat::Json,
-        otlp_endpoint: None,
-        shutdown_grace: grace,
+    let config = HostConfig {
+        grpc_listen: ([127, 0, 0, 1], 0).into(),
+        connection_age: Duration::from_secs(300),
+        reflection: false,
+        life: LifeConfig {
+            admin_listen: ([127, 0, 0, 1], 0).into(),
+            log: "info".to_owned(),
+            log_format: LogFormat::Json,
+            otlp_endpoint: None,
+            shutdown_grace: grace,
+        },
     };
     let (own, peer) = (process.clone(), Peer::default());
     let routes = Routes::new(FieldsServiceServer::new(peer.clone()));

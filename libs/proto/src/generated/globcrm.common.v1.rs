@@ -207,6 +207,9 @@ pub struct FieldConflict {
     /// The value that stands; JSON.
     #[prost(bytes = "bytes", tag = "4")]
     pub current: ::prost::bytes::Bytes,
+    /// The values are too large for an error and not given; reading the record gives what stands.
+    #[prost(bool, tag = "5")]
+    pub omitted: bool,
 }
 /// Detail of a refused duplicate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -13,6 +13,8 @@ use tonic::transport::{Channel, Endpoint};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of one frame of an answer.
 const MAX_FRAME: u32 = 64 * 1024;
+/// Bytes of headers of an answer. The largest error has 24 KiB of details (`error::MAX_ENCODED`), a third more in base64.
+const MAX_HEADERS: u32 = 64 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Between two attempts that calls asked for.
@@ -43,6 +45,10 @@ pub(super) struct Instance {
     failures: AtomicU32,
     suspect_until: Mutex<Option<Instant>>,
     ejected: Mutex<bool>,
+    /// The number of the connection, and the one that is to be exchanged.
+    connection: AtomicU64,
+    leaving: AtomicU64,
+    exchange: Notify,
     /// Attempts to connect that have ended.
     attempts: AtomicU64,
     hurry: Notify,
@@ -54,12 +60,20 @@ pub(super) struct Instance {
 pub(crate) struct Lease {
     instance: Arc<Instance>,
     channel: Channel,
+    connection: u64,
 }
 
 impl Lease {
     /// The connection.
     pub(crate) fn channel(&self) -> Channel {
         self.channel.clone()
+    }
+
+    /// The peer wants this connection to be left: the next calls get a new one, and those on it end in peace.
+    pub(crate) fn leave(&self) {
+        if self.instance.leaving.fetch_max(self.connection, Ordering::Relaxed) < self.connection {
+            self.instance.exchange.notify_one();
+        }
     }
 
     pub(super) fn instance(&self) -> &Instance {
@@ -82,6 +96,9 @@ impl Instance {
             failures: AtomicU32::new(0),
             suspect_until: Mutex::default(),
             ejected: Mutex::new(false),
+            connection: AtomicU64::new(0),
+            leaving: AtomicU64::new(0),
+            exchange: Notify::new(),
             attempts: AtomicU64::new(0),
             hurry: Notify::new(),
             lost: Notify::new(),
@@ -114,9 +131,12 @@ impl Instance {
     }
 
     pub(super) fn lease(self: &Arc<Self>) -> Option<Lease> {
-        let channel = lock(&self.channel).clone()?;
+        let (channel, connection) = {
+            let channel = lock(&self.channel);
+            (channel.clone()?, self.connection.load(Ordering::Relaxed))
+        };
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Some(Lease { instance: self.clone(), channel })
+        Some(Lease { instance: self.clone(), channel, connection })
     }
 
     pub(super) fn note(&self, outcome: Outcome, may_eject: bool) {
@@ -134,6 +154,30 @@ impl Instance {
         }
     }
 
+    fn adopt(&self, new: Channel) {
+        let mut channel = lock(&self.channel);
+        self.connection.fetch_add(1, Ordering::Relaxed);
+        *channel = Some(new);
+    }
+
+    /// Exchanges the connection whenever the peer asks for it, the new one first; ends when it is lost.
+    async fn exchanged_until_lost(&self, url: &Uri) {
+        loop {
+            tokio::select! {
+                () = self.lost.notified() => return,
+                () = self.exchange.notified() => {}
+            }
+            match connect(self.address, url).await {
+                // Between the two it may have been lost; then it is up again, and the note of it is stale.
+                Ok(channel) => self.adopt(channel),
+                // The old one is good until the peer closes it.
+                Err(error) => {
+                    tracing::debug!(address = %self.address, error = &error as &dyn std::error::Error, "not exchanged");
+                }
+            }
+        }
+    }
+
     /// Connects, and again whenever the connection is lost. Ends never.
     pub(super) async fn keep_connected(&self, url: &Uri, changed: &watch::Sender<()>) {
         let mut pause = FIRST_PAUSE;
@@ -144,7 +188,7 @@ impl Instance {
                 Ok(channel) => {
                     self.failures.store(0, Ordering::Relaxed);
                     *lock(&self.suspect_until) = None;
-                    *lock(&self.channel) = Some(channel);
+                    self.adopt(channel);
                     pause = FIRST_PAUSE;
                 }
                 Err(error) => {
@@ -154,7 +198,7 @@ impl Instance {
             self.attempts.fetch_add(1, Ordering::Release);
             changed.send_replace(());
             if up {
-                self.lost.notified().await;
+                self.exchanged_until_lost(url).await;
                 if std::mem::take(&mut *lock(&self.ejected)) {
                     tracing::warn!(address = %self.address, "an instance fails and is left alone for {EJECT_FOR:?}");
                     tokio::time::sleep(EJECT_FOR).await;
@@ -181,6 +225,7 @@ async fn connect(address: SocketAddr, url: &Uri) -> Result<Channel, tonic::trans
         .keep_alive_while_idle(true)
         // A page of a list in one frame rather than three.
         .max_frame_size(MAX_FRAME)
+        .http2_max_header_list_size(MAX_HEADERS)
         .tcp_nodelay(true);
     #[allow(clippy::disallowed_methods, reason = "the one place where connections are made")]
     endpoint.connect().await

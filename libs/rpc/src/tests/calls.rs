@@ -96,6 +96,16 @@ async fn a_read_is_tried_again_and_a_write_never() {
 }
 
 #[tokio::test]
+async fn the_largest_error_of_a_service_comes_as_it_is() {
+    let served = serve().await;
+    let (_, mut client) = client(&served);
+    // The largest error that a service can answer comes as it is.
+    served.peer.then([Act::Details(error::MAX_ENCODED)]);
+    let status = client.create_team(team("a")).await.unwrap_err();
+    assert_eq!((status.code(), status.details().len()), (Code::Aborted, error::MAX_ENCODED));
+}
+
+#[tokio::test]
 async fn the_budget_bounds_the_retries_of_a_peer_that_is_down() {
     let served = serve().await;
     served.peer.always(Act::Refuse(Code::Unavailable));
@@ -166,6 +176,8 @@ async fn a_body_that_breaks_off_ends_the_call_with_its_own_status() {
 async fn the_trace_of_an_incoming_call_goes_on_in_the_outgoing_one() {
     let served = serve().await;
     let (_, mut client) = client(&served);
+    // The span's place in the code is known from here on, so that no other test's first call decides who listens to it.
+    client.get_me(pb::GetMeRequest {}).await.unwrap();
     let provider = SdkTracerProvider::builder().build();
     let subscriber = tracing_subscriber::registry()
         .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")));

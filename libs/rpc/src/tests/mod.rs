@@ -1,5 +1,6 @@
 //! Calls over loopback to a real server.
 
+mod aging;
 mod calls;
 pub(crate) mod peer;
 mod wrappers;

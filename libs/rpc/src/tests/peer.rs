@@ -21,6 +21,8 @@ type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + 
 pub(crate) enum Act {
     /// Answers with this code.
     Refuse(Code),
+    /// Answers an error with so many bytes of details.
+    Details(usize),
     /// Never answers.
     Hang,
 }
@@ -140,6 +142,9 @@ impl Peer {
         };
         match act {
             Some(Act::Refuse(code)) => Err(Status::new(code, "as told")),
+            Some(Act::Details(bytes)) => {
+                Err(Status::with_details(Code::Aborted, "as told", vec![7; bytes].into()))
+            }
             Some(Act::Hang) => std::future::pending().await,
             None => {
                 let mut response = Response::new(make(body));

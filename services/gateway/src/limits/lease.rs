@@ -1,7 +1,8 @@
 //! Requests charged ahead, so that a busy caller does not cost a round trip to Redis each time (ADR 0005).
 //!
-//! What a lease holds is already charged, so no limit is ever exceeded, however many gateways there are. What is left of
-//! it when it ends is given back to the window that it was charged to.
+//! What a lease holds is already charged, so leases make no limit wider, however many gateways share it: what holds it is the count
+//! in Redis, and beside it the one of each process (`limits/mod.rs`). What is left of a lease when it ends is given back to the
+//! window that it was charged to.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -40,9 +41,16 @@ struct Lease {
 pub(super) struct Order {
     /// Requests wanted.
     pub(super) wanted: u32,
-    /// Requests that were charged to `window` and not made.
-    pub(super) unused: u32,
+    /// Requests that were charged to `window` and not made; less than none where more is to be charged to the window of now.
+    pub(super) unused: i64,
     pub(super) window: i64,
+}
+
+impl Order {
+    /// Charges `cost` without asking: it was used already.
+    pub(super) fn of_more(cost: u32) -> Self {
+        Self { wanted: 0, unused: -i64::from(cost), window: 0 }
+    }
 }
 
 impl Leases {
@@ -70,7 +78,7 @@ impl Leases {
         let unused = std::mem::take(&mut lease.left);
         let used = std::mem::take(&mut lease.used);
         let wanted = if lease.until > now { used.saturating_mul(2) } else { 1 };
-        Order { wanted: wanted.clamp(1, most), unused, window: lease.window }
+        Order { wanted: wanted.clamp(1, most), unused: unused.into(), window: lease.window }
     }
 
     /// Keeps what was granted beyond the request at hand.
@@ -96,13 +104,25 @@ impl Leases {
         all.insert(caller.key.clone(), lease);
     }
 
+    /// Puts one request back that was taken a moment ago. Each charge leaves a lease behind, also one of which nothing is left;
+    /// where that is gone, the request stays charged.
+    pub(super) fn give_back(&self, tiers: &[Tier]) {
+        let mut all = self.lock();
+        if let Some(lease) = tiers.last().and_then(|tier| all.get_mut(&tier.key)) {
+            lease.left = lease.left.saturating_add(1);
+            lease.used = lease.used.saturating_sub(1);
+        }
+    }
+
     /// Forgets the leases that have ended; gives those of which something is left to give back.
     pub(super) fn ended(&self, now: i64) -> Vec<(Vec<Tier>, Order)> {
         let mut all = self.lock();
         let ended = all.extract_if(|_, lease| lease.until <= now);
         let left = ended.filter(|(_, lease)| lease.left > 0);
-        left.map(|(_, lease)| (lease.tiers, Order { wanted: 0, unused: lease.left, window: lease.window }))
-            .collect()
+        left.map(|(_, lease)| {
+            (lease.tiers, Order { wanted: 0, unused: lease.left.into(), window: lease.window })
+        })
+        .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Lease>> {
@@ -172,6 +192,18 @@ mod tests {
         leases.keep(&tiers, &granted(3, 90, 8), 1);
         let rest = Order { wanted: 0, unused: 2, window: 8 };
         assert_eq!(leases.ended(1 + LIFE_MILLIS), [(tiers.to_vec(), rest)]);
+    }
+
+    #[test]
+    fn one_that_is_given_back_is_used_next() {
+        let (leases, tiers) = (Leases::default(), tiers(10_000));
+        requests(&leases, &tiers, 1, 0);
+        assert_eq!(leases.take(&tiers, 1), None);
+        leases.give_back(&tiers);
+        assert!(leases.take(&tiers, 1).is_some());
+        leases.give_back(&tiers);
+        let rest = Order { wanted: 0, unused: 1, window: 7 };
+        assert_eq!(leases.ended(LIFE_MILLIS), [(tiers.to_vec(), rest)]);
     }
 
     #[test]

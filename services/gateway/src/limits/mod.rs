@@ -1,26 +1,37 @@
-//! Rate limits: a sliding window per tenant and per principal, shared through Redis, counted here when Redis is away.
+//! Rate limits: a sliding window per tenant and per principal, shared through Redis, and counted here as well.
+//!
+//! Both counts run all the time and the tighter one decides. So one gateway never lets more through than the limit, however slow
+//! Redis is or how often it goes and comes; several of them share the limit while Redis answers, and have one each while it does
+//! not.
 
 mod lease;
 mod redis_window;
 mod window;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use error::{Code, Error};
 use ids::Clock;
 use tokio_util::sync::CancellationToken;
 
-use lease::Leases;
+use lease::{Leases, Order};
 use redis_window::RedisWindows;
 use window::LocalWindows;
 
 /// The window of every tier.
 const WINDOW: Duration = Duration::from_secs(60);
+/// A request waits this long for Redis.
+const DEADLINE: Duration = Duration::from_millis(20);
+/// Callers with costs to be charged at once; beyond it those of newcomers are charged here alone.
+const MAX_OWING: usize = 10_000;
 /// Failures in a row after which Redis is left alone for [`PAUSE_MILLIS`].
 const FAILURES_TO_OPEN: u32 = 5;
-/// How often ended leases are looked for.
-const GIVE_BACK_EVERY: Duration = Duration::from_millis(lease::LIFE_MILLIS.unsigned_abs());
+/// How often ended leases and what is owed are looked for, and how long one of them may take.
+const SETTLE_EVERY: Duration = Duration::from_millis(lease::LIFE_MILLIS.unsigned_abs());
+const SETTLE_DEADLINE: Duration = Duration::from_millis(500);
 const PAUSE_MILLIS: i64 = 1_000;
 
 /// One counter that a request is charged to.
@@ -48,36 +59,71 @@ pub(crate) struct Standing {
 #[derive(Debug)]
 pub(crate) struct Limits {
     clock: Clock,
-    redis: Option<RedisWindows>,
-    leases: Leases,
+    redis: Option<Arc<RedisWindows>>,
+    leases: Arc<Leases>,
     local: LocalWindows,
+    /// What requests cost beyond one, to be charged to Redis with the next round.
+    owing: Mutex<HashMap<String, (Vec<Tier>, u32)>>,
     failures: AtomicU32,
     closed_until: AtomicI64,
+    tasks: host::Tasks,
 }
 
 impl Limits {
     pub(crate) fn new(
         redis_url: Option<&secrecy::SecretString>,
         clock: Clock,
+        tasks: host::Tasks,
     ) -> Result<Self, redis::RedisError> {
         Ok(Self {
             clock,
-            redis: redis_url.map(RedisWindows::new).transpose()?,
-            leases: Leases::default(),
+            redis: redis_url.map(RedisWindows::new).transpose()?.map(Arc::new),
+            leases: Arc::default(),
             local: LocalWindows::default(),
+            owing: Mutex::default(),
             failures: AtomicU32::new(0),
             closed_until: AtomicI64::new(0),
+            tasks,
         })
     }
 
     /// Charges one request to every tier, or to none when one is full. Gives the tightest standing.
     pub(crate) async fn charge(&self, tiers: &[Tier]) -> (&'static str, Standing) {
         let now = self.now_millis();
-        let (tier, standing) = match self.shared(tiers, now).await {
-            Some(standing) => standing,
-            None => tightest(&self.local.charge(tiers, now)),
+        let local = self.local.charge(tiers, now);
+        let (tier, standing) = if local.1.allowed {
+            match self.shared(tiers, now).await {
+                Some(shared) if !shared.1.allowed => {
+                    self.local.give_back(tiers, 1, now);
+                    shared
+                }
+                Some(shared) if shared.1.remaining < local.1.remaining => shared,
+                Some(_) | None => local,
+            }
+        } else {
+            local
         };
         (tiers.get(tier).map_or("none", |tier| tier.name), standing)
+    }
+
+    /// Gives one request back that was charged a moment ago.
+    pub(crate) fn give_one_back(&self, tiers: &[Tier]) {
+        self.local.give_back(tiers, 1, self.now_millis());
+        if self.redis.is_some() {
+            self.leases.give_back(tiers);
+        }
+    }
+
+    /// Charges what a request that was let through cost beyond one.
+    pub(crate) fn charge_more(&self, tiers: &[Tier], cost: u32) {
+        self.local.add(tiers, cost, self.now_millis());
+        let Some(caller) = tiers.last().filter(|_| self.redis.is_some()) else { return };
+        let mut owing = self.owing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, owed)) = owing.get_mut(&caller.key) {
+            *owed = owed.saturating_add(cost);
+        } else if owing.len() < MAX_OWING {
+            owing.insert(caller.key.clone(), (tiers.to_vec(), cost));
+        }
     }
 
     /// Whether the shared counters are in use.
@@ -93,38 +139,59 @@ impl Limits {
         if self.closed_until.load(Ordering::Relaxed) > now {
             return None;
         }
-        match redis.charge(tiers, self.leases.order(tiers, now)).await {
-            Ok(granted) => {
+        let (redis, order) = (redis.clone(), self.leases.order(tiers, now));
+        let wanted = tiers.to_vec();
+        let mut charge = Box::pin(async move { (redis.charge(&wanted, order).await, wanted) });
+        let failed = match tokio::time::timeout(DEADLINE, &mut charge).await {
+            Ok((Ok(granted), _)) => {
                 self.failures.store(0, Ordering::Relaxed);
                 if granted.requests > 0 {
                     self.leases.keep(tiers, &granted, now);
                 }
                 let (tier, standing) = tightest(&granted.standings);
                 let ahead = granted.requests.saturating_sub(1);
-                Some((tier, Standing { remaining: standing.remaining.saturating_add(ahead), ..standing }))
+                return Some((
+                    tier,
+                    Standing { remaining: standing.remaining.saturating_add(ahead), ..standing },
+                ));
             }
-            Err(error) => {
-                let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-                if failures >= FAILURES_TO_OPEN {
-                    self.closed_until.store(now + PAUSE_MILLIS, Ordering::Relaxed);
-                }
-                tracing::debug!(error = %error, failures, "rate limits are counted locally");
-                None
+            Ok((Err(error), _)) => error.to_string(),
+            Err(_) => {
+                // What it charges when it comes after all is not lost: the request was let through by the count here, and the
+                // rest is used or given back.
+                let leases = self.leases.clone();
+                drop(self.tasks.spawn("gateway.late-charge", async move {
+                    if let (Ok(granted), tiers) = charge.await
+                        && granted.requests > 0
+                    {
+                        leases.keep(&tiers, &granted, now);
+                    }
+                }));
+                "late".to_owned()
             }
+        };
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if failures >= FAILURES_TO_OPEN {
+            self.closed_until.store(now + PAUSE_MILLIS, Ordering::Relaxed);
         }
+        tracing::debug!(error = failed, failures, "rate limits are counted locally");
+        None
     }
 
-    /// Gives back what ended leases have left, until `shutdown` and then once more.
-    pub(crate) async fn give_back(&self, shutdown: CancellationToken) {
+    /// Gives back what ended leases have left and charges what is owed, until `shutdown` and then once more.
+    pub(crate) async fn settle(&self, shutdown: CancellationToken) {
         let Some(redis) = &self.redis else { return };
         let mut last = false;
         while !last {
-            last = shutdown.run_until_cancelled(tokio::time::sleep(GIVE_BACK_EVERY)).await.is_none();
+            last = shutdown.run_until_cancelled(tokio::time::sleep(SETTLE_EVERY)).await.is_none();
             let now = if last { i64::MAX } else { self.now_millis() };
-            for (tiers, order) in self.leases.ended(now) {
-                // Redis is away: the rest stays charged until its window is over.
-                if let Err(error) = redis.charge(&tiers, order).await {
-                    tracing::debug!(%error, "leased requests were not given back");
+            let owing = std::mem::take(&mut *self.owing.lock().unwrap_or_else(PoisonError::into_inner));
+            let owing = owing.into_values().map(|(tiers, owed)| (tiers, Order::of_more(owed)));
+            for (tiers, order) in self.leases.ended(now).into_iter().chain(owing) {
+                // Redis is away: the rest stays charged until its window is over, and what is owed is charged here alone.
+                let charged = tokio::time::timeout(SETTLE_DEADLINE, redis.charge(&tiers, order)).await;
+                if !matches!(charged, Ok(Ok(_))) {
+                    tracing::debug!("leased requests were not given back");
                     break;
                 }
             }

@@ -11,11 +11,11 @@ use tokio::sync::OnceCell;
 use super::lease::Order;
 use super::{Standing, Tier, WINDOW};
 
-/// A request waits this long for Redis and then counts locally.
-const DEADLINE: Duration = Duration::from_millis(20);
+/// An answer of Redis that takes longer is none. Requests do not wait for it so long (`super::DEADLINE`).
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// KEYS: one per tier. ARGV: the length of a window in milliseconds, the requests wanted, those charged before and not made,
-/// the window that those were charged to, then one limit per tier. Answer: the requests granted (0: a tier is full), the
+/// KEYS: one per tier. ARGV: the length of a window in milliseconds, the requests wanted, those charged before and not made
+/// (less than 0: so many more are charged), the window that those were charged to, then one limit per tier. Answer: the requests granted (0: a tier is full), the
 /// seconds until the window ends, its number, and what each tier has used.
 const CHARGE: &str = r"
 local time = redis.call('TIME')
@@ -28,7 +28,9 @@ for i, key in ipairs(KEYS) do
   local current = tonumber(redis.call('GET', key .. ':' .. window) or '0')
   local previous = tonumber(redis.call('GET', key .. ':' .. (window - 1)) or '0')
   back[i] = 0
-  if charged == window then
+  if unused < 0 then
+    back[i] = unused
+  elseif charged == window then
     back[i] = math.min(unused, current)
   elseif charged == window - 1 and math.min(unused, previous) > 0 then
     local late = math.min(unused, previous)
@@ -83,8 +85,7 @@ impl RedisWindows {
 
     /// Charges all tiers or none.
     pub(super) async fn charge(&self, tiers: &[Tier], order: Order) -> Result<Granted, RedisError> {
-        let late = || RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
-        let answer = tokio::time::timeout(DEADLINE, self.run(tiers, order)).await.map_err(|_| late())??;
+        let answer = self.run(tiers, order).await?;
         let number = |place: usize| answer.get(place).and_then(|n| u32::try_from(*n).ok());
         let (requests, reset) = (number(0).unwrap_or(0), number(1).unwrap_or(1));
         let standing = |(place, tier): (usize, &Tier)| {
@@ -115,8 +116,8 @@ impl RedisWindows {
 
     async fn connect(&self) -> Result<ConnectionManager, RedisError> {
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(DEADLINE * 10))
-            .set_response_timeout(Some(DEADLINE))
+            .set_connection_timeout(Some(RESPONSE_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_number_of_retries(1);
         ConnectionManager::new_with_config(self.client.clone(), config).await
     }

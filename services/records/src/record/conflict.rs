@@ -71,6 +71,7 @@ fn detail(yours: &[Diff], base: &Base) -> ConflictDetail {
         base: json(base),
         yours: json(&diff.after),
         current: json(&diff.before),
+        omitted: false,
     });
     ConflictDetail { conflicts: conflicts.collect() }
 }
