@@ -217,6 +217,8 @@ impl IdentityService for Peer {
         disable_user(DisableUserRequest) -> DisableUserResponse,
         enable_user(EnableUserRequest) -> EnableUserResponse,
         accept_invitation(AcceptInvitationRequest) -> AcceptInvitationResponse,
+        resend_invitation(ResendInvitationRequest) -> ResendInvitationResponse,
+        change_password(ChangePasswordRequest) -> ChangePasswordResponse,
         get_team(GetTeamRequest) -> GetTeamResponse,
         list_teams(ListTeamsRequest) -> ListTeamsResponse,
         create_role(CreateRoleRequest) -> CreateRoleResponse,
