@@ -133,7 +133,12 @@ async fn a_service_may_cancel_its_own_statements() -> Result<()> {
     let pid = async |tx: &mut TenantTx| {
         anyhow::Ok(sqlx::query_scalar::<_, i32>("SELECT pg_backend_pid()").fetch_one(tx.conn()).await?)
     };
-    let mut tx = TenantTx::begin(&db, tenant(1)).await?;
+    // A test that makes a database of its own sets the passwords of the roles anew, and for a moment they are others.
+    let begin = async || {
+        let asked = async || TenantTx::begin(&db, tenant(1)).await;
+        waiting::outcome(Duration::from_secs(20), "the service logs in", asked).await
+    };
+    let mut tx = begin().await;
     let known = pid(&mut tx).await?;
     let endless = sqlx::query("SELECT pg_sleep(600)").execute(tx.conn());
     tokio::time::timeout(Duration::from_millis(100), endless).await.expect_err("ten minutes are over");
@@ -142,7 +147,7 @@ async fn a_service_may_cancel_its_own_statements() -> Result<()> {
     let mut held = Vec::new();
     let mut seen = Vec::new();
     for _ in 0..2 {
-        let mut tx = TenantTx::begin(&db, tenant(1)).await?;
+        let mut tx = begin().await;
         seen.push(pid(&mut tx).await?);
         held.push(tx);
     }
