@@ -67,10 +67,11 @@ impl Database {
         for (role, verifier) in kept {
             execute(admin.conn(), format!("ALTER ROLE {role} PASSWORD '{verifier}'")).await?;
         }
-        server.close().await?;
+        // Their grants write catalogs that all databases have in common.
         for migrations in all {
             migrations.up(admin.conn()).await?;
         }
+        server.close().await?;
         Ok(())
     }
 

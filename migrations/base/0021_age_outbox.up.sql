@@ -18,6 +18,7 @@ DECLARE
     least_seq bigint;
     keep boolean;
     name text;
+    emptied text[] := '{}';
     part record;
 BEGIN
     PERFORM set_config('lock_timeout', '1000', true);
@@ -50,7 +51,7 @@ BEGIN
                         INTO keep;
                 END IF;
                 IF NOT keep THEN
-                    EXECUTE format('DROP TABLE {{schema}}.%I', part.relname);
+                    emptied := emptied || part.relname::text;
                     DELETE FROM {{schema}}.relay_sent AS s
                     WHERE s.lane = l AND s.bucket > part.n * width / 1024 AND s.bucket < (part.n + 1) * width / 1024;
                     done := done + 10000;
@@ -78,6 +79,10 @@ BEGIN
         END LOOP;
         -- Nothing that is kept is down there.
         DELETE FROM {{schema}}.relay_sent AS s WHERE s.lane = l AND s.bucket < oldest / 1024;
+    END LOOP;
+    -- Last, as it locks out every writer until the transaction ends.
+    FOREACH name IN ARRAY emptied LOOP
+        EXECUTE format('DROP TABLE {{schema}}.%I', name);
     END LOOP;
     RETURN done;
 END $$;

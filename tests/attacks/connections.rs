@@ -27,7 +27,7 @@ async fn pool(name: &'static str) -> Result<(Db, Database)> {
     // Logs in as who it is: a role that was taken on may cancel nothing of the administrator's.
     config.url = SecretString::from(database.url());
     config.max_connections = CONNECTIONS;
-    config.acquire = Seconds(Duration::from_millis(300));
+    config.acquire = Seconds(Duration::from_secs(3));
     // Longer than a test waits for a statement that was left.
     config.statement_timeout = Seconds(Duration::from_secs(120));
     Ok((Db::new(&config, "fields")?, database))

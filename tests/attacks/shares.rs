@@ -15,7 +15,7 @@ use crate::database::Database;
 use crate::records::imports::{finished, import, upload};
 use crate::records::world::{Caller, Refusal, World, mail, named};
 use crate::stage::{Stage, Tenant};
-use crate::waiting::until;
+use crate::waiting::{outcome, until};
 
 const LONG: Duration = Duration::from_secs(60);
 const COLUMNS: [(&str, &str); 2] = [("Mail", "emails.address"), ("First", "first_name")];
@@ -134,9 +134,13 @@ async fn a_batch_that_cannot_go_on_gives_its_fences_back() -> Result<()> {
         })
         .await;
         // While the contact is still held.
-        let mut raising = world.tx(admin.tenant).await?;
-        db::fence::raise(&mut raising, None, 2).await?;
-        raising.commit().await?;
+        outcome(LONG, "the fence is raised", async || {
+            let mut raising = world.tx(admin.tenant).await?;
+            db::fence::raise(&mut raising, None, 2).await?;
+            raising.commit().await?;
+            anyhow::Ok(())
+        })
+        .await;
         held.rollback().await?;
         Ok::<_, anyhow::Error>(finished(&admin, &id).await?)
     };

@@ -138,7 +138,8 @@ pub(super) async fn at_every_point(
         for (table, _, written) in watch.count(since).await? {
             effect.entry(table).or_default().1 = written;
         }
-        effect.retain(|_, change| *change != (0, 0));
+        // An attempt that was counted is meant to stay, however its call ends: else dropping calls would pass the brakes.
+        effect.retain(|table, change| *change != (0, 0) && table != "login_throttle");
         if !effects.contains(&effect) {
             effects.push(effect);
         }

@@ -18,6 +18,8 @@ use crate::{Claims, Snapshot, TokenError, VerifiedTenant, Verifier};
 
 /// How long a snapshot decides before its version must be confirmed. A revoke waits this long at most.
 pub const LEASE: Duration = Duration::from_secs(2);
+/// A late commit wants this much of the lease to be left: a commit takes its time too, and a revoke answers 200 ms after the lease.
+const COMMIT_REST: Duration = Duration::from_millis(500);
 /// Snapshots held at once; beyond it those with an ended lease go first.
 const MAX_SNAPSHOTS: usize = 20_000;
 /// Unknown key ids cause at most one key fetch in this time.
@@ -107,7 +109,7 @@ impl Lease {
     ///
     /// Errors: 409 `PERMISSIONS_CHANGED`, 401 for a session that has ended, 503 `PERMISSIONS_UNAVAILABLE`.
     pub async fn confirm(&self) -> Result<(), Error> {
-        if Instant::now() < self.until {
+        if Instant::now() + COMMIT_REST < self.until {
             return Ok(());
         }
         let (held, _) = self.gate.snapshot(&self.claims, &self.token).await?;

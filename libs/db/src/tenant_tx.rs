@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::session::{BEGUN, SNAPSHOT, Session};
-use crate::shares::NoPlace;
+use crate::shares::{NoPlace, Place};
 use crate::{Db, DbError};
 
 /// A statement may run this much longer than its call: the call's own end comes first and is told as such.
@@ -29,23 +29,38 @@ pub struct TenantTx {
 impl TenantTx {
     /// Begins a transaction and sets its tenant, in one round trip.
     pub async fn begin(db: &Db, tenant: VerifiedTenant) -> Result<Self, DbError> {
-        Self::start(db, tenant, "BEGIN", false).await
+        Self::start(db, tenant, "BEGIN", Some(Self::place(db, tenant).await?)).await
     }
 
     /// Begins a read-only transaction in which every statement sees the same state.
     pub async fn begin_snapshot(db: &Db, tenant: VerifiedTenant) -> Result<Self, DbError> {
-        Self::start(db, tenant, SNAPSHOT, true).await
+        Self::start(db, tenant, SNAPSHOT, Some(Self::place(db, tenant).await?)).await
     }
 
-    async fn start(db: &Db, tenant: VerifiedTenant, begin: &str, read_only: bool) -> Result<Self, DbError> {
-        let id = tenant.id();
-        let place = db.shares.take(id.uuid(), db.home.acquire).await.map_err(|why| match why {
+    /// Begins a transaction of a job or a consumer, outside the tenant's share: what its callers hold must not keep back the
+    /// events and jobs of others, which wait behind this tenant's in one line. Such a loop has few transactions at once, each
+    /// within a bound of its own.
+    pub async fn begin_job(db: &Db, tenant: VerifiedTenant) -> Result<Self, DbError> {
+        Self::start(db, tenant, "BEGIN", None).await
+    }
+
+    async fn place(db: &Db, tenant: VerifiedTenant) -> Result<Place, DbError> {
+        db.shares.take(tenant.id().uuid(), db.home.acquire).await.map_err(|why| match why {
             NoPlace::OwnShare => {
                 db.home.counters.busy();
                 DbError::Busy
             }
             NoPlace::AllTaken => DbError::Unavailable(sqlx::Error::PoolTimedOut),
-        })?;
+        })
+    }
+
+    async fn start(
+        db: &Db,
+        tenant: VerifiedTenant,
+        begin: &str,
+        place: Option<Place>,
+    ) -> Result<Self, DbError> {
+        let id = tenant.id();
         // The id is printed from a UUID: hexadecimal digits and hyphens only.
         let mut text = format!("{begin}; {BEGUN}, set_config('app.tenant', '{id}', true)");
         // A statement outlives its call by no more than the slack, also when this process is gone.
@@ -53,8 +68,8 @@ impl TenantTx {
             let most = (left + SLACK).min(db.statement_timeout).as_millis();
             text.push_str(&format!(", set_config('statement_timeout', '{most}', true)"));
         }
-        let session = Session::begin(&db.home, Some(place), text).await?;
-        Ok(Self { session, tenant, read_only, lease: None })
+        let session = Session::begin(&db.home, place, text).await?;
+        Ok(Self { session, tenant, read_only: begin == SNAPSHOT, lease: None })
     }
 
     /// The tenant to bind as `$1`.

@@ -214,5 +214,11 @@ fn builder(limits: Limits) -> Builder<Streams> {
         .max_header_list_size(64 * 1024)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
+    if limits.http2_only {
+        // One connection of the gateway carries the calls of many callers. When some of them go away in the same moment, that must
+        // not count as an attack by the gateway and end the calls of all others with the connection; the streams at once are
+        // bounded, and a reset one is forgotten.
+        builder.http2().max_pending_accept_reset_streams(limits.streams as usize);
+    }
     builder
 }

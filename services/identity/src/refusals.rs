@@ -67,12 +67,14 @@ pub(crate) fn missing(wanted: &[Uuid], found: &[Uuid], pointer: &str, violations
 
 /// Cleans a required text of a person or thing.
 pub(crate) fn read_name(text: &str, max: usize, pointer: &str, violations: &mut Vec<Violation>) -> String {
+    // Before the text is cleaned: a name that was meant to mislead is refused, not put right unseen.
+    if let Some((reason, detail)) = misleads(text) {
+        violations.push(Violation::new(pointer, reason, detail));
+        return String::new();
+    }
     let refused = match field_types::text::clean(text, max) {
         Ok(Some(clean)) if clean.contains('\n') => ("TEXT_CONTROL_CHARACTER", "one line only".to_owned()),
-        Ok(Some(clean)) => match misleads(&clean) {
-            None => return clean,
-            Some((reason, detail)) => (reason, detail.to_owned()),
-        },
+        Ok(Some(clean)) => return clean,
         Ok(None) => ("REQUIRED", "must not be empty".to_owned()),
         Err(error) => (error.reason, error.detail),
     };

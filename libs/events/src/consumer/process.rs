@@ -117,7 +117,7 @@ impl<H: Handler> Runner<H> {
 
     pub(super) async fn begin(&self, event: &Event) -> Result<TenantTx, DbError> {
         // The envelope was written by a service in its own tenant's transaction; nothing a client sends reaches it.
-        TenantTx::begin(&self.db, VerifiedTenant::from_claim(event.tenant)).await
+        TenantTx::begin_job(&self.db, VerifiedTenant::from_claim(event.tenant)).await
     }
 
     /// Runs the handler with its deadline; a panic is a failure of this event, not of the process.

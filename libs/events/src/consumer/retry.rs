@@ -93,7 +93,7 @@ impl<H: Handler> Runner<H> {
     async fn retry_one(&self, tenant: Uuid, event_id: Uuid) -> Result<bool, DbError> {
         let tenant = VerifiedTenant::from_claim(TenantId::from(tenant));
         let consumer = self.consumer.name;
-        let mut tx = TenantTx::begin(&self.db, tenant).await?;
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
         let Some(parked) = store::claim(&mut tx, consumer, event_id, self.clock.now()).await? else {
             // Another instance has it.
             tx.rollback().await?;
@@ -141,7 +141,7 @@ impl<H: Handler> Runner<H> {
     ) -> Result<bool, DbError> {
         let (consumer, now) = (self.consumer.name, self.clock.now());
         let attempts = parked.attempts + 1;
-        let mut tx = TenantTx::begin(&self.db, tenant).await?;
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
         let failed_at = parked.failed_at.unwrap_or(now);
         let dead = matches!(failure, HandlerError::Dead(_))
             || attempts >= MAX_ATTEMPTS

@@ -16,7 +16,7 @@
 
 mod store;
 
-use auth::{Context, PrincipalKind, Scopes};
+use auth::{Context, Scopes};
 use db::{DbError, TenantTx};
 use error::{Code, Error};
 use uuid::Uuid;
@@ -67,7 +67,7 @@ impl<'a> Power<'a> {
         self.check_reach(tx, before).await?;
         self.check_reach(tx, after).await?;
         if before.manager_id != after.manager_id
-            && self.is_self(before.id)
+            && before.id == self.cx.user().uuid()
             && !self.has(Scopes::ALL, "user", "update")
         {
             let text = "one's own manager is named by somebody who may change all users";
@@ -89,6 +89,24 @@ impl<'a> Power<'a> {
         if beyond && bodies.iter().any(|body| self.needs_teams(body)) {
             let text = "the user reaches records of teams that you are not in";
             return Err(refused("TEAM_EXCEEDS_CALLER", text));
+        }
+        Ok(())
+    }
+
+    /// Checks that the user may be handed over whole, their own records too: whoever gets the invitation becomes them.
+    pub(crate) async fn check_hand_over(&self, tx: &mut TenantTx, user: &User) -> Result<(), Error> {
+        self.check_reach(tx, user).await?;
+        let is_colleague = self.members.contains(&user.id);
+        for (_, body) in roles::store::bodies(tx, &user.role_ids).await? {
+            for permission in &body.permissions {
+                for action in &permission.actions {
+                    let scopes = self.cx.snapshot.scopes(&permission.object, action);
+                    if !(scopes.contains(Scopes::ALL) || scopes.contains(Scopes::TEAM) && is_colleague) {
+                        let text = "the user's own records lie beyond your reach";
+                        return Err(refused("ROLE_EXCEEDS_CALLER", text));
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -157,11 +175,6 @@ impl<'a> Power<'a> {
 
     fn has(&self, scopes: Scopes, object: &str, action: &str) -> bool {
         self.cx.snapshot.scopes(object, action).contains(scopes)
-    }
-
-    /// Whether the caller is this user; a key has less than its owner and is somebody else.
-    fn is_self(&self, user: Uuid) -> bool {
-        self.cx.principal.kind == PrincipalKind::User && self.cx.principal.id == user
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn run(
     let id = UserId::parse(&request.id).ok_or_else(not_found)?.uuid();
     let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
     let before = to_change(change.tx(), cx, &reached, id).await?;
-    Power::of(change.tx(), cx).await?.check_reach(change.tx(), &before).await?;
+    Power::of(change.tx(), cx).await?.check_hand_over(change.tx(), &before).await?;
     if before.state != State::Invited {
         let text = "only a user who has not accepted an invitation is invited again";
         return Err(Error::new(Code::FailedPrecondition, "USER_NOT_INVITED", text));

@@ -62,7 +62,7 @@ pub(crate) async fn run(
     let mut read: Vec<ReadRow> = rows.iter().map(|row| row::read(app, plan, row)).collect();
 
     let begun = Instant::now();
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin_job(&app.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
     let held = match store::hold(&mut tx, claimed, STATEMENT).await? {
         None => return Ok(Outcome::Lost),

@@ -153,7 +153,7 @@ async fn next(app: &App, worker: Uuid, sessions: &mut Sessions) -> Result<bool, 
 
 async fn finish(app: &App, claimed: &Claimed, state: &str, failure: Option<&str>) -> Result<(), DbError> {
     let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
-    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
     store::finish(&mut tx, claimed, state, failure, app.clock.now_micros()).await?;
     tx.commit().await
 }
@@ -162,7 +162,7 @@ async fn finish(app: &App, claimed: &Claimed, state: &str, failure: Option<&str>
 async fn forget_dry_run(app: &App, claimed: &Claimed) -> Result<(), DbError> {
     let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
     for _ in 0..PIECES {
-        let mut tx = TenantTx::begin(&app.db, tenant).await?;
+        let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
         let more = store::is_over(&mut tx, claimed.id).await?
             && book::forget(&mut tx, claimed.id, FORGOTTEN).await?;
         tx.commit().await?;
@@ -218,7 +218,7 @@ async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claime
 /// when there is no more.
 async fn forget_piece(app: &App, worker: Uuid, claimed: &Claimed) -> Result<bool, Stop> {
     let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
-    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
     if store::hold(&mut tx, claimed, batch::STATEMENT).await?.is_none() {
         return Err(Stop::Over);
     }
@@ -233,14 +233,14 @@ async fn forget_piece(app: &App, worker: Uuid, claimed: &Claimed) -> Result<bool
 /// Opens the file of an import behind the rows that are done.
 async fn open(app: &App, claimed: &Claimed, request: &CreateImportRequest) -> Result<Session, Stop> {
     let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
-    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
     let upload = Uuid::try_parse(&request.upload_id).unwrap_or_default();
     let sha256 = uploads::store::sha256(&mut tx, upload, claimed.principal_id).await?;
     tx.commit().await?;
     let sha256 = sha256.ok_or_else(|| Stop::Failed("UPLOAD_GONE".to_owned()))?;
     let source = Source { blobs: app.blobs.clone(), tenant: tenant.id(), sha256 };
     let (format, header) = held(app, claimed, source.examine()).await??;
-    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
     store::set_total(&mut tx, claimed, format.rows as i64).await?;
     tx.commit().await?;
     Ok(Session::new(claimed, header, source.rows(format, claimed.done as u64)))
@@ -277,7 +277,7 @@ async fn held<T>(app: &App, claimed: &Claimed, work: impl Future<Output = T>) ->
             () = tokio::time::sleep(RENEW) => {}
         }
         let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
-        let mut tx = TenantTx::begin(&app.db, tenant).await?;
+        let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
         let ours = store::renew(&mut tx, claimed, app.clock.now_micros()).await?;
         tx.commit().await?;
         if !ours {

@@ -76,7 +76,7 @@ impl DerivedCheck {
             self.repair(tenant, object, id).await;
         }
         let due_at = if last.is_some() { now } else { now + self.every };
-        let mut tx = TenantTx::begin(&self.db, tenant).await?;
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
         store::advance(&mut tx, object.name, last, due_at).await?;
         tx.commit().await?;
         Ok(true)
@@ -89,7 +89,7 @@ impl DerivedCheck {
         object: &Object,
         turn: &Turn,
     ) -> Result<(Option<Uuid>, BTreeSet<Uuid>), Error> {
-        let mut tx = TenantTx::begin(&self.db, tenant).await?;
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
         let Some(set) = fence::read(&mut tx, object).await? else { return Ok((None, BTreeSet::new())) };
         let after = turn.after_id.unwrap_or_default();
         let records = record_store::slice(&mut tx, object, after, SLICE).await?;
@@ -138,7 +138,7 @@ impl DerivedCheck {
     }
 
     async fn put_right(&self, tenant: VerifiedTenant, object: &Object, id: Uuid) -> Result<Kinds, Error> {
-        let mut tx = TenantTx::begin(&self.db, tenant).await?;
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
         let result = put_right(&mut tx, object, id).await;
         tx.settle(result).await
     }

@@ -66,7 +66,7 @@ impl OperationPurge {
     /// left of its errors for all of them; the row goes last, so that what broke off is found again.
     async fn purge(&self, tenant: TenantId, id: Uuid, cutoff: OffsetDateTime) -> Result<bool, DbError> {
         loop {
-            let mut tx = TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?;
+            let mut tx = TenantTx::begin_job(&self.db, VerifiedTenant::from_claim(tenant)).await?;
             if !operation_store::begin_purge(&mut tx, id, cutoff, self.clock.now_micros()).await? {
                 return Ok(false);
             }

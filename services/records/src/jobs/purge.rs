@@ -78,7 +78,7 @@ impl Purge {
     ) -> Result<usize, DbError> {
         let Some(object) = crate::object(object) else { return Ok(0) };
         loop {
-            let mut tx = TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?;
+            let mut tx = TenantTx::begin_job(&self.db, VerifiedTenant::from_claim(tenant)).await?;
             record_store::purge(&mut tx, object, records, cutoff).await?;
             // Those of an earlier try that broke off among their changes, too. Not those restored or deleted anew since:
             // then the list has changed as well.

@@ -92,7 +92,7 @@ impl UploadPurge {
     /// content's lock: whenever it breaks off, the row is still there to be found again, and the second removal of the
     /// object is none. The other way round the object would stay for ever.
     async fn purge(&self, tenant: TenantId, id: Uuid, cutoff: OffsetDateTime) -> Result<bool, Kept> {
-        let mut tx = TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?;
+        let mut tx = TenantTx::begin_job(&self.db, VerifiedTenant::from_claim(tenant)).await?;
         let Some(sha256) = upload_store::to_remove(&mut tx, id, cutoff).await? else { return Ok(false) };
         if upload_store::is_in_use(&mut tx, id).await? {
             return Ok(false);
