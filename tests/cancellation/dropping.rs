@@ -37,6 +37,10 @@ pub(super) struct Watch {
     counts: String,
 }
 
+/// Tables that are written ahead of a call, in transactions of their own, and say nothing of its outcome: attempts that are
+/// counted (else dropping calls would pass the brakes), and definitions that somebody is about to write by.
+const AHEAD: [&str; 3] = ["login_throttle", "definitions_fence", "derived_check"];
+
 /// What a call changed, by table: rows more or less, and rows written.
 type Effect = BTreeMap<String, (i64, i64)>;
 
@@ -138,8 +142,7 @@ pub(super) async fn at_every_point(
         for (table, _, written) in watch.count(since).await? {
             effect.entry(table).or_default().1 = written;
         }
-        // An attempt that was counted is meant to stay, however its call ends: else dropping calls would pass the brakes.
-        effect.retain(|table, change| *change != (0, 0) && table != "login_throttle");
+        effect.retain(|table, change| *change != (0, 0) && !AHEAD.contains(&table.as_str()));
         if !effects.contains(&effect) {
             effects.push(effect);
         }
