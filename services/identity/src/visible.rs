@@ -8,7 +8,7 @@ pub(crate) fn misleads(name: &str) -> Option<(&'static str, &'static str)> {
             "must not contain characters that turn the direction of text",
         ));
     }
-    if !name.is_empty() && name.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
+    if name.chars().any(is_invisible) && name.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
         return Some(("TEXT_INVISIBLE", "must contain something that can be seen"));
     }
     None
