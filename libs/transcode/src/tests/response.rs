@@ -55,7 +55,10 @@ fn an_empty_message_has_all_its_members() {
     assert_eq!(printed("DeleteContact", b"", "").0, "{}");
     let mut out = Vec::new();
     API.transcode_message("globcrm.common.v1.FieldConflict", b"", &mut out).unwrap();
-    assert_eq!(String::from_utf8(out).unwrap(), r#"{"field":"","base":null,"yours":null,"current":null}"#);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        r#"{"field":"","base":null,"yours":null,"current":null,"omitted":false}"#
+    );
 }
 
 #[test]
@@ -172,7 +175,7 @@ fn conflicts_are_printed_by_name() {
     API.transcode_message("globcrm.common.v1.ConflictDetail", &wire, &mut out).unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
-        r#"{"conflicts":[{"field":"tags","base":[],"yours":null,"current":null}]}"#
+        r#"{"conflicts":[{"field":"tags","base":[],"yours":null,"current":null,"omitted":false}]}"#
     );
     let unknown = API.transcode_message("globcrm.common.v1.Nothing", b"", &mut Vec::new());
     assert_eq!(unknown, Err(DecodeError::UnknownMessage("globcrm.common.v1.Nothing".to_owned())));
