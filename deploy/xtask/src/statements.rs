@@ -20,6 +20,7 @@ const ACROSS: [(&str, usize); 10] = [
     // The claim of a job, as the worker role.
     ("services/records/src/imports/store.rs", 1),
     // What is due, as the worker role.
+    ("services/records/src/jobs/derived/store.rs", 1),
     ("services/records/src/jobs/operations/store.rs", 1),
     ("services/records/src/jobs/purge/store.rs", 1),
     ("services/records/src/jobs/uploads/store.rs", 1),

@@ -10,15 +10,15 @@ macro_rules! select {
             t.team_id, t.external_ids, t.tags, t.name, t.legal_name, t.domains, t.parent_id, t.industry,
             t.employee_count, t.annual_revenue, t.phones, t.addresses, t.tax_id, t.description, t.lifecycle,
             t.custom
-         FROM records.companies AS t "
+         FROM records.companies AS t WHERE t.tenant_id = $1 AND t.id "
     };
 }
 
 /// The statements of companies. The rows written are JSON objects by column, so that a batch is one parameter.
 pub(crate) const SQL: Sql = Sql {
-    lock: concat!(select!(), "WHERE t.tenant_id = $1 AND t.id = $2
+    lock: concat!(select!(), "= $2
          FOR UPDATE OF t"),
-    slice: concat!(select!(), "WHERE t.tenant_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3"),
+    slice: concat!(select!(), "> $2 ORDER BY t.id LIMIT $3"),
     insert: "WITH fence AS MATERIALIZED (
             SELECT version FROM records.definitions_fence WHERE tenant_id = $1 AND object = 'company' FOR SHARE),
          done AS (

@@ -10,15 +10,15 @@ macro_rules! select {
             t.team_id, t.external_ids, t.tags, t.first_name, t.last_name, t.full_name, t.job_title,
             t.department, t.emails, t.phones, t.addresses, t.language, t.timezone, t.birthday, t.lifecycle,
             t.lead_source, t.score, t.do_not_call, t.do_not_email, t.consents, t.last_activity_at, t.custom
-         FROM records.contacts AS t "
+         FROM records.contacts AS t WHERE t.tenant_id = $1 AND t.id "
     };
 }
 
 /// The statements of contacts. The rows written are JSON objects by column, so that a batch is one parameter.
 pub(crate) const SQL: Sql = Sql {
-    lock: concat!(select!(), "WHERE t.tenant_id = $1 AND t.id = $2
+    lock: concat!(select!(), "= $2
          FOR UPDATE OF t"),
-    slice: concat!(select!(), "WHERE t.tenant_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3"),
+    slice: concat!(select!(), "> $2 ORDER BY t.id LIMIT $3"),
     insert: "WITH fence AS MATERIALIZED (
             SELECT version FROM records.definitions_fence WHERE tenant_id = $1 AND object = 'contact' FOR SHARE),
          done AS (
