@@ -160,7 +160,7 @@ impl<'a> List<'a> {
         Ok(list)
     }
 
-    /// What the list costs beside others: 1, and 1 more for every [`COST_UNIT`] comparisons that no index answers.
+    /// What the list costs beside others: 1, and 1 more for every 10,000 comparisons that no index answers.
     pub fn cost(&self) -> u64 {
         self.cost
     }
