@@ -4,4 +4,3 @@ mod dropping;
 mod fields;
 mod identity;
 mod records;
-mod storm;

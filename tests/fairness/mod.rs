@@ -1,5 +1,7 @@
 //! What a busy tenant takes from a quiet one, by counts, never by times: the short form of `cargo xtask bench neighbours`.
 
+mod storm;
+
 use std::time::Duration;
 
 use testkit::neighbours::{Attack, Neighbours, Pattern, work};
