@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Row};
+use tokio::sync::oneshot;
 
 use crate::DbError;
 use crate::metrics::{Astray, Counters};
@@ -65,8 +66,7 @@ pub(crate) struct Session(Option<Held>);
 impl Session {
     /// Takes a connection and sends `text`, which begins a transaction and has [`BEGUN`] as its first query.
     pub(crate) async fn begin(home: &Arc<Home>, place: Option<Place>, text: String) -> Result<Self, DbError> {
-        #[allow(clippy::disallowed_methods, reason = "the one way to a connection")]
-        let conn = home.pool.acquire().await?;
+        let (conn, place) = connection(home, place).await?;
         let held = Held { conn, home: home.clone(), state: State::Unsure, pid: None, _place: place };
         let mut session = Self(Some(held));
         let held = session.held();
@@ -127,6 +127,29 @@ impl Session {
             None => unreachable!("only the drop takes it"),
         }
     }
+}
+
+/// A connection of the pool. One that must be made first is made in a task of its own: a caller who goes meanwhile leaves it to
+/// the next. Made by the caller itself it would be thrown away half-made, and callers who go early, one after the other, would
+/// keep the server busy with log-ins that come to nothing. The task keeps the place, so there are no more of them than places.
+async fn connection(
+    home: &Arc<Home>,
+    place: Option<Place>,
+) -> Result<(PoolConnection<Postgres>, Option<Place>), DbError> {
+    if let Some(conn) = home.pool.try_acquire() {
+        return Ok((conn, place));
+    }
+    let (give, given) = oneshot::channel();
+    let pool = home.pool.clone();
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the one way to a connection; ends within the pool's own time"
+    )]
+    let make = async move { drop(give.send((pool.acquire().await, place))) };
+    #[allow(clippy::disallowed_methods, reason = "the pool owns what becomes of it")]
+    drop(tokio::spawn(make));
+    let (conn, place) = given.await.map_err(|_| sqlx::Error::PoolClosed)?;
+    Ok((conn?, place))
 }
 
 impl Held {

@@ -70,8 +70,10 @@ pub(super) async fn handle(State(calls): State<Calls>, request: Request, next: N
     let deadline = began + time_allowed(&request, method);
     let span = span(&request, method);
     let inner = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let mut gone = Gone { calls: &calls.0, method, span: &span, began, answered: false };
     let result =
         deadline::within(deadline, tokio::time::timeout_at(deadline, inner)).instrument(span.clone()).await;
+    gone.answered = true;
     let response = match result {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
@@ -83,8 +85,28 @@ pub(super) async fn handle(State(calls): State<Calls>, request: Request, next: N
             answer(Error::new(error::Code::DeadlineExceeded, "DEADLINE_EXCEEDED", text).into())
         }
     };
-    note(&calls.0, method, &span, began.elapsed(), &response);
+    // A trailers-only answer carries the status in its head; without one the handler has answered.
+    let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
+    note(&calls.0, method, &span, began.elapsed(), code);
     hold(response, permit)
+}
+
+/// A call that is dropped because its caller has gone: it is counted too, and told when it was slow. Else whatever makes callers
+/// give up would be seen nowhere.
+struct Gone<'a> {
+    calls: &'a Shared,
+    method: Option<&'a Method>,
+    span: &'a Span,
+    began: Instant,
+    answered: bool,
+}
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            note(self.calls, self.method, self.span, self.began.elapsed(), Code::Cancelled);
+        }
+    }
 }
 
 fn time_allowed(request: &Request, method: Option<&Method>) -> Duration {
@@ -115,9 +137,7 @@ fn span(request: &Request, method: Option<&Method>) -> Span {
     span
 }
 
-fn note(shared: &Shared, method: Option<&Method>, span: &Span, took: Duration, response: &Response) {
-    // A trailers-only answer carries the status in its head; without one the handler has answered.
-    let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code());
+fn note(shared: &Shared, method: Option<&Method>, span: &Span, took: Duration, code: Code) {
     let text = code_name(code);
     let rpc_method = method.map_or_else(|| "_OTHER".into(), |m| opentelemetry::Value::from(m.name.clone()));
     let mut attributes = vec![

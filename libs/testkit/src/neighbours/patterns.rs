@@ -83,7 +83,8 @@ impl Loop {
     }
 }
 
-/// Begins the loops of a pattern.
+/// Begins the loops of a pattern, each pattern as a principal of its own: what an earlier one has used up of its limits would
+/// else keep this one from its work.
 pub(super) async fn begin(
     pattern: Pattern,
     hostile: &mut Organisation,
@@ -93,7 +94,7 @@ pub(super) async fn begin(
         address: hostile.address.clone(),
         from: hostile.from,
         slug: hostile.slug.clone(),
-        token: hostile.token().await?.into(),
+        token: hostile.key().await?.into(),
         counters: counters.clone(),
     };
     let mut loops = JoinSet::new();
