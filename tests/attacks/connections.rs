@@ -7,6 +7,7 @@ use anyhow::Result;
 use auth::VerifiedTenant;
 use config::{Seconds, SecretString};
 use db::{Db, DbError, TenantTx};
+use futures_util::FutureExt;
 use futures_util::future::{join_all, try_join_all};
 use sqlx::PgConnection;
 use testkit::fleet::Role;
@@ -109,6 +110,30 @@ async fn the_statement_of_a_caller_who_has_gone_is_cancelled_and_its_connection_
     try_join_all((0..4).map(|_| statement(&db, tenant(1), 0.05))).await?;
     assert_eq!(pids_of_kind(&mut sql, &pids).await?, 4, "connections were thrown away");
     Ok(())
+}
+
+/// Callers who go before their connection is made leave it to those who come: else callers who always go early would keep the
+/// server busy with log-ins, and nobody would ever get a connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_begun_for_a_caller_who_has_gone_is_there_for_the_next() -> Result<()> {
+    let (db, database) = pool("globcrm_test_begun").await?;
+    let mut sql = database.admin().await?;
+    for _ in 0..50 {
+        assert!(
+            TenantTx::begin(&db, tenant(1)).now_or_never().is_none(),
+            "nothing is there at the first look"
+        );
+    }
+    let sql = tokio::sync::Mutex::new(&mut sql);
+    waiting::until(BOUND, "connections are made", async || {
+        pids(*sql.lock().await).await.is_ok_and(|pids| !pids.is_empty())
+    })
+    .await;
+    let mut sql = sql.into_inner();
+    until_running(&mut sql, 0).await;
+    let made = pids(&mut sql).await?;
+    assert!(made.len() <= CONNECTIONS as usize / 2, "more than the tenant's share: {made:?}");
+    Ok(statement(&db, tenant(2), 0.0).await?)
 }
 
 async fn pids(sql: &mut PgConnection) -> Result<Vec<i32>> {
