@@ -1,5 +1,6 @@
 //! `bench`: measurements. One JSON object a line on standard output, progress on standard error.
 
+mod beside;
 mod build;
 mod neighbours;
 mod slice;
@@ -14,7 +15,7 @@ pub(crate) enum Bench {
     /// Clean build, check after a one-line edit, linked artefacts, dependencies
     Build,
     /// One page of a list and one import, end to end, on 100,000 contacts: latency, processor time, memory
-    Slice,
+    Slice(slice::Options),
     /// A quiet organisation beside each pattern of a hostile one: errors, and latency set beside its latency alone
     Neighbours(neighbours::Options),
 }
@@ -56,7 +57,7 @@ impl<'a> Measured<'a> {
 pub(crate) fn run(bench: &Bench, progress: &Progress) -> Result<()> {
     match bench {
         Bench::Build => build::run(progress),
-        Bench::Slice => slice::run(progress),
+        Bench::Slice(options) => slice::run(options, progress),
         Bench::Neighbours(options) => neighbours::run(options, progress),
     }
 }

@@ -44,7 +44,24 @@ fn figure<'a>(name: &'a str, value: f64, unit: &'a str) -> Measured<'a> {
     Measured::new("slice", name, value, unit)
 }
 
-pub(super) fn run(progress: &Progress) -> Result<()> {
+#[derive(clap::Args, Debug)]
+pub(crate) struct Options {
+    /// Sets every figure beside that of another commit, measured in turns with it
+    #[arg(long, value_name = "COMMIT")]
+    beside: Option<String>,
+    /// How often the two take turns; figures are medians
+    #[arg(long, default_value_t = 2, requires = "beside", value_parser = clap::value_parser!(u8).range(1..=9))]
+    turns: u8,
+}
+
+pub(super) fn run(options: &Options, progress: &Progress) -> Result<()> {
+    match &options.beside {
+        Some(commit) => super::beside::run("slice", commit, options.turns, progress),
+        None => alone(progress),
+    }
+}
+
+fn alone(progress: &Progress) -> Result<()> {
     let workspace = Workspace::here()?;
     let (program, proxy) = build(&workspace, progress)?;
     // Empty tables: the second run measures what the first did.
