@@ -52,3 +52,20 @@ async fn a_lane_that_is_refused_slows_itself_down_and_not_the_other() -> Result<
     assert_eq!(relay.reconcile().await.map_err(failed)?, 0);
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_reconciliation_found_is_sent_once() -> Result<()> {
+    let world = World::new("globcrm_events_found_once").await?;
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| anyhow!(error);
+    let mut relay = Steps::lead(world.worker.clone(), Uuid::from_u128(7)).await.map_err(failed)?;
+    world.write_some(5).await?;
+    assert_eq!(relay.cycle(|_| Fate::Taken).await.map_err(failed)?, 5);
+    // As if the cursor had passed two of them.
+    let passed = "UPDATE events_it.relay_sent SET sent = sent - '{[2,3]}' WHERE lane = 0";
+    let mut admin = world.admin().await?;
+    sqlx::query(passed).execute(&mut admin).await?;
+    assert_eq!(relay.reconcile().await.map_err(failed)?, 2);
+    assert_eq!(relay.cycle(|_| Fate::Taken).await.map_err(failed)?, 2, "nothing else is due");
+    assert_eq!(relay.reconcile().await.map_err(failed)?, 0, "found again, and sent again for ever");
+    Ok(())
+}

@@ -185,7 +185,9 @@ impl Lanes {
 
     /// Saves what changed; holes that have no bound get the id of the transaction that saves them.
     async fn save(&mut self) -> Result<bool, RelayError> {
-        let changed = |part: &Part| part.cursor != part.saved || part.cursor.is_unbound();
+        // A number that was passed and then found is sent without a change of the cursor.
+        let changed =
+            |part: &Part| part.cursor != part.saved || part.cursor.is_unbound() || !part.taken.is_empty();
         if !self.parts.iter().any(changed) {
             return Ok(false);
         }
