@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::cursor::{Cursor, Hole};
 use super::sent;
+use super::waves::WAVES;
 use crate::Lane;
 
 /// A row of the outbox.
@@ -170,17 +171,17 @@ pub(super) async fn look(db: &WorkerDb) -> Result<(WorkerTx, Snapshot), DbError>
     Ok((tx, Snapshot { xmin, cursors: high.into_iter().zip(low).collect() }))
 }
 
-/// The numbers inside `holes` that the snapshot shows, in order, at most `limit`.
+/// The numbers inside `holes` that the snapshot shows, with their records, in order, at most `limit`.
 pub(super) async fn probe(
     tx: &mut WorkerTx,
     lane: Lane,
     holes: &[Hole],
     limit: i64,
-) -> Result<Vec<i64>, DbError> {
+) -> Result<Vec<(i64, Uuid)>, DbError> {
     let (first, last): (Vec<i64>, Vec<i64>) = holes.iter().map(|h| (h.first, h.last)).unzip();
-    Ok(sqlx::query_scalar(
-        "SELECT o.seq FROM unnest($2::bigint[], $3::bigint[]) AS h (first, last)
-         CROSS JOIN LATERAL (SELECT seq FROM outbox WHERE lane = $1 AND seq BETWEEN h.first AND h.last
+    Ok(sqlx::query_as(
+        "SELECT o.seq, o.record_id FROM unnest($2::bigint[], $3::bigint[]) AS h (first, last)
+         CROSS JOIN LATERAL (SELECT seq, record_id FROM outbox WHERE lane = $1 AND seq BETWEEN h.first AND h.last
                              ORDER BY seq LIMIT $4) AS o
          ORDER BY o.seq LIMIT $4",
     )
@@ -212,7 +213,8 @@ pub(super) async fn rows(
     .await?)
 }
 
-/// The rows above `high`, in order: at most `limit`, and at most about `bytes` of envelopes (one row at least).
+/// Of the `limit` rows above `high` the first ones of each record, as many as a cycle can send, in order, and at most about
+/// `bytes` of envelopes (one row at least).
 pub(super) async fn next(
     tx: &mut WorkerTx,
     lane: Lane,
@@ -223,23 +225,32 @@ pub(super) async fn next(
     Ok(sqlx::query_as(
         "SELECT seq, part, event_id, record_id, type, envelope, traceparent, recorded_at
          FROM (SELECT o.*, sum(octet_length(o.envelope)) OVER (ORDER BY o.seq) - octet_length(o.envelope) AS before
-               FROM (SELECT * FROM outbox WHERE lane = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS o) AS w
+               FROM (SELECT *, row_number() OVER (PARTITION BY record_id ORDER BY seq) AS place
+                     FROM (SELECT * FROM outbox WHERE lane = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS n) AS o
+               WHERE o.place <= $5) AS w
          WHERE before < $4 ORDER BY seq",
     )
     .bind(lane.number())
     .bind(high)
     .bind(limit)
     .bind(bytes)
+    .bind(WAVES as i64)
     .fetch_all(tx.conn())
     .await?)
 }
 
-/// The age of the oldest event above the saved cursors.
+/// The age of the oldest event that is above the saved cursors or in the first of their holes.
 pub(super) async fn oldest_unsent(db: &WorkerDb) -> Result<Option<Duration>, DbError> {
     let mut tx = db.begin().await?;
     let seconds: Option<f64> = sqlx::query_scalar(
         "SELECT extract(epoch FROM clock_timestamp() - min(o.recorded_at))::float8 FROM relay_cursor AS c
-         CROSS JOIN LATERAL (SELECT recorded_at FROM outbox WHERE lane = c.lane AND seq > c.high ORDER BY seq LIMIT 1) AS o",
+         CROSS JOIN LATERAL (
+             (SELECT recorded_at FROM outbox WHERE lane = c.lane AND seq > c.high ORDER BY seq LIMIT 1)
+             UNION ALL
+             SELECT h.recorded_at FROM generate_series(1, LEAST(cardinality(c.holes), 300), 3) AS i
+             CROSS JOIN LATERAL (SELECT recorded_at FROM outbox
+                                 WHERE lane = c.lane AND seq BETWEEN c.holes[i] AND c.holes[i + 1]
+                                 ORDER BY seq LIMIT 1) AS h) AS o",
     )
     .fetch_one(tx.conn())
     .await?;
