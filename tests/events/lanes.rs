@@ -6,6 +6,7 @@ use events::{Lane, NewEvent, outbox};
 use uuid::Uuid;
 
 use super::world::World;
+use crate::database::execute;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lane_that_is_refused_slows_itself_down_and_not_the_other() -> Result<()> {
@@ -121,5 +122,43 @@ async fn a_record_that_is_written_very_often_holds_up_no_other_and_loses_no_orde
     assert_eq!(sent.len(), all.len());
     assert_eq!(world.number("SELECT sum(cardinality(holes))::bigint FROM events_it.relay_cursor").await?, 0);
     assert_eq!(relay.reconcile().await.map_err(failed)?, 0);
+    Ok(())
+}
+
+/// As a relay of before `relay_sent` does: it takes the lease, sends, and saves nothing but the cursor.
+const OLD_RELAY: &str = "UPDATE events_it.relay_lease SET holder = gen_random_uuid(), epoch = epoch + 1, expires_at = '-infinity';
+    UPDATE events_it.relay_cursor SET high = (SELECT max(seq) FROM events_it.outbox WHERE lane = 0), holes = '{}',
+        low_watermark = (SELECT max(seq) FROM events_it.outbox WHERE lane = 0) WHERE lane = 0";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_older_relay_has_sent_during_an_upgrade_is_not_sent_again() -> Result<()> {
+    let world = World::new("globcrm_events_upgrade").await?;
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| anyhow!(error);
+    let lead = async || Steps::lead(world.worker.clone(), Uuid::from_u128(7)).await.map_err(failed);
+    let mut admin = world.admin().await?;
+    // The new one leads, with a hole; then an older one, which sends what is in the hole and more; then the new one.
+    let mut relay = lead().await?;
+    let mut late = world.begin().await?;
+    outbox::append(&mut late, &world.event(world.clock.new_uuid(), 1)).await?;
+    world.write_some(3).await?;
+    assert_eq!(relay.cycle(|_| Fate::Taken).await.map_err(failed)?, 3);
+    late.commit().await?;
+    for _ in 0..2 {
+        world.write_some(200).await?;
+        execute(&mut admin, OLD_RELAY).await?;
+        relay = lead().await?;
+        assert_eq!(relay.reconcile().await.map_err(failed)?, 0, "the older one's events are told as lost");
+        assert_eq!(relay.cycle(|_| Fate::Taken).await.map_err(failed)?, 0);
+    }
+    // What is passed under the new one is judged, also by the one after it.
+    world.write_some(2).await?;
+    execute(
+        &mut admin,
+        "UPDATE events_it.relay_cursor SET high = high + 2, low_watermark = high + 2 WHERE lane = 0",
+    )
+    .await?;
+    relay = lead().await?;
+    assert_eq!(relay.reconcile().await.map_err(failed)?, 2);
+    assert_eq!(relay.cycle(|_| Fate::Taken).await.map_err(failed)?, 2);
     Ok(())
 }

@@ -57,18 +57,40 @@ pub(super) const MAINTAINED: i32 = 20_000;
 const LEASE: f64 = 15.0;
 
 /// Takes the lease when it is free or ours; gives its epoch.
+///
+/// The lease before it may have been that of an older program, which does not write down what the broker took: then all that the
+/// cursor passed until now counts as taken, else it would be sent again and told as lost.
 pub(super) async fn acquire(db: &WorkerDb, holder: Uuid) -> Result<Option<i64>, DbError> {
     let mut tx = db.begin().await?;
-    let epoch = sqlx::query_scalar(
-        "UPDATE relay_lease SET holder = $1, epoch = epoch + 1, expires_at = clock_timestamp() + make_interval(secs => $2)
-         WHERE id = 1 AND (expires_at < clock_timestamp() OR holder = $1) RETURNING epoch",
+    let taken: Option<(i64, bool)> = sqlx::query_as(
+        "WITH was AS (SELECT epoch, counted FROM relay_lease WHERE id = 1 FOR UPDATE)
+         UPDATE relay_lease AS l SET holder = $1, epoch = was.epoch + 1, counted = was.epoch + 1,
+             expires_at = clock_timestamp() + make_interval(secs => $2)
+         FROM was WHERE l.id = 1 AND (l.expires_at < clock_timestamp() OR l.holder = $1)
+         RETURNING l.epoch, was.counted = was.epoch",
     )
     .bind(holder)
     .bind(LEASE)
     .fetch_optional(tx.conn())
     .await?;
+    if let Some((_, false)) = taken {
+        sqlx::query(
+            "INSERT INTO relay_sent AS s (lane, bucket, sent)
+             SELECT c.lane, b, int8multirange(int8range(GREATEST(b * $1, 1), LEAST((b + 1) * $1, c.high + 1)))
+                 - coalesce((SELECT range_agg(int8range(c.holes[i], c.holes[i + 1], '[]'))
+                             FROM generate_series(1, cardinality(c.holes), 3) AS i), '{}')
+             FROM relay_cursor AS c
+             CROSS JOIN LATERAL (SELECT seq FROM outbox WHERE lane = c.lane ORDER BY seq LIMIT 1) AS oldest
+             CROSS JOIN LATERAL generate_series(oldest.seq / $1, c.high / $1) AS b
+             WHERE c.high > 0
+             ON CONFLICT (lane, bucket) DO UPDATE SET sent = s.sent + EXCLUDED.sent",
+        )
+        .bind(sent::BUCKET)
+        .execute(tx.conn())
+        .await?;
+    }
     tx.commit().await?;
-    Ok(epoch)
+    Ok(taken.map(|(epoch, _)| epoch))
 }
 
 /// Extends the lease; `false` when it is somebody else's.
