@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use auth::VerifiedTenant;
 use db::TenantTx;
+use events::relay::steps::{Fate, Steps};
 use events::{Delivery, Event, Handler, HandlerError, NewEvent, dead, outbox};
 use ids::{Clock, TenantId};
 use lapin::options::QueueDeclareOptions;
@@ -125,14 +126,20 @@ async fn refusing(world: &World, most: i32) -> Result<String> {
     Ok(queue)
 }
 
-/// The first delivery of each event is the next version of its record.
-fn in_order(got: &[Event], expected: &[NewEvent]) {
+/// The first delivery of each event is the next version of its record. Gives the newest ones.
+fn no_gap(got: impl IntoIterator<Item = (Uuid, i64)>) -> BTreeMap<Uuid, i64> {
     let mut versions: BTreeMap<Uuid, i64> = BTreeMap::new();
-    for event in got {
-        let before = versions.entry(event.record_id).or_default();
-        assert!(event.version <= *before + 1, "version {} after {before}", event.version);
-        *before = event.version.max(*before);
+    for (record, version) in got {
+        let before = versions.entry(record).or_default();
+        assert!(version <= *before + 1, "out of order: version {version} after {before}");
+        *before = version.max(*before);
     }
+    versions
+}
+
+/// As [`no_gap`], and nothing is missing at the end.
+fn in_order(got: &[Event], expected: &[NewEvent]) {
+    let versions = no_gap(got.iter().map(|event| (event.record_id, event.version)));
     for event in expected {
         assert!(versions.get(&event.record_id) >= Some(&event.version), "lost: {event:?}");
     }
@@ -161,6 +168,8 @@ async fn refused_events_keep_the_order_of_their_records() -> Result<()> {
                 seen.insert(event.id);
                 got.push(event);
             }
+            // As soon as it shows: the rest may take long.
+            no_gap(got.iter().map(|event| (event.record_id, event.version)));
             Ok(seen.len() == events.len())
         })
         .await?;
@@ -195,11 +204,53 @@ async fn a_refused_late_event_is_not_overtaken_by_later_ones_of_its_record() -> 
             seen.insert(event.id);
             got.push(event);
         }
+        no_gap(got.iter().map(|event| (event.record_id, event.version)));
         Ok(all.iter().all(|event| seen.contains(&event.id)))
     })
     .await?;
     in_order(&got, &all);
     running.stop().await
+}
+
+/// M13. Whatever is refused, in whichever try: nothing of its record overtakes it, be it fresh or late.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_event_is_overtaken_by_none_of_its_record() -> Result<()> {
+    let world = World::new("globcrm_attacks_overtaken").await?;
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| anyhow::anyhow!(error);
+    let mut relay = Steps::lead(world.worker.clone(), Uuid::from_u128(7)).await.map_err(failed)?;
+    for (round, late) in [(1_u32, false), (2, true), (3, false), (4, true)] {
+        let records: Vec<Uuid> = (0..3).map(|_| world.clock.new_uuid()).collect();
+        let version = |version| records.iter().map(move |record| (*record, version));
+        let all: Vec<NewEvent> =
+            (1..=5).flat_map(version).map(|(record, v)| world.event(record, v)).collect();
+        let mut tx = world.begin().await?;
+        outbox::append_many(&mut tx, &all).await?;
+        if late {
+            // Passed by one that commits first.
+            world.write_some(1).await?;
+            relay.cycle(|_| Fate::Taken).await.map_err(failed)?;
+        }
+        tx.commit().await?;
+        // Of the offers each so many-th is refused: another event in each try.
+        let (mut offers, mut got) = (round, Vec::new());
+        for _ in 0..200 {
+            relay.hurry();
+            let cycle = relay.cycle(|id| {
+                offers += 1;
+                if offers % (round + 1) == 0 {
+                    return Fate::Refused;
+                }
+                let of = all.iter().find(|event| event.id == id);
+                got.extend(of.map(|event| (event.record_id, event.version)));
+                Fate::Taken
+            });
+            cycle.await.map_err(failed)?;
+            no_gap(got.iter().copied());
+        }
+        let versions = no_gap(got);
+        assert!(records.iter().all(|record| versions.get(record) == Some(&5)), "lost: {versions:?}");
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -382,6 +433,7 @@ async fn the_ledger_of_a_slow_consumer_is_whole_and_in_order_behind_a_refusing_q
     let mut got = Vec::new();
     until("every event is applied", async || {
         got.extend(world.drain(&queue).await?);
+        no_gap(got.iter().map(|event| (event.record_id, event.version)));
         let ledger = world.ledger().await?;
         Ok(all.iter().all(|event| ledger.contains(&event.id) && got.iter().any(|g| g.id == event.id)))
     })

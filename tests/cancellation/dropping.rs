@@ -33,16 +33,16 @@ const SHARE: u128 = 4;
 pub(super) struct Watch {
     sql: PgConnection,
     db: Db,
-    /// For each table of the schema: its name, its rows, and those written since the transaction `$1`.
+    /// For each table of the schema: its name, its rows, and those written since the transaction `$1`. In no order: the
+    /// server may read tables side by side.
     counts: String,
 }
 
-/// Tables that are written ahead of a call, in transactions of their own, and say nothing of its outcome: attempts that are
-/// counted (else dropping calls would pass the brakes), and definitions that somebody is about to write by.
-const AHEAD: [&str; 3] = ["login_throttle", "definitions_fence", "derived_check"];
-
 /// What a call changed, by table: rows more or less, and rows written.
 type Effect = BTreeMap<String, (i64, i64)>;
+
+/// What a call does ahead in a transaction of its own: rows that it writes in tables, new ones or not.
+pub(super) type Step = &'static [(&'static str, i64)];
 
 impl Watch {
     /// `database` is nobody else's.
@@ -111,21 +111,34 @@ impl Watch {
     }
 
     #[allow(clippy::disallowed_methods, reason = "made of the catalog's names")]
-    async fn count(&mut self, since: i64) -> Result<Vec<(String, i64, i64)>> {
+    async fn count(&mut self, since: i64) -> Result<Effect> {
         let text = AssertSqlSafe(self.counts.clone());
-        Ok(sqlx::query_as(text).bind(since).fetch_all(&mut self.sql).await?)
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(text).bind(since).fetch_all(&mut self.sql).await?;
+        Ok(rows.into_iter().map(|(table, rows, written)| (table, (rows, written))).collect())
+    }
+
+    /// What was changed after `since`, when there was `before`.
+    async fn effect(&mut self, since: i64, before: &Effect) -> Result<Effect> {
+        let mut effect = self.count(since).await?;
+        for (table, (rows, _)) in &mut effect {
+            *rows -= before.get(table).map_or(0, |before| before.0);
+        }
+        effect.retain(|_, change| *change != (0, 0));
+        Ok(effect)
     }
 }
 
 /// Drops the call at its first point of waiting, the next one at its second, and so on until one ends. Each leaves nothing,
-/// or one of `steps`: what it did whole, or what it does in transactions of their own before that.
+/// all, or the first of `ahead` whole: what the call does in transactions of their own before the one that is its outcome.
 ///
-/// `prepare` makes the call anew, with what it needs.
+/// `prepare` makes the call anew, with what it needs, for somebody new. The database is nobody else's and no job runs there,
+/// so that what changes is the call's.
 pub(super) async fn at_every_point(
     watch: &mut Watch,
     rpc: &str,
+    ahead: &[Step],
     prepare: impl AsyncFn() -> Call,
-) -> Result<Vec<Effect>> {
+) -> Result<()> {
     let mut effects = Vec::new();
     for points in 1..=MOST_POINTS {
         let call = prepare().await;
@@ -135,24 +148,37 @@ pub(super) async fn at_every_point(
         let ended = first_points(call, points).await;
         watch.rest(&format!("{rpc}, dropped at point {points}, left something")).await;
         watch.all_connections_are_good().await.with_context(|| format!("{rpc} at point {points}"))?;
-        let mut effect = Effect::new();
-        for ((table, rows, _), (_, rows_before, _)) in watch.count(since).await?.iter().zip(&before) {
-            effect.insert(table.clone(), (rows - rows_before, 0));
-        }
-        for (table, _, written) in watch.count(since).await? {
-            effect.entry(table).or_default().1 = written;
-        }
-        effect.retain(|table, change| *change != (0, 0) && !AHEAD.contains(&table.as_str()));
-        if !effects.contains(&effect) {
-            effects.push(effect);
-        }
+        let effect = watch.effect(since, &before).await?;
         match ended {
-            Some(Ok(())) => return Ok(effects),
+            Some(Ok(())) => {
+                // Dropped later than its commit, it has left all.
+                let halves: Vec<_> = effects
+                    .iter()
+                    .filter(|(_, left)| *left != effect && !is_step(left, ahead))
+                    .map(|(point, left)| format!("at point {point} {left:?}"))
+                    .collect();
+                assert!(halves.is_empty(), "{rpc} leaves half of {effect:?}: {}", halves.join(", "));
+                return Ok(());
+            }
             Some(Err(status)) => panic!("{rpc} failed: {status:?}"),
-            None => {}
+            None => effects.push((points, effect)),
         }
     }
     panic!("{rpc} still waits after {MOST_POINTS} points")
+}
+
+/// Whether an effect is the first so many of `steps`, each whole, and nothing else.
+fn is_step(effect: &Effect, steps: &[Step]) -> bool {
+    (0..=steps.len()).any(|count| {
+        let mut wanted: BTreeMap<&str, i64> = BTreeMap::new();
+        for (table, rows) in steps[..count].iter().copied().flatten() {
+            *wanted.entry(table).or_default() += rows;
+        }
+        effect.len() == wanted.len()
+            && effect.iter().all(|(table, (more, written))| {
+                wanted.get(table.as_str()) == Some(written) && (0..=*written).contains(more)
+            })
+    })
 }
 
 /// Asks as an executor does until the future waits for the n-th time, and drops it there; what it gave, if it ended.
@@ -186,8 +212,3 @@ macro_rules! call {
     }};
 }
 pub(super) use call;
-
-/// Nothing, or all: what most calls do.
-pub(super) fn all_or_nothing(rpc: &str, effects: &[Effect]) {
-    assert!(effects.len() <= 2, "{rpc} leaves half of it: {effects:#?}");
-}

@@ -63,6 +63,7 @@ pub const BASE: Migrations = crate::migrations!(
         "0020_create_relay_sent",
         "0021_age_outbox",
         "0022_age_inbox",
+        "0023_mark_counted_lease",
     ]
 );
 

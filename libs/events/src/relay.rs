@@ -16,6 +16,7 @@ mod status;
 #[doc(hidden)]
 pub mod steps;
 mod store;
+mod waves;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -96,7 +96,7 @@ impl Cursor {
     /// `visible` are all the numbers of holes that a snapshot with this `xmin` shows, up to `probed` (in order). Drops the
     /// holes whose writers had all ended before that snapshot; what is visible stays a hole until it is [`Cursor::sent`].
     pub(crate) fn settle(&mut self, xmin: i64, visible: &[i64], probed: i64) {
-        let mut kept = Vec::with_capacity(self.holes.len());
+        let mut kept: Vec<Hole> = Vec::with_capacity(self.holes.len());
         for hole in self.holes.drain(..) {
             // Only what was probed is known to be missing.
             if hole.bound >= xmin || hole.last > probed {
@@ -105,7 +105,14 @@ impl Cursor {
             }
             let start = visible.partition_point(|seq| *seq < hole.first);
             let shown = visible[start..].iter().take_while(|seq| **seq <= hole.last);
-            kept.extend(shown.map(|seq| Hole { first: *seq, last: *seq, bound: hole.bound }));
+            for seq in shown {
+                match kept.last_mut() {
+                    Some(before) if before.last + 1 == *seq && before.bound == hole.bound => {
+                        before.last = *seq;
+                    }
+                    _ => kept.push(Hole { first: *seq, last: *seq, bound: hole.bound }),
+                }
+            }
         }
         self.holes = kept;
     }

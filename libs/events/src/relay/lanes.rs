@@ -1,6 +1,5 @@
 //! What a relay does in a cycle: read what is due, publish it, record what was taken, save.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::RelayError;
 use super::cursor::Cursor;
 use super::publish::Outcome;
 use super::store::{self, Row};
+use super::waves::{self, Fate};
 use crate::broker::Backoff;
 use crate::{BrokerError, Lane};
 
@@ -21,6 +21,9 @@ pub(super) const WINDOW: usize = 500;
 const BULK_SHARE: usize = WINDOW / 5;
 /// Bytes per lane and window.
 const WINDOW_BYTES: i64 = 1 << 20;
+/// Events out of holes that are looked at; when there are as many, the lane reads nothing new. The most of them wait for the
+/// events before them of their record.
+const MAX_LATE: usize = 2 * WINDOW;
 /// Holes remembered per lane; beyond, the lane reads nothing new until some close.
 pub(super) const MAX_HOLES: usize = 10_000;
 
@@ -132,23 +135,23 @@ impl Lanes {
         for part in &mut self.parts {
             window.extend(part.late.drain(..).chain(part.fresh.drain(..)).map(|row| (part.lane, row)));
         }
-        let Outcome { taken, why } = waves(&window, broker).await?;
+        let (fates, why) = waves::publish(&window, broker).await?;
         for part in &mut self.parts {
-            let of_lane = window.iter().zip(&taken).filter(|((lane, _), _)| *lane == part.lane);
-            let of_lane: Vec<(i64, bool)> = of_lane.map(|((_, row), taken)| (row.seq, *taken)).collect();
+            let of_lane = window.iter().zip(&fates).filter(|((lane, _), _)| *lane == part.lane);
+            let of_lane: Vec<(i64, Fate)> = of_lane.map(|((_, row), fate)| (row.seq, *fate)).collect();
             part.record(&of_lane);
         }
         let saved = self.save().await?;
-        let sent = window.len();
-        let sent_now = window.into_iter().zip(&taken).filter(|(_, taken)| **taken);
-        let turnover = Turnover {
-            sent: sent_now.map(|((lane, row), _)| (lane, row.kind)).collect(),
-            refused: None,
-            saved,
-        };
-        let refused = sent - turnover.sent.len();
-        let error = (refused > 0).then_some((refused, BrokerError::Refused { refused, sent, why }));
-        Ok(Turnover { refused: error, ..turnover })
+        let refused = fates.iter().filter(|fate| **fate == Fate::Refused).count();
+        let sent: Vec<(Lane, String)> = window
+            .into_iter()
+            .zip(&fates)
+            .filter(|(_, fate)| **fate == Fate::Taken)
+            .map(|((lane, row), _)| (lane, row.kind))
+            .collect();
+        let offered = sent.len() + refused;
+        let error = (refused > 0).then_some((refused, BrokerError::Refused { refused, sent: offered, why }));
+        Ok(Turnover { sent, refused: error, saved })
     }
 
     /// Looks at both lanes under one snapshot.
@@ -161,15 +164,18 @@ impl Lanes {
         for part in self.parts.iter_mut().filter(|part| !part.brake.holds()) {
             let mut overfull = false;
             if !part.cursor.holes().is_empty() {
-                let found = store::probe(&mut tx, part.lane, part.cursor.holes(), WINDOW as i64).await?;
-                let all = found.len() < WINDOW;
-                let probed = if all { i64::MAX } else { found.last().copied().unwrap_or(0) };
-                part.cursor.settle(snapshot.xmin, &found, probed);
-                if !found.is_empty() {
-                    part.late = store::rows(&mut tx, part.lane, &found, WINDOW_BYTES).await?;
+                let found = store::probe(&mut tx, part.lane, part.cursor.holes(), MAX_LATE as i64).await?;
+                let all = found.len() < MAX_LATE;
+                let seqs: Vec<i64> = found.iter().map(|(seq, _)| *seq).collect();
+                let probed = if all { i64::MAX } else { seqs.last().copied().unwrap_or(0) };
+                part.cursor.settle(snapshot.xmin, &seqs, probed);
+                let late = waves::first_of_each(&found, WINDOW);
+                if !late.is_empty() {
+                    part.late = store::rows(&mut tx, part.lane, &late, WINDOW_BYTES).await?;
                 }
-                // A fresh event may follow a late one of its record, which must be in the window then.
-                overfull = !all || part.late.len() < found.len();
+                // A fresh event may follow a late one of its record, which must be in the window then, or have as many before
+                // it as a cycle can send.
+                overfull = !all || part.late.len() < late.len() || late.len() == WINDOW;
             }
             if part.cursor.holes().len() >= MAX_HOLES {
                 tracing::warn!(lane = part.lane.number(), "too many open holes: a lane waits");
@@ -185,7 +191,9 @@ impl Lanes {
 
     /// Saves what changed; holes that have no bound get the id of the transaction that saves them.
     async fn save(&mut self) -> Result<bool, RelayError> {
-        let changed = |part: &Part| part.cursor != part.saved || part.cursor.is_unbound();
+        // A number that was passed and then found is sent without a change of the cursor.
+        let changed =
+            |part: &Part| part.cursor != part.saved || part.cursor.is_unbound() || !part.taken.is_empty();
         if !self.parts.iter().any(changed) {
             return Ok(false);
         }
@@ -229,56 +237,34 @@ impl Part {
     }
 
     /// Writes into the cursor what was confirmed; `rows` are the lane's part of the window, late ones first.
-    fn record(&mut self, rows: &[(i64, bool)]) {
+    fn record(&mut self, rows: &[(i64, Fate)]) {
         let high = self.cursor.high();
         let mut advanced = Vec::with_capacity(rows.len());
         let mut unbroken = true;
-        for (seq, taken) in rows {
+        for (seq, fate) in rows {
+            let taken = *fate == Fate::Taken;
             if *seq <= high {
-                if *taken {
+                if taken {
                     self.cursor.sent(*seq);
                 }
-            } else {
-                // Go-back-N: behind the first that was not taken everything is read again, in order.
-                unbroken &= *taken;
+            } else if *fate != Fate::Deferred {
+                // Go-back-N: behind the first that was refused everything is read again, in order. What was deferred becomes a
+                // hole when a later one is passed.
+                unbroken &= taken;
                 if unbroken {
                     advanced.push(*seq);
                 }
             }
         }
         self.cursor.advance(&advanced);
-        self.taken = rows.iter().filter(|(_, taken)| *taken).map(|(seq, _)| *seq).collect();
-        if self.taken.len() < rows.len() {
+        self.taken = rows.iter().filter(|(_, fate)| *fate == Fate::Taken).map(|(seq, _)| *seq).collect();
+        if rows.iter().any(|(_, fate)| *fate == Fate::Refused) {
             let pause = self.brake.refused();
             tracing::warn!(lane = self.lane.number(), ?pause, "the broker refuses events of a lane");
         } else if !rows.is_empty() {
             self.brake.flowing();
         }
     }
-}
-
-/// Publishes a window so that no event of a record is on its way before the one before it was confirmed: the first of each
-/// record together, then the second of each, … An event that is refused could else be overtaken by the next of its record,
-/// which finds room a moment later. Nothing more is published after a refusal.
-async fn waves(window: &[(Lane, Row)], broker: &mut impl Publish) -> Result<Outcome, RelayError> {
-    let mut outcome = Outcome { taken: vec![false; window.len()], why: "" };
-    let mut rest: Vec<usize> = (0..window.len()).collect();
-    while !rest.is_empty() {
-        let mut records = HashSet::with_capacity(rest.len());
-        let (wave, later): (Vec<usize>, Vec<usize>) =
-            rest.iter().partition(|at| records.insert((window[**at].0, window[**at].1.record_id)));
-        let events: Vec<&(Lane, Row)> = wave.iter().map(|at| &window[*at]).collect();
-        let Outcome { taken, why } = broker.publish(&events).await?;
-        for (at, taken) in wave.iter().zip(&taken) {
-            outcome.taken[*at] = *taken;
-        }
-        if !taken.iter().all(|taken| *taken) {
-            outcome.why = why;
-            break;
-        }
-        rest = later;
-    }
-    Ok(outcome)
 }
 
 /// Cuts both lanes to one window, 4:1 while both have enough. Late events and fresh ones count alike.

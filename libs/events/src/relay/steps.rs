@@ -10,7 +10,10 @@ use super::store::{self, Row};
 use crate::{BrokerError, Lane};
 
 /// Holds the lease of a schema.
-pub struct Steps(Lanes);
+pub struct Steps {
+    lanes: Lanes,
+    waves: usize,
+}
 
 impl std::fmt::Debug for Steps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -29,10 +32,12 @@ pub enum Fate {
     Died,
 }
 
-struct Broker<F>(F);
+/// Decides by event, and counts the waves.
+struct Broker<F>(F, usize);
 
 impl<F: FnMut(Uuid) -> Fate + Send> Publish for Broker<F> {
     async fn publish(&mut self, wave: &[&(Lane, Row)]) -> Result<Outcome, RelayError> {
+        self.1 += 1;
         let fates: Vec<Fate> = wave.iter().map(|(_, row)| (self.0)(row.event_id)).collect();
         if fates.contains(&Fate::Died) {
             return Err(BrokerError::Lost.into());
@@ -47,21 +52,29 @@ impl Steps {
     /// Takes the lease and reads the saved cursors, as a relay does that starts.
     pub async fn lead(db: WorkerDb, holder: Uuid) -> Result<Self, Failure> {
         let epoch = store::acquire(&db, holder).await?.ok_or("another relay has the lease")?;
-        Ok(Self(Lanes::load(db, holder, epoch).await?))
+        Ok(Self { lanes: Lanes::load(db, holder, epoch).await?, waves: 0 })
     }
 
     /// One cycle; gives how many events were taken. After an error the relay must be built again.
     pub async fn cycle(&mut self, broker: impl FnMut(Uuid) -> Fate + Send) -> Result<usize, Failure> {
-        Ok(self.0.cycle(&mut Broker(broker)).await?.sent.len())
+        let mut broker = Broker(broker, 0);
+        let turnover = self.lanes.cycle(&mut broker).await;
+        self.waves = broker.1;
+        Ok(turnover?.sent.len())
+    }
+
+    /// How often the last cycle has waited for confirms.
+    pub fn waves(&self) -> usize {
+        self.waves
     }
 
     /// Looks for events that were passed without being sent; gives how many.
     pub async fn reconcile(&mut self) -> Result<usize, Failure> {
-        Ok(self.0.reconcile().await?.iter().map(|(_, events, _)| events).sum())
+        Ok(self.lanes.reconcile().await?.iter().map(|(_, events, _)| events).sum())
     }
 
     /// Ends every pause after a refusal.
     pub fn hurry(&mut self) {
-        self.0.hurry();
+        self.lanes.hurry();
     }
 }

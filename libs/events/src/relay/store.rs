@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::cursor::{Cursor, Hole};
 use super::sent;
+use super::waves::WAVES;
 use crate::Lane;
 
 /// A row of the outbox.
@@ -56,18 +57,40 @@ pub(super) const MAINTAINED: i32 = 20_000;
 const LEASE: f64 = 15.0;
 
 /// Takes the lease when it is free or ours; gives its epoch.
+///
+/// The lease before it may have been that of an older program, which does not write down what the broker took: then all that the
+/// cursor passed until now counts as taken, else it would be sent again and told as lost.
 pub(super) async fn acquire(db: &WorkerDb, holder: Uuid) -> Result<Option<i64>, DbError> {
     let mut tx = db.begin().await?;
-    let epoch = sqlx::query_scalar(
-        "UPDATE relay_lease SET holder = $1, epoch = epoch + 1, expires_at = clock_timestamp() + make_interval(secs => $2)
-         WHERE id = 1 AND (expires_at < clock_timestamp() OR holder = $1) RETURNING epoch",
+    let taken: Option<(i64, bool)> = sqlx::query_as(
+        "WITH was AS (SELECT epoch, counted FROM relay_lease WHERE id = 1 FOR UPDATE)
+         UPDATE relay_lease AS l SET holder = $1, epoch = was.epoch + 1, counted = was.epoch + 1,
+             expires_at = clock_timestamp() + make_interval(secs => $2)
+         FROM was WHERE l.id = 1 AND (l.expires_at < clock_timestamp() OR l.holder = $1)
+         RETURNING l.epoch, was.counted = was.epoch",
     )
     .bind(holder)
     .bind(LEASE)
     .fetch_optional(tx.conn())
     .await?;
+    if let Some((_, false)) = taken {
+        sqlx::query(
+            "INSERT INTO relay_sent AS s (lane, bucket, sent)
+             SELECT c.lane, b, int8multirange(int8range(GREATEST(b * $1, 1), LEAST((b + 1) * $1, c.high + 1)))
+                 - coalesce((SELECT range_agg(int8range(c.holes[i], c.holes[i + 1], '[]'))
+                             FROM generate_series(1, cardinality(c.holes), 3) AS i), '{}')
+             FROM relay_cursor AS c
+             CROSS JOIN LATERAL (SELECT seq FROM outbox WHERE lane = c.lane ORDER BY seq LIMIT 1) AS oldest
+             CROSS JOIN LATERAL generate_series(oldest.seq / $1, c.high / $1) AS b
+             WHERE c.high > 0
+             ON CONFLICT (lane, bucket) DO UPDATE SET sent = s.sent + EXCLUDED.sent",
+        )
+        .bind(sent::BUCKET)
+        .execute(tx.conn())
+        .await?;
+    }
     tx.commit().await?;
-    Ok(epoch)
+    Ok(taken.map(|(epoch, _)| epoch))
 }
 
 /// Extends the lease; `false` when it is somebody else's.
@@ -170,17 +193,17 @@ pub(super) async fn look(db: &WorkerDb) -> Result<(WorkerTx, Snapshot), DbError>
     Ok((tx, Snapshot { xmin, cursors: high.into_iter().zip(low).collect() }))
 }
 
-/// The numbers inside `holes` that the snapshot shows, in order, at most `limit`.
+/// The numbers inside `holes` that the snapshot shows, with their records, in order, at most `limit`.
 pub(super) async fn probe(
     tx: &mut WorkerTx,
     lane: Lane,
     holes: &[Hole],
     limit: i64,
-) -> Result<Vec<i64>, DbError> {
+) -> Result<Vec<(i64, Uuid)>, DbError> {
     let (first, last): (Vec<i64>, Vec<i64>) = holes.iter().map(|h| (h.first, h.last)).unzip();
-    Ok(sqlx::query_scalar(
-        "SELECT o.seq FROM unnest($2::bigint[], $3::bigint[]) AS h (first, last)
-         CROSS JOIN LATERAL (SELECT seq FROM outbox WHERE lane = $1 AND seq BETWEEN h.first AND h.last
+    Ok(sqlx::query_as(
+        "SELECT o.seq, o.record_id FROM unnest($2::bigint[], $3::bigint[]) AS h (first, last)
+         CROSS JOIN LATERAL (SELECT seq, record_id FROM outbox WHERE lane = $1 AND seq BETWEEN h.first AND h.last
                              ORDER BY seq LIMIT $4) AS o
          ORDER BY o.seq LIMIT $4",
     )
@@ -212,7 +235,8 @@ pub(super) async fn rows(
     .await?)
 }
 
-/// The rows above `high`, in order: at most `limit`, and at most about `bytes` of envelopes (one row at least).
+/// Of the `limit` rows above `high` the first ones of each record, as many as a cycle can send, in order, and at most about
+/// `bytes` of envelopes (one row at least).
 pub(super) async fn next(
     tx: &mut WorkerTx,
     lane: Lane,
@@ -223,23 +247,32 @@ pub(super) async fn next(
     Ok(sqlx::query_as(
         "SELECT seq, part, event_id, record_id, type, envelope, traceparent, recorded_at
          FROM (SELECT o.*, sum(octet_length(o.envelope)) OVER (ORDER BY o.seq) - octet_length(o.envelope) AS before
-               FROM (SELECT * FROM outbox WHERE lane = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS o) AS w
+               FROM (SELECT *, row_number() OVER (PARTITION BY record_id ORDER BY seq) AS place
+                     FROM (SELECT * FROM outbox WHERE lane = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS n) AS o
+               WHERE o.place <= $5) AS w
          WHERE before < $4 ORDER BY seq",
     )
     .bind(lane.number())
     .bind(high)
     .bind(limit)
     .bind(bytes)
+    .bind(WAVES as i64)
     .fetch_all(tx.conn())
     .await?)
 }
 
-/// The age of the oldest event above the saved cursors.
+/// The age of the oldest event that is above the saved cursors or in the first of their holes.
 pub(super) async fn oldest_unsent(db: &WorkerDb) -> Result<Option<Duration>, DbError> {
     let mut tx = db.begin().await?;
     let seconds: Option<f64> = sqlx::query_scalar(
         "SELECT extract(epoch FROM clock_timestamp() - min(o.recorded_at))::float8 FROM relay_cursor AS c
-         CROSS JOIN LATERAL (SELECT recorded_at FROM outbox WHERE lane = c.lane AND seq > c.high ORDER BY seq LIMIT 1) AS o",
+         CROSS JOIN LATERAL (
+             (SELECT recorded_at FROM outbox WHERE lane = c.lane AND seq > c.high ORDER BY seq LIMIT 1)
+             UNION ALL
+             SELECT h.recorded_at FROM generate_series(1, LEAST(cardinality(c.holes), 300), 3) AS i
+             CROSS JOIN LATERAL (SELECT recorded_at FROM outbox
+                                 WHERE lane = c.lane AND seq BETWEEN c.holes[i] AND c.holes[i + 1]
+                                 ORDER BY seq LIMIT 1) AS h) AS o",
     )
     .fetch_one(tx.conn())
     .await?;

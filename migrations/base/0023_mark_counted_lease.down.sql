@@ -1,0 +1,2 @@
+-- phase: contract
+ALTER TABLE {{schema}}.relay_lease DROP COLUMN counted;
