@@ -19,7 +19,7 @@ use transcode::{Api, Route, Verb};
 use crate::call::Cost;
 use crate::credentials::{Caller, Credentials, Presented};
 use crate::limits::{self, Limits, Standing, Tier};
-use crate::places::{Kind, Party, Places, network};
+use crate::places::{Kind, Party, Places};
 use crate::reply::{self, Reply};
 use crate::{Config, call, documents, stream};
 
@@ -239,8 +239,7 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
 async fn document(app: &App, path: &str, address: IpAddr, request_id: &str) -> Result<Reply, Error> {
     let (tier, standing) = app.limits.charge(&tiers(app, None, address)).await;
     let mut reply = if standing.allowed {
-        let place = app.places.party(address, None).take(Kind::Call, 1)?;
-        documents::find(path, &app.openapi, place)
+        documents::find(path, &app.openapi, &app.places.party(address, None))?
     } else {
         reply::problem(&limits::refused(tier, standing), request_id)
     };
@@ -314,7 +313,7 @@ fn tiers(app: &App, caller: Option<&Caller>, address: IpAddr) -> Vec<Tier> {
         }
         None => vec![Tier {
             name: "address",
-            key: format!("rl:{{{}}}:a", network(address)),
+            key: format!("rl:{{{}}}:a", host::network(address)),
             limit: app.config.anonymous_per_minute,
         }],
     }

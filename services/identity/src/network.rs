@@ -1,13 +1,10 @@
 //! The network of a client: what one client has for itself.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// An IPv4 address, or the first 64 bits of an IPv6 address, as the gateway's limits count. `None` for what is no address.
 pub(crate) fn of(address: &str) -> Option<String> {
-    Some(match address.parse::<IpAddr>().ok()?.to_canonical() {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).to_string(),
-    })
+    Some(host::network(address.parse::<IpAddr>().ok()?).to_string())
 }
 
 #[cfg(test)]
