@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod documents;
 mod etag;
+mod known_keys;
 mod limits;
 mod places;
 mod reply;
