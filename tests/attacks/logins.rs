@@ -92,8 +92,9 @@ async fn guesses_from_many_networks_are_slowed_and_the_owner_still_comes_in() ->
 async fn a_stranger_sees_no_difference_between_accounts_nor_between_networks() -> Result<()> {
     let world = World::new().await?;
     let (known, elsewhere) = (world.sign_up().await?, world.sign_up().await?);
-    let nobody = Caller { email: format!("nobody-{}", known.email), ..known.clone() };
-    let nowhere = Caller { slug: format!("no-{}", known.slug), ..known.clone() };
+    let (mut nobody, mut nowhere) = (known.clone(), known.clone());
+    nobody.email = format!("nobody-{}", known.email);
+    nowhere.slug = format!("no-{}", known.slug);
     let mut seen = Vec::new();
     for account in [&known, &elsewhere, &nobody, &nowhere] {
         let here = world.network();

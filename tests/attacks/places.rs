@@ -5,6 +5,7 @@
 
 mod peers;
 mod together;
+mod unread;
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -168,6 +169,7 @@ async fn one_caller_never_takes_the_places_of_others() {
     hostile.admin.get("/api/v1/me").await.expect(200);
 
     answers_that_nobody_reads(&stage, &other, &hostile).await;
+    unread::answers_over_http1(&stage, &other, &hostile).await;
 }
 
 /// Connections that send a byte now and then: each looks alive, and none comes to an end.

@@ -262,7 +262,8 @@ async fn a_key_names_no_manager_for_its_owner_without_the_right_over_all() -> Re
         );
         let update = ada.create_role(update).await?.id;
         let bob = world.member(&ada, &[&update], &[]).await?;
-        let secret = bob.create_key("k", &["user.*", "api_key.create"]).await?.secret.unwrap();
+        let secret =
+            bob.create_key("k", &["user.read", "user.update", "api_key.create"]).await?.secret.unwrap();
         let key = bob.with(&world.exchange(&secret).await?.access_token);
         for caller in [&bob, &key] {
             let result = put(caller, &bob.id, managed(&ada.id), "manager_id").await;
