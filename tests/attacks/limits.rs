@@ -1,13 +1,15 @@
 //! Limits under attack: guessed keys, and a Redis that comes and goes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::json;
 use testkit::fleet::Role;
 
 use super::places::measured;
-use crate::client::Client;
+use crate::client::{Answer, Client, query};
 use crate::stage::{Stage, sign_up, text};
+use crate::waiting::until;
 
 const ANONYMOUS: usize = 12;
 const PRINCIPAL: usize = 40;
@@ -82,6 +84,83 @@ async fn guessed_keys_cost_nothing(stage: &Stage) {
     let left = address.get("/api/v1/me").await;
     assert_eq!(left.status, 401, "{}", left.text);
     assert_eq!(left.header("x-ratelimit-remaining"), Some((ANONYMOUS - 1).to_string().as_str()));
+}
+
+/// Somebody at the same address guesses until the address may do nothing more, and goes on; a key that is in use there goes on being
+/// used, also when it must be traded again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_neighbour_who_guesses_shuts_no_key_out() {
+    let anonymous = ANONYMOUS.to_string();
+    let variables = [
+        ("GLOBCRM_GATEWAY_RATE_ANONYMOUS_PER_MINUTE", anonymous.as_str()),
+        ("GLOBCRM_GATEWAY_TRUST_FORWARDED_FOR", "true"),
+    ];
+    let stage = tokio::task::block_in_place(|| Stage::start_with(&variables));
+    let tenant = sign_up(&at(&stage, 24), "neighbour").await;
+    let body = json!({"name": "Key", "scopes": ["contact.read"]});
+    let made = tenant.admin.post("/api/v1/api-keys", body).await.expect(201);
+    let address = at(&stage, 25);
+    let owner = address.with_token(&text(&made["secret"]));
+    owner.get("/api/v1/contacts").await.expect(200);
+    let before = exchanges(&stage).await;
+    let (mut guesses, mut asked_for) = (0_u32, 0_u32);
+    until(Duration::from_secs(90), "the key is traded again", async || {
+        // Whatever the window has come to allow again is guessed away.
+        loop {
+            guesses += 1;
+            let guess = address.with_token(&format!("gck_{guesses:n>40}")).get("/api/v1/me").await;
+            match guess.status {
+                401 => asked_for += 1,
+                429 => break,
+                other => panic!("{other} {}", guess.text),
+            }
+        }
+        owner.get("/api/v1/contacts").await.expect(200);
+        exchanges(&stage).await - before > f64::from(asked_for)
+    })
+    .await;
+}
+
+/// A list that looks at every record costs more than one that an index answers: its answer says so, and what is left of the minute
+/// goes down by as much.
+#[tokio::test]
+async fn an_expensive_list_is_charged_what_it_costs() {
+    const ROWS: usize = 1_000;
+    const COST: u32 = 1 + (25 * ROWS / 10_000) as u32;
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("cost").await;
+    let field = json!({"key": "word", "label": "Word", "type": "text"});
+    tenant.admin.post("/api/v1/objects/contact/fields", field).await.expect(201);
+    let csv: String =
+        std::iter::once("Name\n".to_owned()).chain((0..ROWS).map(|n| format!("P{n}\n"))).collect();
+    let upload = tenant.admin.call(Method::POST, "/api/v1/uploads");
+    let upload = upload.bytes("text/csv", csv.into_bytes()).send().await.expect(201);
+    let mapping = json!([{"column": "Name", "field": "last_name"}]);
+    let body = json!({"upload_id": upload["id"], "object": "contact", "mapping": mapping});
+    let started = tenant.admin.post("/api/v1/imports", body).await.expect(202);
+    let path = format!("/api/v1/operations/{}", text(&started["id"]));
+    until(Duration::from_secs(60), "the records are there", async || {
+        tenant.admin.get(&path).await.expect(200)["state"] == "succeeded"
+    })
+    .await;
+    let filter: Vec<String> = (0..25).map(|n| format!("custom.word=\"w{n}\"")).collect();
+    let expensive = format!("/api/v1/contacts{}", query(&[("filter", &filter.join(" OR "))]));
+    let number = |answer: &Answer, name: &str| {
+        answer.expect(200);
+        answer.header(name).and_then(|value| value.parse::<u32>().ok()).expect("a number")
+    };
+    let mut cheap = tenant.admin.get("/api/v1/contacts?page_size=1").await;
+    assert_eq!(number(&cheap, "x-request-cost"), 1);
+    // In the moment in which a window moves on there may be more left than before.
+    until(Duration::from_secs(20), "the minute goes down by the cost", async || {
+        let before = number(&cheap, "x-ratelimit-remaining");
+        let listed = tenant.admin.get(&expensive).await;
+        assert_eq!(number(&listed, "x-request-cost"), COST);
+        let told = number(&listed, "x-ratelimit-remaining");
+        cheap = tenant.admin.get("/api/v1/contacts?page_size=1").await;
+        told == before - COST && number(&cheap, "x-ratelimit-remaining") == told - 1
+    })
+    .await;
 }
 
 async fn a_redis_that_comes_and_goes_lets_nobody_through(stage: &Stage) {

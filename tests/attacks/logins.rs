@@ -69,7 +69,7 @@ async fn guesses_from_many_networks_are_slowed_and_the_owner_still_comes_in() ->
     let again = login(&world, &ada, &world.network(), Some(&device), PASSWORD).await?;
     // Nor is the owner's own network, spoilt by somebody else in it, in the way of a device.
     for _ in 0..5 {
-        assert_eq!(login(&world, &ada, &home, None, "a guess").await.unwrap_err().is(), WRONG);
+        assert_eq!(login(&world, &ada, &home, None, "a guess").await.unwrap_err().is(), SLOWED);
     }
     assert_eq!(login(&world, &ada, &home, None, PASSWORD).await.unwrap_err().is(), SLOWED);
     login(&world, &ada, &home, again.device_token.as_deref(), PASSWORD).await?;
@@ -83,6 +83,46 @@ async fn guesses_from_many_networks_are_slowed_and_the_owner_still_comes_in() ->
     .fetch_one(&mut sql)
     .await?;
     assert_eq!(noted, 1);
+    Ok(())
+}
+
+/// Whoever does not know the password learns nothing: not whether there is such an account, nor from where it logs in. Before the
+/// account waits, when it begins to, while it does, and when this network does too.
+#[tokio::test]
+async fn a_stranger_sees_no_difference_between_accounts_nor_between_networks() -> Result<()> {
+    let world = World::new().await?;
+    let (known, elsewhere) = (world.sign_up().await?, world.sign_up().await?);
+    let (mut nobody, mut nowhere) = (known.clone(), known.clone());
+    nobody.email = format!("nobody-{}", known.email);
+    nowhere.slug = format!("no-{}", known.slug);
+    let mut seen = Vec::new();
+    for account in [&known, &elsewhere, &nobody, &nowhere] {
+        let here = world.network();
+        if std::ptr::eq(account, &raw const known) {
+            login(&world, account, &here, None, PASSWORD).await?;
+        }
+        let mut answers = Vec::new();
+        let mut note = |refused: Refusal| answers.push(refused);
+        note(login(&world, account, &here, None, "a guess").await.unwrap_err());
+        guess(&world, account, 18).await?;
+        // The twentieth failure, and one more from elsewhere.
+        note(login(&world, account, &here, None, "a guess").await.unwrap_err());
+        note(login(&world, account, &world.network(), None, "a guess").await.unwrap_err());
+        for _ in 0..5 {
+            note(login(&world, account, &here, None, "a guess").await.unwrap_err());
+        }
+        seen.push(answers);
+    }
+    assert_eq!((seen[0][0].is(), seen[0][2].is()), (WRONG, SLOWED));
+    for (other, answers) in seen.iter().enumerate() {
+        assert_eq!(answers, &seen[0], "account {other}");
+    }
+    // The owner is not kept out for that.
+    let home = world.network();
+    let owner = world.sign_up().await?;
+    login(&world, &owner, &home, None, PASSWORD).await?;
+    guess(&world, &owner, 20).await?;
+    login(&world, &owner, &home, None, PASSWORD).await?;
     Ok(())
 }
 

@@ -3,6 +3,10 @@
 //! On a fleet of its own whose gateway has few places. Every caller has an address of its own behind the proxy, but where the
 //! attack is to have the same one.
 
+mod peers;
+mod together;
+mod unread;
+
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -165,6 +169,7 @@ async fn one_caller_never_takes_the_places_of_others() {
     hostile.admin.get("/api/v1/me").await.expect(200);
 
     answers_that_nobody_reads(&stage, &other, &hostile).await;
+    unread::answers_over_http1(&stage, &other, &hostile).await;
 }
 
 /// Connections that send a byte now and then: each looks alive, and none comes to an end.
@@ -197,11 +202,13 @@ async fn drips_over_many_connections(stage: &Stage, other: &Tenant) {
 /// Streams whose window is closed: their answers wait, within the caller's share, until they are cut off.
 async fn answers_that_nobody_reads(stage: &Stage, other: &Tenant, hostile: &Tenant) {
     let held = async || measured(stage, Role::Gateway, "globcrm_gateway_held", "Call").await;
+    let documents = async || measured(stage, Role::Gateway, "globcrm_gateway_held", "Document").await;
     let bearer = format!("Bearer {}", hostile.access_token);
     hostile.admin.post("/api/v1/contacts", json!({"last_name": "Unread"})).await.expect(201);
     // A large document without credentials, and a small page of a tenant: the first is reset, the second loses its connection.
+    // Documents have a whole of their own, which is larger than what is asked for here, and no place among the calls.
     for (path, address, share) in
-        [("/api/v1/openapi.json", "203.0.113.6", 10), ("/api/v1/contacts", "203.0.113.2", 6)]
+        [("/api/v1/openapi.json", "203.0.113.6", 0), ("/api/v1/contacts", "203.0.113.2", 6)]
     {
         let mut connection = Http2::connect(stage, 0).await;
         let mut streams = Vec::new();
@@ -224,12 +231,12 @@ async fn answers_that_nobody_reads(stage: &Stage, other: &Tenant, hostile: &Tena
             bodies.push(answer.into_body());
         }
         // While they are cut off others may take their places: what counts is how many there are at once.
-        assert!(made >= 1 && refused >= 1, "{path}: {made} made, {refused} refused");
+        assert!(made >= 1 && (refused >= 1) == (share > 0), "{path}: {made} made, {refused} refused");
         let now = held().await;
         assert!(now <= f64::from(share), "{path}: {now} of {share} are held");
         others_are_served(other, stage, "unread").await;
         until(Duration::from_secs(30), &format!("{path}: what is not read is cut off"), async || {
-            held().await < 0.5
+            held().await + documents().await < 0.5
         })
         .await;
         for mut body in bodies {

@@ -144,6 +144,140 @@ async fn nobody_draws_a_persons_records_into_their_own_team() -> Result<()> {
     Ok(())
 }
 
+fn with_field(role: pb::Role, field: &str, access: pb::FieldAccess) -> pb::Role {
+    let rule = pb::FieldRule { object: "contact".into(), field: field.into(), access: access.into() };
+    pb::Role { fields: vec![rule], ..role }
+}
+
+/// Whoever sees less of a record than a team's members do shows them nothing by a membership: no field, in no way of hiding it.
+#[tokio::test]
+async fn a_membership_shows_no_field_that_the_caller_does_not_see() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let clerk = roles(
+        "Clerk",
+        &[
+            ("contact", &["*"], pb::Scope::All),
+            ("user", &["read", "update"], pb::Scope::All),
+            ("team", &["update"], pb::Scope::All),
+        ],
+    );
+    let reader = || role("", "contact", &["read"], pb::Scope::Team);
+    let own = || role("", "contact", &["update"], pb::Scope::Own);
+    let named = |role: pb::Role, name: &str| pb::Role { name: name.into(), ..role };
+    let mut refused = 0;
+    for (n, (hides, shown, shows)) in [
+        (pb::FieldAccess::None, vec![reader()], true),
+        (pb::FieldAccess::None, vec![with_field(reader(), "phones", pb::FieldAccess::Read)], true),
+        (pb::FieldAccess::Read, vec![reader()], true),
+        // By another of the member's roles, which reaches none of the team's records itself.
+        (pb::FieldAccess::None, vec![with_field(reader(), "phones", pb::FieldAccess::None), own()], true),
+        (pb::FieldAccess::None, vec![with_field(reader(), "phones", pb::FieldAccess::None)], false),
+        (pb::FieldAccess::Read, vec![with_field(reader(), "phones", pb::FieldAccess::Read)], false),
+        (pb::FieldAccess::None, vec![own()], false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let held = with_field(named(clerk.clone(), &format!("Clerk {n}")), "phones", hides);
+        let mia = world.member(&ada, &[&ada.create_role(held).await?.id], &[]).await?;
+        let board = ada.create_team(&format!("Board {n}")).await?;
+        let mut ids = Vec::new();
+        for (i, role) in shown.into_iter().enumerate() {
+            ids.push(ada.create_role(named(role, &format!("Shown {n} {i}"))).await?.id);
+        }
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        world.member(&ada, &ids, &[&board]).await?;
+        let vip = world.member(&ada, &[], &[]).await?;
+        let joins = put(&mia, &vip.id, teams(&[&board]), "team_ids").await;
+        if shows {
+            assert_eq!(joins.unwrap_err().is(), TEAM, "{n}");
+            // Nor herself, nor is it taken from those who have it.
+            assert_eq!(put(&mia, &mia.id, teams(&[&board]), "team_ids").await.unwrap_err().is(), TEAM, "{n}");
+            put(&ada, &vip.id, teams(&[&board]), "team_ids").await?;
+            assert_eq!(put(&mia, &vip.id, teams(&[]), "team_ids").await.unwrap_err().is(), TEAM, "{n}");
+            refused += 1;
+        } else {
+            joins?;
+        }
+    }
+    assert_eq!(refused, 4);
+    Ok(())
+}
+
+/// An invitation given again hands over the invited user whole, with the records they own already.
+#[tokio::test]
+async fn nobody_is_handed_over_whose_records_lie_beyond_the_caller() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let north = ada.create_team("North").await?;
+    let rep = ada.create_role(role("Rep", "contact", &["read"], pb::Scope::Own)).await?.id;
+    let seeing =
+        with_field(role("Seeing", "contact", &["read"], pb::Scope::Own), "phones", pb::FieldAccess::Edit);
+    let seeing = ada.create_role(seeing).await?.id;
+    let inviter = |name: &str, scope| {
+        roles(name, &[("contact", &["read"], scope), ("user", &["create", "read"], pb::Scope::All)])
+    };
+    let again = |who: &Caller, id: &str| {
+        let (who, id) = (who.clone(), id.to_owned());
+        async move { who.resend_invitation(pb::ResendInvitationRequest { id }).await }
+    };
+    let own = ada.create_role(inviter("Own", pb::Scope::Own)).await?.id;
+    let team = ada.create_role(inviter("Team", pb::Scope::Team)).await?.id;
+    let all = ada.create_role(inviter("All", pb::Scope::All)).await?.id;
+    let hidden = with_field(inviter("Hidden", pb::Scope::All), "phones", pb::FieldAccess::None);
+    let hidden = ada.create_role(hidden).await?.id;
+    let (own, team) =
+        (world.member(&ada, &[&own], &[&north]).await?, world.member(&ada, &[&team], &[&north]).await?);
+    let (all, hidden) = (world.member(&ada, &[&all], &[]).await?, world.member(&ada, &[&hidden], &[]).await?);
+    let invited = |email: &str, ids: &[&str], teams_of: &[&str]| pb::User {
+        team_ids: teams(teams_of).team_ids,
+        role_ids: holds(ids).role_ids,
+        ..user(email)
+    };
+    let apart = ada.create_user(invited("apart@acme.test", &[&rep], &[])).await?.id;
+    let beside = ada.create_user(invited("beside@acme.test", &[&rep], &[&north])).await?.id;
+    let sees = ada.create_user(invited("sees@acme.test", &[&seeing], &[])).await?.id;
+    assert_eq!(again(&own, &apart).await.unwrap_err().is(), ROLE);
+    assert_eq!(again(&own, &beside).await.unwrap_err().is(), ROLE);
+    assert_eq!(again(&team, &apart).await.unwrap_err().is(), ROLE);
+    again(&team, &beside).await?;
+    again(&all, &apart).await?;
+    assert_eq!(again(&hidden, &sees).await.unwrap_err().is(), ROLE);
+    again(&all, &sees).await?;
+    Ok(())
+}
+
+/// A key has its own scopes and not its owner's: it names a manager for the owner only with the right over all users.
+#[tokio::test]
+async fn a_key_names_no_manager_for_its_owner_without_the_right_over_all() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let managed = |id: &str| pb::User { manager_id: Some(id.to_owned()), ..pb::User::default() };
+    let denied = (403, "MANAGER_EXCEEDS_CALLER");
+    for (scope, named) in [(pb::Scope::Own, false), (pb::Scope::Team, false), (pb::Scope::All, true)] {
+        let update = roles(
+            &format!("Update {scope:?}"),
+            &[("user", &["read", "update"], scope), ("api_key", &["create"], pb::Scope::Own)],
+        );
+        let update = ada.create_role(update).await?.id;
+        let bob = world.member(&ada, &[&update], &[]).await?;
+        let secret =
+            bob.create_key("k", &["user.read", "user.update", "api_key.create"]).await?.secret.unwrap();
+        let key = bob.with(&world.exchange(&secret).await?.access_token);
+        for caller in [&bob, &key] {
+            let result = put(caller, &bob.id, managed(&ada.id), "manager_id").await;
+            if named {
+                result?;
+                put(caller, &bob.id, pb::User::default(), "manager_id").await?;
+            } else {
+                assert_eq!(result.unwrap_err().is(), denied, "{scope:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn who_may_change_users_takes_nothing_from_those_who_have_more() -> Result<()> {
     let world = World::new().await?;

@@ -12,10 +12,12 @@ use crate::{LifeConfig, Process, Readiness, ServeError, telemetry};
 
 const LIMITS: Limits = Limits {
     connections: 64,
+    connections_of_one: 64,
     streams: 16,
     header_timeout: Duration::from_secs(10),
     http2_only: false,
     max_age: None,
+    idle: Some(Duration::from_secs(120)),
     age_grace: Duration::from_secs(5),
     stall: None,
 };

@@ -1,6 +1,13 @@
 //! The connections of one listener: accepted within a bound, given a new home now and then, drained at the stop.
 //!
 //! One loop serves gRPC, the public API and the admin pages; they differ in their [`Limits`].
+//!
+//! When all connections are taken, accepting pauses: newcomers wait in the kernel's queue until one ends, as to accept and to close
+//! them would only make them come again. A network that has its share is accepted and closed at once, so that it does not stand
+//! in that queue before others.
+
+mod peers;
+mod work;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +27,9 @@ use tower::{ServiceExt, service_fn};
 
 use crate::ServeError;
 use crate::outgoing::{Outgoing, PIECE, Pieces, Streams};
+use peers::Peers;
+pub(crate) use work::Request as Open;
+use work::Work;
 
 /// Pings on a quiet HTTP/2 connection, and how long their answer may take: a frozen peer is gone after both.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -29,7 +39,7 @@ pub const LEAVE: ::http::HeaderName = ::http::HeaderName::from_static("x-connect
 /// From the first such answer to GOAWAY. A client that knows the header is gone by then; calls that are on their way when GOAWAY
 /// comes can be lost between the two, unseen and without a trace.
 const LEAVE_GRACE: Duration = Duration::from_secs(10);
-/// How long a connection that brought no request may finish what is on its way when it is asked to go.
+/// How long a connection without a request may bring what is on its way when it is asked to go.
 const IDLE_GRACE: Duration = Duration::from_secs(5);
 /// After an accept error (no file handles), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -39,6 +49,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Limits {
     /// Connections at once; further ones wait in the kernel's queue.
     pub(crate) connections: usize,
+    /// Those of one network while the others have none ([`crate::share`]); as many as `connections`: no share.
+    pub(crate) connections_of_one: usize,
     /// Requests at once on one HTTP/2 connection.
     pub(crate) streams: u32,
     /// From accept to the first request, and for the head of every HTTP/1 request.
@@ -47,6 +59,8 @@ pub(crate) struct Limits {
     pub(crate) http2_only: bool,
     /// After this age (give or take a tenth) a connection is asked to go, so that new instances get their share.
     pub(crate) max_age: Option<Duration>,
+    /// A connection without a request for this time is asked to go.
+    pub(crate) idle: Option<Duration>,
     /// How long a connection that was asked to go may finish its requests.
     pub(crate) age_grace: Duration,
     /// How long a piece of an answer may lie because the client does not take it; without it, for ever.
@@ -68,6 +82,7 @@ pub(crate) async fn serve(
     grace: Duration,
 ) -> Result<(), ServeError> {
     let permits = Arc::new(Semaphore::new(limits.connections));
+    let peers = Peers::new(limits.connections, limits.connections_of_one);
     let connections = TaskTracker::new();
     let cut = hard.child_token();
     loop {
@@ -77,10 +92,14 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
+                let Some(counted) = peers.enter(peer.ip()) else {
+                    tracing::debug!(%peer, "a network has its share of connections; the next one is closed");
+                    continue;
+                };
                 let one = connection(stream, peer, router.clone(), limits, soft.clone(), cut.clone());
                 connections.spawn(async move {
                     one.await;
-                    drop(permit);
+                    drop((counted, permit));
                 });
             }
             Err(error) => {
@@ -122,25 +141,28 @@ async fn connection(
     soft: CancellationToken,
     cut: CancellationToken,
 ) {
-    let began = Arc::new(AtomicBool::new(false));
-    let seen = began.clone();
+    let work = Work::new();
+    let seen = work.clone();
     let leaving = Arc::new(AtomicBool::new(false));
     let leaves = leaving.clone();
     let outgoing = limits.stall.map(|_| Outgoing::new());
     let sent = outgoing.clone();
     let service = service_fn(move |mut request: ::http::Request<hyper::body::Incoming>| {
-        seen.store(true, Ordering::Relaxed);
+        let open = seen.begin();
         let multiplexed = request.version() == ::http::Version::HTTP_2;
         request.extensions_mut().insert(ConnectInfo(peer));
         let (answer, sent, leaves) = (router.clone().oneshot(request), sent.clone(), leaves.clone());
         async move {
             let mut answer = answer.await?;
             if leaves.load(Ordering::Relaxed) {
-                answer.headers_mut().insert(LEAVE, ::http::HeaderValue::from_static("1"));
+                // The client of a connection of one request at a time hears it with its answer, and sends nothing into its end.
+                let (name, value) =
+                    if multiplexed { (LEAVE, "1") } else { (::http::header::CONNECTION, "close") };
+                answer.headers_mut().insert(name, ::http::HeaderValue::from_static(value));
             }
             Ok::<_, std::convert::Infallible>(answer.map(|body| match &sent {
-                Some(outgoing) => Pieces::on(outgoing, body, multiplexed),
-                None => Pieces::plain(body),
+                Some(outgoing) => Pieces::on(outgoing, body, multiplexed, open),
+                None => Pieces::plain(body, open),
             }))
         }
     });
@@ -152,7 +174,8 @@ async fn connection(
     let first_request = accepted + limits.header_timeout;
     // Without jitter all connections of a start would move at the same moment, again and again.
     let age = limits.max_age.map(|age| accepted + age.mul_f64(rand::random_range(0.9..1.1)));
-    let (mut waiting, mut leave_at, mut gone_at) = (true, age, None);
+    let (mut waiting, mut leave_at, mut gone_at, mut extended) = (true, age, None, false);
+    let mut idle_at = limits.idle.map(|idle| accepted + idle);
     let half = limits.stall.unwrap_or_default() / 2;
     let mut next_look = accepted + half;
     loop {
@@ -175,12 +198,28 @@ async fn connection(
                     continue;
                 }
                 conn.as_mut().graceful_shutdown();
-                (leave_at, gone_at) = (None, Some(Instant::now() + limits.age_grace));
+                (leave_at, gone_at, extended) = (None, Some(Instant::now() + limits.age_grace), true);
             }
-            () = sleep_until(gone_at.unwrap_or(accepted)), if gone_at.is_some() => return,
+            () = sleep_until(gone_at.unwrap_or(accepted)), if gone_at.is_some() => {
+                if extended || work.quiet().is_some() {
+                    return;
+                }
+                // It was told to go while a request was on its way, and that has come.
+                (gone_at, extended) = (Some(Instant::now() + limits.age_grace), true);
+            }
+            () = sleep_until(idle_at.unwrap_or(accepted)), if idle_at.is_some() && gone_at.is_none() => {
+                let (idle, now) = (limits.idle.unwrap_or_default(), Instant::now());
+                let due = work.quiet().unwrap_or(now) + idle;
+                if due > now {
+                    idle_at = Some(due);
+                } else {
+                    conn.as_mut().graceful_shutdown();
+                    (leave_at, gone_at) = (None, Some(now + IDLE_GRACE.min(limits.age_grace)));
+                }
+            }
             () = sleep_until(first_request), if waiting => {
                 waiting = false;
-                if !began.load(Ordering::Relaxed) && gone_at.is_none() {
+                if !work.began() && gone_at.is_none() {
                     // Told, and not cut: a first request may be on its way.
                     conn.as_mut().graceful_shutdown();
                     (leave_at, gone_at) = (None, Some(Instant::now() + IDLE_GRACE.min(limits.age_grace)));

@@ -136,3 +136,67 @@ impl HttpBody for Returning {
         self.body.as_ref().map_or_else(SizeHint::default, HttpBody::size_hint)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// An answer whose service gives a piece each `pause`, so many in all.
+    struct Slow {
+        left: usize,
+        pause: Duration,
+        next: Pin<Box<Sleep>>,
+    }
+
+    impl HttpBody for Slow {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            if self.left == 0 {
+                return Poll::Ready(None);
+            }
+            std::task::ready!(self.next.as_mut().poll(cx));
+            let next = Instant::now() + self.pause;
+            self.next.as_mut().reset(next);
+            self.left -= 1;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"piece")))))
+        }
+    }
+
+    /// How many of ten pieces come, and how it ends, when the reader takes `rest` after each.
+    async fn read(pause: Duration, patience: Patience, rest: Duration) -> (usize, Option<tonic::Code>) {
+        let next = Box::pin(sleep_until(Instant::now() + pause));
+        let mut body = Bounded::new(Body::new(Slow { left: 10, pause, next }), patience, ());
+        let mut pieces = 0;
+        while let Some(frame) = body.frame().await {
+            match frame {
+                Ok(_) => pieces += 1,
+                Err(status) => return (pieces, Some(status.code())),
+            }
+            tokio::time::sleep(rest).await;
+        }
+        (pieces, None)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_answer_comes_whole_while_its_pieces_come_in_time() {
+        let whole = Patience::Whole(Instant::now() + SECOND * 2 + SECOND / 2);
+        let cut = Some(tonic::Code::DeadlineExceeded);
+        assert_eq!(read(SECOND, whole, Duration::ZERO).await, (2, cut), "a whole in its time");
+        let piece = Patience::Piece(SECOND * 2);
+        assert_eq!(
+            read(SECOND, piece, Duration::ZERO).await,
+            (10, None),
+            "five times as long as one piece may take"
+        );
+        assert_eq!(read(SECOND, piece, SECOND * 5).await, (10, None), "nor does a reader's own time count");
+        assert_eq!(read(SECOND * 3, piece, Duration::ZERO).await, (0, cut), "a service that stands");
+    }
+}

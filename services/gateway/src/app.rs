@@ -12,14 +12,15 @@ use axum::http::{HeaderMap, Method, StatusCode, Version, header, request::Parts}
 use bytes::Bytes;
 use error::{Code, Error};
 use futures_util::FutureExt;
-use ids::Clock;
+use ids::{Clock, TenantId};
 use tracing::Instrument;
 use transcode::{Api, Route, Verb};
+use uuid::Uuid;
 
 use crate::call::Cost;
 use crate::credentials::{Caller, Credentials, Presented};
 use crate::limits::{self, Limits, Standing, Tier};
-use crate::places::{Kind, Party, Places, network};
+use crate::places::{Kind, Party, Places};
 use crate::reply::{self, Reply};
 use crate::{Config, call, documents, stream};
 
@@ -155,7 +156,7 @@ async fn answer(
             return Ok(reply);
         }
     };
-    let party = app.places.party(address, caller.as_ref().map(|caller| (caller.tenant, caller.principal)));
+    let party = app.places.party(address, caller.as_ref().map(Caller::named));
     let client_address = address.to_string();
     let incoming = Incoming { app, method, params, parts, request_id, caller, client_address, party };
     let done = if method.client_streaming {
@@ -189,25 +190,27 @@ struct Refused {
     standing: Standing,
 }
 
-/// Credentials and limits. What is known here is looked at first; only an API key that is not takes a call to identity, and the
-/// address pays for that before it is made: guessing costs nobody else anything, and a refused guess costs nothing at all.
+/// Credentials and limits. What is known here is looked at first; only an API key that is not takes a call to identity, and that is
+/// paid for before it is made: by the key's owner when it was good a while ago, else by the address. So guessing costs nobody else
+/// anything, also not at the same address, and a refused guess costs nothing at all.
 async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Result<Admitted, Refused> {
     let presented = if public { Ok(None) } else { app.credentials.presented(&parts.headers).map(Some) };
     let (caller, paid) = match presented {
         Ok(None) => (Ok(None), None),
         Ok(Some(Presented::Token(token))) => (app.credentials.caller(token).await.map(Some), None),
         Ok(Some(Presented::UnknownKey(key, digest))) => {
-            let tiers = tiers(app, None, address);
+            let owner = app.credentials.owner(&digest);
+            let tiers = tiers(app, owner, address);
             let (tier, standing) = app.limits.charge(&tiers).await;
             if !standing.allowed {
                 return Err(Refused { error: limits::refused(tier, standing), tier, standing });
             }
             let traded = async {
-                let _place = app.places.party(address, None).take(Kind::Call, 1)?;
-                let token = app.credentials.trade(key, digest).await?;
-                app.credentials.caller(token).await
+                let _place = app.places.party(address, owner).take(Kind::Call, 1)?;
+                app.credentials.trade(key, digest).await
             };
             match traded.await {
+                Ok(caller) if owner == Some(caller.named()) => (Ok(Some(caller)), Some((tier, standing))),
                 Ok(caller) => {
                     app.limits.give_one_back(&tiers);
                     (Ok(Some(caller)), None)
@@ -221,7 +224,8 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
         tracing::Span::current().record("tenant_id", tracing::field::display(caller.tenant));
     }
     // Whoever cannot say who they are is charged by address, so that guessing has its bound too.
-    let tiers = tiers(app, caller.as_ref().ok().and_then(Option::as_ref), address);
+    let named = caller.as_ref().ok().and_then(Option::as_ref).map(Caller::named);
+    let tiers = tiers(app, named, address);
     let (tier, standing) = match paid {
         Some(paid) => paid,
         None => app.limits.charge(&tiers).await,
@@ -239,8 +243,7 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
 async fn document(app: &App, path: &str, address: IpAddr, request_id: &str) -> Result<Reply, Error> {
     let (tier, standing) = app.limits.charge(&tiers(app, None, address)).await;
     let mut reply = if standing.allowed {
-        let place = app.places.party(address, None).take(Kind::Call, 1)?;
-        documents::find(path, &app.openapi, place)
+        documents::find(path, &app.openapi, &app.places.party(address, None))?
     } else {
         reply::problem(&limits::refused(tier, standing), request_id)
     };
@@ -295,10 +298,10 @@ fn client_address(headers: &HeaderMap, peer: SocketAddr, trust_forwarded_for: bo
     address.unwrap_or(peer.ip()).to_canonical()
 }
 
-fn tiers(app: &App, caller: Option<&Caller>, address: IpAddr) -> Vec<Tier> {
-    match caller {
-        Some(caller) => {
-            let tenant = caller.tenant;
+/// Whom a request is charged to: the tenant and principal, or the address of whoever is not known.
+fn tiers(app: &App, named: Option<(TenantId, Uuid)>, address: IpAddr) -> Vec<Tier> {
+    match named {
+        Some((tenant, principal)) => {
             vec![
                 Tier {
                     name: "tenant",
@@ -307,14 +310,14 @@ fn tiers(app: &App, caller: Option<&Caller>, address: IpAddr) -> Vec<Tier> {
                 },
                 Tier {
                     name: "principal",
-                    key: format!("rl:{{{tenant}}}:p:{}", caller.principal),
+                    key: format!("rl:{{{tenant}}}:p:{principal}"),
                     limit: app.config.principal_per_minute,
                 },
             ]
         }
         None => vec![Tier {
             name: "address",
-            key: format!("rl:{{{}}}:a", network(address)),
+            key: format!("rl:{{{}}}:a", host::network(address)),
             limit: app.config.anonymous_per_minute,
         }],
     }

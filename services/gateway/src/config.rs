@@ -1,7 +1,6 @@
 //! The gateway's settings.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use config::{Reader, Seconds, SecretString, Section};
 use rpc::{FieldsPeer, IdentityPeer, RecordsPeer};
@@ -35,8 +34,8 @@ pub struct Config {
     pub max_in_flight_address: usize,
     /// Uploads and downloads at once.
     pub max_transfers: usize,
-    /// How long a client may take no part of its answer.
-    pub client_stall: Duration,
+    /// What the clients of the listener may hold.
+    pub clients: host::http::Clients,
     /// Take the client's address from the last entry of `X-Forwarded-For`: only behind a proxy that sets it.
     pub trust_forwarded_for: bool,
 }
@@ -65,34 +64,31 @@ impl Section for Config {
             r.with_default("MAX_IN_FLIGHT", "512", "Requests in work at once; more are refused with 503");
         let max_in_flight_tenant = r.with_default(
             "MAX_IN_FLIGHT_TENANT",
-            "256",
-            "Requests of one tenant in work at once; more are refused with 429",
+            "192",
+            "Requests of one tenant in work while the others have none; a share shrinks with the square of what is free; more \
+             are refused with 429",
         );
         let max_in_flight_principal = r.with_default(
             "MAX_IN_FLIGHT_PRINCIPAL",
             "128",
-            "Requests of one user or API key in work at once; more are refused with 429",
+            "Requests of one user or API key in work while the others have none; more are refused with 429",
         );
         let max_in_flight_address = r.with_default(
             "MAX_IN_FLIGHT_ADDRESS",
             "256",
-            "Requests of one client address in work at once; more are refused with 429",
+            "Requests of one client address in work while the others have none; more are refused with 429",
         );
         let max_transfers = r.with_default(
             "MAX_TRANSFERS",
             "64",
-            "Uploads and downloads at once; an eighth for one user, a quarter for one tenant, half for one address",
-        );
-        let client_stall: Option<Seconds> = r.with_default(
-            "CLIENT_STALL",
-            "20",
-            "A client that takes no part of its answer for this time is cut off",
+            "Uploads and downloads at once; at most an eighth for one user, a quarter for one tenant, half for one address",
         );
         let trust_forwarded_for = r.with_default(
             "TRUST_FORWARDED_FOR",
             "false",
             "Take the client's address from the last entry of X-Forwarded-For; only behind a proxy that sets it",
         );
+        let clients = clients(r, trust_forwarded_for == Some(true));
         Some(Self {
             listen: listen?,
             identity: identity?,
@@ -107,10 +103,47 @@ impl Section for Config {
             max_in_flight_principal: max_in_flight_principal?,
             max_in_flight_address: max_in_flight_address?,
             max_transfers: max_transfers?,
-            client_stall: client_stall?.0,
+            clients: clients?,
             trust_forwarded_for: trust_forwarded_for?,
         })
     }
+}
+
+fn clients(r: &mut Reader<'_>, behind_proxy: bool) -> Option<host::http::Clients> {
+    let connections: Option<usize> = r.with_default(
+        "MAX_CONNECTIONS",
+        "10000",
+        "Connections of clients at once; further ones wait to be accepted",
+    );
+    let of_one: Option<Option<usize>> = r.optional(
+        "MAX_CONNECTIONS_NETWORK",
+        "Those of one peer (an IPv4 address, an IPv6 /64) while the others have none; further ones are closed. Without it a \
+         tenth of MAX_CONNECTIONS; with TRUST_FORWARDED_FOR all, as the proxy is the peer of all, and the one to count clients",
+    );
+    let idle: Option<Seconds> = r.with_default(
+        "CONNECTION_IDLE",
+        "75",
+        "A client's connection without a request for this time is closed",
+    );
+    let age: Option<Seconds> = r.with_default(
+        "CONNECTION_AGE",
+        "900",
+        "After this time a client's connection is asked to go, and closed when its requests have ended",
+    );
+    let stall: Option<Seconds> = r.with_default(
+        "CLIENT_STALL",
+        "20",
+        "A client that takes no part of its answer for this time is cut off",
+    );
+    let connections = connections?.max(1);
+    let of_all = if behind_proxy { connections } else { connections.div_ceil(10) };
+    Some(host::http::Clients {
+        connections,
+        connections_of_one: of_one?.unwrap_or(of_all),
+        idle: idle?.0,
+        age: age?.0,
+        stall: stall?.0,
+    })
 }
 
 #[cfg(test)]
@@ -131,5 +164,6 @@ pub(crate) mod tests {
         let config = config();
         assert!(config.max_in_flight_principal < config.max_in_flight_tenant);
         assert!(config.max_in_flight_tenant.max(config.max_in_flight_address) < config.max_in_flight);
+        assert!(config.clients.connections_of_one < config.clients.connections);
     }
 }

@@ -12,6 +12,8 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::known_keys::KnownKeys;
+
 /// What an API key begins with; everything else is taken for an access token.
 const API_KEY_PREFIX: &str = "gck_";
 /// A key that identity does not know is not asked for again for this long.
@@ -25,6 +27,13 @@ pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
     pub(crate) principal: Uuid,
     pub(crate) token: SecretString,
+}
+
+impl Caller {
+    /// By what limits and places know them.
+    pub(crate) fn named(&self) -> (TenantId, Uuid) {
+        (self.tenant, self.principal)
+    }
 }
 
 /// What a client shows.
@@ -43,11 +52,12 @@ pub(crate) struct Credentials {
     gate: auth::Gate,
     /// Keys that were refused, and how.
     bad: Mutex<HashMap<KeyDigest, (Instant, Error)>>,
+    good: KnownKeys,
 }
 
 impl Credentials {
     pub(crate) fn new(identity: rpc::identity::Identity, gate: auth::Gate) -> Self {
-        Self { identity, gate, bad: Mutex::default() }
+        Self { identity, gate, bad: Mutex::default(), good: KnownKeys::default() }
     }
 
     /// What `Authorization: Bearer <access token or API key>` holds. Asks nobody.
@@ -84,23 +94,39 @@ impl Credentials {
         Ok(Presented::UnknownKey(presented, digest))
     }
 
-    /// Trades an API key at identity, and remembers one that it refuses.
-    pub(crate) async fn trade(&self, key: SecretString, digest: KeyDigest) -> Result<SecretString, Error> {
-        let traded = self.identity.exchange_api_key(key).await;
-        if let Err(error) = &traded
-            && error.code() == Code::Unauthenticated
-        {
-            let now = Instant::now();
-            let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
-            if bad.len() >= MAX_REMEMBERED {
-                bad.retain(|_, (until, _)| *until > now);
-                if bad.len() >= MAX_REMEMBERED {
-                    bad.clear();
-                }
+    /// Whose an API key was when it was good; nobody's, when it was never shown here.
+    pub(crate) fn owner(&self, digest: &KeyDigest) -> Option<(TenantId, Uuid)> {
+        self.good.owner(digest)
+    }
+
+    /// The caller of an API key, traded at identity; remembers a good one, and one that is refused.
+    pub(crate) async fn trade(&self, key: SecretString, digest: KeyDigest) -> Result<Caller, Error> {
+        match self.identity.exchange_api_key(key).await {
+            Ok(token) => {
+                let caller = self.caller(token).await?;
+                self.good.note(digest, caller.tenant, caller.principal);
+                Ok(caller)
             }
-            bad.insert(digest, (now + REMEMBERED, error.again()));
+            Err(error) => {
+                if error.code() == Code::Unauthenticated {
+                    self.good.forget(&digest);
+                    self.note_bad(digest, &error);
+                }
+                Err(error)
+            }
         }
-        traded
+    }
+
+    fn note_bad(&self, digest: KeyDigest, error: &Error) {
+        let now = Instant::now();
+        let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+        if bad.len() >= MAX_REMEMBERED {
+            bad.retain(|_, (until, _)| *until > now);
+            if bad.len() >= MAX_REMEMBERED {
+                bad.clear();
+            }
+        }
+        bad.insert(digest, (now + REMEMBERED, error.again()));
     }
 
     /// The caller whose token this is.

@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod documents;
 mod etag;
+mod known_keys;
 mod limits;
 mod places;
 mod reply;
@@ -64,7 +65,7 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
     let verifier = auth::Verifier::new(clock.clone());
     let gate = auth::Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
     let limits = limits::Limits::new(config.redis_url.as_ref(), clock.clone(), process.tasks.clone())?;
-    let (listen, stall) = (config.listen, config.client_stall);
+    let (listen, clients) = (config.listen, config.clients);
     let app = Arc::new(app::App {
         api,
         openapi,
@@ -95,5 +96,5 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
     let shutdown = process.shutdown.clone();
     process.tasks.spawn("gateway.limits", async move { charged.limits.settle(shutdown).await });
     let router = axum::Router::new().fallback(app::handle).with_state(app);
-    Ok(host::http::serve(process, &life, listen, stall, router).await?)
+    Ok(host::http::serve(process, &life, listen, clients, router).await?)
 }

@@ -1,8 +1,8 @@
 //! What requests hold while they are served, and how much of it one caller may hold.
 //!
 //! There is a whole of each kind, and a share of it for each principal, tenant and client address (an IPv6 network of 64 bits).
-//! Each share is less than the whole, so no caller can take from others what they need: whoever has used a share up is told so,
-//! and only when many callers together hold the whole does anybody hear that the gateway is busy.
+//! A share shrinks with the square of what is free ([`host::share`]), so no few callers together can take from others what they
+//! need: whoever has used a share up is told so, and only when many hold the whole does anybody hear that the gateway is busy.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -36,14 +36,17 @@ pub(crate) enum Kind {
     Transfer,
     /// Bytes of answers that have not gone.
     Unread,
+    /// Bytes of documents that have not gone. They have no place among the calls: they ask nobody, and anybody may have them.
+    Document,
 }
 
-const KINDS: [(Kind, &str); 5] = [
+const KINDS: [(Kind, &str); 6] = [
     (Kind::Call, "requests in work"),
     (Kind::Body, "bodies being sent"),
     (Kind::BodyBytes, "bytes of bodies being sent"),
     (Kind::Transfer, "uploads and downloads"),
     (Kind::Unread, "bytes of answers not read"),
+    (Kind::Document, "bytes of documents not read"),
 ];
 
 /// Whose share it is.
@@ -64,7 +67,7 @@ impl Bounds {
         const MIB: usize = 1 << 20;
         // Bodies come and go much faster than calls: twice as many for each, four times in all.
         let one = |calls: usize, transfers: usize, mib: usize| {
-            [calls, calls * 2, mib * MIB, transfers.max(1), mib * 2 * MIB]
+            [calls, calls * 2, mib * MIB, transfers.max(1), mib * 2 * MIB, mib * MIB / 4]
         };
         let (calls, transfers) = (config.max_in_flight, config.max_transfers);
         let mut whole = one(calls, transfers, 128);
@@ -147,7 +150,7 @@ impl Places {
         let held = [
             named.map(|(_, principal)| self.held(Who::Principal(principal))),
             named.map(|(tenant, _)| self.held(Who::Tenant(tenant))),
-            Some(self.held(Who::Network(network(address)))),
+            Some(self.held(Who::Network(host::network(address)))),
             Some(self.whole.clone()),
         ];
         Party(Arc::new(Shares { places: self.clone(), held }))
@@ -183,18 +186,24 @@ impl Party {
     }
 
     fn add(&self, kind: Kind, amount: usize) -> Result<(), Error> {
-        const ORDER: [Share; 4] = [Share::Principal, Share::Tenant, Share::Address, Share::Whole];
-        for (n, share) in ORDER.into_iter().enumerate() {
-            let Some(held) = &self.0.held[n] else { continue };
+        const ORDER: [Share; 3] = [Share::Principal, Share::Tenant, Share::Address];
+        let places = &self.0.places;
+        let bound = |share: Share| places.bounds.0[share as usize][kind as usize];
+        // The whole first: whoever adds in the same moment is counted there before any share is judged by it.
+        let all = places.whole.0[kind as usize].fetch_add(amount, Ordering::Relaxed);
+        let mut counted = vec![&places.whole];
+        let mut refused = (all >= bound(Share::Whole)).then_some(Share::Whole);
+        for (share, held) in ORDER.into_iter().zip(&self.0.held) {
+            let Some(held) = held.as_ref().filter(|_| refused.is_none()) else { continue };
             let before = held.0[kind as usize].fetch_add(amount, Ordering::Relaxed);
-            if before >= self.0.places.bounds.0[n][kind as usize] {
-                for held in self.0.held[..=n].iter().flatten() {
-                    held.0[kind as usize].fetch_sub(amount, Ordering::Relaxed);
-                }
-                return Err(full(share, kind));
-            }
+            counted.push(held);
+            refused = (before >= host::share(bound(share), bound(Share::Whole), all)).then_some(share);
         }
-        Ok(())
+        let Some(share) = refused else { return Ok(()) };
+        for held in counted {
+            held.0[kind as usize].fetch_sub(amount, Ordering::Relaxed);
+        }
+        Err(full(share, kind))
     }
 }
 
@@ -229,14 +238,6 @@ pub(crate) fn holding<P: Send + 'static>(bytes: impl AsRef<[u8]> + Send + 'stati
     Bytes::from_owner(Holding { bytes, _places: places })
 }
 
-/// What one client has for itself: an IPv4 address, or the first 64 bits of an IPv6 address.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(std::net::Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-    }
-}
-
 fn full(share: Share, kind: Kind) -> Error {
     let what = KINDS[kind as usize].1;
     let (reason, whose) = match share {
@@ -254,7 +255,7 @@ mod tests {
     use super::*;
 
     fn places(calls: [usize; 4]) -> Arc<Places> {
-        let bounds = Bounds(calls.map(|calls| [calls, calls * 2, calls * 100, calls, calls * 100]));
+        let bounds = Bounds(calls.map(|calls| [calls, calls * 2, calls * 100, calls, calls * 100, calls]));
         Arc::new(Places {
             bounds,
             whole: Arc::default(),
@@ -274,7 +275,7 @@ mod tests {
 
     #[test]
     fn each_share_is_bounded_and_only_the_whole_is_nobodys_fault() {
-        let places = places([2, 3, 4, 5]);
+        let places = places([2, 3, 4, 50]);
         let (tenant, one) = somebody();
         let (_, other) = somebody();
         let take = |party: &Party| party.take(Kind::Call, 1);
@@ -288,13 +289,21 @@ mod tests {
         let nobody = places.party(address(1), None);
         held.push(take(&nobody).unwrap());
         assert_eq!(reason(&nobody), "ADDRESS_SHARE_USED");
-        let elsewhere = places.party(address(2), Some(somebody()));
-        held.push(take(&elsewhere).unwrap());
-        let error = take(&elsewhere).unwrap_err();
+        let others: Vec<Party> = (2..=49).map(|last| places.party(address(last), Some(somebody()))).collect();
+        held.extend(others.iter().filter_map(|party| take(party).ok()));
+        let mut elsewhere = 50;
+        let error = loop {
+            match take(&places.party(address(elsewhere), Some(somebody()))) {
+                Ok(place) => held.push(place),
+                Err(error) => break error,
+            }
+            elsewhere += 1;
+        };
         assert_eq!((error.code(), error.reason()), (Code::Unavailable, "OVERLOADED"));
+        assert_eq!(held.len(), 50);
         // What is refused holds nothing, and what is dropped is given back.
         drop(held);
-        for party in [&first, &second, &nobody, &elsewhere] {
+        for party in [&first, &second, &nobody].into_iter().chain(&others) {
             for held in party.0.held.iter().flatten() {
                 assert_eq!(held.0[Kind::Call as usize].load(Ordering::Relaxed), 0);
             }
@@ -302,11 +311,77 @@ mod tests {
         assert!(take(&first).is_ok());
     }
 
+    /// What `addresses` get hold of, each with `principals` tenants of one user, when all of them take what they can at once.
+    fn grabbed(
+        places: &Arc<Places>,
+        addresses: u8,
+        principals: usize,
+        kind: Kind,
+        amount: usize,
+    ) -> Vec<Place> {
+        let callers: Vec<Party> = (1..=addresses)
+            .flat_map(|last| (0..principals).map(move |_| last))
+            .map(|last| places.party(address(last), Some(somebody())))
+            .collect();
+        std::thread::scope(|scope| {
+            let grabbing: Vec<_> = callers
+                .chunks(callers.len().div_ceil(8))
+                .map(|callers| {
+                    scope.spawn(move || {
+                        let mut held = Vec::new();
+                        // Again and again, as the others' refusals come and go.
+                        for _ in 0..100 {
+                            for caller in callers {
+                                held.extend(std::iter::from_fn(|| caller.take(kind, amount).ok()));
+                            }
+                        }
+                        held
+                    })
+                })
+                .collect();
+            grabbing.into_iter().flat_map(|grabs| grabs.join().unwrap()).collect()
+        })
+    }
+
     #[test]
-    fn an_ipv6_client_counts_by_its_network() {
-        let network = |text: &str| network(text.parse().unwrap()).to_string();
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(network("192.0.2.1"), "192.0.2.1");
+    fn a_few_callers_who_take_all_they_can_leave_room_for_others() {
+        let config = crate::config::tests::config();
+        for (kind, amount, wants) in [
+            (Kind::Call, 1, 4),
+            (Kind::Body, 1, 8),
+            (Kind::BodyBytes, 64 << 10, 16),
+            (Kind::Transfer, 1, 1),
+            (Kind::Unread, 1 << 20, 2),
+            (Kind::Document, 128 << 10, 2),
+        ] {
+            for (addresses, principals) in [(1, 8), (2, 1), (2, 8), (8, 1), (8, 4)] {
+                let places = Places::new(&config);
+                let held = grabbed(&places, addresses, principals, kind, amount);
+                let third = places.party(address(200), Some(somebody()));
+                let got: Result<Vec<Place>, Error> = (0..wants).map(|_| third.take(kind, amount)).collect();
+                let why = got.err().map(|error| error.reason().to_owned());
+                assert_eq!(why, None, "{addresses} addresses hold {} times {kind:?}", held.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_is_no_larger_for_those_who_come_at_once() {
+        for _ in 0..50 {
+            let places = places([64, 64, 64, 64 * 4]);
+            let alone = {
+                let party = places.party(address(1), None);
+                std::iter::from_fn(|| party.take(Kind::Call, 1).ok()).collect::<Vec<_>>().len()
+            };
+            let party = places.party(address(2), None);
+            let together: usize = std::thread::scope(|scope| {
+                let takes = || std::iter::from_fn(|| party.take(Kind::Call, 1).ok()).collect::<Vec<_>>();
+                let taking: Vec<_> = (0..8).map(|_| scope.spawn(takes)).collect();
+                let held: Vec<_> = taking.into_iter().map(|taken| taken.join().unwrap()).collect();
+                held.iter().map(Vec::len).sum()
+            });
+            assert!(together <= alone, "{together} together, {alone} alone");
+        }
     }
 
     #[test]

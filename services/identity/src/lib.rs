@@ -25,7 +25,6 @@ mod teams;
 mod tenants;
 mod throttle;
 mod users;
-mod visible;
 
 use db::{Db, WorkerDb};
 use host::{HostConfig, Process, ServeError};

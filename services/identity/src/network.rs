@@ -1,18 +1,31 @@
 //! The network of a client: what one client has for itself.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 address, or the first 64 bits of an IPv6 address, as the gateway's limits count. `None` for what is no address.
 pub(crate) fn of(address: &str) -> Option<String> {
-    Some(match address.parse::<IpAddr>().ok()?.to_canonical() {
-        IpAddr::V4(v4) => v4.to_string(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).to_string(),
-    })
+    Some(host::network(address.parse::<IpAddr>().ok()?).to_string())
+}
+
+/// What one provider gives one customer, at most: an IPv4 /24, an IPv6 /48. What is no address is as wide as it is.
+pub(crate) fn wide(network: &str) -> String {
+    match network.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(v4)) => Ipv4Addr::from_bits(v4.to_bits() >> 8 << 8).to_string(),
+        Ok(IpAddr::V6(v6)) => Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80).to_string(),
+        Err(_) => network.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_one_customer_has_is_one_wide_network() {
+        assert_eq!(wide("2001:db8:1:2::"), wide("2001:db8:1:ffff::"));
+        assert_ne!(wide("2001:db8:1:2::"), wide("2001:db8:2:2::"));
+        assert_eq!((wide("203.0.113.7").as_str(), wide("nobody").as_str()), ("203.0.113.0", "nobody"));
+    }
 
     #[test]
     fn what_one_client_has_for_itself_is_one_network() {

@@ -4,8 +4,6 @@ use auth::{Call, Context, PrincipalKind};
 use error::{Code, Error, Violation};
 use uuid::Uuid;
 
-use crate::visible::misleads;
-
 /// Refuses `Idempotency-Key` on a call whose answer holds a secret: it must not be stored. Errors: 400.
 pub(crate) fn refuse_idempotency_key(call: &Call) -> Result<(), Error> {
     match call.idempotency_key {
@@ -65,13 +63,9 @@ pub(crate) fn missing(wanted: &[Uuid], found: &[Uuid], pointer: &str, violations
     }
 }
 
-/// Cleans a required text of a person or thing.
+/// Cleans a required text of a person or thing, by the rule of every text: what nobody sees is taken out and not refused. It comes
+/// with copies from elsewhere, and nobody can mend what they do not see; what is stored is what is shown.
 pub(crate) fn read_name(text: &str, max: usize, pointer: &str, violations: &mut Vec<Violation>) -> String {
-    // Before the text is cleaned: a name that was meant to mislead is refused, not put right unseen.
-    if let Some((reason, detail)) = misleads(text) {
-        violations.push(Violation::new(pointer, reason, detail));
-        return String::new();
-    }
     let refused = match field_types::text::clean(text, max) {
         Ok(Some(clean)) if clean.contains('\n') => ("TEXT_CONTROL_CHARACTER", "one line only".to_owned()),
         Ok(Some(clean)) => return clean,

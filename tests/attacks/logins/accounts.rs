@@ -121,3 +121,41 @@ async fn nobody_becomes_somebody_with_more_by_inviting_them_again() -> Result<()
     mia.resend_invitation(pb::ResendInvitationRequest { id: plain.id }).await?;
     Ok(())
 }
+
+/// An address that went to the wrong user, or whose user has left, is free for another again; that of somebody who logs in by it
+/// is nobody else's to take.
+#[tokio::test]
+async fn an_address_is_taken_back_from_who_cannot_log_in_and_from_nobody_else() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let at = |email: &str| pb::User { email: email.to_owned(), ..pb::User::default() };
+    let put = async |id: &str, email: &str| ada.change_user(id, at(email), &["email"], None).await;
+    // Mistyped: the invitation at the wrong address ends.
+    let wanted = format!("{}@acme.test", world.word("wanted"));
+    let typo = ada.create_user(user(&format!("{}@acme.test", world.word("typo")))).await?;
+    assert_eq!(put(&typo.id, &wanted).await?.email, wanted);
+    let token = typo.invitation_token.unwrap();
+    world.accept(&token, PASSWORD).await.unwrap_err();
+    // Left: the address goes to who comes next.
+    let bob = world.member(&ada, &[], &[]).await?;
+    let refused = put(&bob.id, "other@acme.test").await.unwrap_err();
+    assert_eq!(refused.violations, [("/email".to_owned(), "FIELD_IMMUTABLE".to_owned())]);
+    put(&bob.id, &bob.email).await?;
+    ada.disable_user(pb::DisableUserRequest { id: bob.id.clone() }).await?;
+    assert_eq!(put(&bob.id, &wanted).await.unwrap_err().is(), (409, "EMAIL_TAKEN"));
+    put(&bob.id, &format!("gone-{}", bob.email)).await?;
+    let next = ada.create_user(user(&bob.email)).await?;
+    world.accept(&next.invitation_token.unwrap(), "another-long-password").await?;
+    world.login(&ada.slug, &bob.email, "another-long-password").await?;
+    assert_eq!(put(&bob.id, &bob.email).await.unwrap_err().is(), (409, "EMAIL_TAKEN"));
+    // Who does not reach all of a user does not take their address.
+    let clerk = role("Clerk", "user", &["read", "update"], pb::Scope::All);
+    let clerk = ada.create_role(clerk).await?.id;
+    let mia = world.member(&ada, &[&clerk], &[]).await?;
+    let rep = ada.create_role(role("Rep", "contact", &["read"], pb::Scope::Own)).await?.id;
+    let held = pb::User { role_ids: vec![rep], ..user(&format!("{}@acme.test", world.word("held"))) };
+    let held = ada.create_user(held).await?;
+    let taken = mia.change_user(&held.id, at("mine@acme.test"), &["email"], None).await;
+    assert_eq!(taken.unwrap_err().is(), (403, "ROLE_EXCEEDS_CALLER"));
+    Ok(())
+}

@@ -26,10 +26,12 @@ pub const MAX_CALLS: usize = 1_024;
 
 const LIMITS: Limits = Limits {
     connections: 4_096,
+    connections_of_one: 4_096,
     streams: 1_024,
     header_timeout: Duration::from_secs(60),
     http2_only: true,
     max_age: None,
+    idle: None,
     // As long as its longest call: what runs is never cut off because of the age of its connection.
     age_grace: STREAM_CAP,
     stall: None,

@@ -1,12 +1,16 @@
 //! Whose turn it is to be hashed for: one share for each network, taken in turns.
 //!
-//! A plain queue is first come, first served, so whoever sends the most has nearly all of it. Here each share has a line of its
-//! own; the lines take turns; and when all places are taken, a newcomer gets that of whoever holds the most.
+//! A plain queue is first come, first served, so whoever sends the most has nearly all of it. Here each network has a line of its
+//! own; the lines of one wide network (an IPv4 /24, an IPv6 /48, as one customer may have) take turns, and so do the wide networks,
+//! so that 65,536 networks of one customer are no more than one. When all places are taken, a newcomer gets that of whoever holds
+//! the most.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+
+use crate::network;
 
 /// Turns for a bounded number of calls at once. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -18,9 +22,86 @@ struct State {
     /// Calls that may still begin to wait.
     room: usize,
     next_id: u64,
-    lines: HashMap<String, VecDeque<Waiting>>,
-    /// The shares that wait, in the order of their turns.
+    /// By wide network, and in it by network.
+    lines: Round<Round<VecDeque<Waiting>>>,
+}
+
+/// Lines that take turns. None of them is empty.
+#[derive(Debug)]
+struct Round<L> {
+    lines: HashMap<String, L>,
+    /// Those that wait, in the order of their turns.
     order: VecDeque<String>,
+}
+
+impl<L> Default for Round<L> {
+    fn default() -> Self {
+        Self { lines: HashMap::new(), order: VecDeque::new() }
+    }
+}
+
+/// A line, or lines that take turns.
+trait Line: Default {
+    /// How many wait.
+    fn len(&self) -> usize;
+    /// Whose turn it is.
+    fn next(&mut self) -> Option<Waiting>;
+}
+
+impl Line for VecDeque<Waiting> {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn next(&mut self) -> Option<Waiting> {
+        self.pop_front()
+    }
+}
+
+impl<L: Line> Line for Round<L> {
+    fn len(&self) -> usize {
+        self.lines.values().map(Line::len).sum()
+    }
+
+    fn next(&mut self) -> Option<Waiting> {
+        let name = self.order.pop_front()?;
+        let line = self.lines.get_mut(&name)?;
+        let next = line.next();
+        if line.len() == 0 {
+            self.lines.remove(&name);
+        } else {
+            self.order.push_back(name);
+        }
+        next
+    }
+}
+
+impl<L: Line> Round<L> {
+    /// The line of this name, which somebody joins.
+    fn joined(&mut self, name: &str) -> &mut L {
+        if !self.lines.contains_key(name) {
+            self.order.push_back(name.to_owned());
+        }
+        self.lines.entry(name.to_owned()).or_default()
+    }
+
+    /// Forgets the line of this name if nobody waits in it.
+    fn forget_empty(&mut self, name: &str) {
+        if self.lines.get(name).is_some_and(|line| line.len() == 0) {
+            self.lines.remove(name);
+            self.order.retain(|other| other != name);
+        }
+    }
+
+    fn len_of(&self, name: &str) -> usize {
+        self.lines.get(name).map_or(0, Line::len)
+    }
+
+    /// The longest line, and how long it is.
+    fn longest(&self) -> Option<(String, usize)> {
+        let lines = self.lines.iter().map(|(name, line)| (name, line.len()));
+        lines.max_by_key(|(_, len)| *len).map(|(name, len)| (name.clone(), len))
+    }
 }
 
 #[derive(Debug)]
@@ -43,8 +124,12 @@ struct Place<'a> {
 impl Turns {
     /// `at_once` turns, and `waiting` places in all lines together.
     pub(super) fn new(at_once: usize, waiting: usize) -> Self {
-        let (lines, order) = (HashMap::new(), VecDeque::new());
-        Self(Arc::new(Mutex::new(State { free: at_once, room: waiting, next_id: 0, lines, order })))
+        Self(Arc::new(Mutex::new(State {
+            free: at_once,
+            room: waiting,
+            next_id: 0,
+            lines: Round::default(),
+        })))
     }
 
     /// The next turn of this share; `None` when there is no place to wait in, or no more.
@@ -78,49 +163,46 @@ impl State {
         let id = self.next_id;
         self.next_id += 1;
         self.room -= 1;
-        let line = self.lines.entry(share.to_owned()).or_default();
-        if line.is_empty() {
-            self.order.push_back(share.to_owned());
-        }
-        line.push_back(Waiting { id, sender });
+        self.lines.joined(&network::wide(share)).joined(share).push_back(Waiting { id, sender });
         id
     }
 
-    /// Frees the latest place of the longest line, if that is longer than the newcomer's will be.
+    /// Frees the latest place of the longest line of the wide network that holds the most, if that is more than the newcomer's
+    /// will hold; of the newcomer's own, if a line of that is longer than the newcomer's will be.
     fn make_room_for(&mut self, share: &str) -> Option<()> {
-        let own = self.lines.get(share).map_or(0, VecDeque::len);
-        let longest = self.lines.values_mut().max_by_key(|line| line.len())?;
-        if longest.len() <= own + 1 {
+        let wide = network::wide(share);
+        let own = self.lines.len_of(&wide);
+        let (mut most, held) = self.lines.longest()?;
+        if held <= own + 1 {
+            most = wide;
+        }
+        let lines = self.lines.lines.get_mut(&most)?;
+        let (longest, len) = lines.longest()?;
+        if held <= own + 1 && len <= lines.len_of(share) + 1 {
             return None;
         }
-        longest.pop_back()?;
+        lines.lines.get_mut(&longest)?.pop_back()?;
+        lines.forget_empty(&longest);
         self.room += 1;
         Some(())
     }
 
-    /// Who is next, of the share whose turn it is.
+    /// Who is next.
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        let share = self.order.pop_front()?;
-        let line = self.lines.get_mut(&share)?;
-        let next = line.pop_front();
-        if line.is_empty() {
-            self.lines.remove(&share);
-        } else {
-            self.order.push_back(share);
-        }
-        self.room += usize::from(next.is_some());
-        next.map(|waiting| waiting.sender)
+        let next = self.lines.next()?;
+        self.room += 1;
+        Some(next.sender)
     }
 
     fn leave(&mut self, share: &str, id: u64) {
-        let Some(line) = self.lines.get_mut(share) else { return };
+        let wide = network::wide(share);
+        let Some(lines) = self.lines.lines.get_mut(&wide) else { return };
+        let Some(line) = lines.lines.get_mut(share) else { return };
         let before = line.len();
         line.retain(|waiting| waiting.id != id);
         self.room += before - line.len();
-        if line.is_empty() {
-            self.lines.remove(share);
-            self.order.retain(|s| s != share);
-        }
+        lines.forget_empty(share);
+        self.lines.forget_empty(&wide);
     }
 }
 
@@ -205,6 +287,38 @@ mod tests {
     }
 
     #[test]
+    fn many_networks_of_one_customer_wait_as_one() {
+        let turns = Turns::new(1, 8);
+        let held = ready(pin!(turns.take("2001:db8:1::")).as_mut()).unwrap();
+        let of_one: Vec<String> = (0..8).map(|n| format!("2001:db8:1:{n}::")).collect();
+        let mut many: Vec<_> = of_one.iter().map(|network| Box::pin(turns.take(network))).collect();
+        assert!(many.iter_mut().all(|waiting| poll(waiting.as_mut()).is_pending()));
+        assert!(ready(pin!(turns.take("2001:db8:1:ff::")).as_mut()).is_none(), "no more of the same");
+        // Others find a place, and their turn is the next but one, whoever came before.
+        let mut one = pin!(turns.take("2001:db8:2::"));
+        let mut other = pin!(turns.take("192.0.2.1"));
+        assert!(poll(one.as_mut()).is_pending() && poll(other.as_mut()).is_pending());
+        let mut shut_out = 0;
+        many.retain_mut(|waiting| match poll(waiting.as_mut()) {
+            Poll::Ready(turn) => {
+                assert!(turn.is_none());
+                shut_out += 1;
+                false
+            }
+            Poll::Pending => true,
+        });
+        assert_eq!(shut_out, 2);
+        drop(held);
+        let served = many.iter_mut().find_map(|waiting| match poll(waiting.as_mut()) {
+            Poll::Ready(turn) => turn,
+            Poll::Pending => None,
+        });
+        drop(served.unwrap());
+        drop(ready(one.as_mut()).unwrap());
+        drop(ready(other.as_mut()).unwrap());
+    }
+
+    #[test]
     fn who_goes_leaves_neither_a_place_nor_a_turn_behind() {
         let turns = Turns::new(1, 1);
         let held = ready(pin!(turns.take("a")).as_mut()).unwrap();
@@ -219,6 +333,6 @@ mod tests {
         drop(given);
         ready(pin!(turns.take("c")).as_mut()).unwrap();
         let state = turns.state();
-        assert_eq!((state.free, state.room, state.order.len(), state.lines.len()), (1, 1, 0, 0));
+        assert_eq!((state.free, state.room, state.lines.order.len(), state.lines.lines.len()), (1, 1, 0, 0));
     }
 }

@@ -1,7 +1,8 @@
 //! Where a user has logged in before: devices, by a token that is exchanged at each login, and networks.
 //!
-//! What is known goes past the brake that is on the account as a whole, so that nobody locks an owner out by guessing. It is
-//! no credential: a password is asked for all the same, and a known device has a brake of its own.
+//! What is known goes past the brake that is on the account as a whole, so that nobody locks an owner out by guessing: a device
+//! always, a network with the right password. It is no credential: a password is asked for all the same, and a known device has a
+//! brake of its own.
 
 pub(crate) mod store;
 

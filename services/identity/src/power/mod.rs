@@ -8,7 +8,7 @@
 //! - in scope `team` the same in scope `all`, or in scope `team` with every team of the target being the caller's too;
 //! - in scope `own` the same in any scope: who may do something with their own records may let others do it with theirs;
 //! - who joins or leaves a team shows or hides their own records to its members: the caller must reach these records with
-//!   every permission that members have by the team;
+//!   every permission that members have by the team, and every field of them that members see or change;
 //! - a membership is given by somebody who is in the team or may change all teams (`team.update` in scope `all`), and one's
 //!   own only by the latter.
 //!
@@ -22,7 +22,8 @@ use error::{Code, Error};
 use uuid::Uuid;
 
 use crate::permissions;
-use crate::roles::body::{RoleBody, Scope};
+use crate::roles::body::{ObjectPermission, RoleBody, Scope, restrictable_objects};
+use crate::roles::names::ANY;
 use crate::roles::{self, guard};
 use crate::users::User;
 
@@ -96,19 +97,12 @@ impl<'a> Power<'a> {
     /// Checks that the user may be handed over whole, their own records too: whoever gets the invitation becomes them.
     pub(crate) async fn check_hand_over(&self, tx: &mut TenantTx, user: &User) -> Result<(), Error> {
         self.check_reach(tx, user).await?;
-        let is_colleague = self.members.contains(&user.id);
-        for (_, body) in roles::store::bodies(tx, &user.role_ids).await? {
-            for permission in &body.permissions {
-                for action in &permission.actions {
-                    let scopes = self.cx.snapshot.scopes(&permission.object, action);
-                    if !(scopes.contains(Scopes::ALL) || scopes.contains(Scopes::TEAM) && is_colleague) {
-                        let text = "the user's own records lie beyond your reach";
-                        return Err(refused("ROLE_EXCEEDS_CALLER", text));
-                    }
-                }
-            }
+        let bodies = roles::store::bodies(tx, &user.role_ids).await?;
+        let bodies: Vec<&RoleBody> = bodies.iter().map(|(_, body)| body).collect();
+        if self.reaches_records_of(user.id, &bodies, &[Scope::Own, Scope::Team, Scope::All]) {
+            return Ok(());
         }
-        Ok(())
+        Err(refused("ROLE_EXCEEDS_CALLER", "the user's own records lie beyond your reach"))
     }
 
     /// Checks a change of a role: as it was and as it will be, for whoever holds it. Errors: 403 `ROLE_EXCEEDS_CALLER`,
@@ -151,26 +145,44 @@ impl<'a> Power<'a> {
 
     /// The members of these teams gain or lose the user's own records: only what the caller reaches.
     async fn check_exposure(&self, tx: &mut TenantTx, user: Uuid, teams: &[Uuid]) -> Result<(), Error> {
-        if teams.is_empty() || self.has(Scopes::ALL, "*", "*") {
+        if teams.is_empty() {
             return Ok(());
         }
-        let is_mine = user == self.cx.user().uuid();
-        let is_colleague = self.members.contains(&user);
-        for body in store::bodies_of_members(tx, teams, user).await? {
-            for permission in body.permissions.iter().filter(|p| p.scopes.contains(&Scope::Team)) {
-                for action in &permission.actions {
-                    let scopes = self.cx.snapshot.scopes(&permission.object, action);
-                    let reached = scopes.contains(Scopes::ALL)
-                        || (scopes.contains(Scopes::TEAM) && is_colleague)
-                        || (!scopes.is_empty() && is_mine);
-                    if !reached {
-                        let text = "the team's members reach the user's records further than you do";
-                        return Err(refused("TEAM_EXCEEDS_CALLER", text));
-                    }
-                }
+        let members = store::roles_of_members(tx, teams, user).await?;
+        let mut held: Vec<Uuid> = members.iter().flatten().copied().collect();
+        held.sort_unstable();
+        held.dedup();
+        let bodies = roles::store::bodies(tx, &held).await?;
+        for member in members {
+            let of_member = bodies.iter().filter(|(id, _)| member.contains(id));
+            let of_member: Vec<&RoleBody> = of_member.map(|(_, body)| body).collect();
+            if !self.reaches_records_of(user, &of_member, &[Scope::Team]) {
+                let text = "the team's members reach the user's records further than you do";
+                return Err(refused("TEAM_EXCEEDS_CALLER", text));
             }
         }
         Ok(())
+    }
+
+    /// Whether the caller does everything with the records of `owner` that somebody with these roles does by one of these scopes,
+    /// and sees and changes every field of them that they do.
+    fn reaches_records_of(&self, owner: Uuid, roles: &[&RoleBody], by: &[Scope]) -> bool {
+        let (is_mine, is_colleague) = (owner == self.cx.user().uuid(), self.members.contains(&owner));
+        let reached = |object: &str, action: &str| {
+            let scopes = self.cx.snapshot.scopes(object, action);
+            scopes.contains(Scopes::ALL)
+                || (scopes.contains(Scopes::TEAM) && is_colleague)
+                || (!scopes.is_empty() && is_mine)
+        };
+        let shared = |p: &&ObjectPermission| p.scopes.iter().any(|scope| by.contains(scope));
+        let shared = || roles.iter().flat_map(|role| role.permissions.iter().filter(shared));
+        let actions = shared().all(|p| p.actions.iter().all(|action| reached(&p.object, action)));
+        // A role says what is seen of an object's records whichever of the roles reaches them.
+        let fields = restrictable_objects()
+            .iter()
+            .filter(|object| shared().any(|p| p.object == **object || p.object == ANY))
+            .all(|object| roles.iter().all(|role| guard::fields_within(role, object, &self.cx.snapshot)));
+        actions && fields
     }
 
     fn has(&self, scopes: Scopes, object: &str, action: &str) -> bool {

@@ -37,13 +37,16 @@ fn within(body: &RoleBody, snapshot: &Snapshot) -> bool {
             })
         })
     });
-    let fields = restrictable_objects().iter().filter(|object| body.grants_on(object)).all(|object| {
-        let mask = snapshot.mask(object);
-        let at_most =
-            |access, most| mask.names(access).iter().all(|field| body.field_access(object, field) <= most);
-        at_most(Access::None, FieldAccess::None) && at_most(Access::Read, FieldAccess::Read)
-    });
-    permissions && fields
+    permissions && restrictable_objects().iter().all(|object| fields_within(body, object, snapshot))
+}
+
+/// Whether what the role lets see and change of an object's fields is seen and changed by the snapshot.
+pub(crate) fn fields_within(body: &RoleBody, object: &str, snapshot: &Snapshot) -> bool {
+    let mask = snapshot.mask(object);
+    let at_most =
+        |access, most| mask.names(access).iter().all(|field| body.field_access(object, field) <= most);
+    !body.grants_on(object)
+        || (at_most(Access::None, FieldAccess::None) && at_most(Access::Read, FieldAccess::Read))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ pub(crate) mod delete;
 pub(crate) mod get;
 pub(crate) mod guard;
 pub(crate) mod list;
-mod names;
+pub(crate) mod names;
 pub(crate) mod store;
 pub(crate) mod update;
 

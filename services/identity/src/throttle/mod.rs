@@ -5,7 +5,9 @@
 //! however many run at once.
 //!
 //! Counted is by account and network, so that one place's failures keep nobody else out, and over all networks by account, so
-//! that guessing from many is slowed too. The latter brake is not for places where the user has logged in before.
+//! that guessing from many is slowed too. Whoever knows the password goes past the latter brake where the user has logged in
+//! before; whoever does not sees no difference, neither to another place nor to an account that does not exist: the same is
+//! counted, the same work done, the same answered.
 
 mod sign_up;
 mod store;
@@ -71,13 +73,16 @@ struct Target {
     limit: i32,
     /// A success clears it. What many share is not cleared: one own account would wash it clean.
     cleared: bool,
-    /// Its user is told when it must wait.
-    told: bool,
+    /// The account as a whole: its user is told when it must wait, and it is looked at after the verification only, for then it
+    /// is known whether it counts.
+    whole_account: bool,
+    /// The right secret goes past it.
+    passed_by_right: bool,
 }
 
 impl Target {
     fn of(what: &[&str], limit: i32) -> Self {
-        Self { key: key(what), limit, cleared: true, told: false }
+        Self { key: key(what), limit, cleared: true, whole_account: false, passed_by_right: false }
     }
 
     fn network(network: &str) -> Self {
@@ -105,18 +110,19 @@ impl Attempt {
     }
 
     /// An attempt on an account. A known device has a brake of its own and no other, so that nobody else's failures keep it
-    /// out; a known network goes past the brake of the account as a whole.
+    /// out; in a known network the right password goes past the brake of the account as a whole.
     pub(crate) fn on_account(slug: &str, email: &str, call: &PublicCall, place: Place) -> Self {
         if let Place::Device(id) = place {
             return Self::at(vec![Target::of(&["device", &id.to_string()], FAILURES_OF_ONE)]);
         }
         let from_here = Target::of(&["account from", slug, email, &call.network], FAILURES_OF_ONE);
-        let mut targets = vec![from_here, Target::network(&call.network)];
-        if place == Place::Unknown {
-            let account = Target::of(&["account", slug, email], FAILURES_OF_ACCOUNT);
-            targets.push(Target { cleared: false, told: true, ..account });
-        }
-        Self::at(targets)
+        let account = Target {
+            cleared: false,
+            whole_account: true,
+            passed_by_right: place == Place::Network,
+            ..Target::of(&["account", slug, email], FAILURES_OF_ACCOUNT)
+        };
+        Self::at(vec![from_here, Target::network(&call.network), account])
     }
 
     fn at(mut targets: Vec<Target>) -> Self {
@@ -124,9 +130,11 @@ impl Attempt {
         Self { targets }
     }
 
-    /// Refuses at once while one of the targets must wait.
+    /// Refuses at once while one of the targets must wait, but for the account as a whole: were the wrong guess of a stranger
+    /// refused sooner than one from a network that the account knows, the two could be told apart.
     pub(crate) async fn check(&self, db: &Db, now: OffsetDateTime) -> Result<(), ThrottleError> {
-        let keys: Vec<Vec<u8>> = self.targets.iter().map(|t| t.key.clone()).collect();
+        let keys: Vec<Vec<u8>> =
+            self.targets.iter().filter(|t| !t.whole_account).map(|t| t.key.clone()).collect();
         refuse_until(store::blocked_until(db, &keys).await?, now)
     }
 
@@ -141,15 +149,22 @@ impl Attempt {
         let (mut blocked, mut judged) = (None, Judged::AsBefore);
         for target in &self.targets {
             if succeeded {
-                blocked = blocked.max(store::lock(&mut tx, &target.key).await?);
-            } else {
-                let (failures, before) = store::count(&mut tx, &target.key, now, now + MEMORY).await?;
-                blocked = blocked.max(Some(before));
-                if let Some(wait) = wait_after(failures, target.limit) {
-                    store::block(&mut tx, &target.key, now + wait, now + wait + MEMORY).await?;
-                    if target.told && failures == target.limit {
-                        judged = Judged::AccountWaits;
-                    }
+                let before = store::lock(&mut tx, &target.key).await?;
+                blocked = blocked.max(before.filter(|_| !target.passed_by_right));
+                continue;
+            }
+            // What waits is not made to wait longer by those who come meanwhile, as where they are refused before they are judged.
+            let waits = if target.whole_account { store::lock(&mut tx, &target.key).await? } else { None };
+            if waits.is_some_and(|until| until > now) {
+                blocked = blocked.max(waits);
+                continue;
+            }
+            let (failures, before) = store::count(&mut tx, &target.key, now, now + MEMORY).await?;
+            blocked = blocked.max(Some(before));
+            if let Some(wait) = wait_after(failures, target.limit) {
+                store::block(&mut tx, &target.key, now + wait, now + wait + MEMORY).await?;
+                if target.whole_account && failures == target.limit {
+                    judged = Judged::AccountWaits;
                 }
             }
         }
@@ -203,20 +218,21 @@ mod tests {
     }
 
     #[test]
-    fn a_known_device_has_its_own_brake_and_a_known_network_not_that_of_the_account() {
+    fn a_known_device_has_its_own_brake_and_a_known_network_all_that_a_stranger_has() {
         let call = PublicCall {
             call: auth::Call::read(&tonic::metadata::MetadataMap::new()).unwrap(),
             network: "203.0.113.7".to_owned(),
         };
-        let limits = |place| {
+        let brakes = |place| {
             let attempt = Attempt::on_account("acme", "ada@acme.test", &call, place);
-            let mut limits: Vec<i32> = attempt.targets.iter().map(|t| t.limit).collect();
-            limits.sort_unstable();
-            limits
+            let mut brakes: Vec<(i32, bool)> =
+                attempt.targets.iter().map(|t| (t.limit, t.passed_by_right)).collect();
+            brakes.sort_unstable();
+            brakes
         };
-        assert_eq!(limits(Place::Device(uuid::Uuid::from_u128(1))), [5]);
-        assert_eq!(limits(Place::Network), [5, 50]);
-        assert_eq!(limits(Place::Unknown), [5, 20, 50]);
+        assert_eq!(brakes(Place::Device(uuid::Uuid::from_u128(1))), [(5, false)]);
+        assert_eq!(brakes(Place::Network), [(5, false), (20, true), (50, false)]);
+        assert_eq!(brakes(Place::Unknown), [(5, false), (20, false), (50, false)]);
     }
 
     #[test]

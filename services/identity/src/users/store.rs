@@ -135,6 +135,17 @@ pub(crate) async fn update(tx: &mut TenantTx, user: &User, by: Uuid) -> Result<(
     Ok(())
 }
 
+/// Gives a user another address. A known one is a duplicate of `app_user_email`.
+pub(crate) async fn set_email(tx: &mut TenantTx, id: Uuid, email: &str) -> Result<(), DbError> {
+    sqlx::query("UPDATE identity.app_user SET email = $3 WHERE tenant_id = $1 AND id = $2")
+        .bind(tx.tenant_id())
+        .bind(id)
+        .bind(email)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 pub(crate) async fn set_password(tx: &mut TenantTx, id: Uuid, password_hash: &str) -> Result<(), DbError> {
     sqlx::query("UPDATE identity.app_user SET password_hash = $3 WHERE tenant_id = $1 AND id = $2")
         .bind(tx.tenant_id())

@@ -1,4 +1,4 @@
-//! Changes a user's name, roles, teams or manager.
+//! Changes a user's name, roles, teams or manager, and the address of one who cannot log in.
 
 use auth::Context;
 use error::{Error, Violation};
@@ -6,13 +6,16 @@ use ids::UserId;
 use proto::identity::v1 as pb;
 use uuid::Uuid;
 
-use super::{change_of, convert, keep_an_administrator, not_found, references, store, to_change};
+use super::create::CreateUserError;
+use super::{
+    State, change_of, convert, invitations, keep_an_administrator, not_found, references, store, to_change,
+};
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
 use crate::power::Power;
-use crate::refusals::{read_id, read_ids, read_mask, read_name};
+use crate::refusals::{read_email, read_id, read_ids, read_mask, read_name};
 
-const CHANGEABLE: &[&str] = &["display_name", "role_ids", "team_ids", "manager_id"];
+const CHANGEABLE: &[&str] = &["display_name", "role_ids", "team_ids", "manager_id", "email"];
 
 /// What a valid request changes; `None`: stays as it is.
 #[derive(Debug, Default)]
@@ -22,12 +25,16 @@ struct Wanted {
     team_ids: Option<Vec<Uuid>>,
     #[allow(clippy::option_option, reason = "outer: to be changed; inner: to whom")]
     manager_id: Option<Option<Uuid>>,
+    email: Option<String>,
 }
 
 /// Updates. A change that takes something away returns when it holds in every service.
 ///
+/// An address is what a user logs in by, so that of an active one stays. That of an invited or a disabled user may be taken back,
+/// to be right or to be another's; an invitation that was sent to the old one ends with it.
+///
 /// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 422 with all violations, 403 `ROLE_EXCEEDS_CALLER`,
-/// `TEAM_EXCEEDS_CALLER` or `MANAGER_EXCEEDS_CALLER`, 409 `LAST_ADMINISTRATOR`.
+/// `TEAM_EXCEEDS_CALLER` or `MANAGER_EXCEEDS_CALLER`, 409 `LAST_ADMINISTRATOR` or `EMAIL_TAKEN`.
 #[tracing::instrument(name = "identity.users.update", skip_all)]
 pub(crate) async fn run(
     identity: &Identity,
@@ -56,6 +63,13 @@ pub(crate) async fn run(
     if let Some(manager) = wanted.manager_id {
         after.manager_id = manager;
     }
+    if let Some(email) = wanted.email {
+        after.email = email;
+    }
+    let moved = after.email != before.email;
+    if moved && before.state == State::Active {
+        violations.push(Violation::new("/email", "FIELD_IMMUTABLE", "an active user logs in by it"));
+    }
     // A manager who was disabled since stays; a new one must be there.
     let new_manager = after.manager_id.filter(|_| after.manager_id != before.manager_id);
     references::check(change.tx(), &after.role_ids, &after.team_ids, new_manager, &mut violations).await?;
@@ -77,6 +91,10 @@ pub(crate) async fn run(
     after.version += 1;
     after.updated_at = now;
     store::update(change.tx(), &after, cx.principal.id).await?;
+    if moved {
+        store::set_email(change.tx(), id, &after.email).await.map_err(CreateUserError::from)?;
+        invitations::end_pending(change.tx(), id).await?;
+    }
     store::remove_roles(change.tx(), id, &roles_gone).await?;
     store::add_roles(change.tx(), id, &roles_new, now, cx.principal.id).await?;
     store::remove_teams(change.tx(), id, &teams_gone).await?;
@@ -108,19 +126,21 @@ fn read(request: pb::UpdateUserRequest, violations: &mut Vec<Violation>) -> Want
         ("role_ids", !body.role_ids.is_empty()),
         ("team_ids", !body.team_ids.is_empty()),
         ("manager_id", body.manager_id.is_some()),
+        ("email", !body.email.is_empty()),
     ] {
         if is_given {
             given.push(name);
         }
     }
     let mut wanted = Wanted::default();
-    for path in read_mask(request.update_mask, CHANGEABLE, &["email"], given, violations) {
+    for path in read_mask(request.update_mask, CHANGEABLE, &[], given, violations) {
         match path {
             "display_name" => {
                 wanted.display_name = Some(read_name(&body.display_name, 200, "/display_name", violations));
             }
             "role_ids" => wanted.role_ids = Some(read_ids(&body.role_ids, "/role_ids", violations)),
             "team_ids" => wanted.team_ids = Some(read_ids(&body.team_ids, "/team_ids", violations)),
+            "email" => wanted.email = Some(read_email(&body.email, "/email", violations)),
             _ => wanted.manager_id = Some(read_id(body.manager_id.as_deref(), "/manager_id", violations)),
         }
     }
