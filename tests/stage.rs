@@ -2,11 +2,14 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use proto::identity::v1::ExchangeServiceSecretRequest;
+use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use serde_json::{Value, json};
 use testkit::backing::Backing;
 use testkit::fleet::{Environments, Fleet, Launch, Places, Ports, Role, environments, run_once};
 use testkit::{Progress, Purpose, Workspace};
 use tokio::sync::OnceCell;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::client::Client;
 
@@ -90,6 +93,26 @@ impl Stage {
         let fleet = Fleet::start(launch, &environments, &progress)?;
         let anonymous = Client::new(fleet.gateway_url());
         Ok(Stage { backing, fleet, environments, ports, anonymous })
+    }
+
+    /// A connection to a service's own port, past the gateway.
+    #[allow(clippy::disallowed_methods, reason = "a test is an outside caller")]
+    pub async fn grpc(&self, role: Role) -> Channel {
+        let url = format!("http://127.0.0.1:{}", self.ports.grpc[&role]);
+        Endpoint::from_shared(url).expect("a URL").connect().await.expect("a connection")
+    }
+
+    /// The configured secret of a service.
+    pub fn service_secret(&self, role: Role) -> String {
+        self.environments.roles[&role][&format!("GLOBCRM_{}_SERVICE_SECRET", role.upper())].clone()
+    }
+
+    /// A token as the service `role` shows it.
+    pub async fn service_token(&self, role: Role) -> String {
+        let (service, secret) = (role.name().to_owned(), self.service_secret(role));
+        let mut identity = IdentityServiceClient::new(self.grpc(Role::Identity).await);
+        let traded = identity.exchange_service_secret(ExchangeServiceSecretRequest { service, secret }).await;
+        traded.expect("a service token").into_inner().service_token
     }
 
     /// Signs up a new organisation; its slug begins with `name`.

@@ -129,9 +129,9 @@ async fn a_connection_that_was_begun_for_a_caller_who_has_gone_is_there_for_the_
         pids(*sql.lock().await).await.is_ok_and(|pids| !pids.is_empty())
     })
     .await;
-    let mut sql = sql.into_inner();
-    until_running(&mut sql, 0).await;
-    let made = pids(&mut sql).await?;
+    let sql = sql.into_inner();
+    until_running(sql, 0).await;
+    let made = pids(sql).await?;
     assert!(made.len() <= CONNECTIONS as usize / 2, "more than the tenant's share: {made:?}");
     Ok(statement(&db, tenant(2), 0.0).await?)
 }

@@ -4,6 +4,7 @@ mod answers;
 mod connections;
 mod definitions;
 mod delivery;
+mod direct;
 mod fences;
 mod hidden;
 mod limits;

@@ -26,7 +26,8 @@ async fn fields_leave_nothing() -> Result<()> {
     let database = Database::fresh("globcrm_test_dropped_fields", &[fields::MIGRATIONS]).await?;
     let clock = Clock::system();
     let (db, gates) = (Db::new(&database.config("fields"), "fields")?, TestGate::new(&clock)?);
-    let service = Service::new(gates.gate.clone(), db.clone(), clock.clone());
+    let cursor_key = query::CursorKey::new(&"a-key-for-page-tokens-of-the-tests".into())?;
+    let service = Service::new(gates.gate.clone(), db.clone(), clock.clone(), cursor_key);
     let world = World { client: FieldsServiceClient::new(FieldsServiceServer::new(service)), gates, clock };
     let mut watch = Watch::new(&database, &db, "fields").await?;
     for rpc in rpcs("FieldsService") {

@@ -1,7 +1,5 @@
 //! The RPCs of identity.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use config::SecretString;
 use db::Db;
@@ -36,7 +34,7 @@ async fn identity_leaves_nothing() -> Result<()> {
         entropy: Entropy::system(),
         settle: Settle::none(),
         signing_key: SecretString::from(signing_key(&clock)),
-        service_secrets: BTreeMap::from([("records".to_owned(), SecretString::from(SECRET))]),
+        service_secrets: identity::ServiceSecrets::default().with("records", &SecretString::from(SECRET)),
         passwords: PasswordConfig { memory_kib: 64, iterations: 1, parallelism: 1, permits: 2 },
         sign_ups: identity::SignUpConfig { per_hour: 1_000_000, per_day: 1_000_000 },
     })?);
@@ -131,6 +129,11 @@ async fn prepare(world: &World, rpc: &str) -> Call {
         }
         "GetSnapshot" => {
             return call!(client, get_snapshot, with(&token, pb::GetSnapshotRequest { if_version: 0 }));
+        }
+        "ExchangeServiceSecret" => {
+            let (service, secret) = ("records".to_owned(), SECRET.to_owned());
+            let request = pb::ExchangeServiceSecretRequest { service, secret };
+            return call!(client, exchange_service_secret, Request::new(request));
         }
         "ExchangeServiceToken" => {
             let request = pb::ExchangeServiceTokenRequest {

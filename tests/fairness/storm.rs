@@ -12,7 +12,6 @@ use serde_json::json;
 use sqlx::{ConnectOptions, PgConnection};
 use testkit::fleet::Role;
 use tonic::Request;
-use tonic::transport::{Channel, Endpoint};
 
 use crate::client::query;
 use crate::stage::{Stage, Tenant, text};
@@ -144,16 +143,11 @@ async fn over_http(stage: &Stage, token: &str, h2: bool, caller: usize, dropped:
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a test is an outside caller")]
-async fn channel(stage: &Stage, role: Role) -> Channel {
-    let url = format!("http://127.0.0.1:{}", stage.ports.grpc[&role]);
-    Endpoint::from_shared(url).expect("a URL").connect().await.expect("a connection")
-}
-
 /// Calls services with a deadline of a moment.
 async fn over_grpc(stage: &Stage, token: &str, caller: usize, dropped: &AtomicUsize) {
-    let mut records = RecordsServiceClient::new(channel(stage, Role::Records).await);
-    let mut identity = IdentityServiceClient::new(channel(stage, Role::Identity).await);
+    let mut records = RecordsServiceClient::new(stage.grpc(Role::Records).await);
+    let mut identity = IdentityServiceClient::new(stage.grpc(Role::Identity).await);
+    let records_token = stage.service_token(Role::Records).await;
     for call in 0..DROPPED {
         let deadline = moment(caller, call);
         let failed = match call % 4 {
@@ -165,10 +159,11 @@ async fn over_grpc(stage: &Stage, token: &str, caller: usize, dropped: &AtomicUs
             2 => {
                 records.create_contact(timed(token, deadline, CreateContactRequest::default())).await.is_err()
             }
-            _ => identity
-                .get_snapshot(timed(token, deadline, GetSnapshotRequest { if_version: 0 }))
-                .await
-                .is_err(),
+            _ => {
+                let mut asked = timed(token, deadline, GetSnapshotRequest { if_version: 0 });
+                asked.metadata_mut().insert("x-service-token", records_token.parse().expect("a header"));
+                identity.get_snapshot(asked).await.is_err()
+            }
         };
         dropped.fetch_add(usize::from(failed), Ordering::SeqCst);
     }

@@ -87,5 +87,11 @@ async fn pages_hold_every_field_once_in_order_of_creation() -> Result<()> {
     assert_eq!((seen, pages), (keys, 3));
     assert_eq!(admin.list(Some(0), "").await.unwrap_err(), refusal(400, "PAGE_SIZE_INVALID"));
     assert_eq!(admin.list(None, "garbage").await.unwrap_err(), refusal(400, "PAGE_TOKEN_INVALID"));
+    // Nobody makes a place up, and no other tenant's token is one: version, ordinal 0 and object, as nobody has signed them.
+    let made_up = "AQAAAABjb250YWN0";
+    assert_eq!(admin.list(None, made_up).await.unwrap_err(), refusal(400, "PAGE_TOKEN_INVALID"));
+    let (_, token) = admin.list(Some(3), "").await?;
+    let other = world.admin()?;
+    assert_eq!(other.list(None, &token).await.unwrap_err(), refusal(400, "PAGE_TOKEN_MISMATCH"));
     Ok(())
 }

@@ -49,13 +49,18 @@ async fn database() -> Result<Database> {
     Ok(DATABASE.get_or_try_init(made).await?.clone())
 }
 
+/// The same in every instance.
+fn cursor_key() -> Result<query::CursorKey> {
+    Ok(query::CursorKey::new(&"a-key-for-page-tokens-of-the-tests".into())?)
+}
+
 impl World {
     pub(super) async fn new() -> Result<Self> {
         let database = database().await?;
         let clock = Clock::system();
         let db = Db::new(&database.config("fields"), "fields")?;
         let gates = TestGate::new(&clock)?;
-        let service = Service::new(gates.gate.clone(), db.clone(), clock.clone());
+        let service = Service::new(gates.gate.clone(), db.clone(), clock.clone(), cursor_key()?);
         Ok(Self { service, db, database, clock, gates })
     }
 

@@ -5,7 +5,7 @@ use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::IdentityService;
 use tonic::Request;
 
-use super::world::{SERVICE_SECRET, World, done, mask, role};
+use super::world::{GATEWAY_SECRET, PREVIOUS_SECRET, SERVICE_SECRET, World, done, mask, role};
 
 #[tokio::test]
 async fn every_change_that_touches_a_principal_raises_its_version_and_a_narrowing_the_fence() -> Result<()> {
@@ -88,6 +88,12 @@ async fn a_service_acts_with_the_current_permissions_of_a_live_principal_only() 
     ada.disable_user(pb::DisableUserRequest { id: bob.id.clone() }).await?;
     assert_eq!(service.snapshot().await.unwrap_err().is(), (401, "SESSION_REVOKED"));
 
+    // While secrets are exchanged, the one before is good as well.
+    exchange("records", PREVIOUS_SECRET, &ada.tenant, &ada.id).await?;
+    // Whoever has the gateway's secret is the gateway, and nobody's deputy.
+    let refused = exchange("gateway", GATEWAY_SECRET, &ada.tenant, &ada.id).await.unwrap_err();
+    assert_eq!(refused.is(), (403, "SERVICE_NOT_ACTING"));
+
     for (service, secret) in [("records", "wrong"), ("fields", SERVICE_SECRET), ("", "")] {
         let refused = exchange(service, secret, &ada.tenant, &ada.id).await.unwrap_err();
         assert_eq!(refused.is(), (401, "SERVICE_SECRET_INVALID"));
@@ -95,6 +101,38 @@ async fn a_service_acts_with_the_current_permissions_of_a_live_principal_only() 
     for (tenant, principal) in [(&ada.tenant, &bob.id), (&ada.tenant, &eve.id), (&eve.tenant, &ada.id)] {
         let refused = exchange("records", SERVICE_SECRET, tenant, principal).await.unwrap_err();
         assert_eq!(refused.is(), (401, "SESSION_REVOKED"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_is_known_by_a_secret_of_its_own() -> Result<()> {
+    let world = World::new().await?;
+    let exchange = |service: &str, secret: &str| {
+        let (service, secret) = (service.to_owned(), secret.to_owned());
+        let grpc = world.grpc.clone();
+        let request = Request::new(pb::ExchangeServiceSecretRequest { service, secret });
+        async move { done(grpc.exchange_service_secret(request).await) }
+    };
+    let now = exchange("records", SERVICE_SECRET).await?;
+    assert!(now.expires_in <= 300 && !now.service_token.is_empty());
+    assert_ne!(exchange("gateway", GATEWAY_SECRET).await?.service_token, now.service_token);
+    exchange("records", PREVIOUS_SECRET).await?;
+    // It is nobody's access token.
+    let ada = world.sign_up().await?;
+    assert_eq!(ada.with(&now.service_token).snapshot().await.unwrap_err().is(), (401, "TOKEN_INVALID"));
+    let short = &SERVICE_SECRET[1..];
+    for (service, secret) in [
+        ("records", "wrong"),
+        ("records", GATEWAY_SECRET),
+        ("gateway", SERVICE_SECRET),
+        ("fields", SERVICE_SECRET),
+        ("records", short),
+        ("records", ""),
+        ("", ""),
+    ] {
+        let refused = exchange(service, secret).await.unwrap_err();
+        assert_eq!(refused.is(), (401, "SERVICE_SECRET_INVALID"), "{service}");
     }
     Ok(())
 }

@@ -1,13 +1,12 @@
 //! An identity service with its database, a clock that the test moves, and organisations that sign up in it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use config::SecretString;
 use db::Db;
-use identity::{Entropy, Grpc, Identity, Parts, PasswordConfig, Settle, SignUpConfig};
+use identity::{Entropy, Grpc, Identity, Parts, PasswordConfig, ServiceSecrets, Settle, SignUpConfig};
 use ids::{Clock, FixedClock};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::IdentityService;
@@ -20,6 +19,8 @@ use crate::gate::signing_key;
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const SERVICE_SECRET: &str = "a-secret-of-the-records-service-for-tests";
+pub(crate) const PREVIOUS_SECRET: &str = "the-secret-before-of-the-records-service";
+pub(crate) const GATEWAY_SECRET: &str = "a-secret-of-the-gateway-made-for-the-tests";
 
 /// Organisations that one network may make in an hour; the tests themselves come from as many networks as they need.
 pub(crate) const SIGN_UPS: u32 = 20;
@@ -303,10 +304,17 @@ fn instance(db: &Db, clock: &Clock, key: &SecretString) -> Result<Arc<Identity>>
         entropy: Entropy::system(),
         settle: Settle::none(),
         signing_key: key.clone(),
-        service_secrets: BTreeMap::from([("records".to_owned(), SecretString::from(SERVICE_SECRET))]),
+        service_secrets: service_secrets(),
         passwords: PasswordConfig { memory_kib: 64, iterations: 1, parallelism: 1, permits: 2 },
         sign_ups: SignUpConfig { per_hour: SIGN_UPS, per_day: SIGN_UPS + 5 },
     })?)
+}
+
+/// Two of records, as while one is exchanged for the other, and one of the gateway.
+fn service_secrets() -> ServiceSecrets {
+    [("records", SERVICE_SECRET), ("records", PREVIOUS_SECRET), ("gateway", GATEWAY_SECRET)]
+        .into_iter()
+        .fold(ServiceSecrets::default(), |all, (name, secret)| all.with(name, &SecretString::from(secret)))
 }
 
 fn network(clock: &Clock) -> String {

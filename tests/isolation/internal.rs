@@ -4,25 +4,33 @@ use proto::fields::v1::GetFieldSetRequest;
 use proto::fields::v1::fields_service_client::FieldsServiceClient;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{
-    CheckReferencesRequest, ExchangeApiKeyRequest, ExchangeServiceTokenRequest, GetJwksRequest,
-    GetSnapshotRequest,
+    CheckReferencesRequest, ExchangeApiKeyRequest, ExchangeServiceSecretRequest, ExchangeServiceTokenRequest,
+    GetJwksRequest, GetSnapshotRequest,
 };
 use serde_json::json;
 use testkit::fleet::Role;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request};
+use tonic::{Code, Request, Status};
 
 use super::targets::{self, Target};
 use crate::stage::{Stage, text};
 
 /// The rows of this file.
-pub const RPCS: [&str; 6] =
-    ["GetSnapshot", "ExchangeApiKey", "ExchangeServiceToken", "GetJwks", "CheckReferences", "GetFieldSet"];
+pub const RPCS: [&str; 7] = [
+    "GetSnapshot",
+    "ExchangeApiKey",
+    "ExchangeServiceSecret",
+    "ExchangeServiceToken",
+    "GetJwks",
+    "CheckReferences",
+    "GetFieldSet",
+];
 
-#[allow(clippy::disallowed_methods, reason = "a test is an outside caller")]
-async fn channel(stage: &Stage, role: Role) -> Channel {
-    let url = format!("http://127.0.0.1:{}", stage.ports.grpc[&role]);
-    Endpoint::from_shared(url).expect("a URL").connect().await.expect("a connection")
+/// Shows who calls, as a service does.
+fn as_service(token: String) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone {
+    move |mut request| {
+        request.metadata_mut().insert("x-service-token", token.parse().expect("a header"));
+        Ok(request)
+    }
 }
 
 fn with_token<T>(token: &str, message: T) -> Request<T> {
@@ -35,8 +43,10 @@ fn with_token<T>(token: &str, message: T) -> Request<T> {
 async fn internal_rpcs_keep_tenants_apart() {
     let stage = Stage::shared().await;
     let (a, b) = (stage.tenant("int-a").await, stage.tenant("int-b").await);
-    let mut identity = IdentityServiceClient::new(channel(stage, Role::Identity).await);
-    let mut fields = FieldsServiceClient::new(channel(stage, Role::Fields).await);
+    let service = as_service(stage.service_token(Role::Records).await);
+    let channel = stage.grpc(Role::Identity).await;
+    let mut identity = IdentityServiceClient::with_interceptor(channel, service.clone());
+    let mut fields = FieldsServiceClient::with_interceptor(stage.grpc(Role::Fields).await, service);
 
     // GetSnapshot: the caller's own, and nobody's without credentials.
     let own = identity.get_snapshot(with_token(&a.access_token, GetSnapshotRequest { if_version: 0 })).await;
@@ -88,7 +98,7 @@ async fn internal_rpcs_keep_tenants_apart() {
     assert_eq!(refused.code(), Code::Unauthenticated);
 
     // ExchangeServiceToken: the right secret, a principal of that very tenant.
-    let secret = stage.environments.roles[&Role::Records]["GLOBCRM_RECORDS_SERVICE_SECRET"].clone();
+    let secret = stage.service_secret(Role::Records);
     let request = |secret: &str, tenant: &str, act_for: &str| ExchangeServiceTokenRequest {
         service: "records".to_owned(),
         secret: secret.to_owned(),
@@ -105,6 +115,12 @@ async fn internal_rpcs_keep_tenants_apart() {
     let forged =
         identity.exchange_service_token(request("guess", &a.id, &a.admin_id)).await.expect_err("a guess");
     assert_eq!(forged.code(), Code::Unauthenticated);
+
+    // ExchangeServiceSecret: a token that names no tenant and opens none.
+    let request = ExchangeServiceSecretRequest { service: "records".to_owned(), secret };
+    let traded = identity.exchange_service_secret(request).await.expect("a token").into_inner();
+    let bearer = with_token(&traded.service_token, GetSnapshotRequest { if_version: 0 });
+    assert_eq!(identity.get_snapshot(bearer).await.expect_err("nobody's").code(), Code::Unauthenticated);
 
     // GetJwks: public keys and nothing else.
     let keys = identity.get_jwks(GetJwksRequest {}).await.expect("keys").into_inner().keys;

@@ -12,12 +12,12 @@ const LIBS: [&str; 14] = [
     "config",
     "field-types",
     "auth",
+    "transcode",
     "host",
     "db",
     "query",
     "events",
     "rpc",
-    "transcode",
     "blobs",
     "testkit",
 ];

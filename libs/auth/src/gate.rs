@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use error::{Code, Error};
 use proto::identity::v1::{GetSnapshotResponse, Jwk};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use tonic::Request;
 use uuid::Uuid;
 
 use crate::context::{Call, Context, Principal, PrincipalKind};
-use crate::{Claims, Snapshot, TokenError, VerifiedTenant, Verifier};
+use crate::{Claims, ServiceName, Snapshot, TokenError, VerifiedTenant, Verifier};
 
 /// How long a snapshot decides before its version must be confirmed. A revoke waits this long at most.
 pub const LEASE: Duration = Duration::from_secs(2);
@@ -183,13 +183,26 @@ impl Gate {
 
     /// Verifies a token, fetching keys once when its key is unknown.
     pub async fn verify(&self, token: &SecretString) -> Result<Claims, Error> {
-        use secrecy::ExposeSecret;
-        match self.0.verifier.verify(token.expose_secret()) {
+        self.with_keys(|verifier| verifier.verify(token.expose_secret())).await?.map_err(refused)
+    }
+
+    /// The service that shows this token. Whatever is wrong with it answers one 401 `SERVICE_TOKEN_INVALID`; 503 when it cannot
+    /// be judged, as its key may be one that was not fetched yet.
+    pub async fn verify_service(&self, token: &SecretString) -> Result<ServiceName, Error> {
+        let found = self.with_keys(|verifier| verifier.verify_service(token.expose_secret())).await?;
+        found.map_err(|_| Error::unauthenticated("SERVICE_TOKEN_INVALID", "the service's token is not valid"))
+    }
+
+    async fn with_keys<T>(
+        &self,
+        verify: impl Fn(&Verifier) -> Result<T, TokenError>,
+    ) -> Result<Result<T, TokenError>, Error> {
+        match verify(&self.0.verifier) {
             Err(TokenError::UnknownKey) => {
                 self.fetch_keys().await?;
-                self.0.verifier.verify(token.expose_secret()).map_err(refused)
+                Ok(verify(&self.0.verifier))
             }
-            other => other.map_err(refused),
+            other => Ok(other),
         }
     }
 

@@ -14,4 +14,4 @@ pub use mask::{Access, FieldMask};
 pub use predicate::{RowFacts, RowPredicate};
 pub use snapshot::{Scopes, Snapshot};
 pub use tenant::VerifiedTenant;
-pub use token::{ACCESS_TTL, Claims, Signer, TokenError, Verifier};
+pub use token::{ACCESS_TTL, Claims, SERVICE_TTL, ServiceName, Signer, TokenError, Verifier};

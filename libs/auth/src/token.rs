@@ -4,8 +4,13 @@
 //! confuse. The verifier knows keys by their id and asks the key source again, at most every few seconds, for an unknown
 //! one.
 
+mod good;
+mod service;
+
+pub use service::{SERVICE_TTL, ServiceName};
+
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
@@ -17,6 +22,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::context::PrincipalKind;
+use good::{Good, GoodTokens, Timed};
+use service::ServiceClaims;
 
 /// How long an access token lives.
 pub const ACCESS_TTL: Duration = Duration::from_secs(300);
@@ -25,8 +32,8 @@ const LEEWAY_SECONDS: i64 = 5;
 /// Longer texts are no tokens of ours.
 const MAX_TOKEN_BYTES: usize = 2_048;
 const ISSUER: &str = "globcrm";
-/// Tokens held as verified; a caller sends the same one for minutes, and a signature costs 50 µs.
-const MAX_GOOD: usize = 10_000;
+/// The type in the header of an access token; that of a service's token is another.
+const ACCESS_TYPE: &str = "JWT";
 
 /// What an access token says: who, in which tenant, until when. No permissions: those are asked for by version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +55,12 @@ pub struct Claims {
     iat: i64,
     /// Seconds since 1970 at which it ends.
     pub exp: i64,
+}
+
+impl Timed for Claims {
+    fn span(&self) -> (i64, i64) {
+        (self.iat, self.exp)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,13 +130,21 @@ impl Signer {
         sid: Option<SessionId>,
         act: Option<String>,
     ) -> Result<String, serde_json::Error> {
+        let (iat, exp) = self.span(ACCESS_TTL);
+        self.seal(ACCESS_TYPE, &Claims { iss: ISSUER.to_owned(), tid, knd, sub, sid, act, iat, exp })
+    }
+
+    /// From now on for so long.
+    fn span(&self, ttl: Duration) -> (i64, i64) {
         let iat = self.clock.now().unix_timestamp();
-        let exp = iat + ACCESS_TTL.as_secs() as i64;
-        let header = Header { alg: "EdDSA".to_owned(), typ: "JWT".to_owned(), kid: self.kid.clone() };
-        let claims = Claims { iss: ISSUER.to_owned(), tid, knd, sub, sid, act, iat, exp };
+        (iat, iat + ttl.as_secs() as i64)
+    }
+
+    fn seal(&self, typ: &str, claims: &impl Serialize) -> Result<String, serde_json::Error> {
+        let header = Header { alg: "EdDSA".to_owned(), typ: typ.to_owned(), kid: self.kid.clone() };
         let mut token = BASE64.encode(serde_json::to_vec(&header)?);
         token.push('.');
-        token.push_str(&BASE64.encode(serde_json::to_vec(&claims)?));
+        token.push_str(&BASE64.encode(serde_json::to_vec(claims)?));
         let signature = self.key.sign(token.as_bytes());
         token.push('.');
         token.push_str(&BASE64.encode(signature.to_bytes()));
@@ -131,27 +152,20 @@ impl Signer {
     }
 }
 
-/// Verifies access tokens against the keys it knows.
+/// Verifies tokens against the keys it knows.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     keys: Arc<RwLock<HashMap<String, VerifyingKey>>>,
-    /// By digest: the tokens themselves are not kept.
-    good: Arc<Mutex<HashMap<[u8; 32], Good>>>,
+    good: GoodTokens<Claims>,
+    good_services: GoodTokens<ServiceClaims>,
     clock: Clock,
-}
-
-/// What a token says whose signature was found to fit, and the key it was found by.
-#[derive(Clone, Debug)]
-struct Good {
-    kid: String,
-    key: VerifyingKey,
-    claims: Claims,
 }
 
 impl Verifier {
     /// A verifier that knows no key yet.
     pub fn new(clock: Clock) -> Self {
-        Self { keys: Arc::default(), good: Arc::default(), clock }
+        let (good, good_services) = (GoodTokens::default(), GoodTokens::default());
+        Self { keys: Arc::default(), good, good_services, clock }
     }
 
     /// Replaces the known keys; entries that are no Ed25519 keys are left out.
@@ -167,31 +181,44 @@ impl Verifier {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
-    /// The claims of a token that is ours, whole and not expired.
+    /// The claims of an access token that is ours, whole and not expired.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        self.open(token, ACCESS_TYPE, &self.good, |claims| claims.iss == ISSUER)
+    }
+
+    /// The claims of a token of this type that are ours, whole and not expired.
+    fn open<C: Timed>(
+        &self,
+        token: &str,
+        typ: &str,
+        good: &GoodTokens<C>,
+        ours: impl Fn(&C) -> bool,
+    ) -> Result<C, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Malformed);
         }
         let digest = Sha256::digest(token.as_bytes()).into();
-        if let Some(claims) = self.found_good(&digest) {
-            return self.in_time(claims);
+        // By a key that is still known.
+        if let Some(found) = good.get(&digest).filter(|found| self.key(&found.kid) == Some(found.key)) {
+            return self.in_time(found.claims);
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let header: Header = decode(header)?;
-        if header.alg != "EdDSA" || header.typ != "JWT" {
+        if header.alg != "EdDSA" || header.typ != typ {
             return Err(TokenError::Malformed);
         }
         let key = self.key(&header.kid).ok_or(TokenError::UnknownKey)?;
         let signature = BASE64.decode(signature).map_err(|_| TokenError::Malformed)?;
         let signature = Signature::from_slice(&signature).map_err(|_| TokenError::Malformed)?;
         key.verify_strict(signed.as_bytes(), &signature).map_err(|_| TokenError::BadSignature)?;
-        let claims: Claims = decode(claims)?;
-        if claims.iss != ISSUER {
+        let claims: C = decode(claims)?;
+        if !ours(&claims) {
             return Err(TokenError::Malformed);
         }
         let claims = self.in_time(claims)?;
-        self.remember(digest, Good { kid: header.kid, key, claims: claims.clone() });
+        let now = self.clock.now().unix_timestamp();
+        good.put(digest, Good { kid: header.kid, key, claims: claims.clone() }, now);
         Ok(claims)
     }
 
@@ -199,28 +226,10 @@ impl Verifier {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).copied()
     }
 
-    /// The claims of a token that was verified before, by a key that is still known.
-    fn found_good(&self, digest: &[u8; 32]) -> Option<Claims> {
-        let good = self.good.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()?;
-        (self.key(&good.kid) == Some(good.key)).then_some(good.claims)
-    }
-
-    fn remember(&self, digest: [u8; 32], token: Good) {
-        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-        if good.len() >= MAX_GOOD {
-            let now = self.clock.now().unix_timestamp();
-            good.retain(|_, held| held.claims.exp > now);
-            // Without a token that has ended, all begin anew: rare, and cheaper than an order of use.
-            if good.len() >= MAX_GOOD {
-                good.clear();
-            }
-        }
-        good.insert(digest, token);
-    }
-
-    fn in_time(&self, claims: Claims) -> Result<Claims, TokenError> {
+    fn in_time<C: Timed>(&self, claims: C) -> Result<C, TokenError> {
         let now = self.clock.now().unix_timestamp();
-        if now >= claims.exp + LEEWAY_SECONDS || claims.iat > now + LEEWAY_SECONDS {
+        let (iat, exp) = claims.span();
+        if now >= exp + LEEWAY_SECONDS || iat > now + LEEWAY_SECONDS {
             return Err(TokenError::Expired);
         }
         Ok(claims)
@@ -278,12 +287,12 @@ pub(crate) mod tests {
         let token = token(&signer);
         let claims = verifier.verify(&token).unwrap();
         let key = signer.key.verifying_key();
-        for n in 0..2 * MAX_GOOD {
+        for n in 0..2 * good::MAX_GOOD {
             let mut digest = [0; 32];
             digest[..8].copy_from_slice(&n.to_be_bytes());
-            verifier.remember(digest, Good { kid: "k1".to_owned(), key, claims: claims.clone() });
+            verifier.good.put(digest, Good { kid: "k1".to_owned(), key, claims: claims.clone() }, claims.iat);
         }
-        assert!(verifier.good.lock().unwrap().len() <= MAX_GOOD);
+        assert!(verifier.good.len() <= good::MAX_GOOD);
         assert!(verifier.verify(&token).is_ok());
     }
 

@@ -6,12 +6,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use config::{Reader, Section};
 use error::Error;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::refusal;
 use crate::sql::Bind;
@@ -51,10 +53,45 @@ impl CursorKey {
     }
 }
 
+impl Section for CursorKey {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let about = "Secret of at least 32 bytes that signs page tokens; the same in every instance";
+        let secret: SecretString = r.required("CURSOR_KEY", about)?;
+        Self::new(&secret).map_err(|error| r.refuse("CURSOR_KEY", error.to_string())).ok()
+    }
+}
+
 impl std::fmt::Debug for CursorKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("CursorKey(..)")
     }
+}
+
+/// The token of the place after the row `ordinal` of a list that is no statement of this crate, bound to what names the list.
+pub fn seal_ordinal(key: &CursorKey, list: &[&[u8]], ordinal: i32) -> String {
+    let keys = vec![Some(Bind::Int(ordinal.into()))];
+    Position { unset_phase: false, id: Uuid::nil(), keys }.seal(key, fingerprint_of(list))
+}
+
+/// The ordinal in a token of [`seal_ordinal`].
+///
+/// Errors: 400 `PAGE_TOKEN_INVALID`, 400 `PAGE_TOKEN_MISMATCH` for a token of another list.
+pub fn open_ordinal(key: &CursorKey, list: &[&[u8]], token: &str) -> Result<i32, Error> {
+    let position = Position::open(token, key, fingerprint_of(list))?;
+    match position.keys.as_slice() {
+        [Some(Bind::Int(ordinal))] => i32::try_from(*ordinal).map_err(|_| refusal::token_invalid()),
+        _ => Err(refusal::token_invalid()),
+    }
+}
+
+/// Lengths keep neighbouring parts apart.
+fn fingerprint_of(list: &[&[u8]]) -> u128 {
+    let mut bytes = Vec::with_capacity(96);
+    for part in list {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    xxh3_128(&bytes)
 }
 
 /// The place after a row.
@@ -210,6 +247,23 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn a_token_of_an_ordinal_is_good_for_its_own_list_and_key_only() {
+        let list = [&b"fields"[..], b"contact"];
+        let token = seal_ordinal(&key("k"), &list, 199);
+        assert_eq!(open_ordinal(&key("k"), &list, &token).unwrap(), 199);
+        let reason = |key: &CursorKey, list: &[&[u8]], token: &str| {
+            open_ordinal(key, list, token).unwrap_err().reason().to_owned()
+        };
+        for other in [[&b"fields"[..], b"company"], [&b"field"[..], b"scontact"]] {
+            assert_eq!(reason(&key("k"), &other, &token), "PAGE_TOKEN_MISMATCH");
+        }
+        assert_eq!(reason(&key("x"), &list, &token), "PAGE_TOKEN_INVALID");
+        // A token of ours that is no ordinal.
+        let other = position().seal(&key("k"), fingerprint_of(&list));
+        assert_eq!(reason(&key("k"), &list, &other), "PAGE_TOKEN_INVALID");
     }
 
     #[test]

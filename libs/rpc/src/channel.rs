@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use host::grpc::SERVICE_TOKEN;
 use host::{deadline, telemetry, trace};
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
@@ -22,6 +23,7 @@ use crate::body::{Bounded, Patience, Returned};
 use crate::failure::{self, Failure};
 use crate::pool::{NoInstance, Outcome, Pool};
 use crate::retry::{self, Budget};
+use crate::service_token::ServiceToken;
 
 /// The deadline of a call whose caller sets none.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
@@ -50,7 +52,11 @@ pub struct ConnectError {
 
 /// A channel to one peer. Cheap to clone; clones share connections and retry budget.
 #[derive(Clone)]
-pub struct Channel(Arc<Peer>);
+pub struct Channel {
+    peer: Arc<Peer>,
+    /// Who calls, as all calls show it.
+    token: Option<ServiceToken>,
+}
 
 struct Peer {
     name: &'static str,
@@ -74,7 +80,7 @@ impl From<Status> for Failed {
 
 impl std::fmt::Debug for Channel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Channel").field("peer", &self.0.name).finish_non_exhaustive()
+        f.debug_struct("Channel").field("peer", &self.peer.name).finish_non_exhaustive()
     }
 }
 
@@ -102,7 +108,14 @@ impl Channel {
                 "Calls sent again because the peer had not seen them: its connection was about to close",
             )
             .build();
-        Self(Arc::new(Peer { name, pool, budget: Budget::full(), duration, unseen }))
+        let peer = Arc::new(Peer { name, pool, budget: Budget::full(), duration, unseen });
+        Self { peer, token: None }
+    }
+
+    /// The same channel, on which every call shows this service's token.
+    #[must_use]
+    pub fn showing(&self, token: &ServiceToken) -> Self {
+        Self { peer: self.peer.clone(), token: Some(token.clone()) }
     }
 }
 
@@ -127,13 +140,17 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let peer = self.0.clone();
-        Box::pin(async move { peer.call(request).await })
+        let Self { peer, token } = self.clone();
+        Box::pin(async move { peer.call(request, token).await })
     }
 }
 
 impl Peer {
-    async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+    async fn call(
+        &self,
+        request: Request<Body>,
+        token: Option<ServiceToken>,
+    ) -> Result<Response<Body>, Status> {
         let began = Instant::now();
         let path = request.uri().path().to_owned();
         let method = path.trim_start_matches('/');
@@ -152,7 +169,7 @@ impl Peer {
             // Made outside any span: the trace that the caller passes on is all there is to continue.
             trace::continue_from(&span, request.headers());
         }
-        let result = self.tries(request, &path, &span).instrument(span.clone()).await;
+        let result = self.tries(request, token, &path, &span).instrument(span.clone()).await;
         let code = match &result {
             Ok(response) => Status::from_header_map(response.headers()).map_or(Code::Ok, |s| s.code()),
             Err(status) => status.code(),
@@ -172,12 +189,25 @@ impl Peer {
         result
     }
 
-    async fn tries(&self, request: Request<Body>, path: &str, span: &Span) -> Result<Response<Body>, Status> {
+    async fn tries(
+        &self,
+        request: Request<Body>,
+        token: Option<ServiceToken>,
+        path: &str,
+        span: &Span,
+    ) -> Result<Response<Body>, Status> {
         let deadline = Instant::now() + time_allowed(&request)?;
         let repeatable = retry::is_read(path) || request.extensions().get::<Idempotent>().is_some();
         let streamed = request.extensions().get::<Streamed>().is_some();
         let (mut head, body) = request.into_parts();
         trace::inject(span, &mut head.headers);
+        let mut shown = match token {
+            Some(token) => Some((token.get(deadline).await?, token)),
+            None => None,
+        };
+        if let Some((value, _)) = &shown {
+            head.headers.insert(SERVICE_TOKEN, value.clone());
+        }
         self.budget.earn();
         if streamed {
             return self.once(head, body, deadline).await;
@@ -190,6 +220,14 @@ impl Peer {
             let result = self.attempt(head.clone(), again, deadline).await;
             let failure = result.as_ref().err().map(|failed| failed.failure);
             let result = result.map_err(|failed| failed.status);
+            // Refused at the peer's door: nothing was done. A token is renewed for a call once.
+            if is_token_refused(&result)
+                && let Some((value, token)) = shown.take()
+                && let Some(other) = token.after(&value, deadline).await
+            {
+                head.headers.insert(SERVICE_TOKEN, other);
+                continue;
+            }
             let pause = if failure == Some(Failure::Unseen) && unseen < retry::MAX_UNSEEN {
                 unseen += 1;
                 self.unseen.add(1, &[KeyValue::new("peer", self.name)]);
@@ -314,6 +352,15 @@ fn time_allowed<B>(request: &Request<B>) -> Result<Duration, Status> {
 
 fn too_late(peer: &str) -> Status {
     Status::deadline_exceeded(format!("{peer} did not answer in time"))
+}
+
+/// The peer does not take the token that says who calls: its key has changed, for one.
+fn is_token_refused(result: &Result<Response<Body>, Status>) -> bool {
+    let Ok(response) = result else { return false };
+    Status::from_header_map(response.headers()).is_some_and(|status| {
+        status.code() == Code::Unauthenticated
+            && error::Error::from(status).reason() == "SERVICE_TOKEN_INVALID"
+    })
 }
 
 /// The peer did not take the call: it said so, or nothing of an answer came.

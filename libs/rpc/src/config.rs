@@ -1,7 +1,7 @@
 //! Where the peers of a role are. A role takes the sections it needs.
 
 use config::{Reader, Section};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{Channel, ConnectError, connect};
 
@@ -47,13 +47,23 @@ peer! {
     RecordsPeer, "RECORDS_URL", "records", "gRPC address of the records service"
 }
 
-/// What a service shows identity when it acts for itself: `SERVICE_SECRET`.
+/// Fewest bytes of a service's secret.
+pub const MIN_SECRET_BYTES: usize = 32;
+
+/// What a service trades at identity for the token that says who it is: `SERVICE_SECRET`.
 #[derive(Clone, Debug)]
 pub struct ServiceSecret(pub SecretString);
 
 impl Section for ServiceSecret {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        r.required("SERVICE_SECRET", "What this service shows identity when it acts for itself").map(Self)
+        let about =
+            "What this service shows identity to prove who it is: 32 bytes or more, known to these two alone";
+        let secret: SecretString = r.required("SERVICE_SECRET", about)?;
+        if secret.expose_secret().len() < MIN_SECRET_BYTES {
+            r.refuse("SERVICE_SECRET", "must have 32 bytes or more");
+            return None;
+        }
+        Some(Self(secret))
     }
 }
 
@@ -71,5 +81,17 @@ mod tests {
             let problems = load::<IdentityPeer>(&env, "RECORDS").unwrap_err().to_string();
             assert!(problems.contains("IDENTITY_URL"), "{bad}: {problems}");
         }
+    }
+
+    #[test]
+    fn a_short_secret_is_refused_and_none_is_shown() {
+        let read = |secret: &str| {
+            let env: Env = [("GLOBCRM_RECORDS_SERVICE_SECRET", secret)].into_iter().collect();
+            load::<ServiceSecret>(&env, "RECORDS")
+        };
+        let shown = format!("{:?}", read(&"s3cret".repeat(6)).unwrap());
+        let problems = read("s3cret").unwrap_err().to_string();
+        assert!(problems.contains("GLOBCRM_RECORDS_SERVICE_SECRET"), "{problems}");
+        assert!(!shown.contains("s3cret") && !problems.contains("s3cret"), "{shown} {problems}");
     }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod check;
 mod docs;
 mod json;
 mod location;
@@ -24,6 +25,7 @@ use bytes::BytesMut;
 use prost::Message as _;
 use proto::descriptor::FileDescriptorSet;
 
+pub use check::{Check, CheckError, Checks};
 pub use openapi::DocumentInfo;
 pub use plan::{CompileError, Method};
 pub use request::{BodyError, JsonError, JsonFault, RequestError, RequestMeta};

@@ -283,7 +283,7 @@ fn check_streams(schema: &Schema, method: &MethodDescriptor, policy: &MethodPoli
     Err("the message of a byte stream is `{string content_type = 1; bytes data = 2;}`".to_owned())
 }
 
-fn find(schema: &Schema, type_name: &str) -> Result<MessageId, String> {
+pub(crate) fn find(schema: &Schema, type_name: &str) -> Result<MessageId, String> {
     let name = type_name.trim_start_matches('.');
     schema.message(name).ok_or_else(|| format!("the message `{name}` is not served"))
 }

@@ -7,9 +7,13 @@ use proto::buf_validate::string_rules::WellKnown;
 
 use crate::schema::{FieldPlan, Kind, Shape};
 use crate::violation::Reason;
+use crate::wire;
+
+/// The largest magnitude that every JSON reader holds exactly.
+pub(crate) const EXACT: i64 = 1 << 53;
 
 /// The rules of a field.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Rules {
     pub(crate) required: bool,
     /// Of a singular value, an element of a list or a value of a map.
@@ -23,7 +27,7 @@ pub(crate) struct Rules {
 }
 
 /// The rules of one value.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ValueRules {
     /// An element must not be zero or empty.
     pub(crate) required: bool,
@@ -114,6 +118,12 @@ fn fault(reason: Reason, detail: impl Into<String>) -> Result<(), Fault> {
     Err((reason, detail.into()))
 }
 
+impl Rules {
+    pub(crate) fn is_any(&self) -> bool {
+        *self != Self::default()
+    }
+}
+
 impl ValueRules {
     pub(crate) fn check_text(&self, text: &str) -> Result<(), Fault> {
         if self.required && text.is_empty() {
@@ -168,8 +178,43 @@ impl ValueRules {
         self.check_not_zero(value == 0.0)
     }
 
+    /// An integer as it stands on the wire.
+    pub(crate) fn check_wire_integer(&self, bits: u64, kind: Kind) -> Result<(), Fault> {
+        let value = match kind {
+            Kind::Int32 | Kind::Sfixed32 => i64::from(bits as i32),
+            Kind::Uint32 | Kind::Fixed32 => i64::from(bits as u32),
+            Kind::Sint32 => wire::zigzag(bits & u64::from(u32::MAX)),
+            Kind::Sint64 => wire::zigzag(bits),
+            Kind::Uint64 | Kind::Fixed64 => i64::try_from(bits).unwrap_or(i64::MAX),
+            _ => bits as i64,
+        };
+        let (least, most) = limits(kind);
+        if !(least..=most).contains(&value) {
+            return fault(Reason::OutOfRange, format!("must be between {least} and {most}"));
+        }
+        self.check_integer(value)
+    }
+
+    /// A number as it stands on the wire.
+    pub(crate) fn check_wire_double(&self, value: f64) -> Result<(), Fault> {
+        if !value.is_finite() {
+            return fault(Reason::OutOfRange, "the number is too large");
+        }
+        self.check_double(value)
+    }
+
     pub(crate) fn check_not_zero(&self, zero: bool) -> Result<(), Fault> {
         if self.required && zero { fault(Reason::Required, "must be set") } else { Ok(()) }
+    }
+}
+
+/// What an integer of this kind may be.
+pub(crate) fn limits(kind: Kind) -> (i64, i64) {
+    match kind {
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
+        Kind::Uint32 | Kind::Fixed32 => (0, i64::from(u32::MAX)),
+        Kind::Uint64 | Kind::Fixed64 => (0, EXACT),
+        _ => (-EXACT, EXACT),
     }
 }
 

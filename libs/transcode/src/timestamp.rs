@@ -42,6 +42,11 @@ pub(crate) fn parse(text: &str) -> Option<(i64, i32)> {
     (FIRST..=LAST).contains(&seconds).then_some((seconds, i32::try_from(nanos).ok()?))
 }
 
+/// Whether the moment has a text of this form.
+pub(crate) fn has_text(seconds: i64, nanos: i32) -> bool {
+    (FIRST..=LAST).contains(&seconds) && (0..1_000_000_000).contains(&nanos)
+}
+
 /// Seconds east of UTC.
 fn offset(text: &[u8]) -> Option<i64> {
     match text {

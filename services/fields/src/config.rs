@@ -3,7 +3,8 @@
 use ::config::{Reader, Section};
 use db::DatabaseConfig;
 use events::AmqpConfig;
-use rpc::IdentityPeer;
+use query::CursorKey;
+use rpc::{IdentityPeer, ServiceSecret};
 
 /// The settings of `GLOBCRM_FIELDS_…`.
 #[derive(Clone, Debug)]
@@ -14,6 +15,10 @@ pub struct Config {
     pub broker: AmqpConfig,
     /// Where keys and permissions come from.
     pub identity: IdentityPeer,
+    /// Signs page tokens.
+    pub cursor_key: CursorKey,
+    /// Proves to identity who asks.
+    pub service_secret: ServiceSecret,
 }
 
 impl Section for Config {
@@ -21,6 +26,14 @@ impl Section for Config {
         let database = DatabaseConfig::read(r);
         let broker = AmqpConfig::read(r);
         let identity = IdentityPeer::read(r);
-        Some(Self { database: database?, broker: broker?, identity: identity? })
+        let cursor_key = CursorKey::read(r);
+        let service_secret = ServiceSecret::read(r);
+        Some(Self {
+            database: database?,
+            broker: broker?,
+            identity: identity?,
+            cursor_key: cursor_key?,
+            service_secret: service_secret?,
+        })
     }
 }

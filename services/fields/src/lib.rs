@@ -13,6 +13,8 @@ use futures_util::FutureExt;
 use host::{HostConfig, Process, ServeError};
 use ids::Clock;
 use proto::fields::v1::fields_service_server::FieldsServiceServer;
+use query::CursorKey;
+use rpc::ServiceToken;
 use rpc::identity::Identity;
 use tonic::service::Routes;
 
@@ -36,13 +38,14 @@ pub struct Service {
     gate: Gate,
     db: Db,
     clock: Clock,
+    cursor_key: CursorKey,
     wake: Wake,
 }
 
 impl Service {
-    /// A service that admits calls by `gate`; its events wait for a relay.
-    pub fn new(gate: Gate, db: Db, clock: Clock) -> Self {
-        Self { gate, db, clock, wake: Wake::default() }
+    /// A service that admits calls by `gate` and signs page tokens by `cursor_key`; its events wait for a relay.
+    pub fn new(gate: Gate, db: Db, clock: Clock, cursor_key: CursorKey) -> Self {
+        Self { gate, db, clock, cursor_key, wake: Wake::default() }
     }
 }
 
@@ -52,7 +55,8 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let worker = WorkerDb::new(&config.database, "fields", WORKER_CONNECTIONS)
         .map_err(|e| ServeError::start("database", e))?;
     let channel = config.identity.connect().map_err(|e| ServeError::start("identity", e))?;
-    let identity = Identity::new(channel, None, process.clock.clone());
+    let token = ServiceToken::keep(&process, channel.clone(), "fields", config.service_secret.clone());
+    let identity = Identity::new(channel.showing(&token), None, process.clock.clone());
     let verifier = Verifier::new(process.clock.clone());
     let gate = Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
 
@@ -68,15 +72,18 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let measure = metrics::watch("fields", worker.clone(), metrics::EVERY, process.shutdown.clone());
     process.tasks.spawn("fields.event_metrics", measure);
     let heard = (gate.clone(), db.clone(), process.clock.clone(), process.shutdown.clone());
+    let broker = config.broker;
     process.tasks.supervise("fields.permissions", move || {
         let (gate, db, clock, shutdown) = heard.clone();
-        let (worker, broker) = (worker.clone(), config.broker.clone());
+        let (worker, broker) = (worker.clone(), broker.clone());
         let follow = permissions::follow("fields.permissions", gate, db, worker, broker, clock, shutdown);
         follow.map(Ok::<(), Infallible>)
     });
 
-    let service = Service { gate, db: db.clone(), clock: process.clock.clone(), wake };
-    let served = host::grpc::serve(process, &host, Routes::new(FieldsServiceServer::new(service))).await;
+    let (clock, cursor_key) = (process.clock.clone(), config.cursor_key);
+    let service = Service { gate: gate.clone(), db: db.clone(), clock, cursor_key, wake };
+    let routes = Routes::new(FieldsServiceServer::new(service));
+    let served = host::grpc::serve(process, &host, gate, routes).await;
     db.close().await;
     served
 }

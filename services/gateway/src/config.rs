@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use config::{Reader, Seconds, SecretString, Section};
-use rpc::{FieldsPeer, IdentityPeer, RecordsPeer};
+use rpc::{FieldsPeer, IdentityPeer, RecordsPeer, ServiceSecret};
 
 /// Settings of the role `GATEWAY`.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Config {
     pub fields: FieldsPeer,
     /// The records service.
     pub records: RecordsPeer,
+    /// Proves to the services that this is the gateway.
+    pub service_secret: ServiceSecret,
     /// Shared counters of the rate limits; without it every gateway counts for itself.
     pub redis_url: Option<SecretString>,
     /// Cost units a tenant may spend in a minute.
@@ -44,6 +46,7 @@ impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let listen = r.required("LISTEN", "Where the public API listens");
         let (identity, fields, records) = (IdentityPeer::read(r), FieldsPeer::read(r), RecordsPeer::read(r));
+        let service_secret = ServiceSecret::read(r);
         let redis_url = r.optional(
             "REDIS_URL",
             "Redis for rate limits shared by all gateways; without it each counts for itself",
@@ -94,6 +97,7 @@ impl Section for Config {
             identity: identity?,
             fields: fields?,
             records: records?,
+            service_secret: service_secret?,
             redis_url: redis_url?,
             tenant_per_minute: tenant_per_minute?,
             principal_per_minute: principal_per_minute?,
@@ -155,7 +159,8 @@ pub(crate) mod tests {
         let peers = ["IDENTITY", "FIELDS", "RECORDS"].map(|peer| format!("GLOBCRM_GATEWAY_{peer}_URL"));
         let variables = peers.iter().map(|name| (name.as_str(), "http://peer:1"));
         let listen = ("GLOBCRM_GATEWAY_LISTEN", "127.0.0.1:0");
-        let env: ::config::Env = variables.chain([listen]).collect();
+        let secret = ("GLOBCRM_GATEWAY_SERVICE_SECRET", "a-secret-of-the-gateway-for-its-tests");
+        let env: ::config::Env = variables.chain([listen, secret]).collect();
         ::config::load(&env, crate::ROLE).unwrap()
     }
 

@@ -60,7 +60,9 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
     let api = Api::compile(proto::DESCRIPTORS)?;
     let openapi = Bytes::from(document(&api));
     let clock = process.clock.clone();
-    let identity_channel = config.identity.connect()?;
+    let bare = config.identity.connect()?;
+    let token = rpc::ServiceToken::keep(&process, bare.clone(), "gateway", config.service_secret.clone());
+    let identity_channel = bare.showing(&token);
     let identity = rpc::identity::Identity::new(identity_channel.clone(), None, clock.clone());
     let verifier = auth::Verifier::new(clock.clone());
     let gate = auth::Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
@@ -71,8 +73,8 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
         openapi,
         channels: HashMap::from([
             ("globcrm.identity.v1.IdentityService", identity_channel),
-            ("globcrm.fields.v1.FieldsService", config.fields.connect()?),
-            ("globcrm.records.v1.RecordsService", config.records.connect()?),
+            ("globcrm.fields.v1.FieldsService", config.fields.connect()?.showing(&token)),
+            ("globcrm.records.v1.RecordsService", config.records.connect()?.showing(&token)),
         ]),
         credentials: credentials::Credentials::new(identity, gate),
         limits,

@@ -1,10 +1,10 @@
 //! The settings of the role.
 
-use std::collections::BTreeMap;
-
 use auth::Signer;
 use config::{ExposeSecret, Reader, SecretString, Section};
 use ids::Clock;
+
+use crate::service_secrets::ServiceSecrets;
 
 /// How passwords are hashed (argon2id, RFC 9106).
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +40,8 @@ pub struct SignUpConfig {
 pub struct Config {
     /// Ed25519 private key, PKCS#8 PEM: signs access tokens.
     pub signing_key: SecretString,
-    /// The secret of every service that may act for a principal.
-    pub service_secrets: BTreeMap<String, SecretString>,
+    /// The secrets of the services.
+    pub service_secrets: ServiceSecrets,
     /// Password hashing.
     pub passwords: PasswordConfig,
     /// The brake on sign-ups.
@@ -56,10 +56,7 @@ impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let signing_key: Option<SecretString> =
             r.required("SIGNING_KEY", "Ed25519 private key (PKCS#8 PEM) that signs access tokens");
-        let secrets: Option<Option<SecretString>> = r.optional(
-            "SERVICE_SECRETS",
-            "Secrets with which services act for a principal: name=secret, separated by commas",
-        );
+        let service_secrets = ServiceSecrets::read(r);
         let memory = r.with_default("PASSWORD_MEMORY_KIB", "19456", "Memory of one password hash, in KiB");
         let iterations = r.with_default("PASSWORD_ITERATIONS", "2", "Passes of one password hash");
         let parallelism = r.with_default("PASSWORD_PARALLELISM", "1", "Lanes of one password hash");
@@ -76,19 +73,6 @@ impl Section for Config {
         {
             r.refuse("SIGNING_KEY", "must be an Ed25519 private key in PKCS#8 PEM");
         }
-        let service_secrets = secrets.and_then(|given| match given {
-            None => Some(BTreeMap::new()),
-            Some(text) => {
-                let parsed = parse_service_secrets(&text);
-                if parsed.is_none() {
-                    r.refuse(
-                        "SERVICE_SECRETS",
-                        "must be name=secret, separated by commas, each secret of 32 characters or more",
-                    );
-                }
-                parsed
-            }
-        });
         let passwords = PasswordConfig {
             memory_kib: memory?,
             iterations: iterations?,
@@ -112,53 +96,28 @@ impl Section for Config {
     }
 }
 
-/// Reads `records=…,fields=…`. A secret may hold `=` but no comma.
-fn parse_service_secrets(text: &SecretString) -> Option<BTreeMap<String, SecretString>> {
-    let mut secrets = BTreeMap::new();
-    for pair in text.expose_secret().split(',').map(str::trim).filter(|p| !p.is_empty()) {
-        let (name, secret) = pair.split_once('=')?;
-        let well_named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase());
-        if !well_named || secret.len() < 32 {
-            return None;
-        }
-        if secrets.insert(name.to_owned(), SecretString::from(secret)).is_some() {
-            return None;
-        }
-    }
-    Some(secrets)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn service_secrets_are_read_by_name_and_weak_or_double_ones_refused() {
-        let long = "x".repeat(32);
-        let read = |text: String| parse_service_secrets(&SecretString::from(text));
-        let two = read(format!("records={long},fields={long}=")).unwrap();
-        assert_eq!(two.keys().collect::<Vec<_>>(), ["fields", "records"]);
-        for bad in [
-            "records".to_owned(),
-            "records=short".to_owned(),
-            format!("={long}"),
-            format!("a={long},a={long}"),
-        ] {
-            assert!(read(bad.clone()).is_none(), "{bad}");
-        }
-    }
-
-    #[test]
     fn every_wrong_setting_is_told_at_once_and_no_secret_with_it() {
         let env: config::Env = [
             ("GLOBCRM_IDENTITY_SIGNING_KEY", "hunter2"),
-            ("GLOBCRM_IDENTITY_SERVICE_SECRETS", "records=hunter2"),
+            ("GLOBCRM_IDENTITY_SERVICE_SECRET_GATEWAY", "hunter2"),
             ("GLOBCRM_IDENTITY_PASSWORD_MEMORY_KIB", "1"),
         ]
         .into_iter()
         .collect();
         let problems = config::load::<Config>(&env, crate::ROLE).unwrap_err().to_string();
-        for name in ["SIGNING_KEY", "SERVICE_SECRETS", "PASSWORD_MEMORY_KIB", "DATABASE_URL", "AMQP_URL"] {
+        for name in [
+            "SIGNING_KEY",
+            "SERVICE_SECRET_GATEWAY",
+            "SERVICE_SECRET_RECORDS",
+            "PASSWORD_MEMORY_KIB",
+            "DATABASE_URL",
+            "AMQP_URL",
+        ] {
             assert!(problems.contains(&format!("GLOBCRM_IDENTITY_{name}")), "{name}: {problems}");
         }
         assert!(!problems.contains("hunter2"), "{problems}");

@@ -245,6 +245,13 @@ impl IdentityService for Grpc {
         Ok(Response::new(api_keys::exchange::run(&self.0, request.into_inner()).await?))
     }
 
+    async fn exchange_service_secret(
+        &self,
+        request: Request<pb::ExchangeServiceSecretRequest>,
+    ) -> Result<pb::ExchangeServiceSecretResponse> {
+        Ok(Response::new(permissions::exchange_service_secret::run(&self.0, request.get_ref())?))
+    }
+
     async fn exchange_service_token(
         &self,
         request: Request<pb::ExchangeServiceTokenRequest>,

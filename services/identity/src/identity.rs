@@ -1,6 +1,5 @@
 //! What every operation works with.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use auth::{Gate, Signer, Verifier};
@@ -17,6 +16,7 @@ use crate::jobs::cleanup;
 use crate::page::PageKey;
 use crate::passwords::Passwords;
 use crate::permissions::get_snapshot;
+use crate::service_secrets::ServiceSecrets;
 
 /// The parts of the service that operations use.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Identity {
     pub(crate) passwords: Passwords,
     pub(crate) pages: PageKey,
     pub(crate) settle: Settle,
-    pub(crate) service_secrets: BTreeMap<String, SecretString>,
+    pub(crate) service_secrets: ServiceSecrets,
     pub(crate) sign_ups: SignUpConfig,
 }
 
@@ -46,8 +46,8 @@ pub struct Parts {
     pub settle: Settle,
     /// Ed25519 private key, PKCS#8 PEM.
     pub signing_key: SecretString,
-    /// Secrets of the services that may act for a principal, by name.
-    pub service_secrets: BTreeMap<String, SecretString>,
+    /// Secrets of the services.
+    pub service_secrets: ServiceSecrets,
     /// Password hashing.
     pub passwords: PasswordConfig,
     /// The brake on sign-ups.

@@ -20,6 +20,7 @@ mod reach;
 mod refusals;
 mod roles;
 mod secrets;
+mod service_secrets;
 mod sessions;
 mod teams;
 mod tenants;
@@ -34,6 +35,7 @@ pub use config::{Config, PasswordConfig, SignUpConfig};
 pub use entropy::Entropy;
 pub use grpc::Grpc;
 pub use identity::{Identity, Parts};
+pub use service_secrets::ServiceSecrets;
 
 /// The role: `GLOBCRM_IDENTITY_…`.
 pub const ROLE: &str = "IDENTITY";
@@ -90,8 +92,9 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         async move { jobs::cleanup::run(&identity, shutdown).await }
     });
 
+    let gate = identity.gate.clone();
     let routes = tonic::service::Routes::new(Grpc::new(identity).server());
-    let served = host::grpc::serve(process, &host, routes).await;
+    let served = host::grpc::serve(process, &host, gate, routes).await;
     db.close().await;
     worker_db.close().await;
     served

@@ -10,7 +10,6 @@ use events::AmqpConfig;
 use field_types::phone::Region;
 use query::CursorKey;
 use rpc::{FieldsPeer, IdentityPeer, ServiceSecret};
-use secrecy::SecretString;
 
 use crate::quota::Quotas;
 
@@ -54,17 +53,7 @@ impl Section for Config {
         let broker = AmqpConfig::read(r);
         let identity = IdentityPeer::read(r);
         let fields = FieldsPeer::read(r);
-        let secret: Option<SecretString> = r.required(
-            "CURSOR_KEY",
-            "Secret of at least 32 bytes that signs page tokens; the same in every instance",
-        );
-        let cursor_key = secret.and_then(|secret| match CursorKey::new(&secret) {
-            Ok(key) => Some(key),
-            Err(error) => {
-                r.refuse("CURSOR_KEY", error.to_string());
-                None
-            }
-        });
+        let cursor_key = CursorKey::read(r);
         let region: Option<Option<String>> = r.optional(
             "DEFAULT_REGION",
             "Country (two letters) of phone numbers without country code; none: refused",

@@ -139,9 +139,11 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let worker = WorkerDb::new(&config.database, "records", WORKER_CONNECTIONS).map_err(database)?;
     let channel = config.identity.connect().map_err(|e| ServeError::start("identity", e))?;
     let own = Some(("records", config.service_secret.clone()));
-    let identity = Identity::new(channel, own, process.clock.clone());
+    let token = rpc::ServiceToken::keep(&process, channel.clone(), "records", config.service_secret.clone());
+    let identity = Identity::new(channel.showing(&token), own, process.clock.clone());
     let blobs = Blobs::in_directory(&config.blob_dir).map_err(|e| ServeError::start("blobs", e))?;
-    let fields = Fields::new(config.fields.connect().map_err(|e| ServeError::start("fields", e))?);
+    let channel = config.fields.connect().map_err(|e| ServeError::start("fields", e))?;
+    let fields = Fields::new(channel.showing(&token));
     let gate =
         Gate::new(Verifier::new(process.clock.clone()), identity.fetch_keys(), identity.fetch_snapshot());
 
@@ -158,7 +160,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     process.tasks.spawn("records.event_metrics", measure);
 
     let service = Service::new(Parts {
-        gate,
+        gate: gate.clone(),
         db: db.clone(),
         clock: process.clock.clone(),
         cursor_key: config.cursor_key.clone(),
@@ -199,7 +201,8 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     process.tasks.spawn("records.uploads", uploads.run(process.shutdown.clone()));
     process.tasks.spawn("records.operations", operations.run(process.shutdown.clone()));
 
-    let served = host::grpc::serve(process, &host, Routes::new(RecordsServiceServer::new(service))).await;
+    let routes = Routes::new(RecordsServiceServer::new(service));
+    let served = host::grpc::serve(process, &host, gate, routes).await;
     db.close().await;
     served
 }

@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
+use super::door::Door;
 use super::guarded::Guarded;
 use super::methods::{Method, Methods};
 use super::{CALL_CAP, STREAM_CAP};
@@ -33,13 +34,14 @@ pub(super) struct Calls(Arc<Shared>);
 
 struct Shared {
     methods: Methods,
+    door: Door,
     places: Arc<Semaphore>,
     duration: Histogram<f64>,
     shed: Counter<u64>,
 }
 
 impl Calls {
-    pub(super) fn new(methods: Methods, places: usize) -> Self {
+    pub(super) fn new(methods: Methods, door: Door, places: usize) -> Self {
         let meter = opentelemetry::global::meter("globcrm.host");
         let duration = meter
             .f64_histogram("rpc.server.call.duration")
@@ -51,7 +53,7 @@ impl Calls {
             .u64_counter("globcrm.rpc.server.shed")
             .with_description("Calls refused because too many were being served")
             .build();
-        Self(Arc::new(Shared { methods, places: Arc::new(Semaphore::new(places)), duration, shed }))
+        Self(Arc::new(Shared { methods, door, places: Arc::new(Semaphore::new(places)), duration, shed }))
     }
 }
 
@@ -69,7 +71,13 @@ pub(super) async fn handle(State(calls): State<Calls>, request: Request, next: N
     let began = Instant::now();
     let deadline = began + time_allowed(&request, method);
     let span = span(&request, method);
-    let inner = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let served = async {
+        match calls.0.door.admit(request, method).await {
+            Ok(request) => next.run(request).await,
+            Err(error) => answer(error.into()),
+        }
+    };
+    let inner = AssertUnwindSafe(served).catch_unwind();
     let mut gone = Gone { calls: &calls.0, method, span: &span, began, answered: false };
     let result =
         deadline::within(deadline, tokio::time::timeout_at(deadline, inner)).instrument(span.clone()).await;

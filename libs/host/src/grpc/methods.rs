@@ -13,8 +13,12 @@ use crate::ServeError;
 pub(crate) struct Method {
     /// `globcrm.records.v1.RecordsService/CreateContact`.
     pub(crate) name: Arc<str>,
+    /// The same with a slash before it.
+    pub(crate) path: Arc<str>,
     /// Either side sends a stream.
     pub(crate) streaming: bool,
+    /// Only services call it, and show who they are.
+    pub(crate) internal: bool,
 }
 
 /// All methods, by path.
@@ -36,7 +40,11 @@ impl Methods {
                 for method in service.method {
                     let name: Arc<str> = format!("{full}/{}", method.name).into();
                     let streaming = method.client_streaming || method.server_streaming;
-                    by_path.insert(format!("/{name}"), Method { name, streaming });
+                    let policy = method.options.and_then(|options| options.policy).unwrap_or_default();
+                    // What is public besides is how a service comes to a token, and how tokens are verified.
+                    let internal = policy.internal && !policy.public;
+                    let path: Arc<str> = format!("/{name}").into();
+                    by_path.insert(path.to_string(), Method { name, path, streaming, internal });
                 }
                 services.push((file.package.clone(), full));
             }
@@ -68,5 +76,17 @@ mod tests {
         assert!(methods.get("/globcrm.records.v1.RecordsService/Nonsense").is_none());
         assert_eq!(methods.services_of("identity"), ["globcrm.identity.v1.IdentityService"]);
         assert!(methods.services_of("gateway").is_empty());
+    }
+
+    #[test]
+    fn what_only_services_call_wants_their_token_but_for_the_way_to_one() {
+        let methods = Methods::compiled_in().unwrap();
+        let internal = |path: &str| methods.get(path).unwrap().internal;
+        for rpc in ["GetSnapshot", "CheckReferences", "ExchangeApiKey", "ExchangeServiceToken"] {
+            assert!(internal(&format!("/globcrm.identity.v1.IdentityService/{rpc}")), "{rpc}");
+        }
+        for rpc in ["GetJwks", "ExchangeServiceSecret", "Login"] {
+            assert!(!internal(&format!("/globcrm.identity.v1.IdentityService/{rpc}")), "{rpc}");
+        }
     }
 }

@@ -2,11 +2,13 @@
 
 mod call;
 pub use call::code_name;
+mod door;
 mod guarded;
 mod methods;
 
 use std::time::Duration;
 
+use auth::Gate;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
@@ -15,6 +17,8 @@ use tonic_health::server::HealthReporter;
 use crate::connections::{self, Limits};
 use crate::{HostConfig, Process, ServeError, State, admin};
 use call::Calls;
+use door::Door;
+pub use door::SERVICE_TOKEN;
 use methods::Methods;
 
 /// The longest a unary call may take, whatever the caller says.
@@ -39,10 +43,16 @@ const LIMITS: Limits = Limits {
 
 /// Serves `routes` until the process stops, with health and the admin pages beside them, and reflection where the settings want it.
 ///
-/// Health is that of `""` and of the services in package `globcrm.<process name>.v1`, and follows the readiness.
-pub async fn serve(process: Process, config: &HostConfig, routes: Routes) -> Result<(), ServeError> {
+/// `gate` judges the tokens that services show: calls that only services make want one, and only the gateway says where a call
+/// comes from. Health is that of `""` and of the services in package `globcrm.<process name>.v1`, and follows the readiness.
+pub async fn serve(
+    process: Process,
+    config: &HostConfig,
+    gate: Gate,
+    routes: Routes,
+) -> Result<(), ServeError> {
     let listener = connections::listen(config.grpc_listen, "gRPC").await?;
-    serve_on(process, config, listener, routes).await
+    serve_on(process, config, listener, gate, routes).await
 }
 
 /// [`serve`] on a listener that is bound already.
@@ -50,6 +60,7 @@ pub async fn serve_on(
     process: Process,
     config: &HostConfig,
     listener: TcpListener,
+    gate: Gate,
     routes: Routes,
 ) -> Result<(), ServeError> {
     let limits = Limits { max_age: Some(config.connection_age), ..LIMITS };
@@ -65,7 +76,7 @@ pub async fn serve_on(
             .map_err(|e| ServeError::Descriptors(e.into()))?;
         routes = routes.add_service(reflection);
     }
-    let calls = Calls::new(methods, MAX_CALLS);
+    let calls = Calls::new(methods, Door::new(gate)?, MAX_CALLS);
     let router = routes.into_axum_router();
     let router = router.layer(axum::middleware::from_fn_with_state(calls, call::handle));
 

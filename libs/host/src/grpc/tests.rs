@@ -79,7 +79,8 @@ impl FieldsService for Peer {
 
 /// The service behind the layers, without a socket.
 fn layered(peer: Peer, places: usize) -> FieldsServiceClient<axum::Router> {
-    let calls = Calls::new(Methods::compiled_in().unwrap(), places);
+    let door = Door::new(door::tests::Keys::made().gate).unwrap();
+    let calls = Calls::new(Methods::compiled_in().unwrap(), door, places);
     let router = Routes::new(FieldsServiceServer::new(peer)).into_axum_router();
     FieldsServiceClient::new(router.layer(axum::middleware::from_fn_with_state(calls, call::handle)))
 }
@@ -159,8 +160,9 @@ async fn served(grace: Duration) -> Served {
     };
     let (own, peer) = (process.clone(), Peer::default());
     let routes = Routes::new(FieldsServiceServer::new(peer.clone()));
+    let gate = door::tests::Keys::made().gate;
     let serving =
-        process.tasks.spawn("test.grpc", async move { serve_on(own, &config, listener, routes).await });
+        process.tasks.spawn("test.grpc", async move { serve_on(own, &config, listener, gate, routes).await });
     Served { process, url, peer, serving }
 }
 

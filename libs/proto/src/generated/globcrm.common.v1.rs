@@ -23,7 +23,7 @@ pub struct MethodPolicy {
     /// Whether `Idempotency-Key` is honoured.
     #[prost(enumeration = "Idempotency", tag = "7")]
     pub idempotency: i32,
-    /// Called by services only; has no REST path.
+    /// Called by services only: has no REST path, and wants a service's token (`x-service-token`) unless it is public, too.
     #[prost(bool, tag = "8")]
     pub internal: bool,
     /// A method that streams raw bytes: the streamed message is `{string content_type = 1; bytes data = 2;}` and the

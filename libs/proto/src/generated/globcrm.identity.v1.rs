@@ -320,6 +320,26 @@ pub struct ExchangeApiKeyResponse {
     #[prost(string, tag = "4")]
     pub tenant_id: ::prost::alloc::string::String,
 }
+/// Trades a service's configured secret for its service token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ExchangeServiceSecretRequest {
+    /// `gateway`, `fields`, `records`, …
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub secret: ::prost::alloc::string::String,
+}
+/// The token that a service shows with its calls (`x-service-token`). It is nobody's access token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ExchangeServiceSecretResponse {
+    #[prost(string, tag = "1")]
+    pub service_token: ::prost::alloc::string::String,
+    /// Seconds until it ends.
+    #[prost(int32, tag = "2")]
+    pub expires_in: i32,
+}
 /// Trades a service's configured secret for a token that acts in one tenant for one principal.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
@@ -1681,6 +1701,36 @@ pub mod identity_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Trades a service's secret for the token that says which service calls. Public, as the secret is the credential.
+        pub async fn exchange_service_secret(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExchangeServiceSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExchangeServiceSecretResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/ExchangeServiceSecret",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.identity.v1.IdentityService",
+                        "ExchangeServiceSecret",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Trades a service's secret for an access token.
         pub async fn exchange_service_token(
             &mut self,
@@ -1711,7 +1761,7 @@ pub mod identity_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Gives the public keys that verify access tokens.
+        /// Gives the public keys that verify access tokens. Public, as no service's token can be verified without them.
         pub async fn get_jwks(
             &mut self,
             request: impl tonic::IntoRequest<super::GetJwksRequest>,
@@ -1991,6 +2041,14 @@ pub mod identity_service_server {
             tonic::Response<super::ExchangeApiKeyResponse>,
             tonic::Status,
         >;
+        /// Trades a service's secret for the token that says which service calls. Public, as the secret is the credential.
+        async fn exchange_service_secret(
+            &self,
+            request: tonic::Request<super::ExchangeServiceSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExchangeServiceSecretResponse>,
+            tonic::Status,
+        >;
         /// Trades a service's secret for an access token.
         async fn exchange_service_token(
             &self,
@@ -1999,7 +2057,7 @@ pub mod identity_service_server {
             tonic::Response<super::ExchangeServiceTokenResponse>,
             tonic::Status,
         >;
-        /// Gives the public keys that verify access tokens.
+        /// Gives the public keys that verify access tokens. Public, as no service's token can be verified without them.
         async fn get_jwks(
             &self,
             request: tonic::Request<super::GetJwksRequest>,
@@ -3385,6 +3443,55 @@ pub mod identity_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExchangeApiKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.identity.v1.IdentityService/ExchangeServiceSecret" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExchangeServiceSecretSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::ExchangeServiceSecretRequest>
+                    for ExchangeServiceSecretSvc<T> {
+                        type Response = super::ExchangeServiceSecretResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExchangeServiceSecretRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::exchange_service_secret(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExchangeServiceSecretSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -63,6 +63,22 @@ impl std::fmt::Debug for crate::identity::v1::ExchangeApiKeyResponse {
             .finish()
     }
 }
+impl std::fmt::Debug for crate::identity::v1::ExchangeServiceSecretRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExchangeServiceSecretRequest")
+            .field("service", &self.service)
+            .field("secret", &"[redacted]")
+            .finish()
+    }
+}
+impl std::fmt::Debug for crate::identity::v1::ExchangeServiceSecretResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExchangeServiceSecretResponse")
+            .field("expires_in", &self.expires_in)
+            .field("service_token", &"[redacted]")
+            .finish()
+    }
+}
 impl std::fmt::Debug for crate::identity::v1::ExchangeServiceTokenRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ExchangeServiceTokenRequest")

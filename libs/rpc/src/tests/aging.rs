@@ -1,7 +1,9 @@
 //! Connections that are exchanged all the time under writes: no call fails, none is made twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use auth::{Gate, Verifier};
 use host::{HostConfig, LifeConfig, LogFormat, Process};
 use ids::Clock;
 use proto::identity::v1 as pb;
@@ -35,9 +37,15 @@ async fn no_write_fails_or_is_made_twice_because_its_connection_ages() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (process, peer) = (Process::without_signals("identity", Clock::system()), Peer::default());
     let (own, routes) = (process.clone(), Routes::new(IdentityServiceServer::new(peer.clone())));
+    // Nobody shows a token, so no key is ever asked for.
+    let gate = Gate::new(
+        Verifier::new(Clock::system()),
+        Arc::new(|| Box::pin(async { Ok(Vec::new()) })),
+        Arc::new(|_, _| Box::pin(async { Err(error::Error::not_found("NOBODY")) })),
+    );
     let serving = process
         .tasks
-        .spawn("test.grpc", async move { host::grpc::serve_on(own, &config, listener, routes).await });
+        .spawn("test.grpc", async move { host::grpc::serve_on(own, &config, listener, gate, routes).await });
     let client = IdentityServiceClient::new(connect(&url, "identity").unwrap());
     let failed = writes(&client).await;
     assert!(failed.is_empty(), "{} of {}: {}", failed.len(), CALLERS * CALLS, failed[0]);

@@ -3,4 +3,5 @@
 mod aging;
 mod calls;
 pub(crate) mod peer;
+mod service_token;
 mod wrappers;

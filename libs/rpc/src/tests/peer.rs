@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use proto::identity::v1 as pb;
@@ -16,6 +17,9 @@ use tonic::{Code, Request, Response, Status};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + 'a>>;
 
+/// Makes every service token another.
+static TRADES: AtomicU32 = AtomicU32::new(0);
+
 /// What a peer does with the next call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
@@ -23,6 +27,8 @@ pub(crate) enum Act {
     Refuse(Code),
     /// Answers an error with so many bytes of details.
     Details(usize),
+    /// Refuses the service's token, as the door of a service does.
+    RefuseToken,
     /// Never answers.
     Hang,
 }
@@ -118,6 +124,11 @@ impl Peer {
         self.0.lock().unwrap().always = Some(act);
     }
 
+    /// It answers every call again.
+    pub(crate) fn answers(&self) {
+        self.0.lock().unwrap().always = None;
+    }
+
     /// The calls that came, by name.
     pub(crate) fn calls(&self) -> Vec<&'static str> {
         self.0.lock().unwrap().calls.iter().map(|(name, _)| *name).collect()
@@ -144,6 +155,9 @@ impl Peer {
             Some(Act::Refuse(code)) => Err(Status::new(code, "as told")),
             Some(Act::Details(bytes)) => {
                 Err(Status::with_details(Code::Aborted, "as told", vec![7; bytes].into()))
+            }
+            Some(Act::RefuseToken) => {
+                Err(error::Error::unauthenticated("SERVICE_TOKEN_INVALID", "as told").into())
             }
             Some(Act::Hang) => std::future::pending().await,
             None => {
@@ -190,6 +204,12 @@ impl IdentityService for Peer {
         check_references(CheckReferencesRequest) -> CheckReferencesResponse = |asked| pb::CheckReferencesResponse {
             unknown_user_ids: asked.user_ids.into_iter().skip(1).collect(),
             unknown_team_ids: Vec::new(),
+        };
+        exchange_service_secret(ExchangeServiceSecretRequest) -> ExchangeServiceSecretResponse = |asked| {
+            pb::ExchangeServiceSecretResponse {
+                service_token: format!("{}-{}", asked.service, TRADES.fetch_add(1, Ordering::SeqCst)),
+                expires_in: 300,
+            }
         };
         exchange_service_token(ExchangeServiceTokenRequest) -> ExchangeServiceTokenResponse = |asked| {
             pb::ExchangeServiceTokenResponse {

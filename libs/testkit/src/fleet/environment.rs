@@ -176,10 +176,10 @@ pub fn environments(backing: &Backing, places: &Places) -> Result<Environments> 
                 migrate.insert(format!("GLOBCRM_{upper}_{variable}"), url);
             }
         }
-        // Services that act for somebody after the call has ended.
-        if role == Role::Records {
+        // Whoever calls other services, and where they prove who they are.
+        if role != Role::Identity {
             let secret = secrets.get(&format!("{name}.service_secret"))?;
-            service_secrets.push(format!("{name}={secret}"));
+            service_secrets.push((format!("GLOBCRM_IDENTITY_SERVICE_SECRET_{upper}"), secret.clone()));
             own.insert(format!("GLOBCRM_{upper}_SERVICE_SECRET"), secret);
         }
         roles.insert(role, own);
@@ -189,7 +189,9 @@ pub fn environments(backing: &Backing, places: &Places) -> Result<Environments> 
             own.insert(name.to_owned(), value);
         }
     };
-    add(Role::Identity, "GLOBCRM_IDENTITY_SERVICE_SECRETS", service_secrets.join(","));
+    for (variable, secret) in service_secrets {
+        add(Role::Identity, &variable, secret);
+    }
     let signing_key = places.signing_key.display().to_string();
     add(Role::Identity, "GLOBCRM_IDENTITY_SIGNING_KEY_FILE", signing_key);
     add(Role::Records, "GLOBCRM_RECORDS_BLOB_DIR", places.blobs.display().to_string());

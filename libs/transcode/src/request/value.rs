@@ -7,14 +7,12 @@ use bytes::{BufMut, BytesMut};
 
 use super::body::Walk;
 use crate::json::scan::JsonError;
-use crate::rules::{Fault, ValueRules};
+use crate::rules::{self, Fault, ValueRules};
 use crate::schema::{EnumPlan, Kind};
 use crate::timestamp;
 use crate::violation::Reason;
 use crate::wire;
 
-/// The largest magnitude that every JSON reader holds exactly.
-const EXACT: i64 = 1 << 53;
 /// Enums with more values are not listed in a refusal.
 const LISTED_VALUES: usize = 24;
 
@@ -171,16 +169,11 @@ pub(super) fn enum_number(plan: &EnumPlan, name: &str) -> Result<i32, Fault> {
 
 /// An integer in the syntax of JSON; `5.0` and `1e2` are integers, too.
 pub(super) fn parse_integer(text: &str, kind: Kind, rules: &ValueRules) -> Result<i64, Fault> {
-    let (least, most) = match kind {
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => (i64::from(i32::MIN), i64::from(i32::MAX)),
-        Kind::Uint32 | Kind::Fixed32 => (0, i64::from(u32::MAX)),
-        Kind::Uint64 | Kind::Fixed64 => (0, EXACT),
-        _ => (-EXACT, EXACT),
-    };
+    let (least, most) = rules::limits(kind);
     let out_of_range = || (Reason::OutOfRange, format!("must be between {least} and {most}"));
     let value = if text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) {
         let value: f64 = text.parse().map_err(|_| out_of_range())?;
-        if value.abs() > EXACT as f64 {
+        if value.abs() > rules::EXACT as f64 {
             return Err(out_of_range());
         }
         if value.fract() != 0.0 {

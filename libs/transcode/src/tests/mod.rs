@@ -1,6 +1,7 @@
 //! Tests over the real descriptors, and over small protos compiled here.
 
 mod all_types;
+mod check;
 mod compile;
 mod document;
 mod entropy;

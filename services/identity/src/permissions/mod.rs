@@ -2,6 +2,7 @@
 
 pub(crate) mod check_references;
 pub(crate) mod compile;
+pub(crate) mod exchange_service_secret;
 pub(crate) mod exchange_service_token;
 pub(crate) mod get_snapshot;
 pub(crate) mod store;

@@ -236,11 +236,13 @@ pub(crate) async fn add_errors(
     Ok(())
 }
 
-/// Locks addresses until the transaction ends, in one order, so that two imports at once cannot both create.
+/// Locks addresses until the transaction ends, in one order, so that two imports at once cannot both create. Clients choose the
+/// addresses, and all locks are one space: a hash that can be steered would let them hold up another tenant (see `idempotency`).
 pub(crate) async fn lock_addresses(tx: &mut TenantTx, addresses: &[&str]) -> Result<(), DbError> {
     sqlx::query(
         "SELECT pg_advisory_xact_lock(key) FROM (
-            SELECT DISTINCT hashtextextended($1::text || '/' || address, 0) AS key
+            SELECT DISTINCT ('x' || encode(substr(sha256(convert_to('address/' || $1::text || '/' || address, 'UTF8')), 1, 8), 'hex'))
+                ::bit(64)::bigint AS key
             FROM unnest($2::text[]) AS a (address) ORDER BY key) AS keys",
     )
     .bind(tx.tenant_id())

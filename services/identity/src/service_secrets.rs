@@ -1,0 +1,160 @@
+//! The secrets by which services prove who they are, one or two for each: while one is exchanged for another, both are good.
+
+use std::collections::BTreeMap;
+
+use config::{ExposeSecret, Reader, SecretString};
+use error::Error;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+/// Fewest bytes of a secret.
+const MIN_BYTES: usize = 32;
+
+/// A service that calls others, and its settings.
+struct Setting {
+    service: &'static str,
+    current: &'static str,
+    previous: &'static str,
+    about: &'static str,
+}
+
+const SETTINGS: [Setting; 3] = [
+    Setting {
+        service: "gateway",
+        current: "SERVICE_SECRET_GATEWAY",
+        previous: "SERVICE_SECRET_GATEWAY_PREVIOUS",
+        about: "What the gateway proves itself with: its GLOBCRM_GATEWAY_SERVICE_SECRET",
+    },
+    Setting {
+        service: "fields",
+        current: "SERVICE_SECRET_FIELDS",
+        previous: "SERVICE_SECRET_FIELDS_PREVIOUS",
+        about: "What fields proves itself with: its GLOBCRM_FIELDS_SERVICE_SECRET",
+    },
+    Setting {
+        service: "records",
+        current: "SERVICE_SECRET_RECORDS",
+        previous: "SERVICE_SECRET_RECORDS_PREVIOUS",
+        about: "What records proves itself with: its GLOBCRM_RECORDS_SERVICE_SECRET",
+    },
+];
+
+/// By service, the SHA-256 of its secrets: the secrets themselves are not kept.
+#[derive(Clone, Default)]
+pub struct ServiceSecrets(BTreeMap<String, Vec<[u8; 32]>>);
+
+impl std::fmt::Debug for ServiceSecrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceSecrets").field("services", &self.0.keys()).finish_non_exhaustive()
+    }
+}
+
+impl ServiceSecrets {
+    /// With one more secret of `service`.
+    #[must_use]
+    pub fn with(mut self, service: &str, secret: &SecretString) -> Self {
+        let digest = Sha256::digest(secret.expose_secret()).into();
+        self.0.entry(service.to_owned()).or_default().push(digest);
+        self
+    }
+
+    /// Reads the settings of every service; each has secrets of its own.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let mut secrets = Some(Self::default());
+        for Setting { service, current, previous, about } in SETTINGS {
+            let now: Option<SecretString> = r.required(current, about);
+            let before: Option<Option<SecretString>> =
+                r.optional(previous, "The secret before, for as long as instances still show it");
+            let (Some(now), Some(before)) = (now, before) else {
+                secrets = None;
+                continue;
+            };
+            for (variable, secret) in [(current, Some(now)), (previous, before)] {
+                let Some(secret) = secret else { continue };
+                if secret.expose_secret().len() < MIN_BYTES {
+                    r.refuse(variable, "must have 32 bytes or more");
+                    secrets = None;
+                } else if secrets.as_ref().is_some_and(|known| known.is_of_another(service, &secret)) {
+                    r.refuse(variable, "is the secret of another service; each has its own");
+                    secrets = None;
+                } else {
+                    secrets = secrets.map(|known| known.with(service, &secret));
+                }
+            }
+        }
+        secrets
+    }
+
+    /// Errors: 401 `SERVICE_SECRET_INVALID`, whether the service is unknown or the secret another.
+    pub(crate) fn check(&self, service: &str, secret: &str) -> Result<(), Error> {
+        if self.fits(service, secret) {
+            return Ok(());
+        }
+        Err(Error::unauthenticated("SERVICE_SECRET_INVALID", "the service and its secret do not fit"))
+    }
+
+    /// Compares digests, all of them and to their ends, so that neither content nor length of a secret shows in the time.
+    fn fits(&self, service: &str, secret: &str) -> bool {
+        let given: [u8; 32] = Sha256::digest(secret).into();
+        let known = self.0.get(service).map_or(&[][..], Vec::as_slice);
+        known.iter().fold(Choice::from(0), |fits, known| fits | known.ct_eq(&given)).into()
+    }
+
+    fn is_of_another(&self, service: &str, secret: &SecretString) -> bool {
+        self.0.keys().any(|other| other != service && self.fits(other, secret.expose_secret()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Read(ServiceSecrets);
+
+    impl config::Section for Read {
+        fn read(r: &mut Reader<'_>) -> Option<Self> {
+            ServiceSecrets::read(r).map(Self)
+        }
+    }
+
+    fn read(changes: &[(&str, &str)]) -> Result<ServiceSecrets, String> {
+        let mut given: BTreeMap<String, String> = ["GATEWAY", "FIELDS", "RECORDS"]
+            .map(|service| {
+                (format!("SERVICE_SECRET_{service}"), format!("secret of {service} {}", "x".repeat(32)))
+            })
+            .into();
+        given.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let given = given.iter().map(|(name, value)| (format!("GLOBCRM_IDENTITY_{name}"), value.clone()));
+        let env: config::Env = given.collect();
+        config::load::<Read>(&env, crate::ROLE)
+            .map(|Read(secrets)| secrets)
+            .map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn only_a_known_service_with_its_own_secret_fits_the_one_before_too() {
+        let (now, before) = ("n".repeat(32), "b".repeat(32));
+        let changes = [("SERVICE_SECRET_FIELDS", &*now), ("SERVICE_SECRET_FIELDS_PREVIOUS", &*before)];
+        let secrets = read(&changes).unwrap();
+        assert!(secrets.fits("fields", &now) && secrets.fits("fields", &before));
+        assert!(!secrets.fits("fields", &now[1..]) && !secrets.fits("fields", ""));
+        assert!(!secrets.fits("records", &now) && !secrets.fits("nobody", &now) && !secrets.fits("", ""));
+        assert!(!format!("{secrets:?}").contains("nnn"));
+    }
+
+    #[test]
+    fn weak_missing_and_lent_secrets_are_refused_and_not_told() {
+        let long = "hunter2-".repeat(5);
+        for (changes, wrong) in [
+            (vec![("SERVICE_SECRET_FIELDS", "hunter2")], "SERVICE_SECRET_FIELDS"),
+            (vec![("SERVICE_SECRET_RECORDS_PREVIOUS", "hunter2")], "SERVICE_SECRET_RECORDS_PREVIOUS"),
+            (
+                vec![("SERVICE_SECRET_GATEWAY", &*long), ("SERVICE_SECRET_RECORDS_PREVIOUS", &*long)],
+                "SERVICE_SECRET_RECORDS_PREVIOUS",
+            ),
+        ] {
+            let problems = read(&changes).unwrap_err();
+            assert!(problems.contains(wrong) && !problems.contains("hunter2"), "{problems}");
+        }
+    }
+}
