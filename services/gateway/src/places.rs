@@ -189,14 +189,17 @@ impl Party {
         const ORDER: [Share; 3] = [Share::Principal, Share::Tenant, Share::Address];
         let places = &self.0.places;
         let bound = |share: Share| places.bounds.0[share as usize][kind as usize];
-        // The whole first: whoever adds in the same moment is counted there before any share is judged by it.
-        let all = places.whole.0[kind as usize].fetch_add(amount, Ordering::Relaxed);
+        // The whole is counted first and read again after each share: who finds others in a share finds them in the whole too, so
+        // those who come in the same moment judge by each other.
+        let whole = &places.whole.0[kind as usize];
+        let before = whole.fetch_add(amount, Ordering::AcqRel);
         let mut counted = vec![&places.whole];
-        let mut refused = (all >= bound(Share::Whole)).then_some(Share::Whole);
+        let mut refused = (before >= bound(Share::Whole)).then_some(Share::Whole);
         for (share, held) in ORDER.into_iter().zip(&self.0.held) {
             let Some(held) = held.as_ref().filter(|_| refused.is_none()) else { continue };
-            let before = held.0[kind as usize].fetch_add(amount, Ordering::Relaxed);
+            let before = held.0[kind as usize].fetch_add(amount, Ordering::AcqRel);
             counted.push(held);
+            let all = whole.load(Ordering::Acquire).saturating_sub(amount);
             refused = (before >= host::share(bound(share), bound(Share::Whole), all)).then_some(share);
         }
         let Some(share) = refused else { return Ok(()) };
