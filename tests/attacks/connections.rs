@@ -251,3 +251,19 @@ async fn a_commit_that_cannot_be_is_an_error() -> Result<()> {
     try_join_all((0..4).map(|_| statement(&db, tenant(1), 0.0))).await?;
     Ok(())
 }
+
+/// Callers of a tenant that hold all it may have keep back none of its jobs and events.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_stands_outside_the_share_of_its_tenant() -> Result<()> {
+    let (db, _database) = pool("globcrm_test_pool_jobs").await?;
+    let held = try_join_all((0..CONNECTIONS / 2).map(|_| TenantTx::begin(&db, tenant(1)))).await?;
+    let refused = TenantTx::begin(&db, tenant(1)).await;
+    assert!(matches!(refused, Err(DbError::Busy)), "{refused:?}");
+    TenantTx::begin_job(&db, tenant(1))
+        .await
+        .expect("a job is kept back by its tenant's callers")
+        .commit()
+        .await?;
+    drop(held);
+    Ok(())
+}

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::database::Database;
 use crate::records::imports::{finished, import, upload};
 use crate::records::world::{Caller, World, custom, custom_of, mail, named};
-use crate::waiting::until;
+use crate::waiting::{outcome, until};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -129,7 +129,17 @@ async fn a_value_that_is_written_while_an_import_runs_is_found() -> Result<()> {
             })
             .await;
             held.rollback().await?;
-            write.await??;
+            // Who has waited for the batch long enough is asked to try again.
+            match write.await? {
+                Err(refused) if refused.is() == (409, "DEFINITIONS_CHANGED") => {
+                    let writer = admin.at(&world.instance()?);
+                    outcome(LONG, "the value is written", async || {
+                        writer.update(&ids[2], custom(&json!({"late": 7})), &["custom"]).await
+                    })
+                    .await;
+                }
+                written => drop(written?),
+            }
             Ok::<_, anyhow::Error>(finished(&admin, &operation).await?)
         };
         let operation = tokio::select! {
@@ -295,5 +305,32 @@ async fn a_fence_that_nobody_can_reach_refuses_and_does_not_turn_for_ever() -> R
     assert_eq!(refused.is(), (409, "DEFINITIONS_CHANGED"));
     assert!(world.asked.load(std::sync::atomic::Ordering::SeqCst) - asked <= 4);
     assert_eq!(admin.get(&contact).await?.version, 1);
+    Ok(())
+}
+
+/// Whoever holds newer definitions waits for a writer by older ones for a moment only, and its write is taken when that one has
+/// ended.
+#[tokio::test]
+async fn a_writer_that_goes_on_holds_up_the_fence_for_a_moment() -> Result<()> {
+    let world = world("globcrm_test_definitions_held").await?;
+    let admin = world.admin()?;
+    let contact = admin.create(named("Ada", "L")).await?.id;
+    let mut held = world.tx(admin.tenant).await?;
+    let fence =
+        "SELECT version FROM records.definitions_fence WHERE tenant_id = $1 AND object = 'contact' FOR SHARE";
+    sqlx::query(fence).bind(held.tenant_id()).execute(held.conn()).await?;
+    make_field(&world, false);
+    let fresh = admin.at(&world.instance()?);
+    // Over both ways to write, while the writer is still there.
+    let refused = fresh.update(&contact, custom(&json!({"late": 7})), &["custom"]).await.unwrap_err();
+    assert_eq!(refused.is(), (409, "DEFINITIONS_CHANGED"));
+    let refused = fresh
+        .create(pb::Contact { first_name: Some("B".into()), ..custom(&json!({"late": 8})) })
+        .await
+        .unwrap_err();
+    assert_eq!(refused.is(), (409, "DEFINITIONS_CHANGED"));
+    held.rollback().await?;
+    fresh.update(&contact, custom(&json!({"late": 7})), &["custom"]).await?;
+    assert_eq!(found(&world, &admin, "custom.late = 7").await?, [contact]);
     Ok(())
 }

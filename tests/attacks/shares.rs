@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::database::Database;
 use crate::records::imports::{finished, import, upload};
-use crate::records::world::{Caller, Refusal, World, mail, named};
+use crate::records::world::{Caller, May, Refusal, World, mail, named};
 use crate::stage::{Stage, Tenant};
 use crate::waiting::{outcome, until};
 
@@ -195,6 +195,59 @@ async fn a_tenant_queues_so_many_operations_and_no_more() -> Result<()> {
     assert_eq!(refusal.is(), (429, "OPERATIONS_TOO_MANY"));
     assert_eq!(refusal.error.metadata()["quota"], "operations");
     Ok(())
+}
+
+/// Files of this process that a tenant has stored.
+fn open_files(tenant: ids::TenantId) -> Result<usize> {
+    let tenant = tenant.to_string();
+    let links = std::fs::read_dir("/proc/self/fd")?.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
+    Ok(links.filter(|path| path.to_string_lossy().contains(&tenant)).count())
+}
+
+/// An import whose user loses the permission between two batches fails, and its file does not stay open.
+#[tokio::test]
+async fn the_file_of_a_failed_import_is_closed() -> Result<()> {
+    let world = world("globcrm_test_shares_closed", Quotas::default()).await?;
+    let admin = world.admin()?;
+    let id = queued(&world, &admin, &rows(0, 20_000), false).await?;
+    let bare: Uuid = id.trim_start_matches("records.").parse()?;
+    let mut sql = world.sql().await?;
+    let attack = async {
+        until(LONG, "a batch is done, and the file is open", async || {
+            let query = sqlx::query_scalar("SELECT done FROM records.operation WHERE id = $1").bind(bare);
+            let done: i64 = query.fetch_one(&mut sql).await.expect("the operation is there");
+            done > 0 && open_files(admin.tenant).expect("files are listed") > 0
+        })
+        .await;
+        world.allow(
+            admin.id,
+            2,
+            &May { actions: &[("contact", "read", proto::identity::v1::Scope::All)], fields: &[] },
+        );
+        outcome(LONG, "the fence is raised", async || {
+            let mut raising = world.tx(admin.tenant).await?;
+            db::fence::raise(&mut raising, None, 2).await?;
+            raising.commit().await?;
+            Ok::<_, anyhow::Error>(())
+        })
+        .await;
+        until(LONG, "the import has failed", async || {
+            let query =
+                sqlx::query_scalar("SELECT state = 'failed' FROM records.operation WHERE id = $1").bind(bare);
+            query.fetch_one(&mut sql).await.expect("the operation is there")
+        })
+        .await;
+        // Long before those that nobody uses are.
+        until(LONG / 4, "its file is closed", async || {
+            open_files(admin.tenant).expect("files are listed") == 0
+        })
+        .await;
+        Ok::<_, anyhow::Error>(())
+    };
+    tokio::select! {
+        () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
+        done = attack => done,
+    }
 }
 
 /// Uploads over HTTP, at once: a tenant keeps so many and so many bytes.

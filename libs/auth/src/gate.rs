@@ -19,7 +19,10 @@ use crate::{Claims, ServiceName, Snapshot, TokenError, VerifiedTenant, Verifier}
 /// How long a snapshot decides before its version must be confirmed. A revoke waits this long at most.
 pub const LEASE: Duration = Duration::from_secs(2);
 /// A late commit wants this much of the lease to be left: a commit takes its time too, and a revoke answers 200 ms after the lease.
+/// So a commit that takes up to 700 ms is seen before the revoke's answer.
 const COMMIT_REST: Duration = Duration::from_millis(500);
+/// How often a late commit asks for a lease that lasts long enough.
+const CONFIRMATIONS: usize = 2;
 /// Snapshots held at once; beyond it those with an ended lease go first.
 const MAX_SNAPSHOTS: usize = 20_000;
 /// Unknown key ids cause at most one key fetch in this time.
@@ -104,16 +107,25 @@ impl std::fmt::Debug for Lease {
 }
 
 impl Lease {
-    /// Returns when the permissions that the call began on are those of now: at once while the lease lives, else they are
-    /// confirmed anew, where other calls of the same principal may have done so already.
+    /// Returns when the permissions that the call began on are those of now: at once while the lease lives for long enough, else
+    /// they are confirmed anew, where other calls of the same principal may have done so already.
     ///
     /// Errors: 409 `PERMISSIONS_CHANGED`, 401 for a session that has ended, 503 `PERMISSIONS_UNAVAILABLE`.
     pub async fn confirm(&self) -> Result<(), Error> {
-        if Instant::now() + COMMIT_REST < self.until {
-            return Ok(());
+        let lives = |until| Instant::now() + COMMIT_REST < until;
+        let mut until = self.until;
+        for _ in 0..CONFIRMATIONS {
+            if lives(until) {
+                return Ok(());
+            }
+            let (held, _) = self.gate.snapshot(&self.claims, &self.token, COMMIT_REST).await?;
+            if held.snapshot.version() != self.version {
+                return Err(permissions_changed());
+            }
+            // A slow answer has used up much of it.
+            until = held.lease_until;
         }
-        let (held, _) = self.gate.snapshot(&self.claims, &self.token).await?;
-        if held.snapshot.version() == self.version { Ok(()) } else { Err(permissions_changed()) }
+        if lives(until) { Ok(()) } else { Err(permissions_unavailable()) }
     }
 }
 
@@ -155,7 +167,7 @@ impl Gate {
         let claims = self.verify(&token).await?;
         let tenant = VerifiedTenant::from_token(claims.tid);
         let principal = Principal { kind: claims.knd, id: claims.sub };
-        let (held, slot) = self.snapshot(&claims, &token).await?;
+        let (held, slot) = self.snapshot(&claims, &token, Duration::ZERO).await?;
         let lease = Lease {
             gate: self.clone(),
             token: token.clone(),
@@ -232,7 +244,13 @@ impl Gate {
     }
 
     /// What is held of the caller, under a lease that has not ended.
-    async fn snapshot(&self, claims: &Claims, token: &SecretString) -> Result<(Held, Slot), Error> {
+    /// The permissions of a caller, under a lease that lasts longer than `rest`.
+    async fn snapshot(
+        &self,
+        claims: &Claims,
+        token: &SecretString,
+        rest: Duration,
+    ) -> Result<(Held, Slot), Error> {
         let key = Key {
             tenant: claims.tid.uuid(),
             principal: claims.sub,
@@ -245,7 +263,7 @@ impl Gate {
         let mut place = slot.lock().await;
         let asked_at = Instant::now();
         let version = match &place.held {
-            Some(h) if h.lease_until > asked_at => return Ok((h.clone(), slot.clone())),
+            Some(h) if h.lease_until > asked_at + rest => return Ok((h.clone(), slot.clone())),
             Some(h) => h.snapshot.version(),
             None => 0,
         };

@@ -116,3 +116,41 @@ async fn a_lease_that_has_ended_is_confirmed_anew_once_for_all_and_refused_when_
     assert_eq!(lease.confirm().await.unwrap_err().reason(), "PERMISSIONS_CHANGED");
     assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_ends_in_a_moment_is_confirmed_before_a_commit_and_so_is_one_that_came_slowly() {
+    let (signer, verifier, _) = signer(1);
+    let (asked, slow) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count, answers_after) = (asked.clone(), slow.clone());
+    let fetch: FetchSnapshot = Arc::new(move |_, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let after = Duration::from_millis(answers_after.load(Ordering::SeqCst) as u64);
+        let snapshot = PermissionSnapshot { version: 1, ..PermissionSnapshot::default() };
+        let answer = GetSnapshotResponse { snapshot: Some(snapshot), version: 1, lease_until: None };
+        Box::pin(async move {
+            tokio::time::sleep(after).await;
+            Ok(answer)
+        })
+    });
+    let gate = Gate::new(verifier, no_keys(), fetch);
+    let opened = gate.open(call(), token(&signer, 10)).await.unwrap();
+    let lease = opened.lease().unwrap();
+    // Enough is left, and then too little for a commit although it still lives.
+    tokio::time::advance(LEASE - COMMIT_REST - Duration::from_millis(1)).await;
+    lease.confirm().await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    tokio::time::advance(Duration::from_millis(2)).await;
+    lease.confirm().await.unwrap();
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        2,
+        "a commit may end after the lease and the answer of a revoke"
+    );
+    // What an answer took is not left for the commit.
+    tokio::time::advance(LEASE).await;
+    slow.store(1_600, Ordering::SeqCst);
+    assert_eq!(lease.confirm().await.unwrap_err().reason(), "PERMISSIONS_UNAVAILABLE");
+    assert_eq!(asked.load(Ordering::SeqCst), 4, "asked a bounded number of times");
+    slow.store(0, Ordering::SeqCst);
+    lease.confirm().await.unwrap();
+}

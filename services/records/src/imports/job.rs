@@ -104,6 +104,7 @@ impl From<TableError> for Stop {
 pub(crate) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let (worker, mut sessions) = (app.clock.new_uuid(), Sessions::default());
     loop {
+        sessions.close_unused();
         let worked = tokio::select! {
             () = shutdown.cancelled() => return,
             worked = next(&app, worker, &mut sessions) => worked,
@@ -208,7 +209,9 @@ async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claime
     match &done {
         Ok(Outcome::Done(tally)) => session.advance(tally.done),
         Ok(Outcome::Cancelled | Outcome::Lost) => return Err(Stop::Over),
-        Err(_) => session.shrink(),
+        Err(Stop::Later(_)) => session.shrink(),
+        // It has ended, and its file is closed with it.
+        Err(Stop::Failed(_) | Stop::Over) => return done.map(|_| Worked::Batch),
     }
     sessions.put(session);
     done.map(|_| Worked::Batch)

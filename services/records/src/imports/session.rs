@@ -3,6 +3,9 @@
 //! An import is worked batch by batch and gives its turn back after each. What was read ahead is kept until its next turn: else
 //! every batch would read its file from the beginning.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::source::{BATCH, Batches};
@@ -12,6 +15,8 @@ use super::table::{Row, TableError};
 /// Files that are held open at once. Each has a thread that waits and some batches in memory; an import whose file was closed
 /// opens it again.
 const MAX_OPEN: usize = 16;
+/// A file that was not used for so long is closed: its import has ended elsewhere or was cancelled between two turns.
+const UNUSED: Duration = Duration::from_secs(60);
 
 /// The file of an import.
 #[derive(Debug)]
@@ -54,22 +59,61 @@ impl Session {
     }
 }
 
-/// The files that a worker holds open.
+/// The files that a worker holds open, each with when it was used last, in that order.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(Vec<Session>);
+pub(super) struct Sessions(Vec<(Instant, Session)>);
 
 impl Sessions {
     /// The file of an import, if it was read as far as its rows are done.
     pub(super) fn take(&mut self, claimed: &Claimed) -> Option<Session> {
-        let at = self.0.iter().position(|session| session.operation == claimed.id)?;
-        Some(self.0.remove(at)).filter(|session| session.done == claimed.done)
+        let at = self.0.iter().position(|(_, session)| session.operation == claimed.id)?;
+        Some(self.0.remove(at).1).filter(|session| session.done == claimed.done)
     }
 
-    /// Keeps a file open; the one that was used longest ago is closed for it.
+    /// Keeps a file open for the next turn of an import that goes on; the one that was used longest ago is closed for it.
     pub(super) fn put(&mut self, session: Session) {
         if self.0.len() >= MAX_OPEN {
             self.0.remove(0);
         }
-        self.0.push(session);
+        self.0.push((Instant::now(), session));
+    }
+
+    /// Closes what nobody has used for long.
+    pub(super) fn close_unused(&mut self) {
+        self.0.retain(|(used, _)| used.elapsed() < UNUSED);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: u128) -> (Session, tokio::sync::mpsc::Sender<Result<Vec<Row>, TableError>>) {
+        let (sender, batches) = tokio::sync::mpsc::channel(1);
+        let operation = Uuid::from_u128(id);
+        (Session { operation, done: 0, header: Vec::new(), batches, rest: Vec::new(), most: BATCH }, sender)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_nobody_uses_is_closed_after_a_minute_and_the_oldest_for_a_seventeenth() {
+        let mut sessions = Sessions::default();
+        let (first, old) = session(1);
+        sessions.put(first);
+        tokio::time::advance(UNUSED / 2).await;
+        let (second, young) = session(2);
+        sessions.put(second);
+        sessions.close_unused();
+        assert!(!old.is_closed() && !young.is_closed());
+        tokio::time::advance(UNUSED / 2).await;
+        sessions.close_unused();
+        assert!(old.is_closed() && !young.is_closed());
+        let more: Vec<_> = (3..=18).map(session).collect();
+        let mut senders = vec![young];
+        for (session, sender) in more {
+            sessions.put(session);
+            senders.push(sender);
+        }
+        let open: Vec<bool> = senders.iter().map(|sender| !sender.is_closed()).collect();
+        assert_eq!(open, [vec![false], vec![true; 16]].concat());
     }
 }

@@ -2,14 +2,15 @@
 //!
 //! Per tenant and object one row holds the newest definitions that anybody has written by, with their version. Whoever writes
 //! rows takes it for share in the statement of the write, so that nothing is written by definitions older than those. Whoever
-//! holds newer ones raises it first, in a transaction of its own, which waits for the writers that hold it. So what is written
+//! holds newer ones raises it first, in a transaction of its own, which waits for the writers that hold it: not for long, for it
+//! holds a place and a connection meanwhile; its caller may try again. So what is written
 //! by one version is committed before anything by the next one begins, and a value of a field is never rewritten by who does
 //! not know the field. All of it rests on the row itself: neither on events nor on how old a cache may be.
 
 mod store;
 
 use auth::Context;
-use db::TenantTx;
+use db::{DbError, TenantTx};
 use error::{Code, Error};
 
 use super::Object;
@@ -39,7 +40,11 @@ pub(crate) fn judge(fence: Option<i64>, set: &FieldSet) -> Result<(), Error> {
     if fence == Some(set.version()) {
         return Ok(());
     }
-    Err(Error::new(Code::Aborted, CHANGED, "the custom fields changed while this ran; try again"))
+    Err(changed())
+}
+
+fn changed() -> Error {
+    Error::new(Code::Aborted, CHANGED, "the custom fields changed while this ran; try again")
 }
 
 /// Takes the fence for share, to write several records under it, and refuses as [`judge`].
@@ -63,10 +68,19 @@ async fn raise(app: &App, cx: &Context, object: &Object, set: &FieldSet) -> Resu
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let stands = store::version(&mut tx, object).await?;
     if stands.is_none_or(|stands| stands < set.version()) {
-        store::raise(&mut tx, object, set.version(), set.wire()).await?;
+        match store::raise(&mut tx, object, set.version(), set.wire()).await {
+            // Writers by older ones go on.
+            Err(DbError::Timeout(cause)) if is_lock(&cause) => return Err(changed()),
+            raised => raised?,
+        }
         tx.commit().await?;
     }
     Ok(stands.is_none_or(|stands| stands <= set.version()))
+}
+
+/// A lock was waited for too long; any other time-out is the call's.
+fn is_lock(cause: &sqlx::Error) -> bool {
+    cause.as_database_error().and_then(|error| error.code()).as_deref() == Some("55P03")
 }
 
 /// The definitions of the fence, taken for share. `None` before the first write.

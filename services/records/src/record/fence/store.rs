@@ -25,7 +25,7 @@ pub(super) async fn read(tx: &mut TenantTx, object: &Object) -> Result<Option<Ve
     Ok(query.bind(tx.tenant_id()).bind(object.name).fetch_optional(tx.conn()).await?)
 }
 
-/// Waits for whoever holds the row for share. The first raise puts the records of the tenant on the list of the job that
+/// Waits for whoever holds the row for share, three tenths of a second at most. The first raise puts the records of the tenant on the list of the job that
 /// compares what is derived.
 pub(super) async fn raise(
     tx: &mut TenantTx,
@@ -33,6 +33,7 @@ pub(super) async fn raise(
     version: i64,
     fields: &[u8],
 ) -> Result<(), DbError> {
+    sqlx::query("SELECT set_config('lock_timeout', '300ms', true)").execute(tx.conn()).await?;
     sqlx::query(
         "WITH listed AS (
              INSERT INTO records.derived_check (tenant_id, object, due_at) VALUES ($1, $2, now())
