@@ -114,6 +114,19 @@ async fn a_stranger_sees_no_difference_between_accounts_nor_between_networks() -
         seen.push(answers);
     }
     assert_eq!((seen[0][0].is(), seen[0][2].is()), (WRONG, SLOWED));
+    // While it waits the right password is as wrong as any, however often it is tried.
+    let tries = async |password: &str| {
+        let owner = world.sign_up().await?;
+        guess(&world, &owner, 20).await?;
+        // The account waits for less now than a network that begins to.
+        world.hand.advance(std::time::Duration::from_secs(20));
+        let (here, mut answers) = (world.network(), Vec::new());
+        for _ in 0..8 {
+            answers.push(login(&world, &owner, &here, None, password).await.unwrap_err());
+        }
+        Ok::<_, anyhow::Error>(answers)
+    };
+    assert_eq!(tries(PASSWORD).await?, tries("a guess").await?);
     for (other, answers) in seen.iter().enumerate() {
         assert_eq!(answers, &seen[0], "account {other}");
     }

@@ -147,12 +147,15 @@ impl Attempt {
     ) -> Result<Judged, ThrottleError> {
         let mut tx = db::TenantTx::begin(db, crate::directory::nobody()).await?;
         let (mut blocked, mut judged) = (None, Judged::AsBefore);
-        for target in &self.targets {
-            if succeeded {
+        if succeeded {
+            for target in &self.targets {
                 let before = store::lock(&mut tx, &target.key).await?;
                 blocked = blocked.max(before.filter(|_| !target.passed_by_right));
-                continue;
             }
+        }
+        // The right secret that must wait counts like a wrong one: else the waits that follow would tell that it was right.
+        let counts = !succeeded || refuse_until(blocked, now).is_err();
+        for target in self.targets.iter().filter(|_| counts) {
             // What waits is not made to wait longer by those who come meanwhile, as where they are refused before they are judged.
             let waits = if target.whole_account { store::lock(&mut tx, &target.key).await? } else { None };
             if waits.is_some_and(|until| until > now) {
