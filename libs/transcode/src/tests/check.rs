@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use proptest::prelude::*;
 use prost_types::{FieldMask, Timestamp};
 use proto::fields::v1::GetFieldSetRequest;
 use proto::identity::v1::{GetSnapshotRequest, LoginRequest};
@@ -186,4 +187,41 @@ fn internal_methods_are_checked_and_one_without_texts_costs_nothing() {
     let path = "/globcrm.identity.v1.IdentityService/GetSnapshot";
     assert!(matches!(check(path, &snapshot), Err(CheckError::Invalid(_))));
     assert!(CHECKS.of("/globcrm.identity.v1.IdentityService/GetJwks").is_none());
+}
+
+/// What passes is right as its reader sees it, however it was written: read and written anew, it passes again.
+fn is_right_as_read(wire: &[u8]) -> Result<(), TestCaseError> {
+    if check(path("CreateContact"), wire).is_ok()
+        && let Ok(read) = CreateContactRequest::decode(wire)
+    {
+        prop_assert_eq!(check(path("CreateContact"), &read.encode_to_vec()), Ok(()));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_are_read_as_what_they_were_not_checked_for(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        is_right_as_read(&bytes)?;
+    }
+
+    #[test]
+    fn no_change_of_a_good_message_slips_through(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        twice in any::<bool>(),
+    ) {
+        let body = r#"{"first_name": "Ada", "tags": ["a", "b"], "emails": [{"address": "a@b.c", "kind": "work"}],
+            "external_ids": {"erp": "7"}, "custom": {"a": [1]}, "score": -7}"#;
+        let mut wire = send(&API, "POST", "/api/v1/contacts", body).unwrap().to_vec();
+        if twice {
+            wire = [wire.clone(), wire].concat();
+        }
+        for (at, byte) in changes {
+            let at = at.index(wire.len());
+            wire[at] = byte;
+        }
+        is_right_as_read(&wire)?;
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::entropy::Entropy;
 use super::{API, named};
-use crate::{Api, PathParams};
+use crate::{Api, Checks, PathParams};
 
 /// The options of a field as reflection sees them.
 #[derive(Default)]
@@ -21,11 +21,13 @@ struct Marks {
 
 pub(super) struct Oracle {
     pub(super) pool: DescriptorPool,
+    checks: Checks,
 }
 
 impl Oracle {
     pub(super) fn new(descriptors: &[u8]) -> Self {
-        Self { pool: DescriptorPool::decode(descriptors).unwrap() }
+        let checks = Checks::compile(descriptors).unwrap();
+        Self { pool: DescriptorPool::decode(descriptors).unwrap(), checks }
     }
 
     fn marks(&self, field: &prost_reflect::FieldDescriptor) -> Marks {
@@ -196,6 +198,9 @@ pub(super) fn request_matches(api: &Api, oracle: &Oracle, rpc: &str, bytes: &[u8
     if let Err(error) = api.encode_request(method, &params, "", Some(&json), &mut wire) {
         panic!("{error:?}: {}", String::from_utf8_lossy(&json));
     }
+    // What the gateway would send on is refused by nobody who checks it once more.
+    let check = oracle.checks.of(&method.full_name).unwrap();
+    assert_eq!(oracle.checks.check(check, &wire), Ok(()), "{}", String::from_utf8_lossy(&json));
     let request = &api.schema.messages[method.request.message];
     let descriptor = oracle.pool.get_message_by_name(&request.full_name).unwrap();
     let request_message = DynamicMessage::decode(descriptor, &wire[..]).unwrap();
