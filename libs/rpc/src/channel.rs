@@ -23,7 +23,7 @@ use crate::body::{Bounded, Patience, Returned};
 use crate::failure::{self, Failure};
 use crate::pool::{NoInstance, Outcome, Pool};
 use crate::retry::{self, Budget};
-use crate::service_token::ServiceToken;
+use crate::service_token::{ServiceToken, unknown_here};
 
 /// The deadline of a call whose caller sets none.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
@@ -210,22 +210,28 @@ impl Peer {
         }
         self.budget.earn();
         if streamed {
-            return self.once(head, body, deadline).await;
+            let result = self.once(head, body, deadline).await;
+            return if shown.is_some() && is_token_refused(&result) { Err(unknown_here()) } else { result };
         }
         // A call without a stream is unary: its body is one encoded message in memory, and this waits for nothing.
         let body = body.collect().await?.to_bytes();
-        let (mut retries, mut unseen) = (0, 0);
+        let (mut retries, mut unseen, mut renewed) = (0, 0, false);
         loop {
             let again = Body::new(Full::new(body.clone()));
             let result = self.attempt(head.clone(), again, deadline).await;
             let failure = result.as_ref().err().map(|failed| failed.failure);
             let result = result.map_err(|failed| failed.status);
-            // Refused at the peer's door: nothing was done. A token is renewed for a call once.
+            // Refused at the peer's door: nothing was done. A token is renewed for a call once. That it is ours that was refused
+            // is not the caller's fault, whose own credentials would seem to be meant.
             if is_token_refused(&result)
-                && let Some((value, token)) = shown.take()
-                && let Some(other) = token.after(&value, deadline).await
+                && let Some((value, token)) = &mut shown
             {
-                head.headers.insert(SERVICE_TOKEN, other);
+                match token.after(value, deadline).await {
+                    Some(other) if !renewed => *value = other,
+                    _ => return Err(unknown_here()),
+                }
+                renewed = true;
+                head.headers.insert(SERVICE_TOKEN, value.clone());
                 continue;
             }
             let pause = if failure == Some(Failure::Unseen) && unseen < retry::MAX_UNSEEN {

@@ -95,10 +95,7 @@ impl ServiceToken {
         let until = deadline.min(Instant::now() + PATIENCE);
         let known = timeout_at(until, states.wait_for(|state| state.good().is_some())).await;
         let value = known.ok().and_then(Result::ok).and_then(|state| Some(state.good()?.value.clone()));
-        value.ok_or_else(|| {
-            let text = "this service cannot show who it is at the moment";
-            Error::unavailable("SERVICE_TOKEN_UNAVAILABLE", text).into()
-        })
+        value.ok_or_else(unknown_here)
     }
 
     /// Another token than `value`, which a peer has refused; `None` if there is none to be had. What is held stays: the peer may
@@ -184,6 +181,12 @@ impl Trade {
         value.set_sensitive(true);
         Ok((value, Duration::from_secs(u64::try_from(answer.expires_in).unwrap_or(0))))
     }
+}
+
+/// 503: this service has no token that its peer takes.
+pub(crate) fn unknown_here() -> Status {
+    let text = "this service cannot show who it is at the moment";
+    Error::unavailable("SERVICE_TOKEN_UNAVAILABLE", text).into()
 }
 
 fn too_late() -> Error {

@@ -72,7 +72,7 @@ async fn a_token_that_is_refused_is_renewed_and_the_call_made_after_all() {
     served.peer.then([Act::RefuseToken]);
     let calls = served.peer.calls().len();
     served.peer.always(Act::RefuseToken);
-    assert_eq!(get_me(&client).await.unwrap_err().reason(), "SERVICE_TOKEN_INVALID");
+    assert_eq!(get_me(&client).await.unwrap_err().reason(), "SERVICE_TOKEN_UNAVAILABLE");
     assert!(served.peer.calls().len() <= calls + 4, "{:?}", served.peer.calls());
     process.shutdown.cancel();
 }
@@ -84,7 +84,7 @@ async fn a_failed_renewal_keeps_the_token_that_is_held() {
     get_me(&client).await.unwrap();
     let before = shown(&served);
     served.peer.then([Act::RefuseToken, Act::Refuse(Code::Internal)]);
-    assert_eq!(get_me(&client).await.unwrap_err().reason(), "SERVICE_TOKEN_INVALID");
+    assert_eq!(get_me(&client).await.unwrap_err().reason(), "SERVICE_TOKEN_UNAVAILABLE");
     get_me(&client).await.unwrap();
     assert!(shown(&served) == before || trades(&served) > 2, "the old one, until a new one is had");
     process.shutdown.cancel();
