@@ -20,5 +20,5 @@ pub use crate::connections::LEAVE;
 pub use crate::error::ServeError;
 pub use process::Process;
 pub use readiness::{Component, Readiness, Report, State};
-pub use share::{network, share};
+pub use share::{most_of_site, network, share, site};
 pub use tasks::Tasks;

@@ -25,6 +25,20 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// What one customer of a provider has for themselves where addresses are free: the first 48 bits of an IPv6 address, which are 65,536
+/// networks. `None` for IPv4.
+pub fn site(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Some(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80))),
+        IpAddr::V4(_) => None,
+    }
+}
+
+/// What all networks of one [`site`] may have together, where one of them may have `most`: half-way to the whole.
+pub fn most_of_site(most: usize, whole: usize) -> usize {
+    most.midpoint(whole)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +78,9 @@ mod tests {
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(network("192.0.2.1"), "192.0.2.1");
         assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
+        let site = |text: &str| site(text.parse().unwrap()).map(|site| site.to_string());
+        assert_eq!(site("2001:db8:1:2:3:4:5:6").as_deref(), Some("2001:db8:1::"));
+        assert_eq!(site("::ffff:192.0.2.1"), None);
+        assert_eq!((most_of_site(256, 512), most_of_site(512, 512)), (384, 512));
     }
 }

@@ -1,7 +1,7 @@
 //! What requests hold while they are served, and how much of it one caller may hold.
 //!
-//! There is a whole of each kind, and a share of it for each principal, tenant and client address (an IPv6 network of 64 bits).
-//! A share shrinks with the square of what is free ([`host::share`]), so no few callers together can take from others what they
+//! There is a whole of each kind, and a share of it for each principal, tenant and client address (an IPv6 network of 64 bits, and
+//! one of 48 bits for all of these together). A share shrinks with the square of what is free ([`host::share`]), so no few callers together can take from others what they
 //! need: whoever has used a share up is told so, and only when many hold the whole does anybody hear that the gateway is busy.
 
 use std::collections::HashMap;
@@ -55,12 +55,14 @@ enum Share {
     Principal,
     Tenant,
     Address,
+    /// All addresses of one customer of a provider (IPv6), [`host::site`].
+    Site,
     Whole,
 }
 
 /// Bounds of each kind, by share.
 #[derive(Clone, Debug)]
-struct Bounds([[usize; KINDS.len()]; 4]);
+struct Bounds([[usize; KINDS.len()]; 5]);
 
 impl Bounds {
     fn of(config: &Config) -> Self {
@@ -72,12 +74,17 @@ impl Bounds {
         let (calls, transfers) = (config.max_in_flight, config.max_transfers);
         let mut whole = one(calls, transfers, 128);
         whole[Kind::Body as usize] = calls * 4;
-        Self([
+        Self::with_site([
             one(config.max_in_flight_principal, transfers / 8, 24),
             one(config.max_in_flight_tenant, transfers / 4, 48),
             one(config.max_in_flight_address, transfers / 2, 64),
             whole,
         ])
+    }
+
+    fn with_site([principal, tenant, address, whole]: [[usize; KINDS.len()]; 4]) -> Self {
+        let site = std::array::from_fn(|kind| host::most_of_site(address[kind], whole[kind]));
+        Self([principal, tenant, address, site, whole])
     }
 }
 
@@ -90,6 +97,7 @@ enum Who {
     Principal(Uuid),
     Tenant(TenantId),
     Network(IpAddr),
+    Site(IpAddr),
 }
 
 /// Everything that is held in this process.
@@ -109,7 +117,7 @@ pub(crate) struct Party(Arc<Shares>);
 struct Shares {
     places: Arc<Places>,
     /// From the most particular one to the whole.
-    held: [Option<Arc<Held>>; 4],
+    held: [Option<Arc<Held>>; 5],
 }
 
 /// Something held; given back when dropped.
@@ -151,6 +159,7 @@ impl Places {
             named.map(|(_, principal)| self.held(Who::Principal(principal))),
             named.map(|(tenant, _)| self.held(Who::Tenant(tenant))),
             Some(self.held(Who::Network(host::network(address)))),
+            host::site(address).map(|site| self.held(Who::Site(site))),
             Some(self.whole.clone()),
         ];
         Party(Arc::new(Shares { places: self.clone(), held }))
@@ -186,7 +195,7 @@ impl Party {
     }
 
     fn add(&self, kind: Kind, amount: usize) -> Result<(), Error> {
-        const ORDER: [Share; 3] = [Share::Principal, Share::Tenant, Share::Address];
+        const ORDER: [Share; 4] = [Share::Principal, Share::Tenant, Share::Address, Share::Site];
         let places = &self.0.places;
         let bound = |share: Share| places.bounds.0[share as usize][kind as usize];
         // The whole is counted first and read again after each share: who finds others in a share finds them in the whole too, so
@@ -247,6 +256,7 @@ fn full(share: Share, kind: Kind) -> Error {
         Share::Principal => ("PRINCIPAL_SHARE_USED", "this user or API key has"),
         Share::Tenant => ("TENANT_SHARE_USED", "this organization has"),
         Share::Address => ("ADDRESS_SHARE_USED", "this client address has"),
+        Share::Site => ("ADDRESS_SHARE_USED", "this client network has"),
         Share::Whole => return Error::unavailable("OVERLOADED", format!("too many {what} from all callers")),
     };
     Error::new(Code::ResourceExhausted, reason, format!("{whose} as many {what} as it may have at once"))
@@ -258,7 +268,8 @@ mod tests {
     use super::*;
 
     fn places(calls: [usize; 4]) -> Arc<Places> {
-        let bounds = Bounds(calls.map(|calls| [calls, calls * 2, calls * 100, calls, calls * 100, calls]));
+        let bounds = calls.map(|calls| [calls, calls * 2, calls * 100, calls, calls * 100, calls]);
+        let bounds = Bounds::with_site(bounds);
         Arc::new(Places {
             bounds,
             whole: Arc::default(),
@@ -366,6 +377,19 @@ mod tests {
                 assert_eq!(why, None, "{addresses} addresses hold {} times {kind:?}", held.len());
             }
         }
+    }
+
+    #[test]
+    fn the_addresses_of_one_site_have_a_share_together() {
+        let places = Places::new(&crate::config::tests::config());
+        let take = |site: u32, n: u32| {
+            let address = format!("2001:db8:{site:x}:{n:x}::1").parse().unwrap();
+            places.party(address, Some(somebody())).take(Kind::Call, 1)
+        };
+        let held: Vec<Place> = (0..1_000).filter_map(|n| take(1, n).ok()).collect();
+        assert!((100..256).contains(&held.len()), "{}", held.len());
+        assert_eq!(take(1, 1_001).unwrap_err().reason(), "ADDRESS_SHARE_USED");
+        assert!(take(2, 1).is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::share::{network, share};
+use crate::share::{most_of_site, network, share, site};
 
 /// The peers of one listener.
 #[derive(Debug)]
@@ -18,7 +18,8 @@ pub(super) struct Peers {
 #[derive(Debug, Default)]
 struct Held {
     all: usize,
-    by: HashMap<IpAddr, usize>,
+    by_network: HashMap<IpAddr, usize>,
+    by_site: HashMap<IpAddr, usize>,
 }
 
 /// A connection of a peer; given back when dropped.
@@ -26,6 +27,7 @@ struct Held {
 pub(super) struct Peer {
     peers: Arc<Peers>,
     network: IpAddr,
+    site: Option<IpAddr>,
 }
 
 impl Peers {
@@ -33,17 +35,24 @@ impl Peers {
         Arc::new(Self { whole, most, held: Mutex::default() })
     }
 
-    /// Counts a connection from `address`; `None` when its network has its share of what there is.
+    /// Counts a connection from `address`; `None` when its network, or all networks of its site, have their share of what there is.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Peer> {
-        let network = network(address);
+        let (network, site) = (network(address), site(address));
         let mut held = self.lock();
-        let own = held.by.get(&network).copied().unwrap_or_default();
-        if own >= share(self.most, self.whole, held.all) {
+        let of_network = held.by_network.get(&network).copied().unwrap_or_default();
+        let of_site = site.and_then(|site| held.by_site.get(&site)).copied().unwrap_or_default();
+        let most_of_site = most_of_site(self.most, self.whole);
+        if of_network >= share(self.most, self.whole, held.all)
+            || of_site >= share(most_of_site, self.whole, held.all)
+        {
             return None;
         }
         held.all += 1;
-        held.by.insert(network, own + 1);
-        Some(Peer { peers: self.clone(), network })
+        held.by_network.insert(network, of_network + 1);
+        if let Some(site) = site {
+            held.by_site.insert(site, of_site + 1);
+        }
+        Some(Peer { peers: self.clone(), network, site })
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -55,11 +64,18 @@ impl Drop for Peer {
     fn drop(&mut self) {
         let mut held = self.peers.lock();
         held.all -= 1;
-        if let Some(own) = held.by.get_mut(&self.network) {
-            *own -= 1;
-            if *own == 0 {
-                held.by.remove(&self.network);
-            }
+        one_less(&mut held.by_network, self.network);
+        if let Some(site) = self.site {
+            one_less(&mut held.by_site, site);
+        }
+    }
+}
+
+fn one_less(held: &mut HashMap<IpAddr, usize>, who: IpAddr) {
+    if let Some(own) = held.get_mut(&who) {
+        *own -= 1;
+        if *own == 0 {
+            held.remove(&who);
         }
     }
 }
@@ -76,9 +92,19 @@ mod tests {
         assert!((2..=9).contains(&held.len()), "{}", held.len());
         let elsewhere = peers.enter("2001:db8:0:1::1".parse().unwrap());
         assert!(elsewhere.is_some());
-        assert_eq!(peers.lock().by.len(), 2);
+        assert_eq!(peers.lock().by_network.len(), 2);
         drop((held, elsewhere));
-        assert!(peers.lock().by.is_empty() && peers.lock().all == 0);
+        let held = peers.lock();
+        assert!(held.by_network.is_empty() && held.by_site.is_empty() && held.all == 0);
+    }
+
+    #[test]
+    fn the_networks_of_one_site_have_a_share_together() {
+        let peers = Peers::new(100, 10);
+        let one = |site: usize, n: usize| format!("2001:db8:{site:x}:{n:x}::1").parse().unwrap();
+        let held: Vec<_> = (0..2_000).filter_map(|n| peers.enter(one(1, n % 1_000))).collect();
+        assert!((10..50).contains(&held.len()), "{}", held.len());
+        assert!(peers.enter(one(2, 1)).is_some() && peers.enter([192, 0, 2, 1].into()).is_some());
     }
 
     #[test]
