@@ -136,7 +136,7 @@ async fn a_lease_that_ends_in_a_moment_is_confirmed_before_a_commit_and_so_is_on
     let opened = gate.open(call(), token(&signer, 10)).await.unwrap();
     let lease = opened.lease().unwrap();
     // Enough is left, and then too little for a commit although it still lives.
-    tokio::time::advance(LEASE - COMMIT_REST - Duration::from_millis(1)).await;
+    tokio::time::advance(Duration::from_millis(1_499)).await;
     lease.confirm().await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     tokio::time::advance(Duration::from_millis(2)).await;
