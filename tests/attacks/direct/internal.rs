@@ -6,6 +6,7 @@ use ids::Clock;
 use prost::Message;
 use proto::descriptor::FileDescriptorSet;
 use proto::identity::v1::{ExchangeServiceSecretRequest, LoginRequest};
+use serde_json::json;
 use testkit::fleet::Role;
 
 use super::{Direct, key_token};
@@ -189,4 +190,20 @@ async fn a_direct_caller_does_not_choose_the_address_that_is_braked() {
     let tenant = stage.tenant("told").await;
     let told = guesses(stage, &tenant.slug, Some(&gateway)).await;
     assert_eq!(wrong(&told), 7, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_exchanged_without_an_outage() {
+    // Identity has the new one, records still shows the one before.
+    let start = || {
+        let (now, before) = ("a-new-secret-of-records-for-the-tests", "the-secret-of-records-from-before");
+        Stage::start_with(&[
+            ("GLOBCRM_IDENTITY_SERVICE_SECRET_RECORDS", now),
+            ("GLOBCRM_IDENTITY_SERVICE_SECRET_RECORDS_PREVIOUS", before),
+            ("GLOBCRM_RECORDS_SERVICE_SECRET", before),
+        ])
+    };
+    let stage = tokio::task::spawn_blocking(start).await.expect("a fleet");
+    let tenant = stage.tenant("exchanged").await;
+    tenant.admin.post("/api/v1/contacts", json!({"last_name": "Lovelace"})).await.expect(201);
 }
