@@ -1,6 +1,6 @@
 //! The network of a client: what one client has for itself.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// An IPv4 address, or the first 64 bits of an IPv6 address, as the gateway's limits count. `None` for what is no address.
 pub(crate) fn of(address: &str) -> Option<String> {
@@ -9,10 +9,10 @@ pub(crate) fn of(address: &str) -> Option<String> {
 
 /// What one provider gives one customer, at most: an IPv4 /24, an IPv6 /48. What is no address is as wide as it is.
 pub(crate) fn wide(network: &str) -> String {
-    match network.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V4(v4)) => Ipv4Addr::from_bits(v4.to_bits() >> 8 << 8).to_string(),
-        Ok(IpAddr::V6(v6)) => Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80).to_string(),
-        Err(_) => network.to_owned(),
+    let Ok(address) = network.parse::<IpAddr>() else { return network.to_owned() };
+    match (host::site(address), address.to_canonical()) {
+        (None, IpAddr::V4(v4)) => Ipv4Addr::from_bits(v4.to_bits() >> 8 << 8).to_string(),
+        (site, _) => site.unwrap_or(address).to_string(),
     }
 }
 
