@@ -10,7 +10,7 @@ const ACROSS: [(&str, usize); 11] = [
     // What waits, as the worker role, for metrics.
     ("libs/events/src/metrics/store.rs", 3),
     // The outbox, as the worker role.
-    ("libs/events/src/relay/store.rs", 6),
+    ("libs/events/src/relay/store.rs", 7),
     // What is too old, as the worker role, whose policies know the ages.
     ("libs/events/src/retention/store.rs", 3),
     // The beginning of statements whose conditions stand where they are used.
