@@ -64,7 +64,7 @@ async fn until_running(sql: &mut PgConnection, wanted: i64) {
 async fn slow_statements_of_one_tenant_fail_no_call_of_another() -> Result<()> {
     let (db, _database) = pool("globcrm_test_shares").await?;
     let (over, busy) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let loud = join_all((0..4 * CONNECTIONS).map(|_| async {
+    let loud = join_all((0..8 * CONNECTIONS).map(|_| async {
         while !over.load(Ordering::SeqCst) {
             match statement(&db, tenant(1), 0.4).await {
                 Ok(()) => {}

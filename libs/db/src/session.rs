@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Row};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::DbError;
@@ -129,9 +130,12 @@ impl Session {
     }
 }
 
-/// A connection of the pool. One that must be made first is made in a task of its own: a caller who goes meanwhile leaves it to
-/// the next. Made by the caller itself it would be thrown away half-made, and callers who go early, one after the other, would
-/// keep the server busy with log-ins that come to nothing. The task keeps the place, so there are no more of them than places.
+/// A connection of the pool. One that must be made first is made apart from the caller: a caller who goes meanwhile leaves it to the
+/// next. Made by the caller itself it would be thrown away half-made, and callers who go early, one after the other, would keep the
+/// server busy with log-ins that come to nothing. The maker keeps the place, so there are no more makers than places.
+///
+/// A log-in gives way to all other tasks some eight hundred times (sqlx yields between the digests of SCRAM), which took it over two
+/// seconds on a busy runtime while idle connections were there again. So it has a thread.
 async fn connection(
     home: &Arc<Home>,
     place: Option<Place>,
@@ -140,14 +144,13 @@ async fn connection(
         return Ok((conn, place));
     }
     let (give, given) = oneshot::channel();
-    let pool = home.pool.clone();
+    let (pool, runtime) = (home.pool.clone(), Handle::current());
     #[allow(
         clippy::disallowed_methods,
         reason = "the one way to a connection; ends within the pool's own time"
     )]
     let make = async move { drop(give.send((pool.acquire().await, place))) };
-    #[allow(clippy::disallowed_methods, reason = "the pool owns what becomes of it")]
-    drop(tokio::spawn(make));
+    drop(tokio::task::spawn_blocking(move || runtime.block_on(make)));
     let (conn, place) = given.await.map_err(|_| sqlx::Error::PoolClosed)?;
     Ok((conn?, place))
 }
