@@ -95,7 +95,7 @@ impl Stage {
         Ok(Stage { backing, fleet, environments, ports, anonymous })
     }
 
-    /// A connection to a service's own port, past the gateway.
+    /// A connection to a service's own port, bypassing the gateway.
     #[allow(clippy::disallowed_methods, reason = "a test is an outside caller")]
     pub async fn grpc(&self, role: Role) -> Channel {
         let url = format!("http://127.0.0.1:{}", self.ports.grpc[&role]);

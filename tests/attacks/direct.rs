@@ -1,4 +1,4 @@
-//! L4: callers that reach a service's own port, past the gateway.
+//! L4: callers that reach a service's own port, bypassing the gateway.
 
 mod internal;
 mod rules;

@@ -120,12 +120,8 @@ fn again_with_testcontainers(progress: &Progress) -> Result<()> {
 }
 
 fn run_all(options: &Options, parts: &mut Parts, progress: &Progress) -> Result<()> {
-    // Asked for by name until they hold on every run: on two cores one of some hundred requests of the quiet tenant still comes too
-    // late, and rows that a job removes meanwhile are counted as a call's own.
-    let by_name = [Suite::Fairness, Suite::Cancellation];
-    let ordinary: Vec<Suite> =
-        Suite::value_variants().iter().copied().filter(|suite| !by_name.contains(suite)).collect();
-    let suites = if options.suites.is_empty() { &ordinary } else { &options.suites };
+    let every = Suite::value_variants().to_vec();
+    let suites = if options.suites.is_empty() { &every } else { &options.suites };
     let mut total = Count::default();
     let mut failed = Vec::new();
     let mut cannot = Vec::new();

@@ -243,8 +243,7 @@ impl Gate {
         Ok(())
     }
 
-    /// What is held of the caller, under a lease that has not ended.
-    /// The permissions of a caller, under a lease that lasts longer than `rest`.
+    /// The caller's permissions, under a lease with more than `rest` left.
     async fn snapshot(
         &self,
         claims: &Claims,

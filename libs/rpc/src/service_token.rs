@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use error::Error;
+use error::{Code, Error};
 use host::Process;
 use http::HeaderValue;
 use proto::identity::v1 as pb;
@@ -48,6 +48,8 @@ struct State {
     trades: u64,
     /// Why the last one failed, if it did.
     failure: Option<String>,
+    /// Identity does not know the secret.
+    refused: bool,
 }
 
 impl State {
@@ -82,6 +84,17 @@ impl ServiceToken {
             let failure = watched.0.state.borrow().failure.clone();
             std::future::ready(failure.map_or(Ok(()), Err))
         });
+        // A rollout with a wrong secret must stop at its first instance. While identity is away there is no such verdict.
+        let watched = token.clone();
+        process.readiness.watch("service-secret", move || {
+            let state = watched.0.state.borrow();
+            let bad = state.refused && state.good().is_none();
+            std::future::ready(if bad {
+                Err("identity refuses the service's secret".to_owned())
+            } else {
+                Ok(())
+            })
+        });
         let renewing = token.clone().renew(trade, process.shutdown.clone());
         drop(process.tasks.spawn("rpc.service_token", renewing));
         token
@@ -102,7 +115,7 @@ impl ServiceToken {
     /// be wrong.
     pub(crate) async fn after(&self, value: &HeaderValue, deadline: Instant) -> Option<HeaderValue> {
         let mut states = self.0.state.subscribe();
-        let State { held, trades, failure } = states.borrow().clone();
+        let State { held, trades, failure, .. } = states.borrow().clone();
         let held = held?;
         if held.value != *value {
             return Some(held.value);
@@ -129,7 +142,7 @@ impl ServiceToken {
                     // Counted from before the question: a slow answer does not live longer.
                     let held = Held { value, since: asked, until: asked + life.saturating_sub(BEFORE_END) };
                     self.0.state.send_modify(|state| {
-                        *state = State { held: Some(held), trades: state.trades + 1, failure: None };
+                        *state = State { held: Some(held), trades: state.trades + 1, ..State::default() };
                     });
                     (life / 2).max(FIRST_PAUSE)
                 }
@@ -138,6 +151,7 @@ impl ServiceToken {
                     tracing::warn!(service = trade.name, %error, failures, "no service token was had");
                     self.0.state.send_modify(|state| {
                         state.trades += 1;
+                        state.refused = error.code() == Code::Unauthenticated;
                         state.failure = Some(error.to_string());
                     });
                     self.pause(failures)
@@ -185,7 +199,7 @@ impl Trade {
 
 /// 503: this service has no token that its peer takes.
 pub(crate) fn unknown_here() -> Status {
-    let text = "this service cannot show who it is at the moment";
+    let text = "this service has no valid service token at the moment";
     Error::unavailable("SERVICE_TOKEN_UNAVAILABLE", text).into()
 }
 

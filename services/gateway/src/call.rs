@@ -122,7 +122,7 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
         Ok::<_, Error>(())
     };
     put("x-request-id", incoming.request_id)?;
-    put("x-client-address", &incoming.client_address)?;
+    put(host::grpc::CLIENT_ADDRESS, &incoming.client_address)?;
     if let Some(caller) = &incoming.caller {
         put("authorization", &format!("Bearer {}", caller.token.expose_secret()))?;
     }

@@ -1,8 +1,9 @@
 //! What requests hold while they are served, and how much of it one caller may hold.
 //!
 //! There is a whole of each kind, and a share of it for each principal, tenant and client address (an IPv6 network of 64 bits, and
-//! one of 48 bits for all of these together). A share shrinks with the square of what is free ([`host::share`]), so no few callers together can take from others what they
-//! need: whoever has used a share up is told so, and only when many hold the whole does anybody hear that the gateway is busy.
+//! one of 48 bits for all of these together). A share shrinks with the square of what is free ([`host::share`]), so a
+//! small group of callers cannot fill the whole: a caller that has used up a share is told so, and only when many together hold the
+//! whole does anybody hear that the gateway is busy.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

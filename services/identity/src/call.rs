@@ -21,7 +21,7 @@ impl PublicCall {
     pub(crate) fn read<T>(request: Request<T>) -> Result<(Self, T), Error> {
         let (metadata, _, body) = request.into_parts();
         let call = Call::read(&metadata)?;
-        let address = metadata.get("x-client-address").and_then(|v| v.to_str().ok());
+        let address = metadata.get(host::grpc::CLIENT_ADDRESS).and_then(|v| v.to_str().ok());
         let network = address.and_then(network::of).unwrap_or_default();
         Ok((Self { call, network }, body))
     }

@@ -1,6 +1,6 @@
 //! `bench`: measurements. One JSON object a line on standard output, progress on standard error.
 
-mod beside;
+mod baseline;
 mod build;
 mod neighbours;
 mod slice;

@@ -21,8 +21,8 @@ pub(super) const WINDOW: usize = 500;
 const BULK_SHARE: usize = WINDOW / 5;
 /// Bytes per lane and window.
 const WINDOW_BYTES: i64 = 1 << 20;
-/// Events out of holes that are looked at; when there are as many, the lane reads nothing new. The most of them wait for the
-/// events before them of their record.
+/// Most events from holes looked at in a cycle; when there are that many, the lane reads nothing new. Most of them wait for earlier
+/// events of their record.
 const MAX_LATE: usize = 2 * WINDOW;
 /// Holes remembered per lane; beyond, the lane reads nothing new until some close.
 pub(super) const MAX_HOLES: usize = 10_000;

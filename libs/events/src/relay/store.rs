@@ -59,14 +59,15 @@ const LEASE: f64 = 15.0;
 /// Takes the lease when it is free or ours; gives its epoch.
 ///
 /// The lease before it may have been that of an older program, which does not write down what the broker took: then all that the
-/// cursor passed until now counts as taken, else it would be sent again and told as lost.
+/// cursor passed until now counts as taken, else it would be sent again and reported as lost.
 pub(super) async fn acquire(db: &WorkerDb, holder: Uuid) -> Result<Option<i64>, DbError> {
     let mut tx = db.begin().await?;
     let taken: Option<(i64, bool)> = sqlx::query_as(
-        "WITH was AS (SELECT epoch, counted FROM relay_lease WHERE id = 1 FOR UPDATE)
+        "WITH was AS (SELECT epoch, counted FROM relay_lease
+                      WHERE id = 1 AND (expires_at < clock_timestamp() OR holder = $1) FOR UPDATE)
          UPDATE relay_lease AS l SET holder = $1, epoch = was.epoch + 1, counted = was.epoch + 1,
              expires_at = clock_timestamp() + make_interval(secs => $2)
-         FROM was WHERE l.id = 1 AND (l.expires_at < clock_timestamp() OR l.holder = $1)
+         FROM was WHERE l.id = 1
          RETURNING l.epoch, was.counted = was.epoch",
     )
     .bind(holder)

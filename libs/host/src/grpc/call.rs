@@ -99,8 +99,8 @@ pub(super) async fn handle(State(calls): State<Calls>, request: Request, next: N
     hold(response, permit)
 }
 
-/// A call that is dropped because its caller has gone: it is counted too, and told when it was slow. Else whatever makes callers
-/// give up would be seen nowhere.
+/// A call dropped because its caller has gone: it is counted as well, and logged when slow. Otherwise nothing would show what makes
+/// callers give up.
 struct Gone<'a> {
     calls: &'a Shared,
     method: Option<&'a Method>,

@@ -18,7 +18,7 @@ use crate::ServeError;
 /// The metadata in which a service shows its token.
 pub const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token");
 /// Where the client is, as the gateway saw it.
-const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("x-client-address");
+pub const CLIENT_ADDRESS: &str = "x-client-address";
 /// The service whose word on its clients counts, and that has checked what they sent.
 const GATEWAY: &str = "gateway";
 /// Largest message that a handler takes (tonic's default).
@@ -68,7 +68,7 @@ impl Door {
         let (first, second) = (shown.next().cloned(), shown.next().is_some());
         headers.remove(SERVICE_TOKEN);
         let Some(first) = first else {
-            let text = "only services call this, with their token";
+            let text = "this method is internal: it requires a service token";
             let missing = Error::unauthenticated("SERVICE_TOKEN_MISSING", text);
             return if method.internal { Err(missing) } else { Ok(None) };
         };
@@ -80,7 +80,7 @@ impl Door {
     async fn checked(&self, request: Request, check: &Check) -> Result<Request, Error> {
         let (head, body) = request.into_parts();
         let body = to_bytes(body, MAX_MESSAGE + PREFIX).await.map_err(|cause| {
-            let text = "the message is larger than a call may send, or broke off";
+            let text = "the message is too large or incomplete";
             Error::malformed("MESSAGE_MALFORMED", text).with_source(cause)
         })?;
         // A call without any message is the handler's to refuse.
@@ -103,7 +103,7 @@ fn message(body: &Bytes) -> Result<Bytes, Error> {
     Ok(body.slice(PREFIX..))
 }
 
-/// Whoever calls without the gateway is the client, whatever they say.
+/// A caller other than the gateway is the client itself, whatever it claims.
 fn peer_is_client(request: &mut Request) {
     request.headers_mut().remove(CLIENT_ADDRESS);
     let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() else { return };

@@ -18,7 +18,7 @@ use crate::connections::{self, Limits};
 use crate::{HostConfig, Process, ServeError, State, admin};
 use call::Calls;
 use door::Door;
-pub use door::SERVICE_TOKEN;
+pub use door::{CLIENT_ADDRESS, SERVICE_TOKEN};
 use methods::Methods;
 
 /// The longest a unary call may take, whatever the caller says.

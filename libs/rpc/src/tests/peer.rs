@@ -1,6 +1,6 @@
 //! A peer on loopback that speaks identity's protocol and does what the test says.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -41,6 +41,8 @@ pub(crate) struct Peer(Arc<Mutex<Seen>>);
 struct Seen {
     acts: VecDeque<Act>,
     always: Option<Act>,
+    /// What becomes of the calls of one name.
+    named: HashMap<&'static str, Act>,
     calls: Vec<(&'static str, MetadataMap)>,
 }
 
@@ -134,6 +136,17 @@ impl Peer {
         self.0.lock().unwrap().calls.iter().map(|(name, _)| *name).collect()
     }
 
+    /// Does this to every call of `name`, and nothing else to them.
+    pub(crate) fn to_each(&self, name: &'static str, act: Act) {
+        self.0.lock().unwrap().named.insert(name, act);
+    }
+
+    /// The metadata of the last call of `name`.
+    pub(crate) fn last_of(&self, name: &'static str) -> MetadataMap {
+        let seen = self.0.lock().unwrap();
+        seen.calls.iter().rfind(|(call, _)| *call == name).unwrap().1.clone()
+    }
+
     /// The metadata of the last call.
     pub(crate) fn last(&self) -> MetadataMap {
         self.0.lock().unwrap().calls.last().unwrap().1.clone()
@@ -149,7 +162,11 @@ impl Peer {
         let act = {
             let mut seen = self.0.lock().unwrap();
             seen.calls.push((name, metadata));
-            seen.acts.pop_front().or(seen.always)
+            if let Some(act) = seen.named.get(name) {
+                Some(*act)
+            } else {
+                seen.acts.pop_front().or(seen.always)
+            }
         };
         match act {
             Some(Act::Refuse(code)) => Err(Status::new(code, "as told")),

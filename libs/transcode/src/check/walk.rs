@@ -195,7 +195,9 @@ impl<'w> Walk<'w> {
             }
             kind => self.value(kind, &field.rules.value, reader)?,
         };
-        if field.rules.unique && !held.unique.entry(at).or_default().insert(element) {
+        // A list that is too long is refused as such; what repeats in the rest of it is not worth the memory.
+        let fits = field.rules.max_items.is_none_or(|most| index as u64 <= most);
+        if field.rules.unique && fits && !held.unique.entry(at).or_default().insert(element) {
             self.violations.add(Reason::ItemsNotUnique, "is in the list before");
         }
         self.violations.leave();

@@ -24,7 +24,7 @@ pub(crate) async fn run(
 ) -> Result<pb::ExchangeServiceTokenResponse, Error> {
     identity.service_secrets.check(&request.service, &request.secret)?;
     if !ACTING.contains(&request.service.as_str()) {
-        let text = "this service does not act for anybody";
+        let text = "this service may not act for a principal";
         return Err(Error::new(Code::PermissionDenied, "SERVICE_NOT_ACTING", text));
     }
     let gone = || Error::unauthenticated("SESSION_REVOKED", "the principal is not live");

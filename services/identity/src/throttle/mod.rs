@@ -26,7 +26,8 @@ use crate::places::Place;
 
 /// Failures after which what is attacked must wait: an account from one network, a known device, an invitation.
 const FAILURES_OF_ONE: i32 = 5;
-/// Failures from everywhere after which an account must wait where it is not known ([`Place`]).
+/// Failures from everywhere after which an account must wait: for all but a known device, and the right password from a known network
+/// ([`Place`]).
 const FAILURES_OF_ACCOUNT: i32 = 20;
 /// Failures after which a network must wait: behind one address may be an office.
 const FAILURES_OF_NETWORK: i32 = 50;
@@ -147,9 +148,14 @@ impl Attempt {
     ) -> Result<Judged, ThrottleError> {
         let mut tx = db::TenantTx::begin(db, crate::directory::nobody()).await?;
         let (mut blocked, mut judged) = (None, Judged::AsBefore);
-        if succeeded {
-            for target in &self.targets {
-                let before = store::lock(&mut tx, &target.key).await?;
+        // Attempts at one account are judged one after the other, and with the same statements whether they are right or wrong:
+        // neither time nor a deadlock tells which.
+        if let Some(account) = self.targets.iter().find(|t| t.whole_account).or(self.targets.first()) {
+            store::take_turn(&mut tx, &account.key).await?;
+        }
+        for target in &self.targets {
+            let before = store::lock(&mut tx, &target.key).await?;
+            if succeeded {
                 blocked = blocked.max(before.filter(|_| !target.passed_by_right));
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! Per tenant and object one row holds the newest definitions that anybody has written by, with their version. Whoever writes
 //! rows takes it for share in the statement of the write, so that nothing is written by definitions older than those. Whoever
-//! holds newer ones raises it first, in a transaction of its own, which waits for the writers that hold it: not for long, for it
-//! holds a place and a connection meanwhile; its caller may try again. So what is written
+//! holds newer ones raises it first, in a transaction of its own, which waits at most 300 ms for the writers that hold it, because it
+//! holds a place and a connection meanwhile; after that the caller gets 409 `DEFINITIONS_CHANGED` and may retry. So what is written
 //! by one version is committed before anything by the next one begins, and a value of a field is never rewritten by who does
 //! not know the field. All of it rests on the row itself: neither on events nor on how old a cache may be.
 
@@ -69,7 +69,7 @@ async fn raise(app: &App, cx: &Context, object: &Object, set: &FieldSet) -> Resu
     let stands = store::version(&mut tx, object).await?;
     if stands.is_none_or(|stands| stands < set.version()) {
         match store::raise(&mut tx, object, set.version(), set.wire()).await {
-            // Writers by older ones go on.
+            // Writers with older definitions are still running.
             Err(DbError::Timeout(cause)) if is_lock(&cause) => return Err(changed()),
             raised => raised?,
         }

@@ -46,17 +46,17 @@ fn figure<'a>(name: &'a str, value: f64, unit: &'a str) -> Measured<'a> {
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// Sets every figure beside that of another commit, measured in turns with it
+    /// Compare every figure with that of another commit, measured in alternation
     #[arg(long, value_name = "COMMIT")]
-    beside: Option<String>,
-    /// How often the two take turns; figures are medians
-    #[arg(long, default_value_t = 2, requires = "beside", value_parser = clap::value_parser!(u8).range(1..=9))]
+    baseline: Option<String>,
+    /// How often each of the two is measured; figures are medians
+    #[arg(long, default_value_t = 2, requires = "baseline", value_parser = clap::value_parser!(u8).range(1..=9))]
     turns: u8,
 }
 
 pub(super) fn run(options: &Options, progress: &Progress) -> Result<()> {
-    match &options.beside {
-        Some(commit) => super::beside::run("slice", commit, options.turns, progress),
+    match &options.baseline {
+        Some(commit) => super::baseline::run("slice", commit, options.turns, progress),
         None => alone(progress),
     }
 }

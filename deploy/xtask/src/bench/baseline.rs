@@ -1,6 +1,7 @@
-//! A bench of this tree beside the same bench of another commit, in turns, so that a slow minute of the machine falls on both.
+//! A bench of this tree compared with the same bench of another commit, in alternation, so that a slow minute of the machine falls on
+//! both.
 //!
-//! The other commit is checked out and built under `target/beside/<commit>`, and measures itself with its own `cargo xtask`: its
+//! The other commit is checked out and built under `target/baseline/<commit>`, and measures itself with its own `cargo xtask`: its
 //! settings and its schema are its own too.
 
 use std::collections::BTreeMap;
@@ -36,7 +37,7 @@ type Figures = BTreeMap<String, Turns>;
 /// Measures `bench` here and at `commit`, `turns` times each, and prints the medians; the reference is the other commit's.
 pub(super) fn run(bench: &str, commit: &str, turns: u8, progress: &Progress) -> Result<()> {
     let here = Workspace::here()?;
-    let there = check_out(&here.target().join("beside"), commit, progress)?;
+    let there = check_out(&here.target().join("baseline"), commit, progress)?;
     let (mut own, mut others) = (Figures::new(), Figures::new());
     let root = crate::root();
     for turn in 1..=turns {
@@ -55,9 +56,9 @@ pub(super) fn run(bench: &str, commit: &str, turns: u8, progress: &Progress) -> 
 }
 
 /// A tree of `commit` of its own, made at the first use and kept: its build is long.
-fn check_out(beside: &Path, commit: &str, progress: &Progress) -> Result<PathBuf> {
+fn check_out(trees: &Path, commit: &str, progress: &Progress) -> Result<PathBuf> {
     let hash = git(&["rev-parse", "--verify", &format!("{commit}^{{commit}}")])?;
-    let tree = beside.join(&hash);
+    let tree = trees.join(&hash);
     if !tree.exists() {
         progress.say(format!("checking {hash} out"));
         git(&["worktree", "add", "--force", "--detach", &tree.display().to_string(), &hash])?;
@@ -90,7 +91,7 @@ fn measure(bench: &str, tree: &Path, figures: &mut Figures, progress: &Progress)
         bail!("bench {bench} failed in {}", tree.display());
     }
     if !unread.is_empty() {
-        bail!("bench {bench} said what is no figure: {}", unread.join("; "));
+        bail!("bench {bench} printed lines that are not figures: {}", unread.join("; "));
     }
     Ok(())
 }
