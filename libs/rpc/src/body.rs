@@ -20,28 +20,44 @@ pub(crate) enum Patience {
     Piece(Duration),
 }
 
+/// Whatever a call holds until its answer is over.
+pub(crate) trait Held: Unpin {
+    /// The answer came whole; else the call is broken off by the drop.
+    fn came(&self) {}
+}
+
+impl Held for () {}
+
 /// Ends `body` with DEADLINE_EXCEEDED when the time is over: a peer that freezes after the head must not hold its caller.
 /// `held` lives as long as the body.
-pub(crate) struct Bounded<H> {
+pub(crate) struct Bounded<H: Held> {
     body: Body,
     piece: Option<Duration>,
     end: Pin<Box<Sleep>>,
     /// Whether `end` is the end of the piece that is being waited for.
     waiting: bool,
-    _held: H,
+    held: H,
 }
 
-impl<H> Bounded<H> {
+impl<H: Held> Bounded<H> {
     pub(crate) fn new(body: Body, patience: Patience, held: H) -> Self {
         let (piece, end) = match patience {
             Patience::Whole(end) => (None, end),
             Patience::Piece(piece) => (Some(piece), Instant::now() + piece),
         };
-        Self { body, piece, end: Box::pin(sleep_until(end)), waiting: false, _held: held }
+        Self { body, piece, end: Box::pin(sleep_until(end)), waiting: false, held }
     }
 }
 
-impl<H: Unpin> HttpBody for Bounded<H> {
+impl<H: Held> Drop for Bounded<H> {
+    fn drop(&mut self) {
+        if self.body.is_end_stream() {
+            self.held.came();
+        }
+    }
+}
+
+impl<H: Held> HttpBody for Bounded<H> {
     type Data = Bytes;
     type Error = Status;
 

@@ -304,7 +304,10 @@ impl Peer {
                     }
                     return Ok(response.map(|body| Body::new(Bounded::new(body, patience, lease))));
                 }
-                Ok(Err(error)) => self.failed(error),
+                Ok(Err(error)) => {
+                    lease.over();
+                    self.failed(error)
+                }
                 Err(_) => Failed { status: too_late(self.name), failure: Failure::Late },
             };
             match failed.failure {

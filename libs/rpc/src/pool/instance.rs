@@ -1,7 +1,7 @@
 //! One instance of a peer and its connection.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use http::Uri;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
+
+use crate::body::Held;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of one frame of an answer.
@@ -22,6 +24,10 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// So many failures in a row, and the instance is left alone for a while, if enough others are left.
 const EJECT_AFTER: u32 = 5;
 const EJECT_FOR: Duration = Duration::from_secs(10);
+/// Calls broken off on one connection until it is exchanged. What a peer sends for a call that the client has reset counts as an error
+/// of the connection when more than a few are reset in a second (h2), and at the thousandth the connection ends with all its calls:
+/// callers who go would end the calls of those who stay. Each broken-off call brings three frames at most.
+const MAX_BROKEN_OFF: u64 = 250;
 /// After a failure an instance is the second choice for this long. Failing fast would else make it look idle.
 const SUSPECT_FOR: Duration = Duration::from_secs(1);
 
@@ -49,6 +55,8 @@ pub(super) struct Instance {
     connection: AtomicU64,
     leaving: AtomicU64,
     exchange: Notify,
+    /// Calls broken off on the newest connection.
+    broken_off: AtomicU64,
     /// Attempts to connect that have ended.
     attempts: AtomicU64,
     hurry: Notify,
@@ -61,6 +69,14 @@ pub(crate) struct Lease {
     instance: Arc<Instance>,
     channel: Channel,
     connection: u64,
+    /// Nothing of the call is on its way any more.
+    over: AtomicBool,
+}
+
+impl Held for Lease {
+    fn came(&self) {
+        self.over();
+    }
 }
 
 impl Lease {
@@ -76,6 +92,11 @@ impl Lease {
         }
     }
 
+    /// The call has ended by itself.
+    pub(crate) fn over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn instance(&self) -> &Instance {
         &self.instance
     }
@@ -84,6 +105,13 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.instance.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let newest = self.connection == self.instance.connection.load(Ordering::Relaxed);
+        if !*self.over.get_mut()
+            && newest
+            && self.instance.broken_off.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_BROKEN_OFF
+        {
+            self.leave();
+        }
     }
 }
 
@@ -99,6 +127,7 @@ impl Instance {
             connection: AtomicU64::new(0),
             leaving: AtomicU64::new(0),
             exchange: Notify::new(),
+            broken_off: AtomicU64::new(0),
             attempts: AtomicU64::new(0),
             hurry: Notify::new(),
             lost: Notify::new(),
@@ -136,7 +165,7 @@ impl Instance {
             (channel.clone()?, self.connection.load(Ordering::Relaxed))
         };
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Some(Lease { instance: self.clone(), channel, connection })
+        Some(Lease { instance: self.clone(), channel, connection, over: AtomicBool::new(false) })
     }
 
     pub(super) fn note(&self, outcome: Outcome, may_eject: bool) {
@@ -157,6 +186,7 @@ impl Instance {
     fn adopt(&self, new: Channel) {
         let mut channel = lock(&self.channel);
         self.connection.fetch_add(1, Ordering::Relaxed);
+        self.broken_off.store(0, Ordering::Relaxed);
         *channel = Some(new);
     }
 

@@ -19,11 +19,13 @@ use crate::connect;
 const CALLERS: usize = 16;
 const CALLS: usize = 400;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_write_fails_or_is_made_twice_because_its_connection_ages() {
+/// A peer served as services are, whose connections reach this age, and a client of it.
+async fn serve(
+    connection_age: Duration,
+) -> (Process, Peer, IdentityServiceClient<crate::Channel>, JoinSet<()>) {
     let config = HostConfig {
         grpc_listen: ([127, 0, 0, 1], 0).into(),
-        connection_age: Duration::from_millis(10),
+        connection_age,
         reflection: false,
         life: LifeConfig {
             admin_listen: ([127, 0, 0, 1], 0).into(),
@@ -43,16 +45,21 @@ async fn no_write_fails_or_is_made_twice_because_its_connection_ages() {
         Arc::new(|| Box::pin(async { Ok(Vec::new()) })),
         Arc::new(|_, _| Box::pin(async { Err(error::Error::not_found("NOBODY")) })),
     );
-    let serving = process
-        .tasks
-        .spawn("test.grpc", async move { host::grpc::serve_on(own, &config, listener, gate, routes).await });
+    let mut serving = JoinSet::new();
+    serving.spawn(async move { host::grpc::serve_on(own, &config, listener, gate, routes).await.unwrap() });
     let client = IdentityServiceClient::new(connect(&url, "identity").unwrap());
+    (process, peer, client, serving)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_fails_or_is_made_twice_because_its_connection_ages() {
+    let (process, peer, client, serving) = serve(Duration::from_millis(10)).await;
     let failed = writes(&client).await;
     assert!(failed.is_empty(), "{} of {}: {}", failed.len(), CALLERS * CALLS, failed[0]);
     assert_eq!(peer.calls().len(), CALLERS * CALLS, "none twice");
     process.shutdown.cancel();
     drop(client);
-    serving.await.unwrap().unwrap().unwrap();
+    serving.join_all().await;
 }
 
 /// Makes many writes at once; gives those that failed.
@@ -95,4 +102,47 @@ async fn what_a_closing_connection_has_not_taken_is_sent_again_and_nothing_else(
     }
     let made = CALLERS * CALLS - failed.len();
     assert!((made..=CALLERS * CALLS).contains(&peer.calls().len()), "none twice");
+}
+
+/// Callers who go while their answers come, thousands of them on a connection that others share.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_who_go_end_no_call_of_those_who_stay() {
+    let (process, _, client, serving) = serve(Duration::from_secs(600)).await;
+    let leaving = client.clone();
+    let going = async move {
+        for round in 0..300_u64 {
+            let calls = (0..100_u64).map(|n| {
+                let mut client = leaving.clone();
+                let moment = Duration::from_micros(300 * ((n * 7 + round) % 40));
+                async move {
+                    drop(tokio::time::timeout(moment, client.get_me(pb::GetMeRequest::default())).await);
+                }
+            });
+            futures_util::future::join_all(calls).await;
+        }
+    };
+    tokio::pin!(going);
+    let mut made = 0;
+    loop {
+        let mut staying = client.clone();
+        let team = Some(pb::Team { name: "a".to_owned(), ..Default::default() });
+        let write = staying.create_team(pb::CreateTeamRequest { team });
+        tokio::pin!(write);
+        let over = tokio::select! {
+            written = &mut write => {
+                written.unwrap_or_else(|status| panic!("after {made} writes: {status:?}"));
+                made += 1;
+                false
+            }
+            () = &mut going => true,
+        };
+        if over {
+            write.await.unwrap_or_else(|status| panic!("after {made} writes: {status:?}"));
+            break;
+        }
+    }
+    assert!(made > 10, "{made}");
+    process.shutdown.cancel();
+    drop(client);
+    serving.join_all().await;
 }
