@@ -2,6 +2,7 @@
 
 mod baseline;
 mod build;
+mod hostile;
 mod neighbours;
 mod slice;
 
@@ -18,6 +19,9 @@ pub(crate) enum Bench {
     Slice(slice::Options),
     /// A quiet organisation beside each pattern of a hostile one: errors, and latency set beside its latency alone
     Neighbours(neighbours::Options),
+    /// The hostile side of `neighbours`, which starts it
+    #[command(hide = true)]
+    Hostile(hostile::Options),
 }
 
 /// One measured figure. What was not measured is not printed.
@@ -59,6 +63,7 @@ pub(crate) fn run(bench: &Bench, progress: &Progress) -> Result<()> {
         Bench::Build => build::run(progress),
         Bench::Slice(options) => slice::run(options, progress),
         Bench::Neighbours(options) => neighbours::run(options, progress),
+        Bench::Hostile(options) => hostile::run(options),
     }
 }
 

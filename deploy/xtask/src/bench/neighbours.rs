@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use testkit::backing::Backing;
 use testkit::fleet::{self, Fleet, Launch, Places, Ports};
-use testkit::neighbours::{Attack, Day, Neighbours, Pattern, Tally, work};
+use testkit::neighbours::{Day, Pattern, Tally, quiet, work};
 use testkit::{Progress, Purpose, Workspace};
 
 use super::Measured;
+use super::hostile::Hostile;
 use super::slice::Latencies;
 use crate::up;
 
@@ -34,7 +35,7 @@ pub(crate) struct Options {
     patterns: Vec<Pattern>,
 }
 
-fn pattern(name: &str) -> Result<Pattern> {
+pub(super) fn pattern(name: &str) -> Result<Pattern> {
     let names = || Pattern::ALL.map(Pattern::name).join(", ");
     Pattern::ALL.into_iter().find(|p| p.name() == name).with_context(|| format!("one of {}", names()))
 }
@@ -73,20 +74,21 @@ fn with_fleet(
 
 async fn measure(address: &str, options: &Options, progress: &Progress) -> Result<()> {
     progress.say("two organisations settle");
-    let mut neighbours = Neighbours::settle(address, CONTACTS).await?;
+    let mut quiet = quiet(address).await?;
+    let mut hostile = Hostile::start(address, CONTACTS).await?;
     let patterns = if options.patterns.is_empty() { &Pattern::ALL[..] } else { &options.patterns };
     // The first of all requests pay for connections and caches.
-    work(&mut neighbours.quiet, ROUNDS, Some(EVERY)).await?;
+    work(&mut quiet, ROUNDS, Some(EVERY)).await?;
     for &pattern in patterns {
         let (mut alone, mut beside, mut tally) = (Day::default(), Day::default(), Tally::default());
         for turn in 1..=TURNS {
             progress.check()?;
             progress.say(format!("{}: turn {turn} of {TURNS}", pattern.name()));
-            alone.add(work(&mut neighbours.quiet, ROUNDS, Some(EVERY)).await?);
-            let attack = Attack::begin(pattern, &mut neighbours.hostile).await?;
+            alone.add(work(&mut quiet, ROUNDS, Some(EVERY)).await?);
+            hostile.begin(pattern.name()).await?;
             tokio::time::sleep(IN_FORCE).await;
-            beside.add(work(&mut neighbours.quiet, ROUNDS, Some(EVERY)).await?);
-            tally = attack.end().await;
+            beside.add(work(&mut quiet, ROUNDS, Some(EVERY)).await?);
+            tally = hostile.end().await?;
         }
         if alone.failed > 0 {
             bail!("the quiet one alone was not served: {:?}", alone.failures);

@@ -18,9 +18,9 @@ use anyhow::Result;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+pub use self::quiet::{Day, work};
 pub use client::{Answer, Connection};
 pub use organisation::Organisation;
-pub use quiet::{Day, work};
 
 /// Where the quiet one and the hostile one come from.
 const QUIET: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -89,28 +89,37 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Signs both up at `address` (`host:port`); the hostile one gets `contacts` records of 15 kB each, and companies with
-    /// long descriptions.
+    /// Signs both up at `address` (`host:port`): [`quiet`] and [`hostile`].
     pub async fn settle(address: &str, contacts: usize) -> Result<Self> {
-        let mut quiet = Organisation::sign_up(address, QUIET, "quiet").await?;
-        let mut hostile = Organisation::sign_up(address, HOSTILE, "hostile").await?;
-        quiet::prepare(&mut quiet).await?;
-        for (key, kind) in [("probe", "text"), ("pad", "long_text")] {
-            let field = json!({"key": key, "label": key, "type": kind, "indexed": false});
-            hostile.post("/api/v1/objects/contact/fields", &field).await?;
-        }
-        let pad = "x".repeat(9_900);
-        let mut csv = "Last,Probe,Pad\n".to_owned();
-        for row in 0..contacts {
-            writeln!(csv, "Row {row},value {row},{pad}")?;
-        }
-        hostile.import(csv.into_bytes(), &patterns::PADDED, false).await?;
-        for n in 0..patterns::COMPANIES {
-            let company = json!({"name": format!("Company {n}"), "description": pad});
-            hostile.post("/api/v1/companies", &company).await?;
-        }
-        Ok(Self { quiet, hostile })
+        Ok(Self { quiet: quiet(address).await?, hostile: hostile(address, contacts).await? })
     }
+}
+
+/// Signs the quiet one up, with its stock of contacts.
+pub async fn quiet(address: &str) -> Result<Organisation> {
+    let mut quiet = Organisation::sign_up(address, QUIET, "quiet").await?;
+    quiet::prepare(&mut quiet).await?;
+    Ok(quiet)
+}
+
+/// Signs the hostile one up, with `contacts` records of 15 kB each and companies with long descriptions.
+pub async fn hostile(address: &str, contacts: usize) -> Result<Organisation> {
+    let mut hostile = Organisation::sign_up(address, HOSTILE, "hostile").await?;
+    for (key, kind) in [("probe", "text"), ("pad", "long_text")] {
+        let field = json!({"key": key, "label": key, "type": kind, "indexed": false});
+        hostile.post("/api/v1/objects/contact/fields", &field).await?;
+    }
+    let pad = "x".repeat(9_900);
+    let mut csv = "Last,Probe,Pad\n".to_owned();
+    for row in 0..contacts {
+        writeln!(csv, "Row {row},value {row},{pad}")?;
+    }
+    hostile.import(csv.into_bytes(), &patterns::PADDED, false).await?;
+    for n in 0..patterns::COMPANIES {
+        let company = json!({"name": format!("Company {n}"), "description": pad});
+        hostile.post("/api/v1/companies", &company).await?;
+    }
+    Ok(hostile)
 }
 
 /// What a hostile caller got.
