@@ -89,7 +89,7 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Signs both up at `address` (`host:port`): [`quiet`] and [`hostile`].
+    /// Signs both up at `address` (`host:port`): [`quiet()`] and [`hostile()`].
     pub async fn settle(address: &str, contacts: usize) -> Result<Self> {
         Ok(Self { quiet: quiet(address).await?, hostile: hostile(address, contacts).await? })
     }
