@@ -202,7 +202,9 @@ impl Gate {
     /// be judged, as its key may be one that was not fetched yet.
     pub async fn verify_service(&self, token: &SecretString) -> Result<ServiceName, Error> {
         let found = self.with_keys(|verifier| verifier.verify_service(token.expose_secret())).await?;
-        found.map_err(|_| Error::unauthenticated("SERVICE_TOKEN_INVALID", "the service's token is not valid"))
+        found.map_err(|_| {
+            Error::unauthenticated(crate::SERVICE_TOKEN_INVALID, "the service's token is not valid")
+        })
     }
 
     async fn with_keys<T>(

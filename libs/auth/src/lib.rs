@@ -14,4 +14,7 @@ pub use mask::{Access, FieldMask};
 pub use predicate::{RowFacts, RowPredicate};
 pub use snapshot::{Scopes, Snapshot};
 pub use tenant::VerifiedTenant;
-pub use token::{ACCESS_TTL, Claims, SERVICE_TTL, ServiceName, Signer, TokenError, Verifier};
+pub use token::{
+    ACCESS_TTL, Claims, MIN_SERVICE_SECRET_BYTES, SERVICE_TOKEN_INVALID, SERVICE_TTL, ServiceName, Signer,
+    TokenError, Verifier,
+};

@@ -1,5 +1,7 @@
 //! What PostgreSQL can answer, sorted by what a caller can do about it.
 
+use crate::session::sqlstate;
+
 /// A database failure.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -50,6 +52,11 @@ impl DbError {
         }
     }
 
+    /// A lock was waited for too long (`lock_timeout`); any other time-out is the call's.
+    pub fn is_lock_timeout(&self) -> bool {
+        matches!(self, Self::Timeout(cause) if sqlstate(cause).as_deref() == Some("55P03"))
+    }
+
     /// The violated foreign key.
     pub fn reference(&self) -> Option<&str> {
         match self {
@@ -61,7 +68,7 @@ impl DbError {
 
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
-        let sqlstate = error.as_database_error().and_then(|e| e.code()).map(std::borrow::Cow::into_owned);
+        let code = sqlstate(&error);
         let constraint = || {
             error
                 .as_database_error()
@@ -69,7 +76,7 @@ impl From<sqlx::Error> for DbError {
                 .unwrap_or_default()
                 .to_owned()
         };
-        match sqlstate.as_deref() {
+        match code.as_deref() {
             Some("23505") => Self::Duplicate { constraint: constraint(), source: error },
             Some("23503") => Self::Reference { constraint: constraint(), source: error },
             Some("40001" | "40P01") => Self::Retry(error),

@@ -51,7 +51,8 @@ pub async fn claim(
     let Some(key) = cx.call.idempotency_key.clone() else { return Ok(Claim::Unkeyed) };
     let principal = cx.principal.id;
     let tenant = tx.tenant_id();
-    let lock = lock_of(&format!("idempotency/{tenant}/{principal}/{rpc}/{key}"));
+    let name = format!("idempotency/{tenant}/{principal}/{rpc}/{key}");
+    let lock = crate::lock_of(&Sha256::digest(name).into());
     let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
         .bind(lock)
         .fetch_one(tx.conn())
@@ -86,11 +87,6 @@ pub async fn claim(
             "this Idempotency-Key was used for another request",
         )),
     }
-}
-
-fn lock_of(name: &str) -> i64 {
-    let digest: [u8; 32] = Sha256::digest(name).into();
-    digest.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }
 
 impl Claim {

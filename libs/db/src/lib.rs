@@ -4,6 +4,7 @@ mod config;
 mod error;
 pub mod fence;
 pub mod idempotency;
+mod lock;
 mod metrics;
 pub mod migrate;
 mod pool;
@@ -14,6 +15,7 @@ mod tenant_tx;
 
 pub use config::DatabaseConfig;
 pub use error::DbError;
+pub use lock::lock_of;
 pub use migrate::{Migration, Migrations};
 pub use pool::{Db, WorkerDb, WorkerTx};
 pub use tenant_tx::TenantTx;

@@ -47,9 +47,6 @@ peer! {
     RecordsPeer, "RECORDS_URL", "records", "gRPC address of the records service"
 }
 
-/// Fewest bytes of a service's secret.
-pub const MIN_SECRET_BYTES: usize = 32;
-
 /// What a service trades at identity for the token that says who it is: `SERVICE_SECRET`.
 #[derive(Clone, Debug)]
 pub struct ServiceSecret(pub SecretString);
@@ -59,7 +56,7 @@ impl Section for ServiceSecret {
         let about =
             "What this service shows identity to prove who it is: 32 bytes or more, known to these two alone";
         let secret: SecretString = r.required("SERVICE_SECRET", about)?;
-        if secret.expose_secret().len() < MIN_SECRET_BYTES {
+        if secret.expose_secret().len() < auth::MIN_SERVICE_SECRET_BYTES {
             r.refuse("SERVICE_SECRET", "must have 32 bytes or more");
             return None;
         }

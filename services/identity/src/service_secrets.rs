@@ -7,9 +7,6 @@ use error::Error;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-/// Fewest bytes of a secret.
-const MIN_BYTES: usize = 32;
-
 /// A service that calls others, and its settings.
 struct Setting {
     service: &'static str,
@@ -71,7 +68,7 @@ impl ServiceSecrets {
             };
             for (variable, secret) in [(current, Some(now)), (previous, before)] {
                 let Some(secret) = secret else { continue };
-                if secret.expose_secret().len() < MIN_BYTES {
+                if secret.expose_secret().len() < auth::MIN_SERVICE_SECRET_BYTES {
                     r.refuse(variable, "must have 32 bytes or more");
                     secrets = None;
                 } else if secrets.as_ref().is_some_and(|known| known.is_of_another(service, &secret)) {

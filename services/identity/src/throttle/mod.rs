@@ -70,7 +70,7 @@ pub(crate) struct Attempt {
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Target {
-    key: Vec<u8>,
+    key: [u8; 32],
     limit: i32,
     /// A success clears it. What many share is not cleared: one own account would wash it clean.
     cleared: bool,
@@ -135,7 +135,7 @@ impl Attempt {
     /// refused sooner than one from a network that the account knows, the two could be told apart.
     pub(crate) async fn check(&self, db: &Db, now: OffsetDateTime) -> Result<(), ThrottleError> {
         let keys: Vec<Vec<u8>> =
-            self.targets.iter().filter(|t| !t.whole_account).map(|t| t.key.clone()).collect();
+            self.targets.iter().filter(|t| !t.whole_account).map(|t| t.key.to_vec()).collect();
         refuse_until(store::blocked_until(db, &keys).await?, now)
     }
 
@@ -147,25 +147,24 @@ impl Attempt {
         succeeded: bool,
     ) -> Result<Judged, ThrottleError> {
         let mut tx = db::TenantTx::begin(db, crate::directory::nobody()).await?;
-        let (mut blocked, mut judged) = (None, Judged::AsBefore);
+        let mut judged = Judged::AsBefore;
         // Attempts at one account are judged one after the other, and with the same statements whether they are right or wrong:
         // neither time nor a deadlock tells which.
         if let Some(account) = self.targets.iter().find(|t| t.whole_account).or(self.targets.first()) {
             store::take_turn(&mut tx, &account.key).await?;
         }
+        let mut targets = Vec::with_capacity(self.targets.len());
         for target in &self.targets {
-            let before = store::lock(&mut tx, &target.key).await?;
-            if succeeded {
-                blocked = blocked.max(before.filter(|_| !target.passed_by_right));
-            }
+            targets.push((target, store::lock(&mut tx, &target.key).await?));
         }
+        let judged_by = targets.iter().filter(|(target, _)| succeeded && !target.passed_by_right);
+        let mut blocked = judged_by.filter_map(|(_, until)| *until).max();
         // The right secret that must wait counts like a wrong one: else the waits that follow would tell that it was right.
         let counts = !succeeded || refuse_until(blocked, now).is_err();
-        for target in self.targets.iter().filter(|_| counts) {
+        for (target, until) in targets.into_iter().filter(|_| counts) {
             // What waits is not made to wait longer by those who come meanwhile, as where they are refused before they are judged.
-            let waits = if target.whole_account { store::lock(&mut tx, &target.key).await? } else { None };
-            if waits.is_some_and(|until| until > now) {
-                blocked = blocked.max(waits);
+            if target.whole_account && until.is_some_and(|until| until > now) {
+                blocked = blocked.max(until);
                 continue;
             }
             let (failures, before) = store::count(&mut tx, &target.key, now, now + MEMORY).await?;
@@ -188,13 +187,13 @@ impl Attempt {
     }
 }
 
-fn key(parts: &[&str]) -> Vec<u8> {
+fn key(parts: &[&str]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());
         hasher.update(part);
     }
-    hasher.finalize().to_vec()
+    hasher.finalize().into()
 }
 
 fn refuse_until(blocked: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<(), ThrottleError> {

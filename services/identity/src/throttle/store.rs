@@ -18,10 +18,8 @@ pub(super) async fn blocked_until(db: &Db, keys: &[Vec<u8>]) -> Result<Option<Of
 }
 
 /// Waits for whoever judges the same key, until the transaction ends.
-pub(super) async fn take_turn(tx: &mut TenantTx, key: &[u8]) -> Result<(), DbError> {
-    // A part of a digest: two keys that share it only wait for each other.
-    let lock = key.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes));
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(tx.conn()).await?;
+pub(super) async fn take_turn(tx: &mut TenantTx, key: &[u8; 32]) -> Result<(), DbError> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(db::lock_of(key)).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@
 mod store;
 
 use auth::Context;
-use db::{DbError, TenantTx};
+use db::TenantTx;
 use error::{Code, Error};
 
 use super::Object;
@@ -70,17 +70,12 @@ async fn raise(app: &App, cx: &Context, object: &Object, set: &FieldSet) -> Resu
     if stands.is_none_or(|stands| stands < set.version()) {
         match store::raise(&mut tx, object, set.version(), set.wire()).await {
             // Writers with older definitions are still running.
-            Err(DbError::Timeout(cause)) if is_lock(&cause) => return Err(changed()),
+            Err(error) if error.is_lock_timeout() => return Err(changed()),
             raised => raised?,
         }
         tx.commit().await?;
     }
     Ok(stands.is_none_or(|stands| stands <= set.version()))
-}
-
-/// A lock was waited for too long; any other time-out is the call's.
-fn is_lock(cause: &sqlx::Error) -> bool {
-    cause.as_database_error().and_then(|error| error.code()).as_deref() == Some("55P03")
 }
 
 /// The definitions of the fence, taken for share. `None` before the first write.
