@@ -267,3 +267,76 @@ async fn a_job_stands_outside_the_share_of_its_tenant() -> Result<()> {
     drop(held);
     Ok(())
 }
+
+/// Half of the pool is a tenant's while nobody else comes; next to others it holds few, so that what it runs leaves the server's
+/// processors to them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_beside_others_runs_few_statements_at_once() -> Result<()> {
+    let (db, database) = pool("globcrm_test_beside").await?;
+    let mut sql = database.admin().await?;
+    let alone = most_at_once(&db, &mut sql, false).await?;
+    assert!(alone > 2, "{alone} of the pool's half");
+    let beside = most_at_once(&db, &mut sql, true).await?;
+    assert!((1..=2).contains(&beside), "{beside} at once");
+    Ok(())
+}
+
+/// The most statements of a loud tenant that were seen at once, with a quiet one that comes all the time or without.
+async fn most_at_once(db: &Db, sql: &mut PgConnection, beside: bool) -> Result<i64> {
+    let done = AtomicUsize::new(0);
+    let is_over = || done.load(Ordering::SeqCst) >= 100;
+    let quiet = async {
+        while beside && !is_over() {
+            statement(db, tenant(2), 0.0).await?;
+        }
+        Ok::<_, DbError>(())
+    };
+    let loud = try_join_all((0..CONNECTIONS).map(|_| async {
+        while !is_over() {
+            statement(db, tenant(1), 0.02).await?;
+            done.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok::<_, DbError>(())
+    }));
+    let look = async {
+        let mut most = 0;
+        while !is_over() {
+            most = most.max(sleeping(sql).await?);
+        }
+        anyhow::Ok(most)
+    };
+    if beside {
+        // All connections are made, and from here on it is known that several come.
+        try_join_all((0..CONNECTIONS).map(|n| statement(db, tenant((n % 2 + 1).into()), 0.05))).await?;
+    }
+    let (quiet, loud, most) = tokio::join!(quiet, loud, look);
+    quiet?;
+    loud?;
+    most
+}
+
+/// Statements of the loud tenant that run now.
+async fn sleeping(sql: &mut PgConnection) -> Result<i64> {
+    let text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'globcrm-fields-app' AND wait_event = 'PgSleep'";
+    Ok(sqlx::query_scalar(text).fetch_one(sql).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_statements_of_one_tenant_run_in_turn_while_others_come() -> Result<()> {
+    let (db, _database) = pool("globcrm_test_long").await?;
+    let come = async |n| statement(&db, tenant(n), 0.0).await;
+    come(1).await?;
+    assert!(db.long_turn(tenant(1)).await?.is_none(), "alone there is nothing to wait for");
+    come(2).await?;
+    let first = db.long_turn(tenant(1)).await?.expect("beside others there are turns");
+    let mut waits = Box::pin(db.long_turn(tenant(1)));
+    assert!((&mut waits).now_or_never().is_none(), "the turn is taken");
+    assert!(db.long_turn(tenant(2)).await?.is_some(), "it is not the other's turn that is taken");
+    // A caller who goes keeps the turn until the statement has ended.
+    let mut tx = TenantTx::begin(&db, tenant(1)).await?;
+    tx.keep(first);
+    drop(tx);
+    assert!(waits.await?.is_some());
+    Ok(())
+}

@@ -43,7 +43,65 @@ async fn refused_work_is_not_done_and_limits_are_hard() {
     ];
     let stage = tokio::task::block_in_place(|| Stage::start_with(&variables));
     guessed_keys_cost_nothing(&stage).await;
+    who_goes_on_after_refusals_waits_for_the_next(&stage).await;
     a_redis_that_comes_and_goes_lets_nobody_through(&stage).await;
+}
+
+/// Refusals beyond the first ones are held back, within places of their own: somebody who asks for thousands gets few in a second.
+async fn who_goes_on_after_refusals_waits_for_the_next(stage: &Stage) {
+    let waiting = async || measured(stage, Role::Gateway, "globcrm_gateway_held", "kind=\"Refusal\"").await;
+    assert!(waiting().await < 1.0, "requests wait");
+    let (stubborn, began) = (at(stage, 26), Instant::now());
+    let asked = futures_util::future::join_all((0..8 * ANONYMOUS).map(|_| stubborn.get("/api/v1/me")));
+    let held = until(Duration::from_secs(20), "refusals are held back", async || waiting().await > 0.0);
+    let (answers, ()) = tokio::join!(asked, held);
+    let refused = answers.iter().filter(|answer| answer.status == 429).count();
+    assert!(refused >= 8 * ANONYMOUS - ANONYMOUS - moved(ANONYMOUS, began), "{refused} refused");
+    assert!(waiting().await < 1.0, "requests wait");
+}
+
+/// A minute's requests may not all come at once: beyond the first thousand they have an even pace, whatever the minute has left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_minute_is_not_spent_in_a_moment() {
+    const LIMIT: usize = 1_500;
+    const FREE: usize = 1_000;
+    let limit = LIMIT.to_string();
+    let variables = [("GLOBCRM_GATEWAY_RATE_PRINCIPAL_PER_MINUTE", limit.as_str())];
+    let stage = tokio::task::block_in_place(|| Stage::start_with(&variables));
+    let tenant = sign_up(&stage.anonymous, "pace").await;
+    let began = Instant::now();
+    let ask = async |requests: usize| {
+        futures_util::future::join_all((0..requests).map(|_| tenant.admin.get("/api/v1/me"))).await
+    };
+    let mut passed = 0;
+    for _ in 0..FREE / 50 {
+        for answer in ask(50).await {
+            answer.expect(200);
+            passed += 1;
+        }
+    }
+    // Four seconds' worth at once, and what the time until now has paid off: a second's worth waits for its turn, the rest is refused
+    // although the minute has room.
+    let burst = LIMIT / 15 + LIMIT * began.elapsed().as_secs() as usize / 60;
+    let answers = ask(burst.min(LIMIT - FREE - 50)).await;
+    // So many at once may also be more than one caller has places for.
+    let judged = answers.iter().filter(|a| a.status == 200 || a.json()["reason"] != "PRINCIPAL_SHARE_USED");
+    let (served, refused): (Vec<&Answer>, Vec<&Answer>) = judged.partition(|a| a.status == 200);
+    passed += served.len();
+    let paced = LIMIT * (began.elapsed().as_secs() as usize + 2) / 60;
+    assert!(!refused.is_empty() && passed <= FREE + paced, "{passed} passed, {} refused", refused.len());
+    for answer in refused {
+        assert_eq!(answer.status, 429, "{}", answer.text);
+        assert_eq!(answer.json()["reason"], "RATE_LIMITED", "{}", answer.text);
+        let left = answer.header("x-ratelimit-remaining").and_then(|v| v.parse::<usize>().ok());
+        assert!(left.is_some_and(|left| left > 0), "the minute has room: {:?}", answer.headers);
+        let again = answer.header("retry-after").and_then(|v| v.parse::<u64>().ok());
+        assert!(again.is_some_and(|seconds| (1..=5).contains(&seconds)), "{:?}", answer.headers);
+    }
+    // Whoever waits for the answers is slowed and not refused.
+    for _ in 0..10 {
+        tenant.admin.get("/api/v1/me").await.expect(200);
+    }
 }
 
 async fn guessed_keys_cost_nothing(stage: &Stage) {

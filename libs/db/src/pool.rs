@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::config::ExposeSecret;
+use auth::VerifiedTenant;
 use sqlx::PgConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
+use crate::long_turn::TURNS;
 use crate::metrics::Counters;
 use crate::session::{BEGUN, Home, SNAPSHOT, Session};
 use crate::shares::Shares;
@@ -18,6 +20,8 @@ use crate::{DatabaseConfig, DbError, Migrations};
 pub struct Db {
     pub(crate) home: Arc<Home>,
     pub(crate) shares: Arc<Shares>,
+    /// Turns for statements that look at many rows.
+    pub(crate) long: Arc<Shares>,
     /// How long one statement may run.
     pub(crate) statement_timeout: Duration,
 }
@@ -96,8 +100,18 @@ impl Db {
         let timeout = config.statement_timeout.0;
         let places = config.max_connections;
         let home = home(config.url.expose_secret(), service, "app", timeout, places, config.acquire.0)?;
-        let shares = Shares::new(places as usize, config.tenant_share() as usize);
-        Ok(Self { home, shares, statement_timeout: timeout })
+        let shares = Shares::new(
+            places as usize,
+            config.tenant_share() as usize,
+            config.tenant_share_beside() as usize,
+        );
+        let long = Shares::new(TURNS, 1, 1);
+        Ok(Self { home, shares, long, statement_timeout: timeout })
+    }
+
+    /// Whether callers of other tenants have come within the last second. What nobody waits for then makes room for them.
+    pub fn others_come(&self, tenant: VerifiedTenant) -> bool {
+        self.shares.others_come(tenant.id().uuid())
     }
 
     /// Whether the schema is there and this binary fits it; the text says what is wrong.

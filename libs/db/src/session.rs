@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::DbError;
+use crate::long_turn::LongTurn;
 use crate::metrics::{Astray, Counters};
 use crate::rest;
 use crate::shares::Place;
@@ -58,6 +59,8 @@ pub(crate) struct Held {
     pub(crate) pid: Option<i32>,
     /// Kept as long as the connection, so that what a tenant has left running counts as its own.
     pub(crate) _place: Option<Place>,
+    /// The turn of a long statement.
+    pub(crate) turn: Option<LongTurn>,
 }
 
 /// A connection in a transaction.
@@ -68,7 +71,8 @@ impl Session {
     /// Takes a connection and sends `text`, which begins a transaction and has [`BEGUN`] as its first query.
     pub(crate) async fn begin(home: &Arc<Home>, place: Option<Place>, text: String) -> Result<Self, DbError> {
         let (conn, place) = connection(home, place).await?;
-        let held = Held { conn, home: home.clone(), state: State::Unsure, pid: None, _place: place };
+        let held =
+            Held { conn, home: home.clone(), state: State::Unsure, pid: None, _place: place, turn: None };
         let mut session = Self(Some(held));
         let held = session.held();
         #[allow(clippy::disallowed_methods, reason = "made of constants, numbers and ids of UUIDs")]
@@ -82,6 +86,11 @@ impl Session {
             return Err(astray("a transaction was open before this one began"));
         }
         Ok(session)
+    }
+
+    /// Keeps a turn as long as the connection.
+    pub(crate) fn keep(&mut self, turn: LongTurn) {
+        self.held().turn = Some(turn);
     }
 
     /// The connection.

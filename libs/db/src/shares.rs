@@ -1,23 +1,36 @@
 //! Places for connections, shared out by tenant: none can hold them all, and whoever waits is served in turn.
+//!
+//! Free places are not enough for a tenant that comes now and then: what a busy one runs on the places it holds takes the database's
+//! processors, and the other's statements wait there. So a share is smaller while others come too.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
+
+/// After another tenant has come, a share is that of a tenant beside others for this long.
+const BESIDE: Duration = Duration::from_secs(1);
 
 /// The places of one pool.
 #[derive(Debug)]
 pub(crate) struct Shares {
-    /// How many places one tenant may hold.
-    share: usize,
+    /// How many places one tenant may hold while no other comes.
+    alone: usize,
+    /// How many while others come.
+    beside: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     free: usize,
+    /// Who came last.
+    last: Option<(Uuid, Instant)>,
+    /// Until when the tenants that come are several.
+    mixed: Option<Instant>,
     /// Tenants that hold a place or wait for one.
     tenants: HashMap<Uuid, Tenant>,
     /// Tenants with somebody waiting who may have a place, in their turn. While a place is free, nobody stands here.
@@ -50,10 +63,12 @@ pub(crate) enum NoPlace {
 }
 
 impl Shares {
-    /// `places` for all, at most `share` for one tenant.
-    pub(crate) fn new(places: usize, share: usize) -> Arc<Self> {
-        let state = State { free: places, tenants: HashMap::new(), line: VecDeque::new() };
-        Arc::new(Self { share: share.clamp(1, places.max(1)), state: Mutex::new(state) })
+    /// `places` for all; for one tenant at most `alone`, and at most `beside` while others come.
+    pub(crate) fn new(places: usize, alone: usize, beside: usize) -> Arc<Self> {
+        let state =
+            State { free: places, last: None, mixed: None, tenants: HashMap::new(), line: VecDeque::new() };
+        let alone = alone.clamp(1, places.max(1));
+        Arc::new(Self { alone, beside: beside.clamp(1, alone), state: Mutex::new(state) })
     }
 
     /// Takes a place for `tenant`, or waits for one.
@@ -61,38 +76,63 @@ impl Shares {
         let Some(receiver) = self.take_or_queue(tenant) else {
             return Ok(Place { tenant, shares: Some(self.clone()) });
         };
-        match tokio::time::timeout(patience, receiver).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(self.refusal(tenant)),
+        let (mut receiver, end) = (receiver, Instant::now() + patience);
+        loop {
+            // When the others have stopped coming, shares grow, and nobody gives anything back at that moment.
+            let grown = self.lock().mixed.filter(|until| *until > Instant::now());
+            match timeout_at(grown.map_or(end, |until| until.min(end)), &mut receiver).await {
+                Ok(Ok(place)) => return Ok(place),
+                Err(_) if Instant::now() < end => self.line_up(tenant),
+                Ok(Err(_)) | Err(_) => return Err(self.refusal(tenant)),
+            }
         }
     }
 
     /// Takes a free place (`None`), or gives where the next one will come.
-    fn take_or_queue(&self, tenant: Uuid) -> Option<oneshot::Receiver<Place>> {
+    fn take_or_queue(self: &Arc<Self>, tenant: Uuid) -> Option<oneshot::Receiver<Place>> {
         let mut state = self.lock();
-        let State { free, tenants, line } = &mut *state;
+        state.note(tenant);
+        let share = self.share(&state, tenant);
+        let State { free, tenants, .. } = &mut *state;
         let own = tenants.entry(tenant).or_default();
-        if own.held < self.share && *free > 0 {
+        // Those who gave up are swept out here, so that a storm of them leaves no more than there are live ones.
+        own.waiting.retain(|waiting| !waiting.is_closed());
+        if own.held < share && *free > 0 && own.waiting.is_empty() {
             own.held += 1;
             *free -= 1;
             return None;
         }
-        // Those who gave up are swept out here, so that a storm of them leaves no more than there are live ones.
-        own.waiting.retain(|waiting| !waiting.is_closed());
         let (sender, receiver) = oneshot::channel();
         own.waiting.push_back(sender);
-        if own.held < self.share && !own.in_line {
+        self.line_up_in(&mut state, tenant);
+        Some(receiver)
+    }
+
+    /// Puts a tenant in line if its callers wait for places that it may have, and serves the line.
+    fn line_up(self: &Arc<Self>, tenant: Uuid) {
+        self.line_up_in(&mut self.lock(), tenant);
+    }
+
+    fn line_up_in(self: &Arc<Self>, state: &mut State, tenant: Uuid) {
+        let share = self.share(state, tenant);
+        let State { tenants, line, .. } = &mut *state;
+        if let Some(own) = tenants.get_mut(&tenant)
+            && own.held < share
+            && !own.waiting.is_empty()
+            && !own.in_line
+        {
             own.in_line = true;
             line.push_back(tenant);
         }
-        Some(receiver)
+        self.serve(state);
     }
 
     fn refusal(&self, tenant: Uuid) -> NoPlace {
         let mut state = self.lock();
+        let share = self.share(&state, tenant);
         let Some(own) = state.tenants.get_mut(&tenant) else { return NoPlace::AllTaken };
         own.waiting.retain(|waiting| !waiting.is_closed());
-        if own.held >= self.share { NoPlace::OwnShare } else { NoPlace::AllTaken }
+        if own.held >= share { NoPlace::OwnShare } else { NoPlace::AllTaken }
     }
 
     fn give_back(self: &Arc<Self>, tenant: Uuid) {
@@ -115,13 +155,14 @@ impl Shares {
 
     /// Gives free places to those who wait, a tenant after the other.
     fn serve(self: &Arc<Self>, state: &mut State) {
-        let State { free, tenants, line } = state;
-        while *free > 0
-            && let Some(tenant) = line.pop_front()
+        while state.free > 0
+            && let Some(tenant) = state.line.pop_front()
         {
+            let share = self.share(state, tenant);
+            let State { free, tenants, line, .. } = &mut *state;
             let Some(own) = tenants.get_mut(&tenant) else { continue };
             own.in_line = false;
-            while own.held < self.share
+            while own.held < share
                 && let Some(waiting) = own.waiting.pop_front()
             {
                 match waiting.send(Place { tenant, shares: Some(self.clone()) }) {
@@ -138,15 +179,42 @@ impl Shares {
                 if own.held == 0 {
                     tenants.remove(&tenant);
                 }
-            } else if own.held < self.share {
+            } else if own.held < share {
                 own.in_line = true;
                 line.push_back(tenant);
             }
         }
     }
 
+    /// How many places the tenant may hold now. Who is not yet known to be anybody's, as at a log-in, comes for all tenants.
+    fn share(&self, state: &State, tenant: Uuid) -> usize {
+        let mixed = state.mixed.is_some_and(|until| Instant::now() < until);
+        if mixed && !tenant.is_nil() { self.beside } else { self.alone }
+    }
+
+    /// Whether others than `tenant` come.
+    pub(crate) fn others_come(&self, tenant: Uuid) -> bool {
+        let (state, now) = (self.lock(), Instant::now());
+        let last_is_other = state.last.is_some_and(|(last, at)| last != tenant && now < at + BESIDE);
+        last_is_other || state.mixed.is_some_and(|until| now < until)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Notes that `tenant` has come.
+    fn note(&mut self, tenant: Uuid) {
+        if tenant.is_nil() {
+            return;
+        }
+        let now = Instant::now();
+        if self.last.is_some_and(|(last, at)| last != tenant && now < at + BESIDE) {
+            self.mixed = Some(now + BESIDE);
+        }
+        self.last = Some((tenant, now));
     }
 }
 

@@ -6,6 +6,7 @@ use auth::{Lease, VerifiedTenant};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::long_turn::LongTurn;
 use crate::session::{BEGUN, SNAPSHOT, Session};
 use crate::shares::{NoPlace, Place};
 use crate::{Db, DbError};
@@ -70,6 +71,11 @@ impl TenantTx {
         }
         let session = Session::begin(&db.home, place, text).await?;
         Ok(Self { session, tenant, read_only: begin == SNAPSHOT, lease: None })
+    }
+
+    /// Keeps a turn until the connection is at rest, also when this is dropped while a statement runs.
+    pub fn keep(&mut self, turn: LongTurn) {
+        self.session.keep(turn);
     }
 
     /// The tenant to bind as `$1`.

@@ -28,7 +28,7 @@ use tower::{ServiceExt, service_fn};
 use crate::ServeError;
 use crate::outgoing::{Outgoing, PIECE, Pieces, Streams};
 use peers::Peers;
-pub(crate) use work::Request as Open;
+pub(crate) use work::OpenRequest;
 use work::Work;
 
 /// Pings on a quiet HTTP/2 connection, and how long their answer may take: a frozen peer is gone after both.

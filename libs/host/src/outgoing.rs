@@ -19,7 +19,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::connections::Open;
+use crate::connections::OpenRequest;
 
 /// Bytes that go out at once.
 pub(crate) const PIECE: usize = 64 << 10;
@@ -170,7 +170,7 @@ pub(crate) struct Pieces {
     rest: Bytes,
     ended: bool,
     /// The request that is answered is open for as long as this lives.
-    _open: Open,
+    _open: OpenRequest,
 }
 
 enum Way {
@@ -184,12 +184,12 @@ enum Way {
 
 impl Pieces {
     /// An answer that goes out as it is.
-    pub(crate) fn plain(body: Body, open: Open) -> Self {
+    pub(crate) fn plain(body: Body, open: OpenRequest) -> Self {
         Self { body, way: Way::Plain, rest: Bytes::new(), ended: false, _open: open }
     }
 
     /// An answer on a connection. `multiplexed`: HTTP/2.
-    pub(crate) fn on(outgoing: &Arc<Outgoing>, body: Body, multiplexed: bool, open: Open) -> Self {
+    pub(crate) fn on(outgoing: &Arc<Outgoing>, body: Body, multiplexed: bool, open: OpenRequest) -> Self {
         let small = body.size_hint().exact().is_some_and(|size| size <= PIECE as u64);
         let stream = if multiplexed && !small { STREAM.try_with(Clone::clone).ok() } else { None };
         let way = match stream {
@@ -309,8 +309,12 @@ mod tests {
             let stream = Arc::new(Stream::default());
             STREAM
                 .scope(stream.clone(), async {
-                    let mut body =
-                        Pieces::on(&Outgoing::new(), Body::from(bytes.clone()), multiplexed, Open::alone());
+                    let mut body = Pieces::on(
+                        &Outgoing::new(),
+                        Body::from(bytes.clone()),
+                        multiplexed,
+                        OpenRequest::alone(),
+                    );
                     let mut got = Vec::new();
                     assert_eq!(body.size_hint().exact(), Some(bytes.len() as u64));
                     while let Some(frame) = body.frame().await {
@@ -331,7 +335,8 @@ mod tests {
         let stream = Arc::new(Stream::default());
         let watched = stream.clone();
         let reading = STREAM.scope(stream, async {
-            let mut body = Pieces::on(&Outgoing::new(), Body::from(vec![0; 20 * PIECE]), true, Open::alone());
+            let mut body =
+                Pieces::on(&Outgoing::new(), Body::from(vec![0; 20 * PIECE]), true, OpenRequest::alone());
             // Slow, and yet it goes on.
             for _ in 0..15 {
                 let frame = body.frame().await.unwrap().unwrap();

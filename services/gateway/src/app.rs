@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::call::Cost;
 use crate::credentials::{Caller, Credentials, Presented};
-use crate::limits::{self, Limits, Standing, Tier};
+use crate::limits::{self, Charged, Limits, Standing, Tier};
 use crate::places::{Kind, Party, Places};
 use crate::reply::{self, Reply};
 use crate::{Config, call, documents, stream};
@@ -201,21 +201,18 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
         Ok(Some(Presented::UnknownKey(key, digest))) => {
             let owner = app.credentials.owner(&digest);
             let tiers = tiers(app, owner, address);
-            let (tier, standing) = app.limits.charge(&tiers).await;
-            if !standing.allowed {
-                return Err(Refused { error: limits::refused(tier, standing), tier, standing });
-            }
+            let paid = pay(app, &tiers, address, owner).await?;
             let traded = async {
                 let _place = app.places.party(address, owner).take(Kind::Call, 1)?;
                 app.credentials.trade(key, digest).await
             };
             match traded.await {
-                Ok(caller) if owner == Some(caller.named()) => (Ok(Some(caller)), Some((tier, standing))),
+                Ok(caller) if owner == Some(caller.named()) => (Ok(Some(caller)), Some(paid)),
                 Ok(caller) => {
                     app.limits.give_one_back(&tiers);
                     (Ok(Some(caller)), None)
                 }
-                Err(error) => (Err(error), Some((tier, standing))),
+                Err(error) => (Err(error), Some(paid)),
             }
         }
         Err(error) => (Err(error), None),
@@ -228,24 +225,45 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
     let tiers = tiers(app, named, address);
     let (tier, standing) = match paid {
         Some(paid) => paid,
-        None => app.limits.charge(&tiers).await,
+        None => pay(app, &tiers, address, named).await?,
     };
-    if !standing.allowed {
-        return Err(Refused { error: limits::refused(tier, standing), tier, standing });
-    }
     match caller {
         Ok(caller) => Ok(Admitted { caller, tiers, tier, standing }),
         Err(error) => Err(Refused { error, tier, standing }),
     }
 }
 
+/// Charges a request and waits for its turn. Whoever has had many refusals also waits for the next one, while there is room to wait.
+async fn pay(
+    app: &App,
+    tiers: &[Tier],
+    address: IpAddr,
+    named: Option<(TenantId, Uuid)>,
+) -> Result<(&'static str, Standing), Refused> {
+    let Charged { tier, standing, wait } = app.limits.charge(tiers).await;
+    let refusal = if standing.allowed { None } else { Some(limits::refused(tier, standing)) };
+    if !wait.is_zero() {
+        let kind = if refusal.is_none() { Kind::Turn } else { Kind::Refusal };
+        match app.places.party(address, named).take(kind, 1) {
+            Ok(_place) => tokio::time::sleep(wait).await,
+            Err(full) if refusal.is_none() => {
+                app.limits.give_one_back(tiers);
+                return Err(Refused { error: full, tier, standing });
+            }
+            Err(_) => {}
+        }
+    }
+    refusal.map_or(Ok((tier, standing)), |error| Err(Refused { error, tier, standing }))
+}
+
 /// A document, charged to the client's address.
 async fn document(app: &App, path: &str, address: IpAddr, request_id: &str) -> Result<Reply, Error> {
-    let (tier, standing) = app.limits.charge(&tiers(app, None, address)).await;
-    let mut reply = if standing.allowed {
-        documents::find(path, &app.openapi, &app.places.party(address, None))?
-    } else {
-        reply::problem(&limits::refused(tier, standing), request_id)
+    let (mut reply, tier, standing) = match pay(app, &tiers(app, None, address), address, None).await {
+        Ok((tier, standing)) => {
+            let party = app.places.party(address, None);
+            (documents::find(path, &app.openapi, &party)?, tier, standing)
+        }
+        Err(Refused { error, tier, standing }) => (reply::problem(&error, request_id), tier, standing),
     };
     limit_headers(&mut reply, tier, standing, 1);
     Ok(reply)

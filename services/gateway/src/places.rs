@@ -39,15 +39,21 @@ pub(crate) enum Kind {
     Unread,
     /// Bytes of documents that have not gone. They have no place among the calls: they ask nobody, and anybody may have them.
     Document,
+    /// A request that waits for its turn.
+    Turn,
+    /// A request that waits for its refusal.
+    Refusal,
 }
 
-const KINDS: [(Kind, &str); 6] = [
+const KINDS: [(Kind, &str); 8] = [
     (Kind::Call, "requests in work"),
     (Kind::Body, "bodies being sent"),
     (Kind::BodyBytes, "bytes of bodies being sent"),
     (Kind::Transfer, "uploads and downloads"),
     (Kind::Unread, "bytes of answers not read"),
     (Kind::Document, "bytes of documents not read"),
+    (Kind::Turn, "requests waiting for their turn"),
+    (Kind::Refusal, "requests refused late"),
 ];
 
 /// Whose share it is.
@@ -70,7 +76,16 @@ impl Bounds {
         const MIB: usize = 1 << 20;
         // Bodies come and go much faster than calls: twice as many for each, four times in all.
         let one = |calls: usize, transfers: usize, mib: usize| {
-            [calls, calls * 2, mib * MIB, transfers.max(1), mib * 2 * MIB, mib * MIB / 4]
+            [
+                calls,
+                calls * 2,
+                mib * MIB,
+                transfers.max(1),
+                mib * 2 * MIB,
+                mib * MIB / 4,
+                calls * 8,
+                calls * 8,
+            ]
         };
         let (calls, transfers) = (config.max_in_flight, config.max_transfers);
         let mut whole = one(calls, transfers, 128);
@@ -137,7 +152,7 @@ impl Places {
         opentelemetry::global::meter("globcrm.gateway")
             .u64_observable_gauge("globcrm.gateway.held")
             .with_description(
-                "What requests hold: calls, bodies being read and their bytes, transfers, unread bytes",
+                "What requests hold: calls, bodies being read and their bytes, transfers, unread bytes, those who wait",
             )
             .with_callback(move |gauge| {
                 for (kind, _) in KINDS {
@@ -269,7 +284,8 @@ mod tests {
     use super::*;
 
     fn places(calls: [usize; 4]) -> Arc<Places> {
-        let bounds = calls.map(|calls| [calls, calls * 2, calls * 100, calls, calls * 100, calls]);
+        let bounds = calls
+            .map(|calls| [calls, calls * 2, calls * 100, calls, calls * 100, calls, calls * 8, calls * 8]);
         let bounds = Bounds::with_site(bounds);
         Arc::new(Places {
             bounds,
@@ -368,6 +384,8 @@ mod tests {
             (Kind::Transfer, 1, 1),
             (Kind::Unread, 1 << 20, 2),
             (Kind::Document, 128 << 10, 2),
+            (Kind::Turn, 1, 8),
+            (Kind::Refusal, 1, 8),
         ] {
             for (addresses, principals) in [(1, 8), (2, 1), (2, 8), (8, 1), (8, 4)] {
                 let places = Places::new(&config);

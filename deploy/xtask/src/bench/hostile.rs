@@ -4,6 +4,8 @@
 //! client from its clock, and made beside it at the same rank they would take the processor from the services.
 
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::neighbours::pattern;
+
+/// The control: the hostile process computes on every processor, and sends nothing. What the quiet one feels of it is the machine's
+/// and not the fleet's.
+pub(super) const PROCESSOR: &str = "processor";
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
@@ -39,18 +45,63 @@ pub(super) fn run(options: &Options) -> Result<()> {
         let read =
             move || std::io::stdin().lines().map_while(Result::ok).try_for_each(|l| send.blocking_send(l));
         let _reader = std::thread::spawn(read);
-        let mut attack: Option<Attack> = None;
+        let mut doing: Option<Doing> = None;
         while let Some(order) = orders.recv().await {
-            if let Some(attack) = attack.take() {
-                let Tally { begun, served, refused } = attack.end().await;
+            if let Some(doing) = doing.take() {
+                let Tally { begun, served, refused } = doing.end().await;
                 say(&Said::Ended { begun, served, refused })?;
             } else {
-                attack = Some(Attack::begin(pattern(&order)?, &mut hostile).await?);
+                doing = Some(match order.as_str() {
+                    PROCESSOR => Doing::Computing(Computing::begin()?),
+                    name => Doing::Attacking(Attack::begin(pattern(name)?, &mut hostile).await?),
+                });
                 say(&Said::Begun)?;
             }
         }
         Ok(())
     })
+}
+
+/// What the hostile organisation does at the moment.
+enum Doing {
+    Attacking(Attack),
+    Computing(Computing),
+}
+
+impl Doing {
+    async fn end(self) -> Tally {
+        match self {
+            Self::Attacking(attack) => attack.end().await,
+            Self::Computing(computing) => {
+                drop(computing);
+                Tally::default()
+            }
+        }
+    }
+}
+
+/// Threads that compute on every processor, until this is dropped.
+struct Computing(Arc<AtomicBool>);
+
+impl Computing {
+    fn begin() -> Result<Self> {
+        let over = Arc::<AtomicBool>::default();
+        for _ in 0..std::thread::available_parallelism()?.get() {
+            let over = over.clone();
+            std::thread::spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Ok(Self(over))
+    }
+}
+
+impl Drop for Computing {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn say(said: &Said) -> Result<()> {
@@ -68,8 +119,8 @@ pub(super) struct Hostile {
 impl Hostile {
     /// Starts it and waits until its organisation has settled.
     pub(super) async fn start(address: &str, contacts: usize) -> Result<Self> {
-        let mut command = Command::new("nice");
-        command.args(["-n", "19"]).arg(std::env::current_exe()?);
+        let mut command = Command::new("chrt");
+        command.args(["--idle", "0"]).arg(std::env::current_exe()?);
         command.args(["bench", "hostile", address, &contacts.to_string()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().context("the hostile organisation")?;

@@ -1,5 +1,6 @@
 //! `bench neighbours`: what a quiet organisation feels of a hostile one on the same fleet, pattern by pattern.
 //!
+//! The first figures are a control, in which the hostile process computes and sends nothing.
 //! Each pattern is set beside the quiet one alone, in the same run and in turns, so that a slow minute of the machine falls on
 //! both. Latencies count from when a request was due: one that is kept waiting does not hide those behind it.
 
@@ -12,7 +13,7 @@ use testkit::neighbours::{Day, Pattern, Tally, quiet, work};
 use testkit::{Progress, Purpose, Workspace};
 
 use super::Measured;
-use super::hostile::Hostile;
+use super::hostile::{Hostile, PROCESSOR};
 use super::slice::Latencies;
 use crate::up;
 
@@ -22,7 +23,7 @@ const CONTACTS: usize = 3_000;
 const EVERY: Duration = Duration::from_millis(50);
 const ROUNDS: usize = 50;
 /// How often the quiet one alone and the quiet one beside a pattern take turns.
-const TURNS: usize = 2;
+const TURNS: usize = 4;
 /// The quiet one's p99 beside a pattern may be this many times its p99 alone.
 const GOAL: f64 = 1.2;
 /// Before the quiet one is timed, a pattern has this long to come into force.
@@ -77,15 +78,16 @@ async fn measure(address: &str, options: &Options, progress: &Progress) -> Resul
     let mut quiet = quiet(address).await?;
     let mut hostile = Hostile::start(address, CONTACTS).await?;
     let patterns = if options.patterns.is_empty() { &Pattern::ALL[..] } else { &options.patterns };
+    let names = [PROCESSOR].into_iter().chain(patterns.iter().map(|pattern| pattern.name()));
     // The first of all requests pay for connections and caches.
     work(&mut quiet, ROUNDS, Some(EVERY)).await?;
-    for &pattern in patterns {
-        let (mut alone, mut beside, mut tally) = (Day::default(), Day::default(), Tally::default());
+    for name in names {
+        let (mut alone, mut beside, mut tally) = (Days::default(), Days::default(), Tally::default());
         for turn in 1..=TURNS {
             progress.check()?;
-            progress.say(format!("{}: turn {turn} of {TURNS}", pattern.name()));
+            progress.say(format!("{name}: turn {turn} of {TURNS}"));
             alone.add(work(&mut quiet, ROUNDS, Some(EVERY)).await?);
-            hostile.begin(pattern.name()).await?;
+            hostile.begin(name).await?;
             tokio::time::sleep(IN_FORCE).await;
             beside.add(work(&mut quiet, ROUNDS, Some(EVERY)).await?);
             tally = hostile.end().await?;
@@ -93,13 +95,40 @@ async fn measure(address: &str, options: &Options, progress: &Progress) -> Resul
         if alone.failed > 0 {
             bail!("the quiet one alone was not served: {:?}", alone.failures);
         }
-        print(pattern, alone, beside, tally, progress)?;
+        print(name, alone, beside, tally, progress)?;
     }
     Ok(())
 }
 
-fn print(pattern: Pattern, alone: Day, beside: Day, tally: Tally, progress: &Progress) -> Result<()> {
-    let name = pattern.name();
+/// What the quiet one met, turn by turn.
+#[derive(Default)]
+struct Days {
+    turns: Vec<Latencies>,
+    failed: u64,
+    failures: Vec<String>,
+}
+
+impl Days {
+    fn add(&mut self, day: Day) {
+        self.turns.push(Latencies::new(day.latencies));
+        self.failed += day.failed;
+        self.failures.extend(day.failures);
+    }
+
+    /// The median of the turns' percentiles: a disk that stands still for a moment falls on one turn, and says nothing of the others.
+    fn percentile(&self, share: f64) -> f64 {
+        let mut turns: Vec<f64> = self.turns.iter().map(|turn| turn.percentile(share)).collect();
+        turns.sort_by(f64::total_cmp);
+        let upper = turns.len() / 2;
+        let lower = turns.len().saturating_sub(1) / 2;
+        match (turns.get(lower), turns.get(upper)) {
+            (Some(lower), Some(upper)) => f64::midpoint(*lower, *upper),
+            _ => 0.0,
+        }
+    }
+}
+
+fn print(name: &str, alone: Days, beside: Days, tally: Tally, progress: &Progress) -> Result<()> {
     progress.say(format!(
         "{name}: the hostile one began {} requests in the last turn, was served {} and refused {}",
         tally.begun, tally.served, tally.refused
@@ -110,7 +139,6 @@ fn print(pattern: Pattern, alone: Day, beside: Day, tally: Tally, progress: &Pro
     Measured::new("neighbours", &format!("errors_beside_{name}"), beside.failed as f64, "requests")
         .goal(0.0)
         .print()?;
-    let (alone, beside) = (Latencies::new(alone.latencies), Latencies::new(beside.latencies));
     for (share, figure) in [(0.5, "p50"), (0.99, "p99")] {
         let reference = alone.percentile(share);
         Measured::new("neighbours", &format!("{figure}_beside_{name}"), beside.percentile(share), "ms")

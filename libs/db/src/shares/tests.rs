@@ -26,7 +26,7 @@ fn is_empty(shares: &Shares, places: usize) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn one_tenant_takes_its_share_and_no_more_and_is_told_that_it_is_its_own() {
-    let shares = Shares::new(4, 2);
+    let shares = Shares::new(4, 2, 2);
     let held = [now(&shares, 1).await.unwrap(), now(&shares, 1).await.unwrap()];
     assert_eq!(now(&shares, 1).await.unwrap_err(), NoPlace::OwnShare);
     let others = [now(&shares, 2).await.unwrap(), now(&shares, 3).await.unwrap()];
@@ -37,7 +37,7 @@ async fn one_tenant_takes_its_share_and_no_more_and_is_told_that_it_is_its_own()
 
 #[tokio::test(start_paused = true)]
 async fn who_waits_is_served_in_turn_by_tenant_and_in_order_within_one() {
-    let shares = Shares::new(2, 1);
+    let shares = Shares::new(2, 1, 1);
     let (first, second) = (now(&shares, 1).await.unwrap(), now(&shares, 2).await.unwrap());
     let mut a = pin!(shares.take(tenant(3), PATIENCE));
     let mut b = pin!(shares.take(tenant(3), PATIENCE));
@@ -58,7 +58,7 @@ async fn who_waits_is_served_in_turn_by_tenant_and_in_order_within_one() {
 
 #[tokio::test(start_paused = true)]
 async fn who_gives_up_at_any_point_leaves_nothing() {
-    let shares = Shares::new(1, 1);
+    let shares = Shares::new(1, 1, 1);
     for given in [false, true] {
         let held = now(&shares, 1).await.unwrap();
         {
@@ -87,9 +87,64 @@ async fn who_gives_up_at_any_point_leaves_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_ends_after_the_patience() {
-    let shares = Shares::new(1, 1);
+    let shares = Shares::new(1, 1, 1);
     let _held = now(&shares, 1).await.unwrap();
     let began = tokio::time::Instant::now();
     assert_eq!(shares.take(tenant(2), PATIENCE).await.unwrap_err(), NoPlace::AllTaken);
     assert_eq!(began.elapsed(), PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_is_smaller_while_others_come_and_whole_again_when_they_stay_away() {
+    let shares = Shares::new(16, 8, 2);
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(now(&shares, 1).await.unwrap());
+    }
+    drop(now(&shares, 2).await.unwrap());
+    assert_eq!(now(&shares, 1).await.unwrap_err(), NoPlace::OwnShare);
+    let mut waits = pin!(shares.take(tenant(1), PATIENCE));
+    assert!(poll(waits.as_mut()).is_pending());
+    for _ in 0..2 {
+        drop(held.pop());
+        assert!(poll(waits.as_mut()).is_pending());
+    }
+    drop(held.pop());
+    let Poll::Ready(Ok(place)) = poll(waits.as_mut()) else { panic!("below its share") };
+    // Its own coming again and again is not that of another.
+    tokio::time::sleep(BESIDE).await;
+    held.push(place);
+    for _ in 0..6 {
+        held.push(now(&shares, 1).await.unwrap());
+    }
+    assert_eq!((held.len(), now(&shares, 1).await.unwrap_err()), (8, NoPlace::OwnShare));
+    drop(held);
+    assert!(is_empty(&shares, 16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_beside_others_is_served_when_these_stay_away() {
+    let shares = Shares::new(16, 8, 2);
+    drop(now(&shares, 2).await.unwrap());
+    let held = [now(&shares, 1).await.unwrap(), now(&shares, 1).await.unwrap()];
+    let began = Instant::now();
+    let place = shares.take(tenant(1), PATIENCE).await.unwrap();
+    assert_eq!(began.elapsed(), BESIDE);
+    drop((held, place));
+    assert!(is_empty(&shares, 16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_yet_anybodys_is_no_other_and_has_the_whole_share() {
+    let shares = Shares::new(16, 8, 2);
+    let mut held = vec![now(&shares, 1).await.unwrap(), now(&shares, 0).await.unwrap()];
+    assert!(!shares.others_come(tenant(1)));
+    held.push(now(&shares, 2).await.unwrap());
+    assert!(shares.others_come(tenant(1)));
+    for _ in 0..7 {
+        held.push(now(&shares, 0).await.unwrap());
+    }
+    assert_eq!(now(&shares, 0).await.unwrap_err(), NoPlace::OwnShare);
+    drop(held);
+    assert!(is_empty(&shares, 16));
 }

@@ -18,10 +18,10 @@ struct State {
 
 /// One request, until its answer has been handed out.
 #[derive(Debug)]
-pub(crate) struct Request(Arc<Work>);
+pub(crate) struct OpenRequest(Arc<Work>);
 
 #[cfg(test)]
-impl Request {
+impl OpenRequest {
     /// One on no connection.
     pub(crate) fn alone() -> Self {
         Work::new().begin()
@@ -33,11 +33,11 @@ impl Work {
         Arc::new(Self(Mutex::new(State { open: 0, began: false, quiet: Instant::now() })))
     }
 
-    pub(super) fn begin(self: &Arc<Self>) -> Request {
+    pub(super) fn begin(self: &Arc<Self>) -> OpenRequest {
         let mut state = self.lock();
         state.open += 1;
         state.began = true;
-        Request(self.clone())
+        OpenRequest(self.clone())
     }
 
     /// Whether there has been a request.
@@ -56,7 +56,7 @@ impl Work {
     }
 }
 
-impl Drop for Request {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.open -= 1;

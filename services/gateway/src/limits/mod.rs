@@ -2,9 +2,10 @@
 //!
 //! Both counts run all the time and the tighter one decides. So one gateway never lets more through than the limit, however slow
 //! Redis is or how often it goes and comes; several of them share the limit while Redis answers, and have one each while it does
-//! not.
+//! not. What the windows allow is spread over the minute ([`pace`]).
 
 mod lease;
+mod pace;
 mod redis_window;
 mod window;
 
@@ -18,11 +19,15 @@ use ids::Clock;
 use tokio_util::sync::CancellationToken;
 
 use lease::{Leases, Order};
+use pace::{Pace, Turn};
 use redis_window::RedisWindows;
 use window::LocalWindows;
 
 /// The window of every tier.
 const WINDOW: Duration = Duration::from_secs(60);
+/// Whoever goes on after many refusals waits so long for the next ones: a refusal costs little, and a caller who gets thousands of
+/// them in a second takes the processor from others all the same.
+const LATE: Duration = Duration::from_secs(1);
 /// A request waits this long for Redis.
 const DEADLINE: Duration = Duration::from_millis(20);
 /// Callers with costs to be charged at once; beyond it those of newcomers are charged here alone.
@@ -55,6 +60,16 @@ pub(crate) struct Standing {
     pub(crate) allowed: bool,
 }
 
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Charged {
+    /// The tightest tier's name.
+    pub(crate) tier: &'static str,
+    pub(crate) standing: Standing,
+    /// Before it goes on, or before its refusal is answered.
+    pub(crate) wait: Duration,
+}
+
 /// The limiter.
 #[derive(Debug)]
 pub(crate) struct Limits {
@@ -62,6 +77,7 @@ pub(crate) struct Limits {
     redis: Option<Arc<RedisWindows>>,
     leases: Arc<Leases>,
     local: LocalWindows,
+    pace: Pace,
     /// What requests cost beyond one, to be charged to Redis with the next round.
     owing: Mutex<HashMap<String, (Vec<Tier>, u32)>>,
     failures: AtomicU32,
@@ -80,6 +96,7 @@ impl Limits {
             redis: redis_url.map(RedisWindows::new).transpose()?.map(Arc::new),
             leases: Arc::default(),
             local: LocalWindows::default(),
+            pace: Pace::default(),
             owing: Mutex::default(),
             failures: AtomicU32::new(0),
             closed_until: AtomicI64::new(0),
@@ -87,28 +104,43 @@ impl Limits {
         })
     }
 
-    /// Charges one request to every tier, or to none when one is full. Gives the tightest standing.
-    pub(crate) async fn charge(&self, tiers: &[Tier]) -> (&'static str, Standing) {
+    /// Charges one request to every tier, or to none when one is full or the request is far ahead of its turn.
+    pub(crate) async fn charge(&self, tiers: &[Tier]) -> Charged {
         let now = self.now_millis();
-        let local = self.local.charge(tiers, now);
-        let (tier, standing) = if local.1.allowed {
-            match self.shared(tiers, now).await {
-                Some(shared) if !shared.1.allowed => {
+        let (mut tier, mut standing) = self.local.charge(tiers, now);
+        let mut wait = Duration::ZERO;
+        if standing.allowed {
+            match self.pace.take(tiers, now) {
+                Turn::In(turn) => wait = turn,
+                Turn::TooFar(place, turn) => {
                     self.local.give_back(tiers, 1, now);
-                    shared
+                    let own = tiers.get(place).map_or(standing, |tier| self.local.look(tier, now));
+                    (tier, standing) = (place, Standing { reset: turn.as_secs() + 1, allowed: false, ..own });
                 }
-                Some(shared) if shared.1.remaining < local.1.remaining => shared,
-                Some(_) | None => local,
             }
-        } else {
-            local
-        };
-        (tiers.get(tier).map_or("none", |tier| tier.name), standing)
+        }
+        if standing.allowed
+            && let Some((place, shared)) = self.shared(tiers, now).await
+        {
+            if !shared.allowed {
+                self.local.give_back(tiers, 1, now);
+                self.pace.add(tiers, -1.0, now);
+            }
+            if !shared.allowed || shared.remaining < standing.remaining {
+                (tier, standing) = (place, shared);
+            }
+        }
+        if !standing.allowed {
+            wait = if self.pace.refuse(tiers, now) { LATE } else { Duration::ZERO };
+        }
+        Charged { tier: tiers.get(tier).map_or("none", |tier| tier.name), standing, wait }
     }
 
     /// Gives one request back that was charged a moment ago.
     pub(crate) fn give_one_back(&self, tiers: &[Tier]) {
-        self.local.give_back(tiers, 1, self.now_millis());
+        let now = self.now_millis();
+        self.local.give_back(tiers, 1, now);
+        self.pace.add(tiers, -1.0, now);
         if self.redis.is_some() {
             self.leases.give_back(tiers);
         }
@@ -116,7 +148,9 @@ impl Limits {
 
     /// Charges what a request that was let through cost beyond one.
     pub(crate) fn charge_more(&self, tiers: &[Tier], cost: u32) {
-        self.local.add(tiers, cost, self.now_millis());
+        let now = self.now_millis();
+        self.local.add(tiers, cost, now);
+        self.pace.add(tiers, f64::from(cost), now);
         let Some(caller) = tiers.last().filter(|_| self.redis.is_some()) else { return };
         let mut owing = self.owing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, owed)) = owing.get_mut(&caller.key) {
@@ -215,7 +249,10 @@ pub(crate) fn refused(tier: &str, standing: Standing) -> Error {
     Error::new(
         Code::ResourceExhausted,
         "RATE_LIMITED",
-        format!("the {tier} may make {} requests a minute", standing.limit),
+        format!(
+            "the {tier} may make {} requests a minute, beyond an initial burst at an even pace",
+            standing.limit
+        ),
     )
     .with_metadata("tier", tier)
     .with_retry_after(Duration::from_secs(standing.reset.max(1)))

@@ -41,6 +41,12 @@ impl LocalWindows {
         tightest
     }
 
+    /// How a tier stands, without a charge.
+    pub(crate) fn look(&self, tier: &Tier, now_millis: i64) -> Standing {
+        let (window, into) = at(now_millis);
+        with(&mut self.lock(window), tier, window, |b| standing(tier.limit, *b, into))
+    }
+
     /// Charges more, whether there is room or not.
     pub(crate) fn add(&self, tiers: &[Tier], cost: u32, now_millis: i64) {
         let (window, _) = at(now_millis);

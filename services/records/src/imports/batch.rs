@@ -36,6 +36,8 @@ pub(crate) enum Outcome {
 
 /// How long rows of a batch are judged: what is left of them is the next batch's.
 const BUDGET: Duration = Duration::from_millis(400);
+/// Rows that are read or judged before other tasks of the process have their turn: it takes no more than some milliseconds.
+const AT_ONCE: usize = 16;
 /// A statement of a batch works and waits for at most so long, in milliseconds: the rows and fences that the batch holds are
 /// others' as well.
 pub(super) const STATEMENT: i32 = 1_000;
@@ -59,7 +61,11 @@ pub(crate) async fn run(
     let mut author = Author { lane: Lane::Bulk, ..Author::of(cx, &app.clock) };
     // The import's own contacts are found by this, whichever instance made them and however its clock goes.
     author.now = author.now.max(claimed.created_at);
-    let mut read: Vec<ReadRow> = rows.iter().map(|row| row::read(app, plan, row)).collect();
+    let mut read: Vec<ReadRow> = Vec::with_capacity(rows.len());
+    for rows in rows.chunks(AT_ONCE) {
+        read.extend(rows.iter().map(|row| row::read(app, plan, row)));
+        tokio::task::yield_now().await;
+    }
 
     let begun = Instant::now();
     let mut tx = TenantTx::begin_job(&app.db, cx.tenant).await?;
@@ -82,6 +88,9 @@ pub(crate) async fn run(
     for row in &mut read {
         if tally.done > 0 && begun.elapsed() > BUDGET {
             break;
+        }
+        if tally.done.unsigned_abs().is_multiple_of(AT_ONCE as u64) {
+            tokio::task::yield_now().await;
         }
         tally.done += 1;
         match judge.judge(&mut tx, &mut book, row).await? {

@@ -4,7 +4,7 @@
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auth::{Call, Context, VerifiedTenant};
 use db::{DbError, TenantTx};
@@ -33,6 +33,10 @@ const POLL: Duration = Duration::from_millis(500);
 const RENEW: Duration = Duration::from_millis(1_500);
 /// Claims without a batch done after which an import is given up: so often it was taken up again, every few seconds.
 const MAX_CLAIMS: i64 = 2_000;
+/// Rows of a batch while callers of other tenants come, and the longest rest after it: what it took, so that half of the time is
+/// theirs alone.
+const ROWS_BESIDE: usize = 64;
+const LONGEST_REST: Duration = Duration::from_secs(2);
 /// After so many new contacts the planner's statistics are refreshed.
 const ANALYZE_AFTER: i64 = 1_000;
 /// Notes of a dry run that are removed in one transaction.
@@ -105,34 +109,45 @@ pub(crate) async fn run(app: Arc<App>, shutdown: CancellationToken) {
     let (worker, mut sessions) = (app.clock.new_uuid(), Sessions::default());
     loop {
         sessions.close_unused();
+        let begun = Instant::now();
         let worked = tokio::select! {
             () = shutdown.cancelled() => return,
             worked = next(&app, worker, &mut sessions) => worked,
         };
-        match worked {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => tracing::warn!(error = %error, "imports cannot be claimed"),
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = app.imports.notified() => {}
-            () = tokio::time::sleep(POLL) => {}
+        let pause = match worked {
+            Ok(Some(tenant)) if app.db.others_come(tenant) => begun.elapsed().min(LONGEST_REST),
+            Ok(Some(_)) => continue,
+            Ok(None) => {
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = app.imports.notified() => {}
+                    () = tokio::time::sleep(POLL) => {}
+                }
+                continue;
+            }
+            Err(error) => {
+                tracing::warn!(error = %error, "imports cannot be claimed");
+                POLL
+            }
+        };
+        if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
         }
     }
 }
 
-/// Claims an import and works one batch of it; `false` when there is none.
-async fn next(app: &App, worker: Uuid, sessions: &mut Sessions) -> Result<bool, DbError> {
+/// Claims an import and works one batch of it; gives its tenant, or `None` when there is none.
+async fn next(app: &App, worker: Uuid, sessions: &mut Sessions) -> Result<Option<VerifiedTenant>, DbError> {
     let mut tx = app.worker.begin().await?;
     let claimed = store::claim(&mut tx, worker, app.clock.now_micros()).await?;
     tx.commit().await?;
-    let Some(claimed) = claimed else { return Ok(false) };
+    let Some(claimed) = claimed else { return Ok(None) };
+    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
     let span = tracing::info_span!("records.imports.work", tenant_id = %claimed.tenant_id, operation_id = %claimed.id);
     async {
         let ended = match Box::pin(work(app, worker, sessions, &claimed)).await {
             // The batch gave the turn back.
-            Ok(Worked::Batch) => return Ok(true),
+            Ok(Worked::Batch) => return Ok(Some(tenant)),
             Ok(Worked::All) => Some(("succeeded", None)),
             Err(Stop::Failed(reason)) => Some(("failed", Some(reason))),
             Err(Stop::Over) => None,
@@ -146,7 +161,7 @@ async fn next(app: &App, worker: Uuid, sessions: &mut Sessions) -> Result<bool, 
             finish(app, &claimed, state, failure.as_deref()).await?;
         }
         forget_dry_run(app, &claimed).await?;
-        Ok(true)
+        Ok(Some(tenant))
     }
     .instrument(span)
     .await
@@ -192,7 +207,9 @@ async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claime
         Some(session) => session,
         None => open(app, claimed, &request).await?,
     };
-    let rows = held(app, claimed, session.rows()).await??;
+    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    let most = if app.db.others_come(tenant) { ROWS_BESIDE } else { usize::MAX };
+    let rows = held(app, claimed, session.rows(most)).await??;
     if rows.is_empty() {
         if request.dry_run && forget_piece(app, worker, claimed).await? {
             sessions.put(session);

@@ -37,12 +37,12 @@ impl Session {
         Self { operation, done, header, batches, rest: Vec::new(), most: BATCH }
     }
 
-    /// The rows of the next batch; none at the end of the file.
-    pub(super) async fn rows(&mut self) -> Result<Vec<Row>, TableError> {
+    /// The rows of the next batch, at most `most`; none at the end of the file.
+    pub(super) async fn rows(&mut self, most: usize) -> Result<Vec<Row>, TableError> {
         if self.rest.is_empty() {
             self.rest = self.batches.recv().await.transpose()?.unwrap_or_default();
         }
-        Ok(self.rest.iter().take(self.most).cloned().collect())
+        Ok(self.rest.iter().take(self.most.min(most)).cloned().collect())
     }
 
     /// Notes that the first rows are done, and dares more of them.

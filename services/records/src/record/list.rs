@@ -81,7 +81,16 @@ pub(crate) async fn list<T: Message>(
         limits: Limits::default(),
     };
     let mut tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
-    let list = List::open(&mut tx, &request).await?;
+    let mut list = List::open(&mut tx, &request).await?;
+    if list.cost() > 1 && app.db.others_come(cx.tenant) {
+        tx.rollback().await?;
+        let turn = app.db.long_turn(cx.tenant).await?;
+        tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
+        if let Some(turn) = turn {
+            tx.keep(turn);
+        }
+        list = List::open(&mut tx, &request).await?;
+    }
     let mut page =
         query::fetch_page(&mut tx, &list, &projection, &app.cursor_key, page_size, asked.page_token).await?;
     let total = total(&mut tx, &list, asked.count).await?;
