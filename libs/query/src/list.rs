@@ -22,8 +22,8 @@ use crate::{compile, count, keyset, order, predicate, refusal};
 pub const DEFAULT_PAGE_SIZE: usize = 50;
 /// Most rows of a page.
 pub const MAX_PAGE_SIZE: usize = 200;
-/// A page ends before its rows have more bytes than this, as they come from the database; it has one row at least. Half of what
-/// a message may have, so that there is room for what an answer adds to its rows.
+/// A page ends before what is made of its rows has more bytes than this; it has one row at least. Whoever makes it ends the page
+/// ([`Page::end_after`]). Half of what a message may have, so that there is room for what an answer adds.
 pub const MAX_PAGE_BYTES: usize = 2 << 20;
 /// Comparisons that no index answers, by row, that cost as much as a request.
 const COST_UNIT: u64 = 10_000;
@@ -312,24 +312,8 @@ pub async fn fetch_page(
         after = None;
     }
     let mut page = Page { rows, next_page_token: String::new(), phases };
-    let fits = fitting(&page.rows).map_err(DbError::from)?;
-    page.end_after(page_size.min(fits), list, key)?;
+    page.end_after(page_size, list, key)?;
     Ok(page)
-}
-
-/// How many rows have no more than [`MAX_PAGE_BYTES`] together; one at least.
-fn fitting(rows: &[PgRow]) -> Result<usize, sqlx::Error> {
-    let mut bytes = 0;
-    for (at, row) in rows.iter().enumerate() {
-        for column in 0..row.len() {
-            let value = row.try_get_raw(column)?;
-            bytes += if value.is_null() { 0 } else { value.as_bytes().map_err(sqlx::Error::Decode)?.len() };
-        }
-        if bytes > MAX_PAGE_BYTES {
-            return Ok(at.max(1));
-        }
-    }
-    Ok(rows.len())
 }
 
 impl List<'_> {

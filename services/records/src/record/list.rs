@@ -48,10 +48,6 @@ pub(crate) fn respond<M>(cx: &Context, cost: u64, message: M) -> Response<M> {
     response
 }
 
-/// The records of an answer have at most this many bytes together: what else is in it has room below what a message may have
-/// (4 MiB).
-const MAX_ANSWER_BYTES: usize = 3 << 20;
-
 /// Reads one page of the records that the caller may see; `convert` makes the wire form of each.
 pub(crate) async fn list<T: Message>(
     app: &App,
@@ -104,7 +100,7 @@ pub(crate) async fn list<T: Message>(
         let view = View { source: Source::Row(&cells), mask: &mask, asked: projection.custom_keys() };
         let record = convert(view, access)?;
         bytes += record.encoded_len();
-        if bytes > MAX_ANSWER_BYTES && !records.is_empty() {
+        if bytes > query::list::MAX_PAGE_BYTES && !records.is_empty() {
             break;
         }
         records.push(record);
