@@ -225,15 +225,19 @@ impl Context {
         response
     }
 
+    /// The version that `If-Match` demands, when it is not the current one.
+    pub fn stale(&self, current: i64) -> Option<i64> {
+        match self.call.if_match {
+            Some(IfMatch::Version(version)) if version != current => Some(version),
+            _ => None,
+        }
+    }
+
     /// Refuses a stale `If-Match`. Errors: 412 `VERSION_STALE`.
     pub fn check_version(&self, current: i64) -> Result<(), Error> {
-        match self.call.if_match {
-            Some(IfMatch::Version(wanted)) if wanted != current => {
-                let text = "it was changed since that version; read it again";
-                Err(Error::new(error::Code::Aborted, "VERSION_STALE", text)
-                    .with_metadata("current_version", current.to_string()))
-            }
-            _ => Ok(()),
+        match self.stale(current) {
+            Some(_) => Err(version_stale(current)),
+            None => Ok(()),
         }
     }
 
@@ -253,9 +257,10 @@ impl Context {
     }
 }
 
-/// Marks an answer as the first one to its `Idempotency-Key`, given again.
-pub fn mark_replayed<T>(response: &mut tonic::Response<T>) {
-    response.metadata_mut().insert("idempotency-replayed", AsciiMetadataValue::from_static("true"));
+/// 412: `If-Match` demands another version than the current one, which the error carries as `version`.
+pub fn version_stale(current: i64) -> Error {
+    let text = "it was changed since that version; read it again";
+    Error::new(error::Code::Aborted, "VERSION_STALE", text).with_metadata("version", current.to_string())
 }
 
 #[cfg(test)]

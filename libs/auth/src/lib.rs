@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
 mod context;
 mod gate;
 mod mask;
@@ -8,7 +9,8 @@ mod snapshot;
 mod tenant;
 mod token;
 
-pub use context::{Call, Context, IfMatch, Principal, PrincipalKind, mark_replayed};
+pub use answer::Answer;
+pub use context::{Call, Context, IfMatch, Principal, PrincipalKind, version_stale};
 pub use gate::{FetchKeys, FetchSnapshot, Future, Gate, LEASE, Lease, permissions_changed};
 pub use mask::{Access, FieldMask};
 pub use predicate::{RowFacts, RowPredicate};

@@ -56,6 +56,12 @@ impl Violation {
     ) -> Self {
         Self { pointer: pointer.into(), reason: reason.into(), detail: detail.into() }
     }
+
+    /// An id in a body that names nothing the caller may refer to. Another tenant's, a deleted, a hidden and a made-up one answer in
+    /// the same bytes.
+    pub fn reference_not_found(pointer: impl Into<String>) -> Self {
+        Self::new(pointer, "REFERENCE_NOT_FOUND", "there is no such record that you may refer to")
+    }
 }
 
 impl Error {

@@ -10,7 +10,7 @@ use config::{Reader, Section};
 use error::Error;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
@@ -44,6 +44,15 @@ impl CursorKey {
         Hmac::new_from_slice(secret).map(Self).map_err(|_| CursorKeyTooShort)
     }
 
+    /// From another secret of the service, where it has none of its own for this.
+    pub fn derived_from(secret: &SecretString) -> Result<Self, CursorKeyTooShort> {
+        let digest = Sha256::new()
+            .chain_update(b"globcrm page token key\0")
+            .chain_update(secret.expose_secret())
+            .finalize();
+        Hmac::new_from_slice(&digest).map(Self).map_err(|_| CursorKeyTooShort)
+    }
+
     fn mac(&self, payload: &[u8]) -> Hmac<Sha256> {
         let mut mac = self.0.clone();
         // Keeps this use of the secret apart from any other.
@@ -67,25 +76,8 @@ impl std::fmt::Debug for CursorKey {
     }
 }
 
-/// The token of the place after the row `ordinal` of a list that is no statement of this crate, bound to what names the list.
-pub fn seal_ordinal(key: &CursorKey, list: &[&[u8]], ordinal: i32) -> String {
-    let keys = vec![Some(Bind::Int(ordinal.into()))];
-    Position { unset_phase: false, id: Uuid::nil(), keys }.seal(key, fingerprint_of(list))
-}
-
-/// The ordinal in a token of [`seal_ordinal`].
-///
-/// Errors: 400 `PAGE_TOKEN_INVALID`, 400 `PAGE_TOKEN_MISMATCH` for a token of another list.
-pub fn open_ordinal(key: &CursorKey, list: &[&[u8]], token: &str) -> Result<i32, Error> {
-    let position = Position::open(token, key, fingerprint_of(list))?;
-    match position.keys.as_slice() {
-        [Some(Bind::Int(ordinal))] => i32::try_from(*ordinal).map_err(|_| refusal::token_invalid()),
-        _ => Err(refusal::token_invalid()),
-    }
-}
-
-/// Lengths keep neighbouring parts apart.
-fn fingerprint_of(list: &[&[u8]]) -> u128 {
+/// What names a list that is no statement of this crate. Lengths keep neighbouring parts apart.
+pub(crate) fn fingerprint_of(list: &[&[u8]]) -> u128 {
     let mut bytes = Vec::with_capacity(96);
     for part in list {
         bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -247,23 +239,6 @@ mod tests {
                 "{bad}"
             );
         }
-    }
-
-    #[test]
-    fn a_token_of_an_ordinal_is_good_for_its_own_list_and_key_only() {
-        let list = [&b"fields"[..], b"contact"];
-        let token = seal_ordinal(&key("k"), &list, 199);
-        assert_eq!(open_ordinal(&key("k"), &list, &token).unwrap(), 199);
-        let reason = |key: &CursorKey, list: &[&[u8]], token: &str| {
-            open_ordinal(key, list, token).unwrap_err().reason().to_owned()
-        };
-        for other in [[&b"fields"[..], b"company"], [&b"field"[..], b"scontact"]] {
-            assert_eq!(reason(&key("k"), &other, &token), "PAGE_TOKEN_MISMATCH");
-        }
-        assert_eq!(reason(&key("x"), &list, &token), "PAGE_TOKEN_INVALID");
-        // A token of ours that is no ordinal.
-        let other = position().seal(&key("k"), fingerprint_of(&list));
-        assert_eq!(reason(&key("k"), &list, &other), "PAGE_TOKEN_INVALID");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod filter;
 mod keyset;
 pub mod list;
 pub mod order;
+pub mod page;
 mod predicate;
 mod refusal;
 mod schema;

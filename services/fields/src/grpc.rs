@@ -1,22 +1,16 @@
 //! The RPCs: context, operation, answer.
 
-use auth::Context;
+use auth::Answer;
 use proto::fields::v1::fields_service_server::FieldsService;
 use proto::fields::v1::{self as pb, Field};
-use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status};
 
 use crate::Service;
 use crate::fields::{create, field_set, get, life, limits, list, update};
 
-/// The answer with the version of its field, from which the gateway makes the `ETag`.
-fn versioned<T>(cx: &Context, answer: T, field: impl Fn(&T) -> Option<&Field>) -> Response<T> {
-    let version = field(&answer).map(|field| AsciiMetadataValue::from(field.version));
-    let mut response = cx.answer(answer);
-    if let Some(version) = version {
-        response.metadata_mut().insert("version", version);
-    }
-    response
+/// The answer with the version of its field.
+fn versioned<T>(message: T, field: impl Fn(&T) -> Option<&Field>) -> Answer<T> {
+    Answer::of_version(field(&message).map(|field| field.version), message)
 }
 
 #[tonic::async_trait]
@@ -27,11 +21,8 @@ impl FieldsService for Service {
     ) -> Result<Response<pb::CreateFieldResponse>, Status> {
         let (cx, request) = self.gate.admit(request).await?;
         let created = create::create(self, &cx, request).await?;
-        let mut response = versioned(&cx, created.answer, |answer| answer.field.as_ref());
-        if created.replayed {
-            auth::mark_replayed(&mut response);
-        }
-        Ok(response)
+        let answer = versioned(created.answer, |answer| answer.field.as_ref());
+        Ok(Answer { replayed: created.replayed, ..answer }.respond(&cx))
     }
 
     async fn get_field(
@@ -40,7 +31,7 @@ impl FieldsService for Service {
     ) -> Result<Response<pb::GetFieldResponse>, Status> {
         let (cx, request) = self.gate.admit(request).await?;
         let answer = get::get(self, &cx, request).await?;
-        Ok(versioned(&cx, answer, |answer| answer.field.as_ref()))
+        Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
     async fn list_fields(
@@ -57,7 +48,7 @@ impl FieldsService for Service {
     ) -> Result<Response<pb::UpdateFieldResponse>, Status> {
         let (cx, request) = self.gate.admit(request).await?;
         let answer = update::update(self, &cx, request).await?;
-        Ok(versioned(&cx, answer, |answer| answer.field.as_ref()))
+        Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
     async fn deprecate_field(
@@ -66,7 +57,7 @@ impl FieldsService for Service {
     ) -> Result<Response<pb::DeprecateFieldResponse>, Status> {
         let (cx, request) = self.gate.admit(request).await?;
         let answer = life::deprecate(self, &cx, request).await?;
-        Ok(versioned(&cx, answer, |answer| answer.field.as_ref()))
+        Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
     async fn archive_field(
@@ -75,7 +66,7 @@ impl FieldsService for Service {
     ) -> Result<Response<pb::ArchiveFieldResponse>, Status> {
         let (cx, request) = self.gate.admit(request).await?;
         let answer = life::archive(self, &cx, request).await?;
-        Ok(versioned(&cx, answer, |answer| answer.field.as_ref()))
+        Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
     async fn restore_field(
@@ -84,7 +75,7 @@ impl FieldsService for Service {
     ) -> Result<Response<pb::RestoreFieldResponse>, Status> {
         let (cx, request) = self.gate.admit(request).await?;
         let answer = life::restore(self, &cx, request).await?;
-        Ok(versioned(&cx, answer, |answer| answer.field.as_ref()))
+        Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
     async fn get_limits(

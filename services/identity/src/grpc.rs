@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use auth::Context;
+use auth::Answer;
 use error::Error;
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::{IdentityService, IdentityServiceServer};
-use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Response, Status};
 
-use crate::answer::Answer;
 use crate::call::{PublicCall, bearer};
 use crate::identity::Identity;
 use crate::{api_keys, permissions, roles, sessions, teams, tenants, users};
@@ -32,18 +30,8 @@ impl Grpc {
     }
 }
 
-/// The answer with the record's version for `ETag`.
-fn versioned<T>(cx: &Context, answer: Answer<T>) -> Response<T> {
-    let mut response = cx.answer(answer.message);
-    response.metadata_mut().insert("version", AsciiMetadataValue::from(answer.version));
-    if answer.replayed {
-        auth::mark_replayed(&mut response);
-    }
-    response
-}
-
-fn user_version(user: Option<&pb::User>) -> i64 {
-    user.map_or(0, |u| u.version)
+fn user_version(user: Option<&pb::User>) -> Option<i64> {
+    user.map(|u| u.version)
 }
 
 #[tonic::async_trait]
@@ -93,14 +81,14 @@ impl IdentityService for Grpc {
         let (cx, body) = self.0.gate.admit(request).await?;
         let message = users::create::run(&self.0, &cx, body).await.map_err(Error::from)?;
         let version = user_version(message.user.as_ref());
-        Ok(versioned(&cx, Answer::new(message, version)))
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Result<pb::GetUserResponse> {
         let (cx, body) = self.0.gate.admit(request).await?;
         let message = users::get::run(&self.0, &cx, body).await?;
         let version = user_version(message.user.as_ref());
-        Ok(versioned(&cx, Answer::new(message, version)))
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn list_users(&self, request: Request<pb::ListUsersRequest>) -> Result<pb::ListUsersResponse> {
@@ -112,7 +100,7 @@ impl IdentityService for Grpc {
         let (cx, body) = self.0.gate.admit(request).await?;
         let message = users::update::run(&self.0, &cx, body).await?;
         let version = user_version(message.user.as_ref());
-        Ok(versioned(&cx, Answer::new(message, version)))
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn disable_user(
@@ -122,14 +110,14 @@ impl IdentityService for Grpc {
         let (cx, body) = self.0.gate.admit(request).await?;
         let message = users::disable::run(&self.0, &cx, body).await?;
         let version = user_version(message.user.as_ref());
-        Ok(versioned(&cx, Answer::new(message, version)))
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn enable_user(&self, request: Request<pb::EnableUserRequest>) -> Result<pb::EnableUserResponse> {
         let (cx, body) = self.0.gate.admit(request).await?;
         let message = users::enable::run(&self.0, &cx, body).await?;
         let version = user_version(message.user.as_ref());
-        Ok(versioned(&cx, Answer::new(message, version)))
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn resend_invitation(
@@ -139,7 +127,7 @@ impl IdentityService for Grpc {
         let (cx, body) = self.0.gate.admit(request).await?;
         let message = users::resend_invitation::run(&self.0, &cx, body).await?;
         let version = user_version(message.user.as_ref());
-        Ok(versioned(&cx, Answer::new(message, version)))
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn change_password(
@@ -160,14 +148,14 @@ impl IdentityService for Grpc {
 
     async fn create_team(&self, request: Request<pb::CreateTeamRequest>) -> Result<pb::CreateTeamResponse> {
         let (cx, body) = self.0.gate.admit(request).await?;
-        Ok(versioned(&cx, teams::create::run(&self.0, &cx, body).await?))
+        Ok(teams::create::run(&self.0, &cx, body).await?.respond(&cx))
     }
 
     async fn get_team(&self, request: Request<pb::GetTeamRequest>) -> Result<pb::GetTeamResponse> {
         let (cx, body) = self.0.gate.admit(request).await?;
         let message = teams::get::run(&self.0, &cx, body).await?;
-        let version = message.team.as_ref().map_or(0, |t| t.version);
-        Ok(versioned(&cx, Answer::new(message, version)))
+        let version = message.team.as_ref().map(|t| t.version);
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn list_teams(&self, request: Request<pb::ListTeamsRequest>) -> Result<pb::ListTeamsResponse> {
@@ -177,14 +165,14 @@ impl IdentityService for Grpc {
 
     async fn create_role(&self, request: Request<pb::CreateRoleRequest>) -> Result<pb::CreateRoleResponse> {
         let (cx, body) = self.0.gate.admit(request).await?;
-        Ok(versioned(&cx, roles::create::run(&self.0, &cx, body).await.map_err(Error::from)?))
+        Ok(roles::create::run(&self.0, &cx, body).await.map_err(Error::from)?.respond(&cx))
     }
 
     async fn get_role(&self, request: Request<pb::GetRoleRequest>) -> Result<pb::GetRoleResponse> {
         let (cx, body) = self.0.gate.admit(request).await?;
         let message = roles::get::run(&self.0, &cx, body).await?;
-        let version = message.role.as_ref().map_or(0, |r| r.version);
-        Ok(versioned(&cx, Answer::new(message, version)))
+        let version = message.role.as_ref().map(|r| r.version);
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn list_roles(&self, request: Request<pb::ListRolesRequest>) -> Result<pb::ListRolesResponse> {
@@ -195,8 +183,8 @@ impl IdentityService for Grpc {
     async fn update_role(&self, request: Request<pb::UpdateRoleRequest>) -> Result<pb::UpdateRoleResponse> {
         let (cx, body) = self.0.gate.admit(request).await?;
         let message = roles::update::run(&self.0, &cx, body).await.map_err(Error::from)?;
-        let version = message.role.as_ref().map_or(0, |r| r.version);
-        Ok(versioned(&cx, Answer::new(message, version)))
+        let version = message.role.as_ref().map(|r| r.version);
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn delete_role(&self, request: Request<pb::DeleteRoleRequest>) -> Result<pb::DeleteRoleResponse> {
@@ -210,8 +198,8 @@ impl IdentityService for Grpc {
     ) -> Result<pb::CreateApiKeyResponse> {
         let (cx, body) = self.0.gate.admit(request).await?;
         let message = api_keys::create::run(&self.0, &cx, body).await?;
-        let version = message.api_key.as_ref().map_or(0, |k| k.version);
-        Ok(versioned(&cx, Answer::new(message, version)))
+        let version = message.api_key.as_ref().map(|k| k.version);
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn list_api_keys(

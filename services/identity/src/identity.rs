@@ -13,10 +13,10 @@ use crate::changes::Settle;
 use crate::config::{Config, PasswordConfig, SignUpConfig};
 use crate::entropy::Entropy;
 use crate::jobs::cleanup;
-use crate::page::PageKey;
 use crate::passwords::Passwords;
 use crate::permissions::get_snapshot;
 use crate::service_secrets::ServiceSecrets;
+use query::CursorKey;
 
 /// The parts of the service that operations use.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Identity {
     pub(crate) signer: Signer,
     pub(crate) gate: Gate,
     pub(crate) passwords: Passwords,
-    pub(crate) pages: PageKey,
+    pub(crate) pages: CursorKey,
     pub(crate) settle: Settle,
     pub(crate) service_secrets: ServiceSecrets,
     pub(crate) sign_ups: SignUpConfig,
@@ -97,7 +97,7 @@ impl Identity {
         });
         Ok(Arc::new(Self {
             passwords: Passwords::new(passwords, entropy.clone())?,
-            pages: PageKey::derive(signing_key.expose_secret())?,
+            pages: CursorKey::derived_from(&signing_key).map_err(Error::internal)?,
             gate: Gate::new(verifier, fetch_keys, fetch_snapshot),
             db,
             clock,

@@ -27,11 +27,6 @@ pub(crate) fn refuse_key(cx: &Context) -> Result<(), Error> {
     }
 }
 
-/// The violation of an id in a body: foreign, deleted and random ids have the same.
-pub(crate) fn reference_not_found(pointer: String) -> Violation {
-    Violation::new(pointer, "REFERENCE_NOT_FOUND", "no such record")
-}
-
 /// Reads the ids of a repeated field; a text that is no id names nothing.
 pub(crate) fn read_ids(texts: &[String], pointer: &str, violations: &mut Vec<Violation>) -> Vec<Uuid> {
     let mut ids = Vec::with_capacity(texts.len());
@@ -41,7 +36,7 @@ pub(crate) fn read_ids(texts: &[String], pointer: &str, violations: &mut Vec<Vio
                 violations.push(Violation::new(format!("{pointer}/{i}"), "DUPLICATE", "named twice"));
             }
             Some(id) => ids.push(id.uuid()),
-            None => violations.push(reference_not_found(format!("{pointer}/{i}"))),
+            None => violations.push(Violation::reference_not_found(format!("{pointer}/{i}"))),
         }
     }
     ids
@@ -51,7 +46,7 @@ pub(crate) fn read_ids(texts: &[String], pointer: &str, violations: &mut Vec<Vio
 pub(crate) fn read_id(text: Option<&str>, pointer: &str, violations: &mut Vec<Violation>) -> Option<Uuid> {
     let id = ids::UserId::parse(text?).map(|id| id.uuid());
     if id.is_none() {
-        violations.push(reference_not_found(pointer.to_owned()));
+        violations.push(Violation::reference_not_found(pointer));
     }
     id
 }
@@ -59,7 +54,7 @@ pub(crate) fn read_id(text: Option<&str>, pointer: &str, violations: &mut Vec<Vi
 /// The violations of ids that were looked for and not found.
 pub(crate) fn missing(wanted: &[Uuid], found: &[Uuid], pointer: &str, violations: &mut Vec<Violation>) {
     for (i, _) in wanted.iter().enumerate().filter(|(_, id)| !found.contains(id)) {
-        violations.push(reference_not_found(format!("{pointer}/{i}")));
+        violations.push(Violation::reference_not_found(format!("{pointer}/{i}")));
     }
 }
 

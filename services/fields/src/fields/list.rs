@@ -4,6 +4,7 @@ use auth::Context;
 use db::TenantTx;
 use prost::Message;
 use proto::fields::v1::{ListFieldsRequest, ListFieldsResponse};
+use query::page::{Ordinal, PageRequest};
 
 use super::definition::{Definition, Object};
 use super::{convert, permit, store};
@@ -18,25 +19,16 @@ pub(crate) async fn list(
 ) -> error::Result<ListFieldsResponse> {
     permit(cx, "read")?;
     let object = Object::in_path(&request.object)?;
-    let size = query::list::page_size(request.page_size)?;
     // What a token is good for: this list of this tenant. Permissions are applied anew on every page.
     let tenant = cx.tenant.id().uuid();
     let list = [&b"fields"[..], tenant.as_bytes(), object.as_str().as_bytes()];
-    let after = match request.page_token.as_str() {
-        "" => -1,
-        token => query::cursor::open_ordinal(&service.cursor_key, &list, token)?,
-    };
+    let page =
+        PageRequest::<Ordinal>::read(&service.cursor_key, &list, request.page_size, &request.page_token)?;
     let hidden = cx.mask(object.as_str()).hidden_custom_keys();
     let mut tx = TenantTx::begin(&service.db, cx.tenant).await?;
-    // One more than asked for tells whether there is another page.
-    let mut fields = store::list(&mut tx, object, after, size as i64 + 1, &hidden).await?;
+    let mut fields = store::list(&mut tx, object, page.after.0, page.limit(), &hidden).await?;
     let fits = fitting(&fields);
-    let more = fields.len() > size.min(fits);
-    fields.truncate(size.min(fits));
-    let next_page_token = match fields.last() {
-        Some(last) if more => query::cursor::seal_ordinal(&service.cursor_key, &list, last.ordinal),
-        _ => String::new(),
-    };
+    let next_page_token = page.cut(&mut fields, fits, |field| Ordinal(field.ordinal));
     Ok(ListFieldsResponse { fields: fields.iter().map(convert::to_wire).collect(), next_page_token })
 }
 

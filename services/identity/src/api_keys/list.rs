@@ -7,7 +7,8 @@ use proto::identity::v1 as pb;
 
 use super::{convert, store};
 use crate::identity::Identity;
-use crate::page::{Place, Wanted};
+use crate::page;
+use query::page::Newest;
 
 /// One page of the caller's own keys, the newest first, whatever scope the permission has.
 #[tracing::instrument(name = "identity.api_keys.list", skip_all)]
@@ -17,10 +18,10 @@ pub(crate) async fn run(
     request: pb::ListApiKeysRequest,
 ) -> Result<pb::ListApiKeysResponse, Error> {
     cx.authorize("api_key", "read")?;
-    let wanted = Wanted::read(&identity.pages, "api_keys", cx, request.page_size, &request.page_token)?;
+    let page = page::read(&identity.pages, "api_keys", cx, request.page_size, &request.page_token)?;
     let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
-    let mut keys = store::list(&mut tx, cx.user().uuid(), &wanted).await?;
+    let mut keys = store::list(&mut tx, cx.user().uuid(), &page).await?;
     tx.commit().await?;
-    let next_page_token = wanted.cut(&mut keys, |k| Place { created_at: k.created_at, id: k.id });
+    let next_page_token = page.cut(&mut keys, usize::MAX, |k| Newest { created_at: k.created_at, id: k.id });
     Ok(pb::ListApiKeysResponse { api_keys: keys.iter().map(convert::to_proto).collect(), next_page_token })
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::ApiKey;
-use crate::page::Wanted;
+use crate::page::Page;
 
 type Row = (
     Uuid,
@@ -46,11 +46,7 @@ pub(super) async fn insert(tx: &mut TenantTx, key: &ApiKey, secret_hash: &[u8]) 
 }
 
 /// The keys of a user that are not revoked, the newest first.
-pub(super) async fn list(
-    tx: &mut TenantTx,
-    user_id: Uuid,
-    wanted: &Wanted<'_>,
-) -> Result<Vec<ApiKey>, DbError> {
+pub(super) async fn list(tx: &mut TenantTx, user_id: Uuid, page: &Page<'_>) -> Result<Vec<ApiKey>, DbError> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, version, user_id, name, prefix, scopes, created_at, expires_at, last_used_at FROM identity.api_key
          WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL AND (created_at, id) < ($3, $4)
@@ -58,9 +54,9 @@ pub(super) async fn list(
     )
     .bind(tx.tenant_id())
     .bind(user_id)
-    .bind(wanted.after.created_at)
-    .bind(wanted.after.id)
-    .bind(wanted.limit())
+    .bind(page.after.created_at)
+    .bind(page.after.id)
+    .bind(page.limit())
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(key).collect())

@@ -1,13 +1,12 @@
 //! Makes a role.
 
-use auth::Context;
+use auth::{Answer, Context};
 use db::idempotency;
 use error::Error;
 use proto::identity::v1 as pb;
 
 use super::body::{RoleBody, read_fields, read_permissions};
 use super::{Role, RoleError, convert, guard, store};
-use crate::answer::Answer;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
 use crate::refusals::read_name;
@@ -36,7 +35,7 @@ async fn make(
     let claim = idempotency::claim(change.tx(), cx, RPC, &request).await?;
     if let Some(first) = claim.replayed::<pb::CreateRoleResponse>()? {
         let version = first.role.as_ref().map_or(0, |r| r.version);
-        return Ok(Answer::replay(first, version));
+        return Ok(Answer::of_version(version, first).again());
     }
     let wire = request.role.unwrap_or_default();
     let mut violations = Vec::new();
@@ -70,5 +69,5 @@ async fn make(
     change.record(&identity.clock, &Actor::of(cx), created).await?;
     let response = pb::CreateRoleResponse { role: Some(convert::to_proto(&role)) };
     claim.keep(change.tx(), &response, now).await?;
-    Ok(Answer::new(response, 1))
+    Ok(Answer::of_version(1, response))
 }

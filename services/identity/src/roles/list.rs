@@ -7,8 +7,9 @@ use proto::identity::v1 as pb;
 
 use super::{convert, store};
 use crate::identity::Identity;
-use crate::page::{Place, Wanted};
+use crate::page;
 use crate::reach::Reach;
+use query::page::Newest;
 
 /// One page of the roles that the caller may see, the newest first.
 #[tracing::instrument(name = "identity.roles.list", skip_all)]
@@ -18,10 +19,10 @@ pub(crate) async fn run(
     request: pb::ListRolesRequest,
 ) -> Result<pb::ListRolesResponse, Error> {
     let reach = Reach::of(&cx.authorize("role", "read")?);
-    let wanted = Wanted::read(&identity.pages, "roles", cx, request.page_size, &request.page_token)?;
+    let page = page::read(&identity.pages, "roles", cx, request.page_size, &request.page_token)?;
     let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
-    let mut roles = store::list(&mut tx, &reach, &wanted).await?;
+    let mut roles = store::list(&mut tx, &reach, &page).await?;
     tx.commit().await?;
-    let next_page_token = wanted.cut(&mut roles, |r| Place { created_at: r.created_at, id: r.id });
+    let next_page_token = page.cut(&mut roles, usize::MAX, |r| Newest { created_at: r.created_at, id: r.id });
     Ok(pb::ListRolesResponse { roles: roles.iter().map(convert::to_proto).collect(), next_page_token })
 }

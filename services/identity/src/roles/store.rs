@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Role;
 use super::body::{FieldRule, ObjectPermission, RoleBody};
-use crate::page::Wanted;
+use crate::page::Page;
 use crate::reach::Reach;
 
 type Row = (
@@ -97,11 +97,7 @@ pub(crate) async fn get(tx: &mut TenantTx, id: Uuid) -> Result<Option<Role>, DbE
 }
 
 /// One page of the roles reached, the newest first.
-pub(crate) async fn list(
-    tx: &mut TenantTx,
-    reach: &Reach,
-    wanted: &Wanted<'_>,
-) -> Result<Vec<Role>, DbError> {
+pub(crate) async fn list(tx: &mut TenantTx, reach: &Reach, page: &Page<'_>) -> Result<Vec<Role>, DbError> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, version, name, system, permissions, fields, created_at, created_by, updated_at
          FROM identity.role
@@ -110,10 +106,10 @@ pub(crate) async fn list(
          ORDER BY created_at DESC, id DESC LIMIT $5",
     )
     .bind(tx.tenant_id())
-    .bind(wanted.after.created_at)
-    .bind(wanted.after.id)
+    .bind(page.after.created_at)
+    .bind(page.after.id)
     .bind(reach.only_owners())
-    .bind(wanted.limit())
+    .bind(page.limit())
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(role).collect())

@@ -7,8 +7,9 @@ use proto::identity::v1 as pb;
 
 use super::{permit, store};
 use crate::identity::Identity;
-use crate::page::{Place, Wanted};
+use crate::page;
 use crate::refusals::timestamp;
+use query::page::Newest;
 
 /// One page, the newest first.
 #[tracing::instrument(name = "identity.sessions.list", skip_all)]
@@ -18,11 +19,11 @@ pub(crate) async fn run(
     request: pb::ListSessionsRequest,
 ) -> Result<pb::ListSessionsResponse, Error> {
     permit(cx, "read")?;
-    let wanted = Wanted::read(&identity.pages, "sessions", cx, request.page_size, &request.page_token)?;
+    let page = page::read(&identity.pages, "sessions", cx, request.page_size, &request.page_token)?;
     let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
-    let mut rows = store::list(&mut tx, cx.user().uuid(), identity.clock.now(), &wanted).await?;
+    let mut rows = store::list(&mut tx, cx.user().uuid(), identity.clock.now(), &page).await?;
     tx.commit().await?;
-    let next_page_token = wanted.cut(&mut rows, |s| Place { created_at: s.created_at, id: s.id });
+    let next_page_token = page.cut(&mut rows, usize::MAX, |s| Newest { created_at: s.created_at, id: s.id });
     let current = cx.session_id.map(ids::SessionId::uuid);
     let sessions = rows
         .into_iter()

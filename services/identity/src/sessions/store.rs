@@ -4,7 +4,7 @@ use db::{DbError, TenantTx};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::page::Wanted;
+use crate::page::Page;
 
 /// A session as it is stored.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub(crate) async fn list(
     tx: &mut TenantTx,
     user_id: Uuid,
     now: OffsetDateTime,
-    wanted: &Wanted<'_>,
+    page: &Page<'_>,
 ) -> Result<Vec<Session>, DbError> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, user_id, created_at, last_used_at, expires_at, user_agent FROM identity.session
@@ -55,9 +55,9 @@ pub(crate) async fn list(
     .bind(tx.tenant_id())
     .bind(user_id)
     .bind(now)
-    .bind(wanted.after.created_at)
-    .bind(wanted.after.id)
-    .bind(wanted.limit())
+    .bind(page.after.created_at)
+    .bind(page.after.id)
+    .bind(page.limit())
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(session).collect())

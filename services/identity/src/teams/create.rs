@@ -2,14 +2,13 @@
 
 use auth::{Context, RowPredicate};
 use db::idempotency;
-use error::Error;
+use error::{Error, Violation};
 use proto::identity::v1 as pb;
 
 use super::{Team, convert, store};
-use crate::answer::Answer;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::identity::Identity;
-use crate::refusals::{read_id, read_name, reference_not_found};
+use crate::refusals::{read_id, read_name};
 
 const RPC: &str = "globcrm.identity.v1.IdentityService/CreateTeam";
 
@@ -36,7 +35,7 @@ async fn make(
     let claim = idempotency::claim(change.tx(), cx, RPC, &request).await?;
     if let Some(first) = claim.replayed::<pb::CreateTeamResponse>()? {
         let version = first.team.as_ref().map_or(0, |t| t.version);
-        return Ok(Answer::replay(first, version));
+        return Ok(Answer::of_version(version, first).again());
     }
     let body = request.team.unwrap_or_default();
     let mut violations = Vec::new();
@@ -46,7 +45,7 @@ async fn make(
     if let Some(parent) = parent_id
         && !store::get(change.tx(), parent).await?.is_some_and(|t| reached.evaluate(&t.facts()))
     {
-        violations.push(reference_not_found("/parent_id".to_owned()));
+        violations.push(Violation::reference_not_found("/parent_id"));
     }
     Error::unless_violated(violations, ())?;
 
@@ -71,5 +70,5 @@ async fn make(
     change.record(&identity.clock, &Actor::of(cx), created).await?;
     let response = pb::CreateTeamResponse { team: Some(convert::to_proto(&team)) };
     claim.keep(change.tx(), &response, now).await?;
-    Ok(Answer::new(response, 1))
+    Ok(Answer::of_version(1, response))
 }

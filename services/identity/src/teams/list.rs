@@ -7,8 +7,9 @@ use proto::identity::v1 as pb;
 
 use super::{convert, store};
 use crate::identity::Identity;
-use crate::page::{Place, Wanted};
+use crate::page;
 use crate::reach::Reach;
+use query::page::Newest;
 
 /// One page of the teams that the caller may see, the newest first.
 #[tracing::instrument(name = "identity.teams.list", skip_all)]
@@ -18,10 +19,10 @@ pub(crate) async fn run(
     request: pb::ListTeamsRequest,
 ) -> Result<pb::ListTeamsResponse, Error> {
     let reach = Reach::of(&cx.authorize("team", "read")?);
-    let wanted = Wanted::read(&identity.pages, "teams", cx, request.page_size, &request.page_token)?;
+    let page = page::read(&identity.pages, "teams", cx, request.page_size, &request.page_token)?;
     let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
-    let mut teams = store::list(&mut tx, &reach, &wanted).await?;
+    let mut teams = store::list(&mut tx, &reach, &page).await?;
     tx.commit().await?;
-    let next_page_token = wanted.cut(&mut teams, |t| Place { created_at: t.created_at, id: t.id });
+    let next_page_token = page.cut(&mut teams, usize::MAX, |t| Newest { created_at: t.created_at, id: t.id });
     Ok(pb::ListTeamsResponse { teams: teams.iter().map(convert::to_proto).collect(), next_page_token })
 }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::Team;
-use crate::page::Wanted;
+use crate::page::Page;
 use crate::reach::Reach;
 
 type Row = (Uuid, i64, String, Option<Uuid>, OffsetDateTime, Uuid);
@@ -43,11 +43,7 @@ pub(crate) async fn get(tx: &mut TenantTx, id: Uuid) -> Result<Option<Team>, DbE
 }
 
 /// One page of the teams reached, the newest first.
-pub(crate) async fn list(
-    tx: &mut TenantTx,
-    reach: &Reach,
-    wanted: &Wanted<'_>,
-) -> Result<Vec<Team>, DbError> {
+pub(crate) async fn list(tx: &mut TenantTx, reach: &Reach, page: &Page<'_>) -> Result<Vec<Team>, DbError> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, version, name, parent_id, created_at, created_by FROM identity.team
          WHERE tenant_id = $1 AND (created_at, id) < ($2, $3)
@@ -55,11 +51,11 @@ pub(crate) async fn list(
          ORDER BY created_at DESC, id DESC LIMIT $6",
     )
     .bind(tx.tenant_id())
-    .bind(wanted.after.created_at)
-    .bind(wanted.after.id)
+    .bind(page.after.created_at)
+    .bind(page.after.id)
     .bind(reach.only_owners())
     .bind(reach.teams())
-    .bind(wanted.limit())
+    .bind(page.limit())
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(team).collect())

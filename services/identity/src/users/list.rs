@@ -7,8 +7,9 @@ use proto::identity::v1 as pb;
 
 use super::{convert, store};
 use crate::identity::Identity;
-use crate::page::{Place, Wanted};
+use crate::page;
 use crate::reach::Reach;
+use query::page::Newest;
 
 /// One page of the users that the caller may see, the newest first.
 #[tracing::instrument(name = "identity.users.list", skip_all)]
@@ -18,10 +19,10 @@ pub(crate) async fn run(
     request: pb::ListUsersRequest,
 ) -> Result<pb::ListUsersResponse, Error> {
     let reach = Reach::of(&cx.authorize("user", "read")?);
-    let wanted = Wanted::read(&identity.pages, "users", cx, request.page_size, &request.page_token)?;
+    let page = page::read(&identity.pages, "users", cx, request.page_size, &request.page_token)?;
     let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
-    let mut users = store::list(&mut tx, reach.only_owners(), reach.teams(), &wanted).await?;
+    let mut users = store::list(&mut tx, reach.only_owners(), reach.teams(), &page).await?;
     tx.commit().await?;
-    let next_page_token = wanted.cut(&mut users, |u| Place { created_at: u.created_at, id: u.id });
+    let next_page_token = page.cut(&mut users, usize::MAX, |u| Newest { created_at: u.created_at, id: u.id });
     Ok(pb::ListUsersResponse { users: users.iter().map(convert::to_proto).collect(), next_page_token })
 }

@@ -5,7 +5,7 @@ use error::{Error, Violation};
 use uuid::Uuid;
 
 use super::store;
-use crate::refusals::{missing, reference_not_found};
+use crate::refusals::missing;
 use crate::{roles, teams};
 
 /// Notes what does not exist in the tenant.
@@ -22,7 +22,7 @@ pub(super) async fn check(
     if let Some(manager) = manager_id
         && !store::existing(tx, &[manager]).await?.contains(&manager)
     {
-        violations.push(reference_not_found("/manager_id".to_owned()));
+        violations.push(Violation::reference_not_found("/manager_id"));
     }
     Ok(())
 }

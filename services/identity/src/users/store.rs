@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{State, User};
-use crate::page::Wanted;
+use crate::page::Page;
 
 /// What decides a login. Without `Debug`: a hash has no business in a log.
 #[derive(Clone)]
@@ -63,7 +63,7 @@ pub(crate) async fn list(
     tx: &mut TenantTx,
     only: Option<&[Uuid]>,
     teams: &[Uuid],
-    wanted: &Wanted<'_>,
+    page: &Page<'_>,
 ) -> Result<Vec<User>, DbError> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT u.id, u.version, u.email, u.display_name, u.state, u.manager_id, u.created_at, u.updated_at,
@@ -78,11 +78,11 @@ pub(crate) async fn list(
          ORDER BY u.created_at DESC, u.id DESC LIMIT $6",
     )
     .bind(tx.tenant_id())
-    .bind(wanted.after.created_at)
-    .bind(wanted.after.id)
+    .bind(page.after.created_at)
+    .bind(page.after.id)
     .bind(only)
     .bind(teams)
-    .bind(wanted.limit())
+    .bind(page.limit())
     .fetch_all(tx.conn())
     .await?;
     Ok(rows.into_iter().map(user).collect())

@@ -1,6 +1,6 @@
 //! `CreateImport`: checks everything that can be known before the file is read, and queues the work.
 
-use auth::Context;
+use auth::{Answer, Context};
 use db::TenantTx;
 use db::idempotency;
 use error::{Error, Violation};
@@ -13,7 +13,6 @@ use super::mapping;
 use crate::App;
 use crate::contacts::CONTACT;
 use crate::operations::{convert, store};
-use crate::record::reference::not_found;
 use crate::{quota, uploads};
 
 const RPC: &str = "globcrm.records.v1.RecordsService/CreateImport";
@@ -55,14 +54,13 @@ async fn queue(
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, request).await?;
     if let Some(operation) = claim.replayed::<Operation>()? {
-        let mut response = cx.answer(CreateImportResponse { operation: Some(operation) });
-        auth::mark_replayed(&mut response);
-        return Ok(response);
+        let kept = CreateImportResponse { operation: Some(operation) };
+        return Ok(Answer::new(kept).again().respond(cx));
     }
     let upload = Uuid::try_parse(&request.upload_id).unwrap_or_default();
     // Locked until the operation that names it has committed: else it could be removed in between.
     if uploads::store::to_import(tx, upload, cx.principal.id).await?.is_none() {
-        violations.push(not_found("/upload_id"));
+        violations.push(Violation::reference_not_found("/upload_id"));
     }
     Error::unless_violated(violations, ())?;
     quota::lock(tx, "operations").await?;

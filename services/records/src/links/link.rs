@@ -1,6 +1,6 @@
 //! Ties a contact to a company, or changes the tie.
 
-use auth::Context;
+use auth::{Answer, Context};
 use db::TenantTx;
 use db::idempotency;
 use error::{Code, Error, Violation};
@@ -14,14 +14,12 @@ use super::{note, store};
 use crate::App;
 use crate::companies::COMPANY;
 use crate::contacts::CONTACT;
-use crate::record::conflict;
 use crate::record::definitions::FieldSet;
 use crate::record::ending::end;
 use crate::record::fence::{self, Tries};
 use crate::record::get::parse_id;
 use crate::record::input::{line, violation};
 use crate::record::points::timestamp;
-use crate::record::reference;
 use crate::record::store::reached;
 use crate::record::update::lock_live;
 
@@ -85,17 +83,15 @@ async fn tie(
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, request).await?;
     if let Some(kept) = claim.replayed::<pb::LinkContactCompanyResponse>()? {
-        let mut response = cx.answer(kept);
-        auth::mark_replayed(&mut response);
-        return Ok(response);
+        return Ok(Answer::new(kept).again().respond(cx));
     }
     let contact = lock_live(tx, cx, &CONTACT, contact_id, "update").await?;
-    conflict::check_version(cx.call.if_match, contact.version)?;
+    cx.check_version(contact.version)?;
     let scope = RowScope::from(&cx.snapshot.predicate(COMPANY.name, "read"));
     if let Some(id) = company_id
         && reached(tx, &COMPANY, &[id], &scope).await?.is_empty()
     {
-        violations.push(reference::not_found("/company_id"));
+        violations.push(Violation::reference_not_found("/company_id"));
     }
     let company_id = Error::unless_violated(violations, company_id.unwrap_or_default())?;
     let before = store::get(tx, contact_id, company_id).await?;

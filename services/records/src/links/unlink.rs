@@ -12,7 +12,6 @@ use super::{note, store};
 use crate::App;
 use crate::companies::COMPANY;
 use crate::contacts::CONTACT;
-use crate::record::conflict;
 use crate::record::definitions::FieldSet;
 use crate::record::ending::end;
 use crate::record::fence::{self, Tries};
@@ -51,7 +50,7 @@ async fn untie(
 ) -> Result<(), Error> {
     db::fence::check(tx, cx).await?;
     let contact = lock_live(tx, cx, &CONTACT, contact_id, "update").await?;
-    conflict::check_version(cx.call.if_match, contact.version)?;
+    cx.check_version(contact.version)?;
     let scope = RowScope::from(&cx.snapshot.predicate(COMPANY.name, "read"));
     let is_visible = !reached(tx, &COMPANY, &[company_id], &scope).await?.is_empty();
     let link = store::get(tx, contact_id, company_id).await?.filter(|_| is_visible);

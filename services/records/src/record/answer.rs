@@ -4,7 +4,6 @@ use auth::{Context, FieldMask};
 use error::Error;
 use prost::Message;
 use tonic::Response;
-use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 
 use super::Record;
 use super::view::{Source, View};
@@ -48,18 +47,9 @@ impl Answer {
 
     /// The response with its metadata.
     pub(crate) fn respond<T>(&self, cx: &Context, message: T) -> Response<T> {
-        let mut response = cx.answer(message);
-        put_version(response.metadata_mut(), self.record.version);
-        if self.replayed {
-            auth::mark_replayed(&mut response);
-        }
-        response
+        let answer = auth::Answer::of_version(self.record.version, message);
+        auth::Answer { replayed: self.replayed, ..answer }.respond(cx)
     }
-}
-
-/// The version, which the gateway makes the `ETag` of.
-fn put_version(metadata: &mut MetadataMap, version: i64) {
-    metadata.insert("version", AsciiMetadataValue::from(version));
 }
 
 #[cfg(test)]

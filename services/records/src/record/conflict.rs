@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use auth::IfMatch;
 use error::{Code, Error, Violation};
 use proto::common::v1::{ConflictDetail, FieldConflict};
 use serde_json::Value;
@@ -27,27 +26,9 @@ pub(crate) fn parse_etag(etag: Option<&str>) -> Result<Option<i64>, Violation> {
     }
 }
 
-/// The version that `If-Match` demands and that does not stand.
-pub(crate) fn stale(if_match: Option<IfMatch>, current: i64) -> Option<i64> {
-    match if_match {
-        Some(IfMatch::Version(version)) if version != current => Some(version),
-        _ => None,
-    }
-}
-
-/// Refuses a call that is not about the fields of a record, and whose `If-Match` demands another version than stands: 412.
-pub(crate) fn check_version(if_match: Option<IfMatch>, current: i64) -> Result<(), Error> {
-    match stale(if_match, current) {
-        Some(_) => Err(version_stale(current, &[], &Base::new())),
-        None => Ok(()),
-    }
-}
-
 /// 412, with the fields that both sides changed.
 pub(crate) fn version_stale(current: i64, yours: &[Diff], base: &Base) -> Error {
-    Error::new(Code::Aborted, "VERSION_STALE", "the record was changed since that version")
-        .with_metadata("version", current.to_string())
-        .with_detail("globcrm.common.v1.ConflictDetail", &detail(yours, base))
+    auth::version_stale(current).with_detail("globcrm.common.v1.ConflictDetail", &detail(yours, base))
 }
 
 /// 409 when both sides changed a field to different values; else the changes merge.
@@ -101,9 +82,6 @@ mod tests {
 
     #[test]
     fn a_stale_if_match_is_refused_even_where_nothing_meets() {
-        assert_eq!(stale(Some(IfMatch::Version(3)), 4), Some(3));
-        assert_eq!(stale(Some(IfMatch::Version(4)), 4), None);
-        assert_eq!(stale(Some(IfMatch::Any), 4), None);
         let error = version_stale(4, &yours("job_title", json!("a"), json!("b")), &Base::new());
         let problem = error::Problem::new(&error, "");
         assert_eq!(problem.status(), 412);

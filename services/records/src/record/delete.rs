@@ -10,7 +10,7 @@ use super::change::Author;
 use super::ending::end;
 use super::get::parse_id;
 use super::update::lock_live;
-use super::{Object, conflict, write};
+use super::{Object, write};
 use crate::App;
 
 /// Moves a live record to the trash. Errors: 404, 403, 412.
@@ -33,7 +33,7 @@ async fn store(
 ) -> Result<(), Error> {
     db::fence::check(tx, cx).await?;
     let record = lock_live(tx, cx, object, id, "delete").await?;
-    conflict::check_version(cx.call.if_match, record.version)?;
+    cx.check_version(record.version)?;
     write::set_deleted(tx, author, object, record, true, scope).await?;
     Ok(())
 }

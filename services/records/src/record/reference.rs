@@ -33,11 +33,6 @@ pub(crate) struct Reference {
     pub(crate) pointer: String,
 }
 
-/// The one violation of a reference.
-pub(crate) fn not_found(pointer: &str) -> Violation {
-    Violation::new(pointer, "REFERENCE_NOT_FOUND", "names nothing that you can refer to")
-}
-
 /// Every id in the writable fields and lookups of `after` that `before` does not have in the same place.
 pub(crate) fn all(
     object: &Object,
@@ -103,7 +98,7 @@ impl People {
             "team" => no_teams.contains(&r.id),
             _ => false,
         };
-        Ok(references.iter().filter(missing).map(|r| not_found(&r.pointer)).collect())
+        Ok(references.iter().filter(missing).map(|r| Violation::reference_not_found(&r.pointer)).collect())
     }
 
     fn was_found(&self, tenant: Uuid, id: Uuid) -> bool {
@@ -143,7 +138,7 @@ pub(crate) async fn records(
             None => Vec::new(),
         };
         let missing = references.iter().filter(|r| !found.contains(&r.id));
-        violations.extend(missing.map(|r| not_found(&r.pointer)));
+        violations.extend(missing.map(|r| Violation::reference_not_found(&r.pointer)));
     }
     Ok(violations)
 }

@@ -11,7 +11,7 @@ use super::change::Author;
 use super::definitions::FieldSet;
 use super::ending::end;
 use super::get::parse_id;
-use super::{Answer, Object, Record, conflict, store, unique, write};
+use super::{Answer, Object, Record, store, unique, write};
 use crate::App;
 
 /// Takes a record out of the trash. Who may delete it may restore it. Errors: 404; 403; 409 for a live record, and for one
@@ -75,7 +75,7 @@ async fn store(
     if !cx.reaches(object.name, "delete", &record.facts()) {
         return Err(Error::permission_denied(object.name, "delete"));
     }
-    conflict::check_version(cx.call.if_match, record.version)?;
+    cx.check_version(record.version)?;
     unique::check(tx, cx, object, set, &record).await?;
     let record = write::set_deleted(tx, author, object, record, false, scope).await?;
     claim.keep(tx, &Answer::kept(&record)?, author.now).await?;

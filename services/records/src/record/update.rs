@@ -104,7 +104,7 @@ async fn store(
     custom::merge(set, &mask, &mut after.custom, &change.custom, app.region, &mut violations);
     let yours = diff(object, &before, &after);
     let sees_all = RowScope::from(&cx.snapshot.predicate(object.name, "read")).all;
-    if let Some(version) = conflict::stale(cx.call.if_match, before.version) {
+    if let Some(version) = cx.stale(before.version) {
         let base = store::base(tx, object, before.id, version, sees_all).await?;
         return Err(conflict::version_stale(before.version, &yours, &base));
     }
