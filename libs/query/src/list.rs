@@ -3,8 +3,8 @@
 use auth::RowPredicate;
 use db::{DbError, TenantTx};
 use error::Error;
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{Row, ValueRef};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;

@@ -1,6 +1,6 @@
 //! Makes a team.
 
-use auth::{Context, RowPredicate};
+use auth::{Answer, Context, RowPredicate};
 use db::idempotency;
 use error::{Error, Violation};
 use proto::identity::v1 as pb;
