@@ -20,9 +20,6 @@ use tonic::service::Routes;
 
 pub use crate::config::Config;
 
-/// The role's part of variable names.
-pub const ROLE: &str = "FIELDS";
-
 /// The migrations of the schema `fields`.
 pub const MIGRATIONS: Migrations = db::migrations!(
     "fields",

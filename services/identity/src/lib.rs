@@ -28,6 +28,7 @@ mod throttle;
 mod users;
 
 use db::{Db, WorkerDb};
+use fleet::Role;
 use host::{HostConfig, Process, ServeError};
 
 pub use changes::Settle;
@@ -37,11 +38,11 @@ pub use grpc::Grpc;
 pub use identity::{Identity, Parts};
 pub use service_secrets::ServiceSecrets;
 
-/// The role: `GLOBCRM_IDENTITY_…`.
-pub const ROLE: &str = "IDENTITY";
+/// The place in the fleet.
+const ROLE: Role = Role::Identity;
 
 /// The schema, the process and the source of events.
-const SERVICE: &str = "identity";
+const SERVICE: &str = ROLE.name();
 /// Connections of the worker pool: the relay's, and one for metrics.
 const WORKER_CONNECTIONS: u32 = 3;
 

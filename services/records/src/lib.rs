@@ -26,9 +26,6 @@ use db::Migrations;
 use record::Object;
 use service::App;
 
-/// The role's part of variable names.
-pub const ROLE: &str = "RECORDS";
-
 /// The migrations of the schema `records`; those of uploads and imports begin at 0150.
 pub const MIGRATIONS: Migrations = db::migrations!(
     "records",

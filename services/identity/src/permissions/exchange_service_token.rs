@@ -5,14 +5,12 @@
 
 use auth::{ACCESS_TTL, VerifiedTenant};
 use error::{Code, Error};
+use fleet::Role;
 use ids::{TenantId, UserId};
 use proto::identity::v1 as pb;
 
 use super::get_snapshot::kind_of_live;
 use crate::identity::Identity;
-
-/// The services whose jobs go on after the call that began them. No other needs to act for anybody without a token of theirs.
-const ACTING: [&str; 1] = ["records"];
 
 /// The token; it has the principal's current permissions, asked for again with every batch.
 ///
@@ -23,7 +21,7 @@ pub(crate) async fn run(
     request: pb::ExchangeServiceTokenRequest,
 ) -> Result<pb::ExchangeServiceTokenResponse, Error> {
     identity.service_secrets.check(&request.service, &request.secret)?;
-    if !ACTING.contains(&request.service.as_str()) {
+    if !Role::named(&request.service).is_some_and(|role| role.member().acts_for_principals) {
         let text = "this service may not act for a principal";
         return Err(Error::new(Code::PermissionDenied, "SERVICE_NOT_ACTING", text));
     }
