@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 15] = [
+const LIBS: [&str; 16] = [
     "proto",
     "ids",
     "error",
@@ -19,6 +19,7 @@ const LIBS: [&str; 15] = [
     "query",
     "events",
     "rpc",
+    "service",
     "blobs",
     "testkit",
 ];

@@ -7,12 +7,12 @@ use proto::fields::v1::{ListFieldsRequest, ListFieldsResponse};
 
 use super::definition::{Definition, Object};
 use super::{convert, permit, store};
-use crate::Service;
+use crate::app::App;
 
 /// Lists the definitions of an object in order of creation, archived ones included.
 #[tracing::instrument(name = "fields.fields.list", skip_all)]
 pub(crate) async fn list(
-    service: &Service,
+    app: &App,
     cx: &Context,
     request: ListFieldsRequest,
 ) -> error::Result<ListFieldsResponse> {
@@ -24,17 +24,17 @@ pub(crate) async fn list(
     let list = [&b"fields"[..], tenant.as_bytes(), object.as_str().as_bytes()];
     let after = match request.page_token.as_str() {
         "" => -1,
-        token => query::cursor::open_ordinal(&service.cursor_key, &list, token)?,
+        token => query::cursor::open_ordinal(&app.cursor_key, &list, token)?,
     };
     let hidden = cx.mask(object.as_str()).hidden_custom_keys();
-    let mut tx = TenantTx::begin(&service.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     // One more than asked for tells whether there is another page.
     let mut fields = store::list(&mut tx, object, after, size as i64 + 1, &hidden).await?;
     let fits = fitting(&fields);
     let more = fields.len() > size.min(fits);
     fields.truncate(size.min(fits));
     let next_page_token = match fields.last() {
-        Some(last) if more => query::cursor::seal_ordinal(&service.cursor_key, &list, last.ordinal),
+        Some(last) if more => query::cursor::seal_ordinal(&app.cursor_key, &list, last.ordinal),
         _ => String::new(),
     };
     Ok(ListFieldsResponse { fields: fields.iter().map(convert::to_wire).collect(), next_page_token })
