@@ -101,7 +101,7 @@ mod tests {
         given.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let given = given.iter().map(|(name, value)| (format!("GLOBCRM_IDENTITY_{name}"), value.clone()));
         let env: config::Env = given.collect();
-        config::load::<Read>(&env, crate::ROLE.upper())
+        config::load::<Read>(&env, "IDENTITY")
             .map(|Read(secrets)| secrets)
             .map_err(|problems| problems.to_string())
     }

@@ -6,20 +6,20 @@ use error::Error;
 use proto::identity::v1 as pb;
 
 use super::{convert, store};
-use crate::identity::Identity;
+use crate::app::App;
 use crate::page::{Place, Wanted};
 use crate::reach::Reach;
 
 /// One page of the roles that the caller may see, the newest first.
 #[tracing::instrument(name = "identity.roles.list", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::ListRolesRequest,
 ) -> Result<pb::ListRolesResponse, Error> {
     let reach = Reach::of(&cx.authorize("role", "read")?);
-    let wanted = Wanted::read(&identity.pages, "roles", cx, request.page_size, &request.page_token)?;
-    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
+    let wanted = Wanted::read(&app.pages, "roles", cx, request.page_size, &request.page_token)?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut roles = store::list(&mut tx, &reach, &wanted).await?;
     tx.commit().await?;
     let next_page_token = wanted.cut(&mut roles, |r| Place { created_at: r.created_at, id: r.id });

@@ -6,21 +6,21 @@ use error::Error;
 use proto::identity::v1 as pb;
 
 use super::{permit, store};
-use crate::identity::Identity;
+use crate::app::App;
 use crate::page::{Place, Wanted};
 use crate::refusals::timestamp;
 
 /// One page, the newest first.
 #[tracing::instrument(name = "identity.sessions.list", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::ListSessionsRequest,
 ) -> Result<pb::ListSessionsResponse, Error> {
     permit(cx, "read")?;
-    let wanted = Wanted::read(&identity.pages, "sessions", cx, request.page_size, &request.page_token)?;
-    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
-    let mut rows = store::list(&mut tx, cx.user().uuid(), identity.clock.now(), &wanted).await?;
+    let wanted = Wanted::read(&app.pages, "sessions", cx, request.page_size, &request.page_token)?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut rows = store::list(&mut tx, cx.user().uuid(), app.clock.now(), &wanted).await?;
     tx.commit().await?;
     let next_page_token = wanted.cut(&mut rows, |s| Place { created_at: s.created_at, id: s.id });
     let current = cx.session_id.map(ids::SessionId::uuid);

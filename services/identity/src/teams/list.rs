@@ -6,20 +6,20 @@ use error::Error;
 use proto::identity::v1 as pb;
 
 use super::{convert, store};
-use crate::identity::Identity;
+use crate::app::App;
 use crate::page::{Place, Wanted};
 use crate::reach::Reach;
 
 /// One page of the teams that the caller may see, the newest first.
 #[tracing::instrument(name = "identity.teams.list", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::ListTeamsRequest,
 ) -> Result<pb::ListTeamsResponse, Error> {
     let reach = Reach::of(&cx.authorize("team", "read")?);
-    let wanted = Wanted::read(&identity.pages, "teams", cx, request.page_size, &request.page_token)?;
-    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
+    let wanted = Wanted::read(&app.pages, "teams", cx, request.page_size, &request.page_token)?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut teams = store::list(&mut tx, &reach, &wanted).await?;
     tx.commit().await?;
     let next_page_token = wanted.cut(&mut teams, |t| Place { created_at: t.created_at, id: t.id });

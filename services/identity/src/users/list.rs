@@ -6,20 +6,20 @@ use error::Error;
 use proto::identity::v1 as pb;
 
 use super::{convert, store};
-use crate::identity::Identity;
+use crate::app::App;
 use crate::page::{Place, Wanted};
 use crate::reach::Reach;
 
 /// One page of the users that the caller may see, the newest first.
 #[tracing::instrument(name = "identity.users.list", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::ListUsersRequest,
 ) -> Result<pb::ListUsersResponse, Error> {
     let reach = Reach::of(&cx.authorize("user", "read")?);
-    let wanted = Wanted::read(&identity.pages, "users", cx, request.page_size, &request.page_token)?;
-    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
+    let wanted = Wanted::read(&app.pages, "users", cx, request.page_size, &request.page_token)?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut users = store::list(&mut tx, reach.only_owners(), reach.teams(), &wanted).await?;
     tx.commit().await?;
     let next_page_token = wanted.cut(&mut users, |u| Place { created_at: u.created_at, id: u.id });
