@@ -3,7 +3,7 @@
 use anyhow::Result;
 use config::SecretString;
 use db::Db;
-use identity::{Entropy, Grpc, Identity, Parts, PasswordConfig, Settle};
+use identity::{App, Entropy, Parts, PasswordConfig, Service, Settle};
 use ids::Clock;
 use prost_types::FieldMask;
 use proto::identity::v1 as pb;
@@ -19,7 +19,7 @@ use crate::stage::PASSWORD;
 const SECRET: &str = "a-secret-of-the-records-service-for-tests";
 
 struct World {
-    client: IdentityServiceClient<IdentityServiceServer<Grpc>>,
+    client: IdentityServiceClient<IdentityServiceServer<Service>>,
     clock: Clock,
 }
 
@@ -28,7 +28,7 @@ async fn identity_leaves_nothing() -> Result<()> {
     let database = Database::fresh("globcrm_test_dropped_identity", &[identity::MIGRATIONS]).await?;
     let clock = Clock::system();
     let db = Db::new(&database.config("identity"), "identity")?;
-    let service = Grpc::new(Identity::new(Parts {
+    let service = Service::new(App::new(Parts {
         db: db.clone(),
         clock: clock.clone(),
         entropy: Entropy::system(),
@@ -162,7 +162,7 @@ async fn prepare(world: &World, rpc: &str) -> Call {
     }
 }
 
-type Client = IdentityServiceClient<IdentityServiceServer<Grpc>>;
+type Client = IdentityServiceClient<IdentityServiceServer<Service>>;
 
 async fn users(mut client: Client, rpc: &str, token: &str, slug: &str) -> Call {
     let create = pb::CreateUserRequest { user: Some(new_user(slug)) };

@@ -15,6 +15,12 @@ use rules::{Rule, findings};
 /// Every service with a schema.
 pub(crate) const ALL: [Migrations; 3] = [identity::MIGRATIONS, fields::MIGRATIONS, records::MIGRATIONS];
 
+#[test]
+fn every_schema_of_the_fleet_is_asked() {
+    let listed = fleet::FLEET.iter().filter(|member| member.has_schema).map(|member| member.names.name);
+    assert!(ALL.iter().map(|migrations| migrations.schema).eq(listed), "{ALL:?}");
+}
+
 async fn catalog() -> Result<PgConnection> {
     static DATABASE: OnceCell<Database> = OnceCell::const_new();
     DATABASE.get_or_try_init(|| Database::fresh("globcrm_test_catalog", &ALL)).await?.admin().await

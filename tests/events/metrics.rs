@@ -128,7 +128,7 @@ async fn every_service_shows_them_on_its_admin_port() -> Result<()> {
         let answer = http.get(format!("http://127.0.0.1:{port}/metrics")).send().await?;
         Ok(answer.error_for_status()?.text().await?)
     };
-    for role in [Role::Identity, Role::Fields, Role::Records] {
+    for role in Role::ALL.into_iter().filter(|role| role.member().has_schema) {
         let labels = [("service", role.name()), ("lane", "bulk")];
         until("the outbox is measured", async || {
             Ok(value(&page(role).await?, "globcrm_outbox_unsent", &labels).is_some())
@@ -140,7 +140,8 @@ async fn every_service_shows_them_on_its_admin_port() -> Result<()> {
     let connection = Connection::connect(stage.backing.amqp_url(), ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     let id = Clock::system().new_uuid();
-    for (role, consumer) in [(Role::Fields, "fields.permissions"), (Role::Records, "records.permissions")] {
+    let others = Role::ALL.into_iter().filter(|role| *role != Role::Identity && role.member().has_schema);
+    for (role, consumer) in others.map(|role| (role, role.names().permissions)) {
         let labels = [("consumer", consumer), ("object", "unreadable"), ("outcome", "dead")];
         until("the consumer gave it up", async || {
             let key = "p00.identity.permissions.changed.v1";

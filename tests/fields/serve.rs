@@ -6,11 +6,12 @@ use anyhow::Result;
 use config::SecretString;
 use events::AmqpConfig;
 use fields::Config;
+use fleet::Role;
 use host::{HostConfig, LifeConfig, LogFormat, Process, State};
 use ids::Clock;
 use proto::fields::v1::GetLimitsRequest;
 use proto::fields::v1::fields_service_client::FieldsServiceClient;
-use rpc::{IdentityPeer, ServiceSecret};
+use rpc::{Peer, ServiceSecret};
 use tonic::Code;
 
 use super::world::World;
@@ -23,7 +24,7 @@ async fn the_role_serves_while_broker_and_identity_are_away_and_stops_when_told(
     let config = Config {
         database: world.database().config("fields"),
         broker: AmqpConfig::new(SecretString::from(format!("amqp://127.0.0.1:{nobody}/%2f"))),
-        identity: IdentityPeer { url: format!("http://127.0.0.1:{nobody}") },
+        identity: Peer { role: Role::Identity, url: format!("http://127.0.0.1:{nobody}") },
         cursor_key: query::CursorKey::new(&SecretString::from("a-key-for-page-tokens-of-the-tests"))?,
         service_secret: ServiceSecret(SecretString::from("a-secret-of-fields-made-for-the-tests")),
     };

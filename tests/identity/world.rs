@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use config::SecretString;
 use db::Db;
-use identity::{Entropy, Grpc, Identity, Parts, PasswordConfig, ServiceSecrets, Settle, SignUpConfig};
+use identity::{App, Entropy, Parts, PasswordConfig, Service, ServiceSecrets, Settle, SignUpConfig};
 use ids::{Clock, FixedClock};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::IdentityService;
@@ -27,8 +27,8 @@ pub(crate) const SIGN_UPS: u32 = 20;
 
 /// One service; each test has its own, all on one database.
 pub(crate) struct World {
-    pub(crate) grpc: Grpc,
-    pub(crate) identity: Arc<Identity>,
+    pub(crate) grpc: Service,
+    pub(crate) identity: Arc<App>,
     pub(crate) clock: Clock,
     pub(crate) hand: FixedClock,
     pub(crate) db: Db,
@@ -41,7 +41,7 @@ pub(crate) struct World {
 /// Somebody with a session or key.
 #[derive(Clone)]
 pub(crate) struct Caller {
-    grpc: Grpc,
+    grpc: Service,
     pub(crate) slug: String,
     pub(crate) tenant: String,
     pub(crate) id: String,
@@ -68,12 +68,12 @@ impl World {
         let key = SecretString::from(signing_key(&clock));
         let identity = instance(&db, &clock, &key)?;
         let address = network(&clock);
-        Ok(Self { grpc: Grpc::new(identity.clone()), identity, clock, hand, db, key, database, address })
+        Ok(Self { grpc: Service::new(identity.clone()), identity, clock, hand, db, key, database, address })
     }
 
     /// Another instance of the same service.
-    pub(crate) fn twin(&self) -> Result<Grpc> {
-        Ok(Grpc::new(instance(&self.db, &self.clock, &self.key)?))
+    pub(crate) fn twin(&self) -> Result<Service> {
+        Ok(Service::new(instance(&self.db, &self.clock, &self.key)?))
     }
 
     /// A word that no other test uses.
@@ -216,7 +216,7 @@ impl Caller {
     }
 
     /// The same caller at another instance.
-    pub(crate) fn at(&self, grpc: Grpc) -> Self {
+    pub(crate) fn at(&self, grpc: Service) -> Self {
         Self { grpc, ..self.clone() }
     }
 
@@ -297,8 +297,8 @@ impl Caller {
     }
 }
 
-fn instance(db: &Db, clock: &Clock, key: &SecretString) -> Result<Arc<Identity>> {
-    Ok(Identity::new(Parts {
+fn instance(db: &Db, clock: &Clock, key: &SecretString) -> Result<Arc<App>> {
+    Ok(App::new(Parts {
         db: db.clone(),
         clock: clock.clone(),
         entropy: Entropy::system(),

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 14] = [
+const LIBS: [&str; 16] = [
     "proto",
     "ids",
     "error",
     "config",
+    "fleet",
     "field-types",
     "auth",
     "transcode",
@@ -18,6 +19,7 @@ const LIBS: [&str; 14] = [
     "query",
     "events",
     "rpc",
+    "service",
     "blobs",
     "testkit",
 ];
@@ -151,13 +153,11 @@ fn house_with(user: &str, used: &str, dev: bool) -> Vec<String> {
     for lib in LIBS {
         members.insert(format!("globcrm-{lib}"), Member { folder: "libs".to_owned(), ..Member::default() });
     }
-    for (name, folder) in [
-        ("globcrm-records", "services"),
-        ("globcrm-fields", "services"),
-        (BINARY, "services"),
-        (XTASK, "deploy"),
-        (TESTS, "tests"),
-    ] {
+    for service in fleet::FLEET {
+        let name = format!("globcrm-{}", service.names.name);
+        members.insert(name, Member { folder: "services".to_owned(), ..Member::default() });
+    }
+    for (name, folder) in [(BINARY, "services"), (XTASK, "deploy"), (TESTS, "tests")] {
         members.insert(name.to_owned(), Member { folder: folder.to_owned(), ..Member::default() });
     }
     let member = members.get_mut(user).unwrap();

@@ -8,6 +8,8 @@ mod cargo;
 mod check;
 mod docs;
 mod interrupt;
+#[cfg(test)]
+mod members;
 mod proto;
 #[cfg(test)]
 mod statements;

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use fleet::Role;
+
 /// Files with statements that look across tenants, and how many: each a worker's, or the way to a tenant.
 const ACROSS: [(&str, usize); 11] = [
     // What is due, as the worker role.
@@ -28,7 +30,6 @@ const ACROSS: [(&str, usize); 11] = [
 
 /// Tables that every schema has, which statements name without it.
 const BASE: [&str; 6] = ["authz_fence", "dead_event", "idempotency", "inbox", "inbox_retry", "outbox"];
-const SCHEMAS: [&str; 3] = ["identity.", "fields.", "records."];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
@@ -58,11 +59,17 @@ fn is_statement(text: &str) -> bool {
     ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "WITH "].iter().any(|verb| text.starts_with(verb))
 }
 
+/// Whether this is the name of a table with its schema.
+fn in_a_schema(word: &str) -> bool {
+    let schema = word.split_once('.').map(|(schema, _)| schema);
+    schema.and_then(Role::named).is_some_and(|role| role.member().has_schema)
+}
+
 /// Places of tables, less the conditions that tie one to the tenant.
 fn untied(statement: &str) -> usize {
     let words: Vec<&str> =
         statement.split([' ', '(', ')', ',', ';']).filter(|word| !word.is_empty()).collect();
-    let is_table = |word: &str| BASE.contains(&word) || SCHEMAS.iter().any(|schema| word.starts_with(schema));
+    let is_table = |word: &str| BASE.contains(&word) || in_a_schema(word);
     let before = ["FROM", "JOIN", "UPDATE", "INTO", "USING"];
     let tables = words.windows(2).filter(|pair| before.contains(&pair[0]) && is_table(pair[1])).count();
     let equal = statement.match_indices("tenant_id = ").filter(|(at, text)| {

@@ -2,18 +2,30 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use fleet::{FLEET, Role};
 use testkit::backing::Backing;
-use testkit::fleet::{self, Places, Ports};
+use testkit::fleet::{Places, Ports};
 use testkit::{Progress, Purpose, Unavailable, Workspace};
 
 use crate::{cargo, up};
 
 /// A suite. All but `unit` are modules of the one test binary.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suite {
+    /// One that is about the whole
+    Whole(Whole),
+    /// The suite of a service with a schema
+    Service(Role),
+}
+
+/// A suite that belongs to no service.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whole {
     /// Tests inside the crates; needs nothing
     Unit,
     /// One user's way through the public API
@@ -36,16 +48,37 @@ pub(crate) enum Suite {
     Catalog,
     /// Filters, orders and pages against PostgreSQL
     Query,
-    /// Custom-field definitions against PostgreSQL
-    Fields,
     /// One trace through the whole fleet, as a collector sees it
     Traces,
-    /// Users, roles, sessions and keys against PostgreSQL
-    Identity,
-    /// Contacts, companies and imports against PostgreSQL
-    Records,
     /// Outbox, relay and inbox against PostgreSQL and RabbitMQ
     Events,
+}
+
+/// Those about the whole, with those of the services before the last two.
+static SUITES: LazyLock<Vec<Suite>> = LazyLock::new(|| {
+    let mut suites: Vec<Suite> = Whole::value_variants().iter().copied().map(Suite::Whole).collect();
+    let services = FLEET.iter().filter(|member| member.has_schema).map(|member| Suite::Service(member.role));
+    let at = suites.iter().position(|suite| *suite == Suite::Whole(Whole::Traces)).unwrap_or(suites.len());
+    suites.splice(at..at, services);
+    suites
+});
+
+impl ValueEnum for Suite {
+    fn value_variants<'a>() -> &'a [Self] {
+        &SUITES
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Whole(whole) => whole.to_possible_value(),
+            Self::Service(role) => {
+                let about = role.member().about;
+                let (first, rest) = about.split_at_checked(1).unwrap_or_default();
+                let help = format!("{}{rest} against PostgreSQL", first.to_uppercase());
+                Some(PossibleValue::new(role.name()).help(help))
+            }
+        }
+    }
 }
 
 #[derive(clap::Args, Debug)]
@@ -163,7 +196,7 @@ fn run_suite(
     count: &mut Count,
     progress: &Progress,
 ) -> Result<End> {
-    if suite == Suite::Unit {
+    if suite == Suite::Whole(Whole::Unit) {
         let mut command = cargo::cargo(&["test", "--workspace", "--lib", "--bins"]);
         if !arguments.is_empty() {
             command.arg("--").args(arguments);
@@ -226,8 +259,8 @@ impl Parts {
         if first && let Some(backing) = self.held.last() {
             // Before the tests, so that a broken migration is told once and not by every test.
             let places = Places::beside(backing, Ports::fresh()?)?;
-            let environments = fleet::environments(backing, &places)?;
-            fleet::run_once(&program, "migrate", &environments.migrate, progress)?;
+            let environments = testkit::fleet::environments(backing, &places)?;
+            testkit::fleet::run_once(&program, "migrate", &environments.migrate, progress)?;
         }
         Ok((program, admin_url, amqp_url))
     }

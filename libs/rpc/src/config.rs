@@ -1,50 +1,36 @@
-//! Where the peers of a role are. A role takes the sections it needs.
+//! Where the peers of a role are, and what it proves itself with.
 
 use config::{Reader, Section};
+use fleet::Role;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{Channel, ConnectError, connect};
 
-macro_rules! peer {
-    ($(#[$doc:meta])* $name:ident, $variable:literal, $peer:literal, $about:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $name {
-            /// `http://host:port`; a host name with several addresses is balanced over all of them.
-            pub url: String,
-        }
-
-        impl Section for $name {
-            fn read(r: &mut Reader<'_>) -> Option<Self> {
-                let url: String = r.required($variable, $about)?;
-                if !crate::channel::is_peer_url(&url) {
-                    r.refuse($variable, "must be http:// with a host and a port, without a path");
-                    return None;
-                }
-                Some(Self { url })
-            }
-        }
-
-        impl $name {
-            /// A channel to it; connects in the background.
-            pub fn connect(&self) -> Result<Channel, ConnectError> {
-                connect(&self.url, $peer)
-            }
-        }
-    };
+/// Where a service is: `<NAME>_URL`.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Which one.
+    pub role: Role,
+    /// `http://host:port`; a host name with several addresses is balanced over all of them.
+    pub url: String,
 }
 
-peer! {
-    /// Where identity is: `IDENTITY_URL`.
-    IdentityPeer, "IDENTITY_URL", "identity", "gRPC address of the identity service"
-}
-peer! {
-    /// Where fields is: `FIELDS_URL`.
-    FieldsPeer, "FIELDS_URL", "fields", "gRPC address of the fields service"
-}
-peer! {
-    /// Where records is: `RECORDS_URL`.
-    RecordsPeer, "RECORDS_URL", "records", "gRPC address of the records service"
+impl Peer {
+    /// Reads where the service `role` is.
+    pub fn read(r: &mut Reader<'_>, role: Role) -> Option<Self> {
+        let [variable, about] = role.names().url;
+        let url: String = r.required(variable, about)?;
+        if !crate::channel::is_peer_url(&url) {
+            r.refuse(variable, "must be http:// with a host and a port, without a path");
+            return None;
+        }
+        Some(Self { role, url })
+    }
+
+    /// A channel to it; connects in the background.
+    pub fn connect(&self) -> Result<Channel, ConnectError> {
+        connect(&self.url, self.role.name())
+    }
 }
 
 /// What a service trades at identity for the token that says who it is: `SERVICE_SECRET`.
@@ -69,13 +55,23 @@ mod tests {
     use super::*;
     use ::config::{Env, load};
 
+    #[derive(Debug)]
+    struct Read(Peer);
+
+    impl Section for Read {
+        fn read(r: &mut Reader<'_>) -> Option<Self> {
+            Peer::read(r, Role::Identity).map(Self)
+        }
+    }
+
     #[test]
     fn a_peer_is_a_plain_address() {
         let env: Env = [("GLOBCRM_FLEET_IDENTITY_URL", "http://identity:50051")].into_iter().collect();
-        assert_eq!(load::<IdentityPeer>(&env, "RECORDS").unwrap().url, "http://identity:50051");
+        let Read(peer) = load(&env, "RECORDS").unwrap();
+        assert_eq!((peer.role, &*peer.url), (Role::Identity, "http://identity:50051"));
         for bad in ["identity:50051", "https://identity:50051", "http://identity", "http://identity:1/x"] {
             let env: Env = [("GLOBCRM_FLEET_IDENTITY_URL", bad)].into_iter().collect();
-            let problems = load::<IdentityPeer>(&env, "RECORDS").unwrap_err().to_string();
+            let problems = load::<Read>(&env, "RECORDS").unwrap_err().to_string();
             assert!(problems.contains("IDENTITY_URL"), "{bad}: {problems}");
         }
     }

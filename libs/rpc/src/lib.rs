@@ -13,7 +13,7 @@ mod service_token;
 mod tokens;
 
 pub use crate::channel::{Channel, ConnectError, DEFAULT_DEADLINE, Idempotent, connect};
-pub use crate::config::{FieldsPeer, IdentityPeer, RecordsPeer, ServiceSecret};
+pub use crate::config::{Peer, ServiceSecret};
 pub use crate::service_token::ServiceToken;
 
 #[cfg(test)]

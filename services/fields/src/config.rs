@@ -3,8 +3,9 @@
 use ::config::{Reader, Section};
 use db::DatabaseConfig;
 use events::AmqpConfig;
+use fleet::Role;
 use query::CursorKey;
-use rpc::{IdentityPeer, ServiceSecret};
+use rpc::{Peer, ServiceSecret};
 
 /// The settings of `GLOBCRM_FIELDS_…`.
 #[derive(Clone, Debug)]
@@ -14,7 +15,7 @@ pub struct Config {
     /// The broker.
     pub broker: AmqpConfig,
     /// Where keys and permissions come from.
-    pub identity: IdentityPeer,
+    pub identity: Peer,
     /// Signs page tokens.
     pub cursor_key: CursorKey,
     /// Proves to identity who asks.
@@ -25,7 +26,7 @@ impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let database = DatabaseConfig::read(r);
         let broker = AmqpConfig::read(r);
-        let identity = IdentityPeer::read(r);
+        let identity = Peer::read(r, Role::Identity);
         let cursor_key = CursorKey::read(r);
         let service_secret = ServiceSecret::read(r);
         Some(Self {

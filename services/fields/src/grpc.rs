@@ -1,12 +1,29 @@
 //! The RPCs: context, operation, answer.
 
-use auth::Answer;
+use std::sync::Arc;
+
+use auth::{Answer, Gate};
+use db::Db;
+use events::Wake;
+use ids::Clock;
 use proto::fields::v1::fields_service_server::FieldsService;
 use proto::fields::v1::{self as pb, Field};
+use query::CursorKey;
 use tonic::{Request, Response, Status};
 
-use crate::Service;
+use crate::app::App;
 use crate::fields::{create, field_set, get, life, limits, list, update};
+
+/// The RPCs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Service(pub(crate) Arc<App>);
+
+impl Service {
+    /// A service that admits calls by `gate` and signs page tokens by `cursor_key`; its events wait for a relay.
+    pub fn new(gate: Gate, db: Db, clock: Clock, cursor_key: CursorKey) -> Self {
+        Self(Arc::new(App { gate, db, clock, cursor_key, wake: Wake::default() }))
+    }
+}
 
 /// The answer with the version of its field.
 fn versioned<T>(message: T, field: impl Fn(&T) -> Option<&Field>) -> Answer<T> {
@@ -19,8 +36,8 @@ impl FieldsService for Service {
         &self,
         request: Request<pb::CreateFieldRequest>,
     ) -> Result<Response<pb::CreateFieldResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let created = create::create(self, &cx, request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let created = create::create(&self.0, &cx, request).await?;
         let answer = versioned(created.answer, |answer| answer.field.as_ref());
         Ok(Answer { replayed: created.replayed, ..answer }.respond(&cx))
     }
@@ -29,8 +46,8 @@ impl FieldsService for Service {
         &self,
         request: Request<pb::GetFieldRequest>,
     ) -> Result<Response<pb::GetFieldResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = get::get(self, &cx, request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = get::get(&self.0, &cx, request).await?;
         Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
@@ -38,16 +55,16 @@ impl FieldsService for Service {
         &self,
         request: Request<pb::ListFieldsRequest>,
     ) -> Result<Response<pb::ListFieldsResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        Ok(cx.answer(list::list(self, &cx, request).await?))
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(list::list(&self.0, &cx, request).await?))
     }
 
     async fn update_field(
         &self,
         request: Request<pb::UpdateFieldRequest>,
     ) -> Result<Response<pb::UpdateFieldResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = update::update(self, &cx, request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = update::update(&self.0, &cx, request).await?;
         Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
@@ -55,8 +72,8 @@ impl FieldsService for Service {
         &self,
         request: Request<pb::DeprecateFieldRequest>,
     ) -> Result<Response<pb::DeprecateFieldResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = life::deprecate(self, &cx, request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = life::deprecate(&self.0, &cx, request).await?;
         Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
@@ -64,8 +81,8 @@ impl FieldsService for Service {
         &self,
         request: Request<pb::ArchiveFieldRequest>,
     ) -> Result<Response<pb::ArchiveFieldResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = life::archive(self, &cx, request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = life::archive(&self.0, &cx, request).await?;
         Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
@@ -73,8 +90,8 @@ impl FieldsService for Service {
         &self,
         request: Request<pb::RestoreFieldRequest>,
     ) -> Result<Response<pb::RestoreFieldResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = life::restore(self, &cx, request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = life::restore(&self.0, &cx, request).await?;
         Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
@@ -82,15 +99,15 @@ impl FieldsService for Service {
         &self,
         request: Request<pb::GetLimitsRequest>,
     ) -> Result<Response<pb::GetLimitsResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        Ok(cx.answer(limits::get_limits(self, &cx, request).await?))
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(limits::get_limits(&self.0, &cx, request).await?))
     }
 
     async fn get_field_set(
         &self,
         request: Request<pb::GetFieldSetRequest>,
     ) -> Result<Response<pb::GetFieldSetResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        Ok(cx.answer(field_set::get_field_set(self, &cx, request).await?))
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(field_set::get_field_set(&self.0, &cx, request).await?))
     }
 }

@@ -1,27 +1,23 @@
 #![doc = include_str!("../README.md")]
 
+mod app;
 mod config;
 mod fields;
 mod grpc;
 
-use std::convert::Infallible;
+use std::sync::Arc;
 
-use auth::{Gate, Verifier};
-use db::{Db, Migrations, WorkerDb};
-use events::{Relay, Wake, metrics, permissions};
-use futures_util::FutureExt;
+use db::Migrations;
+use fleet::Role;
 use host::{HostConfig, Process, ServeError};
-use ids::Clock;
 use proto::fields::v1::fields_service_server::FieldsServiceServer;
-use query::CursorKey;
-use rpc::ServiceToken;
-use rpc::identity::Identity;
+use service::Frame;
 use tonic::service::Routes;
 
-pub use crate::config::Config;
+use crate::app::App;
 
-/// The role's part of variable names.
-pub const ROLE: &str = "FIELDS";
+pub use crate::config::Config;
+pub use crate::grpc::Service;
 
 /// The migrations of the schema `fields`.
 pub const MIGRATIONS: Migrations = db::migrations!(
@@ -30,60 +26,23 @@ pub const MIGRATIONS: Migrations = db::migrations!(
 );
 
 /// Connections of the worker role: relay, retries, metrics.
-const WORKER_CONNECTIONS: u32 = 3;
-
-/// The service: what its operations work with. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Service {
-    gate: Gate,
-    db: Db,
-    clock: Clock,
-    cursor_key: CursorKey,
-    wake: Wake,
-}
-
-impl Service {
-    /// A service that admits calls by `gate` and signs page tokens by `cursor_key`; its events wait for a relay.
-    pub fn new(gate: Gate, db: Db, clock: Clock, cursor_key: CursorKey) -> Self {
-        Self { gate, db, clock, cursor_key, wake: Wake::default() }
-    }
-}
+const FRAME: service::Service =
+    service::Service { role: Role::Fields, migrations: &MIGRATIONS, worker_connections: 3 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
-    let db = Db::new(&config.database, "fields").map_err(|e| ServeError::start("database", e))?;
-    let worker = WorkerDb::new(&config.database, "fields", WORKER_CONNECTIONS)
-        .map_err(|e| ServeError::start("database", e))?;
-    let channel = config.identity.connect().map_err(|e| ServeError::start("identity", e))?;
-    let token = ServiceToken::keep(&process, channel.clone(), "fields", config.service_secret.clone());
-    let identity = Identity::new(channel.showing(&token), None, process.clock.clone());
-    let verifier = Verifier::new(process.clock.clone());
-    let gate = Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
-
-    let schema = db.clone();
-    process.readiness.watch("database", move || {
-        let db = schema.clone();
-        async move { db.check_schema(&MIGRATIONS).await }
-    });
-    let relay = Relay::new(worker.clone(), config.broker.clone(), "fields", process.clock.clone());
-    let (wake, relay_status) = (relay.wake(), relay.status());
-    process.readiness.watch_beside("relay", move || std::future::ready(relay_status.check()));
-    process.tasks.spawn("fields.relay", relay.run(process.shutdown.clone()));
-    let measure = metrics::watch("fields", worker.clone(), metrics::EVERY, process.shutdown.clone());
-    process.tasks.spawn("fields.event_metrics", measure);
-    let heard = (gate.clone(), db.clone(), process.clock.clone(), process.shutdown.clone());
-    let broker = config.broker;
-    process.tasks.supervise("fields.permissions", move || {
-        let (gate, db, clock, shutdown) = heard.clone();
-        let (worker, broker) = (worker.clone(), broker.clone());
-        let follow = permissions::follow("fields.permissions", gate, db, worker, broker, clock, shutdown);
-        follow.map(Ok::<(), Infallible>)
-    });
-
-    let (clock, cursor_key) = (process.clock.clone(), config.cursor_key);
-    let service = Service { gate: gate.clone(), db: db.clone(), clock, cursor_key, wake };
-    let routes = Routes::new(FieldsServiceServer::new(service));
-    let served = host::grpc::serve(process, &host, gate, routes).await;
-    db.close().await;
-    served
+    let frame = Frame::start(FRAME, &config.database, config.broker, process)?;
+    let build = |frame: &Frame| {
+        let gate = frame.peers(&config.identity, config.service_secret)?.gate;
+        frame.follow_permissions(&gate);
+        let app = App {
+            gate: gate.clone(),
+            db: frame.db.clone(),
+            clock: frame.clock.clone(),
+            cursor_key: config.cursor_key,
+            wake: frame.wake.clone(),
+        };
+        Ok((gate, Routes::new(FieldsServiceServer::new(Service(Arc::new(app))))))
+    };
+    frame.serve(&host, build).await
 }

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use config::{Reader, Seconds, SecretString, Section};
-use rpc::{FieldsPeer, IdentityPeer, RecordsPeer, ServiceSecret};
+use fleet::Role;
+use rpc::{Peer, ServiceSecret};
+
+use crate::ROLE;
 
 /// Settings of the role `GATEWAY`.
 #[derive(Debug, Clone)]
@@ -11,11 +14,9 @@ pub struct Config {
     /// Where the public API listens.
     pub listen: SocketAddr,
     /// The identity service.
-    pub identity: IdentityPeer,
-    /// The fields service.
-    pub fields: FieldsPeer,
-    /// The records service.
-    pub records: RecordsPeer,
+    pub identity: Peer,
+    /// The other services.
+    pub services: Vec<Peer>,
     /// Proves to the services that this is the gateway.
     pub service_secret: ServiceSecret,
     /// Shared counters of the rate limits; without it every gateway counts for itself.
@@ -45,7 +46,9 @@ pub struct Config {
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let listen = r.required("LISTEN", "Where the public API listens");
-        let (identity, fields, records) = (IdentityPeer::read(r), FieldsPeer::read(r), RecordsPeer::read(r));
+        let identity = Peer::read(r, Role::Identity);
+        let others = ROLE.member().calls.iter().filter(|role| **role != Role::Identity);
+        let services: Vec<Option<Peer>> = others.map(|role| Peer::read(r, *role)).collect();
         let service_secret = ServiceSecret::read(r);
         let redis_url = r.optional(
             "REDIS_URL",
@@ -95,8 +98,7 @@ impl Section for Config {
         Some(Self {
             listen: listen?,
             identity: identity?,
-            fields: fields?,
-            records: records?,
+            services: services.into_iter().collect::<Option<_>>()?,
             service_secret: service_secret?,
             redis_url: redis_url?,
             tenant_per_minute: tenant_per_minute?,
@@ -156,12 +158,13 @@ pub(crate) mod tests {
 
     /// The defaults.
     pub(crate) fn config() -> Config {
-        let peers = ["IDENTITY", "FIELDS", "RECORDS"].map(|peer| format!("GLOBCRM_GATEWAY_{peer}_URL"));
+        let peers = ROLE.member().calls.iter().map(|peer| format!("GLOBCRM_GATEWAY_{}_URL", peer.upper()));
+        let peers: Vec<String> = peers.collect();
         let variables = peers.iter().map(|name| (name.as_str(), "http://peer:1"));
         let listen = ("GLOBCRM_GATEWAY_LISTEN", "127.0.0.1:0");
         let secret = ("GLOBCRM_GATEWAY_SERVICE_SECRET", "a-secret-of-the-gateway-for-its-tests");
         let env: ::config::Env = variables.chain([listen, secret]).collect();
-        ::config::load(&env, crate::ROLE).unwrap()
+        ::config::load(&env, ROLE.upper()).unwrap()
     }
 
     #[test]

@@ -13,16 +13,16 @@ mod places;
 mod reply;
 mod stream;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fleet::Role;
 use transcode::{Api, DocumentInfo};
 
 pub use crate::config::Config;
 
-/// The role's name in variables.
-pub const ROLE: &str = "GATEWAY";
+/// The place in the fleet.
+const ROLE: Role = Role::Gateway;
 
 /// Why the gateway cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -61,21 +61,22 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
     let openapi = Bytes::from(document(&api));
     let clock = process.clock.clone();
     let bare = config.identity.connect()?;
-    let token = rpc::ServiceToken::keep(&process, bare.clone(), "gateway", config.service_secret.clone());
+    let token = rpc::ServiceToken::keep(&process, bare.clone(), ROLE.name(), config.service_secret.clone());
     let identity_channel = bare.showing(&token);
     let identity = rpc::identity::Identity::new(identity_channel.clone(), None, clock.clone());
     let verifier = auth::Verifier::new(clock.clone());
     let gate = auth::Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
     let limits = limits::Limits::new(config.redis_url.as_ref(), clock.clone(), process.tasks.clone())?;
     let (listen, clients) = (config.listen, config.clients);
+    let mut peers = vec![(config.identity.role, identity_channel)];
+    for peer in &config.services {
+        peers.push((peer.role, peer.connect()?.showing(&token)));
+    }
+    let channels = peers.into_iter().filter_map(|(role, channel)| Some((role.member().service?, channel)));
     let app = Arc::new(app::App {
         api,
         openapi,
-        channels: HashMap::from([
-            ("globcrm.identity.v1.IdentityService", identity_channel),
-            ("globcrm.fields.v1.FieldsService", config.fields.connect()?.showing(&token)),
-            ("globcrm.records.v1.RecordsService", config.records.connect()?.showing(&token)),
-        ]),
+        channels: channels.collect(),
         credentials: credentials::Credentials::new(identity, gate),
         limits,
         places: places::Places::new(&config),

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use config::{Env, Kind, Setting};
 
+use crate::programs;
 use crate::roles::Role;
 
 /// What to do with the configuration.
@@ -24,7 +25,8 @@ pub(crate) enum Command {
 
 /// Every setting of every role.
 pub(crate) fn all_settings() -> Vec<Setting> {
-    let mut settings: Vec<Setting> = Role::ALL.iter().flat_map(|role| role.settings()).collect();
+    let mut settings: Vec<Setting> =
+        Role::ALL.iter().flat_map(|role| (programs::of(role.0).settings)()).collect();
     settings.extend(config::describe::<crate::migrate::MigrateConfig>("MIGRATE"));
     settings.extend(config::describe::<crate::demo::DemoConfig>("DEMO"));
     settings
@@ -37,12 +39,12 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Check { role } => {
             let env = Env::process();
             config::refuse_unknown(&env, &all_settings())?;
-            role.check(&env)?;
-            println!("the configuration of {} is complete", role.name());
+            drop((programs::of(role.0).load)(&env)?);
+            println!("the configuration of {} is complete", role.0.name());
         }
         Command::Print { role } => {
             let env = Env::process();
-            for setting in role.settings() {
+            for setting in (programs::of(role.0).settings)() {
                 let given = setting
                     .variables()
                     .into_iter()

@@ -6,9 +6,12 @@ mod demo;
 mod healthcheck;
 mod migrate;
 mod openapi;
+mod programs;
 mod roles;
 
 use clap::{Parser, Subcommand};
+
+use crate::roles::Role;
 
 /// A page of a list is thousands of small values: a third less processor time than with the C library's allocator, and
 /// memory goes back to the system when a burst is over.
@@ -25,14 +28,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Run the gateway: the public REST API
-    Gateway,
-    /// Run identity: organisations, users, roles, sessions, keys
-    Identity,
-    /// Run fields: custom-field definitions
-    Fields,
-    /// Run records: contacts, companies, imports
-    Records,
+    #[command(flatten)]
+    Role(Role),
     /// Run the whole fleet in one process
     All,
     /// Make roles and schemas, and bring them to this version
@@ -59,11 +56,8 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match Cli::parse().command {
-            Command::Gateway => roles::run(&[roles::Role::Gateway]).await,
-            Command::Identity => roles::run(&[roles::Role::Identity]).await,
-            Command::Fields => roles::run(&[roles::Role::Fields]).await,
-            Command::Records => roles::run(&[roles::Role::Records]).await,
-            Command::All => roles::run(&roles::Role::ALL).await,
+            Command::Role(role) => roles::run(&[role]).await,
+            Command::All => roles::run(&Role::ALL).await,
             Command::Migrate { down } => migrate::run(down).await,
             Command::Config(command) => configuration::run(command),
             Command::Openapi => openapi::run(),

@@ -2,8 +2,10 @@
 
 use anyhow::Context;
 use config::{Env, Reader, SecretString, Section};
-use db::Migrations;
 use db::migrate::{Administrator, LoginRole, Schema};
+use fleet::Role;
+
+use crate::programs;
 
 /// The database every schema lives in.
 const DATABASE: &str = "globcrm";
@@ -39,20 +41,15 @@ impl Section for Urls {
     }
 }
 
-/// Every schema of the fleet.
-pub(crate) const SCHEMAS: [(&str, Migrations); 3] = [
-    (identity::ROLE, identity::MIGRATIONS),
-    (fields::ROLE, fields::MIGRATIONS),
-    (records::ROLE, records::MIGRATIONS),
-];
-
 /// Prepares and migrates every schema, or takes everything back.
 pub(crate) async fn run(down: bool) -> anyhow::Result<()> {
     let env = Env::process();
     let own: MigrateConfig = config::load(&env, "MIGRATE")?;
     let mut administrator =
         Administrator::connect(&own.admin_url, DATABASE).await.context("connecting as administrator")?;
-    for (role, migrations) in SCHEMAS {
+    for role in Role::ALL {
+        let Some(migrations) = programs::of(role).migrations else { continue };
+        let role = role.upper();
         let urls: Urls = config::load(&env, role)?;
         let login = |url: &SecretString, name: &str| {
             LoginRole::from_url(url)

@@ -109,7 +109,7 @@ mod tests {
         ]
         .into_iter()
         .collect();
-        let problems = config::load::<Config>(&env, crate::ROLE).unwrap_err().to_string();
+        let problems = config::load::<Config>(&env, "IDENTITY").unwrap_err().to_string();
         for name in [
             "SIGNING_KEY",
             "SERVICE_SECRET_GATEWAY",

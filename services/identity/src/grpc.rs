@@ -5,28 +5,23 @@ use std::sync::Arc;
 use auth::Answer;
 use error::Error;
 use proto::identity::v1 as pb;
-use proto::identity::v1::identity_service_server::{IdentityService, IdentityServiceServer};
+use proto::identity::v1::identity_service_server::IdentityService;
 use tonic::{Request, Response, Status};
 
+use crate::app::App;
 use crate::call::{PublicCall, bearer};
-use crate::identity::Identity;
 use crate::{api_keys, permissions, roles, sessions, teams, tenants, users};
 
 type Result<T> = std::result::Result<Response<T>, Status>;
 
-/// `IdentityService` over an [`Identity`].
+/// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Grpc(Arc<Identity>);
+pub struct Service(pub(crate) Arc<App>);
 
-impl Grpc {
-    /// The service.
-    pub fn new(identity: Arc<Identity>) -> Self {
-        Self(identity)
-    }
-
-    /// The service for a server's routes.
-    pub fn server(self) -> IdentityServiceServer<Self> {
-        IdentityServiceServer::new(self)
+impl Service {
+    /// A service that works with these parts.
+    pub fn new(app: Arc<App>) -> Self {
+        Self(app)
     }
 }
 
@@ -35,7 +30,7 @@ fn user_version(user: Option<&pb::User>) -> Option<i64> {
 }
 
 #[tonic::async_trait]
-impl IdentityService for Grpc {
+impl IdentityService for Service {
     async fn sign_up(&self, request: Request<pb::SignUpRequest>) -> Result<pb::SignUpResponse> {
         let (call, body) = PublicCall::read(request)?;
         Ok(Response::new(tenants::sign_up::run(&self.0, &call, body).await.map_err(Error::from)?))

@@ -1,13 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod api_keys;
+mod app;
 mod call;
 mod changes;
 mod config;
 mod directory;
 mod entropy;
 mod grpc;
-mod identity;
 mod jobs;
 mod network;
 mod page;
@@ -26,26 +26,22 @@ mod tenants;
 mod throttle;
 mod users;
 
-use db::{Db, WorkerDb};
+use db::Migrations;
+use fleet::Role;
 use host::{HostConfig, Process, ServeError};
+use proto::identity::v1::identity_service_server::IdentityServiceServer;
+use service::Frame;
+use tonic::service::Routes;
 
+pub use app::{App, Parts};
 pub use changes::Settle;
 pub use config::{Config, PasswordConfig, SignUpConfig};
 pub use entropy::Entropy;
-pub use grpc::Grpc;
-pub use identity::{Identity, Parts};
+pub use grpc::Service;
 pub use service_secrets::ServiceSecrets;
 
-/// The role: `GLOBCRM_IDENTITY_…`.
-pub const ROLE: &str = "IDENTITY";
-
-/// The schema, the process and the source of events.
-const SERVICE: &str = "identity";
-/// Connections of the worker pool: the relay's, and one for metrics.
-const WORKER_CONNECTIONS: u32 = 3;
-
 /// The schema's migrations.
-pub const MIGRATIONS: db::Migrations = db::migrations!(
+pub const MIGRATIONS: Migrations = db::migrations!(
     "identity",
     [
         "0100_create_directory",
@@ -62,39 +58,23 @@ pub const MIGRATIONS: db::Migrations = db::migrations!(
     ]
 );
 
-/// Serves until the process stops.
+/// Connections of the worker role: the relay's, and one for metrics.
+const FRAME: service::Service =
+    service::Service { role: Role::Identity, migrations: &MIGRATIONS, worker_connections: 3 };
+
+/// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
-    let db = Db::new(&config.database, SERVICE).map_err(|e| ServeError::start("the database pool", e))?;
-    let worker_db = WorkerDb::new(&config.database, SERVICE, WORKER_CONNECTIONS)
-        .map_err(|e| ServeError::start("the worker's pool", e))?;
-    let parts = Parts::of(&config, db.clone(), process.clock.clone());
-    let identity = Identity::new(parts).map_err(|e| ServeError::start("the service's parts", e))?;
-
-    let checked = db.clone();
-    process.readiness.watch("database", move || {
-        let db = checked.clone();
-        async move { db.check_schema(&MIGRATIONS).await }
-    });
-    let relay = events::Relay::new(worker_db.clone(), config.broker, SERVICE, process.clock.clone());
-    let status = relay.status();
-    process.readiness.watch_beside("relay", move || {
-        let state = status.check();
-        async move { state }
-    });
-    drop(process.tasks.spawn("identity.relay", relay.run(process.shutdown.clone())));
-    let (every, stop) = (events::metrics::EVERY, process.shutdown.clone());
-    let measure = events::metrics::watch(SERVICE, worker_db.clone(), every, stop);
-    drop(process.tasks.spawn("identity.event_metrics", measure));
-    let (cleaning, shutdown) = (identity.clone(), process.shutdown.clone());
-    process.tasks.supervise("identity.cleanup", move || {
-        let (identity, shutdown) = (cleaning.clone(), shutdown.clone());
-        async move { jobs::cleanup::run(&identity, shutdown).await }
-    });
-
-    let gate = identity.gate.clone();
-    let routes = tonic::service::Routes::new(Grpc::new(identity).server());
-    let served = host::grpc::serve(process, &host, gate, routes).await;
-    db.close().await;
-    worker_db.close().await;
-    served
+    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
+    let build = |frame: &Frame| {
+        let parts = Parts::of(&config, frame.db.clone(), frame.clock.clone());
+        let app = App::new(parts).map_err(|e| ServeError::start("the service's parts", e))?;
+        let cleaning = app.clone();
+        frame.supervise("identity.cleanup", move |shutdown| {
+            let app = cleaning.clone();
+            async move { jobs::cleanup::run(&app, shutdown).await }
+        });
+        // It asks nobody else who calls: its gate is its own.
+        Ok((app.gate.clone(), Routes::new(IdentityServiceServer::new(Service(app)))))
+    };
+    frame.serve(&host, build).await
 }

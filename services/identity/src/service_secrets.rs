@@ -4,37 +4,16 @@ use std::collections::BTreeMap;
 
 use config::{ExposeSecret, Reader, SecretString};
 use error::Error;
+use fleet::{FLEET, Names, Role};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-/// A service that calls others, and its settings.
-struct Setting {
-    service: &'static str,
-    current: &'static str,
-    previous: &'static str,
-    about: &'static str,
+/// What those are called that have a secret: the gateway, then the services.
+fn callers() -> impl Iterator<Item = &'static Names> {
+    let services = FLEET.iter().filter(|member| member.role != Role::Gateway);
+    let all = std::iter::once(Role::Gateway.member()).chain(services);
+    all.filter(|member| member.proves_itself()).map(|member| &member.names)
 }
-
-const SETTINGS: [Setting; 3] = [
-    Setting {
-        service: "gateway",
-        current: "SERVICE_SECRET_GATEWAY",
-        previous: "SERVICE_SECRET_GATEWAY_PREVIOUS",
-        about: "What the gateway proves itself with: its GLOBCRM_GATEWAY_SERVICE_SECRET",
-    },
-    Setting {
-        service: "fields",
-        current: "SERVICE_SECRET_FIELDS",
-        previous: "SERVICE_SECRET_FIELDS_PREVIOUS",
-        about: "What fields proves itself with: its GLOBCRM_FIELDS_SERVICE_SECRET",
-    },
-    Setting {
-        service: "records",
-        current: "SERVICE_SECRET_RECORDS",
-        previous: "SERVICE_SECRET_RECORDS_PREVIOUS",
-        about: "What records proves itself with: its GLOBCRM_RECORDS_SERVICE_SECRET",
-    },
-];
 
 /// By service, the SHA-256 of its secrets: the secrets themselves are not kept.
 #[derive(Clone, Default)]
@@ -58,7 +37,8 @@ impl ServiceSecrets {
     /// Reads the settings of every service; each has secrets of its own.
     pub(crate) fn read(r: &mut Reader<'_>) -> Option<Self> {
         let mut secrets = Some(Self::default());
-        for Setting { service, current, previous, about } in SETTINGS {
+        for names in callers() {
+            let (service, [current, about], previous) = (names.name, names.secret, names.previous_secret);
             let now: Option<SecretString> = r.required(current, about);
             let before: Option<Option<SecretString>> =
                 r.optional(previous, "The secret before, for as long as instances still show it");
@@ -115,15 +95,13 @@ mod tests {
     }
 
     fn read(changes: &[(&str, &str)]) -> Result<ServiceSecrets, String> {
-        let mut given: BTreeMap<String, String> = ["GATEWAY", "FIELDS", "RECORDS"]
-            .map(|service| {
-                (format!("SERVICE_SECRET_{service}"), format!("secret of {service} {}", "x".repeat(32)))
-            })
-            .into();
+        let secret = |names: &Names| format!("secret of {} {}", names.name, "x".repeat(32));
+        let mut given: BTreeMap<String, String> =
+            callers().map(|names| (names.secret[0].to_owned(), secret(names))).collect();
         given.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let given = given.iter().map(|(name, value)| (format!("GLOBCRM_IDENTITY_{name}"), value.clone()));
         let env: config::Env = given.collect();
-        config::load::<Read>(&env, crate::ROLE)
+        config::load::<Read>(&env, "IDENTITY")
             .map(|Read(secrets)| secrets)
             .map_err(|problems| problems.to_string())
     }

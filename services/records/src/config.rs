@@ -8,8 +8,9 @@ use ::config::{Reader, Seconds, Section};
 use db::DatabaseConfig;
 use events::AmqpConfig;
 use field_types::phone::Region;
+use fleet::Role;
 use query::CursorKey;
-use rpc::{FieldsPeer, IdentityPeer, ServiceSecret};
+use rpc::{Peer, ServiceSecret};
 
 use crate::quota::Quotas;
 
@@ -24,9 +25,9 @@ pub struct Config {
     /// The broker.
     pub broker: AmqpConfig,
     /// Where keys, permissions, users and teams are.
-    pub identity: IdentityPeer,
+    pub identity: Peer,
     /// Where definitions of custom fields are.
-    pub fields: FieldsPeer,
+    pub fields: Peer,
     /// Signs page tokens.
     pub cursor_key: CursorKey,
     /// Where phone numbers without country code belong.
@@ -51,8 +52,8 @@ impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let database = DatabaseConfig::read(r);
         let broker = AmqpConfig::read(r);
-        let identity = IdentityPeer::read(r);
-        let fields = FieldsPeer::read(r);
+        let identity = Peer::read(r, Role::Identity);
+        let fields = Peer::read(r, Role::Fields);
         let cursor_key = CursorKey::read(r);
         let region: Option<Option<String>> = r.optional(
             "DEFAULT_REGION",

@@ -1,12 +1,31 @@
 //! The RPCs: context, operation, answer.
 
+use std::sync::Arc;
+
 use futures_util::stream::BoxStream;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::service::Service;
+use crate::app::{App, Parts};
 use crate::{companies, contacts, imports, links, operations, uploads};
+
+/// The RPCs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Service(pub(crate) Arc<App>);
+
+impl Service {
+    /// A service of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(App::new(parts)))
+    }
+
+    /// Works imports until `shutdown`; [`crate::serve`] does it beside the calls.
+    pub async fn work_imports(self, shutdown: CancellationToken) {
+        imports::job::run(self.0, shutdown).await;
+    }
+}
 
 #[tonic::async_trait]
 impl RecordsService for Service {

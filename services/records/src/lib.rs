@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod app;
 mod companies;
 mod config;
 mod consumers;
@@ -9,25 +10,34 @@ mod imports;
 mod jobs;
 mod links;
 mod operations;
+mod peers;
 mod quota;
 mod record;
-mod service;
 mod uploads;
 
+use blobs::Blobs;
+use db::Migrations;
+use fleet::Role;
+use host::{HostConfig, Process, ServeError};
+use proto::records::v1::records_service_server::RecordsServiceServer;
+use rpc::fields::Fields;
+use service::Frame;
+use tonic::service::Routes;
+
+use crate::app::App;
+use crate::consumers::fields_changed;
+use crate::record::Object;
+
+pub use app::{Parts, ServiceToken};
 pub use config::Config;
+pub use grpc::Service;
 pub use jobs::derived::DerivedCheck;
 pub use jobs::operations::OperationPurge;
 pub use jobs::purge::Purge;
 pub use jobs::uploads::UploadPurge;
 pub use quota::Quotas;
-pub use service::{AskPeople, FetchDefinitions, Parts, Service, ServiceToken, serve};
-
-use db::Migrations;
-use record::Object;
-use service::App;
-
-/// The role's part of variable names.
-pub const ROLE: &str = "RECORDS";
+pub use record::definitions::Fetch as FetchDefinitions;
+pub use record::reference::Ask as AskPeople;
 
 /// The migrations of the schema `records`; those of uploads and imports begin at 0150.
 pub const MIGRATIONS: Migrations = db::migrations!(
@@ -50,6 +60,61 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0162_create_import_turn",
     ]
 );
+
+/// Connections of the worker role: relay, retries, purge, claims of imports, metrics.
+const FRAME: service::Service =
+    service::Service { role: Role::Records, migrations: &MIGRATIONS, worker_connections: 5 };
+
+/// Runs the role until the process stops.
+pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
+    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
+    let build = |frame: &Frame| {
+        let parts = parts(frame, &config)?;
+        let (gate, blobs) = (parts.gate.clone(), parts.blobs.clone());
+        frame.follow_permissions(&gate);
+        let service = Service::new(parts);
+        let definitions = service.0.definitions.clone();
+        frame.broadcast("records.definitions", fields_changed::PATTERNS, move |notice| {
+            fields_changed::forget(&definitions, notice);
+        });
+        let importing = service.clone();
+        frame.spawn("records.imports", |shutdown| importing.work_imports(shutdown));
+        work(frame, &config, blobs);
+        Ok((gate, Routes::new(RecordsServiceServer::new(service))))
+    };
+    frame.serve(&host, build).await
+}
+
+fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
+    let peers = frame.peers(&config.identity, config.service_secret.clone())?;
+    Ok(Parts {
+        db: frame.db.clone(),
+        clock: frame.clock.clone(),
+        cursor_key: config.cursor_key.clone(),
+        region: config.region,
+        definitions: peers::fetch_definitions(Fields::new(peers.connect(&config.fields)?)),
+        people: peers::ask_people(peers.identity.clone()),
+        wake: frame.wake.clone(),
+        worker: frame.worker.clone(),
+        blobs: Blobs::in_directory(&config.blob_dir).map_err(|e| ServeError::start("blobs", e))?,
+        quotas: config.quotas,
+        service_token: peers::service_token(peers.identity),
+        gate: peers.gate,
+    })
+}
+
+/// Starts what goes on round after round.
+fn work(frame: &Frame, config: &Config, blobs: Blobs) {
+    let (db, worker, clock) = (|| frame.db.clone(), || frame.worker.clone(), || frame.clock.clone());
+    let every = config.derived_check_every;
+    frame.rounds(DerivedCheck { db: db(), worker: worker(), clock: clock(), every });
+    let retention = config.trash_retention;
+    frame.rounds(Purge { db: db(), worker: worker(), clock: clock(), retention });
+    let retention = config.upload_retention;
+    frame.rounds(UploadPurge { db: db(), worker: worker(), clock: clock(), blobs, retention });
+    let retention = config.operation_retention;
+    frame.rounds(OperationPurge { db: db(), worker: worker(), clock: clock(), retention });
+}
 
 /// The object of this name, if its records are kept here.
 fn object(name: &str) -> Option<&'static Object> {

@@ -21,13 +21,13 @@ fn internal() -> Vec<(Role, String, bool)> {
     let mut found = Vec::new();
     for file in &set.file {
         for service in &file.service {
-            let role =
-                Role::ALL.into_iter().find(|role| file.package == format!("globcrm.{}.v1", role.name()));
-            let role = role.unwrap_or_else(|| panic!("{} has no role", file.package));
+            let full = format!("{}.{}", file.package, service.name);
+            let role = Role::ALL.into_iter().find(|role| role.member().service == Some(&full));
+            let role = role.unwrap_or_else(|| panic!("{full} has no role"));
             for method in &service.method {
                 let policy = method.options.clone().and_then(|options| options.policy).unwrap_or_default();
                 if policy.internal {
-                    let path = format!("/{}.{}/{}", file.package, service.name, method.name);
+                    let path = format!("/{full}/{}", method.name);
                     found.push((role, path, policy.public));
                 }
             }

@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request};
 use bytes::Bytes;
 use error::{Code, Error, Violation};
+use fleet::Role;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use transcode::{Check, CheckError, Checks};
@@ -20,7 +21,7 @@ pub const SERVICE_TOKEN: HeaderName = HeaderName::from_static("x-service-token")
 /// Where the client is, as the gateway saw it.
 pub const CLIENT_ADDRESS: &str = "x-client-address";
 /// The service whose word on its clients counts, and that has checked what they sent.
-const GATEWAY: &str = "gateway";
+const GATEWAY: &str = Role::Gateway.name();
 /// Largest message that a handler takes (tonic's default).
 const MAX_MESSAGE: usize = 4 << 20;
 /// Compression flag and length before a message.

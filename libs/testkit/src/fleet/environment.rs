@@ -18,7 +18,7 @@ use crate::state::{StateDir, write_private};
 /// Ports of the fleet on loopback.
 #[derive(Clone, Debug)]
 pub struct Ports {
-    /// gRPC, for every role but the gateway.
+    /// gRPC, for every role that serves it.
     pub grpc: BTreeMap<Role, u16>,
     /// Health, readiness, metrics.
     pub admin: BTreeMap<Role, u16>,
@@ -65,7 +65,7 @@ impl Ports {
         let mut names = vec!["gateway.public".to_owned()];
         for role in Role::ALL {
             names.push(format!("{}.admin", role.name()));
-            if role != Role::Gateway {
+            if role.member().service.is_some() {
                 names.push(format!("{}.grpc", role.name()));
             }
         }
@@ -152,7 +152,7 @@ pub fn environments(backing: &Backing, places: &Places) -> Result<Environments> 
     fleet.insert("GLOBCRM_FLEET_REDIS_URL".into(), backing.redis_url().into());
     fleet.insert("GLOBCRM_FLEET_CURSOR_KEY".into(), secrets.get("fleet.cursor_key")?);
     for (role, port) in &places.ports.grpc {
-        fleet.insert(format!("GLOBCRM_FLEET_{}_URL", role.upper()), format!("http://{}", local(*port)));
+        fleet.insert(format!("GLOBCRM_FLEET_{}", role.names().url[0]), format!("http://{}", local(*port)));
     }
 
     let mut roles = BTreeMap::new();
@@ -168,7 +168,7 @@ pub fn environments(backing: &Backing, places: &Places) -> Result<Environments> 
         if let Some(port) = places.ports.grpc.get(&role) {
             own.insert(format!("GLOBCRM_{upper}_GRPC_LISTEN"), local(*port));
         }
-        if role != Role::Gateway {
+        if role.member().has_schema {
             for (variable, kind) in [("DATABASE_URL", "app"), ("WORKER_DATABASE_URL", "worker")] {
                 let user = format!("globcrm_{name}_{kind}");
                 let url = database_url(backing.postgres_admin_url(), &user, &secrets.get(&user)?)?;
@@ -176,10 +176,9 @@ pub fn environments(backing: &Backing, places: &Places) -> Result<Environments> 
                 migrate.insert(format!("GLOBCRM_{upper}_{variable}"), url);
             }
         }
-        // Whoever calls other services, and where they prove who they are.
-        if role != Role::Identity {
+        if role.member().proves_itself() {
             let secret = secrets.get(&format!("{name}.service_secret"))?;
-            service_secrets.push((format!("GLOBCRM_IDENTITY_SERVICE_SECRET_{upper}"), secret.clone()));
+            service_secrets.push((format!("GLOBCRM_IDENTITY_{}", role.names().secret[0]), secret.clone()));
             own.insert(format!("GLOBCRM_{upper}_SERVICE_SECRET"), secret);
         }
         roles.insert(role, own);
@@ -223,8 +222,8 @@ mod tests {
     fn remembered_ports_stay_while_they_are_free() {
         let dir = StateDir::open(crate::state::scratch("fleet-ports")).unwrap();
         let first = Ports::remember(&dir).unwrap();
-        assert_eq!(first.grpc.len(), 3);
-        assert_eq!(first.admin.len(), 4);
+        assert!(first.grpc.keys().eq([Role::Identity, Role::Fields, Role::Records].iter()));
+        assert!(first.admin.keys().eq(Role::ALL.iter()));
         assert_eq!(Ports::remember(&dir).unwrap().admin, first.admin);
         std::fs::remove_dir_all(dir.path()).unwrap();
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::Signal;
-use serde::{Deserialize, Serialize};
 
+pub use ::fleet::Role;
 pub use environment::{Environments, Places, Ports, environments};
 
 use crate::backing::{Backing, Lifetime};
@@ -23,40 +23,6 @@ use crate::workspace::{Purpose, Workspace};
 
 /// Environment of one process.
 pub type Env = BTreeMap<String, String>;
-
-/// A role of the binary, in the order in which the rest depends on it.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// `globcrm identity`
-    Identity,
-    /// `globcrm fields`
-    Fields,
-    /// `globcrm records`
-    Records,
-    /// `globcrm gateway`
-    Gateway,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: [Role; 4] = [Role::Identity, Role::Fields, Role::Records, Role::Gateway];
-
-    /// The argument of the binary.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Identity => "identity",
-            Role::Fields => "fields",
-            Role::Records => "records",
-            Role::Gateway => "gateway",
-        }
-    }
-
-    /// The word in names of variables.
-    pub fn upper(self) -> String {
-        self.name().to_ascii_uppercase()
-    }
-}
 
 /// What is run for a role: `program arguments… <role>`.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use proto::fields::v1::{CreateFieldRequest, CreateFieldResponse, Field};
 use super::definition::{Definition, Object, State};
 use super::draft::Draft;
 use super::{convert, event, limits, not_found, permit, slots, store};
-use crate::Service;
+use crate::app::App;
 
 const RPC: &str = "globcrm.fields.v1.FieldsService/CreateField";
 
@@ -24,26 +24,22 @@ pub(crate) struct Created {
 
 /// Defines a field, gives it its ordinal and, when indexed, its slot.
 #[tracing::instrument(name = "fields.fields.create", skip_all)]
-pub(crate) async fn create(
-    service: &Service,
-    cx: &Context,
-    request: CreateFieldRequest,
-) -> error::Result<Created> {
+pub(crate) async fn create(app: &App, cx: &Context, request: CreateFieldRequest) -> error::Result<Created> {
     permit(cx, "create")?;
     let object = Object::in_path(&request.object)?;
     let draft = Draft::read(object, request.field.as_ref().unwrap_or(&Field::default()))?;
 
-    let mut tx = TenantTx::begin(&service.db, cx.tenant).await?;
-    let result = define(service, cx, &mut tx, &request, object, draft).await;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let result = define(app, cx, &mut tx, &request, object, draft).await;
     let created = tx.settle(result).await?;
     if !created.replayed {
-        service.wake.notify();
+        app.wake.notify();
     }
     Ok(created)
 }
 
 async fn define(
-    service: &Service,
+    app: &App,
     cx: &Context,
     tx: &mut TenantTx,
     request: &CreateFieldRequest,
@@ -68,9 +64,9 @@ async fn define(
     } else {
         None
     };
-    let now = service.clock.now_micros();
+    let now = app.clock.now_micros();
     let field = Definition {
-        id: FieldId::from(service.clock.new_uuid()),
+        id: FieldId::from(app.clock.new_uuid()),
         object,
         key: draft.key,
         label: draft.label,
@@ -91,7 +87,7 @@ async fn define(
         updated_by: cx.principal.id,
     };
     store::insert(tx, &field).await.map_err(refused)?;
-    events::outbox::append(tx, &event(cx, &service.clock, "created", None, &field)).await?;
+    events::outbox::append(tx, &event(cx, &app.clock, "created", None, &field)).await?;
     let answer = CreateFieldResponse { field: Some(convert::to_wire(&field)) };
     claim.keep(tx, &answer, now).await?;
     Ok(Created { answer, replayed: false })

@@ -6,7 +6,7 @@ use proto::fields::v1::{GetFieldSetRequest, GetFieldSetResponse};
 
 use super::definition::Object;
 use super::{convert, limits, store};
-use crate::Service;
+use crate::app::App;
 
 /// Gives all definitions of an object to the owner of its records, fields hidden from the caller included.
 ///
@@ -14,13 +14,13 @@ use crate::Service;
 /// path, and owners apply the caller's field rules to what they answer.
 #[tracing::instrument(name = "fields.fields.get_field_set", skip_all)]
 pub(crate) async fn get_field_set(
-    service: &Service,
+    app: &App,
     cx: &Context,
     request: GetFieldSetRequest,
 ) -> error::Result<GetFieldSetResponse> {
     let object = Object::in_path(&request.object)?;
     // One state for both reads: a version must never come with the fields of another.
-    let mut tx = TenantTx::begin_snapshot(&service.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
     let version = store::object_version(&mut tx, object).await?;
     if version == request.if_version {
         return Ok(GetFieldSetResponse { version, fields: Vec::new() });

@@ -6,18 +6,18 @@ use proto::fields::v1::{GetFieldRequest, GetFieldResponse};
 
 use super::definition::Object;
 use super::{convert, find_visible, permit};
-use crate::Service;
+use crate::app::App;
 
 /// Shows one definition.
 #[tracing::instrument(name = "fields.fields.get", skip_all)]
 pub(crate) async fn get(
-    service: &Service,
+    app: &App,
     cx: &Context,
     request: GetFieldRequest,
 ) -> error::Result<GetFieldResponse> {
     permit(cx, "read")?;
     let object = Object::in_path(&request.object)?;
-    let mut tx = TenantTx::begin(&service.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let field = find_visible(&mut tx, cx, object, &request.id).await?;
     Ok(GetFieldResponse { field: Some(convert::to_wire(&field)) })
 }

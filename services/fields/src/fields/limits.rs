@@ -8,7 +8,7 @@ use proto::fields::v1::{GetLimitsRequest, GetLimitsResponse, Limit};
 
 use super::definition::Object;
 use super::{permit, slots, store};
-use crate::Service;
+use crate::app::App;
 
 /// Fields of an object that are not archived.
 pub(crate) const FIELDS_IN_USE: i64 = 100;
@@ -78,12 +78,12 @@ pub(crate) fn no_slot(field_type: FieldType) -> Error {
 /// Shows the limits and their use.
 #[tracing::instrument(name = "fields.fields.get_limits", skip_all)]
 pub(crate) async fn get_limits(
-    service: &Service,
+    app: &App,
     cx: &Context,
     GetLimitsRequest {}: GetLimitsRequest,
 ) -> error::Result<GetLimitsResponse> {
     permit(cx, "read")?;
-    let mut tx = TenantTx::begin_snapshot(&service.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
     let mut limits = Vec::new();
     for object in Object::ALL {
         let usage = store::usage(&mut tx, object).await?;

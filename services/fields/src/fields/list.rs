@@ -8,12 +8,12 @@ use query::page::{Ordinal, PageRequest};
 
 use super::definition::{Definition, Object};
 use super::{convert, permit, store};
-use crate::Service;
+use crate::app::App;
 
 /// Lists the definitions of an object in order of creation, archived ones included.
 #[tracing::instrument(name = "fields.fields.list", skip_all)]
 pub(crate) async fn list(
-    service: &Service,
+    app: &App,
     cx: &Context,
     request: ListFieldsRequest,
 ) -> error::Result<ListFieldsResponse> {
@@ -22,10 +22,9 @@ pub(crate) async fn list(
     // What a token is good for: this list of this tenant. Permissions are applied anew on every page.
     let tenant = cx.tenant.id().uuid();
     let list = [&b"fields"[..], tenant.as_bytes(), object.as_str().as_bytes()];
-    let page =
-        PageRequest::<Ordinal>::read(&service.cursor_key, &list, request.page_size, &request.page_token)?;
+    let page = PageRequest::<Ordinal>::read(&app.cursor_key, &list, request.page_size, &request.page_token)?;
     let hidden = cx.mask(object.as_str()).hidden_custom_keys();
-    let mut tx = TenantTx::begin(&service.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut fields = store::list(&mut tx, object, page.after.0, page.limit(), &hidden).await?;
     let fits = fitting(&fields);
     let next_page_token = page.cut(&mut fields, fits, |field| Ordinal(field.ordinal));

@@ -7,12 +7,12 @@ use proto::fields::v1::{UpdateFieldRequest, UpdateFieldResponse};
 use super::definition::Object;
 use super::patch::Patch;
 use super::{begin_change, convert, permit, save_change, store};
-use crate::Service;
+use crate::app::App;
 
 /// Changes label, description, options, default or the required flag. What changes nothing leaves the version as it is.
 #[tracing::instrument(name = "fields.fields.update", skip_all)]
 pub(crate) async fn update(
-    service: &Service,
+    app: &App,
     cx: &Context,
     request: UpdateFieldRequest,
 ) -> error::Result<UpdateFieldResponse> {
@@ -21,7 +21,7 @@ pub(crate) async fn update(
     let id = request.id.clone();
     let patch = Patch::read(request)?;
 
-    let mut tx = TenantTx::begin(&service.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let before = begin_change(&mut tx, cx, object, &id).await?;
     before.state.check_changeable()?;
     let after = patch.apply(&before)?;
@@ -33,8 +33,8 @@ pub(crate) async fn update(
     if more > 0 {
         store::usage(&mut tx, object).await?.check_options(more)?;
     }
-    let after = save_change(&mut tx, cx, &service.clock, "updated", &before, after).await?;
+    let after = save_change(&mut tx, cx, &app.clock, "updated", &before, after).await?;
     tx.commit().await?;
-    service.wake.notify();
+    app.wake.notify();
     Ok(UpdateFieldResponse { field: Some(convert::to_wire(&after)) })
 }

@@ -8,8 +8,8 @@ use secrecy::ExposeSecret;
 use time::OffsetDateTime;
 
 use super::{ApiKey, convert, store};
+use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::refusals::{read_name, refuse_idempotency_key, refuse_key};
 use crate::roles::body::KeyScope;
 use crate::secrets::{self, Kind};
@@ -21,7 +21,7 @@ const MAX_KEYS: i64 = 50;
 /// `SESSION_REQUIRED`, 409 `API_KEY_LIMIT_REACHED`.
 #[tracing::instrument(name = "identity.api_keys.create", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::CreateApiKeyRequest,
 ) -> Result<pb::CreateApiKeyResponse, Error> {
@@ -29,7 +29,7 @@ pub(crate) async fn run(
     cx.authorize("api_key", "create")?;
     refuse_key(cx)?;
     let body = request.api_key.unwrap_or_default();
-    let now = identity.clock.now_micros();
+    let now = app.clock.now_micros();
     let mut violations = Vec::new();
     let name = read_name(&body.name, 100, "/name", &mut violations);
     let scopes = read_scopes(&body.scopes, &mut violations);
@@ -38,13 +38,13 @@ pub(crate) async fn run(
     check_scopes(&scopes, &cx.snapshot)?;
 
     let user_id = cx.user().uuid();
-    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let mut change = ChangeTx::begin_for(&app.db, cx).await?;
     if store::count(change.tx(), user_id).await? >= MAX_KEYS {
         let text = format!("at most {MAX_KEYS} keys; delete one first");
         return Err(Error::new(Code::FailedPrecondition, "API_KEY_LIMIT_REACHED", text));
     }
-    let id = identity.clock.new_uuid();
-    let secret = secrets::make(Kind::ApiKey, TenantId::from(change.tx().tenant_id()), id, &identity.entropy)?;
+    let id = app.clock.new_uuid();
+    let secret = secrets::make(Kind::ApiKey, TenantId::from(change.tx().tenant_id()), id, &app.entropy)?;
     let mut scopes: Vec<String> = scopes.into_iter().map(|s| format!("{}.{}", s.object, s.action)).collect();
     scopes.sort();
     scopes.dedup();
@@ -74,8 +74,8 @@ pub(crate) async fn run(
         touches: Touches::Principal(id),
         narrows: false,
     };
-    change.record(&identity.clock, &Actor::of(cx), created).await?;
-    change.commit(&identity.gate).await?;
+    change.record(&app.clock, &Actor::of(cx), created).await?;
+    change.commit(&app.gate).await?;
     let secret = Some(secret.text.expose_secret().to_owned());
     Ok(pb::CreateApiKeyResponse { api_key: Some(pb::ApiKey { secret, ..convert::to_proto(&key) }) })
 }

@@ -8,7 +8,7 @@ use error::Error;
 use proto::identity::v1 as pb;
 
 use super::store;
-use crate::identity::Identity;
+use crate::app::App;
 use crate::secrets::{self, Kind};
 
 /// Uses are noted at most this often.
@@ -17,21 +17,21 @@ const NOTED_EVERY: Duration = Duration::from_secs(300);
 /// The token. Whatever is wrong with the key answers one 401 `API_KEY_INVALID`.
 #[tracing::instrument(name = "identity.api_keys.exchange", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     request: pb::ExchangeApiKeyRequest,
 ) -> Result<pb::ExchangeApiKeyResponse, Error> {
     let invalid =
         || Error::unauthenticated("API_KEY_INVALID", "the API key is not valid, was revoked or has expired");
     let presented = secrets::read(Kind::ApiKey, &request.api_key).ok_or_else(invalid)?;
-    let now = identity.clock.now_micros();
-    let mut tx = TenantTx::begin(&identity.db, VerifiedTenant::from_directory(presented.tenant)).await?;
+    let now = app.clock.now_micros();
+    let mut tx = TenantTx::begin(&app.db, VerifiedTenant::from_directory(presented.tenant)).await?;
     let stored = store::live_hash(&mut tx, presented.id, now).await?.ok_or_else(invalid)?;
     if !presented.matches(&stored) {
         return Err(invalid());
     }
     store::touch(&mut tx, presented.id, now, now - NOTED_EVERY).await?;
     tx.commit().await?;
-    let access_token = identity
+    let access_token = app
         .signer
         .sign(presented.tenant, PrincipalKind::ApiKey, presented.id, None, None)
         .map_err(Error::internal)?;

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::store;
+use crate::app::App;
 use crate::directory;
-use crate::identity::Identity;
 
 /// Rows are kept this long after their end, so that late questions still get their right answer, and kept answers this long
 /// after they were given.
@@ -33,9 +33,9 @@ const BATCHES: usize = 20;
 const TENANTS: i64 = 500;
 
 /// Runs until the shutdown.
-pub(crate) async fn run(identity: &Identity, shutdown: CancellationToken) -> Result<(), DbError> {
+pub(crate) async fn run(app: &App, shutdown: CancellationToken) -> Result<(), DbError> {
     loop {
-        let removed = slice(&identity.db, identity.clock.now(), &shutdown).await?;
+        let removed = slice(&app.db, app.clock.now(), &shutdown).await?;
         tracing::debug!(removed, "clean-up done");
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),

@@ -7,7 +7,7 @@ use ids::UserId;
 use proto::identity::v1 as pb;
 use uuid::Uuid;
 
-use crate::identity::Identity;
+use crate::app::App;
 use crate::{teams, users};
 
 /// Most ids in one call.
@@ -16,7 +16,7 @@ const MAX_IDS: usize = 1_000;
 /// The unknown ones, in their order. Foreign, disabled and random ids and texts that are no ids are all unknown.
 #[tracing::instrument(name = "identity.permissions.check_references", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::CheckReferencesRequest,
 ) -> Result<pb::CheckReferencesResponse, Error> {
@@ -26,7 +26,7 @@ pub(crate) async fn run(
     let read = |texts: &[String]| -> Vec<Uuid> {
         texts.iter().filter_map(|t| UserId::parse(t)).map(UserId::uuid).collect()
     };
-    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let users = users::store::existing(&mut tx, &read(&request.user_ids)).await?;
     let teams = teams::store::existing(&mut tx, &read(&request.team_ids)).await?;
     tx.commit().await?;

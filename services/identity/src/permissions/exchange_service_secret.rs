@@ -7,15 +7,15 @@ use auth::SERVICE_TTL;
 use error::Error;
 use proto::identity::v1 as pb;
 
-use crate::identity::Identity;
+use crate::app::App;
 
 /// The token. Errors: 401 `SERVICE_SECRET_INVALID`.
 #[tracing::instrument(name = "identity.permissions.exchange_service_secret", skip_all)]
 pub(crate) fn run(
-    identity: &Identity,
+    app: &App,
     request: &pb::ExchangeServiceSecretRequest,
 ) -> Result<pb::ExchangeServiceSecretResponse, Error> {
-    identity.service_secrets.check(&request.service, &request.secret)?;
-    let service_token = identity.signer.sign_service(&request.service).map_err(Error::internal)?;
+    app.service_secrets.check(&request.service, &request.secret)?;
+    let service_token = app.signer.sign_service(&request.service).map_err(Error::internal)?;
     Ok(pb::ExchangeServiceSecretResponse { service_token, expires_in: SERVICE_TTL.as_secs() as i32 })
 }

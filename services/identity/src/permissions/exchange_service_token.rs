@@ -5,25 +5,23 @@
 
 use auth::{ACCESS_TTL, VerifiedTenant};
 use error::{Code, Error};
+use fleet::Role;
 use ids::{TenantId, UserId};
 use proto::identity::v1 as pb;
 
 use super::get_snapshot::kind_of_live;
-use crate::identity::Identity;
-
-/// The services whose jobs go on after the call that began them. No other needs to act for anybody without a token of theirs.
-const ACTING: [&str; 1] = ["records"];
+use crate::app::App;
 
 /// The token; it has the principal's current permissions, asked for again with every batch.
 ///
 /// Errors: 401 `SERVICE_SECRET_INVALID`, 403 `SERVICE_NOT_ACTING`, 401 `SESSION_REVOKED` when the principal is not live.
 #[tracing::instrument(name = "identity.permissions.exchange_service_token", skip_all, fields(service = request.service))]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     request: pb::ExchangeServiceTokenRequest,
 ) -> Result<pb::ExchangeServiceTokenResponse, Error> {
-    identity.service_secrets.check(&request.service, &request.secret)?;
-    if !ACTING.contains(&request.service.as_str()) {
+    app.service_secrets.check(&request.service, &request.secret)?;
+    if !Role::named(&request.service).is_some_and(|role| role.member().acts_for_principals) {
         let text = "this service may not act for a principal";
         return Err(Error::new(Code::PermissionDenied, "SERVICE_NOT_ACTING", text));
     }
@@ -31,11 +29,8 @@ pub(crate) async fn run(
     let tenant = TenantId::parse(&request.tenant_id).ok_or_else(gone)?;
     let principal = UserId::parse(&request.act_for).ok_or_else(gone)?.uuid();
     let verified = VerifiedTenant::from_directory(tenant);
-    let kind =
-        kind_of_live(&identity.db, verified, principal, identity.clock.now()).await?.ok_or_else(gone)?;
-    let access_token = identity
-        .signer
-        .sign(tenant, kind, principal, None, Some(request.service))
-        .map_err(Error::internal)?;
+    let kind = kind_of_live(&app.db, verified, principal, app.clock.now()).await?.ok_or_else(gone)?;
+    let access_token =
+        app.signer.sign(tenant, kind, principal, None, Some(request.service)).map_err(Error::internal)?;
     Ok(pb::ExchangeServiceTokenResponse { access_token, expires_in: ACCESS_TTL.as_secs() as i32 })
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::compile::compile;
 use super::store::{self, Live};
-use crate::identity::Identity;
+use crate::app::App;
 use crate::refusals::timestamp;
 use crate::roles;
 use crate::roles::body::KeyScope;
@@ -42,12 +42,12 @@ impl From<GetSnapshotError> for Error {
 /// For the bearer of a token. Errors: 401 `SESSION_REVOKED`.
 #[tracing::instrument(name = "identity.permissions.get_snapshot", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     token: &SecretString,
     request: pb::GetSnapshotRequest,
 ) -> Result<pb::GetSnapshotResponse, Error> {
-    let claims = identity.gate.verify(token).await?;
-    Ok(of(&identity.db, &identity.clock, &claims, request.if_version).await?)
+    let claims = app.gate.verify(token).await?;
+    Ok(of(&app.db, &app.clock, &claims, request.if_version).await?)
 }
 
 /// For verified claims.

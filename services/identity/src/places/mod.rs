@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::identity::Identity;
+use crate::app::App;
 use crate::secrets::{self, Kind, Presented};
 
 /// What was not used for this long is known no longer.
@@ -60,7 +60,7 @@ pub(crate) async fn of(
 
 /// Notes where a user has just proved who they are; the token by which the device is known next time.
 pub(crate) async fn remember(
-    identity: &Identity,
+    app: &App,
     tx: &mut TenantTx,
     user: Uuid,
     network: Option<&str>,
@@ -74,9 +74,9 @@ pub(crate) async fn remember(
     }
     let id = match place {
         Place::Device(id) => id,
-        Place::Network | Place::Unknown => identity.clock.new_uuid(),
+        Place::Network | Place::Unknown => app.clock.new_uuid(),
     };
-    let token = secrets::make(Kind::Device, TenantId::from(tenant), id, &identity.entropy)?;
+    let token = secrets::make(Kind::Device, TenantId::from(tenant), id, &app.entropy)?;
     store::put_device(tx, id, user, &token.hash, now, now + KEPT).await?;
     store::keep_latest(tx, user, MOST).await?;
     Ok(token.text.expose_secret().to_owned())

@@ -7,8 +7,8 @@ use proto::identity::v1 as pb;
 
 use super::body::{RoleBody, read_fields, read_permissions};
 use super::{Role, RoleError, convert, guard, store};
+use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::refusals::read_name;
 
 const RPC: &str = "globcrm.identity.v1.IdentityService/CreateRole";
@@ -16,18 +16,18 @@ const RPC: &str = "globcrm.identity.v1.IdentityService/CreateRole";
 /// Creates. Errors: 422 with all violations, 403 `ROLE_EXCEEDS_CALLER`, 409 `ROLE_NAME_TAKEN`.
 #[tracing::instrument(name = "identity.roles.create", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::CreateRoleRequest,
 ) -> Result<Answer<pb::CreateRoleResponse>, RoleError> {
     cx.authorize("role", "create")?;
-    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
-    let result = make(identity, cx, &mut change, request).await;
-    change.settle(&identity.gate, result).await
+    let mut change = ChangeTx::begin_for(&app.db, cx).await?;
+    let result = make(app, cx, &mut change, request).await;
+    change.settle(&app.gate, result).await
 }
 
 async fn make(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     change: &mut ChangeTx,
     request: pb::CreateRoleRequest,
@@ -46,8 +46,8 @@ async fn make(
     let body = RoleBody { permissions, fields };
     guard::check(&body, &cx.snapshot)?;
 
-    let now = identity.clock.now_micros();
-    let id = identity.clock.new_uuid();
+    let now = app.clock.now_micros();
+    let id = app.clock.new_uuid();
     let created_by = cx.user().uuid();
     let role =
         Role { id, version: 1, name, system: false, body, created_at: now, created_by, updated_at: now };
@@ -66,7 +66,7 @@ async fn make(
         touches: Touches::Nobody,
         narrows: false,
     };
-    change.record(&identity.clock, &Actor::of(cx), created).await?;
+    change.record(&app.clock, &Actor::of(cx), created).await?;
     let response = pb::CreateRoleResponse { role: Some(convert::to_proto(&role)) };
     claim.keep(change.tx(), &response, now).await?;
     Ok(Answer::of_version(1, response))

@@ -7,18 +7,18 @@ use ids::RoleId;
 use proto::identity::v1 as pb;
 
 use super::{convert, not_found, store};
-use crate::identity::Identity;
+use crate::app::App;
 
 /// The role. Foreign, invisible, deleted and random ids are one 404 `ROLE_NOT_FOUND`.
 #[tracing::instrument(name = "identity.roles.get", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::GetRoleRequest,
 ) -> Result<pb::GetRoleResponse, Error> {
     let reached = cx.authorize("role", "read")?;
     let id = RoleId::parse(&request.id).ok_or_else(not_found)?;
-    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let role = store::get(&mut tx, id.uuid())
         .await?
         .filter(|r| reached.evaluate(&r.facts()))

@@ -7,8 +7,8 @@ use proto::identity::v1 as pb;
 
 use super::body::{read_fields, read_permissions};
 use super::{RoleError, convert, guard, not_found, store, to_change};
+use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::power::Power;
 use crate::refusals::{read_mask, read_name};
 
@@ -18,7 +18,7 @@ use crate::refusals::{read_mask, read_name};
 /// `ROLE_EXCEEDS_CALLER` or `TEAM_EXCEEDS_CALLER`, 409 `ROLE_NAME_TAKEN`.
 #[tracing::instrument(name = "identity.roles.update", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::UpdateRoleRequest,
 ) -> Result<pb::UpdateRoleResponse, RoleError> {
@@ -39,7 +39,7 @@ pub(crate) async fn run(
     let mask =
         read_mask(request.update_mask, &["name", "permissions", "fields"], &[], given, &mut violations);
 
-    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let mut change = ChangeTx::begin_for(&app.db, cx).await?;
     let before = to_change(change.tx(), cx, &reached, id).await?;
     let mut after = before.clone();
     for path in mask {
@@ -56,7 +56,7 @@ pub(crate) async fn run(
     }
     Power::of(change.tx(), cx).await?.check_role(change.tx(), id, [&before.body, &after.body]).await?;
     after.version += 1;
-    after.updated_at = identity.clock.now_micros();
+    after.updated_at = app.clock.now_micros();
     store::update(change.tx(), &after, cx.principal.id).await?;
     let narrows = guard::narrows(&before.body, &after.body);
     let updated = Change {
@@ -73,10 +73,10 @@ pub(crate) async fn run(
         touches: if same_body { Touches::Nobody } else { Touches::Everyone },
         narrows,
     };
-    change.record(&identity.clock, &Actor::of(cx), updated).await?;
-    change.commit(&identity.gate).await?;
+    change.record(&app.clock, &Actor::of(cx), updated).await?;
+    change.commit(&app.gate).await?;
     if narrows {
-        identity.settle.wait().await;
+        app.settle.wait().await;
     }
     Ok(pb::UpdateRoleResponse { role: Some(convert::to_proto(&after)) })
 }

@@ -6,15 +6,15 @@ use ids::SessionId;
 use proto::identity::v1 as pb;
 
 use super::{end, permit};
+use crate::app::App;
 use crate::changes::{Actor, ChangeTx};
-use crate::identity::Identity;
 use crate::refusals::refuse_key;
 
 /// Ends it. Foreign, ended and random ids are one 404 `SESSION_NOT_FOUND`. Returns when no service admits it any more. An API
 /// key ends none: 403.
 #[tracing::instrument(name = "identity.sessions.delete", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::DeleteSessionRequest,
 ) -> Result<pb::DeleteSessionResponse, Error> {
@@ -23,11 +23,11 @@ pub(crate) async fn run(
     let not_found = || Error::not_found("SESSION_NOT_FOUND");
     let id = SessionId::parse(&request.id).ok_or_else(not_found)?;
     let user_id = cx.user().uuid();
-    let mut change = ChangeTx::begin_own(&identity.db, cx).await?;
-    if !end::run(identity, &mut change, &Actor::of(cx), user_id, id.uuid(), "ended by its user").await? {
+    let mut change = ChangeTx::begin_own(&app.db, cx).await?;
+    if !end::run(app, &mut change, &Actor::of(cx), user_id, id.uuid(), "ended by its user").await? {
         return Err(not_found());
     }
-    change.commit(&identity.gate).await?;
-    identity.settle.wait().await;
+    change.commit(&app.gate).await?;
+    app.settle.wait().await;
     Ok(pb::DeleteSessionResponse {})
 }

@@ -5,23 +5,23 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::store;
+use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::identity::Identity;
 
 /// Ends a live session of the user; whether there was one.
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     change: &mut ChangeTx,
     actor: &Actor,
     user_id: Uuid,
     session_id: Uuid,
     reason: &'static str,
 ) -> Result<bool, DbError> {
-    let now = identity.clock.now_micros();
+    let now = app.clock.now_micros();
     if !store::end(change.tx(), user_id, session_id, now).await? {
         return Ok(false);
     }
-    change.record(&identity.clock, actor, record_of(user_id, session_id, reason)).await?;
+    change.record(&app.clock, actor, record_of(user_id, session_id, reason)).await?;
     Ok(true)
 }
 

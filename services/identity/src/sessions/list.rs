@@ -4,24 +4,24 @@ use auth::Context;
 use db::TenantTx;
 use error::Error;
 use proto::identity::v1 as pb;
+use query::page::Newest;
 
 use super::{permit, store};
-use crate::identity::Identity;
+use crate::app::App;
 use crate::page;
 use crate::refusals::timestamp;
-use query::page::Newest;
 
 /// One page, the newest first.
 #[tracing::instrument(name = "identity.sessions.list", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::ListSessionsRequest,
 ) -> Result<pb::ListSessionsResponse, Error> {
     permit(cx, "read")?;
-    let page = page::read(&identity.pages, "sessions", cx, request.page_size, &request.page_token)?;
-    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
-    let mut rows = store::list(&mut tx, cx.user().uuid(), identity.clock.now(), &page).await?;
+    let page = page::read(&app.pages, "sessions", cx, request.page_size, &request.page_token)?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut rows = store::list(&mut tx, cx.user().uuid(), app.clock.now(), &page).await?;
     tx.commit().await?;
     let next_page_token = page.cut(&mut rows, usize::MAX, |s| Newest { created_at: s.created_at, id: s.id });
     let current = cx.session_id.map(ids::SessionId::uuid);

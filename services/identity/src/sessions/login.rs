@@ -8,10 +8,10 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::open;
+use crate::app::App;
 use crate::call::PublicCall;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::directory;
-use crate::identity::Identity;
 use crate::places;
 use crate::secrets::{self, Kind};
 use crate::throttle::{Attempt, Judged, ThrottleError};
@@ -50,7 +50,7 @@ impl From<LoginError> for Error {
 /// `LOGIN_THROTTLED`, 503 `LOGIN_BUSY`.
 #[tracing::instrument(name = "identity.sessions.login", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     call: &PublicCall,
     request: pb::LoginRequest,
 ) -> Result<pb::LoginResponse, LoginError> {
@@ -61,37 +61,37 @@ pub(crate) async fn run(
 
     // A slug or address with NUL cannot be asked for, and names nobody.
     let askable = !slug.contains('\0') && !email.contains('\0');
-    let tenant = if askable { directory::store::resolve(&identity.db, &slug).await? } else { None };
+    let tenant = if askable { directory::store::resolve(&app.db, &slug).await? } else { None };
     let tenant = tenant.map_or_else(directory::nobody, VerifiedTenant::from_directory);
-    let mut tx = TenantTx::begin(&identity.db, tenant).await?;
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
     let named = if askable { email.as_str() } else { "" };
     let found = users::store::credentials(&mut tx, named).await?;
-    let (id, now) = (found.as_ref().map(|c| c.id), identity.clock.now());
+    let (id, now) = (found.as_ref().map(|c| c.id), app.clock.now());
     let place = places::of(&mut tx, id, &call.network, presented.as_ref(), now).await?;
     tx.commit().await?;
     let attempt = Attempt::on_account(&slug, &email, call, place);
-    attempt.check(&identity.db, now).await?;
+    attempt.check(&app.db, now).await?;
 
     let password = SecretString::from(request.password);
     let stored = found.as_ref().filter(|c| c.state == State::Active).and_then(|c| c.password_hash.clone());
-    let fits = identity.passwords.verify(&call.network, password, stored.clone()).await?;
-    let judged = attempt.judge(&identity.db, identity.clock.now(), fits).await?;
+    let fits = app.passwords.verify(&call.network, password, stored.clone()).await?;
+    let judged = attempt.judge(&app.db, app.clock.now(), fits).await?;
     if let (Judged::AccountWaits, Some(id)) = (judged, id) {
-        note_guessing(identity, call, tenant, id).await?;
+        note_guessing(app, call, tenant, id).await?;
     }
     let user = found.filter(|_| fits).ok_or(LoginError::CredentialsInvalid)?;
 
     let actor = Actor::user(user.id, &call.call);
-    let mut change = ChangeTx::begin(&identity.db, tenant).await?.ok_or(LoginError::CredentialsInvalid)?;
+    let mut change = ChangeTx::begin(&app.db, tenant).await?.ok_or(LoginError::CredentialsInvalid)?;
     // Since the verification the user may have been disabled; the head's lock now keeps what is read.
     let current = users::store::credentials(change.tx(), named).await?;
     if !current.is_some_and(|c| c.state == State::Active && c.password_hash == stored) {
         return Err(LoginError::CredentialsInvalid);
     }
-    let tokens = open::run(identity, &mut change, &actor, &call.call, user.id).await?;
-    let (now, network) = (identity.clock.now_micros(), Some(call.network.as_str()));
-    let device = places::remember(identity, change.tx(), user.id, network, place, now).await?;
-    change.commit(&identity.gate).await?;
+    let tokens = open::run(app, &mut change, &actor, &call.call, user.id).await?;
+    let (now, network) = (app.clock.now_micros(), Some(call.network.as_str()));
+    let device = places::remember(app, change.tx(), user.id, network, place, now).await?;
+    change.commit(&app.gate).await?;
     Ok(pb::LoginResponse {
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token,
@@ -103,12 +103,12 @@ pub(crate) async fn run(
 
 /// Leaves a row in the audit log, and an event, when an account has begun to wait: there is no mail to its user yet.
 async fn note_guessing(
-    identity: &Identity,
+    app: &App,
     call: &PublicCall,
     tenant: VerifiedTenant,
     user_id: Uuid,
 ) -> Result<(), LoginError> {
-    let Some(mut change) = ChangeTx::begin(&identity.db, tenant).await? else { return Ok(()) };
+    let Some(mut change) = ChangeTx::begin(&app.db, tenant).await? else { return Ok(()) };
     let Some(user) = users::store::get(change.tx(), user_id).await? else { return Ok(()) };
     let noted = Change {
         object: "user",
@@ -123,7 +123,7 @@ async fn note_guessing(
         touches: Touches::Nobody,
         narrows: false,
     };
-    change.record(&identity.clock, &Actor::nobody(&call.call), noted).await?;
-    change.commit(&identity.gate).await?;
+    change.record(&app.clock, &Actor::nobody(&call.call), noted).await?;
+    change.commit(&app.gate).await?;
     Ok(())
 }

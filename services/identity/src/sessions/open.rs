@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{IDLE_TTL, MOST_SESSIONS, SESSION_TTL, end, store};
+use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::secrets::{self, Kind};
 
 /// The pair of tokens that answers hold.
@@ -22,14 +22,14 @@ pub(crate) struct Tokens {
 
 /// Opens a session of `user_id`.
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     change: &mut ChangeTx,
     actor: &Actor,
     call: &Call,
     user_id: Uuid,
 ) -> Result<Tokens, Error> {
-    let now = identity.clock.now_micros();
-    let id = identity.clock.new_uuid();
+    let now = app.clock.now_micros();
+    let id = app.clock.new_uuid();
     let session = store::Session {
         id,
         user_id,
@@ -41,11 +41,11 @@ pub(crate) async fn run(
     store::insert(change.tx(), &session).await?;
     for ended in store::end_oldest(change.tx(), user_id, MOST_SESSIONS, now).await? {
         let ended = end::record_of(user_id, ended, "too many sessions");
-        change.record(&identity.clock, actor, ended).await?;
+        change.record(&app.clock, actor, ended).await?;
     }
     change
         .record(
-            &identity.clock,
+            &app.clock,
             actor,
             Change {
                 object: "session",
@@ -63,23 +63,23 @@ pub(crate) async fn run(
             },
         )
         .await?;
-    issue(identity, change.tx(), &session, now).await
+    issue(app, change.tx(), &session, now).await
 }
 
 /// Makes the next pair of tokens of a session.
 pub(crate) async fn issue(
-    identity: &Identity,
+    app: &App,
     tx: &mut db::TenantTx,
     session: &store::Session,
     now: OffsetDateTime,
 ) -> Result<Tokens, Error> {
     let tenant = TenantId::from(tx.tenant_id());
-    let token_id = identity.clock.new_uuid();
-    let fresh = secrets::make(Kind::Refresh, tenant, token_id, &identity.entropy)?;
+    let token_id = app.clock.new_uuid();
+    let fresh = secrets::make(Kind::Refresh, tenant, token_id, &app.entropy)?;
     let expires_at = session.expires_at.min(now + IDLE_TTL);
     store::insert_refresh_token(tx, token_id, session.id, &fresh.hash, now, expires_at).await?;
     let session_id = SessionId::from(session.id);
-    let access_token = identity
+    let access_token = app
         .signer
         .sign(tenant, PrincipalKind::User, session.user_id, Some(session_id), None)
         .map_err(Error::internal)?;

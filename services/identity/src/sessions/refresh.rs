@@ -9,9 +9,9 @@ use error::Error;
 use proto::identity::v1 as pb;
 
 use super::{end, open, store};
+use crate::app::App;
 use crate::call::PublicCall;
 use crate::changes::{Actor, ChangeTx};
-use crate::identity::Identity;
 use crate::secrets::{self, Kind};
 
 /// Why there is no next pair.
@@ -48,14 +48,14 @@ impl From<RefreshError> for Error {
 /// Refreshes. Errors: 401 `REFRESH_TOKEN_INVALID`, 401 `SESSION_REVOKED`.
 #[tracing::instrument(name = "identity.sessions.refresh", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     call: &PublicCall,
     request: pb::RefreshRequest,
 ) -> Result<pb::RefreshResponse, RefreshError> {
     let presented = secrets::read(Kind::Refresh, &request.refresh_token).ok_or(RefreshError::Invalid)?;
     let tenant = VerifiedTenant::from_directory(presented.tenant);
-    let now = identity.clock.now_micros();
-    let mut tx = TenantTx::begin(&identity.db, tenant).await?;
+    let now = app.clock.now_micros();
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
     let token = store::lock_refresh_token(&mut tx, presented.id).await?.ok_or(RefreshError::Invalid)?;
     if !presented.matches(&token.secret_hash) {
         return Err(RefreshError::Invalid);
@@ -66,7 +66,7 @@ pub(crate) async fn run(
     if token.used_at.is_some() {
         // The change takes the head's lock first, like every other; so this lock must go before.
         tx.rollback().await?;
-        revoke(identity, call, tenant, &token.session).await?;
+        revoke(app, call, tenant, &token.session).await?;
         return Err(RefreshError::Revoked);
     }
     if token.expires_at <= now || token.session.expires_at <= now {
@@ -74,7 +74,7 @@ pub(crate) async fn run(
     }
     store::spend_refresh_token(&mut tx, presented.id, now).await?;
     store::touch(&mut tx, token.session.id, now).await?;
-    let tokens = open::issue(identity, &mut tx, &token.session, now).await?;
+    let tokens = open::issue(app, &mut tx, &token.session, now).await?;
     tx.commit().await?;
     Ok(pb::RefreshResponse {
         access_token: tokens.access_token,
@@ -84,15 +84,15 @@ pub(crate) async fn run(
 }
 
 async fn revoke(
-    identity: &Identity,
+    app: &App,
     call: &PublicCall,
     tenant: VerifiedTenant,
     session: &store::Session,
 ) -> Result<(), RefreshError> {
     tracing::warn!(session.id = %session.id, "a refresh token was used twice; the session ends");
     let actor = Actor::user(session.user_id, &call.call);
-    let mut change = ChangeTx::begin(&identity.db, tenant).await?.ok_or(RefreshError::Invalid)?;
-    end::run(identity, &mut change, &actor, session.user_id, session.id, "refresh token used twice").await?;
-    change.commit(&identity.gate).await?;
+    let mut change = ChangeTx::begin(&app.db, tenant).await?.ok_or(RefreshError::Invalid)?;
+    end::run(app, &mut change, &actor, session.user_id, session.id, "refresh token used twice").await?;
+    change.commit(&app.gate).await?;
     Ok(())
 }

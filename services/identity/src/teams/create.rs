@@ -6,8 +6,8 @@ use error::{Error, Violation};
 use proto::identity::v1 as pb;
 
 use super::{Team, convert, store};
+use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::refusals::{read_id, read_name};
 
 const RPC: &str = "globcrm.identity.v1.IdentityService/CreateTeam";
@@ -15,18 +15,18 @@ const RPC: &str = "globcrm.identity.v1.IdentityService/CreateTeam";
 /// Creates. Errors: 422 with all violations.
 #[tracing::instrument(name = "identity.teams.create", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::CreateTeamRequest,
 ) -> Result<Answer<pb::CreateTeamResponse>, Error> {
     let reached = cx.authorize("team", "create")?;
-    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
-    let result = make(identity, cx, &reached, &mut change, request).await;
-    change.settle(&identity.gate, result).await
+    let mut change = ChangeTx::begin_for(&app.db, cx).await?;
+    let result = make(app, cx, &reached, &mut change, request).await;
+    change.settle(&app.gate, result).await
 }
 
 async fn make(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     reached: &RowPredicate,
     change: &mut ChangeTx,
@@ -49,8 +49,8 @@ async fn make(
     }
     Error::unless_violated(violations, ())?;
 
-    let now = identity.clock.now_micros();
-    let id = identity.clock.new_uuid();
+    let now = app.clock.now_micros();
+    let id = app.clock.new_uuid();
     let team = Team { id, version: 1, name, parent_id, created_at: now, created_by: cx.user().uuid() };
     store::insert(change.tx(), &team).await?;
     let created = Change {
@@ -67,7 +67,7 @@ async fn make(
         touches: Touches::Nobody,
         narrows: false,
     };
-    change.record(&identity.clock, &Actor::of(cx), created).await?;
+    change.record(&app.clock, &Actor::of(cx), created).await?;
     let response = pb::CreateTeamResponse { team: Some(convert::to_proto(&team)) };
     claim.keep(change.tx(), &response, now).await?;
     Ok(Answer::of_version(1, response))

@@ -7,18 +7,18 @@ use ids::TeamId;
 use proto::identity::v1 as pb;
 
 use super::{convert, not_found, store};
-use crate::identity::Identity;
+use crate::app::App;
 
 /// The team. Foreign, invisible and random ids are one 404 `TEAM_NOT_FOUND`.
 #[tracing::instrument(name = "identity.teams.get", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::GetTeamRequest,
 ) -> Result<pb::GetTeamResponse, Error> {
     let reached = cx.authorize("team", "read")?;
     let id = TeamId::parse(&request.id).ok_or_else(not_found)?;
-    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let team = store::get(&mut tx, id.uuid())
         .await?
         .filter(|t| reached.evaluate(&t.facts()))

@@ -10,10 +10,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::store::{self, Tenant};
+use crate::app::App;
 use crate::call::PublicCall;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::directory;
-use crate::identity::Identity;
 use crate::passwords;
 use crate::places::{self, Place};
 use crate::refusals::{read_email, read_name};
@@ -63,22 +63,22 @@ struct Wanted {
 /// Signs up. Errors: 422 with all violations, 429 `SIGN_UP_THROTTLED`, 409 `SLUG_TAKEN`, 503 `LOGIN_BUSY`.
 #[tracing::instrument(name = "identity.tenants.sign_up", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     call: &PublicCall,
     request: pb::SignUpRequest,
 ) -> Result<pb::SignUpResponse, SignUpError> {
     let wanted = read(request)?;
-    let clock = &identity.clock;
+    let clock = &app.clock;
     let now = clock.now_micros();
     // Before the hash: what is refused costs next to nothing.
-    count_sign_up(&identity.db, &call.network, identity.sign_ups, now).await?;
-    let password_hash = identity.passwords.hash(&call.network, wanted.password).await?;
+    count_sign_up(&app.db, &call.network, app.sign_ups, now).await?;
+    let password_hash = app.passwords.hash(&call.network, wanted.password).await?;
 
     let tenant_id = TenantId::from(clock.new_uuid());
     let (role_id, user_id) = (clock.new_uuid(), clock.new_uuid());
     let actor = Actor::user(user_id, &call.call);
 
-    let mut tx = TenantTx::begin(&identity.db, VerifiedTenant::from_directory(tenant_id)).await?;
+    let mut tx = TenantTx::begin(&app.db, VerifiedTenant::from_directory(tenant_id)).await?;
     directory::store::insert(&mut tx, &wanted.tenant.slug, now).await?;
     store::insert(&mut tx, &wanted.tenant, now).await?;
     let mut change = ChangeTx::of_new_tenant(tx).await?;
@@ -116,10 +116,10 @@ pub(crate) async fn run(
         .record(clock, &actor, made("user", user_id, Some(user_id), users::convert::to_json(&user)))
         .await?;
 
-    let tokens = open::run(identity, &mut change, &actor, &call.call, user_id).await?;
+    let tokens = open::run(app, &mut change, &actor, &call.call, user_id).await?;
     let network = Some(call.network.as_str());
-    let device = places::remember(identity, change.tx(), user_id, network, Place::Unknown, now).await?;
-    change.commit(&identity.gate).await?;
+    let device = places::remember(app, change.tx(), user_id, network, Place::Unknown, now).await?;
+    change.commit(&app.gate).await?;
     Ok(pb::SignUpResponse {
         tenant: Some(pb::Tenant {
             id: tenant_id.to_string(),

@@ -7,9 +7,9 @@ use proto::identity::v1 as pb;
 use secrecy::SecretString;
 
 use super::{State, change_of, invitations, store};
+use crate::app::App;
 use crate::call::PublicCall;
 use crate::changes::{Actor, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::places::{self, Place};
 use crate::refusals::read_name;
 use crate::secrets::{self, Kind};
@@ -48,18 +48,18 @@ impl From<AcceptInvitationError> for Error {
 /// Accepts. Errors: 401 `INVITATION_INVALID`, 422 with all violations, 429 `LOGIN_THROTTLED`, 503 `LOGIN_BUSY`.
 #[tracing::instrument(name = "identity.users.accept_invitation", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     call: &PublicCall,
     request: pb::AcceptInvitationRequest,
 ) -> Result<pb::AcceptInvitationResponse, AcceptInvitationError> {
     let presented = secrets::read(Kind::Invitation, &request.token).ok_or(AcceptInvitationError::Invalid)?;
     let target = format!("{}/{}", presented.tenant, presented.id);
     let attempt = Attempt::on(&["invitation", &target], call);
-    attempt.check(&identity.db, identity.clock.now()).await?;
+    attempt.check(&app.db, app.clock.now()).await?;
 
     let tenant = VerifiedTenant::from_directory(presented.tenant);
-    let mut tx = TenantTx::begin(&identity.db, tenant).await?;
-    let pending = invitations::pending(&mut tx, presented.id, identity.clock.now()).await?;
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    let pending = invitations::pending(&mut tx, presented.id, app.clock.now()).await?;
     let pending = pending.filter(|p| presented.matches(&p.secret_hash));
     let user = match &pending {
         Some(pending) => store::get(&mut tx, pending.user_id).await?,
@@ -67,7 +67,7 @@ pub(crate) async fn run(
     };
     let organization = tenants::store::get(&mut tx).await?;
     tx.commit().await?;
-    attempt.judge(&identity.db, identity.clock.now(), user.is_some()).await?;
+    attempt.judge(&app.db, app.clock.now(), user.is_some()).await?;
     let (Some(user), Some(organization)) = (user, organization) else {
         return Err(AcceptInvitationError::Invalid);
     };
@@ -81,11 +81,11 @@ pub(crate) async fn run(
         [&user.email, &organization.slug, &organization.organization, &display_name].map(String::as_str);
     violations.extend(passwords::check(&request.password, &known));
     Error::unless_violated(violations, ())?;
-    let password_hash = identity.passwords.hash(&call.network, SecretString::from(request.password)).await?;
+    let password_hash = app.passwords.hash(&call.network, SecretString::from(request.password)).await?;
 
-    let now = identity.clock.now_micros();
+    let now = app.clock.now_micros();
     let actor = Actor::user(user.id, &call.call);
-    let mut change = ChangeTx::begin(&identity.db, tenant).await?.ok_or(AcceptInvitationError::Invalid)?;
+    let mut change = ChangeTx::begin(&app.db, tenant).await?.ok_or(AcceptInvitationError::Invalid)?;
     // Two may have come this far with one token: the head's lock lets the second find it used.
     invitations::pending(change.tx(), presented.id, now).await?.ok_or(AcceptInvitationError::Invalid)?;
     let before = store::get(change.tx(), user.id).await?.ok_or(AcceptInvitationError::Invalid)?;
@@ -99,11 +99,11 @@ pub(crate) async fn run(
     invitations::accept(change.tx(), presented.id, now).await?;
     let verbs = ("accept_invitation", "activated");
     let accepted = change_of(verbs, Some(&before), &after, Touches::Principal(user.id));
-    change.record(&identity.clock, &actor, accepted).await?;
-    let tokens = open::run(identity, &mut change, &actor, &call.call, user.id).await?;
+    change.record(&app.clock, &actor, accepted).await?;
+    let tokens = open::run(app, &mut change, &actor, &call.call, user.id).await?;
     let network = Some(call.network.as_str());
-    let device = places::remember(identity, change.tx(), user.id, network, Place::Unknown, now).await?;
-    change.commit(&identity.gate).await?;
+    let device = places::remember(app, change.tx(), user.id, network, Place::Unknown, now).await?;
+    change.commit(&app.gate).await?;
     Ok(pb::AcceptInvitationResponse {
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token,

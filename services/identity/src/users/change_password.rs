@@ -6,8 +6,8 @@ use proto::identity::v1 as pb;
 use secrecy::SecretString;
 
 use super::{State, change_of, store};
+use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::places::{self, Place};
 use crate::refusals::refuse_idempotency_key;
 use crate::throttle::Attempt;
@@ -20,7 +20,7 @@ use crate::{passwords, sessions, tenants};
 /// `LOGIN_BUSY`.
 #[tracing::instrument(name = "identity.users.change_password", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::ChangePasswordRequest,
 ) -> Result<pb::ChangePasswordResponse, Error> {
@@ -32,7 +32,7 @@ pub(crate) async fn run(
     let session = session.uuid();
     let gone = || Error::unauthenticated("SESSION_REVOKED", "the session has ended; log in again");
     let id = cx.principal.id;
-    let mut tx = db::TenantTx::begin(&identity.db, cx.tenant).await?;
+    let mut tx = db::TenantTx::begin(&app.db, cx.tenant).await?;
     let organization = tenants::store::get(&mut tx).await?.ok_or_else(gone)?;
     let user = store::get(&mut tx, id).await?.ok_or_else(gone)?;
     let stored = store::credentials(&mut tx, &user.email).await?.and_then(|c| c.password_hash);
@@ -50,19 +50,19 @@ pub(crate) async fn run(
     // By session: a stolen one must not keep its user's others from this.
     let (tenant, of_session) = (cx.tenant.id().to_string(), session.to_string());
     let attempt = Attempt::signed_in(&["change password", &tenant, &of_session]);
-    attempt.check(&identity.db, identity.clock.now()).await?;
+    attempt.check(&app.db, app.clock.now()).await?;
     let share = format!("user {id}");
     let current = SecretString::from(request.current_password);
-    let fits = identity.passwords.verify(&share, current, stored.clone()).await?;
-    attempt.judge(&identity.db, identity.clock.now(), fits).await?;
+    let fits = app.passwords.verify(&share, current, stored.clone()).await?;
+    attempt.judge(&app.db, app.clock.now(), fits).await?;
     if !fits {
         let text = "the current password is not right";
         return Err(Error::new(Code::PermissionDenied, "CURRENT_PASSWORD_WRONG", text));
     }
-    let password_hash = identity.passwords.hash(&share, SecretString::from(request.new_password)).await?;
+    let password_hash = app.passwords.hash(&share, SecretString::from(request.new_password)).await?;
 
-    let mut change = ChangeTx::begin_own(&identity.db, cx).await?;
-    let now = identity.clock.now_micros();
+    let mut change = ChangeTx::begin_own(&app.db, cx).await?;
+    let now = app.clock.now_micros();
     // Under the head's lock: of two changes at once, and of a change beside a disabling, one comes first.
     let before = store::get(change.tx(), id).await?.filter(|u| u.state == State::Active).ok_or_else(gone)?;
     if !sessions::store::is_live(change.tx(), id, session, now).await? {
@@ -79,12 +79,12 @@ pub(crate) async fn run(
     store::set_password(change.tx(), id, &password_hash).await?;
     sessions::store::end_others(change.tx(), id, session, now).await?;
     places::store::forget(change.tx(), id).await?;
-    let device = places::remember(identity, change.tx(), id, None, Place::Unknown, now).await?;
+    let device = places::remember(app, change.tx(), id, None, Place::Unknown, now).await?;
     let touches = Touches::Principal(id);
     let verbs = ("change_password", "password_changed");
     let changed = Change { narrows: true, ..change_of(verbs, Some(&before), &after, touches) };
-    change.record(&identity.clock, &Actor::of(cx), changed).await?;
-    change.commit(&identity.gate).await?;
-    identity.settle.wait().await;
+    change.record(&app.clock, &Actor::of(cx), changed).await?;
+    change.commit(&app.gate).await?;
+    app.settle.wait().await;
     Ok(pb::ChangePasswordResponse { device_token: Some(device) })
 }

@@ -11,8 +11,8 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::{State, User, change_of, convert, invitations, references, store};
+use crate::app::App;
 use crate::changes::{Actor, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::power::Power;
 use crate::refusals::{read_email, read_id, read_ids, read_name, refuse_idempotency_key};
 use crate::secrets::{self, Kind};
@@ -55,7 +55,7 @@ impl From<DbError> for CreateUserError {
 /// Invites. Errors: 422 with all violations, 403 `ROLE_EXCEEDS_CALLER` or `TEAM_EXCEEDS_CALLER`, 409 `EMAIL_TAKEN`.
 #[tracing::instrument(name = "identity.users.create", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::CreateUserRequest,
 ) -> Result<pb::CreateUserResponse, CreateUserError> {
@@ -69,10 +69,10 @@ pub(crate) async fn run(
     let mut team_ids = read_ids(&body.team_ids, "/team_ids", &mut violations);
     let manager_id = read_id(body.manager_id.as_deref(), "/manager_id", &mut violations);
 
-    let clock = &identity.clock;
+    let clock = &app.clock;
     let now = clock.now_micros();
     let by = cx.principal.id;
-    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let mut change = ChangeTx::begin_for(&app.db, cx).await?;
     references::check(change.tx(), &role_ids, &team_ids, manager_id, &mut violations).await?;
     Error::unless_violated(violations, ())?;
     role_ids.sort();
@@ -97,12 +97,12 @@ pub(crate) async fn run(
     store::insert(change.tx(), &user, None, by).await?;
     store::add_roles(change.tx(), user.id, &user.role_ids, now, by).await?;
     store::add_teams(change.tx(), user.id, &user.team_ids).await?;
-    let token = invite(identity, change.tx(), user.id, by).await?;
+    let token = invite(app, change.tx(), user.id, by).await?;
     // A new member is within reach of everyone in the same teams.
     let touches = if user.team_ids.is_empty() { Touches::Principal(user.id) } else { Touches::Everyone };
     let created = change_of(("create", "created"), None, &user, touches);
     change.record(clock, &Actor::of(cx), created).await?;
-    change.commit(&identity.gate).await?;
+    change.commit(&app.gate).await?;
     // No mail service is configured yet, so the inviter passes the token on. Not a key: who has the token may become the user,
     // and that would outlive the key; somebody signed in invites again.
     let signed_in = cx.principal.kind != PrincipalKind::ApiKey;
@@ -112,14 +112,14 @@ pub(crate) async fn run(
 
 /// Makes an invitation of a user; its token, which is stored nowhere.
 pub(super) async fn invite(
-    identity: &Identity,
+    app: &App,
     tx: &mut TenantTx,
     user_id: Uuid,
     by: Uuid,
 ) -> Result<SecretString, Error> {
-    let (id, now) = (identity.clock.new_uuid(), identity.clock.now_micros());
+    let (id, now) = (app.clock.new_uuid(), app.clock.now_micros());
     let tenant = TenantId::from(tx.tenant_id());
-    let token = secrets::make(Kind::Invitation, tenant, id, &identity.entropy)?;
+    let token = secrets::make(Kind::Invitation, tenant, id, &app.entropy)?;
     let invitation = invitations::Invitation { id, user_id, expires_at: now + INVITATION_TTL };
     invitations::insert(tx, &invitation, &token.hash, now, by).await?;
     Ok(token.text)

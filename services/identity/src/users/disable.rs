@@ -6,8 +6,8 @@ use ids::UserId;
 use proto::identity::v1 as pb;
 
 use super::{State, change_of, convert, keep_an_administrator, not_found, store, to_change};
+use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::power::Power;
 use crate::{api_keys, places, sessions};
 
@@ -17,19 +17,19 @@ use crate::{api_keys, places, sessions};
 /// `LAST_ADMINISTRATOR`.
 #[tracing::instrument(name = "identity.users.disable", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::DisableUserRequest,
 ) -> Result<pb::DisableUserResponse, Error> {
     let reached = cx.authorize("user", "update")?;
     let id = UserId::parse(&request.id).ok_or_else(not_found)?.uuid();
-    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let mut change = ChangeTx::begin_for(&app.db, cx).await?;
     let before = to_change(change.tx(), cx, &reached, id).await?;
     if before.state == State::Disabled {
         return Ok(pb::DisableUserResponse { user: Some(convert::to_proto(&before)) });
     }
     Power::of(change.tx(), cx).await?.check_reach(change.tx(), &before).await?;
-    let now = identity.clock.now_micros();
+    let now = app.clock.now_micros();
     let mut after = before.clone();
     after.state = State::Disabled;
     after.version += 1;
@@ -42,10 +42,10 @@ pub(crate) async fn run(
     let touches = Touches::Principal(id);
     let disabled =
         Change { narrows: true, ..change_of(("disable", "disabled"), Some(&before), &after, touches) };
-    change.record(&identity.clock, &Actor::of(cx), disabled).await?;
-    change.commit(&identity.gate).await?;
+    change.record(&app.clock, &Actor::of(cx), disabled).await?;
+    change.commit(&app.gate).await?;
     // The keys of the user have entries of their own, so all of the tenant go.
-    identity.gate.forget(cx.tenant.id().uuid(), None);
-    identity.settle.wait().await;
+    app.gate.forget(cx.tenant.id().uuid(), None);
+    app.settle.wait().await;
     Ok(pb::DisableUserResponse { user: Some(convert::to_proto(&after)) })
 }

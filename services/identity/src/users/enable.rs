@@ -6,8 +6,8 @@ use ids::UserId;
 use proto::identity::v1 as pb;
 
 use super::{State, change_of, convert, not_found, store, to_change};
+use crate::app::App;
 use crate::changes::{Actor, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::power::Power;
 
 /// Enables; one who never accepted an invitation is invited again. Sessions and keys stay ended. Enabling an enabled user is
@@ -16,13 +16,13 @@ use crate::power::Power;
 /// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 403 `ROLE_EXCEEDS_CALLER` or `TEAM_EXCEEDS_CALLER`.
 #[tracing::instrument(name = "identity.users.enable", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::EnableUserRequest,
 ) -> Result<pb::EnableUserResponse, Error> {
     let reached = cx.authorize("user", "update")?;
     let id = UserId::parse(&request.id).ok_or_else(not_found)?.uuid();
-    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let mut change = ChangeTx::begin_for(&app.db, cx).await?;
     let before = to_change(change.tx(), cx, &reached, id).await?;
     if before.state != State::Disabled {
         return Ok(pb::EnableUserResponse { user: Some(convert::to_proto(&before)) });
@@ -33,10 +33,10 @@ pub(crate) async fn run(
     let has_password = store::has_password(change.tx(), id).await?;
     after.state = if has_password { State::Active } else { State::Invited };
     after.version += 1;
-    after.updated_at = identity.clock.now_micros();
+    after.updated_at = app.clock.now_micros();
     store::update(change.tx(), &after, cx.principal.id).await?;
     let enabled = change_of(("enable", "enabled"), Some(&before), &after, Touches::Principal(id));
-    change.record(&identity.clock, &Actor::of(cx), enabled).await?;
-    change.commit(&identity.gate).await?;
+    change.record(&app.clock, &Actor::of(cx), enabled).await?;
+    change.commit(&app.gate).await?;
     Ok(pb::EnableUserResponse { user: Some(convert::to_proto(&after)) })
 }

@@ -7,18 +7,18 @@ use ids::UserId;
 use proto::identity::v1 as pb;
 
 use super::{convert, not_found, store};
-use crate::identity::Identity;
+use crate::app::App;
 
 /// The user. Foreign, invisible and random ids are one 404 `USER_NOT_FOUND`.
 #[tracing::instrument(name = "identity.users.get", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::GetUserRequest,
 ) -> Result<pb::GetUserResponse, Error> {
     let reached = cx.authorize("user", "read")?;
     let id = UserId::parse(&request.id).ok_or_else(not_found)?;
-    let mut tx = TenantTx::begin(&identity.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let user =
         store::get(&mut tx, id.uuid()).await?.filter(|u| u.reached_by(&reached)).ok_or_else(not_found)?;
     tx.commit().await?;

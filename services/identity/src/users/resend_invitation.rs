@@ -7,8 +7,8 @@ use proto::identity::v1 as pb;
 use secrecy::ExposeSecret;
 
 use super::{State, change_of, convert, create, invitations, not_found, store, to_change};
+use crate::app::App;
 use crate::changes::{Actor, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::power::Power;
 use crate::refusals::{refuse_idempotency_key, refuse_key};
 
@@ -18,7 +18,7 @@ use crate::refusals::{refuse_idempotency_key, refuse_key};
 /// Errors: 403 `SESSION_REQUIRED`, 404 `USER_NOT_FOUND`, 409 `USER_NOT_INVITED`, 403 `ROLE_EXCEEDS_CALLER` or `TEAM_EXCEEDS_CALLER`.
 #[tracing::instrument(name = "identity.users.resend_invitation", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::ResendInvitationRequest,
 ) -> Result<pb::ResendInvitationResponse, Error> {
@@ -26,7 +26,7 @@ pub(crate) async fn run(
     let reached = cx.authorize("user", "create")?;
     refuse_key(cx)?;
     let id = UserId::parse(&request.id).ok_or_else(not_found)?.uuid();
-    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let mut change = ChangeTx::begin_for(&app.db, cx).await?;
     let before = to_change(change.tx(), cx, &reached, id).await?;
     Power::of(change.tx(), cx).await?.check_hand_over(change.tx(), &before).await?;
     if before.state != State::Invited {
@@ -35,13 +35,13 @@ pub(crate) async fn run(
     }
     let mut after = before.clone();
     after.version += 1;
-    after.updated_at = identity.clock.now_micros();
+    after.updated_at = app.clock.now_micros();
     store::update(change.tx(), &after, cx.principal.id).await?;
     invitations::end_pending(change.tx(), id).await?;
-    let token = create::invite(identity, change.tx(), id, cx.principal.id).await?;
+    let token = create::invite(app, change.tx(), id, cx.principal.id).await?;
     let invited = change_of(("resend_invitation", "invited_again"), Some(&before), &after, Touches::Nobody);
-    change.record(&identity.clock, &Actor::of(cx), invited).await?;
-    change.commit(&identity.gate).await?;
+    change.record(&app.clock, &Actor::of(cx), invited).await?;
+    change.commit(&app.gate).await?;
     let invitation_token = Some(token.expose_secret().to_owned());
     Ok(pb::ResendInvitationResponse {
         user: Some(pb::User { invitation_token, ..convert::to_proto(&after) }),

@@ -10,8 +10,8 @@ use super::create::CreateUserError;
 use super::{
     State, change_of, convert, invitations, keep_an_administrator, not_found, references, store, to_change,
 };
+use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::identity::Identity;
 use crate::power::Power;
 use crate::refusals::{read_email, read_id, read_ids, read_mask, read_name};
 
@@ -37,7 +37,7 @@ struct Wanted {
 /// `TEAM_EXCEEDS_CALLER` or `MANAGER_EXCEEDS_CALLER`, 409 `LAST_ADMINISTRATOR` or `EMAIL_TAKEN`.
 #[tracing::instrument(name = "identity.users.update", skip_all)]
 pub(crate) async fn run(
-    identity: &Identity,
+    app: &App,
     cx: &Context,
     request: pb::UpdateUserRequest,
 ) -> Result<pb::UpdateUserResponse, Error> {
@@ -46,7 +46,7 @@ pub(crate) async fn run(
     let mut violations = Vec::new();
     let wanted = read(request, &mut violations);
 
-    let mut change = ChangeTx::begin_for(&identity.db, cx).await?;
+    let mut change = ChangeTx::begin_for(&app.db, cx).await?;
     let before = to_change(change.tx(), cx, &reached, id).await?;
     let mut after = before.clone();
     if let Some(name) = wanted.display_name {
@@ -87,7 +87,7 @@ pub(crate) async fn run(
     Power::of(change.tx(), cx).await?.check_change(change.tx(), &before, &after).await?;
     let (roles_gone, roles_new) = difference(&before.role_ids, &after.role_ids);
     let (teams_gone, teams_new) = difference(&before.team_ids, &after.team_ids);
-    let now = identity.clock.now_micros();
+    let now = app.clock.now_micros();
     after.version += 1;
     after.updated_at = now;
     store::update(change.tx(), &after, cx.principal.id).await?;
@@ -110,10 +110,10 @@ pub(crate) async fn run(
     };
     let narrows = !roles_gone.is_empty() || !teams_gone.is_empty();
     let updated = Change { narrows, ..change_of(("update", "updated"), Some(&before), &after, touches) };
-    change.record(&identity.clock, &Actor::of(cx), updated).await?;
-    change.commit(&identity.gate).await?;
+    change.record(&app.clock, &Actor::of(cx), updated).await?;
+    change.commit(&app.gate).await?;
     if narrows {
-        identity.settle.wait().await;
+        app.settle.wait().await;
     }
     Ok(pb::UpdateUserResponse { user: Some(convert::to_proto(&after)) })
 }

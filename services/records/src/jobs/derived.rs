@@ -17,10 +17,9 @@ use ids::Clock;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
+use service::Rounds;
 use uuid::Uuid;
 
-use super::rounds;
 use crate::record::definitions::FieldSet;
 use crate::record::{Object, Record, Side, custom, fence, store as record_store, write};
 use store::Turn;
@@ -51,17 +50,18 @@ type Kinds = BTreeSet<&'static str>;
 /// What is held of a record beside its row: pairs, and whether they count as those of a live record.
 type Held<T> = BTreeMap<Uuid, BTreeSet<(T, bool)>>;
 
-impl DerivedCheck {
-    /// Runs until `shutdown`.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
-        rounds::run("records.derived", shutdown, || async {
-            let more = self.round().await?;
-            tokio::time::sleep(PAUSE).await;
-            Ok::<_, Error>(more)
-        })
-        .await;
-    }
+impl Rounds for DerivedCheck {
+    const NAME: &'static str = "records.derived";
+    type Error = Error;
 
+    async fn step(&self) -> Result<bool, Error> {
+        let more = self.round().await?;
+        tokio::time::sleep(PAUSE).await;
+        Ok(more)
+    }
+}
+
+impl DerivedCheck {
     /// Compares one slice; `false` when nothing is due.
     pub async fn round(&self) -> Result<bool, Error> {
         let now = self.clock.now_micros();

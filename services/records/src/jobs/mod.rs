@@ -3,5 +3,4 @@
 pub(crate) mod derived;
 pub(crate) mod operations;
 pub(crate) mod purge;
-mod rounds;
 pub(crate) mod uploads;

@@ -9,11 +9,10 @@ use std::time::Duration;
 use auth::VerifiedTenant;
 use db::{Db, DbError, TenantTx, WorkerDb};
 use ids::{Clock, TenantId};
+use service::Rounds;
 use time::OffsetDateTime;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::rounds;
 use crate::imports::book;
 use crate::operations::store as operation_store;
 
@@ -35,15 +34,16 @@ pub struct OperationPurge {
     pub retention: Duration,
 }
 
-impl OperationPurge {
-    /// Runs until `shutdown`.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
-        rounds::run("records.operations", shutdown, || async {
-            self.round().await.map(|gone| gone as i64 == BATCH)
-        })
-        .await;
-    }
+impl Rounds for OperationPurge {
+    const NAME: &'static str = "records.operations";
+    type Error = DbError;
 
+    async fn step(&self) -> Result<bool, DbError> {
+        Ok(self.round().await? as i64 == BATCH)
+    }
+}
+
+impl OperationPurge {
     /// Removes one batch; says how many operations are gone. One that cannot be removed holds up no other of its batch.
     pub async fn round(&self) -> Result<usize, DbError> {
         let cutoff = self.clock.now_micros() - self.retention;

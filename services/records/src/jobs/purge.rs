@@ -10,11 +10,10 @@ use std::time::Duration;
 use auth::VerifiedTenant;
 use db::{Db, DbError, TenantTx, WorkerDb};
 use ids::{Clock, TenantId};
+use service::Rounds;
 use time::OffsetDateTime;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::rounds;
 use crate::record::store as record_store;
 
 /// Records of one round; what is left waits for the next one, which follows at once.
@@ -37,15 +36,16 @@ pub struct Purge {
     pub retention: Duration,
 }
 
-impl Purge {
-    /// Runs until `shutdown`.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
-        rounds::run("records.purge", shutdown, || async {
-            self.round().await.map(|found| found >= BATCH as usize)
-        })
-        .await;
-    }
+impl Rounds for Purge {
+    const NAME: &'static str = "records.purge";
+    type Error = DbError;
 
+    async fn step(&self) -> Result<bool, DbError> {
+        Ok(self.round().await? >= BATCH as usize)
+    }
+}
+
+impl Purge {
     /// Purges one batch; says how many records are gone.
     pub async fn round(&self) -> Result<usize, DbError> {
         let cutoff = self.clock.now_micros() - self.retention;

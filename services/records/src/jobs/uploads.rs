@@ -10,11 +10,10 @@ use auth::VerifiedTenant;
 use blobs::{BlobError, Blobs};
 use db::{Db, DbError, TenantTx, WorkerDb};
 use ids::{Clock, TenantId};
+use service::Rounds;
 use time::OffsetDateTime;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::rounds;
 use crate::uploads::store as upload_store;
 
 /// Uploads asked for at once.
@@ -52,17 +51,18 @@ enum Kept {
     Slow,
 }
 
-impl UploadPurge {
-    /// Runs until `shutdown`.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
-        rounds::run("records.uploads", shutdown, || async {
-            self.round().await?;
-            self.sweep().await;
-            Ok::<_, DbError>(false)
-        })
-        .await;
-    }
+impl Rounds for UploadPurge {
+    const NAME: &'static str = "records.uploads";
+    type Error = DbError;
 
+    async fn step(&self) -> Result<bool, DbError> {
+        self.round().await?;
+        self.sweep().await;
+        Ok(false)
+    }
+}
+
+impl UploadPurge {
     /// Looks at every upload that is old enough, a batch at a time; says how many are gone. One that cannot be removed is left
     /// to a later round and holds up no other.
     pub async fn round(&self) -> Result<usize, DbError> {

@@ -20,7 +20,7 @@ use query::CursorKey;
 
 /// The parts of the service that operations use.
 #[derive(Debug)]
-pub struct Identity {
+pub struct App {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
@@ -33,7 +33,7 @@ pub struct Identity {
     pub(crate) sign_ups: SignUpConfig,
 }
 
-/// What [`Identity::new`] is made from.
+/// What [`App::new`] is made from.
 #[derive(Debug)]
 pub struct Parts {
     /// The app role's pool of the schema `identity`.
@@ -70,7 +70,7 @@ impl Parts {
     }
 }
 
-impl Identity {
+impl App {
     /// Puts the parts together. Errors: the key or the password parameters are not usable.
     pub fn new(parts: Parts) -> Result<Arc<Self>, Error> {
         let Parts { db, clock, entropy, settle, signing_key, service_secrets, passwords, sign_ups } = parts;

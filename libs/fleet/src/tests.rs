@@ -1,0 +1,52 @@
+use std::collections::BTreeSet;
+
+use prost::Message;
+use proto::descriptor::FileDescriptorSet;
+
+use super::*;
+
+#[test]
+fn names_are_the_roles_in_lower_and_upper_case() {
+    for member in FLEET {
+        let role = format!("{:?}", member.role);
+        assert_eq!(member.names.name, role.to_lowercase());
+        assert_eq!(member.names.upper, role.to_uppercase());
+        assert_eq!(Role::named(member.names.name), Some(member.role));
+    }
+    assert_eq!(Role::named("nobody"), None);
+}
+
+#[test]
+fn calls_go_to_earlier_roles_that_serve_and_to_identity_first() {
+    for member in FLEET {
+        assert!(member.calls.is_sorted_by(|a, b| a < b), "{member:?}");
+        for called in member.calls {
+            assert!(*called < member.role, "a circle: {:?} calls {called:?}", member.role);
+            assert!(called.member().service.is_some(), "{called:?} serves nothing that could be called");
+        }
+        // Whoever is not identity asks it who calls.
+        let asks = member.calls.first() == Some(&Role::Identity);
+        assert_eq!(asks, member.role != Role::Identity, "{member:?}");
+    }
+}
+
+#[test]
+fn the_gateway_calls_every_service() {
+    let serve = FLEET.iter().filter(|member| member.service.is_some()).map(|member| member.role);
+    assert_eq!(Role::Gateway.member().calls, serve.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_services_are_those_of_the_protos_each_in_the_package_of_its_name() {
+    let set = FileDescriptorSet::decode(proto::DESCRIPTORS).unwrap();
+    let mut declared = BTreeSet::new();
+    for file in &set.file {
+        declared.extend(file.service.iter().map(|service| format!("{}.{}", file.package, service.name)));
+    }
+    let listed = FLEET.iter().filter_map(|member| member.service);
+    assert_eq!(listed.map(str::to_owned).collect::<BTreeSet<_>>(), declared);
+    for member in FLEET {
+        let package = format!("globcrm.{}.v1.", member.names.name);
+        assert!(member.service.is_none_or(|service| service.starts_with(&package)), "{member:?}");
+    }
+}

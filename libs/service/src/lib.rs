@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+mod frame;
+mod peers;
+mod rounds;
+
+pub use frame::{Frame, Service};
+pub use peers::Peers;
+pub use rounds::Rounds;

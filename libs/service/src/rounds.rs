@@ -1,0 +1,88 @@
+//! How a job goes on: round after round, until the process stops.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+/// Between two rounds that left nothing undone.
+const PAUSE: Duration = Duration::from_secs(600);
+
+/// A job that works in rounds.
+pub trait Rounds: Send + Sync + 'static {
+    /// Its task, such as `records.purge`.
+    const NAME: &'static str;
+    /// Why a round fails.
+    type Error: std::fmt::Display + Send;
+
+    /// Works one round; `true` when there is more to do at once. It is dropped at the end of the process, so it must be safe
+    /// to be cut off anywhere.
+    fn step(&self) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+}
+
+/// Works rounds until `shutdown`. A failed one waits for its next turn.
+pub(crate) async fn run<J: Rounds>(job: J, shutdown: CancellationToken) {
+    loop {
+        let done = tokio::select! {
+            () = shutdown.cancelled() => return,
+            done = job.step() => done,
+        };
+        match done {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(job = J::NAME, %error, "a round failed; tried again later"),
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Answers in turn, and notes when it was asked; asked once more, it never ends.
+    struct Scripted {
+        answers: Mutex<Vec<Result<bool, &'static str>>>,
+        asked: tokio::sync::mpsc::UnboundedSender<Instant>,
+    }
+
+    impl Rounds for Scripted {
+        const NAME: &'static str = "test.scripted";
+        type Error = &'static str;
+
+        async fn step(&self) -> Result<bool, &'static str> {
+            self.asked.send(Instant::now()).unwrap();
+            let answer = self.answers.lock().unwrap().pop();
+            match answer {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_to_do_goes_on_at_once_and_a_failure_waits_like_the_end_until_the_stop() {
+        let (asked, mut seen) = tokio::sync::mpsc::unbounded_channel();
+        // From the last to the first.
+        let answers = Mutex::new(vec![Ok(false), Err("refused"), Ok(true)]);
+        let (shutdown, began) = (CancellationToken::new(), Instant::now());
+        let job = run(Scripted { answers, asked }, shutdown.clone());
+        let watch = async {
+            let mut pauses = Vec::new();
+            for _ in 0..4 {
+                pauses.push(seen.recv().await.unwrap() - began);
+            }
+            shutdown.cancel();
+            pauses
+        };
+        // The fourth round hangs, and is cut off.
+        let ((), pauses) = tokio::join!(job, watch);
+        assert_eq!(pauses, [Duration::ZERO, Duration::ZERO, PAUSE, PAUSE * 2]);
+    }
+}

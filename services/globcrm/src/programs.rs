@@ -1,0 +1,98 @@
+//! Which crate is which role: all that the binary adds to the fleet's list.
+
+use config::{Env, Problems, Setting};
+use db::Migrations;
+use fleet::Role;
+use futures_util::future::BoxFuture;
+use host::{HostConfig, LifeConfig, Process};
+
+/// A service as the binary runs it.
+pub(crate) struct Program {
+    /// Every setting it reads.
+    pub(crate) settings: fn() -> Vec<Setting>,
+    /// Reads its settings, or says every problem.
+    pub(crate) load: fn(&Env) -> Result<Ready, Problems>,
+    /// Of its schema, where it has one.
+    pub(crate) migrations: Option<Migrations>,
+}
+
+/// A service with its configuration, read and checked.
+pub(crate) struct Ready {
+    /// The life of its process.
+    pub(crate) life: LifeConfig,
+    /// Runs it until the process stops.
+    pub(crate) serve: Box<dyn FnOnce(Process) -> BoxFuture<'static, anyhow::Result<()>> + Send>,
+}
+
+/// The settings of a process that every service reads, more or fewer.
+trait Life {
+    fn life(&self) -> &LifeConfig;
+}
+
+impl Life for HostConfig {
+    fn life(&self) -> &LifeConfig {
+        &self.life
+    }
+}
+
+impl Life for LifeConfig {
+    fn life(&self) -> &LifeConfig {
+        self
+    }
+}
+
+/// The program of a service crate, which has a `Config` and a `serve` that takes it with these settings of its process.
+macro_rules! program {
+    ($service:ident, $role:expr, $host:ty, $migrations:expr) => {
+        Program {
+            settings: || config::describe::<($service::Config, $host)>($role.upper()),
+            load: |env| {
+                let (own, host): ($service::Config, $host) = config::load(env, $role.upper())?;
+                let life = host.life().clone();
+                let serve = move |process| -> BoxFuture<'static, anyhow::Result<()>> {
+                    Box::pin(async move { Ok($service::serve(own, host, process).await?) })
+                };
+                Ok(Ready { life, serve: Box::new(serve) })
+            },
+            migrations: $migrations,
+        }
+    };
+}
+
+/// The program of a role.
+pub(crate) fn of(role: Role) -> Program {
+    match role {
+        Role::Identity => program!(identity, Role::Identity, HostConfig, Some(identity::MIGRATIONS)),
+        Role::Fields => program!(fields, Role::Fields, HostConfig, Some(fields::MIGRATIONS)),
+        Role::Records => program!(records, Role::Records, HostConfig, Some(records::MIGRATIONS)),
+        Role::Gateway => program!(gateway, Role::Gateway, LifeConfig, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fleet::FLEET;
+
+    use super::*;
+
+    #[test]
+    fn a_role_has_the_schema_that_the_list_says() {
+        for member in FLEET {
+            let schema = of(member.role).migrations.map(|migrations| migrations.schema);
+            assert_eq!(schema, member.has_schema.then_some(member.names.name));
+        }
+    }
+
+    #[test]
+    fn a_role_reads_the_addresses_of_those_that_it_calls_and_a_secret_if_it_calls_any() {
+        for member in FLEET {
+            let settings = (of(member.role).settings)();
+            let has = |name: &str| settings.iter().any(|setting| setting.name == name);
+            for other in FLEET {
+                let calls = member.calls.contains(&other.role);
+                assert_eq!(has(other.names.url[0]), calls, "{:?} calls {:?}", member.role, other.role);
+            }
+            assert_eq!(has("SERVICE_SECRET"), member.proves_itself(), "{:?}", member.role);
+        }
+    }
+}
