@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 16] = [
+const LIBS: [&str; 17] = [
     "proto",
     "ids",
     "error",
     "config",
     "fleet",
+    "cache",
     "field-types",
     "auth",
     "transcode",

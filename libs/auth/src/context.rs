@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use uuid::Uuid;
 
-use crate::gate::{Lease, Slot};
+use crate::gate::Lease;
 use crate::predicate::{RowFacts, RowPredicate};
 use crate::{Access, FieldMask, Snapshot, VerifiedTenant};
 
@@ -130,8 +130,6 @@ pub struct Context {
     /// The permissions that decide this call.
     pub snapshot: Arc<Snapshot>,
     pub(crate) token: SecretString,
-    /// Where the snapshot is held for the next call.
-    pub(crate) slot: Option<Slot>,
     pub(crate) lease: Option<Lease>,
 }
 
@@ -145,16 +143,13 @@ impl Context {
         snapshot: Arc<Snapshot>,
         token: SecretString,
     ) -> Self {
-        Self { call, tenant, principal, session_id, snapshot, token, slot: None, lease: None }
+        Self { call, tenant, principal, session_id, snapshot, token, lease: None }
     }
 
     /// Drops the snapshot that this call decided by, because it was found to be too old: the next call asks for it anew.
-    pub async fn forget_snapshot(&self) {
-        if let Some(slot) = &self.slot {
-            let mut place = slot.lock().await;
-            if place.held.as_ref().is_some_and(|h| h.snapshot.version() <= self.snapshot.version()) {
-                place.held = None;
-            }
+    pub fn forget_snapshot(&self) {
+        if let Some(lease) = &self.lease {
+            lease.forget_snapshot();
         }
     }
 

@@ -1,11 +1,13 @@
 //! The way in: token -> tenant and principal -> permission snapshot under a live lease -> context.
 
-use std::collections::HashMap;
+mod lease;
+
 use std::future::Future as StdFuture;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use cache::{Fresh, Held, Terms};
 use error::{Code, Error};
 use proto::identity::v1::{GetSnapshotResponse, Jwk};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,14 +18,11 @@ use uuid::Uuid;
 use crate::context::{Call, Context, Principal, PrincipalKind};
 use crate::{Claims, ServiceName, Snapshot, TokenError, VerifiedTenant, Verifier};
 
+pub use lease::Lease;
+
 /// How long a snapshot decides before its version must be confirmed. A revoke waits this long at most.
 pub const LEASE: Duration = Duration::from_secs(2);
-/// A late commit wants this much of the lease to be left: a commit takes its time too, and a revoke answers 200 ms after the lease.
-/// So a commit that takes up to 700 ms is seen before the revoke's answer.
-const COMMIT_REST: Duration = Duration::from_millis(500);
-/// How often a late commit asks for a lease that lasts long enough.
-const CONFIRMATIONS: usize = 2;
-/// Snapshots held at once; beyond it those with an ended lease go first.
+/// Snapshots held at once.
 const MAX_SNAPSHOTS: usize = 20_000;
 /// Unknown key ids cause at most one key fetch in this time.
 const KEY_FETCH_PAUSE: Duration = Duration::from_secs(2);
@@ -45,9 +44,10 @@ pub struct Gate(Arc<Inner>);
 struct Inner {
     verifier: Verifier,
     fetch_keys: FetchKeys,
-    keys_fetched: tokio::sync::Mutex<Fetched>,
+    /// Holds that keys were fetched a moment ago.
+    keys_fetched: Held<(), (), Error>,
     fetch_snapshot: FetchSnapshot,
-    snapshots: Mutex<HashMap<Key, Slot>>,
+    snapshots: Held<Key, Confirmed, Error>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,72 +61,23 @@ struct Key {
     service: bool,
 }
 
-/// When keys were fetched last, and when that failed last.
-#[derive(Default)]
-struct Fetched {
-    at: Option<Instant>,
-    failed: Option<Instant>,
-}
-
-/// One principal's snapshot; the lock lets one fetch serve all who wait.
-pub(crate) type Slot = Arc<tokio::sync::Mutex<Place>>;
-
-/// What stands in a slot.
-#[derive(Debug, Default)]
-pub(crate) struct Place {
-    pub(crate) held: Option<Held>,
-    /// The last fetch that failed, and when: it answers all who waited for it. Else each of them would wait in turn for a
-    /// fetch of its own, the last one for the deadlines of all.
-    failure: Option<(Instant, Error)>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Held {
-    pub(crate) snapshot: Arc<Snapshot>,
-    lease_until: Instant,
-}
-
-/// The time for which the permissions of a call were confirmed. A change that takes something away answers when all leases
-/// from before it have ended, so whoever commits under a live one is before that answer.
-#[derive(Clone)]
-pub struct Lease {
-    gate: Gate,
-    claims: Claims,
-    token: SecretString,
-    version: i64,
-    until: Instant,
-}
-
-impl std::fmt::Debug for Lease {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lease")
-            .field("principal", &self.claims.sub)
-            .field("version", &self.version)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Lease {
-    /// Returns when the permissions that the call began on are those of now: at once while the lease lives for long enough, else
-    /// they are confirmed anew, where other calls of the same principal may have done so already.
-    ///
-    /// Errors: 409 `PERMISSIONS_CHANGED`, 401 for a session that has ended, 503 `PERMISSIONS_UNAVAILABLE`.
-    pub async fn confirm(&self) -> Result<(), Error> {
-        let lives = |until| Instant::now() + COMMIT_REST < until;
-        let mut until = self.until;
-        for _ in 0..CONFIRMATIONS {
-            if lives(until) {
-                return Ok(());
-            }
-            let (held, _) = self.gate.snapshot(&self.claims, &self.token, COMMIT_REST).await?;
-            if held.snapshot.version() != self.version {
-                return Err(permissions_changed());
-            }
-            // A slow answer has used up much of it.
-            until = held.lease_until;
+impl Key {
+    fn of(claims: &Claims) -> Self {
+        Self {
+            tenant: claims.tid.uuid(),
+            principal: claims.sub,
+            kind: claims.knd,
+            session: claims.sid.map(ids::SessionId::uuid),
+            service: claims.act.is_some(),
         }
-        if lives(until) { Ok(()) } else { Err(permissions_unavailable()) }
     }
+}
+
+/// A snapshot, and until when it decides.
+#[derive(Clone)]
+struct Confirmed {
+    snapshot: Arc<Snapshot>,
+    lease_until: Instant,
 }
 
 /// A call decided by permissions that are no longer those of its caller: 409 `PERMISSIONS_CHANGED`.
@@ -146,9 +97,9 @@ impl Gate {
         Self(Arc::new(Inner {
             verifier,
             fetch_keys,
-            keys_fetched: tokio::sync::Mutex::default(),
+            keys_fetched: Held::new(terms(1)),
             fetch_snapshot,
-            snapshots: Mutex::default(),
+            snapshots: Held::new(terms(MAX_SNAPSHOTS)),
         }))
     }
 
@@ -167,30 +118,24 @@ impl Gate {
         let claims = self.verify(&token).await?;
         let tenant = VerifiedTenant::from_token(claims.tid);
         let principal = Principal { kind: claims.knd, id: claims.sub };
-        let (held, slot) = self.snapshot(&claims, &token, Duration::ZERO).await?;
-        let lease = Lease {
-            gate: self.clone(),
-            token: token.clone(),
-            version: held.snapshot.version(),
-            until: held.lease_until,
-            claims,
-        };
+        let session_id = claims.sid;
+        let confirmed = self.snapshot(&claims, &token, Fresh::Held).await?;
+        let lease = Lease::new(self.clone(), claims, token.clone(), &confirmed);
         Ok(Context {
             call,
             tenant,
             principal,
-            session_id: lease.claims.sid,
-            snapshot: held.snapshot,
+            session_id,
+            snapshot: confirmed.snapshot,
             token,
-            slot: Some(slot),
             lease: Some(lease),
         })
     }
 
     /// Drops the held snapshot of a principal, or of every principal of the tenant.
     pub fn forget(&self, tenant: Uuid, principal: Option<Uuid>) {
-        let mut held = self.0.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|key, _| key.tenant != tenant || principal.is_some_and(|p| p != key.principal));
+        let snapshots = &self.0.snapshots;
+        snapshots.forget_where(|key| key.tenant == tenant && principal.is_none_or(|p| p == key.principal));
     }
 
     /// Verifies a token, fetching keys once when its key is unknown.
@@ -221,106 +166,65 @@ impl Gate {
     }
 
     async fn fetch_keys(&self) -> Result<(), Error> {
-        let arrived = Instant::now();
-        let mut fetched = self.0.keys_fetched.lock().await;
-        if fetched.at.is_some_and(|at| at.elapsed() < KEY_FETCH_PAUSE) {
-            return Ok(());
-        }
-        if fetched.failed.is_some_and(|at| at >= arrived) {
-            return Err(permissions_unavailable());
-        }
-        let keys = match tokio::time::timeout(FETCH_DEADLINE, (self.0.fetch_keys)()).await {
-            Ok(Ok(keys)) => keys,
-            failed => {
-                fetched.failed = Some(Instant::now());
-                let unavailable = permissions_unavailable();
-                return Err(match failed {
-                    Ok(Err(cause)) => unavailable.with_source(cause),
-                    _ => unavailable,
-                });
-            }
+        let fetch = async |_| {
+            let began = Instant::now();
+            let unavailable = |cause| permissions_unavailable().with_source(cause);
+            let keys = (self.0.fetch_keys)().await.map_err(unavailable)?;
+            self.0.verifier.set_keys(&keys);
+            // The pause begins when the keys are there.
+            Ok(((), began.elapsed() + KEY_FETCH_PAUSE))
         };
-        self.0.verifier.set_keys(&keys);
-        fetched.at = Some(Instant::now());
-        Ok(())
+        self.0.keys_fetched.get((), Fresh::Held, fetch).await
     }
 
-    /// The caller's permissions, under a lease with more than `rest` left.
+    /// The caller's permissions, under a lease that lives.
     async fn snapshot(
         &self,
         claims: &Claims,
         token: &SecretString,
-        rest: Duration,
-    ) -> Result<(Held, Slot), Error> {
-        let key = Key {
-            tenant: claims.tid.uuid(),
-            principal: claims.sub,
-            kind: claims.knd,
-            session: claims.sid.map(ids::SessionId::uuid),
-            service: claims.act.is_some(),
-        };
-        let slot = self.slot(key);
-        let arrived = Instant::now();
-        let mut place = slot.lock().await;
-        let asked_at = Instant::now();
-        let version = match &place.held {
-            Some(h) if h.lease_until > asked_at + rest => return Ok((h.clone(), slot.clone())),
-            Some(h) => h.snapshot.version(),
-            None => 0,
-        };
-        if let Some((at, error)) = &place.failure
-            && *at >= arrived
-        {
-            return Err(error.again());
-        }
-        match self.ask(token, version, place.held.as_ref()).await {
-            Ok(snapshot) => {
-                // Counted from before the question, so that a slow answer cannot lengthen the lease.
-                let lease_until = asked_at + LEASE;
-                let held = Held { snapshot, lease_until };
-                *place = Place { held: Some(held.clone()), failure: None };
-                drop(place);
-                Ok((held, slot))
-            }
-            Err(error) => {
-                place.failure = Some((Instant::now(), error.again()));
-                Err(error)
-            }
+        fresh: Fresh,
+    ) -> Result<Confirmed, Error> {
+        let ask = |held| self.ask(token, held);
+        self.0.snapshots.get(Key::of(claims), fresh, ask).await
+    }
+
+    /// Drops the snapshot of a caller that was found to be too old. A newer one was fetched by another call meanwhile.
+    fn forget_snapshot(&self, claims: &Claims, version: i64) {
+        let (key, snapshots) = (Key::of(claims), &self.0.snapshots);
+        if snapshots.held(&key).is_none_or(|held| held.snapshot.version() <= version) {
+            snapshots.forget(&key);
         }
     }
 
     async fn ask(
         &self,
         token: &SecretString,
-        version: i64,
-        held: Option<&Held>,
-    ) -> Result<Arc<Snapshot>, Error> {
-        let answer = tokio::time::timeout(FETCH_DEADLINE, (self.0.fetch_snapshot)(token.clone(), version))
-            .await
-            .map_err(|_| permissions_unavailable())?
-            .map_err(|e| match e.code() {
-                Code::Unauthenticated => e,
-                _ => permissions_unavailable().with_source(e),
-            })?;
-        match (&answer.snapshot, held) {
-            (Some(wire), _) => Ok(Arc::new(Snapshot::from_wire(wire))),
-            (None, Some(h)) if h.snapshot.version() == answer.version => Ok(h.snapshot.clone()),
-            (None, _) => Err(permissions_unavailable()),
-        }
+        held: Option<Confirmed>,
+    ) -> Result<(Confirmed, Duration), Error> {
+        // Counted from before the question, so that a slow answer cannot lengthen the lease.
+        let lease_until = Instant::now() + LEASE;
+        let version = held.as_ref().map_or(0, |held| held.snapshot.version());
+        let answer = (self.0.fetch_snapshot)(token.clone(), version).await.map_err(|e| match e.code() {
+            Code::Unauthenticated => e,
+            _ => permissions_unavailable().with_source(e),
+        })?;
+        let snapshot = match (&answer.snapshot, held) {
+            (Some(wire), _) => Arc::new(Snapshot::from_wire(wire)),
+            (None, Some(held)) if held.snapshot.version() == answer.version => held.snapshot,
+            (None, _) => return Err(permissions_unavailable()),
+        };
+        Ok((Confirmed { snapshot, lease_until }, LEASE))
     }
+}
 
-    fn slot(&self, key: Key) -> Slot {
-        let mut all = self.0.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MAX_SNAPSHOTS && !all.contains_key(&key) {
-            let now = Instant::now();
-            all.retain(|_, slot| {
-                slot.try_lock().map_or(true, |p| p.held.as_ref().is_some_and(|h| h.lease_until > now))
-            });
-            if all.len() >= MAX_SNAPSHOTS {
-                all.clear();
-            }
-        }
-        all.entry(key).or_default().clone()
+/// A failure answers all who waited for it; an old permission never does.
+fn terms(limit: usize) -> Terms<Error> {
+    Terms {
+        limit,
+        deadline: FETCH_DEADLINE,
+        late: permissions_unavailable,
+        again: |error, _| Some(error.again()),
+        stale_if_error: None,
     }
 }
 

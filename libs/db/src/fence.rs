@@ -36,7 +36,7 @@ pub async fn check_serialised(tx: &mut TenantTx, cx: &Context) -> Result<(), Err
         .await
         .map_err(DbError::from)?;
     if min_version.is_some_and(|min| min > cx.snapshot.version()) {
-        cx.forget_snapshot().await;
+        cx.forget_snapshot();
         return Err(auth::permissions_changed());
     }
     Ok(())

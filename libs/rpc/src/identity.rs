@@ -1,26 +1,33 @@
 //! What every service asks of identity.
 
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Context, FetchKeys, FetchSnapshot};
-use error::Error;
-use ids::{ApiKeyId, Clock, TeamId, TenantId, UserId};
+use cache::{Fresh, Held, Terms};
+use error::{Code, Error};
+use ids::{Clock, TeamId, TenantId, UserId};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 use tonic::Request;
 use tonic::metadata::AsciiMetadataValue;
 use uuid::Uuid;
 
-use crate::tokens::Held;
 use crate::{Channel, Idempotent, ServiceSecret};
 
 /// An API key's token is held this long at most: so long a revoked key can still be traded by this instance.
 const API_KEY_HOLD: Duration = Duration::from_secs(30);
 /// A token is not handed out in the last part of its life, so that it lives through the calls made with it.
 const BEFORE_END: Duration = Duration::from_secs(60);
+
+/// Tokens held at once, of services and of API keys.
+const MAX_HELD: usize = 10_000;
+/// A channel ends its calls after two seconds; whatever else of a fetch hangs ends here.
+const FETCH_DEADLINE: Duration = Duration::from_secs(3);
 
 /// A client of identity. Cheap to clone; clones share the tokens held.
 #[derive(Clone, Debug)]
@@ -43,21 +50,15 @@ impl KeyDigest {
 struct Tokens {
     /// The service's name and secret, when it acts for itself.
     own: Option<(&'static str, ServiceSecret)>,
-    service: Held<(TenantId, Uuid), SecretString>,
+    service: Held<(TenantId, Uuid), SecretString, Error>,
     /// By SHA-256 of the key: the key itself is not kept.
-    api_key: Held<KeyDigest, ApiKeyToken>,
+    api_key: Held<KeyDigest, SecretString, Error>,
 }
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tokens").finish_non_exhaustive()
     }
-}
-
-#[derive(Clone)]
-struct ApiKeyToken {
-    access_token: SecretString,
-    api_key_id: ApiKeyId,
 }
 
 /// The ids that do not exist in the caller's tenant, in the order asked.
@@ -73,7 +74,7 @@ impl Identity {
     /// A client. `own` is the name (`records`) and secret of a service that also acts for itself; `None` for one that never
     /// does (the gateway).
     pub fn new(channel: Channel, own: Option<(&'static str, ServiceSecret)>, clock: Clock) -> Self {
-        let tokens = Tokens { own, service: Held::new(clock.clone()), api_key: Held::new(clock) };
+        let tokens = Tokens { own, service: tokens(&clock), api_key: tokens(&clock) };
         Self { client: IdentityServiceClient::new(channel), tokens: Arc::new(tokens) }
     }
 
@@ -146,7 +147,7 @@ impl Identity {
             let answer = self.client.clone().exchange_service_token(request).await?.into_inner();
             Ok((SecretString::from(answer.access_token), holdable(answer.expires_in)))
         };
-        self.tokens.service.get((tenant, act_for), fetch).await
+        self.tokens.service.get((tenant, act_for), Fresh::Held, |_| fetch).await
     }
 
     /// Trades an API key for an access token; held for 30 s at most.
@@ -157,34 +158,33 @@ impl Identity {
                 Request::new(pb::ExchangeApiKeyRequest { api_key: api_key.expose_secret().to_owned() });
             request.extensions_mut().insert(Idempotent);
             let answer = self.client.clone().exchange_api_key(request).await?.into_inner();
-            let token = ApiKeyToken {
-                access_token: SecretString::from(answer.access_token),
-                api_key_id: answer.api_key_id.parse().map_err(Error::internal)?,
-            };
-            Ok((token, holdable(answer.expires_in).min(API_KEY_HOLD)))
+            let keep = holdable(answer.expires_in).min(API_KEY_HOLD);
+            Ok((SecretString::from(answer.access_token), keep))
         };
-        Ok(self.tokens.api_key.get(digest, fetch).await?.access_token)
+        self.tokens.api_key.get(digest, Fresh::Held, |_| fetch).await
     }
 
     /// The token of an API key that was traded a moment ago. Asks nobody.
     pub fn held_api_key(&self, digest: &KeyDigest) -> Option<SecretString> {
-        Some(self.tokens.api_key.held(digest)?.access_token)
-    }
-
-    /// Drops the token of a revoked API key.
-    pub fn forget_api_key(&self, id: ApiKeyId) {
-        self.tokens.api_key.retain(|_, token| token.api_key_id != id);
-    }
-
-    /// Drops the tokens held for a principal whose sessions or keys have ended.
-    pub fn forget_service_tokens(&self, tenant: TenantId, act_for: Uuid) {
-        self.tokens.service.retain(|key, _| *key != (tenant, act_for));
+        self.tokens.api_key.held(digest)
     }
 
     /// The generated client, for the calls without a wrapper. Callers put [`Context::forward`] on their requests.
     pub fn client(&self) -> IdentityServiceClient<Channel> {
         self.client.clone()
     }
+}
+
+/// Tokens that end by the machine's clock, as those who verify them judge by it.
+fn tokens<K: Clone + Eq + Hash>(clock: &Clock) -> Held<K, SecretString, Error> {
+    let clock = clock.clone();
+    let time = Arc::new(move || (clock.now() - OffsetDateTime::UNIX_EPOCH).unsigned_abs());
+    let late = || Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the service did not answer");
+    let again = |error: &Error, _| Some(error.again());
+    Held::timed_by(
+        time,
+        Terms { limit: MAX_HELD, deadline: FETCH_DEADLINE, late, again, stale_if_error: None },
+    )
 }
 
 /// How long a token with `seconds` to live may be handed out.

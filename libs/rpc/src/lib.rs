@@ -10,7 +10,6 @@ mod pool;
 pub mod raw;
 mod retry;
 mod service_token;
-mod tokens;
 
 pub use crate::channel::{Channel, ConnectError, DEFAULT_DEADLINE, Idempotent, connect};
 pub use crate::config::{Peer, ServiceSecret};

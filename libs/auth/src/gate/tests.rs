@@ -1,3 +1,4 @@
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ids::SessionId;
@@ -153,4 +154,73 @@ async fn a_lease_that_ends_in_a_moment_is_confirmed_before_a_commit_and_so_is_on
     assert_eq!(asked.load(Ordering::SeqCst), 4, "asked a bounded number of times");
     slow.store(0, Ordering::SeqCst);
     lease.confirm().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_was_found_to_be_old_drops_its_snapshot_but_no_newer_one() {
+    let (signer, verifier, _) = signer(1);
+    let (asked, version) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicUsize::new(1)));
+    let (versions, now) = (asked.clone(), version.clone());
+    let fetch: FetchSnapshot = Arc::new(move |_, held| {
+        versions.lock().unwrap().push(held);
+        let version = now.load(Ordering::SeqCst) as i64;
+        let snapshot = PermissionSnapshot { version, ..PermissionSnapshot::default() };
+        let answer = GetSnapshotResponse { snapshot: Some(snapshot), version, lease_until: None };
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok(answer)
+        })
+    });
+    let gate = Gate::new(verifier, no_keys(), fetch);
+    let open = || gate.open(call(), token(&signer, 10));
+    let old = open().await.unwrap();
+    old.forget_snapshot();
+    version.store(2, Ordering::SeqCst);
+    let new = open().await.unwrap();
+    old.forget_snapshot();
+    assert_eq!(open().await.unwrap().snapshot.version(), 2);
+    assert_eq!(*asked.lock().unwrap(), [0, 0], "the newer one stays");
+    // One that is being fetched may be old as well, and is not left for the next call.
+    gate.forget(TENANT, Some(USER));
+    let (early, ()) = tokio::join!(open(), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        version.store(3, Ordering::SeqCst);
+        new.forget_snapshot();
+    });
+    assert_eq!(early.unwrap().snapshot.version(), 2);
+    assert_eq!(open().await.unwrap().snapshot.version(), 3);
+    assert_eq!(*asked.lock().unwrap(), [0; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revoke_that_comes_while_a_snapshot_is_fetched_is_heard_by_the_next_call() {
+    let (signer, verifier, _) = signer(1);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let fetch: FetchSnapshot = Arc::new(move |_, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok(granted())
+        })
+    });
+    let gate = Gate::new(verifier, no_keys(), fetch);
+    let open = || gate.open(call(), token(&signer, 10));
+    for (tenant, principal, is_heard) in [
+        (TENANT, Some(USER), true),
+        (TENANT, None, true),
+        (TENANT, Some(Uuid::from_u128(3)), false),
+        (Uuid::from_u128(4), None, false),
+    ] {
+        gate.forget(TENANT, None);
+        let before = asked.load(Ordering::SeqCst);
+        let (early, ()) = tokio::join!(open(), async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            gate.forget(tenant, principal);
+        });
+        early.unwrap();
+        open().await.unwrap();
+        let fetches = if is_heard { 2 } else { 1 };
+        assert_eq!(asked.load(Ordering::SeqCst) - before, fetches, "{tenant} {principal:?}");
+    }
 }
