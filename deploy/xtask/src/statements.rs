@@ -30,7 +30,8 @@ const ACROSS: [(&str, usize); 11] = [
 const BASE: [&str; 6] = ["authz_fence", "dead_event", "idempotency", "inbox", "inbox_retry", "outbox"];
 const SCHEMAS: [&str; 3] = ["identity.", "fields.", "records."];
 
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+/// The Rust sources below a directory, without those of tests and generated ones.
+pub(crate) fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
         let path = entry.path();
         let name = entry.file_name().into_string().unwrap();

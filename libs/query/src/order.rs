@@ -82,7 +82,7 @@ pub(crate) fn parse<'a>(schema: &Schema<'a>, text: &'a str, limits: Limits) -> R
         }
         let key = key(schema, at, name, descends)?;
         if order.keys.iter().any(|other| other.field.name == name) {
-            return Err(refusal::order(at, "a field stands twice"));
+            return Err(refusal::order(at, "a field is repeated"));
         }
         if !limits.allow_unindexed && !may_stand(&key, order.keys.is_empty()) {
             return Err(refusal::not_indexed(schema.table.object, name));

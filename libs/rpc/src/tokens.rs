@@ -118,7 +118,7 @@ mod tests {
         let fetch = || async {
             tokio::time::sleep(Duration::from_millis(10)).await;
             match fetches.fetch_add(1, Ordering::SeqCst) {
-                0 => Err(Error::unavailable("DOWN", "down")),
+                0 => Err(Error::unavailable(error::Reason::UNAVAILABLE, "down")),
                 n => Ok((n, Duration::from_secs(30))),
             }
         };
@@ -139,11 +139,11 @@ mod tests {
         let began = Instant::now();
         let fetch = || async {
             tokio::time::sleep(Duration::from_secs(2)).await;
-            Err(Error::unavailable("DOWN", "down"))
+            Err(Error::unavailable(error::Reason::UNAVAILABLE, "down"))
         };
         let calls = (0..10).map(|_| held.get(1, fetch()));
         for result in futures_util::future::join_all(calls).await {
-            assert_eq!(result.unwrap_err().reason(), "DOWN");
+            assert_eq!(result.unwrap_err().reason(), "UNAVAILABLE");
         }
         assert_eq!(began.elapsed(), Duration::from_secs(2));
     }

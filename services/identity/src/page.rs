@@ -4,7 +4,7 @@
 //! user. So a token cannot be made up, and one of another list is told apart.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use error::Error;
+use error::{Error, Reason};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -110,7 +110,7 @@ fn seal(key: &PageKey, list: &str, whose: [Uuid; 2], place: Place) -> String {
 }
 
 fn open(key: &PageKey, list: &str, whose: [Uuid; 2], token: &str) -> Result<Place, Error> {
-    let invalid = || Error::malformed("PAGE_TOKEN_INVALID", "the page token is not one of ours");
+    let invalid = || Error::malformed(Reason::PAGE_TOKEN_INVALID, "not a page token");
     let bytes = BASE64.decode(token).map_err(|_| invalid())?;
     if bytes.len() != 24 + 2 * MAC_BYTES {
         return Err(invalid());
@@ -118,9 +118,12 @@ fn open(key: &PageKey, list: &str, whose: [Uuid; 2], token: &str) -> Result<Plac
     let (payload, macs) = bytes.split_at(24);
     let (ours, bound) = macs.split_at(MAC_BYTES);
     key.mac("", [Uuid::nil(); 2], payload).verify_truncated_left(ours).map_err(|_| invalid())?;
-    key.mac(list, whose, payload)
-        .verify_truncated_left(bound)
-        .map_err(|_| Error::malformed("PAGE_TOKEN_MISMATCH", "the page token belongs to another request"))?;
+    key.mac(list, whose, payload).verify_truncated_left(bound).map_err(|_| {
+        Error::malformed(
+            Reason::PAGE_TOKEN_MISMATCH,
+            "the page token belongs to a request with other arguments",
+        )
+    })?;
     let micros: [u8; 8] = payload[..8].try_into().map_err(|_| invalid())?;
     let created_at =
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(i64::from_be_bytes(micros)) * 1_000)

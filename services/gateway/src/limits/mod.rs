@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use ids::Clock;
 use tokio_util::sync::CancellationToken;
 
@@ -214,7 +214,7 @@ fn tightest(standings: &[Standing]) -> (usize, Standing) {
 pub(crate) fn refused(tier: &str, standing: Standing) -> Error {
     Error::new(
         Code::ResourceExhausted,
-        "RATE_LIMITED",
+        Reason::RATE_LIMITED,
         format!("the {tier} may make {} requests a minute", standing.limit),
     )
     .with_metadata("tier", tier)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use auth::{Context, Future};
 use db::TenantTx;
-use error::{Error, Violation};
+use error::{Error, Reason, Violation};
 use query::RowScope;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -35,7 +35,7 @@ pub(crate) struct Reference {
 
 /// The one violation of a reference.
 pub(crate) fn not_found(pointer: &str) -> Violation {
-    Violation::new(pointer, "REFERENCE_NOT_FOUND", "names nothing that you can refer to")
+    Violation::new(pointer, Reason::REFERENCE_NOT_FOUND, "no such record")
 }
 
 /// Every id in the writable fields and lookups of `after` that `before` does not have in the same place.
