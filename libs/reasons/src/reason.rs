@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_found_by_its_word_and_stands_in_the_list_once() {
+    fn a_reason_is_found_by_its_word_and_is_listed_once() {
         let words: BTreeSet<&str> = Reason::all().map(Reason::as_str).collect();
         assert_eq!(words.len(), Reason::all().count());
         assert_eq!(Reason::find("VERSION_STALE"), Some(Reason::VERSION_STALE));

@@ -13,7 +13,7 @@ reasons! {
     FILTER_TYPE_MISMATCH [400] "Filter type mismatch",
         "Compare with a value of the field's type; texts are written in quotes.";
     /// The filter or order uses a custom field that has no index, over more records than can be searched without one.
-    FIELD_NOT_INDEXED [400] "Field not indexed",
+    FIELD_NOT_INDEXED [422] "Field not indexed",
         "Set `indexed` on the field's definition, or filter by another field.";
     /// `order_by` cannot be read, or has too many or repeated keys.
     ORDER_INVALID [400] "Order invalid",

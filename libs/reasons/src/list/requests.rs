@@ -39,7 +39,7 @@ reasons! {
         "Encode the parameter's value as RFC 3986 says.";
     /// A body, or a value inside it, is not the JSON that is expected; a repeated member counts as malformed, too.
     JSON_MALFORMED [400, violation] "JSON malformed",
-        "Send valid JSON in UTF-8; `detail` says where it ends to be that.";
+        "Send valid JSON in UTF-8; `detail` says what is wrong, and where.";
     /// A body was sent where none is taken, or is missing where one is needed.
     BODY_MALFORMED [400] "Body malformed",
         "Send the body that the method has at `/docs`.";

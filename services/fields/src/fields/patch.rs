@@ -112,7 +112,7 @@ fn immutable_text(name: &str) -> &'static str {
     match name {
         "indexed" => "whether a field is indexed is decided when it is created",
         "unique" => "whether a field is unique is decided when it is created",
-        _ => "this never changes",
+        _ => "this cannot be changed",
     }
 }
 
