@@ -26,7 +26,7 @@ pub(crate) async fn run(
 ) -> Result<pb::ChangePasswordResponse, Error> {
     refuse_idempotency_key(&cx.call)?;
     let (PrincipalKind::User, Some(session)) = (cx.principal.kind, cx.session_id) else {
-        let text = "only its user can change a password, logged in with it";
+        let text = "log in to change your password";
         return Err(Error::new(Code::PermissionDenied, Reason::SESSION_REQUIRED, text));
     };
     let session = session.uuid();
