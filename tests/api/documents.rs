@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::Value;
 
+use super::problem;
 use crate::stage::{Stage, text};
 
 const RANDOM: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -76,6 +77,43 @@ async fn the_page_loads_nothing_from_elsewhere() {
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     assert!(page.text.contains("openapi.json"));
     assert!(!page.text.contains("src=\"http") && !page.text.contains("@import"));
+}
+
+#[tokio::test]
+async fn the_type_of_a_problem_leads_to_a_page_about_it() {
+    let stage = Stage::shared().await;
+    let refused = stage.anonymous.get("/api/v1/me").await;
+    problem(&refused, 401, "CREDENTIALS_MISSING");
+    let page = stage.anonymous.get(&text(&refused.json()["type"])).await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert_eq!(page.header("cache-control"), Some("public, max-age=300"));
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(policy.contains("default-src 'none'") && !policy.contains("script-src"), "{policy}");
+    for part in
+        ["<code>CREDENTIALS_MISSING</code>", "The request has no credentials.", "Authorization: Bearer"]
+    {
+        assert!(page.text.contains(part), "no {part}: {}", page.text);
+    }
+    assert!(page.header("x-ratelimit-limit").is_some(), "{:?}", page.headers);
+}
+
+#[tokio::test]
+async fn the_index_of_problems_leads_to_every_page_and_an_unknown_reason_to_none() {
+    let client = &Stage::shared().await.anonymous;
+    let index = client.get("/problems").await;
+    assert_eq!(index.status, 200, "{}", index.text);
+    let ways: Vec<&str> =
+        index.text.split("href=\"/problems/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(ways.len() > 100, "only {} reasons", ways.len());
+    for reason in [ways[0], "REFERENCE_NOT_FOUND", ways[ways.len() - 1]] {
+        assert!(ways.contains(&reason), "{reason} is not in the index");
+        let page = client.get(&format!("/problems/{reason}")).await;
+        assert!(page.status == 200 && page.text.contains(reason), "{reason}: {}", page.status);
+    }
+    for unknown in ["/problems/", "/problems/NO_SUCH_REASON", "/problems/version_stale"] {
+        problem(&client.get(unknown).await, 404, "PROBLEM_NOT_FOUND");
+    }
+    problem(&client.get("/problems/VERSION_STALE/x").await, 404, "ROUTE_NOT_FOUND");
 }
 
 #[tokio::test]

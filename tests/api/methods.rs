@@ -39,6 +39,8 @@ async fn options_tells_the_methods_and_needs_no_credentials() {
         ("/api/v1/contacts/x:restore", "OPTIONS, POST"),
         ("/api/v1/auth/login", "OPTIONS, POST"),
         ("/docs", "GET, HEAD, OPTIONS"),
+        ("/problems", "GET, HEAD, OPTIONS"),
+        ("/problems/VERSION_STALE", "GET, HEAD, OPTIONS"),
     ] {
         let answer = stage.anonymous.call(Method::OPTIONS, path).send().await;
         assert_eq!((answer.status, answer.text.as_str()), (204, ""), "{path}");
@@ -56,6 +58,7 @@ async fn a_method_that_a_path_does_not_have_is_405_and_an_unknown_path_404() {
         (Method::POST, "/api/v1/contacts/x"),
         (Method::HEAD, "/api/v1/auth/login"),
         (Method::POST, "/docs"),
+        (Method::POST, "/problems/VERSION_STALE"),
         (Method::TRACE, "/api/v1/contacts"),
     ] {
         let answer = stage.anonymous.call(verb.clone(), path).send().await;

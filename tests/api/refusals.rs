@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{contact, problem};
 use crate::client::Answer;
-use crate::stage::Stage;
+use crate::stage::{Stage, text};
 
 const RANDOM: &str = "/api/v1/contacts/01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -45,6 +45,9 @@ async fn every_kind_of_refusal_is_a_whole_problem() {
     ];
     for (answer, status, reason) in &cases {
         problem(answer, *status, reason);
+        let page = stage.anonymous.get(&text(&answer.json()["type"])).await;
+        assert_eq!(page.status, 200, "{reason} has no page");
+        assert!(page.text.contains(&format!("a problem with status {status}")), "{reason}: {}", page.text);
     }
     let by = |reason: &str| cases.iter().find(|(_, _, r)| *r == reason).map(|(a, _, _)| a).expect("a case");
     let denied = by("PERMISSION_DENIED").json();

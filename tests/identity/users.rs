@@ -124,7 +124,7 @@ async fn a_change_keeps_what_the_mask_does_not_name_and_refuses_a_stale_version(
     ada.change_user(&ada.id, circle, &["manager_id"], None).await?;
     let closes = pb::User { manager_id: Some(ada.id.clone()), ..pb::User::default() };
     let refused = ada.change_user(&bob.id, closes, &["manager_id"], None).await.unwrap_err();
-    assert_eq!(refused.violations, [("/manager_id".to_owned(), "MANAGER_CYCLE".to_owned())]);
+    assert_eq!(refused.violations, [("/manager_id".to_owned(), "REFERENCE_CYCLE".to_owned())]);
     // Who logs in by an address keeps it.
     let immutable = ada.change_user(&ada.id, user("other@acme.test"), &["email"], None).await.unwrap_err();
     assert_eq!(immutable.violations, [("/email".to_owned(), "FIELD_IMMUTABLE".to_owned())]);

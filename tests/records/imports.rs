@@ -121,3 +121,21 @@ async fn repeated_rows_merge_and_a_row_that_may_not_be_written_is_an_error_of_th
     assert_eq!((nina.version, custom_of(nina)), (1, json!({"seats": 2})));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_row_that_is_too_long_fails_the_import_with_its_line_as_an_error_of_that_row() -> Result<()> {
+    let world = World::on(Database::fresh("globcrm_test_import_row", &[records::MIGRATIONS]).await?)?;
+    let admin = world.admin()?;
+    let file = format!("Mail,First\na@x.test,Ada\nb@x.test,{}\n", "x".repeat((1 << 20) + 1));
+    let request = import(upload(&world, &admin, &file).await?, &[("Mail", "emails.address")]);
+    let queued = admin.service.create_import(admin.request(request, &[])).await?.into_inner();
+    let id = queued.operation.unwrap().id;
+    let operation = tokio::select! {
+        () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
+        operation = finished(&admin, &id) => operation?,
+    };
+    assert_eq!(operation.failure.as_deref(), Some("ROW_TOO_LONG"), "{operation:?}");
+    let errors: Vec<(i64, &str)> = operation.errors.iter().map(|e| (e.line, e.reason.as_str())).collect();
+    assert_eq!(errors, [(3, "ROW_TOO_LONG")]);
+    Ok(())
+}

@@ -137,6 +137,6 @@ async fn only_the_fields_asked_for_are_answered_and_unset_custom_ones_as_null() 
     assert_eq!(custom_of(&listed[1]), json!({"tier": "gold"}));
     assert_eq!(custom_of(&admin.get(&made[0].id).await?), json!({}));
     let unknown = admin.get_with(&made[0].id, "nothing", "").await.unwrap_err();
-    assert_eq!(unknown.is(), (400, "FIELD_UNKNOWN"));
+    assert_eq!(unknown.is(), (400, "UNKNOWN_FIELD"));
     Ok(())
 }

@@ -46,7 +46,7 @@ async fn a_circle_of_any_length_is_refused_and_other_moves_are_not() -> Result<(
         assert_eq!((refused.http(), refused.violations()), (422, CIRCLE.to_vec()), "{below}");
     }
     let refused = put_below(&admin, &line[5], Some(&line[5])).await.unwrap_err();
-    assert_eq!(refused.violations(), [("/parent_id", "REFERENCE_TO_ITSELF")]);
+    assert_eq!(refused.violations(), [("/parent_id", "REFERENCE_CYCLE")]);
     // Sideways, to the top and back are no circles.
     put_below(&admin, &line[10], Some(&line[3])).await?;
     put_below(&admin, &line[10], None).await?;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 17] = [
+const LIBS: [&str; 18] = [
+    "reasons",
     "proto",
     "ids",
     "error",

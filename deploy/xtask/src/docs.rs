@@ -16,8 +16,9 @@ struct Document {
     shape: fn(&str) -> String,
 }
 
-const DOCUMENTS: [Document; 2] = [
+const DOCUMENTS: [Document; 3] = [
     Document { file: "docs/configuration.md", arguments: &["config", "docs"], shape: str::to_owned },
+    Document { file: "docs/errors.md", arguments: &["reasons"], shape: str::to_owned },
     // On one line as the gateway serves it, indented as people compare it.
     Document { file: "docs/openapi.json", arguments: &["openapi"], shape: indented },
 ];

@@ -12,6 +12,8 @@ mod interrupt;
 mod members;
 mod proto;
 #[cfg(test)]
+mod raised;
+#[cfg(test)]
 mod statements;
 mod suites;
 mod up;
@@ -45,7 +47,7 @@ enum Command {
     },
     /// Formatting, lints, documentation, dependencies, generated files, file sizes
     Check,
-    /// Regenerate docs/configuration.md and docs/openapi.json
+    /// Regenerate docs/configuration.md, docs/errors.md and docs/openapi.json
     Docs {
         /// Change nothing; fail when the checked-in documents differ
         #[arg(long)]

@@ -31,7 +31,8 @@ const ACROSS: [(&str, usize); 11] = [
 /// Tables that every schema has, which statements name without it.
 const BASE: [&str; 6] = ["authz_fence", "dead_event", "idempotency", "inbox", "inbox_retry", "outbox"];
 
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+/// The Rust sources below a directory, without those of tests and generated ones.
+pub(crate) fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
         let path = entry.path();
         let name = entry.file_name().into_string().unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use error::{Error, Violation};
+use error::{Error, Reason, Violation};
 use ids::{SessionId, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,7 @@ impl Call {
             }
             Some(_) => {
                 let text = "Idempotency-Key must be 1 to 255 visible ASCII characters";
-                return Err(Error::malformed("IDEMPOTENCY_KEY_MALFORMED", text));
+                return Err(Error::malformed(Reason::IDEMPOTENCY_KEY_MALFORMED, text));
             }
             None => None,
         };
@@ -112,7 +112,10 @@ fn parse_if_match(text: &str) -> Result<IfMatch, Error> {
         .filter(|v: &i64| *v > 0)
         .map(IfMatch::Version)
         .ok_or_else(|| {
-            Error::malformed("IF_MATCH_MALFORMED", "If-Match must be one ETag as it was given, like \"3\"")
+            Error::malformed(
+                Reason::IF_MATCH_MALFORMED,
+                "If-Match must be one ETag as it was given, like \"3\"",
+            )
         })
 }
 
@@ -194,7 +197,7 @@ impl Context {
             match mask.access(name) {
                 Access::None => {
                     let pointer = format!("/{}", name.replacen('.', "/", 1));
-                    unknown.push(Violation::new(pointer, "UNKNOWN_FIELD", "no such field"));
+                    unknown.push(Violation::new(pointer, Reason::UNKNOWN_FIELD, "no such field"));
                 }
                 Access::Read => read_only.push(name.to_owned()),
                 Access::Edit => {}
@@ -204,8 +207,8 @@ impl Context {
             return Err(Error::validation(unknown));
         }
         if !read_only.is_empty() {
-            let text = format!("you may read but not write {}", read_only.join(", "));
-            return Err(Error::new(error::Code::PermissionDenied, "FIELD_READ_ONLY", text)
+            let text = format!("you may read, but not change {}", read_only.join(", "));
+            return Err(Error::new(error::Code::PermissionDenied, Reason::FIELD_READ_ONLY, text)
                 .with_metadata("fields", read_only.join(",")));
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cache::{Fresh, Held, Terms};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use proto::identity::v1::{GetSnapshotResponse, Jwk};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
@@ -82,7 +82,11 @@ struct Confirmed {
 
 /// A call decided by permissions that are no longer those of its caller: 409 `PERMISSIONS_CHANGED`.
 pub fn permissions_changed() -> Error {
-    Error::new(Code::Aborted, "PERMISSIONS_CHANGED", "your permissions changed while this ran; try again")
+    Error::new(
+        Code::Aborted,
+        Reason::PERMISSIONS_CHANGED,
+        "your permissions changed while this ran; try again",
+    )
 }
 
 impl std::fmt::Debug for Gate {
@@ -148,7 +152,7 @@ impl Gate {
     pub async fn verify_service(&self, token: &SecretString) -> Result<ServiceName, Error> {
         let found = self.with_keys(|verifier| verifier.verify_service(token.expose_secret())).await?;
         found.map_err(|_| {
-            Error::unauthenticated(crate::SERVICE_TOKEN_INVALID, "the service's token is not valid")
+            Error::unauthenticated(Reason::SERVICE_TOKEN_INVALID, "the service's token is not valid")
         })
     }
 
@@ -229,7 +233,7 @@ fn terms(limit: usize) -> Terms<Error> {
 }
 
 fn bearer(metadata: &tonic::metadata::MetadataMap) -> Result<SecretString, Error> {
-    let missing = || Error::unauthenticated("CREDENTIALS_MISSING", "an access token is needed");
+    let missing = || Error::unauthenticated(Reason::CREDENTIALS_MISSING, "an access token is needed");
     let value = metadata.get("authorization").and_then(|v| v.to_str().ok()).ok_or_else(missing)?;
     let (scheme, token) = value.split_once(' ').ok_or_else(missing)?;
     if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
@@ -240,15 +244,15 @@ fn bearer(metadata: &tonic::metadata::MetadataMap) -> Result<SecretString, Error
 
 fn refused(error: TokenError) -> Error {
     match error {
-        TokenError::Expired => Error::unauthenticated("TOKEN_EXPIRED", "the access token has expired"),
+        TokenError::Expired => Error::unauthenticated(Reason::TOKEN_EXPIRED, "the access token has expired"),
         TokenError::Malformed | TokenError::UnknownKey | TokenError::BadSignature => {
-            Error::unauthenticated("TOKEN_INVALID", "the access token is not valid")
+            Error::unauthenticated(Reason::TOKEN_INVALID, "the access token is not valid")
         }
     }
 }
 
 fn permissions_unavailable() -> Error {
-    Error::unavailable("PERMISSIONS_UNAVAILABLE", "permissions cannot be confirmed at the moment")
+    Error::unavailable(Reason::PERMISSIONS_UNAVAILABLE, "permissions cannot be confirmed at the moment")
 }
 
 #[cfg(test)]

@@ -17,6 +17,5 @@ pub use predicate::{RowFacts, RowPredicate};
 pub use snapshot::{Scopes, Snapshot};
 pub use tenant::VerifiedTenant;
 pub use token::{
-    ACCESS_TTL, Claims, MIN_SERVICE_SECRET_BYTES, SERVICE_TOKEN_INVALID, SERVICE_TTL, ServiceName, Signer,
-    TokenError, Verifier,
+    ACCESS_TTL, Claims, MIN_SERVICE_SECRET_BYTES, SERVICE_TTL, ServiceName, Signer, TokenError, Verifier,
 };

@@ -7,7 +7,7 @@
 mod good;
 mod service;
 
-pub use service::{MIN_SERVICE_SECRET_BYTES, SERVICE_TOKEN_INVALID, SERVICE_TTL, ServiceName};
+pub use service::{MIN_SERVICE_SECRET_BYTES, SERVICE_TTL, ServiceName};
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,5 +1,7 @@
 //! What PostgreSQL can answer, sorted by what a caller can do about it.
 
+use error::Reason;
+
 use crate::session::sqlstate;
 
 /// A database failure.
@@ -102,23 +104,26 @@ impl From<DbError> for error::Error {
     fn from(cause: DbError) -> Self {
         match cause {
             DbError::Unavailable(_) => {
-                Self::unavailable("DATABASE_UNAVAILABLE", "the database is not available").with_source(cause)
+                Self::unavailable(Reason::DATABASE_UNAVAILABLE, "the database is not available")
+                    .with_source(cause)
             }
             DbError::Busy => Self::new(
                 error::Code::ResourceExhausted,
-                "TENANT_BUSY",
-                "your organisation has too many calls at work at once; try again",
+                Reason::TENANT_BUSY,
+                "your organisation has too many calls running at once; try again",
             )
             .with_retry_after(std::time::Duration::from_secs(1)),
             DbError::Refused(refusal) => refusal,
-            DbError::Timeout(_) => {
-                Self::new(error::Code::DeadlineExceeded, "DATABASE_TIMEOUT", "the database took too long")
-                    .with_source(cause)
-            }
+            DbError::Timeout(_) => Self::new(
+                error::Code::DeadlineExceeded,
+                Reason::DATABASE_TIMEOUT,
+                "the database took too long",
+            )
+            .with_source(cause),
             DbError::Retry(_) => Self::new(
                 error::Code::Aborted,
-                "CONCURRENT_CHANGE",
-                "somebody else changed the same thing; try again",
+                Reason::CONCURRENT_CHANGE,
+                "someone else changed the same thing; try again",
             )
             .with_source(cause),
             DbError::Duplicate { .. } | DbError::Reference { .. } | DbError::Other(_) => {

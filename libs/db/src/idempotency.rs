@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use auth::Context;
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use sha2::{Digest, Sha256};
 
 use crate::{DbError, TenantTx};
@@ -61,7 +61,7 @@ pub async fn claim(
     if !locked {
         return Err(Error::new(
             Code::Aborted,
-            "IDEMPOTENCY_KEY_IN_USE",
+            Reason::IDEMPOTENCY_KEY_IN_USE,
             "a call with this Idempotency-Key is still running",
         )
         .with_retry_after(Duration::from_secs(1)));
@@ -83,7 +83,7 @@ pub async fn claim(
         Some((hash, answer)) if hash == request_hash => Ok(Claim::Replay(answer)),
         Some(_) => Err(Error::new(
             Code::Unprocessable,
-            "IDEMPOTENCY_KEY_REUSED",
+            Reason::IDEMPOTENCY_KEY_REUSED,
             "this Idempotency-Key was used for another request",
         )),
     }

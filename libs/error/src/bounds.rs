@@ -140,6 +140,7 @@ mod tests {
     use super::*;
     use crate::{Code, Problem};
     use proto::common::v1::FieldConflict;
+    use reasons::Reason;
 
     fn size(error: Error) -> (usize, Error) {
         let status = tonic::Status::from(error);
@@ -161,7 +162,7 @@ mod tests {
 
     fn stale(conflicts: Vec<FieldConflict>) -> Error {
         let detail = ConflictDetail { conflicts };
-        Error::new(Code::Aborted, "VERSION_STALE", "stale")
+        Error::new(Code::Aborted, Reason::VERSION_STALE, "stale")
             .with_detail("globcrm.common.v1.ConflictDetail", &detail)
     }
 
@@ -178,7 +179,7 @@ mod tests {
             error = error.with_metadata(format!("fact_{n}"), &long);
         }
         let mut invalid =
-            Error::validation(vec![Violation::new(long.clone(), "UNKNOWN_FIELD", long.clone()); 900]);
+            Error::validation(vec![Violation::new(long.clone(), Reason::UNKNOWN_FIELD, long.clone()); 900]);
         invalid.0.message = long.clone().into();
         invalid.0.details = error.details().to_vec();
         invalid.0.metadata = error.metadata().clone();
@@ -193,7 +194,8 @@ mod tests {
 
     #[test]
     fn violations_that_are_left_out_are_counted() {
-        let all = (0..300).map(|n| Violation::new(format!("/custom/key_{n}"), "UNKNOWN_FIELD", "is unknown"));
+        let all =
+            (0..300).map(|n| Violation::new(format!("/custom/key_{n}"), Reason::UNKNOWN_FIELD, "is unknown"));
         let (_, got) = size(Error::validation(all.collect()));
         let left_out: usize = got.metadata()["violations_left_out"].parse().unwrap();
         assert_eq!((got.violations().len() + left_out, got.message()), (300, "300 fields are not valid"));

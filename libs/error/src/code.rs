@@ -1,5 +1,7 @@
 //! The small set of codes, and what each is over gRPC and HTTP.
 
+use reasons::Reason;
+
 /// What kind of failure an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -34,14 +36,13 @@ pub enum Code {
 }
 
 /// Reasons whose HTTP status says more than their code's: HTTP has statuses that gRPC has no code for.
-const STATUS_OF_REASON: [(&str, u16); 7] = [
-    ("METHOD_NOT_ALLOWED", 405),
-    ("CURSOR_EXPIRED", 410),
-    ("VERSION_STALE", 412),
-    ("BODY_TOO_SLOW", 408),
-    ("BODY_TOO_LARGE", 413),
-    ("CONTENT_TYPE_UNSUPPORTED", 415),
-    ("CONTENT_ENCODING_UNSUPPORTED", 415),
+const STATUS_OF_REASON: [(Reason, u16); 6] = [
+    (Reason::METHOD_NOT_ALLOWED, 405),
+    (Reason::VERSION_STALE, 412),
+    (Reason::BODY_TOO_SLOW, 408),
+    (Reason::BODY_TOO_LARGE, 413),
+    (Reason::CONTENT_TYPE_UNSUPPORTED, 415),
+    (Reason::CONTENT_ENCODING_UNSUPPORTED, 415),
 ];
 
 impl Code {
@@ -104,6 +105,25 @@ impl Code {
             Self::Unimplemented => 501,
             Self::Unavailable => 503,
             Self::DeadlineExceeded => 504,
+        }
+    }
+
+    /// The reason of an answer that says none.
+    pub(crate) fn reason(self) -> Reason {
+        match self {
+            Self::InvalidArgument | Self::Unprocessable => Reason::INVALID_ARGUMENT,
+            Self::Unauthenticated => Reason::UNAUTHENTICATED,
+            Self::PermissionDenied => Reason::PERMISSION_DENIED,
+            Self::NotFound => Reason::NOT_FOUND,
+            Self::AlreadyExists => Reason::ALREADY_EXISTS,
+            Self::FailedPrecondition => Reason::FAILED_PRECONDITION,
+            Self::Aborted => Reason::ABORTED,
+            Self::ResourceExhausted => Reason::RESOURCE_EXHAUSTED,
+            Self::Cancelled => Reason::CANCELLED,
+            Self::Internal => Reason::INTERNAL,
+            Self::Unimplemented => Reason::UNIMPLEMENTED,
+            Self::Unavailable => Reason::UNAVAILABLE,
+            Self::DeadlineExceeded => Reason::DEADLINE_EXCEEDED,
         }
     }
 

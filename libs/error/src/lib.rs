@@ -14,6 +14,7 @@ use std::time::Duration;
 pub use bounds::MAX_ENCODED;
 pub use code::Code;
 pub use problem::Problem;
+pub use reasons::{Reason, Use as ReasonUse};
 
 /// Metadata of an error's details on the wire; `domain` of every `ErrorInfo`.
 pub const DOMAIN: &str = "globcrm.dev";
@@ -38,10 +39,11 @@ struct Inner {
 
 /// One thing that is wrong with the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Violation {
     /// JSON pointer (RFC 6901) into the resource that was sent, e.g. `/emails/0/address`.
     pub pointer: String,
-    /// SCREAMING_SNAKE, stable.
+    /// Stable; a listed reason, unless another service's list is newer.
     pub reason: Cow<'static, str>,
     /// For people.
     pub detail: Cow<'static, str>,
@@ -49,32 +51,31 @@ pub struct Violation {
 
 impl Violation {
     /// A violation at `pointer`.
-    pub fn new(
-        pointer: impl Into<String>,
-        reason: impl Into<Cow<'static, str>>,
-        detail: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self { pointer: pointer.into(), reason: reason.into(), detail: detail.into() }
+    pub fn new(pointer: impl Into<String>, reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { pointer: pointer.into(), reason: reason.as_str().into(), detail: detail.into() }
     }
 
     /// An id in a body that names nothing the caller may refer to. Another tenant's, a deleted, a hidden and a made-up one answer in
     /// the same bytes.
     pub fn reference_not_found(pointer: impl Into<String>) -> Self {
-        Self::new(pointer, "REFERENCE_NOT_FOUND", "there is no such record that you may refer to")
+        Self::new(pointer, Reason::REFERENCE_NOT_FOUND, "there is no such record that you may refer to")
     }
 }
 
 impl Error {
-    /// An error with a stable SCREAMING_SNAKE `reason` and a public `message`.
-    pub fn new(
-        code: Code,
-        reason: impl Into<Cow<'static, str>>,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    /// An error with a public `message`. The list says which statuses its `reason` has.
+    pub fn new(code: Code, reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
+        let status = code.http(reason.as_str());
+        debug_assert!(reason.has_status(status), "the list of reasons knows no status {status} of {reason}");
+        Self::received(code, reason.as_str().into(), message.into())
+    }
+
+    /// An error as another service said it, whose list of reasons may be newer.
+    fn received(code: Code, reason: Cow<'static, str>, message: Cow<'static, str>) -> Self {
         Self(Box::new(Inner {
             code,
-            reason: reason.into(),
-            message: message.into(),
+            reason,
+            message,
             violations: Vec::new(),
             metadata: BTreeMap::new(),
             retry_after: None,
@@ -84,7 +85,7 @@ impl Error {
     }
 
     /// 400: the request cannot be understood.
-    pub fn malformed(reason: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn malformed(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::InvalidArgument, reason, message)
     }
 
@@ -94,7 +95,7 @@ impl Error {
             1 => Cow::Borrowed("1 field is not valid"),
             n => Cow::Owned(format!("{n} fields are not valid")),
         };
-        let mut error = Self::new(Code::Unprocessable, "VALIDATION_FAILED", message);
+        let mut error = Self::new(Code::Unprocessable, Reason::VALIDATION_FAILED, message);
         error.0.violations = violations;
         error
     }
@@ -105,7 +106,7 @@ impl Error {
     }
 
     /// 404. Foreign, invisible, deleted and random ids all answer these same bytes.
-    pub fn not_found(reason: impl Into<Cow<'static, str>>) -> Self {
+    pub fn not_found(reason: Reason) -> Self {
         Self::new(Code::NotFound, reason, "not found")
     }
 
@@ -113,34 +114,31 @@ impl Error {
     pub fn permission_denied(object: &str, action: &str) -> Self {
         Self::new(
             Code::PermissionDenied,
-            "PERMISSION_DENIED",
+            Reason::PERMISSION_DENIED,
             format!("missing permission {object}.{action}"),
         )
         .with_metadata("permission", format!("{object}.{action}"))
     }
 
     /// 401.
-    pub fn unauthenticated(
-        reason: impl Into<Cow<'static, str>>,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub fn unauthenticated(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::Unauthenticated, reason, message)
     }
 
     /// 503 with `Retry-After`.
-    pub fn unavailable(reason: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn unavailable(reason: Reason, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::Unavailable, reason, message).with_retry_after(Duration::from_secs(1))
     }
 
     /// 500. The caller learns nothing but the request id; the log gets `source`.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(Code::Internal, "INTERNAL", "internal error").with_source(source)
+        Self::new(Code::Internal, Reason::INTERNAL, "internal error").with_source(source)
     }
 
-    /// 500: the answer was made and cannot be given, as it is larger than the parts on its way take.
+    /// 500: the answer exists, but is larger than the parts on its way take.
     pub fn answer_too_large() -> Self {
-        let text = "the answer is larger than can be given; ask for less at once (page_size, fields)";
-        Self::new(Code::Internal, "ANSWER_TOO_LARGE", text)
+        let text = "the answer is too large; ask for less at once (page_size, fields)";
+        Self::new(Code::Internal, Reason::ANSWER_TOO_LARGE, text)
     }
 
     /// The same answer for another who waited for it; the cause stays with the first.

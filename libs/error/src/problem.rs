@@ -1,6 +1,7 @@
 //! The error over REST: `application/problem+json` (RFC 9457).
 
 use prost::Message;
+use reasons::Reason;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -54,9 +55,10 @@ impl<'a> Problem<'a> {
         // Only what is named otherwise has a text for the caller.
         let internal = error.code() == Code::Internal && error.reason() == Code::Internal.name();
         let (conflicts, candidates) = details(error);
+        let listed = Reason::find(error.reason());
         Self {
-            r#type: format!("https://globcrm.dev/problems/{}", kebab(error.reason())),
-            title: title(error.reason()),
+            r#type: page(listed),
+            title: listed.map_or_else(|| words(error.reason()), |reason| reason.title().to_owned()),
             status,
             code: error.code().name(),
             reason: error.reason(),
@@ -116,11 +118,13 @@ fn raw(json: &[u8]) -> Option<Box<RawValue>> {
     RawValue::from_string(String::from_utf8(json.to_vec()).ok()?).ok()
 }
 
-fn kebab(reason: &str) -> String {
-    reason.to_ascii_lowercase().replace('_', "-")
+/// A reference to the reason's page, relative to whatever address the gateway has (RFC 9457, 3.1.1). A reason of a newer service has
+/// no page here.
+fn page(reason: Option<Reason>) -> String {
+    reason.map_or_else(|| "about:blank".to_owned(), |reason| format!("/problems/{reason}"))
 }
 
-fn title(reason: &str) -> String {
+fn words(reason: &str) -> String {
     let mut text = reason.to_ascii_lowercase().replace('_', " ");
     if let Some(first) = text.get_mut(0..1) {
         first.make_ascii_uppercase();
@@ -137,14 +141,14 @@ mod tests {
     fn a_validation_problem_reads_as_the_contract_says() {
         let error = Error::validation(vec![Violation::new(
             "/emails/0/address",
-            "EMAIL_INVALID",
+            Reason::EMAIL_INVALID,
             "not an e-mail address",
         )]);
         let json = Problem::new(&error, "01890a5d-ac96-774b-bcce-b302099a8057").to_json();
         let text = String::from_utf8(json).unwrap();
         assert_eq!(
             text,
-            r#"{"type":"https://globcrm.dev/problems/validation-failed","title":"Validation failed","status":422,"code":"INVALID_ARGUMENT","reason":"VALIDATION_FAILED","detail":"1 field is not valid","instance":"urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057","errors":[{"pointer":"/emails/0/address","reason":"EMAIL_INVALID","detail":"not an e-mail address"}]}"#
+            r#"{"type":"/problems/VALIDATION_FAILED","title":"Validation failed","status":422,"code":"INVALID_ARGUMENT","reason":"VALIDATION_FAILED","detail":"1 field is not valid","instance":"urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057","errors":[{"pointer":"/emails/0/address","reason":"EMAIL_INVALID","detail":"not an e-mail address"}]}"#
         );
     }
 
@@ -159,7 +163,7 @@ mod tests {
                 omitted: false,
             }],
         };
-        let error = Error::new(Code::Aborted, "VERSION_STALE", "changed")
+        let error = Error::new(Code::Aborted, Reason::VERSION_STALE, "changed")
             .with_detail("globcrm.common.v1.ConflictDetail", &detail);
         let problem = Problem::new(&error, "x");
         assert_eq!(problem.status(), 412);

@@ -114,19 +114,19 @@ impl From<tonic::Status> for Error {
         let code = Code::from_grpc(status.code(), bad_request.is_some());
         let Some(info) = info else {
             let public = if code == Code::Internal { "internal error" } else { "the service did not answer" };
-            let mut error = Error::new(code, code.name(), public).with_source(status);
+            let mut error = Error::new(code, code.reason(), public).with_source(status);
             if code == Code::Unavailable {
                 error.0.retry_after = Some(Duration::from_secs(1));
             }
             return error;
         };
-        let mut error = Error::new(code, info.reason, status.message().to_owned());
+        let mut error = Error::received(code, info.reason.into(), status.message().to_owned().into());
         error.0.metadata = info.metadata.into_iter().collect();
         error.0.violations = bad_request
             .unwrap_or_default()
             .field_violations
             .into_iter()
-            .map(|v| Violation::new(v.field, v.reason, v.description))
+            .map(|v| Violation { pointer: v.field, reason: v.reason.into(), detail: v.description.into() })
             .collect();
         error.0.retry_after = retry.and_then(|r| r.retry_delay).and_then(|d| Duration::try_from(d).ok());
         error.0.details = details;
@@ -151,6 +151,8 @@ impl std::fmt::Display for Causes<'_> {
 
 #[cfg(test)]
 mod tests {
+    use reasons::Reason;
+
     use super::*;
 
     #[test]
@@ -171,16 +173,16 @@ mod tests {
             Code::Unavailable,
             Code::DeadlineExceeded,
         ] {
-            let mut sent = Error::new(code, "SOME_REASON", "a text")
+            let mut sent = Error::received(code, "A_NEWER_REASON".into(), "a text".into())
                 .with_metadata("key", "value")
                 .with_retry_after(Duration::from_millis(1500));
             if code == Code::Unprocessable {
-                sent = sent.with_violation(Violation::new("/a/0", "BAD", "is bad"));
+                sent = sent.with_violation(Violation::new("/a/0", Reason::TOO_LONG, "is too long"));
             }
             let violations = sent.violations().to_vec();
             let got = Error::from(tonic::Status::from(sent));
             assert_eq!(got.code(), code);
-            assert_eq!(got.reason(), "SOME_REASON");
+            assert_eq!(got.reason(), "A_NEWER_REASON");
             assert_eq!(got.message(), "a text");
             assert_eq!(got.metadata().get("key").map(String::as_str), Some("value"));
             assert_eq!(got.retry_after(), Some(Duration::from_millis(1500)));

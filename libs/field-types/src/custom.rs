@@ -1,5 +1,6 @@
 //! The whole of a record's custom values.
 
+use reasons::Reason;
 use serde_json::{Map, Value};
 
 use crate::FieldError;
@@ -19,7 +20,7 @@ pub fn check_size_within(values: &Map<String, Value>, times: usize) -> Result<()
         return Ok(());
     }
     Err(FieldError::new(
-        "CUSTOM_TOO_LARGE",
+        Reason::CUSTOM_TOO_LARGE,
         format!("all custom values together have at most {CUSTOM_BYTES} bytes"),
     ))
 }

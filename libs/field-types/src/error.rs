@@ -1,11 +1,13 @@
+use reasons::Reason;
+
 /// One violation of one value.
 ///
 /// The texts are public: they name the rule, never the value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}: {detail}")]
 pub struct FieldError {
-    /// Stable, SCREAMING_SNAKE; callers branch on it.
-    pub reason: &'static str,
+    /// Callers branch on it.
+    pub reason: Reason,
     /// A sentence for people.
     pub detail: String,
     /// Where below the value, as a JSON pointer: empty for the value itself, `/currency`, `/2`.
@@ -14,7 +16,7 @@ pub struct FieldError {
 
 impl FieldError {
     /// A violation of the value itself.
-    pub fn new(reason: &'static str, detail: impl Into<String>) -> Self {
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into(), pointer: String::new() }
     }
 

@@ -1,5 +1,7 @@
 //! The keys of custom fields and of their options: immutable, and safe to stand in SQL paths and URLs.
 
+use reasons::Reason;
+
 use crate::FieldError;
 
 /// Longest key, in characters.
@@ -14,7 +16,7 @@ pub fn check(key: &str) -> Result<(), FieldError> {
         return Ok(());
     }
     Err(FieldError::new(
-        "KEY_INVALID",
+        Reason::KEY_INVALID,
         format!("a key is a-z, 0-9 and _, begins with a letter and has at most {KEY_CHARS} characters"),
     ))
 }

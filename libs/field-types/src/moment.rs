@@ -1,5 +1,6 @@
 //! Days and instants.
 
+use reasons::Reason;
 use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
@@ -11,7 +12,7 @@ const DAY: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-
 
 /// A day as `YYYY-MM-DD`, years 0001 to 9999.
 pub fn date(value: &str) -> Result<Date, FieldError> {
-    let invalid = || FieldError::new("DATE_INVALID", "a date as YYYY-MM-DD is expected");
+    let invalid = || FieldError::new(Reason::DATE_INVALID, "a date as YYYY-MM-DD is expected");
     if value.len() != 10 {
         return Err(invalid());
     }
@@ -26,8 +27,8 @@ pub fn date_text(day: Date) -> String {
 /// An instant after RFC 3339, which always names its offset; in UTC, cut to the microsecond that PostgreSQL keeps.
 pub fn datetime(value: &str) -> Result<OffsetDateTime, FieldError> {
     let invalid = || {
-        let detail = "a date and time with offset after RFC 3339 is expected, such as 2026-01-31T08:00:00Z";
-        FieldError::new("DATETIME_INVALID", detail)
+        let detail = "a date and time with offset as in RFC 3339 is expected, such as 2026-01-31T08:00:00Z";
+        FieldError::new(Reason::TIMESTAMP_INVALID, detail)
     };
     if value.len() > 64 {
         return Err(invalid());

@@ -1,6 +1,7 @@
 //! Money: whole minor units and an ISO 4217 currency. No floating point anywhere.
 
 use iso_currency::Currency;
+use reasons::Reason;
 use serde_json::{Value, json};
 
 use crate::{FieldError, number};
@@ -46,29 +47,31 @@ pub fn currency(code: &str) -> Result<&'static str, FieldError> {
 fn known_currency(code: &str) -> Result<Currency, FieldError> {
     Currency::from_code(&code.to_ascii_uppercase())
         .filter(|currency| currency.exponent().is_some())
-        .ok_or_else(|| FieldError::new("CURRENCY_UNKNOWN", "not a currency code of ISO 4217"))
+        .ok_or_else(|| FieldError::new(Reason::CURRENCY_UNKNOWN, "not a currency code of ISO 4217"))
 }
 
 /// Reads `{"amount_minor": 125000, "currency": "EUR"}`; both violations are reported.
 pub fn parse(value: &Value) -> Result<Money, Vec<FieldError>> {
     let Value::Object(members) = value else {
         let detail = "an object of amount_minor and currency is expected";
-        return Err(vec![FieldError::new("TYPE_MISMATCH", detail)]);
+        return Err(vec![FieldError::new(Reason::TYPE_MISMATCH, detail)]);
     };
     let mut violations: Vec<FieldError> = members
         .keys()
         .filter(|key| !matches!(key.as_str(), "amount_minor" | "currency"))
-        .map(|_| FieldError::new("FIELD_UNKNOWN", "money has the members amount_minor and currency only"))
+        .map(|_| {
+            FieldError::new(Reason::UNKNOWN_FIELD, "money has only the members amount_minor and currency")
+        })
         .take(1)
         .collect();
     let amount = match members.get("amount_minor") {
         Some(amount) => number::integer(amount),
-        None => Err(FieldError::new("FIELD_REQUIRED", "amount_minor is missing")),
+        None => Err(FieldError::new(Reason::REQUIRED, "amount_minor is missing")),
     };
     let currency = match members.get("currency") {
         Some(Value::String(code)) => known_currency(code),
-        Some(_) => Err(FieldError::new("TYPE_MISMATCH", "text is expected")),
-        None => Err(FieldError::new("FIELD_REQUIRED", "currency is missing")),
+        Some(_) => Err(FieldError::new(Reason::TYPE_MISMATCH, "text is expected")),
+        None => Err(FieldError::new(Reason::REQUIRED, "currency is missing")),
     };
     match (amount, currency) {
         (Ok(amount_minor), Ok(currency)) if violations.is_empty() => Ok(Money { amount_minor, currency }),
@@ -82,8 +85,9 @@ pub fn parse(value: &Value) -> Result<Money, Vec<FieldError>> {
 
 /// Reads `1250.00 EUR` or `EUR 1250`: a dot before the fraction, not more decimals than the currency has.
 pub fn parse_text(value: &str) -> Result<Money, FieldError> {
-    let expected =
-        || FieldError::new("MONEY_INVALID", "an amount and a currency are expected, such as 1250.00 EUR");
+    let expected = || {
+        FieldError::new(Reason::MONEY_INVALID, "an amount and a currency are expected, such as 1250.00 EUR")
+    };
     let (first, second) = value.trim().split_once(char::is_whitespace).ok_or_else(expected)?;
     let (amount, code) = if first.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         (second.trim(), first)
@@ -99,7 +103,10 @@ pub fn parse_text(value: &str) -> Result<Money, FieldError> {
     }
     let exponent = usize::from(currency.exponent().unwrap_or_default());
     if fraction.len() > exponent {
-        return Err(FieldError::new("MONEY_INVALID", format!("{} has {exponent} decimals", currency.code())));
+        return Err(FieldError::new(
+            Reason::MONEY_INVALID,
+            format!("{} has {exponent} decimals", currency.code()),
+        ));
     }
     let minor = number::integer_text(&format!("{whole}{fraction:0<exponent$}"))?;
     Ok(Money { amount_minor: if negative { -minor } else { minor }, currency })

@@ -1,5 +1,6 @@
 //! Whole and decimal numbers that JSON, float64 and people read alike.
 
+use reasons::Reason;
 use serde_json::{Number, Value};
 
 use crate::FieldError;
@@ -15,11 +16,11 @@ pub const DECIMAL_PLACES: i32 = 15;
 const DECIMAL_LIMIT: f64 = 1e15;
 
 fn integer_range() -> FieldError {
-    FieldError::new("INTEGER_OUT_OF_RANGE", "a whole number between -2^53 and 2^53")
+    FieldError::new(Reason::OUT_OF_RANGE, "a whole number between -2^53 and 2^53")
 }
 
 fn wrong_type() -> FieldError {
-    FieldError::new("TYPE_MISMATCH", "a whole number is expected")
+    FieldError::new(Reason::TYPE_MISMATCH, "a whole number is expected")
 }
 
 /// A whole number within ±2^53; `5.0` is 5.
@@ -39,7 +40,7 @@ pub fn integer(value: &Value) -> Result<i64, FieldError> {
 pub fn integer_text(value: &str) -> Result<i64, FieldError> {
     let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(FieldError::new("TYPE_MISMATCH", "a whole number in plain digits is expected"));
+        return Err(FieldError::new(Reason::TYPE_MISMATCH, "a whole number in plain digits is expected"));
     }
     value.parse().map_err(|_| integer_range()).and_then(in_range)
 }
@@ -51,7 +52,7 @@ fn in_range(whole: i64) -> Result<i64, FieldError> {
 /// A decimal: finite, at most 15 significant digits and as many after the dot, below 10^15 in size.
 pub fn decimal(value: &Value) -> Result<f64, FieldError> {
     let Value::Number(number) = value else {
-        return Err(FieldError::new("TYPE_MISMATCH", "a number is expected"));
+        return Err(FieldError::new(Reason::TYPE_MISMATCH, "a number is expected"));
     };
     let float = number.as_f64().filter(|float| float.is_finite()).ok_or_else(too_precise)?;
     // Whole numbers beyond float64 must not be rounded into the limit.
@@ -62,7 +63,8 @@ pub fn decimal(value: &Value) -> Result<f64, FieldError> {
 /// A decimal from text: an optional sign, digits, and a dot with digits. A comma is refused, as it means thousands to
 /// some and a fraction to others.
 pub fn decimal_text(value: &str) -> Result<f64, FieldError> {
-    let expected = || FieldError::new("TYPE_MISMATCH", "a number with a dot before its fraction is expected");
+    let expected =
+        || FieldError::new(Reason::TYPE_MISMATCH, "a number with a dot before its fraction is expected");
     let digits = value.strip_prefix(['-', '+']).unwrap_or(value);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -91,7 +93,7 @@ fn checked_decimal(text: &str, float: f64) -> Result<f64, FieldError> {
 
 fn too_precise() -> FieldError {
     FieldError::new(
-        "DECIMAL_TOO_PRECISE",
+        Reason::DECIMAL_TOO_PRECISE,
         format!(
             "a number of at most {DECIMAL_DIGITS} significant digits, {DECIMAL_PLACES} of them after the dot, smaller than 10^15"
         ),

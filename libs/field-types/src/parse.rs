@@ -1,3 +1,4 @@
+use reasons::Reason;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -36,7 +37,7 @@ pub fn parse(
         FieldType::Money => Some(money::parse(value)?.to_json()),
         FieldType::Boolean => match value {
             Value::Bool(_) => Some(value.clone()),
-            _ => return Err(one(FieldError::new("TYPE_MISMATCH", "true or false is expected"))),
+            _ => return Err(one(FieldError::new(Reason::TYPE_MISMATCH, "true or false is expected"))),
         },
         FieldType::MultiPicklist => multi_picklist(value, rules)?,
         _ => match filled(string(value)?) {
@@ -69,7 +70,7 @@ pub(crate) fn required(
     rules: &FieldRules<'_>,
 ) -> Result<Option<Canonical>, Vec<FieldError>> {
     if parsed.is_none() && rules.required {
-        return Err(one(FieldError::new("FIELD_REQUIRED", "a value is required")));
+        return Err(one(FieldError::new(Reason::REQUIRED, "a value is required")));
     }
     Ok(parsed.map(Canonical))
 }
@@ -88,16 +89,17 @@ pub(crate) fn option_set(mut keys: Vec<String>) -> Option<Value> {
 /// The key, if it names an option that may be chosen.
 pub(crate) fn option_key(key: &str, rules: &FieldRules<'_>) -> Result<String, FieldError> {
     match rules.options.iter().find(|option| option.key == key) {
-        None => Err(FieldError::new("OPTION_UNKNOWN", "not one of the field's options")),
-        Some(option) if option.retired && !rules.holds_now(key) => {
-            Err(FieldError::new("OPTION_RETIRED", "this option is retired and cannot be chosen any more"))
-        }
+        None => Err(FieldError::new(Reason::OPTION_UNKNOWN, "not one of the field's options")),
+        Some(option) if option.retired && !rules.holds_now(key) => Err(FieldError::new(
+            Reason::OPTION_RETIRED,
+            "this option is retired and cannot be chosen any more",
+        )),
         Some(_) => Ok(key.to_owned()),
     }
 }
 
 fn string(value: &Value) -> Result<&str, Vec<FieldError>> {
-    value.as_str().ok_or_else(|| one(FieldError::new("TYPE_MISMATCH", "text is expected")))
+    value.as_str().ok_or_else(|| one(FieldError::new(Reason::TYPE_MISMATCH, "text is expected")))
 }
 
 fn filled(given: &str) -> Option<&str> {
@@ -109,23 +111,23 @@ fn filled(given: &str) -> Option<&str> {
 fn lookup(given: &str) -> Result<Value, FieldError> {
     let id = if given.len() == 36 { Uuid::parse_str(given).ok() } else { None };
     id.map(|id| id.to_string().into())
-        .ok_or_else(|| FieldError::new("ID_INVALID", "a record's id (UUID) is expected"))
+        .ok_or_else(|| FieldError::new(Reason::UUID_INVALID, "a record's id (UUID) is expected"))
 }
 
 fn multi_picklist(value: &Value, rules: &FieldRules<'_>) -> Result<Option<Value>, Vec<FieldError>> {
     let Value::Array(items) = value else {
-        return Err(one(FieldError::new("TYPE_MISMATCH", "a list of options is expected")));
+        return Err(one(FieldError::new(Reason::TYPE_MISMATCH, "a list of options is expected")));
     };
     // A set cannot have more members than there are options; repeats are bounded by the same number.
     if items.len() > 2 * rules.options.len().max(1) {
-        return Err(one(FieldError::new("LIST_TOO_LONG", "more values than the field has options")));
+        return Err(one(FieldError::new(Reason::TOO_MANY_ITEMS, "more values than the field has options")));
     }
     let mut keys = Vec::with_capacity(items.len());
     let mut violations = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let key = match item {
             Value::String(key) => option_key(key, rules),
-            _ => Err(FieldError::new("TYPE_MISMATCH", "text is expected")),
+            _ => Err(FieldError::new(Reason::TYPE_MISMATCH, "text is expected")),
         };
         match key {
             Ok(key) => keys.push(key),

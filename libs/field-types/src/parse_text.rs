@@ -1,3 +1,4 @@
+use reasons::Reason;
 use serde_json::Value;
 
 use crate::parse::{one, one_line, option_key, option_set, required};
@@ -39,7 +40,7 @@ fn boolean(cell: &str) -> Result<bool, FieldError> {
     match cell.to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Ok(true),
         "false" | "no" | "0" => Ok(false),
-        _ => Err(FieldError::new("TYPE_MISMATCH", "true or false, yes or no, 1 or 0 is expected")),
+        _ => Err(FieldError::new(Reason::TYPE_MISMATCH, "true or false, yes or no, 1 or 0 is expected")),
     }
 }
 
@@ -53,7 +54,7 @@ fn option(cell: &str, rules: &FieldRules<'_>) -> Result<String, FieldError> {
     match (labelled.next(), labelled.next()) {
         (Some(option), None) => option_key(&option.key, rules),
         (Some(_), Some(_)) => {
-            Err(FieldError::new("OPTION_AMBIGUOUS", "several options have this label; use the key"))
+            Err(FieldError::new(Reason::OPTION_AMBIGUOUS, "several options have this label; use the key"))
         }
         (None, _) => option_key(cell, rules),
     }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use phonenumber::Mode;
+use reasons::Reason;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::FieldError;
@@ -21,7 +22,7 @@ impl FromStr for Region {
     fn from_str(code: &str) -> Result<Self, Self::Err> {
         phonenumber::country::Id::from_str(&code.to_ascii_uppercase())
             .map(Self)
-            .map_err(|_| FieldError::new("REGION_UNKNOWN", "not a country code of two letters"))
+            .map_err(|_| FieldError::new(Reason::COUNTRY_UNKNOWN, "not a country code of two letters"))
     }
 }
 
@@ -30,7 +31,7 @@ impl FromStr for Region {
 /// Spaces, brackets, dots, slashes and hyphens are punctuation; anything else is refused, extensions too: E.164 cannot
 /// hold them, and dropping one would dial somebody else.
 pub fn parse(value: &str, region: Option<Region>) -> Result<String, FieldError> {
-    let invalid = || FieldError::new("PHONE_INVALID", "not a phone number");
+    let invalid = || FieldError::new(Reason::PHONE_INVALID, "not a phone number");
     if value.chars().nth(PHONE_CHARS).is_some() {
         return Err(invalid());
     }
@@ -42,14 +43,14 @@ pub fn parse(value: &str, region: Option<Region>) -> Result<String, FieldError> 
     };
     if !plain.chars().all(is_known) {
         return Err(FieldError::new(
-            "PHONE_INVALID",
+            Reason::PHONE_INVALID,
             "a phone number is digits and punctuation; extensions are not stored",
         ));
     }
     let plain: String = plain.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
     if !plain.starts_with('+') && region.is_none() {
         return Err(FieldError::new(
-            "PHONE_INVALID",
+            Reason::PHONE_INVALID,
             "without a default region a number begins with + and the country code",
         ));
     }

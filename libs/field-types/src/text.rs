@@ -1,5 +1,6 @@
 //! Plain text: what may be stored, and the folded form that is searched.
 
+use reasons::Reason;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::canonical_combining_class;
 
@@ -18,12 +19,15 @@ pub const LONG_TEXT_CHARS: usize = 10_000;
 /// The limit is counted in characters after normalisation.
 pub fn clean(value: &str, max_chars: usize) -> Result<Option<String>, FieldError> {
     if value.contains('\0') {
-        return Err(FieldError::new("TEXT_NUL", "text must not contain the character NUL"));
+        return Err(FieldError::new(Reason::NUL_CHARACTER, "text must not contain the character NUL"));
     }
     let lines =
         if value.contains('\r') { value.replace("\r\n", "\n").replace('\r', "\n") } else { value.into() };
     if lines.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-        return Err(FieldError::new("TEXT_CONTROL_CHARACTER", "text must not contain control characters"));
+        return Err(FieldError::new(
+            Reason::TEXT_CONTROL_CHARACTER,
+            "text must not contain control characters",
+        ));
     }
     let normal: String = lines.chars().filter(|c| !deceives(*c)).nfc().collect();
     let trimmed = normal.trim();
@@ -31,7 +35,7 @@ pub fn clean(value: &str, max_chars: usize) -> Result<Option<String>, FieldError
         return Ok(None);
     }
     if trimmed.chars().nth(max_chars).is_some() {
-        return Err(FieldError::new("TEXT_TOO_LONG", format!("at most {max_chars} characters")));
+        return Err(FieldError::new(Reason::TOO_LONG, format!("at most {max_chars} characters")));
     }
     Ok(Some(trimmed.to_owned()))
 }

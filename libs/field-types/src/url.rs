@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use reasons::Reason;
+
 use crate::FieldError;
 
 /// Longest address, in characters.
@@ -11,7 +13,7 @@ pub const URL_CHARS: usize = 2_000;
 ///
 /// Other schemes would run code or open programs when clicked; a user name in front of the host serves deception only.
 pub fn parse(value: &str) -> Result<String, FieldError> {
-    let invalid = |detail: &str| FieldError::new("URL_INVALID", detail);
+    let invalid = |detail: &str| FieldError::new(Reason::URL_INVALID, detail);
     let trimmed = value.trim();
     if trimmed.chars().nth(URL_CHARS).is_some() {
         return Err(invalid("at most 2,000 characters"));

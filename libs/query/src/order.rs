@@ -67,10 +67,10 @@ pub(crate) fn parse<'a>(schema: &Schema<'a>, text: &'a str, limits: Limits) -> R
         let descends = match (words.next(), words.next()) {
             (None, _) | (Some("asc"), None) => false,
             (Some("desc"), None) => true,
-            _ => return Err(refusal::order(at, "after the field stands asc, desc or nothing")),
+            _ => return Err(refusal::order(at, "a field can be followed by asc, desc or nothing")),
         };
         if ends_with_id {
-            return Err(refusal::order(at, "nothing can follow id, which has no ties"));
+            return Err(refusal::order(at, "no field can follow id, which is unique"));
         }
         order.id_descends = descends;
         if name == "id" {
@@ -82,7 +82,7 @@ pub(crate) fn parse<'a>(schema: &Schema<'a>, text: &'a str, limits: Limits) -> R
         }
         let key = key(schema, at, name, descends)?;
         if order.keys.iter().any(|other| other.field.name == name) {
-            return Err(refusal::order(at, "a field stands twice"));
+            return Err(refusal::order(at, "a field is repeated"));
         }
         if !limits.allow_unindexed && !may_stand(&key, order.keys.is_empty()) {
             return Err(refusal::not_indexed(schema.table.object, name));

@@ -2,42 +2,42 @@
 
 use std::borrow::Cow;
 
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 
 /// 400: the filter cannot be read. `at` is the number of characters before the place.
 pub(crate) fn filter(at: usize, detail: impl Into<Cow<'static, str>>) -> Error {
-    positioned("FILTER_INVALID", "filter", at, detail.into())
+    positioned(Reason::FILTER_INVALID, "filter", at, detail.into())
 }
 
 /// 400: the filter is longer or deeper than allowed.
 pub(crate) fn too_complex(at: usize, detail: impl Into<Cow<'static, str>>) -> Error {
-    positioned("FILTER_TOO_COMPLEX", "filter", at, detail.into())
+    positioned(Reason::FILTER_TOO_COMPLEX, "filter", at, detail.into())
 }
 
 /// 400: a value or an operator that does not fit the field's type.
 pub(crate) fn type_mismatch(at: usize, detail: impl Into<Cow<'static, str>>) -> Error {
-    positioned("FILTER_TYPE_MISMATCH", "filter", at, detail.into())
+    positioned(Reason::FILTER_TYPE_MISMATCH, "filter", at, detail.into())
 }
 
 /// 400: an unknown field, or a hidden one: the same bytes.
 pub(crate) fn unknown_field(parameter: &'static str, at: usize, name: &str) -> Error {
     // The name comes from the caller's own text; a long one is not repeated in full.
     let shown = field_types::text::cut(name, 80);
-    positioned("FIELD_UNKNOWN", parameter, at, format!("there is no field {shown}").into())
+    positioned(Reason::UNKNOWN_FIELD, parameter, at, format!("there is no field {shown}").into())
 }
 
 /// 400: the order cannot be read or is not possible for the field.
 pub(crate) fn order(at: usize, detail: impl Into<Cow<'static, str>>) -> Error {
-    positioned("ORDER_INVALID", "order_by", at, detail.into())
+    positioned(Reason::ORDER_INVALID, "order_by", at, detail.into())
 }
 
 /// 400: `fields` cannot be read.
 pub(crate) fn fields(at: usize, detail: impl Into<Cow<'static, str>>) -> Error {
-    positioned("FIELDS_INVALID", "fields", at, detail.into())
+    positioned(Reason::FIELDS_INVALID, "fields", at, detail.into())
 }
 
 /// The reason of [`not_indexed`].
-pub(crate) const NOT_INDEXED: &str = "FIELD_NOT_INDEXED";
+pub(crate) const NOT_INDEXED: Reason = Reason::FIELD_NOT_INDEXED;
 
 /// 422: possible with an index only, and the set is too large to do without.
 pub(crate) fn not_indexed(object: &str, name: &str) -> Error {
@@ -59,22 +59,22 @@ pub(crate) fn operator_not_indexed(object: &str, name: &str) -> Error {
 
 /// 400: a page token of another request.
 pub(crate) fn token_mismatch() -> Error {
-    Error::malformed("PAGE_TOKEN_MISMATCH", "the page token belongs to a request with other arguments")
+    Error::malformed(Reason::PAGE_TOKEN_MISMATCH, "the page token belongs to a request with other arguments")
         .with_metadata("parameter", "page_token")
 }
 
 /// 400: not a page token of ours.
 pub(crate) fn token_invalid() -> Error {
-    Error::malformed("PAGE_TOKEN_INVALID", "not a page token").with_metadata("parameter", "page_token")
+    Error::malformed(Reason::PAGE_TOKEN_INVALID, "not a page token").with_metadata("parameter", "page_token")
 }
 
 /// 400: a page size that no page has.
 pub(crate) fn page_size(max: usize) -> Error {
-    Error::malformed("PAGE_SIZE_INVALID", format!("page_size is between 1 and {max}"))
+    Error::malformed(Reason::PAGE_SIZE_INVALID, format!("page_size is between 1 and {max}"))
         .with_metadata("parameter", "page_size")
 }
 
-fn positioned(reason: &'static str, parameter: &'static str, at: usize, detail: Cow<'static, str>) -> Error {
+fn positioned(reason: Reason, parameter: &'static str, at: usize, detail: Cow<'static, str>) -> Error {
     Error::malformed(reason, format!("{parameter}, character {at}: {detail}"))
         .with_metadata("parameter", parameter)
         .with_metadata("position", at.to_string())

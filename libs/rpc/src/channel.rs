@@ -368,7 +368,7 @@ fn is_token_refused(result: &Result<Response<Body>, Status>) -> bool {
     let Ok(response) = result else { return false };
     Status::from_header_map(response.headers()).is_some_and(|status| {
         status.code() == Code::Unauthenticated
-            && error::Error::from(status).reason() == auth::SERVICE_TOKEN_INVALID
+            && error::Error::from(status).reason() == error::Reason::SERVICE_TOKEN_INVALID
     })
 }
 

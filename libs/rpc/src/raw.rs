@@ -135,12 +135,13 @@ fn parse(path: &str) -> Result<PathAndQuery, Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use error::Reason;
 
     #[test]
     fn a_message_beyond_the_bound_is_not_the_callers_fault() {
         let error = error::Error::from(ours(Status::out_of_range("decoded message length too large")));
         assert_eq!((error.code(), error.reason()), (error::Code::Internal, "ANSWER_TOO_LARGE"));
-        let said = error::Error::new(error::Code::NotFound, "CONTACT_NOT_FOUND", "not found");
+        let said = error::Error::new(error::Code::NotFound, Reason::CONTACT_NOT_FOUND, "not found");
         assert_eq!(ours(said.into()).code(), Code::NotFound);
     }
 }

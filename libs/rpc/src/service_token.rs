@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use host::Process;
 use http::HeaderValue;
 use proto::identity::v1 as pb;
@@ -200,9 +200,9 @@ impl Trade {
 /// 503: this service has no token that its peer takes.
 pub(crate) fn unknown_here() -> Status {
     let text = "this service has no valid service token at the moment";
-    Error::unavailable("SERVICE_TOKEN_UNAVAILABLE", text).into()
+    Error::unavailable(Reason::SERVICE_TOKEN_UNAVAILABLE, text).into()
 }
 
 fn too_late() -> Error {
-    Error::unavailable("SERVICE_TOKEN_UNAVAILABLE", "identity did not answer in time")
+    Error::unavailable(Reason::SERVICE_TOKEN_UNAVAILABLE, "identity did not answer in time")
 }

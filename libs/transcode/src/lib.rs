@@ -28,11 +28,12 @@ use proto::descriptor::FileDescriptorSet;
 pub use check::{Check, CheckError, Checks};
 pub use openapi::DocumentInfo;
 pub use plan::{CompileError, Method};
+pub use reasons::Reason;
 pub use request::{BodyError, JsonError, JsonFault, RequestError, RequestMeta};
 pub use response::{DecodeError, ResponseMeta};
 pub use router::{PathParams, Verb};
 pub use select::FieldSelection;
-pub use violation::{MAX_VIOLATIONS, Reason, Violation};
+pub use violation::{MAX_VIOLATIONS, Violation};
 
 use router::{Match, Router};
 use schema::Schema;

@@ -6,8 +6,8 @@ use proto::buf_validate::field_rules::Type;
 use proto::buf_validate::string_rules::WellKnown;
 
 use crate::schema::{FieldPlan, Kind, Shape};
-use crate::violation::Reason;
 use crate::wire;
+use reasons::Reason;
 
 /// The largest magnitude that every JSON reader holds exactly.
 pub(crate) const EXACT: i64 = 1 << 53;
@@ -127,7 +127,7 @@ impl Rules {
 impl ValueRules {
     pub(crate) fn check_text(&self, text: &str) -> Result<(), Fault> {
         if self.required && text.is_empty() {
-            return fault(Reason::Required, "must not be empty");
+            return fault(Reason::REQUIRED, "must not be empty");
         }
         if self.min_len > 0 || self.max_len.is_some() {
             let length = length_of(text, self.max_len);
@@ -136,14 +136,14 @@ impl ValueRules {
                     1 => "must not be empty".to_owned(),
                     least => format!("must have at least {least} characters"),
                 };
-                return fault(Reason::TooShort, detail);
+                return fault(Reason::TOO_SHORT, detail);
             }
             if let Some(most) = self.max_len.filter(|most| length > *most) {
-                return fault(Reason::TooLong, format!("must have at most {most} characters"));
+                return fault(Reason::TOO_LONG, format!("must have at most {most} characters"));
             }
         }
         if self.uuid && !is_uuid(text) {
-            return fault(Reason::UuidInvalid, "must be a UUID in the form 8-4-4-4-12");
+            return fault(Reason::UUID_INVALID, "must be a UUID in the form 8-4-4-4-12");
         }
         Ok(())
     }
@@ -151,29 +151,29 @@ impl ValueRules {
     pub(crate) fn check_bytes(&self, length: usize) -> Result<(), Fault> {
         match self.max_len {
             Some(most) if length as u64 > most => {
-                fault(Reason::TooLong, format!("must have at most {most} bytes"))
+                fault(Reason::TOO_LONG, format!("must have at most {most} bytes"))
             }
-            _ if self.required && length == 0 => fault(Reason::Required, "must not be empty"),
+            _ if self.required && length == 0 => fault(Reason::REQUIRED, "must not be empty"),
             _ => Ok(()),
         }
     }
 
     pub(crate) fn check_integer(&self, value: i64) -> Result<(), Fault> {
         if let Some(least) = self.gte.filter(|least| value < *least) {
-            return fault(Reason::OutOfRange, format!("must be at least {least}"));
+            return fault(Reason::OUT_OF_RANGE, format!("must be at least {least}"));
         }
         if let Some(most) = self.lte.filter(|most| value > *most) {
-            return fault(Reason::OutOfRange, format!("must be at most {most}"));
+            return fault(Reason::OUT_OF_RANGE, format!("must be at most {most}"));
         }
         self.check_not_zero(value == 0)
     }
 
     pub(crate) fn check_double(&self, value: f64) -> Result<(), Fault> {
         if let Some(least) = self.gte_double.filter(|least| value < *least) {
-            return fault(Reason::OutOfRange, format!("must be at least {least}"));
+            return fault(Reason::OUT_OF_RANGE, format!("must be at least {least}"));
         }
         if let Some(most) = self.lte_double.filter(|most| value > *most) {
-            return fault(Reason::OutOfRange, format!("must be at most {most}"));
+            return fault(Reason::OUT_OF_RANGE, format!("must be at most {most}"));
         }
         self.check_not_zero(value == 0.0)
     }
@@ -190,7 +190,7 @@ impl ValueRules {
         };
         let (least, most) = limits(kind);
         if !(least..=most).contains(&value) {
-            return fault(Reason::OutOfRange, format!("must be between {least} and {most}"));
+            return fault(Reason::OUT_OF_RANGE, format!("must be between {least} and {most}"));
         }
         self.check_integer(value)
     }
@@ -198,13 +198,13 @@ impl ValueRules {
     /// A number as it stands on the wire.
     pub(crate) fn check_wire_double(&self, value: f64) -> Result<(), Fault> {
         if !value.is_finite() {
-            return fault(Reason::OutOfRange, "the number is too large");
+            return fault(Reason::OUT_OF_RANGE, "the number is too large");
         }
         self.check_double(value)
     }
 
     pub(crate) fn check_not_zero(&self, zero: bool) -> Result<(), Fault> {
-        if self.required && zero { fault(Reason::Required, "must be set") } else { Ok(()) }
+        if self.required && zero { fault(Reason::REQUIRED, "must be set") } else { Ok(()) }
     }
 }
 
@@ -239,13 +239,13 @@ fn is_uuid(text: &str) -> bool {
 pub(crate) fn check_absent(field: &FieldPlan) -> Result<(), Fault> {
     let rules = &field.rules;
     if rules.required {
-        return fault(Reason::Required, "is required");
+        return fault(Reason::REQUIRED, "is required");
     }
     match field.shape {
         Shape::Repeated if rules.min_items > 0 => check_items(rules, 0),
         Shape::Implicit => match field.kind {
             Kind::String => {
-                rules.value.check_text("").map_err(|_| (Reason::Required, "is required".to_owned()))
+                rules.value.check_text("").map_err(|_| (Reason::REQUIRED, "is required".to_owned()))
             }
             Kind::Double => rules.value.check_double(0.0),
             _ => rules.value.check_integer(0),
@@ -257,13 +257,15 @@ pub(crate) fn check_absent(field: &FieldPlan) -> Result<(), Fault> {
 /// The number of elements or pairs.
 pub(crate) fn check_items(rules: &Rules, count: u64) -> Result<(), Fault> {
     if rules.required && count == 0 {
-        return fault(Reason::Required, "must not be empty");
+        return fault(Reason::REQUIRED, "must not be empty");
     }
     if count < rules.min_items {
-        return fault(Reason::TooFewItems, format!("must have at least {} items", rules.min_items));
+        return fault(Reason::TOO_FEW_ITEMS, format!("must have at least {} items", rules.min_items));
     }
     match rules.max_items {
-        Some(most) if count > most => fault(Reason::TooManyItems, format!("must have at most {most} items")),
+        Some(most) if count > most => {
+            fault(Reason::TOO_MANY_ITEMS, format!("must have at most {most} items"))
+        }
         _ => Ok(()),
     }
 }

@@ -1,80 +1,11 @@
 //! What is wrong with a well-formed body, where, and where the reader stands.
 
 use std::borrow::Cow;
-use std::fmt;
+
+use reasons::Reason;
 
 /// So many violations are kept; a body can hold far more.
 pub const MAX_VIOLATIONS: usize = 256;
-
-/// Why a value was refused; printed as its SCREAMING_SNAKE name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    /// The object has no such member.
-    UnknownField,
-    /// The method has no such query parameter.
-    UnknownParameter,
-    /// A query parameter that holds one value was sent again.
-    RepeatedParameter,
-    /// Not percent-encoded UTF-8.
-    MalformedParameter,
-    /// Another JSON type is wanted.
-    TypeMismatch,
-    /// A number outside its limits.
-    OutOfRange,
-    /// None of the named values.
-    EnumValueUnknown,
-    /// Text with U+0000.
-    NulCharacter,
-    /// Not sent, or empty where something must stand.
-    Required,
-    /// Too few characters.
-    TooShort,
-    /// Too many characters or bytes.
-    TooLong,
-    /// Not 8-4-4-4-12.
-    UuidInvalid,
-    /// Not RFC 3339.
-    TimestampInvalid,
-    /// Not base64.
-    Base64Invalid,
-    /// A list that is too short.
-    TooFewItems,
-    /// A list or map that is too long.
-    TooManyItems,
-    /// An element that stands in the list before.
-    ItemsNotUnique,
-}
-
-impl Reason {
-    /// The name clients see.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownField => "UNKNOWN_FIELD",
-            Self::UnknownParameter => "UNKNOWN_PARAMETER",
-            Self::RepeatedParameter => "REPEATED_PARAMETER",
-            Self::MalformedParameter => "MALFORMED_PARAMETER",
-            Self::TypeMismatch => "TYPE_MISMATCH",
-            Self::OutOfRange => "OUT_OF_RANGE",
-            Self::EnumValueUnknown => "ENUM_VALUE_UNKNOWN",
-            Self::NulCharacter => "NUL_CHARACTER",
-            Self::Required => "REQUIRED",
-            Self::TooShort => "TOO_SHORT",
-            Self::TooLong => "TOO_LONG",
-            Self::UuidInvalid => "UUID_INVALID",
-            Self::TimestampInvalid => "TIMESTAMP_INVALID",
-            Self::Base64Invalid => "BASE64_INVALID",
-            Self::TooFewItems => "TOO_FEW_ITEMS",
-            Self::TooManyItems => "TOO_MANY_ITEMS",
-            Self::ItemsNotUnique => "ITEMS_NOT_UNIQUE",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// One thing wrong with a body or a query.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub(crate) mod update;
 
 use auth::{Context, RowPredicate};
 use db::TenantTx;
-use error::Error;
+use error::{Error, Reason};
 use events::{Change, Lane, NewEvent};
 use ids::{Clock, FieldId};
 
@@ -37,7 +37,7 @@ fn permit(cx: &Context, action: &str) -> error::Result<()> {
 
 /// The same 404 for a malformed, random, foreign and hidden id, and for one of another object.
 fn not_found() -> Error {
-    Error::not_found("FIELD_NOT_FOUND")
+    Error::not_found(Reason::FIELD_NOT_FOUND)
 }
 
 /// A definition that the caller may know of: a hidden field is an unknown one.

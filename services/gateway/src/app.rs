@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Version, header, request::Parts};
 use bytes::Bytes;
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use futures_util::FutureExt;
 use ids::{Clock, TenantId};
 use tracing::Instrument;
@@ -142,9 +142,9 @@ async fn answer(
         Route::Found { method, params } => (method, params),
         Route::MethodNotAllowed { allow } => return Ok(other_method(&parts.method, &allow, request_id)),
         Route::Malformed => {
-            return Err(Error::malformed("PATH_MALFORMED", "the path is not percent-encoded UTF-8"));
+            return Err(Error::malformed(Reason::PATH_MALFORMED, "the path is not percent-encoded UTF-8"));
         }
-        Route::NotFound => return Err(Error::not_found("ROUTE_NOT_FOUND")),
+        Route::NotFound => return Err(Error::not_found(Reason::ROUTE_NOT_FOUND)),
     };
     let address = client_address(&parts.headers, peer, app.config.trust_forwarded_for);
     let admitted = admit(app, method.public, parts, address).await;
@@ -273,7 +273,7 @@ async fn document(app: &App, path: &str, address: IpAddr, request_id: &str) -> R
 fn host_is_named(parts: &Parts) -> Result<(), Error> {
     let named = parts.headers.get_all(header::HOST).iter().count();
     if named > 1 || (named == 0 && parts.version == Version::HTTP_11) {
-        return Err(Error::malformed("HOST_MALFORMED", "a request names its host with one Host header"));
+        return Err(Error::malformed(Reason::HOST_MALFORMED, "a request needs exactly one Host header"));
     }
     Ok(())
 }
@@ -289,7 +289,7 @@ fn other_method(asked: &Method, has: &[Verb], request_id: &str) -> Reply {
         reply::empty(StatusCode::NO_CONTENT)
     } else {
         let text = "this path does not take this method";
-        reply::problem(&Error::new(Code::Unimplemented, "METHOD_NOT_ALLOWED", text), request_id)
+        reply::problem(&Error::new(Code::Unimplemented, Reason::METHOD_NOT_ALLOWED, text), request_id)
     };
     reply::put(&mut reply, header::ALLOW, &allow.join(", "));
     reply

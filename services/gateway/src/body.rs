@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
@@ -31,7 +31,7 @@ pub(crate) async fn read(party: &Party, headers: &HeaderMap, body: Body) -> Resu
     let essence = given.map(|t| t.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
     let fits = matches!(essence.as_deref(), None | Some("application/json" | "application/merge-patch+json"));
     if !bytes.is_empty() && !fits {
-        return Err(Error::malformed("CONTENT_TYPE_UNSUPPORTED", "the body must be application/json"));
+        return Err(Error::malformed(Reason::CONTENT_TYPE_UNSUPPORTED, "the body must be application/json"));
     }
     Ok(bytes)
 }
@@ -46,13 +46,13 @@ async fn collect(party: &Party, mut body: Body) -> Result<Bytes, Error> {
         let due = began + DEADLINE.min(FIRST_BYTE + Duration::from_secs(1) * size as u32 / BYTES_A_SECOND);
         let frame = timeout_at(due, body.frame()).await.map_err(|_| too_slow())?;
         let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| Error::malformed("BODY_BROKEN", "the body broke off"))?;
+        let frame = frame.map_err(|_| Error::malformed(Reason::BODY_BROKEN, "the body broke off"))?;
         let Ok(data) = frame.into_data() else { continue };
         size += data.len();
         if size > MAX_BODY {
             return Err(Error::new(
                 Code::InvalidArgument,
-                "BODY_TOO_LARGE",
+                Reason::BODY_TOO_LARGE,
                 "the body may have at most 1 MiB",
             ));
         }
@@ -71,7 +71,7 @@ async fn collect(party: &Party, mut body: Body) -> Result<Bytes, Error> {
 
 /// The refusal of a body that does not come.
 pub(crate) fn too_slow() -> Error {
-    Error::malformed("BODY_TOO_SLOW", "the body did not come in time: the first byte, or the next ones")
+    Error::malformed(Reason::BODY_TOO_SLOW, "the body did not arrive in time")
 }
 
 /// Bodies are taken as they are: what is packed (`Content-Encoding: gzip`) is refused with 415 before it is read.
@@ -82,7 +82,7 @@ pub(crate) fn plain(headers: &HeaderMap) -> Result<(), Error> {
         .any(|v| !v.to_str().is_ok_and(|t| t.trim().eq_ignore_ascii_case("identity")));
     if packed {
         let text = "the body must be sent without Content-Encoding";
-        return Err(Error::malformed("CONTENT_ENCODING_UNSUPPORTED", text));
+        return Err(Error::malformed(Reason::CONTENT_ENCODING_UNSUPPORTED, text));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use bytes::{Bytes, BytesMut};
-use error::{Error, Violation};
+use error::{Error, Reason, Violation};
 use proto::common::v1::RateClass;
 use secrecy::ExposeSecret;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
@@ -50,7 +50,7 @@ pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, 
     let call = || rpc::raw::unary(channel, &method.full_name, metadata.clone(), request.clone(), deadline);
     let answered = match call().await.map_err(Error::from) {
         // Nothing was written, and the service has dropped the permissions that were too old.
-        Err(error) if error.reason() == "PERMISSIONS_CHANGED" => call().await.map_err(Error::from),
+        Err(error) if error.reason() == Reason::PERMISSIONS_CHANGED => call().await.map_err(Error::from),
         answered => answered,
     };
     let (answered, wire) = answered?;
@@ -116,8 +116,9 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
     let (headers, method) = (&incoming.parts.headers, incoming.method);
     let mut metadata = MetadataMap::new();
     let mut put = |name: &'static str, value: &str| {
-        let unprintable =
-            |_| Error::malformed("HEADER_MALFORMED", format!("the header {name} is not printable ASCII"));
+        let unprintable = |_| {
+            Error::malformed(Reason::HEADER_MALFORMED, format!("the header {name} is not printable ASCII"))
+        };
         metadata.insert(name, AsciiMetadataValue::try_from(value).map_err(unprintable)?);
         Ok::<_, Error>(())
     };
@@ -130,19 +131,19 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
         put("x-user-agent", &agent[..agent.len().min(MAX_FORWARDED)])?;
     }
     let etag = "If-Match must be one ETag as it was given, like \"3\" or W/\"3-17-0123456789abcdef\"";
-    if let Some(condition) = only(headers, &header::IF_MATCH, "IF_MATCH_MALFORMED", etag)? {
+    if let Some(condition) = only(headers, &header::IF_MATCH, Reason::IF_MATCH_MALFORMED, etag)? {
         if !method.conditional {
-            let text = "If-Match is not taken here: the call changes nothing that has a version";
-            return Err(Error::malformed("IF_MATCH_NOT_SUPPORTED", text));
+            let text = "If-Match is not supported here: the call changes nothing that has a version";
+            return Err(Error::malformed(Reason::IF_MATCH_NOT_SUPPORTED, text));
         }
         put("if-match", &etag::condition(condition))?;
     }
     let name = HeaderName::from_static("idempotency-key");
     let visible = "Idempotency-Key must be 1 to 255 visible ASCII characters";
-    if let Some(key) = only(headers, &name, "IDEMPOTENCY_KEY_MALFORMED", visible)? {
+    if let Some(key) = only(headers, &name, Reason::IDEMPOTENCY_KEY_MALFORMED, visible)? {
         if !method.idempotent {
-            let text = "Idempotency-Key is not taken here: the answer holds a secret, or the call can be repeated as it is";
-            return Err(Error::malformed("IDEMPOTENCY_KEY_NOT_SUPPORTED", text));
+            let text = "Idempotency-Key is not supported here: the answer holds a secret, or the call can safely be repeated without it";
+            return Err(Error::malformed(Reason::IDEMPOTENCY_KEY_NOT_SUPPORTED, text));
         }
         put("idempotency-key", key)?;
     }
@@ -154,7 +155,7 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
 fn only<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,
-    reason: &'static str,
+    reason: Reason,
     text: &'static str,
 ) -> Result<Option<&'h str>, Error> {
     let mut values = headers.get_all(name).iter();
@@ -178,21 +179,18 @@ pub(crate) fn deadline(class: RateClass) -> Duration {
 /// What the transcoder refused.
 pub(crate) fn refused(error: RequestError) -> Error {
     let list = |violations: Vec<transcode::Violation>| {
-        violations
-            .into_iter()
-            .map(|v| Violation::new(v.place, v.reason.as_str(), v.detail))
-            .collect::<Vec<_>>()
+        violations.into_iter().map(|v| Violation::new(v.place, v.reason, v.detail)).collect::<Vec<_>>()
     };
     let error = match error {
-        RequestError::Json(json) => Error::malformed("JSON_MALFORMED", json.to_string()),
-        RequestError::Body(body) => Error::malformed("BODY_MALFORMED", body.to_string()),
+        RequestError::Json(json) => Error::malformed(Reason::JSON_MALFORMED, json.to_string()),
+        RequestError::Body(body) => Error::malformed(Reason::BODY_MALFORMED, body.to_string()),
         RequestError::Query(violations) => {
             let violations = list(violations);
             let text: Vec<String> =
                 violations.iter().map(|v| format!("{}: {}", v.pointer, v.detail)).collect();
             violations
                 .into_iter()
-                .fold(Error::malformed("QUERY_MALFORMED", text.join("; ")), Error::with_violation)
+                .fold(Error::malformed(Reason::QUERY_MALFORMED, text.join("; ")), Error::with_violation)
         }
         RequestError::Invalid(violations) => Error::validation(list(violations)),
     };

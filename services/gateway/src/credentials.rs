@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use ids::TenantId;
 use rpc::identity::KeyDigest;
 use secrecy::SecretString;
@@ -64,14 +64,14 @@ impl Credentials {
     pub(crate) fn presented(&self, headers: &HeaderMap) -> Result<Presented, Error> {
         let missing = || {
             Error::unauthenticated(
-                "CREDENTIALS_MISSING",
+                Reason::CREDENTIALS_MISSING,
                 "send Authorization: Bearer <access token or API key>",
             )
         };
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let value = values.next().ok_or_else(missing)?;
         if values.next().is_some() {
-            return Err(Error::malformed("AUTHORIZATION_REPEATED", "Authorization was sent more than once"));
+            return Err(Error::malformed(Reason::AUTHORIZATION_REPEATED, "Authorization must be sent once"));
         }
         let (scheme, presented) = value.to_str().ok().and_then(|t| t.split_once(' ')).ok_or_else(missing)?;
         if !scheme.eq_ignore_ascii_case("bearer") || presented.trim().is_empty() {

@@ -1,8 +1,10 @@
-//! Documents that the gateway serves itself: the OpenAPI description and a page to browse it.
+//! Documents that the gateway serves itself: the OpenAPI description, a page to browse it, and a page for each reason.
+
+mod problems;
 
 use axum::http::header;
 use bytes::Bytes;
-use error::Error;
+use error::{Error, Reason};
 use host::{Readiness, State};
 
 use crate::places::{Kind, Party, holding};
@@ -22,7 +24,12 @@ pub(crate) fn probe(path: &str, readiness: &Readiness) -> Option<Reply> {
 
 /// Whether a document is at this path.
 pub(crate) fn is_one(path: &str) -> bool {
-    matches!(path, "/api/v1/openapi.json" | "/docs")
+    matches!(path, "/api/v1/openapi.json" | "/docs" | problems::INDEX) || reason(path).is_some()
+}
+
+/// What stands for the reason in the path of its page.
+fn reason(path: &str) -> Option<&str> {
+    path.strip_prefix(problems::INDEX)?.strip_prefix('/').filter(|word| !word.contains('/'))
 }
 
 /// A document counts as at least so many bytes until it has gone: a small one keeps a connection and a stream, too.
@@ -32,17 +39,36 @@ const LEAST: usize = 64 << 10;
 pub(crate) fn find(path: &str, openapi: &Bytes, party: &Party) -> Result<Reply, Error> {
     let place = |bytes: &[u8]| party.take(Kind::Document, bytes.len().max(LEAST));
     if path == "/docs" {
-        let page = holding(PAGE, place(PAGE.as_bytes())?);
-        let mut reply = reply::with_body(200, "text/html; charset=utf-8", page);
         let policy = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                       base-uri 'none'; frame-ancestors 'none'";
-        reply::put(&mut reply, header::CONTENT_SECURITY_POLICY, policy);
-        return Ok(reply);
+        return Ok(page(holding(PAGE, place(PAGE.as_bytes())?), policy));
+    }
+    if path == problems::INDEX || reason(path).is_some() {
+        let text = match reason(path) {
+            None => problems::index(),
+            Some(word) => {
+                let listed = Reason::find(word).ok_or_else(|| Error::not_found(Reason::PROBLEM_NOT_FOUND))?;
+                problems::of(listed)
+            }
+        };
+        let place = place(text.as_bytes())?;
+        let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+        return Ok(cached(page(holding(text, place), policy)));
     }
     let document = holding(openapi.clone(), place(openapi)?);
-    let mut reply = reply::with_body(200, "application/json", document);
+    Ok(cached(reply::with_body(200, "application/json", document)))
+}
+
+fn page(text: Bytes, policy: &str) -> Reply {
+    let mut reply = reply::with_body(200, "text/html; charset=utf-8", text);
+    reply::put(&mut reply, header::CONTENT_SECURITY_POLICY, policy);
+    reply
+}
+
+fn cached(mut reply: Reply) -> Reply {
     reply::put(&mut reply, header::CACHE_CONTROL, "public, max-age=300");
-    Ok(reply)
+    reply
 }
 
 /// `GET /readyz`: the state alone; what is wrong stands on the admin address, which is nobody else's business.

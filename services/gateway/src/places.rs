@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use ids::TenantId;
 use opentelemetry::KeyValue;
 use uuid::Uuid;
@@ -269,11 +269,13 @@ pub(crate) fn holding<P: Send + 'static>(bytes: impl AsRef<[u8]> + Send + 'stati
 fn full(share: Share, kind: Kind) -> Error {
     let what = KINDS[kind as usize].1;
     let (reason, whose) = match share {
-        Share::Principal => ("PRINCIPAL_SHARE_USED", "this user or API key has"),
-        Share::Tenant => ("TENANT_SHARE_USED", "this organization has"),
-        Share::Address => ("ADDRESS_SHARE_USED", "this client address has"),
-        Share::Site => ("ADDRESS_SHARE_USED", "this client network has"),
-        Share::Whole => return Error::unavailable("OVERLOADED", format!("too many {what} from all callers")),
+        Share::Principal => (Reason::PRINCIPAL_SHARE_USED, "this user or API key has"),
+        Share::Tenant => (Reason::TENANT_SHARE_USED, "this organization has"),
+        Share::Address => (Reason::ADDRESS_SHARE_USED, "this client address has"),
+        Share::Site => (Reason::ADDRESS_SHARE_USED, "this client network has"),
+        Share::Whole => {
+            return Error::unavailable(Reason::OVERLOADED, format!("too many {what} from all callers"));
+        }
     };
     Error::new(Code::ResourceExhausted, reason, format!("{whose} as many {what} as it may have at once"))
         .with_retry_after(std::time::Duration::from_secs(1))

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use error::{Error, Problem};
+use error::{Error, Problem, Reason};
 
 /// The version of the contract, echoed in every answer.
 pub(crate) const API_VERSION: &str = "1";
@@ -44,14 +44,15 @@ pub(crate) fn problem(error: &Error, request_id: &str) -> Reply {
     if let Some(after) = error.retry_after() {
         put(&mut reply, header::RETRY_AFTER, &after.as_secs().max(1).to_string());
     }
-    if error.reason() == "CONTENT_ENCODING_UNSUPPORTED" {
+    if error.reason() == Reason::CONTENT_ENCODING_UNSUPPORTED {
         put(&mut reply, header::ACCEPT_ENCODING, "identity");
     }
     if status == 401 {
         // RFC 6750, section 3: what was presented is named as wrong, what was not is only asked for.
-        let challenge = match error.reason() {
-            "CREDENTIALS_MISSING" => "Bearer realm=\"globcrm\"",
-            _ => "Bearer realm=\"globcrm\", error=\"invalid_token\"",
+        let challenge = if error.reason() == Reason::CREDENTIALS_MISSING {
+            "Bearer realm=\"globcrm\""
+        } else {
+            "Bearer realm=\"globcrm\", error=\"invalid_token\""
         };
         put(&mut reply, header::WWW_AUTHENTICATE, challenge);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header;
 use bytes::BytesMut;
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use futures_util::StreamExt;
 use proto::common::v1::RateClass;
 use tokio::time::Instant;
@@ -45,7 +45,10 @@ pub(crate) async fn upload(incoming: &Incoming<'_>, body: Body) -> Result<Reply,
     }
     let content_type = incoming.parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let Some(content_type) = content_type.map(str::to_owned) else {
-        return Err(Error::malformed("CONTENT_TYPE_MISSING", "say what the bytes are with Content-Type"));
+        return Err(Error::malformed(
+            Reason::CONTENT_TYPE_MISSING,
+            "Content-Type is required: say what the bytes are",
+        ));
     };
     let _place = incoming.party.take(Kind::Transfer, 1)?;
     let broken = Arc::new(OnceLock::new());
@@ -87,13 +90,13 @@ pub(crate) async fn upload(incoming: &Incoming<'_>, body: Body) -> Result<Reply,
     let answered = tokio::select! {
         answered = call => answered.map_err(Error::from),
         () = standing(&taken) => {
-            Err(Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the service takes nothing more"))
+            Err(Error::new(Code::DeadlineExceeded, Reason::DEADLINE_EXCEEDED, "the service stopped reading"))
         }
     };
     match broken.get() {
         Some(Broken::Slow) => return Err(too_slow()),
         Some(Broken::Large) => return Err(too_large()),
-        Some(Broken::Off) => return Err(Error::malformed("BODY_BROKEN", "the body broke off")),
+        Some(Broken::Off) => return Err(Error::malformed(Reason::BODY_BROKEN, "the body broke off")),
         None => {}
     }
     let (_, wire) = answered?;
@@ -177,5 +180,5 @@ pub(crate) async fn download(incoming: &Incoming<'_>) -> Result<Reply, Error> {
 }
 
 fn too_large() -> Error {
-    Error::new(Code::InvalidArgument, "BODY_TOO_LARGE", "an upload may have at most 100 MiB")
+    Error::new(Code::InvalidArgument, Reason::BODY_TOO_LARGE, "an upload may have at most 100 MiB")
 }

@@ -43,6 +43,8 @@ enum Command {
     Config(configuration::Command),
     /// Print the OpenAPI document of the REST API
     Openapi,
+    /// Print the reasons of refusals and what each means
+    Reasons,
     /// Exit 0 when this URL answers 200 (for containers without a shell)
     Healthcheck {
         /// For example http://127.0.0.1:9090/readyz
@@ -61,6 +63,10 @@ fn main() -> anyhow::Result<()> {
             Command::Migrate { down } => migrate::run(down).await,
             Command::Config(command) => configuration::run(command),
             Command::Openapi => openapi::run(),
+            Command::Reasons => {
+                print!("{}", reasons::markdown());
+                Ok(())
+            }
             Command::Healthcheck { url } => healthcheck::run(&url).await,
             Command::Demo => demo::run().await,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use auth::{Gate, Signer, Verifier};
 use config::{ExposeSecret, SecretString};
 use db::{Db, DbError};
-use error::Error;
+use error::{Error, Reason};
 use ids::Clock;
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +90,8 @@ impl App {
                 (snapshot_db.clone(), snapshot_clock.clone(), snapshot_verifier.clone());
             Box::pin(async move {
                 let claims = verifier.verify(token.expose_secret()).map_err(|e| {
-                    Error::unauthenticated("TOKEN_INVALID", "the access token is not valid").with_source(e)
+                    Error::unauthenticated(Reason::TOKEN_INVALID, "the access token is not valid")
+                        .with_source(e)
                 })?;
                 get_snapshot::of(&db, &clock, &claims, if_version).await.map_err(Error::from)
             })

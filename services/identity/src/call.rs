@@ -1,7 +1,7 @@
 //! What a call without credentials carries, and the token of a call that does not go through the gate.
 
 use auth::Call;
-use error::Error;
+use error::{Error, Reason};
 use secrecy::SecretString;
 use tonic::Request;
 use tonic::metadata::MetadataMap;
@@ -34,5 +34,5 @@ pub(crate) fn bearer(metadata: &MetadataMap) -> Result<SecretString, Error> {
         .and_then(|v| v.split_once(' '))
         .filter(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
         .map(|(_, token)| SecretString::from(token))
-        .ok_or_else(|| Error::unauthenticated("CREDENTIALS_MISSING", "an access token is needed"))
+        .ok_or_else(|| Error::unauthenticated(Reason::CREDENTIALS_MISSING, "an access token is needed"))
 }

@@ -1,7 +1,7 @@
 //! Answers that several operations give in the same bytes.
 
 use auth::{Call, Context, PrincipalKind};
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
 use uuid::Uuid;
 
 /// Refuses `Idempotency-Key` on a call whose answer holds a secret: it must not be stored. Errors: 400.
@@ -9,8 +9,8 @@ pub(crate) fn refuse_idempotency_key(call: &Call) -> Result<(), Error> {
     match call.idempotency_key {
         None => Ok(()),
         Some(_) => Err(Error::malformed(
-            "IDEMPOTENCY_KEY_NOT_SUPPORTED",
-            "the answer holds a secret, so it cannot be given again",
+            Reason::IDEMPOTENCY_KEY_NOT_SUPPORTED,
+            "the answer holds a secret, so it cannot be repeated",
         )),
     }
 }
@@ -20,8 +20,8 @@ pub(crate) fn refuse_idempotency_key(call: &Call) -> Result<(), Error> {
 pub(crate) fn refuse_key(cx: &Context) -> Result<(), Error> {
     match cx.principal.kind {
         PrincipalKind::ApiKey => {
-            let text = "an API key cannot do this; its owner must sign in";
-            Err(Error::new(Code::PermissionDenied, "SESSION_REQUIRED", text))
+            let text = "an API key cannot do this; its owner must log in";
+            Err(Error::new(Code::PermissionDenied, Reason::SESSION_REQUIRED, text))
         }
         PrincipalKind::User | PrincipalKind::Service => Ok(()),
     }
@@ -33,7 +33,7 @@ pub(crate) fn read_ids(texts: &[String], pointer: &str, violations: &mut Vec<Vio
     for (i, text) in texts.iter().enumerate() {
         match ids::UserId::parse(text) {
             Some(id) if ids.contains(&id.uuid()) => {
-                violations.push(Violation::new(format!("{pointer}/{i}"), "DUPLICATE", "named twice"));
+                violations.push(Violation::new(format!("{pointer}/{i}"), Reason::REPEATED, "is repeated"));
             }
             Some(id) => ids.push(id.uuid()),
             None => violations.push(Violation::reference_not_found(format!("{pointer}/{i}"))),
@@ -62,9 +62,11 @@ pub(crate) fn missing(wanted: &[Uuid], found: &[Uuid], pointer: &str, violations
 /// with copies from elsewhere, and nobody can mend what they do not see; what is stored is what is shown.
 pub(crate) fn read_name(text: &str, max: usize, pointer: &str, violations: &mut Vec<Violation>) -> String {
     let refused = match field_types::text::clean(text, max) {
-        Ok(Some(clean)) if clean.contains('\n') => ("TEXT_CONTROL_CHARACTER", "one line only".to_owned()),
+        Ok(Some(clean)) if clean.contains('\n') => {
+            (Reason::TEXT_CONTROL_CHARACTER, "one line only".to_owned())
+        }
         Ok(Some(clean)) => return clean,
-        Ok(None) => ("REQUIRED", "must not be empty".to_owned()),
+        Ok(None) => (Reason::REQUIRED, "must not be empty".to_owned()),
         Err(error) => (error.reason, error.detail),
     };
     violations.push(Violation::new(pointer, refused.0, refused.1));
@@ -94,9 +96,9 @@ pub(crate) fn read_mask(
         if let Some(known) = allowed.iter().find(|name| *name == path) {
             paths.push(*known);
         } else if immutable.contains(&path.as_str()) {
-            violations.push(Violation::new(pointer, "FIELD_IMMUTABLE", "cannot be changed"));
+            violations.push(Violation::new(pointer, Reason::FIELD_IMMUTABLE, "cannot be changed"));
         } else {
-            violations.push(Violation::new(pointer, "UNKNOWN_FIELD", "no such field"));
+            violations.push(Violation::new(pointer, Reason::UNKNOWN_FIELD, "no such field"));
         }
     }
     paths
@@ -112,11 +114,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_is_no_id_and_an_id_that_is_not_found_answer_alike() {
-        let (mut unread, mut unfound) = (Vec::new(), Vec::new());
-        read_ids(&["nonsense".to_owned()], "/role_ids", &mut unread);
-        missing(&[Uuid::from_u128(1)], &[], "/role_ids", &mut unfound);
-        assert_eq!(unread, unfound);
+    fn ids_of_a_list_are_ids_and_each_is_there_once() {
+        let id = Uuid::from_u128(1);
+        let mut violations = Vec::new();
+        let sent = [id.to_string(), "nonsense".to_owned(), id.to_string()];
+        assert_eq!(read_ids(&sent, "/role_ids", &mut violations), [id]);
+        missing(&[id], &[], "/role_ids", &mut violations);
+        let found: Vec<_> = violations.iter().map(|v| (v.pointer.as_str(), v.reason.as_ref())).collect();
+        let invalid = ("/role_ids/1", "UUID_INVALID");
+        assert_eq!(found, [invalid, ("/role_ids/2", "REPEATED"), ("/role_ids/0", "REFERENCE_NOT_FOUND")]);
     }
 
     #[test]
@@ -132,9 +138,12 @@ mod tests {
 
     #[test]
     fn names_are_one_line_and_not_empty() {
-        for (text, reason) in
-            [("", "REQUIRED"), ("  ", "REQUIRED"), ("a\nb", "TEXT_CONTROL_CHARACTER"), ("a\0", "TEXT_NUL")]
-        {
+        for (text, reason) in [
+            ("", "REQUIRED"),
+            ("  ", "REQUIRED"),
+            ("a\nb", "TEXT_CONTROL_CHARACTER"),
+            ("a\0", "NUL_CHARACTER"),
+        ] {
             let mut violations = Vec::new();
             read_name(text, 10, "/name", &mut violations);
             assert_eq!(violations[0].reason, reason, "{text:?}");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use config::{ExposeSecret, Reader, SecretString};
-use error::Error;
+use error::{Error, Reason};
 use fleet::{FLEET, Names, Role};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -67,7 +67,7 @@ impl ServiceSecrets {
         if self.fits(service, secret) {
             return Ok(());
         }
-        Err(Error::unauthenticated("SERVICE_SECRET_INVALID", "the service and its secret do not fit"))
+        Err(Error::unauthenticated(Reason::SERVICE_SECRET_INVALID, "the service or its secret is wrong"))
     }
 
     /// Compares digests, all of them and to their ends, so that neither content nor length of a secret shows in the time.

@@ -2,7 +2,7 @@
 
 use ::config::Reader;
 use db::{DbError, TenantTx};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 
 /// The most of each; the rest of the tenants need room as well.
 #[derive(Clone, Copy, Debug)]
@@ -54,10 +54,10 @@ impl Quotas {
     pub(crate) async fn check_upload(&self, tx: &mut TenantTx, size: i64) -> Result<(), Error> {
         let (uploads, bytes) = store::uploads(tx).await?;
         if uploads >= self.uploads {
-            return Err(exceeded("UPLOADS_TOO_MANY", "uploads", self.uploads));
+            return Err(exceeded(Reason::UPLOADS_TOO_MANY, "uploads", self.uploads));
         }
         if bytes.saturating_add(size) > self.upload_bytes {
-            return Err(exceeded("UPLOADS_TOO_MANY", "upload_bytes", self.upload_bytes));
+            return Err(exceeded(Reason::UPLOADS_TOO_MANY, "upload_bytes", self.upload_bytes));
         }
         Ok(())
     }
@@ -66,17 +66,17 @@ impl Quotas {
     pub(crate) async fn check_operation(&self, tx: &mut TenantTx) -> Result<(), Error> {
         let (open, kept) = store::operations(tx, self.operations).await?;
         if open >= self.operations_open {
-            return Err(exceeded("OPERATIONS_TOO_MANY", "operations_open", self.operations_open));
+            return Err(exceeded(Reason::OPERATIONS_TOO_MANY, "operations_open", self.operations_open));
         }
         if kept >= self.operations {
-            return Err(exceeded("OPERATIONS_TOO_MANY", "operations", self.operations));
+            return Err(exceeded(Reason::OPERATIONS_TOO_MANY, "operations", self.operations));
         }
         Ok(())
     }
 }
 
-fn exceeded(reason: &'static str, quota: &'static str, most: i64) -> Error {
-    let text = format!("your organisation has as many as it may have at a time: {quota} {most}");
+fn exceeded(reason: Reason, quota: &'static str, most: i64) -> Error {
+    let text = format!("your organisation has reached its quota of {most} {quota}");
     Error::new(Code::ResourceExhausted, reason, text)
         .with_metadata("quota", quota)
         .with_metadata("limit", most.to_string())

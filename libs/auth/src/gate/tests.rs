@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use error::Reason;
 use ids::SessionId;
 use proto::identity::v1::PermissionSnapshot;
 use secrecy::ExposeSecret;
@@ -40,7 +41,11 @@ async fn an_ended_session_does_not_live_on_the_lease_of_another() {
     let fetch: FetchSnapshot = Arc::new(move |token, _| {
         let refused = told.load(Ordering::SeqCst) && token.expose_secret() == bad;
         Box::pin(async move {
-            if refused { Err(Error::unauthenticated("SESSION_REVOKED", "ended")) } else { Ok(granted()) }
+            if refused {
+                Err(Error::unauthenticated(Reason::SESSION_REVOKED, "ended"))
+            } else {
+                Ok(granted())
+            }
         })
     });
     let gate = Gate::new(verifier, no_keys(), fetch);

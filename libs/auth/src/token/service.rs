@@ -12,8 +12,6 @@ use super::{ISSUER, Signer, TokenError, Verifier};
 
 /// Fewest bytes of the secret that a service trades for its token.
 pub const MIN_SERVICE_SECRET_BYTES: usize = 32;
-/// The reason of the 401 for a service's token that is not good: the service renews it and asks again.
-pub const SERVICE_TOKEN_INVALID: &str = "SERVICE_TOKEN_INVALID";
 /// How long a service's token lives.
 pub const SERVICE_TTL: Duration = Duration::from_secs(300);
 const SERVICE_TYPE: &str = "globcrm-service+jwt";

@@ -30,7 +30,7 @@ fn folding_keeps_marks_that_make_another_letter() {
 #[test]
 fn a_text_limit_counts_characters_not_bytes() {
     assert_eq!(text::clean(&"ö".repeat(5), 5).unwrap().unwrap().chars().count(), 5);
-    assert_eq!(text::clean(&"ö".repeat(6), 5).unwrap_err().reason, "TEXT_TOO_LONG");
+    assert_eq!(text::clean(&"ö".repeat(6), 5).unwrap_err().reason, "TOO_LONG");
 }
 
 #[test]

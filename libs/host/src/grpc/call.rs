@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use error::Error;
+use error::{Error, Reason};
 use futures_util::FutureExt;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
@@ -66,7 +66,7 @@ pub(super) async fn handle(State(calls): State<Calls>, request: Request, next: N
     let method = calls.0.methods.get(request.uri().path());
     let Ok(permit) = calls.0.places.clone().try_acquire_owned() else {
         calls.0.shed.add(1, &[]);
-        return answer(Error::unavailable("OVERLOADED", "too many calls at once").into());
+        return answer(Error::unavailable(error::Reason::OVERLOADED, "too many calls at once").into());
     };
     let began = Instant::now();
     let deadline = began + time_allowed(&request, method);
@@ -89,8 +89,8 @@ pub(super) async fn handle(State(calls): State<Calls>, request: Request, next: N
             answer(Error::internal("the call panicked").into())
         }
         Err(_) => {
-            let text = "the call took longer than it may";
-            answer(Error::new(error::Code::DeadlineExceeded, "DEADLINE_EXCEEDED", text).into())
+            let text = "the call took too long";
+            answer(Error::new(error::Code::DeadlineExceeded, error::Reason::DEADLINE_EXCEEDED, text).into())
         }
     };
     // A trailers-only answer carries the status in its head; without one the handler has answered.

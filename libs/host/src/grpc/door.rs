@@ -7,7 +7,7 @@ use auth::{Gate, ServiceName};
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request};
 use bytes::Bytes;
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
 use fleet::Role;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
@@ -50,7 +50,7 @@ impl Door {
     ) -> Result<Request, Error> {
         // What the descriptors do not name has no rules here, so it is not served either.
         let method = method.ok_or_else(|| {
-            Error::new(Code::Unimplemented, "METHOD_UNKNOWN", "this service has no such method")
+            Error::new(Code::Unimplemented, Reason::METHOD_UNKNOWN, "this service has no such method")
         })?;
         let service = self.service(request.headers_mut(), method).await?;
         if service.is_some_and(|service| service.as_str() == GATEWAY) {
@@ -70,7 +70,7 @@ impl Door {
         headers.remove(SERVICE_TOKEN);
         let Some(first) = first else {
             let text = "this method is internal: it requires a service token";
-            let missing = Error::unauthenticated("SERVICE_TOKEN_MISSING", text);
+            let missing = Error::unauthenticated(Reason::SERVICE_TOKEN_MISSING, text);
             return if method.internal { Err(missing) } else { Ok(None) };
         };
         // Two tokens are none; an empty text is none either.
@@ -82,7 +82,7 @@ impl Door {
         let (head, body) = request.into_parts();
         let body = to_bytes(body, MAX_MESSAGE + PREFIX).await.map_err(|cause| {
             let text = "the message is too large or incomplete";
-            Error::malformed("MESSAGE_MALFORMED", text).with_source(cause)
+            Error::malformed(Reason::MESSAGE_MALFORMED, text).with_source(cause)
         })?;
         // A call without any message is the handler's to refuse.
         if !body.is_empty() {
@@ -94,7 +94,8 @@ impl Door {
 
 /// The one message of a call.
 fn message(body: &Bytes) -> Result<Bytes, Error> {
-    let malformed = || Error::malformed("MESSAGE_MALFORMED", "a call sends one message, not compressed");
+    let malformed =
+        || Error::malformed(Reason::MESSAGE_MALFORMED, "a call sends one message, not compressed");
     let (prefix, _) = body.split_first_chunk::<PREFIX>().ok_or_else(malformed)?;
     let [compressed, length @ ..] = *prefix;
     let length = usize::try_from(u32::from_be_bytes(length)).map_err(|_| malformed())?;
@@ -116,11 +117,11 @@ fn peer_is_client(request: &mut Request) {
 fn refused(error: CheckError) -> Error {
     match error {
         CheckError::Malformed(what) => {
-            Error::malformed("MESSAGE_MALFORMED", format!("the message cannot be read: {what}"))
+            Error::malformed(Reason::MESSAGE_MALFORMED, format!("the message cannot be read: {what}"))
         }
         CheckError::Invalid(violations) => {
             let told = violations.into_iter();
-            let told = told.map(|v| Violation::new(v.place, v.reason.as_str(), v.detail)).collect();
+            let told = told.map(|v| Violation::new(v.place, v.reason, v.detail)).collect();
             Error::validation(told).bounded()
         }
     }

@@ -130,7 +130,7 @@ impl<'a> Parser<'a> {
             Some(c) if c.is_ascii_digit() || c == '-' => self.bare(),
             _ if self.keyword("true") => Literal::Bool(true),
             _ if self.keyword("false") => Literal::Bool(false),
-            _ => return Err(self.expected("a value (text stands in double quotes)")),
+            _ => return Err(self.expected("a value (text is in double quotes)")),
         };
         Ok(Value { at, literal })
     }

@@ -85,7 +85,7 @@ fn a_hidden_field_answers_as_an_unknown_one() {
         }
         let answer = |name: &str| {
             let error = Ask { order_by: name, mask: mask(), ..Ask::default() }.sql().unwrap_err();
-            assert_eq!(error.reason(), "FIELD_UNKNOWN");
+            assert_eq!(error.reason(), "UNKNOWN_FIELD");
             format!("{error:?}").replace(name, "FIELD")
         };
         assert_eq!(answer(hidden), answer(unknown));
@@ -96,7 +96,7 @@ fn a_hidden_field_answers_as_an_unknown_one() {
 fn a_hidden_unindexed_field_is_not_told_from_an_unknown_one() {
     let mask = auth::FieldMask::new([("custom.loose".to_owned(), auth::Access::None)]);
     let error = Ask { filter: "custom.loose = 1", mask, ..Ask::default() }.sql().unwrap_err();
-    assert_eq!(error.reason(), "FIELD_UNKNOWN");
+    assert_eq!(error.reason(), "UNKNOWN_FIELD");
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn a_hidden_field_is_refused_as_an_unknown_one() {
         let answer = |name: &str| {
             let fields = format!("id, {name}");
             let error = Projection::parse(COLUMNS, Some(&custom_fields()), &mask(), &fields).unwrap_err();
-            assert_eq!((error.reason(), error.metadata()["position"].as_str()), ("FIELD_UNKNOWN", "4"));
+            assert_eq!((error.reason(), error.metadata()["position"].as_str()), ("UNKNOWN_FIELD", "4"));
             format!("{error:?}").replace(name, "FIELD")
         };
         assert_eq!(answer(hidden), answer(unknown));

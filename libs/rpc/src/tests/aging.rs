@@ -43,7 +43,7 @@ async fn serve(
     let gate = Gate::new(
         Verifier::new(Clock::system()),
         Arc::new(|| Box::pin(async { Ok(Vec::new()) })),
-        Arc::new(|_, _| Box::pin(async { Err(error::Error::not_found("NOBODY")) })),
+        Arc::new(|_, _| Box::pin(async { Err(error::Error::not_found(error::Reason::NOT_FOUND)) })),
     );
     let mut serving = JoinSet::new();
     serving.spawn(async move { host::grpc::serve_on(own, &config, listener, gate, routes).await.unwrap() });

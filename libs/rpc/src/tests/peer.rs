@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use error::Reason;
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::{IdentityService, IdentityServiceServer};
 use tokio::net::TcpListener;
@@ -174,7 +175,7 @@ impl Peer {
                 Err(Status::with_details(Code::Aborted, "as told", vec![7; bytes].into()))
             }
             Some(Act::RefuseToken) => {
-                Err(error::Error::unauthenticated("SERVICE_TOKEN_INVALID", "as told").into())
+                Err(error::Error::unauthenticated(Reason::SERVICE_TOKEN_INVALID, "as told").into())
             }
             Some(Act::Hang) => std::future::pending().await,
             None => {

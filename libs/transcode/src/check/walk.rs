@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::BytesMut;
+use reasons::Reason;
 
 use super::{Check, CheckError, is_singular};
 use crate::json::copy;
@@ -14,7 +15,7 @@ use crate::response::DecodeError;
 use crate::rules::{self, Fault, ValueRules};
 use crate::schema::{FieldPlan, Kind, MessageId, Schema};
 use crate::timestamp;
-use crate::violation::{Reason, Violations};
+use crate::violation::Violations;
 use crate::wire::{self, Reader};
 
 /// Messages inside each other; the service's own reader takes no more.
@@ -198,7 +199,7 @@ impl<'w> Walk<'w> {
         // A list that is too long is refused as such; what repeats in the rest of it is not worth the memory.
         let fits = field.rules.max_items.is_none_or(|most| index as u64 <= most);
         if field.rules.unique && fits && !held.unique.entry(at).or_default().insert(element) {
-            self.violations.add(Reason::ItemsNotUnique, "is in the list before");
+            self.violations.add(Reason::REPEATED, "is repeated");
         }
         self.violations.leave();
         Ok(())
@@ -230,7 +231,7 @@ impl<'w> Walk<'w> {
         let name = utf8(name)?;
         self.violations.enter_name(Cow::Borrowed(name));
         if name.contains('\0') {
-            self.violations.add(Reason::NulCharacter, "the key must not contain the character NUL");
+            self.violations.add(Reason::NUL_CHARACTER, "the key must not contain the character NUL");
         } else if let Err((reason, detail)) = map.rules.keys.check_text(name) {
             self.violations.add(reason, format!("the key {detail}"));
         }
@@ -285,7 +286,7 @@ impl<'w> Walk<'w> {
                         if known {
                             rules.check_not_zero(bits as i32 == 0)
                         } else {
-                            Err((Reason::EnumValueUnknown, detail))
+                            Err((Reason::ENUM_VALUE_UNKNOWN, detail))
                         }
                     }
                     kind => rules.check_wire_integer(bits, kind),
@@ -309,7 +310,7 @@ impl<'w> Walk<'w> {
             Kind::String => {
                 let text = utf8(payload)?;
                 if text.contains('\0') {
-                    Err((Reason::NulCharacter, "must not contain the character NUL".to_owned()))
+                    Err((Reason::NUL_CHARACTER, "must not contain the character NUL".to_owned()))
                 } else {
                     rules.check_text(text)
                 }
@@ -328,10 +329,10 @@ impl<'w> Walk<'w> {
             return Ok(());
         }
         let wanted = if kind == Kind::JsonObject { "must be a JSON object" } else { "must be a JSON value" };
-        let fault = |_: JsonError| (Reason::TypeMismatch, wanted.to_owned());
+        let fault = |_: JsonError| (Reason::TYPE_MISMATCH, wanted.to_owned());
         let mut scan = Scanner::new(payload).map_err(fault)?;
         if kind == Kind::JsonObject && scan.peek().map_err(fault)? != b'{' {
-            return Err((Reason::TypeMismatch, wanted.to_owned()));
+            return Err((Reason::TYPE_MISMATCH, wanted.to_owned()));
         }
         let mut canonical = BytesMut::with_capacity(payload.len());
         copy::value(&mut scan, &mut self.violations, &mut canonical).map_err(fault)?;
@@ -400,6 +401,6 @@ fn is_timestamp(payload: &[u8]) -> Result<Result<(), Fault>, Malformed> {
     Ok(if timestamp::has_text(seconds, nanos) {
         Ok(())
     } else {
-        Err((Reason::TimestampInvalid, "must be a timestamp from year 1 to 9999".to_owned()))
+        Err((Reason::TIMESTAMP_INVALID, "must be a timestamp from year 1 to 9999".to_owned()))
     })
 }

@@ -1,9 +1,10 @@
 //! Copies a checked JSON value without its white space, and says what a database could not keep.
 
 use bytes::{BufMut, BytesMut};
+use reasons::Reason;
 
 use crate::json::scan::{JsonError, Scanner};
-use crate::violation::{Reason, Violations};
+use crate::violation::Violations;
 
 /// Copies the value at hand to `out`; violations name their place below the current one.
 pub(crate) fn value<'a>(
@@ -17,7 +18,7 @@ pub(crate) fn value<'a>(
         b'"' => {
             let text = scan.string("a string")?;
             if text.nul {
-                violations.add(Reason::NulCharacter, "must not contain the character NUL");
+                violations.add(Reason::NUL_CHARACTER, "must not contain the character NUL");
             }
             quoted(out, text.raw);
             Ok(())
@@ -25,7 +26,7 @@ pub(crate) fn value<'a>(
         b'-' | b'0'..=b'9' => {
             let number = scan.number()?;
             if !number.parse::<f64>().is_ok_and(f64::is_finite) {
-                violations.add(Reason::OutOfRange, "the number is too large");
+                violations.add(Reason::OUT_OF_RANGE, "the number is too large");
             }
             out.put_slice(number.as_bytes());
             Ok(())
@@ -62,7 +63,7 @@ fn object<'a>(
         out.put_u8(b':');
         violations.enter_name(name.decode());
         if name.nul {
-            violations.add(Reason::NulCharacter, "the name must not contain the character NUL");
+            violations.add(Reason::NUL_CHARACTER, "the name must not contain the character NUL");
         }
         value(scan, violations, out)?;
         violations.leave();

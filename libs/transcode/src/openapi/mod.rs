@@ -110,7 +110,7 @@ fn problem(json: &mut Json) {
             let mut member = |name: &str, kind: &str, description: &str| {
                 json.key(name).object(|json| json.texts(&[("type", kind), ("description", description)]));
             };
-            member("type", "string", "The page that explains the reason.");
+            member("type", "string", "The page that explains the reason, relative to the gateway's address.");
             member("title", "string", "The kind of problem in words.");
             member("status", "integer", "The HTTP status.");
             member("code", "string", "The gRPC code, e.g. `INVALID_ARGUMENT`.");

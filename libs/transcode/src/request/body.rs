@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::BytesMut;
+use reasons::Reason;
 
 use super::{BodyError, RequestError};
 use crate::json::copy;
@@ -10,7 +11,7 @@ use crate::json::scan::{JsonError, Scanner};
 use crate::plan::{Body, RequestPlan};
 use crate::rules;
 use crate::schema::{FieldPlan, MessageId, MessagePlan, Schema, Shape};
-use crate::violation::{Reason, Violations};
+use crate::violation::Violations;
 use crate::wire;
 
 /// The body, half read, and the message, half written.
@@ -118,7 +119,7 @@ impl<'a> Walk<'a, '_> {
     /// Steps over a value of the wrong type.
     pub(super) fn mismatch(&mut self, wanted: &str) -> Result<(), JsonError> {
         self.scan.skip_value()?;
-        self.violations.add(Reason::TypeMismatch, format!("must be {wanted}"));
+        self.violations.add(Reason::TYPE_MISMATCH, format!("must be {wanted}"));
         Ok(())
     }
 
@@ -181,7 +182,7 @@ impl<'a> Walk<'a, '_> {
     fn unknown(&mut self, name: Cow<'a, str>) -> Result<(), JsonError> {
         self.scan.skip_value()?;
         self.violations.enter_name(name);
-        self.violations.add(Reason::UnknownField, "is not a member of this object");
+        self.violations.add(Reason::UNKNOWN_FIELD, "is not a member of this object");
         self.violations.leave();
         Ok(())
     }

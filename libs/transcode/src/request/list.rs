@@ -6,8 +6,8 @@ use super::body::Walk;
 use crate::json::scan::JsonError;
 use crate::rules;
 use crate::schema::{FieldPlan, Kind, Shape};
-use crate::violation::Reason;
 use crate::wire;
+use reasons::Reason;
 
 /// Up to so many elements are compared pair by pair; longer lists are sorted.
 const SMALL_LIST: usize = 16;
@@ -85,7 +85,7 @@ impl<'a> Walk<'a, '_> {
         }
         for index in repeated {
             self.violations.enter_index(index);
-            self.violations.add(Reason::ItemsNotUnique, "is in the list before");
+            self.violations.add(Reason::REPEATED, "is repeated");
             self.violations.leave();
         }
     }
@@ -107,7 +107,7 @@ impl<'a> Walk<'a, '_> {
             let text = name.decode();
             self.violations.enter_name(Cow::clone(&text));
             if name.nul {
-                self.violations.add(Reason::NulCharacter, "the key must not contain the character NUL");
+                self.violations.add(Reason::NUL_CHARACTER, "the key must not contain the character NUL");
             } else if let Err((reason, detail)) = field.rules.keys.check_text(&text) {
                 self.violations.add(reason, format!("the key {detail}"));
             }

@@ -1,6 +1,7 @@
 //! Query parameters -> the fields of the request that neither path nor body binds.
 
 use bytes::{BufMut, BytesMut};
+use reasons::Reason;
 
 use super::RequestMeta;
 use super::value::{
@@ -12,7 +13,7 @@ use crate::rules::{self, Fault, ValueRules};
 use crate::schema::{FieldPlan, Kind, Schema, Shape};
 use crate::select::FieldSelection;
 use crate::timestamp;
-use crate::violation::{MAX_VIOLATIONS, Reason, Violation};
+use crate::violation::{MAX_VIOLATIONS, Violation};
 use crate::wire;
 
 /// Appends the parameters' fields; all that is wrong at once.
@@ -32,20 +33,20 @@ pub(super) fn encode(
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (Some(name), Some(value)) = (percent::decode_query(name), percent::decode_query(value)) else {
             let detail = "is not percent-encoded UTF-8".to_owned();
-            refuse(&mut violations, name, (Reason::MalformedParameter, detail));
+            refuse(&mut violations, name, (Reason::MALFORMED_PARAMETER, detail));
             continue;
         };
         let known = message.by_name(&name).and_then(|at| plan.query.iter().position(|field| *field == at));
         let Some(place) = known else {
             let detail = "is not a parameter of this method".to_owned();
-            refuse(&mut violations, &name, (Reason::UnknownParameter, detail));
+            refuse(&mut violations, &name, (Reason::UNKNOWN_PARAMETER, detail));
             continue;
         };
         let field = &message.fields[plan.query[place]];
         counts[place] += 1;
         if counts[place] == 2 && field.shape != Shape::Repeated {
             let detail = "must be sent once".to_owned();
-            refuse(&mut violations, &name, (Reason::RepeatedParameter, detail));
+            refuse(&mut violations, &name, (Reason::REPEATED_PARAMETER, detail));
             continue;
         }
         let written = if counts[place] == 1 || field.shape == Shape::Repeated {
@@ -85,7 +86,7 @@ fn refuse(violations: &mut Vec<Violation>, name: &str, (reason, detail): Fault) 
 /// Writes one value of a parameter.
 fn parameter(schema: &Schema, field: &FieldPlan, text: &str, out: &mut BytesMut) -> Result<(), Fault> {
     if text.contains('\0') {
-        return Err((Reason::NulCharacter, "must not contain the character NUL".to_owned()));
+        return Err((Reason::NUL_CHARACTER, "must not contain the character NUL".to_owned()));
     }
     let rules = &field.rules.value;
     let mut value = BytesMut::new();
@@ -101,7 +102,7 @@ fn parameter(schema: &Schema, field: &FieldPlan, text: &str, out: &mut BytesMut)
         }
         Kind::Bool => match text {
             "true" | "false" => value.put_u8(u8::from(text == "true")),
-            _ => return Err((Reason::TypeMismatch, "must be true or false".to_owned())),
+            _ => return Err((Reason::TYPE_MISMATCH, "must be true or false".to_owned())),
         },
         Kind::Timestamp => {
             let (seconds, nanos) = timestamp::parse(text).ok_or_else(timestamp_fault)?;
@@ -119,7 +120,7 @@ fn parameter(schema: &Schema, field: &FieldPlan, text: &str, out: &mut BytesMut)
 fn integer(text: &str, kind: Kind, rules: &ValueRules) -> Result<i64, Fault> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err((Reason::TypeMismatch, "must be an integer".to_owned()));
+        return Err((Reason::TYPE_MISMATCH, "must be an integer".to_owned()));
     }
     parse_integer(text, kind, rules)
 }
@@ -128,7 +129,7 @@ fn number(text: &str, kind: Kind, rules: &ValueRules) -> Result<f64, Fault> {
     // The parser also knows names such as `inf`.
     let known = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E'));
     if !known || text.parse::<f64>().is_err() {
-        return Err((Reason::TypeMismatch, "must be a number".to_owned()));
+        return Err((Reason::TYPE_MISMATCH, "must be a number".to_owned()));
     }
     parse_double(text, kind, rules)
 }

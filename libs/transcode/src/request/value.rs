@@ -10,8 +10,8 @@ use crate::json::scan::JsonError;
 use crate::rules::{self, Fault, ValueRules};
 use crate::schema::{EnumPlan, Kind};
 use crate::timestamp;
-use crate::violation::Reason;
 use crate::wire;
+use reasons::Reason;
 
 /// Enums with more values are not listed in a refusal.
 const LISTED_VALUES: usize = 24;
@@ -94,7 +94,7 @@ impl Walk<'_, '_> {
         let token = self.scan.string("a string")?;
         let text = token.decode();
         if token.nul {
-            self.violations.add(Reason::NulCharacter, "must not contain the character NUL");
+            self.violations.add(Reason::NUL_CHARACTER, "must not contain the character NUL");
         } else if let Err(fault) = rules.check_text(&text) {
             self.refuse(fault);
         }
@@ -105,7 +105,7 @@ impl Walk<'_, '_> {
     fn base64(&mut self, rules: &ValueRules) -> Result<bool, JsonError> {
         let text = self.scan.string("a string")?.decode();
         let Ok(bytes) = BASE64.decode(text.as_bytes()) else {
-            self.violations.add(Reason::Base64Invalid, "must be base64");
+            self.violations.add(Reason::BASE64_INVALID, "must be base64");
             return Ok(false);
         };
         if let Err(fault) = rules.check_bytes(bytes.len()) {
@@ -151,7 +151,7 @@ fn wanted(kind: Kind) -> &'static str {
 }
 
 pub(super) fn timestamp_fault() -> Fault {
-    (Reason::TimestampInvalid, "must be a timestamp like 2026-01-31T12:00:00Z".to_owned())
+    (Reason::TIMESTAMP_INVALID, "must be a timestamp like 2026-01-31T12:00:00Z".to_owned())
 }
 
 /// The number of a value by its JSON name.
@@ -164,20 +164,20 @@ pub(super) fn enum_number(plan: &EnumPlan, name: &str) -> Result<i32, Fault> {
         0..=LISTED_VALUES => format!("must be one of {}", names.join(", ")),
         _ => "is not a value of this field".to_owned(),
     };
-    Err((Reason::EnumValueUnknown, detail))
+    Err((Reason::ENUM_VALUE_UNKNOWN, detail))
 }
 
 /// An integer in the syntax of JSON; `5.0` and `1e2` are integers, too.
 pub(super) fn parse_integer(text: &str, kind: Kind, rules: &ValueRules) -> Result<i64, Fault> {
     let (least, most) = rules::limits(kind);
-    let out_of_range = || (Reason::OutOfRange, format!("must be between {least} and {most}"));
+    let out_of_range = || (Reason::OUT_OF_RANGE, format!("must be between {least} and {most}"));
     let value = if text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) {
         let value: f64 = text.parse().map_err(|_| out_of_range())?;
         if value.abs() > rules::EXACT as f64 {
             return Err(out_of_range());
         }
         if value.fract() != 0.0 {
-            return Err((Reason::TypeMismatch, format!("must be {INTEGER}")));
+            return Err((Reason::TYPE_MISMATCH, format!("must be {INTEGER}")));
         }
         value as i64
     } else {
@@ -195,7 +195,7 @@ pub(super) fn parse_double(text: &str, kind: Kind, rules: &ValueRules) -> Result
     let value = text.parse::<f64>().unwrap_or(f64::INFINITY);
     let finite = if kind == Kind::Float { (value as f32).is_finite() } else { value.is_finite() };
     if !finite {
-        return Err((Reason::OutOfRange, "the number is too large".to_owned()));
+        return Err((Reason::OUT_OF_RANGE, "the number is too large".to_owned()));
     }
     rules.check_double(value)?;
     Ok(value)

@@ -85,7 +85,7 @@ fn all_violations_are_told_at_once_and_by_the_places_that_json_has() {
         ("/score", "OUT_OF_RANGE"),
         ("/lifecycle", "ENUM_VALUE_UNKNOWN"),
         ("/tags/1", "TOO_SHORT"),
-        ("/tags/3", "ITEMS_NOT_UNIQUE"),
+        ("/tags/3", "REPEATED"),
         ("/emails/0/address", "REQUIRED"),
         ("/consents/0/given_at", "TIMESTAMP_INVALID"),
         (key.as_str(), "TOO_LONG"),
@@ -149,7 +149,7 @@ fn a_required_member_is_missed_where_the_mask_names_it() {
     assert_eq!(found(b"\x12\x00"), []);
     // Numbers are compared as numbers: 1 in one byte and in two, packed and not.
     let marks = b"\x12\x08\x12\x04\x01\x02\x81\x00\x10\x02";
-    assert_eq!(found(marks), expected(&[("/marks/2", "ITEMS_NOT_UNIQUE"), ("/marks/3", "ITEMS_NOT_UNIQUE")]));
+    assert_eq!(found(marks), expected(&[("/marks/2", "REPEATED"), ("/marks/3", "REPEATED")]));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn all_violations_of_a_body_are_reported_at_once() {
         ("/tags/1", "TOO_SHORT"),
         ("/tags/4", "TYPE_MISMATCH"),
         ("/tags/5", "TYPE_MISMATCH"),
-        ("/tags/3", "ITEMS_NOT_UNIQUE"),
+        ("/tags/3", "REPEATED"),
         ("/emails/0/address", "REQUIRED"),
         ("/emails/1/address", "REQUIRED"),
         ("/emails/2/address", "REQUIRED"),
@@ -72,7 +72,7 @@ fn lists_have_their_limits() {
     let body = format!("{{\"role_ids\":[{}]}}", ids(21));
     assert_eq!(invalid("POST", "/api/v1/users", &body), expected(&[("/role_ids", "TOO_MANY_ITEMS")]));
     let body = format!("{{\"team_ids\":[{},{}]}}", ids(25), ids(2));
-    let wanted = [("/team_ids/25", "ITEMS_NOT_UNIQUE"), ("/team_ids/26", "ITEMS_NOT_UNIQUE")];
+    let wanted = [("/team_ids/25", "REPEATED"), ("/team_ids/26", "REPEATED")];
     assert_eq!(invalid("POST", "/api/v1/users", &body), expected(&wanted), "beyond the pairwise comparison");
     let role = r#"{"name":"r","permissions":[{"object":"contact","actions":[],"scopes":["own","x"]},{}]}"#;
     let wanted = [

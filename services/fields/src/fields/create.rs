@@ -3,7 +3,7 @@
 use auth::Context;
 use db::idempotency;
 use db::{DbError, TenantTx};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use ids::FieldId;
 use proto::fields::v1::{CreateFieldRequest, CreateFieldResponse, Field};
 
@@ -111,5 +111,5 @@ fn refused(error: DbError) -> Error {
 
 fn key_taken() -> Error {
     let text = "another field of this object has this key, or had it and is archived";
-    Error::new(Code::AlreadyExists, "FIELD_KEY_TAKEN", text)
+    Error::new(Code::AlreadyExists, Reason::FIELD_KEY_TAKEN, text)
 }

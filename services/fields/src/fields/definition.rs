@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use error::Code;
+use error::{Code, Reason};
 use field_types::{FieldOption, FieldType, SlotColumn};
 use ids::FieldId;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ impl Object {
 
     /// The object that a path names. Errors: 404 `OBJECT_NOT_FOUND`.
     pub(crate) fn in_path(name: &str) -> error::Result<Self> {
-        name.parse().map_err(|UnknownName| error::Error::not_found("OBJECT_NOT_FOUND"))
+        name.parse().map_err(|UnknownName| error::Error::not_found(Reason::OBJECT_NOT_FOUND))
     }
 
     /// The names of the object's standard fields: no custom field may be mistaken for one of them.
@@ -104,7 +104,8 @@ impl State {
         let state = self.as_str();
         let article = if self == Self::Deprecated { "a" } else { "an" };
         let text = format!("{article} {state} field cannot be {verb}");
-        error::Error::new(Code::FailedPrecondition, "FIELD_STATE_INVALID", text).with_metadata("state", state)
+        error::Error::new(Code::FailedPrecondition, Reason::FIELD_STATE_INVALID, text)
+            .with_metadata("state", state)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A new definition as it was sent, checked.
 
+use error::Reason;
 use field_types::{FieldOption, FieldType};
 use proto::fields::v1 as pb;
 use serde_json::Value;
@@ -31,7 +32,7 @@ impl Draft {
         let label = rules::label("/label", &sent.label, &mut out);
         let description = rules::description(sent.description.as_deref(), &mut out);
         let Some(field_type) = convert::type_from_wire(sent.r#type) else {
-            out.note("/type", "FIELD_REQUIRED", "one of the field types is required");
+            out.note("/type", Reason::REQUIRED, "one of the field types is required");
             // Nothing else means anything without a type.
             return out
                 .into_result(())
@@ -63,19 +64,23 @@ fn lookup_object(field_type: FieldType, sent: Option<&str>, out: &mut Violations
     match (field_type == FieldType::Lookup, sent.map(str::parse)) {
         (true, Some(Ok(object))) => Some(object),
         (true, Some(Err(_))) => {
-            out.note("/lookup_object", "OBJECT_UNKNOWN", "a lookup points to contact or company");
+            out.note("/lookup_object", Reason::UNKNOWN_OBJECT, "a lookup points to contact or company");
             None
         }
         (true, None) => {
             out.note(
                 "/lookup_object",
-                "FIELD_REQUIRED",
+                Reason::REQUIRED,
                 "a lookup needs the object it points to: contact or company",
             );
             None
         }
         (false, Some(_)) => {
-            out.note("/lookup_object", "LOOKUP_OBJECT_NOT_SUPPORTED", "only a lookup points to an object");
+            out.note(
+                "/lookup_object",
+                Reason::LOOKUP_OBJECT_NOT_SUPPORTED,
+                "only a lookup points to an object",
+            );
             None
         }
         (false, None) => None,

@@ -2,7 +2,7 @@
 
 use auth::Context;
 use db::TenantTx;
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
 use field_types::{FieldType, SlotKind};
 use proto::fields::v1::{GetLimitsRequest, GetLimitsResponse, Limit};
 
@@ -54,19 +54,26 @@ impl Usage {
             return Ok(());
         }
         let text = format!("the fields of an object have at most {OPTIONS_IN_ALL} options together");
-        Err(reached(text.clone()).with_violation(Violation::new("/options", "FIELD_LIMIT_REACHED", text)))
+        Err(reached(text.clone()).with_violation(Violation::new(
+            "/options",
+            Reason::FIELD_LIMIT_REACHED,
+            text,
+        )))
     }
 }
 
 fn reached(text: String) -> Error {
-    Error::new(Code::Unprocessable, "FIELD_LIMIT_REACHED", text)
+    Error::new(Code::Unprocessable, Reason::FIELD_LIMIT_REACHED, text)
 }
 
 /// 422: no slot is free for an indexed field of this type.
 pub(crate) fn no_slot(field_type: FieldType) -> Error {
     let text = "no more fields of this type can be indexed: all slots are taken, also by archived fields";
-    let error =
-        reached(text.to_owned()).with_violation(Violation::new("/indexed", "FIELD_LIMIT_REACHED", text));
+    let error = reached(text.to_owned()).with_violation(Violation::new(
+        "/indexed",
+        Reason::FIELD_LIMIT_REACHED,
+        text,
+    ));
     match field_type.slot_kind() {
         Some(kind) => error
             .with_metadata("limit", slots::limit_name(kind))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use error::{Error, Violation};
+use error::{Error, Reason, Violation};
 use proto::fields::v1 as pb;
 
 use super::convert;
@@ -38,7 +38,10 @@ impl Patch {
         if members.iter().all(|name| known(name)) {
             return Ok(Self { sent, members });
         }
-        Err(Error::malformed("UPDATE_MASK_INVALID", "update_mask names a member that a field does not have"))
+        Err(Error::malformed(
+            Reason::UPDATE_MASK_INVALID,
+            "update_mask names a member that a field does not have",
+        ))
     }
 
     /// The definition after the change, or everything that is wrong with it.
@@ -47,7 +50,7 @@ impl Patch {
         let mut after = before.clone();
         let has = |name: &str| self.members.contains(name);
         for name in IMMUTABLE.into_iter().filter(|name| has(name) && self.differs(name, before)) {
-            out.note(format!("/{name}"), "FIELD_IMMUTABLE", immutable_text(name));
+            out.note(format!("/{name}"), Reason::FIELD_IMMUTABLE, immutable_text(name));
         }
         if has("label") {
             after.label = rules::label("/label", &self.sent.label, &mut out);
@@ -97,10 +100,10 @@ impl Patch {
         let sent: BTreeSet<&str> = self.sent.options.iter().map(|option| option.key.as_str()).collect();
         for option in before.options.iter().filter(|option| !sent.contains(option.key.as_str())) {
             let text = format!(
-                "option {} may stand in records and cannot be removed; retire it instead",
+                "option {} may be used in records and cannot be removed; retire it instead",
                 option.key
             );
-            out.push(Violation::new("/options", "OPTION_IN_USE", text));
+            out.push(Violation::new("/options", Reason::OPTION_IN_USE, text));
         }
     }
 }
@@ -109,7 +112,7 @@ fn immutable_text(name: &str) -> &'static str {
     match name {
         "indexed" => "whether a field is indexed is decided when it is created",
         "unique" => "whether a field is unique is decided when it is created",
-        _ => "this never changes",
+        _ => "this cannot be changed",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use error::Violation;
+use error::{Reason, Violation};
 use field_types::{FieldError, FieldOption, FieldRules, FieldType, text};
 use proto::fields::v1 as pb;
 use serde_json::Value;
@@ -22,7 +22,7 @@ const DEFAULT_BYTES: usize = 2_048;
 pub(crate) struct Violations(Vec<Violation>);
 
 impl Violations {
-    pub(crate) fn note(&mut self, pointer: impl Into<String>, reason: &'static str, detail: &'static str) {
+    pub(crate) fn note(&mut self, pointer: impl Into<String>, reason: Reason, detail: &'static str) {
         self.push(Violation::new(pointer, reason, detail));
     }
 
@@ -44,7 +44,7 @@ pub(crate) fn key(object: Object, key: &str, out: &mut Violations) {
     if let Err(error) = field_types::key::check(key) {
         out.note_error("/key", error);
     } else if object.standard_fields().contains(&key) {
-        out.note("/key", "FIELD_KEY_RESERVED", "this is the name of a standard field");
+        out.note("/key", Reason::FIELD_KEY_RESERVED, "this is the name of a standard field");
     }
 }
 
@@ -52,12 +52,12 @@ pub(crate) fn key(object: Object, key: &str, out: &mut Violations) {
 pub(crate) fn label(pointer: &str, given: &str, out: &mut Violations) -> String {
     match text::clean(given, LABEL_CHARS) {
         Ok(Some(label)) if label.contains(['\n', '\t']) => {
-            out.note(pointer, "TEXT_CONTROL_CHARACTER", "a label is one line");
+            out.note(pointer, Reason::TEXT_CONTROL_CHARACTER, "a label is one line");
             String::new()
         }
         Ok(Some(label)) => label,
         Ok(None) => {
-            out.note(pointer, "FIELD_REQUIRED", "a label is required");
+            out.note(pointer, Reason::REQUIRED, "a label is required");
             String::new()
         }
         Err(error) => {
@@ -86,15 +86,15 @@ pub(crate) fn options(
 ) -> Vec<FieldOption> {
     if !field_type.has_options() {
         if !given.is_empty() {
-            out.note("/options", "OPTIONS_NOT_SUPPORTED", "only picklists have options");
+            out.note("/options", Reason::OPTIONS_NOT_SUPPORTED, "only picklists have options");
         }
         return Vec::new();
     }
     if given.is_empty() {
-        out.note("/options", "OPTIONS_REQUIRED", "a picklist needs at least one option");
+        out.note("/options", Reason::OPTIONS_REQUIRED, "a picklist needs at least one option");
     }
     if given.len() > OPTIONS {
-        out.note("/options", "LIST_TOO_LONG", "a field has at most 500 options");
+        out.note("/options", Reason::TOO_MANY_ITEMS, "a field has at most 500 options");
         return Vec::new();
     }
     let mut keys = HashSet::new();
@@ -106,7 +106,7 @@ pub(crate) fn options(
             if let Err(error) = field_types::key::check(&option.key) {
                 out.note_error(&pointer, error);
             } else if !keys.insert(option.key.as_str()) {
-                out.note(pointer, "OPTION_DUPLICATE", "another option has this key");
+                out.note(pointer, Reason::REPEATED, "is repeated: another option has this key");
             }
             FieldOption {
                 key: option.key.clone(),
@@ -128,7 +128,7 @@ pub(crate) fn default(
         return None;
     }
     let Ok(given) = serde_json::from_slice::<Value>(given) else {
-        out.note("/default", "JSON_INVALID", "not a JSON value");
+        out.note("/default", Reason::JSON_MALFORMED, "not a JSON value");
         return None;
     };
     match field_types::parse(field_type, &given, &FieldRules { options, ..FieldRules::default() }) {
@@ -154,25 +154,29 @@ pub(crate) struct Traits<'a> {
 impl Traits<'_> {
     pub(crate) fn check(self, out: &mut Violations) {
         if self.indexed && self.field_type.slot_kind().is_none() {
-            out.note("/indexed", "FIELD_NOT_INDEXABLE", "fields of this type cannot be indexed");
+            out.note("/indexed", Reason::FIELD_NOT_INDEXABLE, "fields of this type cannot be indexed");
         }
         if self.unique && !can_be_unique(self.field_type) {
-            out.note("/unique", "FIELD_NOT_UNIQUABLE", "values of fields of this type cannot be unique");
+            out.note(
+                "/unique",
+                Reason::FIELD_NOT_UNIQUABLE,
+                "values of fields of this type cannot be unique",
+            );
         }
         let Some(default) = self.default else { return };
         if self.unique {
             out.note(
                 "/default",
-                "DEFAULT_NOT_SUPPORTED",
+                Reason::DEFAULT_NOT_SUPPORTED,
                 "a unique field cannot give every record the same value",
             );
         }
         // Whether the record exists and may be seen is known to its owner only.
         if self.field_type == FieldType::Lookup {
-            out.note("/default", "DEFAULT_NOT_SUPPORTED", "a lookup has no default");
+            out.note("/default", Reason::DEFAULT_NOT_SUPPORTED, "a lookup has no default");
         }
         if default.to_string().len() > DEFAULT_BYTES {
-            out.note("/default", "DEFAULT_TOO_LONG", "a default has at most 2048 bytes of JSON");
+            out.note("/default", Reason::TOO_LONG, "a default has at most 2048 bytes of JSON");
         }
     }
 }

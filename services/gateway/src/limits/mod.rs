@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use ids::Clock;
 use tokio_util::sync::CancellationToken;
 

@@ -1,7 +1,7 @@
 //! Makes an API key of the caller.
 
 use auth::{Context, Snapshot};
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
 use ids::TenantId;
 use proto::identity::v1 as pb;
 use secrecy::ExposeSecret;
@@ -41,7 +41,7 @@ pub(crate) async fn run(
     let mut change = ChangeTx::begin_for(&app.db, cx).await?;
     if store::count(change.tx(), user_id).await? >= MAX_KEYS {
         let text = format!("at most {MAX_KEYS} keys; delete one first");
-        return Err(Error::new(Code::FailedPrecondition, "API_KEY_LIMIT_REACHED", text));
+        return Err(Error::new(Code::FailedPrecondition, Reason::API_KEY_LIMIT_REACHED, text));
     }
     let id = app.clock.new_uuid();
     let secret = secrets::make(Kind::ApiKey, TenantId::from(change.tx().tenant_id()), id, &app.entropy)?;
@@ -82,13 +82,13 @@ pub(crate) async fn run(
 
 fn read_scopes(texts: &[String], violations: &mut Vec<Violation>) -> Vec<KeyScope> {
     if texts.is_empty() {
-        violations.push(Violation::new("/scopes", "REQUIRED", "at least one"));
+        violations.push(Violation::new("/scopes", Reason::REQUIRED, "at least one"));
     }
     let mut scopes = Vec::with_capacity(texts.len());
     for (i, text) in texts.iter().enumerate() {
         let Some(scope) = KeyScope::parse(text) else {
-            let text = "<object>.<action> with known names or *";
-            violations.push(Violation::new(format!("/scopes/{i}"), "UNKNOWN_SCOPE", text));
+            let text = "<object>.<action> with existing names, or *";
+            violations.push(Violation::new(format!("/scopes/{i}"), Reason::UNKNOWN_SCOPE, text));
             continue;
         };
         scopes.push(scope);
@@ -104,7 +104,7 @@ fn read_expiry(
     let time = OffsetDateTime::from_unix_timestamp(at.seconds).ok();
     let future = time.filter(|time| *time > now);
     if future.is_none() {
-        violations.push(Violation::new("/expires_at", "EXPIRY_IN_THE_PAST", "must be in the future"));
+        violations.push(Violation::new("/expires_at", Reason::EXPIRY_IN_THE_PAST, "must be in the future"));
     }
     future
 }
@@ -120,7 +120,7 @@ fn check_scopes(scopes: &[KeyScope], caller: &Snapshot) -> Result<(), Error> {
         return Ok(());
     }
     let text = format!("you may not do {} yourself", beyond.join(", "));
-    Err(Error::new(Code::PermissionDenied, "SCOPE_EXCEEDS_CALLER", text)
+    Err(Error::new(Code::PermissionDenied, Reason::SCOPE_EXCEEDS_CALLER, text)
         .with_metadata("scopes", beyond.join(",")))
 }
 

@@ -1,7 +1,7 @@
 //! Revokes one of the caller's API keys.
 
 use auth::Context;
-use error::Error;
+use error::{Error, Reason};
 use ids::ApiKeyId;
 use proto::identity::v1 as pb;
 
@@ -20,7 +20,7 @@ pub(crate) async fn run(
 ) -> Result<pb::DeleteApiKeyResponse, Error> {
     cx.authorize("api_key", "delete")?;
     refuse_key(cx)?;
-    let not_found = || Error::not_found("API_KEY_NOT_FOUND");
+    let not_found = || Error::not_found(Reason::API_KEY_NOT_FOUND);
     let id = ApiKeyId::parse(&request.id).ok_or_else(not_found)?.uuid();
     let user_id = cx.user().uuid();
     let mut change = ChangeTx::begin_for(&app.db, cx).await?;

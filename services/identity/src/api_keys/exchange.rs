@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth::{ACCESS_TTL, PrincipalKind, VerifiedTenant};
 use db::TenantTx;
-use error::Error;
+use error::{Error, Reason};
 use proto::identity::v1 as pb;
 
 use super::store;
@@ -20,8 +20,12 @@ pub(crate) async fn run(
     app: &App,
     request: pb::ExchangeApiKeyRequest,
 ) -> Result<pb::ExchangeApiKeyResponse, Error> {
-    let invalid =
-        || Error::unauthenticated("API_KEY_INVALID", "the API key is not valid, was revoked or has expired");
+    let invalid = || {
+        Error::unauthenticated(
+            Reason::API_KEY_INVALID,
+            "the API key is not valid, was revoked or has expired",
+        )
+    };
     let presented = secrets::read(Kind::ApiKey, &request.api_key).ok_or_else(invalid)?;
     let now = app.clock.now_micros();
     let mut tx = TenantTx::begin(&app.db, VerifiedTenant::from_directory(presented.tenant)).await?;

@@ -11,7 +11,7 @@ mod store;
 
 use auth::{Call, Context, Gate, PrincipalKind, VerifiedTenant};
 use db::{Db, DbError, TenantTx};
-use error::Error;
+use error::{Error, Reason};
 use events::NewEvent;
 use ids::Clock;
 use serde_json::Value;
@@ -116,7 +116,7 @@ impl ChangeTx {
 
     /// Begins for a caller who ends what is their own, which no permission decides.
     pub(crate) async fn begin_own(db: &Db, cx: &Context) -> Result<Self, Error> {
-        let gone = || Error::unauthenticated("TOKEN_INVALID", "the access token is not valid");
+        let gone = || Error::unauthenticated(Reason::TOKEN_INVALID, "the access token is not valid");
         Self::begin(db, cx.tenant).await?.ok_or_else(gone)
     }
 

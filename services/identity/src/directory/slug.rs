@@ -1,6 +1,6 @@
 //! The form of a slug.
 
-use error::Violation;
+use error::{Reason, Violation};
 
 /// Names that would read as ours.
 const RESERVED: &[&str] = &[
@@ -46,18 +46,18 @@ const RESERVED: &[&str] = &[
 
 /// Checks a slug: 2 to 40 of `a-z`, `0-9`, `-`, no hyphen at either end, not reserved.
 pub(crate) fn check(slug: &str) -> Option<Violation> {
-    let refuse = |reason: &'static str, text: &'static str| Some(Violation::new("/slug", reason, text));
+    let refuse = |reason: Reason, text: &'static str| Some(Violation::new("/slug", reason, text));
     if !(2..=40).contains(&slug.len()) {
-        return refuse("SLUG_INVALID", "2 to 40 characters");
+        return refuse(Reason::SLUG_INVALID, "2 to 40 characters");
     }
     if !slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        return refuse("SLUG_INVALID", "only a-z, 0-9 and -");
+        return refuse(Reason::SLUG_INVALID, "only a-z, 0-9 and -");
     }
     if slug.starts_with('-') || slug.ends_with('-') {
-        return refuse("SLUG_INVALID", "no - at the beginning or end");
+        return refuse(Reason::SLUG_INVALID, "no - at the beginning or end");
     }
     if RESERVED.contains(&slug) {
-        return refuse("SLUG_RESERVED", "this name is reserved");
+        return refuse(Reason::SLUG_RESERVED, "this name is reserved");
     }
     None
 }

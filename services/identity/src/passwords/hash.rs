@@ -7,7 +7,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use error::Error;
+use error::{Error, Reason};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::turns::Turns;
@@ -86,7 +86,7 @@ impl Passwords {
         share: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let busy = || Error::unavailable("LOGIN_BUSY", "too many logins at once; try again");
+        let busy = || Error::unavailable(Reason::LOGIN_BUSY, "too many logins at once; try again");
         let turn = tokio::time::timeout(TURN_DEADLINE, self.turns.take(share)).await.ok().flatten();
         let turn = turn.ok_or_else(busy)?;
         tokio::task::spawn_blocking(move || {

@@ -1,7 +1,7 @@
 //! Which passwords are accepted: length, and not what everybody would guess first (NIST SP 800-63B 5.1.1.2). No rules about
 //! kinds of characters: they make passwords worse.
 
-use error::Violation;
+use error::{Reason, Violation};
 
 /// Shortest password, in characters.
 const MIN_CHARS: usize = 10;
@@ -56,9 +56,9 @@ const GUESSED: &[&str] = &[
 
 /// Checks a password; `known` are texts about its owner that it must not repeat (address, slug, names).
 pub(crate) fn check(password: &str, known: &[&str]) -> Option<Violation> {
-    let weak = |detail: &'static str| Some(Violation::new("/password", "PASSWORD_TOO_WEAK", detail));
+    let weak = |detail: &'static str| Some(Violation::new("/password", Reason::PASSWORD_TOO_WEAK, detail));
     if password.len() > MAX_BYTES {
-        return Some(Violation::new("/password", "PASSWORD_TOO_LONG", "at most 1024 bytes"));
+        return Some(Violation::new("/password", Reason::TOO_LONG, "at most 1024 bytes"));
     }
     if password.chars().count() < MIN_CHARS {
         return weak("at least 10 characters");
@@ -122,6 +122,6 @@ mod tests {
         {
             assert_eq!(check(good, &["ada.lovelace@acme.test", "acme"]), None, "{good}");
         }
-        assert_eq!(check(&"ab".repeat(600), &[]).unwrap().reason, "PASSWORD_TOO_LONG");
+        assert_eq!(check(&"ab".repeat(600), &[]).unwrap().reason, "TOO_LONG");
     }
 }

@@ -2,7 +2,7 @@
 
 use auth::Context;
 use db::TenantTx;
-use error::Error;
+use error::{Error, Reason};
 use ids::UserId;
 use proto::identity::v1 as pb;
 use uuid::Uuid;
@@ -21,7 +21,7 @@ pub(crate) async fn run(
     request: pb::CheckReferencesRequest,
 ) -> Result<pb::CheckReferencesResponse, Error> {
     if request.user_ids.len() + request.team_ids.len() > MAX_IDS {
-        return Err(Error::malformed("TOO_MANY_IDS", format!("at most {MAX_IDS} ids in one call")));
+        return Err(Error::malformed(Reason::TOO_MANY_IDS, format!("at most {MAX_IDS} ids in one call")));
     }
     let read = |texts: &[String]| -> Vec<Uuid> {
         texts.iter().filter_map(|t| UserId::parse(t)).map(UserId::uuid).collect()

@@ -4,7 +4,7 @@
 //! five minutes, but opens no tenant.
 
 use auth::{ACCESS_TTL, VerifiedTenant};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use fleet::Role;
 use ids::{TenantId, UserId};
 use proto::identity::v1 as pb;
@@ -23,9 +23,9 @@ pub(crate) async fn run(
     app.service_secrets.check(&request.service, &request.secret)?;
     if !Role::named(&request.service).is_some_and(|role| role.member().acts_for_principals) {
         let text = "this service may not act for a principal";
-        return Err(Error::new(Code::PermissionDenied, "SERVICE_NOT_ACTING", text));
+        return Err(Error::new(Code::PermissionDenied, Reason::SERVICE_NOT_ACTING, text));
     }
-    let gone = || Error::unauthenticated("SESSION_REVOKED", "the principal is not live");
+    let gone = || Error::unauthenticated(Reason::SESSION_REVOKED, "the principal is not live");
     let tenant = TenantId::parse(&request.tenant_id).ok_or_else(gone)?;
     let principal = UserId::parse(&request.act_for).ok_or_else(gone)?.uuid();
     let verified = VerifiedTenant::from_directory(tenant);

@@ -5,7 +5,7 @@
 
 use auth::{Claims, LEASE, PrincipalKind, VerifiedTenant};
 use db::{Db, DbError, TenantTx};
-use error::Error;
+use error::{Error, Reason};
 use ids::Clock;
 use proto::identity::v1 as pb;
 use secrecy::SecretString;
@@ -32,7 +32,7 @@ impl From<GetSnapshotError> for Error {
     fn from(cause: GetSnapshotError) -> Self {
         match cause {
             GetSnapshotError::Revoked => {
-                Self::unauthenticated("SESSION_REVOKED", "the session or key has ended; log in again")
+                Self::unauthenticated(Reason::SESSION_REVOKED, "the session or key has ended; log in again")
             }
             GetSnapshotError::Database(cause) => cause.into(),
         }

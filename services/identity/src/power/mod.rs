@@ -18,7 +18,7 @@ mod store;
 
 use auth::{Context, Scopes};
 use db::{DbError, TenantTx};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use uuid::Uuid;
 
 use crate::permissions;
@@ -71,8 +71,8 @@ impl<'a> Power<'a> {
             && before.id == self.cx.user().uuid()
             && !self.has(Scopes::ALL, "user", "update")
         {
-            let text = "one's own manager is named by somebody who may change all users";
-            return Err(refused("MANAGER_EXCEEDS_CALLER", text));
+            let text = "only someone who may change all users can change their own manager";
+            return Err(refused(Reason::MANAGER_EXCEEDS_CALLER, text));
         }
         let moved: Vec<Uuid> = symmetric_difference(&before.team_ids, &after.team_ids);
         self.check_memberships(before.id, &moved)?;
@@ -89,7 +89,7 @@ impl<'a> Power<'a> {
         let beyond = user.team_ids.iter().any(|team| !self.teams.contains(team));
         if beyond && bodies.iter().any(|body| self.needs_teams(body)) {
             let text = "the user reaches records of teams that you are not in";
-            return Err(refused("TEAM_EXCEEDS_CALLER", text));
+            return Err(refused(Reason::TEAM_EXCEEDS_CALLER, text));
         }
         Ok(())
     }
@@ -102,7 +102,7 @@ impl<'a> Power<'a> {
         if self.reaches_records_of(user.id, &bodies, &[Scope::Own, Scope::Team, Scope::All]) {
             return Ok(());
         }
-        Err(refused("ROLE_EXCEEDS_CALLER", "the user's own records lie beyond your reach"))
+        Err(refused(Reason::ROLE_EXCEEDS_CALLER, "the user's own records are beyond your reach"))
     }
 
     /// Checks a change of a role: as it was and as it will be, for whoever holds it. Errors: 403 `ROLE_EXCEEDS_CALLER`,
@@ -119,7 +119,7 @@ impl<'a> Power<'a> {
         if bodies.iter().any(|body| self.needs_teams(body)) && store::held_beyond(tx, id, &self.teams).await?
         {
             let text = "users of teams that you are not in hold the role";
-            return Err(refused("TEAM_EXCEEDS_CALLER", text));
+            return Err(refused(Reason::TEAM_EXCEEDS_CALLER, text));
         }
         Ok(())
     }
@@ -138,7 +138,7 @@ impl<'a> Power<'a> {
         if user == self.cx.user().uuid() || teams.iter().any(|team| !self.teams.contains(team)) {
             let text =
                 "a team is given by its members or by somebody who may change all teams, never to oneself";
-            return Err(refused("TEAM_EXCEEDS_CALLER", text));
+            return Err(refused(Reason::TEAM_EXCEEDS_CALLER, text));
         }
         Ok(())
     }
@@ -157,8 +157,8 @@ impl<'a> Power<'a> {
             let of_member = bodies.iter().filter(|(id, _)| member.contains(id));
             let of_member: Vec<&RoleBody> = of_member.map(|(_, body)| body).collect();
             if !self.reaches_records_of(user, &of_member, &[Scope::Team]) {
-                let text = "the team's members reach the user's records further than you do";
-                return Err(refused("TEAM_EXCEEDS_CALLER", text));
+                let text = "members of the team can do more with the user's records than you can";
+                return Err(refused(Reason::TEAM_EXCEEDS_CALLER, text));
             }
         }
         Ok(())
@@ -190,7 +190,7 @@ impl<'a> Power<'a> {
     }
 }
 
-fn refused(reason: &'static str, text: &'static str) -> Error {
+fn refused(reason: Reason, text: &'static str) -> Error {
     Error::new(Code::PermissionDenied, reason, text)
 }
 

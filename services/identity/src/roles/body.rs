@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use error::Violation;
+use error::{Reason, Violation};
 use proto::identity::v1 as pb;
 use serde::{Deserialize, Serialize};
 
@@ -80,10 +80,14 @@ pub(crate) fn read_permissions(
     for (i, permission) in wire.iter().enumerate() {
         let at = format!("/permissions/{i}");
         if !names::is_object(&permission.object) {
-            violations.push(Violation::new(format!("{at}/object"), "UNKNOWN_OBJECT", "no such object"));
+            violations.push(Violation::new(format!("{at}/object"), Reason::UNKNOWN_OBJECT, "no such object"));
         }
         for (j, _) in permission.actions.iter().enumerate().filter(|(_, a)| !names::is_action(a)) {
-            violations.push(Violation::new(format!("{at}/actions/{j}"), "UNKNOWN_ACTION", "no such action"));
+            violations.push(Violation::new(
+                format!("{at}/actions/{j}"),
+                Reason::UNKNOWN_ACTION,
+                "no such action",
+            ));
         }
         let mut scopes = BTreeSet::new();
         for (j, scope) in permission.scopes.iter().enumerate() {
@@ -94,7 +98,7 @@ pub(crate) fn read_permissions(
                 Ok(pb::Scope::Unspecified) | Err(_) => {
                     violations.push(Violation::new(
                         format!("{at}/scopes/{j}"),
-                        "UNKNOWN_SCOPE",
+                        Reason::ENUM_VALUE_UNKNOWN,
                         "own, team or all",
                     ));
                     false
@@ -105,7 +109,7 @@ pub(crate) fn read_permissions(
             [("actions", permission.actions.is_empty()), ("scopes", permission.scopes.is_empty())]
         {
             if empty {
-                violations.push(Violation::new(format!("{at}/{name}"), "REQUIRED", "at least one"));
+                violations.push(Violation::new(format!("{at}/{name}"), Reason::REQUIRED, "at least one"));
             }
         }
         let actions = permission.actions.iter().cloned().collect();
@@ -121,17 +125,17 @@ pub(crate) fn read_fields(wire: &[pb::FieldRule], violations: &mut Vec<Violation
         let at = format!("/fields/{i}");
         if !names::RECORDS.contains(&rule.object.as_str()) {
             let text = "no such object with field rules";
-            violations.push(Violation::new(format!("{at}/object"), "UNKNOWN_OBJECT", text));
+            violations.push(Violation::new(format!("{at}/object"), Reason::UNKNOWN_OBJECT, text));
         }
         let key = rule.field.strip_prefix("custom.").unwrap_or(&rule.field);
         if field_types::key::check(key).is_err() {
             let text = "a field's name or `custom.<key>`";
-            violations.push(Violation::new(format!("{at}/field"), "FIELD_NAME_INVALID", text));
+            violations.push(Violation::new(format!("{at}/field"), Reason::FIELD_NAME_INVALID, text));
         }
         // These make a record what it is; without them no answer could be read.
         if ["id", "version"].contains(&rule.field.as_str()) {
             let text = "this field cannot be restricted";
-            violations.push(Violation::new(format!("{at}/field"), "FIELD_NOT_RESTRICTABLE", text));
+            violations.push(Violation::new(format!("{at}/field"), Reason::FIELD_NOT_RESTRICTABLE, text));
         }
         let access = match pb::FieldAccess::try_from(rule.access) {
             Ok(pb::FieldAccess::None) => FieldAccess::None,
@@ -140,7 +144,7 @@ pub(crate) fn read_fields(wire: &[pb::FieldRule], violations: &mut Vec<Violation
             Ok(pb::FieldAccess::Unspecified) | Err(_) => {
                 violations.push(Violation::new(
                     format!("{at}/access"),
-                    "UNKNOWN_ACCESS",
+                    Reason::ENUM_VALUE_UNKNOWN,
                     "none, read or edit",
                 ));
                 FieldAccess::None
@@ -209,13 +213,13 @@ mod tests {
             [
                 ("/permissions/1/object", "UNKNOWN_OBJECT"),
                 ("/permissions/1/actions/0", "UNKNOWN_ACTION"),
-                ("/permissions/1/scopes/0", "UNKNOWN_SCOPE"),
-                ("/permissions/1/scopes/1", "UNKNOWN_SCOPE"),
+                ("/permissions/1/scopes/0", "ENUM_VALUE_UNKNOWN"),
+                ("/permissions/1/scopes/1", "ENUM_VALUE_UNKNOWN"),
                 ("/permissions/2/actions", "REQUIRED"),
                 ("/permissions/2/scopes", "REQUIRED"),
                 ("/fields/1/object", "UNKNOWN_OBJECT"),
                 ("/fields/1/field", "FIELD_NAME_INVALID"),
-                ("/fields/1/access", "UNKNOWN_ACCESS"),
+                ("/fields/1/access", "ENUM_VALUE_UNKNOWN"),
                 ("/fields/2/field", "FIELD_NOT_RESTRICTABLE"),
             ]
         );

@@ -1,7 +1,7 @@
 //! Whether a role lies within what somebody may do: nobody hands out more than they have.
 
 use auth::{Access, Scopes, Snapshot};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use proto::identity::v1::PermissionSnapshot;
 
 use super::body::{FieldAccess, RoleBody, Scope, restrictable_objects};
@@ -13,7 +13,7 @@ pub(crate) fn check(body: &RoleBody, caller: &Snapshot) -> Result<(), Error> {
         return Ok(());
     }
     let text = "the role allows more than you may do yourself";
-    Err(Error::new(Code::PermissionDenied, "ROLE_EXCEEDS_CALLER", text))
+    Err(Error::new(Code::PermissionDenied, Reason::ROLE_EXCEEDS_CALLER, text))
 }
 
 /// Whether a change of a role takes anything away. Only a change that provably does not is no narrowing.

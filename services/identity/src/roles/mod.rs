@@ -14,7 +14,7 @@ pub(crate) mod update;
 use auth::{Context, RowFacts, RowPredicate};
 use body::RoleBody;
 use db::{DbError, TenantTx};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -59,13 +59,15 @@ impl From<RoleError> for Error {
     fn from(cause: RoleError) -> Self {
         match cause {
             RoleError::NameTaken(_) => {
-                Self::new(Code::AlreadyExists, "ROLE_NAME_TAKEN", "another role has this name")
+                Self::new(Code::AlreadyExists, Reason::ROLE_NAME_TAKEN, "another role has this name")
                     .with_metadata("field", "name")
             }
-            RoleError::InUse => Self::new(Code::FailedPrecondition, "ROLE_IN_USE", "users hold this role"),
+            RoleError::InUse => {
+                Self::new(Code::FailedPrecondition, Reason::ROLE_IN_USE, "users hold this role")
+            }
             RoleError::System => Self::new(
                 Code::FailedPrecondition,
-                "ROLE_IS_SYSTEM",
+                Reason::ROLE_IS_SYSTEM,
                 "this role cannot be changed or deleted",
             ),
             RoleError::Refused(error) => error,
@@ -101,5 +103,5 @@ async fn to_change(
 
 /// 404 of a role.
 pub(crate) fn not_found() -> Error {
-    Error::not_found("ROLE_NOT_FOUND")
+    Error::not_found(Reason::ROLE_NOT_FOUND)
 }

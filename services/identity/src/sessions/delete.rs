@@ -1,7 +1,7 @@
 //! Ends one of the caller's sessions.
 
 use auth::Context;
-use error::Error;
+use error::{Error, Reason};
 use ids::SessionId;
 use proto::identity::v1 as pb;
 
@@ -20,7 +20,7 @@ pub(crate) async fn run(
 ) -> Result<pb::DeleteSessionResponse, Error> {
     permit(cx, "delete")?;
     refuse_key(cx)?;
-    let not_found = || Error::not_found("SESSION_NOT_FOUND");
+    let not_found = || Error::not_found(Reason::SESSION_NOT_FOUND);
     let id = SessionId::parse(&request.id).ok_or_else(not_found)?;
     let user_id = cx.user().uuid();
     let mut change = ChangeTx::begin_own(&app.db, cx).await?;

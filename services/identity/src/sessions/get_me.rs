@@ -2,7 +2,7 @@
 
 use auth::Context;
 use db::TenantTx;
-use error::Error;
+use error::{Error, Reason};
 use proto::identity::v1 as pb;
 
 use crate::app::App;

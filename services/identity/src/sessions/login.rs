@@ -2,7 +2,7 @@
 
 use auth::VerifiedTenant;
 use db::{DbError, TenantTx};
-use error::Error;
+use error::{Error, Reason};
 use proto::identity::v1 as pb;
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -35,8 +35,8 @@ impl From<LoginError> for Error {
     fn from(cause: LoginError) -> Self {
         match cause {
             LoginError::CredentialsInvalid => Self::unauthenticated(
-                "CREDENTIALS_INVALID",
-                "organisation, e-mail address and password do not fit together",
+                Reason::CREDENTIALS_INVALID,
+                "wrong organisation, e-mail address or password",
             ),
             LoginError::Throttled(cause) => cause.into(),
             LoginError::Database(cause) => cause.into(),

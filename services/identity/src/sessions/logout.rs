@@ -1,7 +1,7 @@
 //! Ends the caller's session.
 
 use auth::Context;
-use error::Error;
+use error::{Error, Reason};
 use proto::identity::v1 as pb;
 
 use super::end;

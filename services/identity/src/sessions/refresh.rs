@@ -5,7 +5,7 @@
 
 use auth::VerifiedTenant;
 use db::{DbError, TenantTx};
-use error::Error;
+use error::{Error, Reason};
 use proto::identity::v1 as pb;
 
 use super::{end, open, store};
@@ -33,11 +33,11 @@ impl From<RefreshError> for Error {
     fn from(cause: RefreshError) -> Self {
         match cause {
             RefreshError::Invalid => Self::unauthenticated(
-                "REFRESH_TOKEN_INVALID",
+                Reason::REFRESH_TOKEN_INVALID,
                 "the refresh token is not valid or has expired",
             ),
             RefreshError::Revoked => {
-                Self::unauthenticated("SESSION_REVOKED", "the session has ended; log in again")
+                Self::unauthenticated(Reason::SESSION_REVOKED, "the session has ended; log in again")
             }
             RefreshError::Database(cause) => cause.into(),
             RefreshError::Refused(error) => error,

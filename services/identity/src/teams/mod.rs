@@ -7,7 +7,7 @@ pub(crate) mod list;
 pub(crate) mod store;
 
 use auth::RowFacts;
-use error::Error;
+use error::{Error, Reason};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -31,5 +31,5 @@ impl Team {
 
 /// 404 of a team.
 pub(crate) fn not_found() -> Error {
-    Error::not_found("TEAM_NOT_FOUND")
+    Error::not_found(Reason::TEAM_NOT_FOUND)
 }

@@ -2,7 +2,7 @@
 
 use auth::VerifiedTenant;
 use db::{DbError, TenantTx};
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
 use ids::TenantId;
 use proto::identity::v1 as pb;
 use secrecy::SecretString;
@@ -35,7 +35,7 @@ impl From<SignUpError> for Error {
     fn from(cause: SignUpError) -> Self {
         match cause {
             SignUpError::SlugTaken(_) => {
-                Self::new(Code::AlreadyExists, "SLUG_TAKEN", "another organisation has this slug")
+                Self::new(Code::AlreadyExists, Reason::SLUG_TAKEN, "another organisation has this slug")
                     .with_metadata("field", "slug")
             }
             SignUpError::Refused(error) => error,

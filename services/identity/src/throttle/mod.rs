@@ -17,7 +17,7 @@ pub(crate) use sign_up::count as count_sign_up;
 use std::time::Duration;
 
 use db::{Db, DbError};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
@@ -52,7 +52,7 @@ impl From<ThrottleError> for Error {
         match cause {
             ThrottleError::Wait(wait) => Self::new(
                 Code::ResourceExhausted,
-                "LOGIN_THROTTLED",
+                Reason::LOGIN_THROTTLED,
                 "too many failed attempts; wait before the next",
             )
             .with_retry_after(wait),

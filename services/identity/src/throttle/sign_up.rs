@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use db::{Db, TenantTx};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use time::OffsetDateTime;
 
 use super::{key, store};
@@ -33,8 +33,8 @@ pub(crate) async fn count(
     match refused.and_then(|end| Duration::try_from(end - now).ok()) {
         None => Ok(()),
         Some(wait) => {
-            let text = "too many organisations were made from this network; wait before the next";
-            Err(Error::new(Code::ResourceExhausted, "SIGN_UP_THROTTLED", text).with_retry_after(wait))
+            let text = "too many organisations were created from this network; wait before the next";
+            Err(Error::new(Code::ResourceExhausted, Reason::SIGN_UP_THROTTLED, text).with_retry_after(wait))
         }
     }
 }

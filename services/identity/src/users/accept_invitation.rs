@@ -2,7 +2,7 @@
 
 use auth::VerifiedTenant;
 use db::{DbError, TenantTx};
-use error::Error;
+use error::{Error, Reason};
 use proto::identity::v1 as pb;
 use secrecy::SecretString;
 
@@ -35,7 +35,7 @@ impl From<AcceptInvitationError> for Error {
     fn from(cause: AcceptInvitationError) -> Self {
         match cause {
             AcceptInvitationError::Invalid => Self::unauthenticated(
-                "INVITATION_INVALID",
+                Reason::INVITATION_INVALID,
                 "the invitation is not valid, was used or has expired",
             ),
             AcceptInvitationError::Throttled(cause) => cause.into(),

@@ -1,7 +1,7 @@
 //! Changes the caller's own password.
 
 use auth::{Context, PrincipalKind};
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
 use proto::identity::v1 as pb;
 use secrecy::SecretString;
 
@@ -26,11 +26,11 @@ pub(crate) async fn run(
 ) -> Result<pb::ChangePasswordResponse, Error> {
     refuse_idempotency_key(&cx.call)?;
     let (PrincipalKind::User, Some(session)) = (cx.principal.kind, cx.session_id) else {
-        let text = "a password is changed by its user, signed in";
-        return Err(Error::new(Code::PermissionDenied, "SESSION_REQUIRED", text));
+        let text = "log in to change your password";
+        return Err(Error::new(Code::PermissionDenied, Reason::SESSION_REQUIRED, text));
     };
     let session = session.uuid();
-    let gone = || Error::unauthenticated("SESSION_REVOKED", "the session has ended; log in again");
+    let gone = || Error::unauthenticated(Reason::SESSION_REVOKED, "the session has ended; log in again");
     let id = cx.principal.id;
     let mut tx = db::TenantTx::begin(&app.db, cx.tenant).await?;
     let organization = tenants::store::get(&mut tx).await?.ok_or_else(gone)?;
@@ -40,10 +40,15 @@ pub(crate) async fn run(
 
     let known = [&user.email, &organization.slug, &organization.organization, &user.display_name];
     let mut violations = Vec::new();
-    if let Some(weak) = passwords::check(&request.new_password, &known.map(String::as_str)) {
-        violations.push(Violation { pointer: "/new_password".to_owned(), ..weak });
+    if let Some(mut weak) = passwords::check(&request.new_password, &known.map(String::as_str)) {
+        "/new_password".clone_into(&mut weak.pointer);
+        violations.push(weak);
     } else if request.new_password == request.current_password {
-        violations.push(Violation::new("/new_password", "PASSWORD_UNCHANGED", "must be another than before"));
+        violations.push(Violation::new(
+            "/new_password",
+            Reason::PASSWORD_UNCHANGED,
+            "must differ from the current password",
+        ));
     }
     Error::unless_violated(violations, ())?;
 
@@ -56,8 +61,8 @@ pub(crate) async fn run(
     let fits = app.passwords.verify(&share, current, stored.clone()).await?;
     attempt.judge(&app.db, app.clock.now(), fits).await?;
     if !fits {
-        let text = "the current password is not right";
-        return Err(Error::new(Code::PermissionDenied, "CURRENT_PASSWORD_WRONG", text));
+        let text = "the current password is wrong";
+        return Err(Error::new(Code::PermissionDenied, Reason::CURRENT_PASSWORD_WRONG, text));
     }
     let password_hash = app.passwords.hash(&share, SecretString::from(request.new_password)).await?;
 
@@ -69,8 +74,8 @@ pub(crate) async fn run(
         return Err(gone());
     }
     if store::credentials(change.tx(), &before.email).await?.and_then(|c| c.password_hash) != stored {
-        let text = "the password was changed meanwhile";
-        return Err(Error::new(Code::PermissionDenied, "CURRENT_PASSWORD_WRONG", text));
+        let text = "the password was changed in the meantime";
+        return Err(Error::new(Code::PermissionDenied, Reason::CURRENT_PASSWORD_WRONG, text));
     }
     let mut after = before.clone();
     after.version += 1;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth::{Context, PrincipalKind};
 use db::{DbError, TenantTx};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use ids::TenantId;
 use proto::identity::v1 as pb;
 use secrecy::{ExposeSecret, SecretString};
@@ -34,7 +34,7 @@ impl From<CreateUserError> for Error {
         match cause {
             CreateUserError::EmailTaken(_) => Self::new(
                 Code::AlreadyExists,
-                "EMAIL_TAKEN",
+                Reason::EMAIL_TAKEN,
                 "another user of the organisation has this address",
             )
             .with_metadata("field", "email"),

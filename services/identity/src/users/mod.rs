@@ -16,7 +16,7 @@ pub(crate) mod update;
 
 use auth::{Context, RowFacts, RowPredicate};
 use db::TenantTx;
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -77,7 +77,7 @@ impl User {
 
 /// 404 of a user.
 pub(crate) fn not_found() -> Error {
-    Error::not_found("USER_NOT_FOUND")
+    Error::not_found(Reason::USER_NOT_FOUND)
 }
 
 /// The user as it is before a change: one that the caller's permission reaches, at the version that the caller knows.
@@ -116,5 +116,5 @@ async fn keep_an_administrator(tx: &mut TenantTx) -> Result<(), Error> {
         return Ok(());
     }
     let text = "the organisation needs an active administrator";
-    Err(Error::new(Code::FailedPrecondition, "LAST_ADMINISTRATOR", text))
+    Err(Error::new(Code::FailedPrecondition, Reason::LAST_ADMINISTRATOR, text))
 }

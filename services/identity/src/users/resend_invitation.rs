@@ -1,7 +1,7 @@
 //! Invites a user again who has not accepted.
 
 use auth::Context;
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use ids::UserId;
 use proto::identity::v1 as pb;
 use secrecy::ExposeSecret;
@@ -30,8 +30,8 @@ pub(crate) async fn run(
     let before = to_change(change.tx(), cx, &reached, id).await?;
     Power::of(change.tx(), cx).await?.check_hand_over(change.tx(), &before).await?;
     if before.state != State::Invited {
-        let text = "only a user who has not accepted an invitation is invited again";
-        return Err(Error::new(Code::FailedPrecondition, "USER_NOT_INVITED", text));
+        let text = "only a user who has not accepted an invitation can be invited again";
+        return Err(Error::new(Code::FailedPrecondition, Reason::USER_NOT_INVITED, text));
     }
     let mut after = before.clone();
     after.version += 1;

@@ -1,7 +1,7 @@
 //! Changes a user's name, roles, teams or manager, and the address of one who cannot log in.
 
 use auth::Context;
-use error::{Error, Violation};
+use error::{Error, Reason, Violation};
 use ids::UserId;
 use proto::identity::v1 as pb;
 use uuid::Uuid;
@@ -68,7 +68,7 @@ pub(crate) async fn run(
     }
     let moved = after.email != before.email;
     if moved && before.state == State::Active {
-        violations.push(Violation::new("/email", "FIELD_IMMUTABLE", "an active user logs in by it"));
+        violations.push(Violation::new("/email", Reason::FIELD_IMMUTABLE, "an active user logs in with it"));
     }
     // A manager who was disabled since stays; a new one must be there.
     let new_manager = after.manager_id.filter(|_| after.manager_id != before.manager_id);
@@ -76,8 +76,8 @@ pub(crate) async fn run(
     if let Some(manager) = new_manager
         && store::manages(change.tx(), id, manager).await?
     {
-        let text = "nobody is their own manager, at any distance";
-        violations.push(Violation::new("/manager_id", "MANAGER_CYCLE", text));
+        let text = "a user cannot be their own manager, directly or indirectly";
+        violations.push(Violation::new("/manager_id", Reason::REFERENCE_CYCLE, text));
     }
     Error::unless_violated(violations, ())?;
     if after == before {

@@ -10,7 +10,7 @@ mod restore;
 mod store;
 mod update;
 
-use error::Violation;
+use error::{Reason, Violation};
 use query::{Column, Field, Set, SetKind, Table};
 use serde_json::Value;
 
@@ -50,8 +50,8 @@ pub(crate) static COMPANY: Object = Object {
         "lifecycle",
     ],
     computed: &[],
-    not_found: "COMPANY_NOT_FOUND",
-    not_deleted: "COMPANY_NOT_DELETED",
+    not_found: Reason::COMPANY_NOT_FOUND,
+    not_deleted: Reason::COMPANY_NOT_DELETED,
     sql: store::SQL,
     derive,
     check,
@@ -166,5 +166,5 @@ fn check(has: &dyn Fn(&str) -> bool) -> Vec<Violation> {
     if has("name") {
         return Vec::new();
     }
-    vec![Violation::new("/name", "FIELD_REQUIRED", "a value is required")]
+    vec![Violation::new("/name", Reason::REQUIRED, "a value is required")]
 }

@@ -1,5 +1,6 @@
 //! Reading a company that was sent.
 
+use error::Reason;
 use field_types::{FieldError, email, money};
 use proto::records::v1 as pb;
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ pub(crate) fn read(c: &pb::Company, names: &[&str], app: &App) -> Input {
             "tags" => input.tags(&c.tags),
             "name" => input.line("name", c.name.as_deref(), 300),
             "legal_name" => input.line("legal_name", c.legal_name.as_deref(), 300),
-            "domains" => input.texts("domains", &c.domains, "DOMAIN_REPEATED", domain),
+            "domains" => input.texts("domains", &c.domains, domain),
             "parent_id" => input.id("parent_id", c.parent_id.as_deref()),
             "industry" => input.line("industry", c.industry.as_deref(), 100),
             "employee_count" => employee_count(&mut input, c.employee_count),
@@ -68,14 +69,14 @@ fn domain(text: &str) -> Result<Option<String>, FieldError> {
     let address = email::parse(&format!("x@{trimmed}"));
     let found = address.ok().filter(|_| !trimmed.contains('@'));
     let found = found.as_deref().and_then(email::domain).map(str::to_owned);
-    found
-        .map(Some)
-        .ok_or_else(|| FieldError::new("DOMAIN_INVALID", "an internet domain is expected, such as acme.com"))
+    found.map(Some).ok_or_else(|| {
+        FieldError::new(Reason::DOMAIN_INVALID, "an internet domain is expected, such as acme.com")
+    })
 }
 
 fn employee_count(input: &mut Input, sent: Option<i32>) {
     if sent.is_some_and(|count| count < 0) {
-        input.refuse("/employee_count", FieldError::new("OUT_OF_RANGE", "must not be negative"));
+        input.refuse("/employee_count", FieldError::new(Reason::OUT_OF_RANGE, "must not be negative"));
     } else {
         input.set("employee_count", sent);
     }
@@ -85,7 +86,7 @@ fn annual_revenue(input: &mut Input, sent: Option<&proto::common::v1::Money>) {
     let Some(sent) = sent else { return input.set("annual_revenue", Value::Null) };
     match money::parse(&json!({"amount_minor": sent.amount_minor, "currency": sent.currency})) {
         Ok(amount) if amount.amount_minor < 0 => {
-            let error = FieldError::new("OUT_OF_RANGE", "must not be negative");
+            let error = FieldError::new(Reason::OUT_OF_RANGE, "must not be negative");
             input.refuse("/annual_revenue/amount_minor", error);
         }
         Ok(amount) => input.set("annual_revenue", amount.to_json()),

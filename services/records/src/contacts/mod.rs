@@ -10,7 +10,7 @@ mod restore;
 mod store;
 mod update;
 
-use error::Violation;
+use error::{Reason, Violation};
 use query::{Column, Field, Set, SetKind, Table};
 use serde_json::Value;
 
@@ -53,8 +53,8 @@ pub(crate) static CONTACT: Object = Object {
         "consents",
     ],
     computed: &[("full_name", &["first_name", "last_name"])],
-    not_found: "CONTACT_NOT_FOUND",
-    not_deleted: "CONTACT_NOT_DELETED",
+    not_found: Reason::CONTACT_NOT_FOUND,
+    not_deleted: Reason::CONTACT_NOT_DELETED,
     sql: store::SQL,
     derive,
     check,
@@ -192,5 +192,5 @@ fn check(has: &dyn Fn(&str) -> bool) -> Vec<Violation> {
         return Vec::new();
     }
     let detail = "a first name, a last name or an e-mail address is required";
-    vec![Violation::new("", "NAME_OR_EMAIL_REQUIRED", detail)]
+    vec![Violation::new("", Reason::NAME_OR_EMAIL_REQUIRED, detail)]
 }

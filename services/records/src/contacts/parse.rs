@@ -1,5 +1,6 @@
 //! Reading a contact that was sent.
 
+use error::Reason;
 use field_types::{FieldError, moment};
 use proto::records::v1 as pb;
 use serde_json::Value;
@@ -73,7 +74,7 @@ pub(crate) fn lifecycle(input: &mut Input, sent: Option<i32>) {
         None | Some(Ok(pb::Lifecycle::Unspecified)) => input.set("lifecycle", Value::Null),
         Some(Ok(value)) => input.set("lifecycle", points::short_name(value.as_str_name(), "LIFECYCLE_")),
         Some(Err(_)) => {
-            input.refuse("/lifecycle", FieldError::new("ENUM_VALUE_UNKNOWN", "not one of the values"));
+            input.refuse("/lifecycle", FieldError::new(Reason::ENUM_VALUE_UNKNOWN, "not one of the values"));
         }
     }
 }
@@ -88,7 +89,7 @@ fn language(text: &str) -> Result<String, FieldError> {
     if text.len() <= 35 && is_language && subtags.all(is_subtag) {
         return Ok(text.to_owned());
     }
-    Err(FieldError::new("LANGUAGE_INVALID", "a language tag (BCP 47) is expected, such as de-AT"))
+    Err(FieldError::new(Reason::LANGUAGE_INVALID, "a language tag (BCP 47) is expected, such as de-AT"))
 }
 
 /// An IANA zone by its shape.
@@ -101,13 +102,13 @@ fn timezone(text: &str) -> Result<String, FieldError> {
     if text.len() <= 60 && is_zone && text.split('/').all(is_part) {
         return Ok(text.to_owned());
     }
-    Err(FieldError::new("TIMEZONE_INVALID", "a time zone (IANA) is expected, such as Europe/Vienna"))
+    Err(FieldError::new(Reason::TIMEZONE_INVALID, "a time zone (IANA) is expected, such as Europe/Vienna"))
 }
 
 fn birthday(text: &str, today: time::Date) -> Result<String, FieldError> {
     let day = moment::date(text)?;
     if day > today {
-        return Err(FieldError::new("DATE_IN_FUTURE", "a day that has passed is expected"));
+        return Err(FieldError::new(Reason::DATE_IN_FUTURE, "a day that has passed is expected"));
     }
     Ok(moment::date_text(day))
 }

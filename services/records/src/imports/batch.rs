@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use auth::Context;
 use db::TenantTx;
-use error::{Error, Violation};
+use error::{Error, Reason, Violation};
 use events::Lane;
 use field_types::text::cut;
 use query::RowScope;
@@ -115,7 +115,7 @@ pub(crate) async fn run(
     store::checkpoint(&mut tx, claimed, worker, tally, app.clock.now_micros()).await?;
     if begun.elapsed() > LONGEST {
         tx.rollback().await?;
-        return Err(Error::unavailable("BATCH_TOO_LONG", "a batch of the import took too long"));
+        return Err(Error::unavailable(Reason::BATCH_TOO_LONG, "a batch of the import took too long"));
     }
     tx.commit().await?;
     app.wake.notify();

@@ -3,7 +3,7 @@
 use auth::{Answer, Context};
 use db::TenantTx;
 use db::idempotency;
-use error::{Error, Violation};
+use error::{Error, Reason, Violation};
 use prost::Message;
 use proto::records::v1::{CreateImportRequest, CreateImportResponse, DuplicatePolicy, Operation};
 use tonic::Response;
@@ -34,7 +34,7 @@ pub(crate) async fn create(
     let mask = set.mask(&CONTACT, cx.mask(CONTACT.name));
     let (_, mut violations) = mapping::check(&request.mapping, &set, &mask);
     if request.object != CONTACT.name {
-        violations.push(Violation::new("/object", "OBJECT_UNSUPPORTED", "only contact can be imported"));
+        violations.push(Violation::new("/object", Reason::UNKNOWN_OBJECT, "only contacts can be imported"));
     }
 
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use auth::{Call, Context, VerifiedTenant};
 use db::{DbError, TenantTx};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use prost::Message;
 use proto::records::v1::CreateImportRequest;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ use super::store::{self, Claimed, Tally};
 use super::table::{Row, TableError};
 use crate::App;
 use crate::contacts::CONTACT;
+use crate::operations::store::RowError;
 use crate::record::fence::{self, Tries};
 use crate::uploads;
 
@@ -47,9 +48,9 @@ const PIECES: usize = 4;
 /// Why an import stopped before its end.
 #[derive(Debug, thiserror::Error)]
 enum Stop {
-    /// It has failed for good, for this reason.
-    #[error("{0}")]
-    Failed(String),
+    /// It has failed for good, for this reason; at this line of the file, where it is known.
+    #[error("{reason}")]
+    Failed { reason: Reason, line: Option<u64> },
     /// It is another's, or cancelled: nothing to write.
     #[error("the operation is no longer ours")]
     Over,
@@ -58,13 +59,19 @@ enum Stop {
     Later(#[source] Error),
 }
 
+impl Stop {
+    fn failed(reason: Reason) -> Self {
+        Self::Failed { reason, line: None }
+    }
+}
+
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match error.code() {
-            Code::PermissionDenied => Self::Failed("PERMISSION_DENIED".to_owned()),
+            Code::PermissionDenied => Self::failed(Reason::PERMISSION_DENIED),
             // Whoever asked for it was disabled. Anything else that is wrong with a token is not theirs.
-            Code::Unauthenticated if error.reason() == "SESSION_REVOKED" => {
-                Self::Failed("PERMISSION_DENIED".to_owned())
+            Code::Unauthenticated if error.reason() == Reason::SESSION_REVOKED => {
+                Self::failed(Reason::PERMISSION_DENIED)
             }
             _ => Self::Later(error),
         }
@@ -81,7 +88,9 @@ impl From<PlanError> for Stop {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Other(error) => error.into(),
-            known => Self::Failed(known.to_string()),
+            PlanError::Denied => Self::failed(Reason::PERMISSION_DENIED),
+            PlanError::Mapping => Self::failed(Reason::MAPPING_INVALID),
+            PlanError::Column => Self::failed(Reason::COLUMN_MISSING),
         }
     }
 }
@@ -91,15 +100,15 @@ impl From<TableError> for Stop {
         match error {
             // No later try will find it.
             TableError::Io(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                Self::Failed("UPLOAD_GONE".to_owned())
+                Self::failed(Reason::UPLOAD_GONE)
             }
             TableError::Io(cause) => Self::Later(Error::internal(cause)),
-            TableError::Empty => Self::Failed("FILE_EMPTY".to_owned()),
-            TableError::RepeatedColumn(_) => Self::Failed("COLUMN_REPEATED".to_owned()),
-            TableError::TooWide => Self::Failed("TOO_MANY_COLUMNS".to_owned()),
-            TableError::TooManyRows => Self::Failed("TOO_MANY_ROWS".to_owned()),
-            TableError::RowTooLong(line) => Self::Failed(format!("ROW_TOO_LONG at line {line}")),
-            TableError::NotText => Self::Failed("FILE_NOT_TEXT".to_owned()),
+            TableError::Empty => Self::failed(Reason::FILE_EMPTY),
+            TableError::RepeatedColumn(_) => Self::failed(Reason::COLUMN_REPEATED),
+            TableError::TooWide => Self::failed(Reason::TOO_MANY_COLUMNS),
+            TableError::TooManyRows => Self::failed(Reason::TOO_MANY_ROWS),
+            TableError::RowTooLong(line) => Self::Failed { reason: Reason::ROW_TOO_LONG, line: Some(line) },
+            TableError::NotText => Self::failed(Reason::FILE_NOT_TEXT),
         }
     }
 }
@@ -157,8 +166,8 @@ async fn next(app: &App, worker: Uuid, sessions: &mut Sessions) -> Result<Option
                 None
             }
         };
-        if let Some((state, failure)) = ended {
-            finish(app, &claimed, state, failure.as_deref()).await?;
+        if let Some((state, failure, line)) = ended {
+            finish(app, &claimed, state, failure, line).await?;
         }
         forget_dry_run(app, &claimed).await?;
         Ok(Some(tenant))
@@ -167,10 +176,23 @@ async fn next(app: &App, worker: Uuid, sessions: &mut Sessions) -> Result<Option
     .await
 }
 
-async fn finish(app: &App, claimed: &Claimed, state: &str, failure: Option<&str>) -> Result<(), DbError> {
+/// Ends the operation. The line on which it failed is told as the error of that row.
+async fn finish(
+    app: &App,
+    claimed: &Claimed,
+    state: &str,
+    failure: Option<Reason>,
+    line: Option<u64>,
+) -> Result<(), DbError> {
     let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
     let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
-    store::finish(&mut tx, claimed, state, failure, app.clock.now_micros()).await?;
+    let word = failure.map(Reason::as_str);
+    let finished = store::finish(&mut tx, claimed, state, word, app.clock.now_micros()).await?;
+    if let (true, Some(reason), Some(line)) = (finished, failure, line) {
+        let (reason, detail) = (reason.as_str().to_owned(), reason.title().to_owned());
+        let error = RowError { line: line as i64, number: 1, column_name: String::new(), reason, detail };
+        store::add_errors(&mut tx, claimed.id, &[error]).await?;
+    }
     tx.commit().await
 }
 
@@ -199,10 +221,10 @@ enum Worked {
 
 async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claimed) -> Result<Worked, Stop> {
     if claimed.attempts > MAX_CLAIMS {
-        return Err(Stop::Failed("TOO_MANY_ATTEMPTS".to_owned()));
+        return Err(Stop::failed(Reason::TOO_MANY_ATTEMPTS));
     }
     let request = CreateImportRequest::decode(claimed.request.as_slice())
-        .map_err(|_| Stop::Failed("REQUEST_UNREADABLE".to_owned()))?;
+        .map_err(|_| Stop::failed(Reason::REQUEST_UNREADABLE))?;
     let mut session = match sessions.take(claimed) {
         Some(session) => session,
         None => open(app, claimed, &request).await?,
@@ -228,7 +250,7 @@ async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claime
         Ok(Outcome::Cancelled | Outcome::Lost) => return Err(Stop::Over),
         Err(Stop::Later(_)) => session.shrink(),
         // It has ended, and its file is closed with it.
-        Err(Stop::Failed(_) | Stop::Over) => return done.map(|_| Worked::Batch),
+        Err(Stop::Failed { .. } | Stop::Over) => return done.map(|_| Worked::Batch),
     }
     sessions.put(session);
     done.map(|_| Worked::Batch)
@@ -257,7 +279,7 @@ async fn open(app: &App, claimed: &Claimed, request: &CreateImportRequest) -> Re
     let upload = Uuid::try_parse(&request.upload_id).unwrap_or_default();
     let sha256 = uploads::store::sha256(&mut tx, upload, claimed.principal_id).await?;
     tx.commit().await?;
-    let sha256 = sha256.ok_or_else(|| Stop::Failed("UPLOAD_GONE".to_owned()))?;
+    let sha256 = sha256.ok_or_else(|| Stop::failed(Reason::UPLOAD_GONE))?;
     let source = Source { blobs: app.blobs.clone(), tenant: tenant.id(), sha256 };
     let (format, header) = held(app, claimed, source.examine()).await??;
     let mut tx = TenantTx::begin_job(&app.db, tenant).await?;

@@ -2,7 +2,7 @@
 
 use auth::Context;
 use db::TenantTx;
-use error::{Error, Violation};
+use error::{Error, Reason, Violation};
 use proto::records::v1::DuplicatePolicy;
 use query::RowScope;
 use uuid::Uuid;
@@ -49,7 +49,7 @@ impl Judge<'_> {
         match self.plan.policy {
             DuplicatePolicy::Update => self.update(tx, book, holder, row).await,
             DuplicatePolicy::Fail => {
-                Ok(Err(vec![Violation::new("/emails", "DUPLICATE", "a contact has this address")]))
+                Ok(Err(vec![Violation::new("/emails", Reason::DUPLICATE, "a contact has this address")]))
             }
             _ => Ok(Ok(Done::Skipped)),
         }
@@ -85,7 +85,7 @@ impl Judge<'_> {
         let Some(before) = book.contact(tx, id).await? else { return Ok(Ok(Done::Updated)) };
         if !cx.reaches(CONTACT.name, "update", &before.facts()) {
             let text = "you may not change the contact that has this address";
-            return Ok(Err(vec![Violation::new("", "PERMISSION_DENIED", text)]));
+            return Ok(Err(vec![Violation::new("", Reason::PERMISSION_DENIED, text)]));
         }
         let mut after = match self.set(&before, row) {
             Ok(after) => after,
@@ -144,5 +144,5 @@ impl Judge<'_> {
 }
 
 fn taken_value() -> Violation {
-    Violation::new("", "DUPLICATE_VALUE", "another contact has a value that must be unique")
+    Violation::new("", Reason::DUPLICATE_VALUE, "another contact has a value that must be unique")
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use auth::{Access, FieldMask};
-use error::Violation;
+use error::{Reason, Violation};
 use proto::records::v1::ColumnMapping;
 
 use crate::record::definitions::FieldSet;
@@ -44,15 +44,15 @@ pub(crate) fn check(
     let (mut columns, mut violations) = (Vec::new(), Vec::new());
     let (mut headers, mut fields) = (BTreeSet::new(), BTreeSet::new());
     for (at, entry) in mapping.iter().enumerate() {
-        let mut refuse = |member: &str, reason: &'static str, detail: &'static str| {
+        let mut refuse = |member: &str, reason: Reason, detail: &'static str| {
             violations.push(Violation::new(format!("/mapping/{at}/{member}"), reason, detail));
         };
         let (header, field) = (entry.column.trim(), entry.field.as_str());
         if !headers.insert(header) {
-            refuse("column", "COLUMN_REPEATED", "the column is mapped twice");
+            refuse("column", Reason::REPEATED, "is repeated: a column is mapped once");
         }
         if !fields.insert(field) {
-            refuse("field", "FIELD_REPEATED", "the field is fed by two columns");
+            refuse("field", Reason::REPEATED, "is repeated: a field takes one column");
         }
         let root = field.split('.').next().unwrap_or_default();
         let name = if root == "custom" { field } else { root };
@@ -65,9 +65,9 @@ pub(crate) fn check(
                 columns.push(Column { header: header.to_owned(), field: field.to_owned() });
             }
             Access::Read if exists => {
-                refuse("field", "FIELD_READ_ONLY", "you may read but not write this field");
+                refuse("field", Reason::FIELD_READ_ONLY, "you may read, but not change this field");
             }
-            _ => refuse("field", "UNKNOWN_FIELD", "no such field"),
+            _ => refuse("field", Reason::UNKNOWN_FIELD, "no such field"),
         }
     }
     (columns, violations)

@@ -25,13 +25,13 @@ pub(crate) struct Plan {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
     /// The caller may no longer import.
-    #[error("PERMISSION_DENIED")]
+    #[error("the caller may no longer import")]
     Denied,
     /// The mapping names fields that are no longer there, or not for the caller.
-    #[error("MAPPING_INVALID")]
+    #[error("the mapping names fields that are no longer there")]
     Mapping,
     /// The file has no such column.
-    #[error("COLUMN_MISSING")]
+    #[error("the file lacks a mapped column")]
     Column,
     /// Something did not answer.
     #[error(transparent)]

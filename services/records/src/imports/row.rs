@@ -1,6 +1,6 @@
 //! One row of a file -> the fields of a contact, or everything that is wrong with it.
 
-use error::Violation;
+use error::{Reason, Violation};
 use field_types::{FieldError, FieldRules, FieldType};
 use proto::records::v1::{Contact, EmailAddress, Lifecycle, PhoneNumber};
 use serde_json::Value;
@@ -126,12 +126,12 @@ fn standard(contact: &mut Contact, field: &str, cell: &str) -> Result<(), FieldE
         "lifecycle" => {
             let name = format!("LIFECYCLE_{}", cell.to_ascii_uppercase());
             let value = Lifecycle::from_str_name(&name).filter(|v| *v != Lifecycle::Unspecified);
-            let unknown = || FieldError::new("ENUM_VALUE_UNKNOWN", "not one of the values");
+            let unknown = || FieldError::new(Reason::ENUM_VALUE_UNKNOWN, "not one of the values");
             contact.lifecycle = Some(value.ok_or_else(unknown)? as i32);
         }
         "score" => {
             let value = scalar(FieldType::Integer, cell)?.as_i64().and_then(|v| i32::try_from(v).ok());
-            let wide = || FieldError::new("OUT_OF_RANGE", "must be from -1000000 to 1000000");
+            let wide = || FieldError::new(Reason::OUT_OF_RANGE, "must be from -1000000 to 1000000");
             contact.score = Some(value.filter(|v| v.abs() <= 1_000_000).ok_or_else(wide)?);
         }
         "do_not_call" => contact.do_not_call = scalar(FieldType::Boolean, cell)? == Value::Bool(true),

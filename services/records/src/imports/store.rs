@@ -178,15 +178,15 @@ pub(crate) async fn renew(
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends an operation that is still held.
+/// Ends an operation that is still held; `false` when it is not.
 pub(crate) async fn finish(
     tx: &mut TenantTx,
     claimed: &Claimed,
     state: &str,
     failure: Option<&str>,
     now: OffsetDateTime,
-) -> Result<(), DbError> {
-    sqlx::query(
+) -> Result<bool, DbError> {
+    let done = sqlx::query(
         "UPDATE records.operation SET state = $4, failure = $5, finished_at = $6
          WHERE tenant_id = $1 AND id = $2 AND claim_number = $3 AND state = 'running'",
     )
@@ -198,7 +198,7 @@ pub(crate) async fn finish(
     .bind(now)
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(done.rows_affected() == 1)
 }
 
 /// Whether an operation has come to an end, whoever brought it there.

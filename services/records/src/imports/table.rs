@@ -21,7 +21,7 @@ pub(crate) enum TableError {
     #[error("the file is empty")]
     Empty,
     /// A header stands twice.
-    #[error("the column {0} stands twice in the header")]
+    #[error("the column {0} is repeated in the header")]
     RepeatedColumn(String),
     /// Too many columns.
     #[error("more than {MAX_COLUMNS} columns")]

@@ -3,7 +3,7 @@
 use auth::{Answer, Context};
 use db::TenantTx;
 use db::idempotency;
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
 use field_types::FieldError;
 use proto::records::v1 as pb;
 use query::RowScope;
@@ -42,7 +42,10 @@ pub(crate) async fn link(
     let mut violations = Vec::new();
     let company_id = Uuid::try_parse(&sent.company_id).ok().filter(|_| sent.company_id.len() == 36);
     if company_id.is_none() {
-        violations.push(violation("/company_id", FieldError::new("ID_INVALID", "an id (UUID) is expected")));
+        violations.push(violation(
+            "/company_id",
+            FieldError::new(Reason::UUID_INVALID, "an id (UUID) is expected"),
+        ));
     }
     let role = sent.role.as_deref().map_or(Ok(None), |role| line(role, 100)).unwrap_or_else(|error| {
         violations.push(violation("/role", error));
@@ -96,8 +99,8 @@ async fn tie(
     let company_id = Error::unless_violated(violations, company_id.unwrap_or_default())?;
     let before = store::get(tx, contact_id, company_id).await?;
     if before.is_none() && store::count(tx, contact_id).await? >= MAX_LINKS {
-        let text = format!("a contact belongs to at most {MAX_LINKS} companies");
-        return Err(Error::new(Code::FailedPrecondition, "LINK_LIMIT_REACHED", text));
+        let text = format!("a contact is linked to at most {MAX_LINKS} companies");
+        return Err(Error::new(Code::FailedPrecondition, Reason::LINK_LIMIT_REACHED, text));
     }
     let created_at = before.as_ref().map_or_else(|| app.clock.now_micros(), |link| link.created_at);
     let after = store::Link { company_id, role, is_primary, created_at };

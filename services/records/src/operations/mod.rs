@@ -6,7 +6,7 @@ pub(crate) mod errors;
 pub(crate) mod get;
 pub(crate) mod store;
 
-use error::Error;
+use error::{Error, Reason};
 use uuid::Uuid;
 
 /// The id of the public id `records.<uuid>`. Anything else names nothing.
@@ -19,5 +19,5 @@ fn parse(id: &str) -> Result<Uuid, Error> {
 
 /// Another principal's operation answers as one that does not exist.
 fn not_found() -> Error {
-    Error::not_found("OPERATION_NOT_FOUND")
+    Error::not_found(Reason::OPERATION_NOT_FOUND)
 }

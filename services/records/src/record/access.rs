@@ -1,7 +1,7 @@
 //! What a caller may do with one record (`include=access`).
 
 use auth::{Access as FieldAccess, Context, FieldMask, RowFacts};
-use error::Error;
+use error::{Error, Reason};
 use proto::common::v1::Access;
 
 use super::Object;
@@ -15,7 +15,7 @@ pub(crate) fn wanted(include: &str) -> Result<bool, Error> {
     let mut wanted = false;
     for name in include.split(',').map(str::trim).filter(|name| !name.is_empty()) {
         if name != "access" {
-            return Err(Error::malformed("INCLUDE_INVALID", "include knows access only")
+            return Err(Error::malformed(Reason::INCLUDE_INVALID, "include takes only access")
                 .with_metadata("parameter", "include"));
         }
         wanted = true;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
 use proto::common::v1::{ConflictDetail, FieldConflict};
 use serde_json::Value;
 
@@ -20,9 +20,11 @@ pub(crate) fn parse_etag(etag: Option<&str>) -> Result<Option<i64>, Violation> {
     let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
     match bare.parse() {
         Ok(version) if version > 0 => Ok(Some(version)),
-        _ => {
-            Err(Violation::new("/etag", "ETAG_INVALID", "the version of the record is expected, like \"3\""))
-        }
+        _ => Err(Violation::new(
+            "/etag",
+            Reason::ETAG_INVALID,
+            "the version of the record is expected, like \"3\"",
+        )),
     }
 }
 
@@ -37,7 +39,7 @@ pub(crate) fn check_merge(current: i64, yours: &[Diff], base: &Base) -> Result<(
     if detail.conflicts.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Code::Aborted, "EDIT_CONFLICT", "somebody else changed the same fields")
+    Err(Error::new(Code::Aborted, Reason::EDIT_CONFLICT, "someone else changed the same fields")
         .with_metadata("version", current.to_string())
         .with_detail("globcrm.common.v1.ConflictDetail", &detail))
 }

@@ -1,7 +1,7 @@
 //! Custom values: what a caller sent, merged with what stands, checked by the definitions.
 
 use auth::{Access, FieldMask};
-use error::Violation;
+use error::{Reason, Violation};
 use field_types::phone::Region;
 use field_types::{FieldError, FieldRules, FieldType, SlotValue, moment::datetime_text};
 use proto::fields::v1::FieldState;
@@ -20,7 +20,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Fields, error::Error> {
         return Ok(Fields::new());
     }
     serde_json::from_slice(bytes)
-        .map_err(|_| error::Error::malformed("CUSTOM_MALFORMED", "custom must be a JSON object"))
+        .map_err(|_| error::Error::malformed(Reason::JSON_MALFORMED, "custom must be a JSON object"))
 }
 
 /// The violation of a field that does not exist, or not for the caller: the same bytes.
@@ -29,7 +29,7 @@ pub(crate) fn unknown(name: &str) -> Violation {
         Some(key) => format!("/custom/{}", escaped(key)),
         None => format!("/{}", escaped(name)),
     };
-    Violation::new(pointer, "UNKNOWN_FIELD", "no such field")
+    Violation::new(pointer, Reason::UNKNOWN_FIELD, "no such field")
 }
 
 /// Merges `sent` into `values` by key; `null` clears. Whatever is wrong is collected.
@@ -103,7 +103,7 @@ pub(crate) fn complete(
                 && mask.access(&format!("custom.{}", definition.key)) == Access::Edit =>
             {
                 let pointer = format!("/custom/{}", escaped(&definition.key));
-                violations.push(Violation::new(pointer, "FIELD_REQUIRED", "a value is required"));
+                violations.push(Violation::new(pointer, Reason::REQUIRED, "a value is required"));
             }
             None => {}
         }
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_required_value_cannot_be_cleared_and_a_new_record_needs_it() {
         let (_, found) = merged(json!({"serial": "a"}), json!({"serial": null}), &FieldMask::default());
-        assert_eq!(found, [("/custom/serial".to_owned(), "FIELD_REQUIRED".to_owned())]);
+        assert_eq!(found, [("/custom/serial".to_owned(), "REQUIRED".to_owned())]);
         let (mut values, mut violations) = (Fields::new(), Vec::new());
         let set = fixture::field_set();
         complete(&set, &FieldMask::default(), &mut values, &Fields::new(), None, &mut violations);

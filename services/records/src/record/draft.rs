@@ -1,7 +1,7 @@
 //! What a caller wants to write, before it is read: which fields, and whether the caller may.
 
 use auth::{Access, FieldMask};
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
 
 use super::custom::unknown;
 use super::definitions::FieldSet;
@@ -50,8 +50,8 @@ impl Draft<'_> {
             self.custom.keys().filter(|key| set.usable(key).is_some()).map(|key| format!("custom.{key}"));
         read_only.extend(custom.filter(|name| mask.access(name) == Access::Read));
         if !read_only.is_empty() {
-            let text = format!("you may read but not write {}", read_only.join(", "));
-            return Err(Error::new(Code::PermissionDenied, "FIELD_READ_ONLY", text)
+            let text = format!("you may read, but not change {}", read_only.join(", "));
+            return Err(Error::new(Code::PermissionDenied, Reason::FIELD_READ_ONLY, text)
                 .with_metadata("fields", read_only.join(",")));
         }
         let input = (self.read)(&names);

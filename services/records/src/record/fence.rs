@@ -11,14 +11,14 @@ mod store;
 
 use auth::Context;
 use db::TenantTx;
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 
 use super::Object;
 use super::definitions::FieldSet;
 use crate::App;
 
 /// 409: the definitions that a write was judged by are not those of the fence.
-const CHANGED: &str = "DEFINITIONS_CHANGED";
+const CHANGED: Reason = Reason::DEFINITIONS_CHANGED;
 /// How often an operation is judged anew before its caller is asked to try again.
 const MAX_TRIES: u32 = 4;
 

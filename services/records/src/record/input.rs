@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use error::Violation;
+use error::{Reason, Violation};
 use field_types::{FieldError, text};
 use serde_json::Value;
 use uuid::Uuid;
@@ -44,7 +44,7 @@ impl Input {
     pub(crate) fn id(&mut self, name: &str, sent: Option<&str>) {
         let value = optional(sent, |sent| match Uuid::try_parse(sent) {
             Ok(id) if sent.len() == 36 => Ok(Some(id.to_string())),
-            _ => Err(FieldError::new("ID_INVALID", "an id (UUID) is expected")),
+            _ => Err(FieldError::new(Reason::UUID_INVALID, "an id (UUID) is expected")),
         });
         self.take(name, value);
     }
@@ -72,7 +72,7 @@ impl Input {
 
     /// Tags: cleaned, each once.
     pub(crate) fn tags(&mut self, sent: &[String]) {
-        self.texts("tags", sent, "TAG_REPEATED", |tag| line(tag, 60));
+        self.texts("tags", sent, |tag| line(tag, 60));
     }
 
     /// A list of texts, none empty, each once.
@@ -80,15 +80,14 @@ impl Input {
         &mut self,
         name: &str,
         sent: &[String],
-        repeated: &'static str,
         read: impl Fn(&str) -> Result<Option<String>, FieldError>,
     ) {
         let mut kept: Vec<String> = Vec::with_capacity(sent.len());
         for (index, text) in sent.iter().enumerate() {
             let value = read(text).and_then(|value| {
-                let value = value.ok_or_else(|| FieldError::new("TEXT_EMPTY", "must not be empty"))?;
+                let value = value.ok_or_else(|| FieldError::new(Reason::REQUIRED, "must not be empty"))?;
                 if kept.contains(&value) {
-                    return Err(FieldError::new(repeated, "stands twice"));
+                    return Err(FieldError::new(Reason::REPEATED, "is repeated"));
                 }
                 Ok(value)
             });
@@ -104,7 +103,7 @@ impl Input {
     pub(crate) fn external_ids(&mut self, sent: &BTreeMap<String, String>) {
         let mut kept = Fields::new();
         for (system, id) in sent {
-            let empty = || FieldError::new("TEXT_EMPTY", "must not be empty");
+            let empty = || FieldError::new(Reason::REQUIRED, "must not be empty");
             let read = line(system, 60)
                 .and_then(|system| system.ok_or_else(empty))
                 .and_then(|system| Ok((system, line(id, 200)?.ok_or_else(empty)?)));
@@ -122,7 +121,7 @@ pub(crate) fn line(sent: &str, max_chars: usize) -> Result<Option<String>, Field
     let cleaned = text::clean(sent, max_chars)?;
     match cleaned {
         Some(text) if text.contains(['\n', '\t']) => {
-            Err(FieldError::new("TEXT_CONTROL_CHARACTER", "one line of text is expected"))
+            Err(FieldError::new(Reason::TEXT_CONTROL_CHARACTER, "one line of text is expected"))
         }
         cleaned => Ok(cleaned),
     }
@@ -162,10 +161,10 @@ mod tests {
             found,
             [
                 ("/first_name", "TEXT_CONTROL_CHARACTER"),
-                ("/last_name", "TEXT_TOO_LONG"),
-                ("/owner_id", "ID_INVALID"),
-                ("/tags/1", "TAG_REPEATED"),
-                ("/tags/2", "TEXT_EMPTY"),
+                ("/last_name", "TOO_LONG"),
+                ("/owner_id", "UUID_INVALID"),
+                ("/tags/1", "REPEATED"),
+                ("/tags/2", "REQUIRED"),
             ]
         );
     }

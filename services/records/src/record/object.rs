@@ -1,7 +1,7 @@
 //! What makes an object an object.
 
 use auth::{Access, FieldMask};
-use error::Violation;
+use error::{Reason, Violation};
 use query::Column;
 use serde_json::Value;
 
@@ -22,9 +22,9 @@ pub(crate) struct Object {
     /// Fields that give others away: the field and those it is made of.
     pub(crate) computed: &'static [(&'static str, &'static [&'static str])],
     /// 404.
-    pub(crate) not_found: &'static str,
+    pub(crate) not_found: Reason,
     /// 409 of a restore.
-    pub(crate) not_deleted: &'static str,
+    pub(crate) not_deleted: Reason,
     /// The statements.
     pub(crate) sql: Sql,
     /// The columns of a row that follow from its fields.

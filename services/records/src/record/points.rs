@@ -1,5 +1,6 @@
 //! Where somebody is reached: e-mail addresses, phone numbers, postal addresses, consents. Wire form <-> stored JSON.
 
+use error::Reason;
 use field_types::phone::Region;
 use field_types::{FieldError, email, moment, phone};
 use proto::records::v1 as pb;
@@ -15,29 +16,29 @@ use super::row::put;
 pub(crate) fn read_emails(input: &mut Input, sent: &[pb::EmailAddress]) {
     let read = |e: &pb::EmailAddress| email::parse(&e.address);
     let items = sent.iter().map(|e| (read(e), e.kind, e.is_primary)).collect();
-    points(input, "emails", "address", "EMAIL_REPEATED", items);
+    points(input, "emails", "address", items);
 }
 
 /// Reads phone numbers: E.164, each once, exactly one primary. `region` is where a number without country code belongs.
 pub(crate) fn read_phones(input: &mut Input, sent: &[pb::PhoneNumber], region: Option<Region>) {
     let items = sent.iter().map(|p| (phone::parse(&p.number, region), p.kind, p.is_primary)).collect();
-    points(input, "phones", "number", "PHONE_REPEATED", items);
+    points(input, "phones", "number", items);
 }
 
 type Point = (Result<String, FieldError>, i32, bool);
 
-fn points(input: &mut Input, field: &str, member: &str, repeated: &'static str, items: Vec<Point>) {
+fn points(input: &mut Input, field: &str, member: &str, items: Vec<Point>) {
     let mut kept: Vec<Value> = Vec::with_capacity(items.len());
     let mut primary = None;
     for (index, (value, kind, is_primary)) in items.into_iter().enumerate() {
         let kind = self::kind(input, format!("/{field}/{index}/kind"), kind);
         if is_primary && primary.replace(index).is_some() {
-            let error = FieldError::new("PRIMARY_REPEATED", "only one can be the primary one");
+            let error = FieldError::new(Reason::PRIMARY_REPEATED, "only one entry can be the primary one");
             input.refuse(format!("/{field}/{index}/is_primary"), error);
         }
         let value = value.and_then(|value| {
-            let stands = kept.iter().any(|k| k[member] == value.as_str());
-            if stands { Err(FieldError::new(repeated, "stands twice")) } else { Ok(value) }
+            let repeated = kept.iter().any(|k| k[member] == value.as_str());
+            if repeated { Err(FieldError::new(Reason::REPEATED, "is repeated")) } else { Ok(value) }
         });
         match value {
             Ok(value) => kept.push(json!({member: value, "kind": kind, "is_primary": is_primary})),
@@ -97,15 +98,15 @@ pub(crate) fn read_consents(input: &mut Input, sent: &[pb::Consent], now: Offset
         for (name, text, max) in texts {
             match text.map_or(Ok(None), |text| line(text, max)) {
                 Ok(None) if name == "purpose" => {
-                    let error = FieldError::new("FIELD_REQUIRED", "a value is required");
+                    let error = FieldError::new(Reason::REQUIRED, "a value is required");
                     input.refuse(format!("/consents/{index}/purpose"), error);
                 }
                 Ok(value) => put(&mut parts, name, value.into()),
                 Err(error) => input.refuse(format!("/consents/{index}/{name}"), error),
             }
         }
-        let given = consent.given_at.as_ref().map(|t| from_timestamp(t).ok_or("DATETIME_INVALID"));
-        let given = given.map(|t| t.and_then(|t| if t > now { Err("DATE_IN_FUTURE") } else { Ok(t) }));
+        let given = consent.given_at.as_ref().map(|t| from_timestamp(t).ok_or(Reason::TIMESTAMP_INVALID));
+        let given = given.map(|t| t.and_then(|t| if t > now { Err(Reason::DATE_IN_FUTURE) } else { Ok(t) }));
         match given.transpose() {
             Ok(moment) => put(&mut parts, "given_at", moment.map(moment::datetime_text).into()),
             Err(reason) => {
@@ -126,7 +127,7 @@ fn country(code: &str) -> Result<String, FieldError> {
     if WITHOUT_PHONES.contains(&upper.as_str()) || (upper.len() == 2 && Region::from_str(&upper).is_ok()) {
         return Ok(upper);
     }
-    Err(FieldError::new("COUNTRY_UNKNOWN", "a country code of two letters (ISO 3166-1) is expected"))
+    Err(FieldError::new(Reason::COUNTRY_UNKNOWN, "a country code of two letters (ISO 3166-1) is expected"))
 }
 
 fn kind(input: &mut Input, pointer: String, kind: i32) -> Option<String> {
@@ -134,7 +135,7 @@ fn kind(input: &mut Input, pointer: String, kind: i32) -> Option<String> {
         Ok(pb::ContactPointKind::Unspecified) => None,
         Ok(kind) => Some(short_name(kind.as_str_name(), "CONTACT_POINT_KIND_")),
         Err(_) => {
-            input.refuse(pointer, FieldError::new("ENUM_VALUE_UNKNOWN", "not one of the values"));
+            input.refuse(pointer, FieldError::new(Reason::ENUM_VALUE_UNKNOWN, "not one of the values"));
             None
         }
     }
@@ -242,7 +243,7 @@ mod tests {
             [
                 ("/emails/0/address", "EMAIL_INVALID"),
                 ("/emails/2/is_primary", "PRIMARY_REPEATED"),
-                ("/emails/2/address", "EMAIL_REPEATED"),
+                ("/emails/2/address", "REPEATED"),
             ]
         );
     }
@@ -280,7 +281,7 @@ mod tests {
         read_consents(&mut input, &[consent, pb::Consent::default()], now);
         assert_eq!(
             found(&input),
-            [("/consents/0/given_at", "DATE_IN_FUTURE"), ("/consents/1/purpose", "FIELD_REQUIRED")]
+            [("/consents/0/given_at", "DATE_IN_FUTURE"), ("/consents/1/purpose", "REQUIRED")]
         );
     }
 }

@@ -3,7 +3,7 @@
 
 use auth::Context;
 use db::TenantTx;
-use error::{Error, Violation};
+use error::{Error, Reason, Violation};
 use query::RowScope;
 use uuid::Uuid;
 
@@ -64,12 +64,16 @@ pub(crate) async fn check(
     let sees_field = !cx.mask(object.name).hides(tree.field);
     let sees_all = scope.all || passed.iter().all(|id| seen.contains(id));
     if !sees_field || !sees_all {
-        violations.push(Violation::new(pointer, "REFERENCE_NOT_POSSIBLE", "the record cannot stand there"));
+        violations.push(Violation::new(
+            pointer,
+            Reason::REFERENCE_NOT_POSSIBLE,
+            "the record cannot be placed there",
+        ));
     } else if is_circle {
-        violations.push(Violation::new(pointer, "REFERENCE_CYCLE", "stands below this record itself"));
+        violations.push(Violation::new(pointer, Reason::REFERENCE_CYCLE, "is below this record itself"));
     } else {
-        let text = format!("a record is put below at most {MAX_ABOVE} others");
-        violations.push(Violation::new(pointer, "REFERENCE_TOO_DEEP", text));
+        let text = format!("a record has at most {MAX_ABOVE} others above it");
+        violations.push(Violation::new(pointer, Reason::REFERENCE_TOO_DEEP, text));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use auth::Context;
 use db::{DbError, TenantTx};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use proto::common::v1::CandidatesDetail;
 use query::RowScope;
 use uuid::Uuid;
@@ -60,7 +60,7 @@ pub(crate) fn lost_race(error: DbError) -> Error {
 fn refused(fields: BTreeSet<String>, candidates: &[Uuid]) -> Error {
     let fields: Vec<String> = fields.into_iter().collect();
     let candidate_ids = candidates.iter().map(Uuid::to_string).collect();
-    Error::new(Code::AlreadyExists, "DUPLICATE_VALUE", "another record has a value that must be unique")
+    Error::new(Code::AlreadyExists, Reason::DUPLICATE_VALUE, "another record has a value that must be unique")
         .with_metadata("fields", fields.join(","))
         .with_detail("globcrm.common.v1.CandidatesDetail", &CandidatesDetail { candidate_ids })
 }

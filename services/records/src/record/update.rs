@@ -2,7 +2,7 @@
 
 use auth::{Context, FieldMask};
 use db::TenantTx;
-use error::{Error, Violation};
+use error::{Error, Reason, Violation};
 use query::RowScope;
 use uuid::Uuid;
 
@@ -109,7 +109,7 @@ async fn store(
         return Err(conflict::version_stale(before.version, &yours, &base));
     }
     if change.etag.is_some_and(|version| version > before.version) {
-        violations.push(Violation::new("/etag", "ETAG_INVALID", "the record has no such version yet"));
+        violations.push(Violation::new("/etag", Reason::ETAG_INVALID, "the record has no such version yet"));
     }
     if let Some(version) = change.etag.filter(|version| *version < before.version) {
         let base = store::base(tx, object, before.id, version, sees_all).await?;
@@ -206,7 +206,7 @@ async fn lookup_people(app: &App, cx: &Context, references: &[Reference]) -> Res
 
 fn to_itself(object: &Object, id: Uuid, references: &[Reference]) -> Vec<Violation> {
     let own = references.iter().filter(|r| r.object == object.name && r.id == id);
-    own.map(|r| Violation::new(r.pointer.clone(), "REFERENCE_TO_ITSELF", "a record cannot refer to itself"))
+    own.map(|r| Violation::new(r.pointer.clone(), Reason::REFERENCE_CYCLE, "a record cannot refer to itself"))
         .collect()
 }
 

@@ -2,7 +2,7 @@
 //! statements that does not depend on the number of records.
 
 use db::{DbError, TenantTx};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use field_types::SlotColumn;
 use query::RowScope;
 use serde_json::Value;
@@ -201,5 +201,5 @@ pub(crate) async fn put_uniques(
 
 /// The row is locked, so this can only be a change of the row's owner or version by means other than this service.
 fn concurrent() -> Error {
-    Error::new(Code::Aborted, "CONCURRENT_CHANGE", "somebody else changed the same record; try again")
+    Error::new(Code::Aborted, Reason::CONCURRENT_CHANGE, "someone else changed the same record; try again")
 }

@@ -4,7 +4,7 @@ use auth::Context;
 use blobs::{BlobError, Staged};
 use bytes::Bytes;
 use db::TenantTx;
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
 use futures_util::{Stream, StreamExt, future};
 use proto::records::v1::{CreateUploadRequest, CreateUploadResponse};
 use tonic::Status;
@@ -60,7 +60,11 @@ pub(crate) async fn create(
 
 async fn note(app: &App, cx: &Context, upload: &Upload) -> Result<(), Error> {
     if upload.size == 0 {
-        return Err(Error::validation(vec![Violation::new("", "UPLOAD_EMPTY", "the upload has no bytes")]));
+        return Err(Error::validation(vec![Violation::new(
+            "",
+            Reason::UPLOAD_EMPTY,
+            "the upload has no bytes",
+        )]));
     }
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
@@ -81,13 +85,13 @@ async fn discard(staged: Staged) {
 fn refused(cause: BlobError) -> Error {
     match cause {
         BlobError::TooLarge { .. } => {
-            Error::new(Code::InvalidArgument, "BODY_TOO_LARGE", "an upload may have at most 100 MiB")
+            Error::new(Code::InvalidArgument, Reason::BODY_TOO_LARGE, "an upload may have at most 100 MiB")
         }
         BlobError::Source(_) => {
-            Error::new(Code::Cancelled, "UPLOAD_BROKEN", "the upload broke off").with_source(cause)
+            Error::new(Code::Cancelled, Reason::BODY_BROKEN, "the upload broke off").with_source(cause)
         }
         BlobError::Store(_) => {
-            Error::unavailable("BLOBS_UNAVAILABLE", "the upload cannot be stored at the moment")
+            Error::unavailable(Reason::BLOBS_UNAVAILABLE, "the upload cannot be stored at the moment")
                 .with_source(cause)
         }
     }

@@ -44,7 +44,9 @@ impl Keys {
                 let keys = keys.clone();
                 Box::pin(async move { Ok(keys) })
             }),
-            Arc::new(|_, _| Box::pin(async { Err(Error::unavailable("NOBODY", "not in this test")) })),
+            Arc::new(|_, _| {
+                Box::pin(async { Err(Error::unavailable(error::Reason::UNAVAILABLE, "not in this test")) })
+            }),
         );
         Self { gate, signer, foreign, hand }
     }

@@ -67,10 +67,7 @@ fn only_the_members_named_change() {
 fn naming_a_member_without_a_value_clears_it() {
     let cleared = patch(pb::Field::default(), &["default", "description"]).unwrap();
     assert_eq!(cleared, Definition { default: None, description: None, ..stored() });
-    assert_eq!(
-        refused(pb::Field::default(), &["label"]),
-        [("/label".to_owned(), "FIELD_REQUIRED".to_owned())]
-    );
+    assert_eq!(refused(pb::Field::default(), &["label"]), [("/label".to_owned(), "REQUIRED".to_owned())]);
 }
 
 #[test]

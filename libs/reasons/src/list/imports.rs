@@ -1,0 +1,60 @@
+//! Uploads, imports and other operations.
+
+use crate::entries::reasons;
+
+reasons! {
+    /// No such operation, or it is not yours.
+    OPERATION_NOT_FOUND [404] "Operation not found",
+        "Check the id; operations are removed after some weeks.";
+    /// The upload has no bytes.
+    UPLOAD_EMPTY [violation] "Upload empty",
+        "Send the file as the body of the request.";
+    /// The upload was removed before the import had read it.
+    UPLOAD_GONE [operation] "Upload gone",
+        "Upload the file again and create a new import.";
+    /// The file has no header or no rows.
+    FILE_EMPTY [operation] "File empty",
+        "Send a CSV file with a header and rows.";
+    /// The file is not text that can be decoded.
+    FILE_NOT_TEXT [operation] "File not text",
+        "Save the file as CSV in UTF-8.";
+    /// The header of the file has the same column twice.
+    COLUMN_REPEATED [operation] "Column repeated",
+        "Give every column of the file a name of its own.";
+    /// The mapping names a column that the file does not have.
+    COLUMN_MISSING [operation] "Column missing",
+        "Compare the mapping's columns with the file's header.";
+    /// The file has more columns than an import reads.
+    TOO_MANY_COLUMNS [operation] "Too many columns",
+        "Take out columns that the mapping does not use.";
+    /// The file has more rows than an import reads.
+    TOO_MANY_ROWS [operation] "Too many rows",
+        "Split the file.";
+    /// A row is longer than an import reads; a quote that is never closed is the usual cause. The operation's errors name its line.
+    ROW_TOO_LONG [operation, violation] "Row too long",
+        "Correct the quotes of that row.";
+    /// The mapping was valid when the import was created, and is not any more: a field has changed, or what you may see of it.
+    MAPPING_INVALID [operation] "Mapping invalid",
+        "Create a new import with fields that exist.";
+    /// The import was begun too many times without coming to its end.
+    TOO_MANY_ATTEMPTS [operation] "Too many attempts",
+        "Create a new import of a smaller file; if that fails too, report the operation's id.";
+    /// The stored request of the import cannot be read.
+    REQUEST_UNREADABLE [operation] "Request unreadable",
+        "Create the import again.";
+    /// A contact with this e-mail address exists, and the import's `duplicate_policy` is `fail`.
+    DUPLICATE [violation] "Duplicate",
+        "Take the row out, or import with the policy `skip` or `update`.";
+    /// A batch of an import took too long; the import goes on with it later.
+    BATCH_TOO_LONG [503] "Batch took too long",
+        "Wait: the import tries again by itself.";
+    /// The storage for uploads does not answer.
+    BLOBS_UNAVAILABLE [503] "Upload storage unavailable",
+        "Wait for `Retry-After` and upload again.";
+    /// The organisation has as many uploads, or bytes of them, as it may have. `meta` names the quota and its limit.
+    UPLOADS_TOO_MANY [429] "Too many uploads",
+        "Use uploads that exist, or wait until old ones are removed.";
+    /// The organisation has as many operations as it may have. `meta` names the quota and its limit.
+    OPERATIONS_TOO_MANY [429] "Too many operations",
+        "Wait until operations have ended, or old ones are removed.";
+}

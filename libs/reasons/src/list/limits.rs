@@ -1,0 +1,33 @@
+//! Limits and places.
+
+use crate::entries::reasons;
+
+reasons! {
+    /// You, your organisation or your address has made as many requests as the limit of a minute allows.
+    RATE_LIMITED [429] "Rate limited",
+        "Wait for `Retry-After`; the `X-RateLimit-*` headers show the room that is left.";
+    /// This user or API key has as much in work at once as it may have.
+    PRINCIPAL_SHARE_USED [429] "Principal's share used",
+        "Let requests end before you send more.";
+    /// This organisation has as much in work at once as it may have.
+    TENANT_SHARE_USED [429] "Organisation's share used",
+        "Wait for `Retry-After` and send the request again.";
+    /// This address, or the network around it, has as much in work at once as it may have.
+    ADDRESS_SHARE_USED [429] "Address's share used",
+        "Let requests end before you send more.";
+    /// The organisation has as many calls at the database at once as it may have.
+    TENANT_BUSY [429] "Organisation busy",
+        "Wait for `Retry-After` and send the request again.";
+    /// Too many failed logins.
+    LOGIN_THROTTLED [429] "Login throttled",
+        "Wait for `Retry-After` before the next attempt.";
+    /// Too many sign-ups from this address.
+    SIGN_UP_THROTTLED [429] "Sign-up throttled",
+        "Wait for `Retry-After` before the next attempt.";
+    /// Too many passwords are being checked at once.
+    LOGIN_BUSY [503] "Login busy",
+        "Wait for `Retry-After` and log in again.";
+    /// The installation has as much in work at once as it can have.
+    OVERLOADED [503] "Overloaded",
+        "Wait for `Retry-After` and send the request again.";
+}

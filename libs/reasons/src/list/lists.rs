@@ -1,0 +1,39 @@
+//! Lists: filter, order, pages, selections.
+
+use crate::entries::reasons;
+
+reasons! {
+    /// The filter cannot be read. `meta.position` is where, in characters from the beginning.
+    FILTER_INVALID [400] "Filter invalid",
+        "Correct the filter at that position. `docs/api.md` describes the syntax.";
+    /// The filter has more comparisons, levels or listed values than it may.
+    FILTER_TOO_COMPLEX [400] "Filter too complex",
+        "Ask with several simpler filters.";
+    /// The filter compares a field with a value of another type, or with an operator that the type does not have.
+    FILTER_TYPE_MISMATCH [400] "Filter type mismatch",
+        "Compare with a value of the field's type; texts are written in quotes.";
+    /// The filter or order uses a custom field that has no index, over more records than can be searched without one.
+    FIELD_NOT_INDEXED [422] "Field not indexed",
+        "Set `indexed` on the field's definition, or filter by another field.";
+    /// `order_by` cannot be read, or has too many or repeated keys.
+    ORDER_INVALID [400] "Order invalid",
+        "Send up to three fields, each with ` desc` or not, separated by commas.";
+    /// `fields` cannot be read.
+    FIELDS_INVALID [400] "Fields invalid",
+        "Send names of fields, separated by commas.";
+    /// `include` names something that cannot be included.
+    INCLUDE_INVALID [400] "Include invalid",
+        "Send `include=access`, or leave it out.";
+    /// `page_size` is below 1 or above the maximum.
+    PAGE_SIZE_INVALID [400] "Page size invalid",
+        "Send a size from 1 to the maximum that `detail` names.";
+    /// `page_token` is not a token that a list gave.
+    PAGE_TOKEN_INVALID [400] "Page token invalid",
+        "Send `next_page_token` of the page before as it is, or begin with the first page.";
+    /// The page token belongs to a list with another filter or order, or what you may see has changed since.
+    PAGE_TOKEN_MISMATCH [400] "Page token mismatch",
+        "Keep the other parameters the same from page to page, or begin with the first page.";
+    /// The list was asked for more than one answer can hold.
+    ANSWER_TOO_LARGE [500] "Answer too large",
+        "Ask for less at once, with `page_size` and `fields`.";
+}

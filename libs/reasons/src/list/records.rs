@@ -1,0 +1,56 @@
+//! Contacts, companies and what ties them.
+
+use crate::entries::reasons;
+
+reasons! {
+    /// No such contact: unknown, deleted, of another organisation, or not yours to see; all answer the same.
+    CONTACT_NOT_FOUND [404] "Contact not found",
+        "Check the id; a deleted contact is in the trash (`show_deleted=only`).";
+    /// No such company: unknown, deleted, of another organisation, or not yours to see; all answer the same.
+    COMPANY_NOT_FOUND [404] "Company not found",
+        "Check the id; a deleted company is in the trash (`show_deleted=only`).";
+    /// The contact to restore is not in the trash.
+    CONTACT_NOT_DELETED [409] "Contact not deleted",
+        "Nothing needs to be done; read the contact.";
+    /// The company to restore is not in the trash.
+    COMPANY_NOT_DELETED [409] "Company not deleted",
+        "Nothing needs to be done; read the company.";
+    /// `If-Match` names a version that is no longer the current one, which `meta.version` gives. `conflicts` shows, where it is
+    /// known, what changed on both sides.
+    VERSION_STALE [412] "Version stale",
+        "Read the record, apply your change to what it is now, and send it with the new version.";
+    /// Someone else changed the same fields since the version in `etag`. `conflicts` shows both sides.
+    EDIT_CONFLICT [409] "Edit conflict",
+        "Decide between the values in `conflicts` and send the change with the current version as `etag`.";
+    /// `etag` is not a version of this record.
+    ETAG_INVALID [violation] "ETag invalid",
+        "Send the `ETag` of the record as it was given, like `\"3\"`.";
+    /// Someone else changed the same thing at the same moment. Nothing was written.
+    CONCURRENT_CHANGE [409] "Concurrent change",
+        "Send the request again.";
+    /// Another record has a value that must be unique. `meta.fields` names the field, `candidates` the records that you may see.
+    DUPLICATE_VALUE [409, violation] "Duplicate value",
+        "Use the record that exists, or send another value.";
+    /// A contact needs a first name, a last name or an e-mail address.
+    NAME_OR_EMAIL_REQUIRED [violation] "Name or e-mail address required",
+        "Send at least one of the three.";
+    /// More than one e-mail address or phone number is marked as the primary one.
+    PRIMARY_REPEATED [violation] "More than one primary entry",
+        "Set `is_primary` on one entry.";
+    /// No record with this id exists that you may refer to: unknown, deleted, of another organisation, or not yours to see; all answer
+    /// the same.
+    REFERENCE_NOT_FOUND [violation] "Reference not found",
+        "Check the id.";
+    /// The record, or a user's manager, would be above itself.
+    REFERENCE_CYCLE [violation] "Reference cycle",
+        "Choose a record that is not the same and not below this one.";
+    /// The record cannot be placed there.
+    REFERENCE_NOT_POSSIBLE [violation] "Reference not possible",
+        "Choose another record.";
+    /// The tree would have more levels than it may.
+    REFERENCE_TOO_DEEP [violation] "Reference too deep",
+        "Choose a record on a higher level.";
+    /// The contact is linked to as many companies as it may be.
+    LINK_LIMIT_REACHED [409] "Link limit reached",
+        "Remove a link before you add one.";
+}

@@ -1,0 +1,178 @@
+//! A reason, and what the list says about it.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// Why something was refused: one of the listed words. Each is an associated constant of its own name.
+#[derive(Clone, Copy)]
+pub struct Reason(&'static Entry);
+
+/// What the list says about a reason.
+pub(crate) struct Entry {
+    pub(crate) word: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) uses: &'static [Use],
+    pub(crate) meaning: &'static [&'static str],
+    pub(crate) remedy: &'static str,
+}
+
+/// Where a client meets a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Use {
+    /// The `reason` of a problem with this HTTP status.
+    Status(u16),
+    /// The `reason` of an entry of a problem's `errors`, or of a row of an import.
+    Violation,
+    /// The `failure` of an operation.
+    Operation,
+}
+
+impl Reason {
+    /// For the list alone.
+    pub(crate) const fn of(entry: &'static Entry) -> Self {
+        Self(entry)
+    }
+
+    /// The word, in capitals.
+    pub const fn as_str(self) -> &'static str {
+        self.0.word
+    }
+
+    /// The listed reason of this word.
+    pub fn find(word: &str) -> Option<Self> {
+        Self::all().find(|reason| reason.as_str() == word)
+    }
+
+    /// Every reason, by the parts of the list.
+    pub fn all() -> impl Iterator<Item = Self> {
+        crate::list::PARTS.iter().flat_map(|part| part.iter().copied())
+    }
+
+    /// A few words for people.
+    pub const fn title(self) -> &'static str {
+        self.0.title
+    }
+
+    /// What it means.
+    pub fn meaning(self) -> String {
+        self.0.meaning.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What a client can do.
+    pub const fn remedy(self) -> &'static str {
+        self.0.remedy
+    }
+
+    /// Where a client meets it.
+    pub const fn uses(self) -> &'static [Use] {
+        self.0.uses
+    }
+
+    /// Whether it may be the reason of a problem with this HTTP status.
+    pub fn has_status(self, status: u16) -> bool {
+        self.0.uses.contains(&Use::Status(status))
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl PartialEq for Reason {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Reason {}
+
+impl PartialOrd for Reason {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Reason {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl Hash for Reason {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+// A reason that came over the wire is text.
+impl PartialEq<str> for Reason {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Reason {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl PartialEq<Reason> for str {
+    fn eq(&self, other: &Reason) -> bool {
+        self == other.as_str()
+    }
+}
+
+impl PartialEq<Reason> for &str {
+    fn eq(&self, other: &Reason) -> bool {
+        *self == other.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_reason_is_found_by_its_word_and_is_listed_once() {
+        let words: BTreeSet<&str> = Reason::all().map(Reason::as_str).collect();
+        assert_eq!(words.len(), Reason::all().count());
+        assert_eq!(Reason::find("VERSION_STALE"), Some(Reason::VERSION_STALE));
+        assert_eq!(Reason::find("version_stale"), None);
+    }
+
+    #[test]
+    fn every_entry_says_something_in_whole_sentences() {
+        for reason in Reason::all() {
+            assert!(!reason.title().is_empty() && !reason.title().ends_with('.'), "{reason}");
+            for text in [reason.meaning().as_str(), reason.remedy()] {
+                assert!(
+                    text.ends_with('.') && text.starts_with(|c: char| c.is_uppercase() || c == '`'),
+                    "{reason}: {text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn statuses_are_those_of_refusals_and_none_is_named_twice() {
+        for reason in Reason::all() {
+            let uses: BTreeSet<Use> = reason.uses().iter().copied().collect();
+            assert_eq!(uses.len(), reason.uses().len(), "{reason}");
+            for place in uses {
+                assert!(!matches!(place, Use::Status(status) if !(400..=599).contains(&status)), "{reason}");
+            }
+        }
+    }
+}
