@@ -258,7 +258,8 @@ impl Context {
 /// 412: `If-Match` demands another version than the current one, which the error carries as `version`.
 pub fn version_stale(current: i64) -> Error {
     let text = "it was changed since that version; read it again";
-    Error::new(error::Code::Aborted, "VERSION_STALE", text).with_metadata("version", current.to_string())
+    Error::new(error::Code::Aborted, Reason::VERSION_STALE, text)
+        .with_metadata("version", current.to_string())
 }
 
 #[cfg(test)]

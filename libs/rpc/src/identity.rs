@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auth::{Context, FetchKeys, FetchSnapshot};
 use cache::{Fresh, Held, Terms};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use ids::{Clock, TeamId, TenantId, UserId};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
@@ -179,7 +179,7 @@ impl Identity {
 fn tokens<K: Clone + Eq + Hash>(clock: &Clock) -> Held<K, SecretString, Error> {
     let clock = clock.clone();
     let time = Arc::new(move || (clock.now() - OffsetDateTime::UNIX_EPOCH).unsigned_abs());
-    let late = || Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the service did not answer");
+    let late = || Error::new(Code::DeadlineExceeded, Reason::DEADLINE_EXCEEDED, "the service did not answer");
     let again = |error: &Error, _| Some(error.again());
     Held::timed_by(
         time,

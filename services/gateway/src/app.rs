@@ -261,7 +261,8 @@ async fn document(app: &App, path: &str, address: IpAddr, request_id: &str) -> R
     let (mut reply, tier, standing) = match pay(app, &tiers(app, None, address), address, None).await {
         Ok((tier, standing)) => {
             let party = app.places.party(address, None);
-            (documents::find(path, &app.openapi, &party)?, tier, standing)
+            let document = documents::find(path, &app.openapi, &party);
+            (document.unwrap_or_else(|error| reply::problem(&error, request_id)), tier, standing)
         }
         Err(Refused { error, tier, standing }) => (reply::problem(&error, request_id), tier, standing),
     };

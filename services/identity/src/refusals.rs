@@ -27,7 +27,12 @@ pub(crate) fn refuse_key(cx: &Context) -> Result<(), Error> {
     }
 }
 
-/// Reads the ids of a repeated field; a text that is no id names nothing.
+/// The violation of a text that is not an id.
+fn uuid_invalid(pointer: impl Into<String>) -> Violation {
+    Violation::new(pointer, Reason::UUID_INVALID, "an id (UUID) is expected")
+}
+
+/// Reads the ids of a repeated field.
 pub(crate) fn read_ids(texts: &[String], pointer: &str, violations: &mut Vec<Violation>) -> Vec<Uuid> {
     let mut ids = Vec::with_capacity(texts.len());
     for (i, text) in texts.iter().enumerate() {
@@ -36,7 +41,7 @@ pub(crate) fn read_ids(texts: &[String], pointer: &str, violations: &mut Vec<Vio
                 violations.push(Violation::new(format!("{pointer}/{i}"), Reason::REPEATED, "is repeated"));
             }
             Some(id) => ids.push(id.uuid()),
-            None => violations.push(Violation::reference_not_found(format!("{pointer}/{i}"))),
+            None => violations.push(uuid_invalid(format!("{pointer}/{i}"))),
         }
     }
     ids
@@ -46,7 +51,7 @@ pub(crate) fn read_ids(texts: &[String], pointer: &str, violations: &mut Vec<Vio
 pub(crate) fn read_id(text: Option<&str>, pointer: &str, violations: &mut Vec<Violation>) -> Option<Uuid> {
     let id = ids::UserId::parse(text?).map(|id| id.uuid());
     if id.is_none() {
-        violations.push(Violation::reference_not_found(pointer));
+        violations.push(uuid_invalid(pointer));
     }
     id
 }

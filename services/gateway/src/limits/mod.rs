@@ -248,7 +248,7 @@ fn tightest(standings: &[Standing]) -> (usize, Standing) {
 pub(crate) fn refused(tier: &str, standing: Standing) -> Error {
     Error::new(
         Code::ResourceExhausted,
-        "RATE_LIMITED",
+        Reason::RATE_LIMITED,
         format!(
             "the {tier} may make {} requests a minute, beyond an initial burst at an even pace",
             standing.limit

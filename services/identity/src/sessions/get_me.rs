@@ -11,7 +11,7 @@ use crate::{tenants, users};
 /// The caller's organisation, user (for an API key: its owner), roles and teams.
 #[tracing::instrument(name = "identity.sessions.get_me", skip_all)]
 pub(crate) async fn run(app: &App, cx: &Context) -> Result<pb::GetMeResponse, Error> {
-    let gone = || Error::unauthenticated("SESSION_REVOKED", "the session has ended; log in again");
+    let gone = || Error::unauthenticated(Reason::SESSION_REVOKED, "the session has ended; log in again");
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let tenant = tenants::store::get(&mut tx).await?.ok_or_else(gone)?;
     let user = users::store::get(&mut tx, cx.user().uuid()).await?.ok_or_else(gone)?;

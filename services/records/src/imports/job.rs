@@ -157,8 +157,8 @@ async fn next(app: &App, worker: Uuid, sessions: &mut Sessions) -> Result<Option
         let ended = match Box::pin(work(app, worker, sessions, &claimed)).await {
             // The batch gave the turn back.
             Ok(Worked::Batch) => return Ok(Some(tenant)),
-            Ok(Worked::All) => Some(("succeeded", None)),
-            Err(Stop::Failed(reason)) => Some(("failed", Some(reason))),
+            Ok(Worked::All) => Some(("succeeded", None, None)),
+            Err(Stop::Failed { reason, line }) => Some(("failed", Some(reason), line)),
             Err(Stop::Over) => None,
             Err(Stop::Later(error)) => {
                 let cause = error.source().map(tracing::field::display);

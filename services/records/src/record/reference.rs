@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use auth::{Context, Future};
 use db::TenantTx;
-use error::{Error, Reason, Violation};
+use error::{Error, Violation};
 use query::RowScope;
 use tokio::time::Instant;
 use uuid::Uuid;
