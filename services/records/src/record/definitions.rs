@@ -1,17 +1,17 @@
 //! The definitions of custom fields as this service holds them: a projection by version, refreshed before it refuses.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Context, FieldMask, Future};
-use error::Error;
+use cache::{Fresh, Held, Terms};
+use error::{Code, Error};
 use field_types::{FieldOption, FieldType, SlotColumn};
 use prost::Message;
 use proto::fields::v1 as pb;
 use query::CustomField;
 use serde_json::Value;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Object;
@@ -21,6 +21,10 @@ use super::object::with_hidden;
 const CONFIRM_AFTER: Duration = Duration::from_secs(30);
 /// Sets held at once.
 const MAX_SETS: usize = 10_000;
+/// A channel ends its calls after two seconds; whatever else of a fetch hangs ends here.
+const FETCH_DEADLINE: Duration = Duration::from_secs(3);
+/// A fetch that was too late before this ran out of its own caller's time.
+const LATE_FOR_ALL: Duration = Duration::from_secs(1);
 
 /// Asks the fields service for the definitions of an object: the caller, the object, the version held (0: none).
 pub type Fetch =
@@ -147,11 +151,8 @@ pub(crate) struct Definitions(Arc<Inner>);
 
 struct Inner {
     fetch: Fetch,
-    sets: Mutex<HashMap<(Uuid, &'static str), Slot>>,
+    sets: Held<(Uuid, &'static str), Arc<FieldSet>, Error>,
 }
-
-/// The lock lets one fetch serve all who wait.
-type Slot = Arc<tokio::sync::Mutex<Option<(Arc<FieldSet>, Instant)>>>;
 
 impl std::fmt::Debug for Definitions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -161,7 +162,15 @@ impl std::fmt::Debug for Definitions {
 
 impl Definitions {
     pub(crate) fn new(fetch: Fetch) -> Self {
-        Self(Arc::new(Inner { fetch, sets: Mutex::default() }))
+        let terms = Terms {
+            limit: MAX_SETS,
+            deadline: FETCH_DEADLINE,
+            late: || Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the service did not answer"),
+            again: for_others,
+            // What is held was true a moment ago and decides no permission: better than no answer at all.
+            stale_if_error: Some(CONFIRM_AFTER),
+        };
+        Self(Arc::new(Inner { fetch, sets: Held::new(terms) }))
     }
 
     /// The definitions of an object, refreshed once when the caller names a key that they do not have. A hidden key
@@ -172,62 +181,54 @@ impl Definitions {
         object: &Object,
         keys: impl IntoIterator<Item = &'k str>,
     ) -> Result<Arc<FieldSet>, Error> {
-        let set = self.load(cx, object.name, false).await?;
+        let set = self.load(cx, object.name, Fresh::Held).await?;
         let mask = cx.mask(object.name);
         let known = |key: &str| set.usable(key).is_some() && !mask.hides_custom(key);
-        if keys.into_iter().all(known) { Ok(set) } else { self.load(cx, object.name, true).await }
+        if keys.into_iter().all(known) { Ok(set) } else { self.load(cx, object.name, Fresh::Anew).await }
     }
 
     /// The definitions of an object as the fields service has them now.
     pub(crate) async fn renew(&self, cx: &Context, object: &Object) -> Result<Arc<FieldSet>, Error> {
-        self.load(cx, object.name, true).await
+        self.load(cx, object.name, Fresh::Anew).await
     }
 
     /// Drops what is held of a tenant.
     pub(crate) fn forget(&self, tenant: Uuid) {
-        let mut sets = self.0.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        sets.retain(|(held, _), _| *held != tenant);
+        self.0.sets.forget_where(|(of, _)| *of == tenant);
     }
 
     /// Drops everything that is held.
     pub(crate) fn forget_all(&self) {
-        self.0.sets.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.sets.clear();
     }
 
-    async fn load(&self, cx: &Context, object: &'static str, refresh: bool) -> Result<Arc<FieldSet>, Error> {
-        let slot = self.slot((cx.tenant.id().uuid(), object));
-        let arrived = Instant::now();
-        let mut held = slot.lock().await;
-        let asked_at = Instant::now();
-        // What was asked for while this caller waited is as fresh as an answer of its own.
-        let is_fresh = |at: &Instant| if refresh { *at >= arrived } else { at.elapsed() < CONFIRM_AFTER };
-        if let Some((set, at)) = held.as_ref()
-            && is_fresh(at)
-        {
-            return Ok(set.clone());
-        }
-        let version = held.as_ref().map_or(0, |(set, _)| set.version);
-        let set = match ((self.0.fetch)(cx.clone(), object, version).await, held.as_ref()) {
-            (Ok(answer), Some((set, _))) if set.version == answer.version => set.clone(),
-            (Ok(answer), _) => Arc::new(FieldSet::from_wire(answer)),
-            // What is held was true a moment ago and decides no permission: better than no answer at all.
-            (Err(error), Some((set, _))) if !refresh => {
-                tracing::warn!(object, %error, "definitions could not be confirmed; the held ones are used");
-                set.clone()
-            }
-            (Err(error), _) => return Err(error),
+    async fn load(&self, cx: &Context, object: &'static str, fresh: Fresh) -> Result<Arc<FieldSet>, Error> {
+        let fetch = async |held: Option<Arc<FieldSet>>| {
+            let version = held.as_ref().map_or(0, |set| set.version);
+            let answer = (self.0.fetch)(cx.clone(), object, version).await.inspect_err(|error| {
+                if held.is_some() && fresh == Fresh::Held {
+                    tracing::warn!(object, %error, "definitions could not be confirmed; the held ones are used");
+                }
+            })?;
+            let set = match held {
+                Some(set) if set.version == answer.version => set,
+                _ => Arc::new(FieldSet::from_wire(answer)),
+            };
+            Ok((set, CONFIRM_AFTER))
         };
-        *held = Some((set.clone(), asked_at));
-        Ok(set)
+        self.0.sets.get((cx.tenant.id().uuid(), object), fresh, fetch).await
     }
+}
 
-    fn slot(&self, key: (Uuid, &'static str)) -> Slot {
-        let mut sets = self.0.sets.lock().unwrap_or_else(PoisonError::into_inner);
-        if sets.len() >= MAX_SETS && !sets.contains_key(&key) {
-            sets.clear();
-        }
-        sets.entry(key).or_default().clone()
-    }
+/// The failure of a fetch for others of the tenant who waited for it: what concerns the token or the time of its own caller is
+/// none of theirs.
+fn for_others(error: &Error, took: Duration) -> Option<Error> {
+    let is_own = match error.code() {
+        Code::Unauthenticated | Code::PermissionDenied | Code::Cancelled => true,
+        Code::DeadlineExceeded => took < LATE_FOR_ALL,
+        _ => false,
+    };
+    (!is_own).then(|| error.again())
 }
 
 /// The keys of custom fields that texts like filters name.
@@ -242,3 +243,6 @@ pub(crate) fn keys_in<'t>(texts: &[&'t str]) -> Vec<&'t str> {
     }
     keys
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,15 @@
 //! Ids in bodies: every one must name something that the caller may see. Foreign, invisible, deleted and random ids all
 //! answer the same bytes.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Context, Future};
+use cache::Expiring;
 use db::TenantTx;
 use error::{Error, Violation};
 use query::RowScope;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::definitions::FieldSet;
@@ -57,7 +57,7 @@ pub(crate) fn all(
 #[derive(Clone)]
 pub(crate) struct People {
     ask: Ask,
-    found: Arc<Mutex<HashMap<(Uuid, Uuid), Instant>>>,
+    found: Arc<Expiring<(Uuid, Uuid), ()>>,
 }
 
 impl std::fmt::Debug for People {
@@ -68,7 +68,7 @@ impl std::fmt::Debug for People {
 
 impl People {
     pub(crate) fn new(ask: Ask) -> Self {
-        Self { ask, found: Arc::default() }
+        Self { ask, found: Arc::new(Expiring::new(MAX_FOUND)) }
     }
 
     /// The violations among references to users and teams; others are left to [`records`].
@@ -81,7 +81,7 @@ impl People {
         let open = |object: &str| {
             let ids =
                 references.iter().filter(|r| r.object == object && r.id != cx.user().uuid()).map(|r| r.id);
-            let mut ids: Vec<Uuid> = ids.filter(|id| !self.was_found(tenant, *id)).collect();
+            let mut ids: Vec<Uuid> = ids.filter(|id| self.found.get(&(tenant, *id)).is_none()).collect();
             ids.sort_unstable();
             ids.dedup();
             ids
@@ -92,27 +92,15 @@ impl People {
         }
         let (no_users, no_teams) = (self.ask)(cx.clone(), users.clone(), teams.clone()).await?;
         let asked = users.into_iter().chain(teams);
-        self.note(tenant, asked.filter(|id| !no_users.contains(id) && !no_teams.contains(id)));
+        for id in asked.filter(|id| !no_users.contains(id) && !no_teams.contains(id)) {
+            self.found.put((tenant, id), (), FOUND_FOR);
+        }
         let missing = |r: &&Reference| match r.object.as_str() {
             "user" => no_users.contains(&r.id),
             "team" => no_teams.contains(&r.id),
             _ => false,
         };
         Ok(references.iter().filter(missing).map(|r| Violation::reference_not_found(&r.pointer)).collect())
-    }
-
-    fn was_found(&self, tenant: Uuid, id: Uuid) -> bool {
-        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.get(&(tenant, id)).is_some_and(|at| at.elapsed() < FOUND_FOR)
-    }
-
-    fn note(&self, tenant: Uuid, ids: impl Iterator<Item = Uuid>) {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if found.len() >= MAX_FOUND {
-            found.clear();
-        }
-        let now = Instant::now();
-        found.extend(ids.map(|id| ((tenant, id), now)));
     }
 }
 
