@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use auth::{Context, FieldMask, Future};
 use cache::{Fresh, Held, Terms};
-use error::{Code, Error};
+use error::{Code, Error, Reason};
 use field_types::{FieldOption, FieldType, SlotColumn};
 use prost::Message;
 use proto::fields::v1 as pb;
@@ -165,7 +165,9 @@ impl Definitions {
         let terms = Terms {
             limit: MAX_SETS,
             deadline: FETCH_DEADLINE,
-            late: || Error::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the service did not answer"),
+            late: || {
+                Error::new(Code::DeadlineExceeded, Reason::DEADLINE_EXCEEDED, "the service did not answer")
+            },
             again: for_others,
             // What is held was true a moment ago and decides no permission: better than no answer at all.
             stale_if_error: Some(CONFIRM_AFTER),

@@ -46,7 +46,7 @@ fn service() -> (Service, Definitions) {
     (service, definitions)
 }
 
-fn fail(service: &Service, code: Code, reason: &'static str, after: Duration) {
+fn fail(service: &Service, code: Code, reason: Reason, after: Duration) {
     service.lock().unwrap().failures.push((Error::new(code, reason, "failed"), after));
 }
 
@@ -81,18 +81,18 @@ async fn all_who_wait_for_definitions_that_do_not_come_share_the_failure() {
     let ((service, definitions), cx) = (service(), cx());
     let late = || vec![Err("DEADLINE_EXCEEDED".to_owned()); 20];
     // Nothing is held.
-    fail(&service, Code::DeadlineExceeded, "DEADLINE_EXCEEDED", DEADLINE);
+    fail(&service, Code::DeadlineExceeded, Reason::DEADLINE_EXCEEDED, DEADLINE);
     let began = Instant::now();
     assert_eq!(all((0..20).map(|_| definitions.for_keys(&cx, &CONTACT, []))).await, late());
     assert_eq!((asked(&service), began.elapsed()), (1, DEADLINE));
     definitions.for_keys(&cx, &CONTACT, []).await.unwrap();
     // Newer ones are wanted.
-    fail(&service, Code::DeadlineExceeded, "DEADLINE_EXCEEDED", DEADLINE);
+    fail(&service, Code::DeadlineExceeded, Reason::DEADLINE_EXCEEDED, DEADLINE);
     let began = Instant::now();
     assert_eq!(all((0..20).map(|_| definitions.renew(&cx, &CONTACT))).await, late());
     assert_eq!((asked(&service), began.elapsed()), (3, DEADLINE));
     // So is a call that hangs in spite of its channel.
-    fail(&service, Code::Internal, "INTERNAL", Duration::MAX);
+    fail(&service, Code::Internal, Reason::INTERNAL, Duration::MAX);
     assert_eq!(all((0..20).map(|_| definitions.renew(&cx, &CONTACT))).await, late());
     assert_eq!(asked(&service), 4);
     // Who comes later asks anew, once for the first one and once for those who came when that had begun.
@@ -103,15 +103,15 @@ async fn all_who_wait_for_definitions_that_do_not_come_share_the_failure() {
 #[tokio::test(start_paused = true)]
 async fn what_concerns_the_caller_that_asked_is_not_shared_with_its_tenant() {
     for (code, reason, after) in [
-        (Code::Unauthenticated, "SESSION_REVOKED", ANSWER),
-        (Code::PermissionDenied, "PERMISSION_DENIED", ANSWER),
+        (Code::Unauthenticated, Reason::SESSION_REVOKED, ANSWER),
+        (Code::PermissionDenied, Reason::PERMISSION_DENIED, ANSWER),
         // It had little time left.
-        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", ANSWER),
+        (Code::DeadlineExceeded, Reason::DEADLINE_EXCEEDED, ANSWER),
     ] {
         let ((service, definitions), cx) = (service(), cx());
         fail(&service, code, reason, after);
         let answers = all((0..3).map(|_| definitions.for_keys(&cx, &CONTACT, []))).await;
-        assert_eq!(answers, [Err(reason.to_owned()), Ok(0), Ok(0)]);
+        assert_eq!(answers, [Err(reason.as_str().to_owned()), Ok(0), Ok(0)]);
         assert_eq!(asked(&service), 2);
     }
 }
@@ -122,10 +122,10 @@ async fn held_definitions_are_used_while_they_cannot_be_confirmed_and_do_not_pas
     service.lock().unwrap().version = 7;
     definitions.for_keys(&cx, &CONTACT, []).await.unwrap();
     advance(CONFIRM_AFTER).await;
-    fail(&service, Code::Unavailable, "UNAVAILABLE", ANSWER);
+    fail(&service, Code::Unavailable, Reason::DATABASE_UNAVAILABLE, ANSWER);
     let confirm = all((0..3).map(|_| definitions.for_keys(&cx, &CONTACT, [])));
     let renew = all((0..3).map(|_| definitions.renew(&cx, &CONTACT)));
-    let refused = vec![Err("UNAVAILABLE".to_owned()); 3];
+    let refused = vec![Err("DATABASE_UNAVAILABLE".to_owned()); 3];
     assert_eq!(tokio::join!(confirm, renew), (vec![Ok(7); 3], refused));
     assert_eq!(service.lock().unwrap().asked, [0, 7]);
     // They are not asked for again for a while, but where newer ones are wanted.
