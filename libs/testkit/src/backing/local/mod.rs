@@ -60,8 +60,13 @@ impl Local {
             if !account::reachable(&base) {
                 let below = format!("{}/{}", workspace.mark(), purpose.word());
                 base = Path::new("/var/lib/globcrm-dev").join(below);
+                let pointer = dir.path().join(POINTER);
+                if !pointer.exists() && base.exists() {
+                    // What an earlier clone at this path has left: its passwords went with it.
+                    std::fs::remove_dir_all(&base).with_context(|| format!("deleting {}", base.display()))?;
+                }
                 std::fs::create_dir_all(&base).with_context(|| format!("making {}", base.display()))?;
-                std::fs::write(dir.path().join(POINTER), base.display().to_string())?;
+                std::fs::write(pointer, base.display().to_string())?;
             }
         }
         let mut names = Vec::new();
