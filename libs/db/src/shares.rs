@@ -130,9 +130,11 @@ impl Shares {
     fn refusal(&self, tenant: Uuid) -> NoPlace {
         let mut state = self.lock();
         let share = self.share(&state, tenant);
+        let free = state.free;
         let Some(own) = state.tenants.get_mut(&tenant) else { return NoPlace::AllTaken };
         own.waiting.retain(|waiting| !waiting.is_closed());
-        if own.held >= share { NoPlace::OwnShare } else { NoPlace::AllTaken }
+        // While places are free, it was its own share that kept it waiting, though that may have grown this moment.
+        if own.held >= share || free > 0 { NoPlace::OwnShare } else { NoPlace::AllTaken }
     }
 
     fn give_back(self: &Arc<Self>, tenant: Uuid) {

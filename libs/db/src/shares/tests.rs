@@ -148,3 +148,14 @@ async fn who_is_not_yet_anybodys_is_no_other_and_has_the_whole_share() {
     drop(held);
     assert!(is_empty(&shares, 16));
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waited_while_places_were_free_hears_that_it_was_its_own_share() {
+    let shares = Shares::new(16, 8, 2);
+    drop(now(&shares, 2).await.unwrap());
+    let held = [now(&shares, 1).await.unwrap(), now(&shares, 1).await.unwrap()];
+    // Its patience ends in the moment in which its share grows.
+    assert_eq!(shares.take(tenant(1), BESIDE).await.unwrap_err(), NoPlace::OwnShare);
+    drop(held);
+    assert!(is_empty(&shares, 16));
+}
