@@ -24,9 +24,11 @@ pub(crate) async fn get(
 /// The operation with its first errors.
 pub(super) async fn read(tx: &mut TenantTx, cx: &Context, id: uuid::Uuid) -> Result<Operation, Error> {
     let row = store::find(tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
-    let errors = match row.failed {
-        0 => Vec::new(),
-        _ => store::errors(tx, id, (0, 0), convert::SHOWN_ERRORS as i64 + 1).await?,
+    // Also where no row failed: the row at which a file cannot be read any further is an error, too.
+    let errors = if row.failed == 0 && row.failure.is_none() {
+        Vec::new()
+    } else {
+        store::errors(tx, id, (0, 0), convert::SHOWN_ERRORS as i64 + 1).await?
     };
     Ok(convert::operation(row, errors))
 }
