@@ -33,11 +33,6 @@ impl<T> Answer<T> {
         Self { replayed: true, ..self }
     }
 
-    /// The same about another message.
-    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Answer<U> {
-        Answer { message: convert(self.message), version: self.version, replayed: self.replayed }
-    }
-
     /// The response: with the version and the mark of a replay, and the caller's permission version.
     pub fn respond(self, cx: &Context) -> Response<T> {
         let mut response = cx.answer(self.message);

@@ -79,8 +79,8 @@ impl Shares {
         let (mut receiver, end) = (receiver, Instant::now() + patience);
         loop {
             // When the others have stopped coming, shares grow, and nobody gives anything back at that moment.
-            let grown = self.lock().mixed.filter(|until| *until > Instant::now());
-            match timeout_at(grown.map_or(end, |until| until.min(end)), &mut receiver).await {
+            let grows = self.lock().mixed_until();
+            match timeout_at(grows.map_or(end, |until| until.min(end)), &mut receiver).await {
                 Ok(Ok(place)) => return Ok(place),
                 Err(_) if Instant::now() < end => self.line_up(tenant),
                 Ok(Err(_)) | Err(_) => return Err(self.refusal(tenant)),
@@ -190,15 +190,14 @@ impl Shares {
 
     /// How many places the tenant may hold now. Who is not yet known to be anybody's, as at a log-in, comes for all tenants.
     fn share(&self, state: &State, tenant: Uuid) -> usize {
-        let mixed = state.mixed.is_some_and(|until| Instant::now() < until);
-        if mixed && !tenant.is_nil() { self.beside } else { self.alone }
+        if state.mixed_until().is_some() && !tenant.is_nil() { self.beside } else { self.alone }
     }
 
     /// Whether others than `tenant` come.
     pub(crate) fn others_come(&self, tenant: Uuid) -> bool {
         let (state, now) = (self.lock(), Instant::now());
         let last_is_other = state.last.is_some_and(|(last, at)| last != tenant && now < at + BESIDE);
-        last_is_other || state.mixed.is_some_and(|until| now < until)
+        last_is_other || state.mixed_until().is_some()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -207,6 +206,11 @@ impl Shares {
 }
 
 impl State {
+    /// Until when the tenants that come are several, if they are now.
+    fn mixed_until(&self) -> Option<Instant> {
+        self.mixed.filter(|until| Instant::now() < *until)
+    }
+
     /// Notes that `tenant` has come.
     fn note(&mut self, tenant: Uuid) {
         if tenant.is_nil() {

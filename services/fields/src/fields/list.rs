@@ -31,12 +31,12 @@ pub(crate) async fn list(
     Ok(ListFieldsResponse { fields: fields.iter().map(convert::to_wire).collect(), next_page_token })
 }
 
-/// How many fields have at most [`query::list::MAX_PAGE_BYTES`] together; one at least.
+/// How many fields have at most [`query::list::MAX_PAGE_BYTES`] together. A page has one at least: [`PageRequest::cut`].
 fn fitting(fields: &[Definition]) -> usize {
     let mut bytes = 0;
     let too_many = fields.iter().position(|field| {
         bytes += convert::to_wire(field).encoded_len();
         bytes > query::list::MAX_PAGE_BYTES
     });
-    too_many.map_or(fields.len(), |at| at.max(1))
+    too_many.unwrap_or(fields.len())
 }

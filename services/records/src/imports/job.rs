@@ -151,7 +151,7 @@ async fn next(app: &App, worker: Uuid, sessions: &mut Sessions) -> Result<Option
     let claimed = store::claim(&mut tx, worker, app.clock.now_micros()).await?;
     tx.commit().await?;
     let Some(claimed) = claimed else { return Ok(None) };
-    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    let tenant = claimed.tenant();
     let span = tracing::info_span!("records.imports.work", tenant_id = %claimed.tenant_id, operation_id = %claimed.id);
     async {
         let ended = match Box::pin(work(app, worker, sessions, &claimed)).await {
@@ -184,7 +184,7 @@ async fn finish(
     failure: Option<Reason>,
     line: Option<u64>,
 ) -> Result<(), DbError> {
-    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    let tenant = claimed.tenant();
     let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
     let word = failure.map(Reason::as_str);
     let finished = store::finish(&mut tx, claimed, state, word, app.clock.now_micros()).await?;
@@ -198,7 +198,7 @@ async fn finish(
 
 /// Removes the first pieces of what a dry run has noted that did not come to its end. What stays goes with the operation.
 async fn forget_dry_run(app: &App, claimed: &Claimed) -> Result<(), DbError> {
-    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    let tenant = claimed.tenant();
     for _ in 0..PIECES {
         let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
         let more = store::is_over(&mut tx, claimed.id).await?
@@ -229,7 +229,7 @@ async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claime
         Some(session) => session,
         None => open(app, claimed, &request).await?,
     };
-    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    let tenant = claimed.tenant();
     let most = if app.db.others_come(tenant) { ROWS_BESIDE } else { usize::MAX };
     let rows = held(app, claimed, session.rows(most)).await??;
     if rows.is_empty() {
@@ -259,7 +259,7 @@ async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claime
 /// Removes a piece of what a dry run has noted and gives the turn back: there may be as much of it as the file has rows. `false`
 /// when there is no more.
 async fn forget_piece(app: &App, worker: Uuid, claimed: &Claimed) -> Result<bool, Stop> {
-    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    let tenant = claimed.tenant();
     let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
     if store::hold(&mut tx, claimed, batch::STATEMENT).await?.is_none() {
         return Err(Stop::Over);
@@ -274,7 +274,7 @@ async fn forget_piece(app: &App, worker: Uuid, claimed: &Claimed) -> Result<bool
 
 /// Opens the file of an import behind the rows that are done.
 async fn open(app: &App, claimed: &Claimed, request: &CreateImportRequest) -> Result<Session, Stop> {
-    let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+    let tenant = claimed.tenant();
     let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
     let upload = Uuid::try_parse(&request.upload_id).unwrap_or_default();
     let sha256 = uploads::store::sha256(&mut tx, upload, claimed.principal_id).await?;
@@ -318,7 +318,7 @@ async fn held<T>(app: &App, claimed: &Claimed, work: impl Future<Output = T>) ->
             done = &mut work => return Ok(done),
             () = tokio::time::sleep(RENEW) => {}
         }
-        let tenant = VerifiedTenant::from_claim(claimed.tenant_id.into());
+        let tenant = claimed.tenant();
         let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
         let ours = store::renew(&mut tx, claimed, app.clock.now_micros()).await?;
         tx.commit().await?;

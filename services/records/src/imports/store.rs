@@ -1,5 +1,6 @@
 //! SQL of the import job: claims, checkpoints, row errors, addresses.
 
+use auth::VerifiedTenant;
 use db::{DbError, TenantTx, WorkerTx};
 use query::RowScope;
 use sqlx::postgres::PgRow;
@@ -27,6 +28,13 @@ pub(crate) struct Claimed {
     pub(crate) created_at: OffsetDateTime,
     /// Rows that are done and need not be read again.
     pub(crate) done: i64,
+}
+
+impl Claimed {
+    /// The tenant whose operation it is.
+    pub(crate) fn tenant(&self) -> VerifiedTenant {
+        VerifiedTenant::from_claim(self.tenant_id.into())
+    }
 }
 
 impl FromRow<'_, PgRow> for Claimed {
