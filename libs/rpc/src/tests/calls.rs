@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use host::deadline;
-use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use prost::Message;
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
@@ -13,8 +11,6 @@ use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request};
 use tracing::Instrument;
-use tracing::instrument::WithSubscriber;
-use tracing_subscriber::layer::SubscriberExt;
 
 use super::peer::{Act, Served, serve, serve_at};
 use crate::{Channel, Idempotent, connect, raw};
@@ -176,28 +172,17 @@ async fn a_body_that_breaks_off_ends_the_call_with_its_own_status() {
 async fn the_trace_of_an_incoming_call_goes_on_in_the_outgoing_one() {
     let served = serve().await;
     let (_, mut client) = client(&served);
-    // The span's place in the code is known from here on, so that no other test's first call decides who listens to it.
-    client.get_me(pb::GetMeRequest {}).await.unwrap();
-    let provider = SdkTracerProvider::builder().build();
-    let subscriber = tracing_subscriber::registry()
-        .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")));
-    async {
-        // And if another test was about to make it known in that moment, without anybody who listens, it is asked again.
-        tracing::callsite::rebuild_interest_cache();
-        let mut incoming = http::HeaderMap::new();
-        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        incoming.insert("traceparent", parent.parse().unwrap());
-        let span = tracing::info_span!("rpc");
-        host::trace::continue_from(&span, &incoming);
-        client.get_me(pb::GetMeRequest {}).instrument(span).await.unwrap();
-        goes_on(&served);
-        let mut passed_on = Request::new(pb::GetMeRequest {});
-        passed_on.metadata_mut().insert("traceparent", parent.parse().unwrap());
-        client.get_me(passed_on).await.unwrap();
-        goes_on(&served);
-    }
-    .with_subscriber(subscriber)
-    .await;
+    let mut incoming = http::HeaderMap::new();
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    incoming.insert("traceparent", parent.parse().unwrap());
+    let span = tracing::info_span!("rpc");
+    host::trace::continue_from(&span, &incoming);
+    client.get_me(pb::GetMeRequest {}).instrument(span).await.unwrap();
+    goes_on(&served);
+    let mut passed_on = Request::new(pb::GetMeRequest {});
+    passed_on.metadata_mut().insert("traceparent", parent.parse().unwrap());
+    client.get_me(passed_on).await.unwrap();
+    goes_on(&served);
 }
 
 fn goes_on(served: &Served) {

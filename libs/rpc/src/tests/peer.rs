@@ -5,9 +5,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use error::Reason;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::{IdentityService, IdentityServiceServer};
 use tokio::net::TcpListener;
@@ -15,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
+use tracing_subscriber::layer::SubscriberExt;
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + 'a>>;
 
@@ -102,8 +105,20 @@ pub(crate) async fn serve() -> Served {
     serve_at(([127, 0, 0, 1], 0).into()).await
 }
 
+/// Makes every span of this process part of a trace, from before its first call on: a subscriber of one test alone would
+/// not hear of a span whose place in the code another test is just making known from a thread where nobody listens.
+fn record_traces() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let provider = SdkTracerProvider::builder().build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
+    });
+}
+
 /// Serves a new peer at this address.
 pub(crate) async fn serve_at(address: SocketAddr) -> Served {
+    record_traces();
     let listener = TcpListener::bind(address).await.unwrap();
     let address = listener.local_addr().unwrap();
     let peer = Peer::default();
