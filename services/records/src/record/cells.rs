@@ -1,19 +1,17 @@
 //! A row as it came from the database: its cells typed once per page, its texts borrowed.
 
 use std::borrow::Cow;
+use std::cell::Cell as Remembered;
 
 use auth::RowFacts;
 use field_types::moment::{self, date_text, datetime_text};
 use query::Column;
 use serde_json::Value;
-use serde_json::value::RawValue;
-use sqlx::postgres::PgRow;
-use sqlx::types::Json;
-use sqlx::{Column as _, Row, TypeInfo, ValueRef};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgRow, PgValueFormat, PgValueRef};
+use sqlx::{Column as _, Decode, Postgres, Row, TypeInfo};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
-
-use super::row::is_unset;
 
 /// One value.
 #[derive(Clone)]
@@ -42,12 +40,18 @@ impl Keys {
     }
 }
 
-/// The cells of one row. What is unset is absent: never `null`, never an empty list or object.
+/// Most bytes of a record on the wire beside those of its texts, lists and custom values.
+const FIXED: usize = 2 << 10;
+
+/// The cells of one row. What is unset is `None`: never `null`, never an empty list or object.
 pub(crate) struct Cells<'r> {
     pub(crate) keys: Keys,
-    fields: Vec<(&'static str, Cell<'r>)>,
-    /// Custom values as they are stored.
-    pub(crate) custom: Option<&'r RawValue>,
+    fields: Vec<(&'static str, Option<Cell<'r>>)>,
+    /// Where the next field is looked for first: they are asked for in their order, or nearly so.
+    next: Remembered<usize>,
+    /// Custom values as they are stored: a JSON object.
+    pub(crate) custom: Option<&'r str>,
+    bytes: Remembered<usize>,
 }
 
 /// Where the fields stand in the rows of one statement, and what they hold. Looked up once: a page has 1,500 cells.
@@ -108,12 +112,12 @@ impl<'r> Cells<'r> {
     /// Reads a row of this layout.
     pub(crate) fn of(row: &'r PgRow, layout: &Layout) -> Result<Self, sqlx::Error> {
         let mut fields = Vec::with_capacity(layout.places.len());
+        let mut bytes = FIXED;
         for (name, place, kind) in &layout.places {
-            if let Some(cell) = cell(row, *place, *kind)? {
-                fields.push((*name, cell));
-            }
+            fields.push((*name, cell(row, *place, *kind, &mut bytes)?));
         }
         let [id, version, owner_id, team_id] = layout.keys;
+        let custom = row.try_get_unchecked::<Option<JsonText>, _>(layout.custom)?.map(|JsonText(text)| text);
         Ok(Self {
             keys: Keys {
                 id: row.try_get(id)?,
@@ -122,41 +126,83 @@ impl<'r> Cells<'r> {
                 team_id: row.try_get(team_id)?,
             },
             fields,
-            custom: row.try_get::<Option<Json<&RawValue>>, _>(layout.custom)?.map(|Json(raw)| raw),
+            next: Remembered::new(0),
+            custom,
+            bytes: Remembered::new(bytes),
         })
     }
 
     /// The value of a field.
     pub(crate) fn get(&self, name: &str) -> Option<&Cell<'r>> {
-        self.fields.iter().find(|(field, _)| *field == name).map(|(_, cell)| cell)
+        let first = self.next.get();
+        let at = (first..self.fields.len()).chain(0..first).find(|at| self.fields[*at].0 == name)?;
+        self.next.set(at + 1);
+        self.fields[at].1.as_ref()
+    }
+
+    /// Counts the custom values of which so many bytes are shown: what is hidden must not end a page.
+    pub(crate) fn count_custom(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() + bytes);
+    }
+
+    /// Most bytes that the record has on the wire, once it has been converted.
+    pub(crate) fn most_bytes(&self) -> usize {
+        self.bytes.get()
     }
 
     /// Every field that is set.
     pub(crate) fn into_fields(self) -> impl Iterator<Item = (&'static str, Cell<'r>)> {
-        self.fields.into_iter()
+        self.fields.into_iter().filter_map(|(name, cell)| Some((name, cell?)))
     }
 }
 
-/// The value at a place, by the type that the statement gives it.
-fn cell(row: &PgRow, place: usize, kind: Kind) -> Result<Option<Cell<'_>>, sqlx::Error> {
-    if row.try_get_raw(place)?.is_null() {
-        return Ok(None);
+/// A `jsonb` value as PostgreSQL writes it, not parsed.
+struct JsonText<'r>(&'r str);
+
+impl<'r> Decode<'r, Postgres> for JsonText<'r> {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        let text = value.as_str()?;
+        match value.format() {
+            PgValueFormat::Text => Ok(Self(text)),
+            // A byte says which form it is; there has been one only.
+            PgValueFormat::Binary => {
+                text.strip_prefix('\x01').map(Self).ok_or_else(|| "not the known form of jsonb".into())
+            }
+        }
     }
-    Ok(Some(match kind {
-        Kind::Int4 => Cell::Integer(row.try_get_unchecked::<i32, _>(place)?.into()),
-        Kind::Int8 => Cell::Integer(row.try_get_unchecked(place)?),
-        Kind::Bool => Cell::Flag(row.try_get_unchecked(place)?),
-        Kind::Uuid => Cell::Id(row.try_get_unchecked(place)?),
-        Kind::Date => Cell::Day(row.try_get_unchecked(place)?),
-        Kind::Timestamp => Cell::Moment(row.try_get_unchecked(place)?),
-        Kind::Json => return Ok(json(row.try_get_unchecked::<Json<Value>, _>(place)?.0)),
-        Kind::Texts => return Ok(json(row.try_get_unchecked::<Vec<String>, _>(place)?.into())),
-        Kind::Text => Cell::Text(row.try_get_unchecked(place)?),
-    }))
 }
 
-fn json<'r>(value: Value) -> Option<Cell<'r>> {
-    (!is_unset(&value)).then_some(Cell::Json(Cow::Owned(value)))
+/// The value at a place, by the type that the statement gives it. Adds the bytes of what has no fixed length.
+fn cell<'r>(
+    row: &'r PgRow,
+    place: usize,
+    kind: Kind,
+    bytes: &mut usize,
+) -> Result<Option<Cell<'r>>, sqlx::Error> {
+    Ok(match kind {
+        Kind::Int4 => row.try_get_unchecked::<Option<i32>, _>(place)?.map(|int| Cell::Integer(int.into())),
+        Kind::Int8 => row.try_get_unchecked::<Option<_>, _>(place)?.map(Cell::Integer),
+        Kind::Bool => row.try_get_unchecked::<Option<_>, _>(place)?.map(Cell::Flag),
+        Kind::Uuid => row.try_get_unchecked::<Option<_>, _>(place)?.map(Cell::Id),
+        Kind::Date => row.try_get_unchecked::<Option<_>, _>(place)?.map(Cell::Day),
+        Kind::Timestamp => row.try_get_unchecked::<Option<_>, _>(place)?.map(Cell::Moment),
+        Kind::Json => match row.try_get_unchecked::<Option<JsonText>, _>(place)? {
+            None | Some(JsonText("null" | "[]" | "{}")) => None,
+            Some(JsonText(text)) => {
+                *bytes += text.len();
+                let value = serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(error.into()))?;
+                Some(Cell::Json(Cow::Owned(value)))
+            }
+        },
+        Kind::Texts => row.try_get_unchecked::<Option<Vec<String>>, _>(place)?.and_then(|texts| {
+            *bytes += texts.iter().map(|text| text.len() + 4).sum::<usize>();
+            (!texts.is_empty()).then(|| Cell::Json(Cow::Owned(texts.into())))
+        }),
+        Kind::Text => row.try_get_unchecked::<Option<&str>, _>(place)?.map(|text| {
+            *bytes += text.len();
+            Cell::Text(text)
+        }),
+    })
 }
 
 impl<'r> Cell<'r> {

@@ -49,7 +49,7 @@ pub(crate) fn respond<M>(cx: &Context, cost: u64, message: M) -> Response<M> {
 }
 
 /// Reads one page of the records that the caller may see; `convert` makes the wire form of each.
-pub(crate) async fn list<T: Message>(
+pub(crate) async fn list<T>(
     app: &App,
     cx: &Context,
     object: &'static Object,
@@ -97,9 +97,10 @@ pub(crate) async fn list<T: Message>(
     for (row, layout) in page.rows.iter().zip(layout.iter().cycle()) {
         let cells = Cells::of(row, layout).map_err(DbError::from)?;
         let access = with_access.then(|| access::of(cx, object, &set, &mask, cells.keys.facts()));
+        bytes += access.as_ref().map_or(0, Message::encoded_len);
         let view = View { source: Source::Row(&cells), mask: &mask, asked: projection.custom_keys() };
         let record = convert(view, access)?;
-        bytes += record.encoded_len();
+        bytes += cells.most_bytes();
         if bytes > query::list::MAX_PAGE_BYTES && !records.is_empty() {
             break;
         }

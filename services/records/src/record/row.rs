@@ -55,7 +55,7 @@ impl Record {
     pub(crate) fn from_row(row: &PgRow, columns: &[Column]) -> Result<Self, sqlx::Error> {
         let cells = Cells::of(row, &Layout::of(row, columns)?)?;
         let mut custom: Fields = match cells.custom {
-            Some(stored) => serde_json::from_str(stored.get()).map_err(|e| sqlx::Error::Decode(e.into()))?,
+            Some(stored) => serde_json::from_str(stored).map_err(|e| sqlx::Error::Decode(e.into()))?,
             None => Fields::new(),
         };
         custom.retain(|_, value| !is_unset(value));

@@ -114,10 +114,10 @@ impl<'a> View<'a> {
         let shown = |key: &str| !self.mask.hides_custom(key);
         let record = match self.source {
             Source::Record(record) => record,
-            Source::Row(Cells { custom: Some(stored), .. }) => {
-                return custom_json::write(stored, shown, self.asked)
-                    .map(Bytes::from)
-                    .map_err(Error::internal);
+            Source::Row(cells @ Cells { custom: Some(stored), .. }) => {
+                let written = custom_json::write(stored, shown, self.asked).map_err(Error::internal)?;
+                cells.count_custom(written.len());
+                return Ok(written.into());
             }
             Source::Row(Cells { custom: None, .. }) => return Ok(Bytes::from_static(b"{}")),
         };
