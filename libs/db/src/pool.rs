@@ -109,7 +109,11 @@ impl Db {
         Ok(Self { home, shares, long, statement_timeout: timeout })
     }
 
-    /// Whether callers of other tenants have come within the last second. What nobody waits for then makes room for them.
+    /// Whether callers of other tenants use connections in numbers, now or half a second ago: half as many as bring this tenant's
+    /// share down to the smallest. What nobody waits for then makes room for them.
+    ///
+    /// It is the same measure as that of the share, as what they feel is the same: the database's processors are busy. One who asks
+    /// once a second feels it once a second; were that enough, it would halve what others do for as long as it likes.
     pub fn others_come(&self, tenant: VerifiedTenant) -> bool {
         self.shares.others_come(tenant.id().uuid())
     }
