@@ -25,7 +25,7 @@ pub struct Config {
     pub tenant_per_minute: u32,
     /// Cost units a principal may spend in a minute.
     pub principal_per_minute: u32,
-    /// Calls without credentials that one client address may make in a minute.
+    /// Calls without credentials that one client address may make in a minute; all of an IPv6 /48 eight times as many.
     pub anonymous_per_minute: u32,
     /// Requests in work at once, until their answers have gone; more are refused with 503.
     pub max_in_flight: usize,
@@ -64,7 +64,7 @@ impl Section for Config {
         let anonymous_per_minute = r.with_default(
             "RATE_ANONYMOUS_PER_MINUTE",
             "600",
-            "Requests without credentials that one client address may make in a minute",
+            "Requests without credentials that one client address (of IPv6 the /64) may make in a minute; eight times as many one IPv6 /48",
         );
         let max_in_flight =
             r.with_default("MAX_IN_FLIGHT", "512", "Requests in work at once; more are refused with 503");

@@ -1,4 +1,5 @@
-//! Rate limits: a sliding window per tenant and per principal, shared through Redis, and counted here as well.
+//! Rate limits: a sliding window per tenant and principal, or network and address ([`Tier`]), shared through Redis, and counted here
+//! as well.
 //!
 //! Both counts run all the time and the tighter one decides. So one gateway never lets more through than the limit, however slow
 //! Redis is or how often it goes and comes; several of them share the limit while Redis answers, and have one each while it does
@@ -7,6 +8,7 @@
 mod lease;
 mod pace;
 mod redis_window;
+mod tier;
 mod window;
 
 use std::collections::HashMap;
@@ -21,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use lease::{Leases, Order};
 use pace::{Pace, Turn};
 use redis_window::RedisWindows;
+pub(crate) use tier::Tier;
 use window::LocalWindows;
 
 /// The window of every tier.
@@ -38,17 +41,6 @@ const FAILURES_TO_OPEN: u32 = 5;
 const SETTLE_EVERY: Duration = Duration::from_millis(lease::LIFE_MILLIS.unsigned_abs());
 const SETTLE_DEADLINE: Duration = Duration::from_millis(500);
 const PAUSE_MILLIS: i64 = 1_000;
-
-/// One counter that a request is charged to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tier {
-    /// `tenant`, `principal`, `address`.
-    pub(crate) name: &'static str,
-    /// The counter's key; holds the tenant in braces, so that all keys of a tenant live on one Redis node.
-    pub(crate) key: String,
-    /// Requests in a window.
-    pub(crate) limit: u32,
-}
 
 /// How a tier stands after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +123,8 @@ impl Limits {
             }
         }
         if !standing.allowed {
-            wait = if self.pace.refuse(tiers, now) { LATE } else { Duration::ZERO };
+            let late = tiers.get(tier).is_some_and(|tier| self.pace.refuse(tier, now));
+            wait = if late { LATE } else { Duration::ZERO };
         }
         Charged { tier: tiers.get(tier).map_or("none", |tier| tier.name), standing, wait }
     }
@@ -256,4 +249,28 @@ pub(crate) fn refused(tier: &str, standing: Standing) -> Error {
     )
     .with_metadata("tier", tier)
     .with_retry_after(Duration::from_secs(standing.reset.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_network_refuses_late_from_whichever_address() {
+        let (clock, _hand) = Clock::fixed(Clock::system().now());
+        let process = host::Process::without_signals("gateway", clock.clone());
+        let limits = Limits::new(None, clock, process.tasks.clone()).unwrap();
+        let (mut passed, mut refused) = (0, Vec::new());
+        for n in 0..100 {
+            let charged = limits.charge(&Tier::of_address(tier::tests::site_of(n), 1)).await;
+            if charged.standing.allowed {
+                passed += 1;
+            } else {
+                refused.push((charged.tier, charged.wait));
+            }
+        }
+        assert_eq!((passed, refused.len()), (8, 92));
+        assert!(refused[..20].iter().all(|refusal| *refusal == ("network", Duration::ZERO)), "{refused:?}");
+        assert!(refused[20..].iter().all(|refusal| *refusal == ("network", LATE)), "{refused:?}");
+    }
 }

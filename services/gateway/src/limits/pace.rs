@@ -77,9 +77,9 @@ impl Pace {
         }
     }
 
-    /// Notes a refusal of the most particular tier; whether the caller has had so many that this one is answered late.
-    pub(super) fn refuse(&self, tiers: &[Tier], now: i64) -> bool {
-        let Some(tier) = tiers.last() else { return false };
+    /// Notes a refusal by a tier; whether it has refused so many that this one is answered late. It is the tier's own account, so that
+    /// a full network does not have the first refusals of each of its addresses.
+    pub(super) fn refuse(&self, tier: &Tier, now: i64) -> bool {
         with(&mut self.lock(now), tier, now, |account| {
             // No more is remembered than is forgotten within some seconds.
             account.refused = (account.refused + 1.0).min(PROMPT * 2.0);
@@ -200,11 +200,11 @@ mod tests {
 
     #[test]
     fn who_goes_on_after_refusals_is_answered_late_and_who_stops_is_not() {
-        let (pace, tiers) = (Pace::default(), [tier("t", 12)]);
-        let late = (0..1_000).filter(|n| pace.refuse(&tiers, *n)).count();
+        let (pace, tier) = (Pace::default(), tier("t", 12));
+        let late = (0..1_000).filter(|n| pace.refuse(&tier, *n)).count();
         assert!((970..=985).contains(&late), "{late}");
-        assert!(!pace.refuse(&tiers, 9_000));
+        assert!(!pace.refuse(&tier, 9_000));
         // One in half a second is no storm.
-        assert!((0..500).all(|n| !pace.refuse(&tiers, 20_000 + n * 500)));
+        assert!((0..500).all(|n| !pace.refuse(&tier, 20_000 + n * 500)));
     }
 }
