@@ -55,7 +55,7 @@ impl Tier {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::window::LocalWindows;
+    use super::super::accounts::Accounts;
     use super::*;
 
     /// An address in a network of its own, all in one site.
@@ -66,10 +66,10 @@ pub(super) mod tests {
     #[test]
     fn the_networks_of_one_site_have_a_limit_together_and_an_ipv4_address_has_its_own() {
         const LIMIT: u32 = 12;
-        let windows = LocalWindows::default();
+        let accounts = Accounts::default();
         let passed = |address: IpAddr| {
             let tiers = Tier::of_address(address, LIMIT);
-            (0..2 * LIMIT).filter(|_| windows.charge(&tiers, 0).1.allowed).count()
+            (0..2 * LIMIT).filter(|_| accounts.charge(&tiers, 0).standing.allowed).count()
         };
         assert_eq!(passed(site_of(0)), 12);
         assert_eq!((1..1_000).map(site_of).map(passed).sum::<usize>(), 7 * 12);
