@@ -71,18 +71,18 @@ impl Section for Config {
         let max_in_flight_tenant = r.with_default(
             "MAX_IN_FLIGHT_TENANT",
             "192",
-            "Requests of one tenant in work while the others have none; a share shrinks with the square of what is free; more \
-             are refused with 429",
+            "Requests of one tenant in work: a share that shrinks with the square of what is free, also by what the tenant itself \
+             holds; more are refused with 429",
         );
         let max_in_flight_principal = r.with_default(
             "MAX_IN_FLIGHT_PRINCIPAL",
             "128",
-            "Requests of one user or API key in work while the others have none; more are refused with 429",
+            "Requests of one user or API key in work, by the same rule: of the default, one that comes alone has 88; more are refused with 429",
         );
         let max_in_flight_address = r.with_default(
             "MAX_IN_FLIGHT_ADDRESS",
             "256",
-            "Requests of one client address in work while the others have none; more are refused with 429",
+            "Requests of one client address in work, by the same rule; more are refused with 429",
         );
         let max_transfers = r.with_default(
             "MAX_TRANSFERS",
