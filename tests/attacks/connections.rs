@@ -325,10 +325,9 @@ async fn sleeping(sql: &mut PgConnection) -> Result<i64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn long_statements_of_one_tenant_run_in_turn_while_others_come() -> Result<()> {
     let (db, _database) = pool("globcrm_test_long").await?;
-    let come = async |n| statement(&db, tenant(n), 0.0).await;
-    come(1).await?;
+    let _own = TenantTx::begin(&db, tenant(1)).await?;
     assert!(db.long_turn(tenant(1)).await?.is_none(), "alone there is nothing to wait for");
-    come(2).await?;
+    let _others = TenantTx::begin(&db, tenant(2)).await?;
     let first = db.long_turn(tenant(1)).await?.expect("beside others there are turns");
     let mut waits = Box::pin(db.long_turn(tenant(1)));
     assert!((&mut waits).now_or_never().is_none(), "the turn is taken");

@@ -44,6 +44,7 @@ async fn refused_work_is_not_done_and_limits_are_hard() {
     let stage = tokio::task::block_in_place(|| Stage::start_with(&variables));
     guessed_keys_cost_nothing(&stage).await;
     who_goes_on_after_refusals_waits_for_the_next(&stage).await;
+    one_site_has_no_limit_for_each_of_its_networks(&stage).await;
     a_redis_that_comes_and_goes_lets_nobody_through(&stage).await;
 }
 
@@ -101,6 +102,31 @@ async fn a_minute_is_not_spent_in_a_moment() {
     // Whoever waits for the answers is slowed and not refused.
     for _ in 0..10 {
         tenant.admin.get("/api/v1/me").await.expect(200);
+    }
+}
+
+/// Whoever has an IPv6 /48 has 65,536 networks to come from; they have eight times the limit of one, and others their own.
+async fn one_site_has_no_limit_for_each_of_its_networks(stage: &Stage) {
+    let ask = async |address: String| {
+        let client = stage.anonymous.with_header("x-forwarded-for", &address);
+        client.with_token("no token").get("/api/v1/me").await
+    };
+    let began = Instant::now();
+    let asked = (0..16 * ANONYMOUS).map(|n| ask(format!("2001:db8:48:{n:x}::1")));
+    let answers = futures_util::future::join_all(asked).await;
+    let (refused, passed): (Vec<Answer>, Vec<Answer>) = answers.into_iter().partition(|a| a.status == 429);
+    assert!(passed.iter().all(|answer| answer.status == 401), "{passed:?}");
+    assert!(passed.len() <= 8 * ANONYMOUS + moved(8 * ANONYMOUS, began), "{} passed", passed.len());
+    assert!(passed.len() >= 8 * ANONYMOUS, "{} passed", passed.len());
+    for answer in &refused {
+        let problem = answer.json();
+        assert_eq!(
+            (&problem["reason"], &problem["meta"]["tier"]),
+            (&json!("RATE_LIMITED"), &json!("network"))
+        );
+    }
+    for elsewhere in ["2001:db8:49::1", "198.51.100.48"] {
+        assert_eq!(ask(elsewhere.to_owned()).await.status, 401, "{elsewhere}");
     }
 }
 

@@ -11,7 +11,7 @@ pub struct DatabaseConfig {
     pub worker_url: SecretString,
     /// Connections of the app pool.
     pub max_connections: u32,
-    /// Connections of the app pool that one tenant may hold while no other comes; half of them when not said.
+    /// Connections of the app pool that one tenant may hold while others use none; half of them when not said.
     pub tenant_connections: Option<u32>,
     /// How long a request waits for a connection.
     pub acquire: Seconds,
@@ -27,7 +27,7 @@ impl Section for DatabaseConfig {
         let max_connections = r.with_default("DATABASE_MAX_CONNECTIONS", "16", "Connections of the app pool");
         let tenant_connections = r.optional(
             "DATABASE_TENANT_CONNECTIONS",
-            "Connections of the app pool that one tenant may hold, and a quarter as many while others come; half of all by default",
+            "Connections of the app pool that one tenant may hold, less those that others use, but always a quarter of it; half of all by default",
         );
         let acquire =
             r.with_default("DATABASE_ACQUIRE_TIMEOUT", "2", "How long a request waits for a connection");
@@ -50,7 +50,7 @@ impl DatabaseConfig {
         self.tenant_connections.unwrap_or(self.max_connections.div_ceil(2)).max(2)
     }
 
-    /// Those that one tenant may hold while others come: a quarter of its share.
+    /// Those that one tenant may hold however many others use: a quarter of its share.
     pub(crate) fn tenant_share_beside(&self) -> u32 {
         self.tenant_share().div_ceil(4).max(2)
     }

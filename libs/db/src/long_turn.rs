@@ -1,4 +1,4 @@
-//! Turns for statements that look at many rows: one at a time for each tenant, while callers of other tenants come.
+//! Turns for statements that look at many rows: one at a time for each tenant, while callers of other tenants come in numbers.
 
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ pub struct LongTurn {
 }
 
 impl Db {
-    /// Waits for the tenant's turn, until the call's deadline. `None` while nobody else comes: then there is no need to take turns.
+    /// Waits for the tenant's turn, until the call's deadline. `None` while few others come ([`Db::others_come`]):
+    /// then there is no need to take turns.
     ///
     /// To be called without a transaction: whoever waits for a turn must not keep a connection from others of the tenant.
     pub async fn long_turn(&self, tenant: VerifiedTenant) -> Result<Option<LongTurn>, DbError> {

@@ -58,6 +58,11 @@ fn connect_options(
     ]))
 }
 
+/// sqlx-core 0.9 gives a connection's permit back before it counts the connection as idle (`PoolInner::release`): taken by another in
+/// between, one is subtracted from a count of 0, and for that moment `Pool::num_idle` is `usize::MAX`. Nothing here reads it, and
+/// clippy.toml sees to that; what is held is counted by `Shares`. sqlx's own reaper reads it, once in `idle_timeout`, as the end of a loop
+/// that may go round without an await: should it meet that moment, one of the runtime's threads never leaves it. To be without the reaper we
+/// would have to close idle connections ourselves, but what `try_acquire` gives does not tell how long it was idle.
 fn pool_options(max: u32, acquire: Duration) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(max)
@@ -109,7 +114,11 @@ impl Db {
         Ok(Self { home, shares, long, statement_timeout: timeout })
     }
 
-    /// Whether callers of other tenants have come within the last second. What nobody waits for then makes room for them.
+    /// Whether callers of other tenants use connections in numbers, now or half a second ago: half as many as bring this tenant's
+    /// share down to the smallest. What nobody waits for then makes room for them.
+    ///
+    /// It is the same measure as that of the share, as what they feel is the same: the database's processors are busy. One who asks
+    /// once a second feels it once a second; were that enough, it would halve what others do for as long as it likes.
     pub fn others_come(&self, tenant: VerifiedTenant) -> bool {
         self.shares.others_come(tenant.id().uuid())
     }

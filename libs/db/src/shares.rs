@@ -1,7 +1,12 @@
 //! Places for connections, shared out by tenant: none can hold them all, and whoever waits is served in turn.
 //!
-//! Free places are not enough for a tenant that comes now and then: what a busy one runs on the places it holds takes the database's
-//! processors, and the other's statements wait there. So a share is smaller while others come too.
+//! Free places are not enough for a tenant next to a busy one: what that one runs on the places it holds takes the database's
+//! processors, and the other's statements wait there. So a share is smaller by each place that others use, down to a bound. A place
+//! is used while it is held and for a moment afterwards ([`LATELY`]): who asks once a second costs a busy tenant one place for
+//! that moment, who asks all the time costs it all but the smallest share. What others hold also counts however long they hold it, so
+//! tenants with long statements do not fill the pool between them: the next one to come finds a place.
+
+mod lately;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,15 +16,16 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-/// After another tenant has come, a share is that of a tenant beside others for this long.
-const BESIDE: Duration = Duration::from_secs(1);
+use lately::{LATELY, Lately};
 
 /// The places of one pool.
 #[derive(Debug)]
 pub(crate) struct Shares {
-    /// How many places one tenant may hold while no other comes.
+    /// How many there are.
+    places: usize,
+    /// How many one tenant may hold while others use none.
     alone: usize,
-    /// How many while others come.
+    /// How many however many others use.
     beside: usize,
     state: Mutex<State>,
 }
@@ -27,10 +33,7 @@ pub(crate) struct Shares {
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// Who came last.
-    last: Option<(Uuid, Instant)>,
-    /// Until when the tenants that come are several.
-    mixed: Option<Instant>,
+    lately: Lately,
     /// Tenants that hold a place or wait for one.
     tenants: HashMap<Uuid, Tenant>,
     /// Tenants with somebody waiting who may have a place, in their turn. While a place is free, nobody stands here.
@@ -63,12 +66,13 @@ pub(crate) enum NoPlace {
 }
 
 impl Shares {
-    /// `places` for all; for one tenant at most `alone`, and at most `beside` while others come.
+    /// `places` for all; for one tenant at most `alone` less what others use, but always `beside`.
     pub(crate) fn new(places: usize, alone: usize, beside: usize) -> Arc<Self> {
-        let state =
-            State { free: places, last: None, mixed: None, tenants: HashMap::new(), line: VecDeque::new() };
         let alone = alone.clamp(1, places.max(1));
-        Arc::new(Self { alone, beside: beside.clamp(1, alone), state: Mutex::new(state) })
+        let beside = beside.clamp(1, alone);
+        let lately = Lately::new((alone - beside).max(1));
+        let state = State { free: places, lately, tenants: HashMap::new(), line: VecDeque::new() };
+        Arc::new(Self { places, alone, beside, state: Mutex::new(state) })
     }
 
     /// Takes a place for `tenant`, or waits for one.
@@ -78,8 +82,8 @@ impl Shares {
         };
         let (mut receiver, end) = (receiver, Instant::now() + patience);
         loop {
-            // When the others have stopped coming, shares grow, and nobody gives anything back at that moment.
-            let grows = self.lock().mixed_until();
+            // When what others used counts no more the share grows, and nobody gives anything back at that moment.
+            let grows = self.grows(tenant);
             match timeout_at(grows.map_or(end, |until| until.min(end)), &mut receiver).await {
                 Ok(Ok(place)) => return Ok(place),
                 Err(_) if Instant::now() < end => self.line_up(tenant),
@@ -91,7 +95,6 @@ impl Shares {
     /// Takes a free place (`None`), or gives where the next one will come.
     fn take_or_queue(self: &Arc<Self>, tenant: Uuid) -> Option<oneshot::Receiver<Place>> {
         let mut state = self.lock();
-        state.note(tenant);
         let share = self.share(&state, tenant);
         let State { free, tenants, .. } = &mut *state;
         let own = tenants.entry(tenant).or_default();
@@ -140,6 +143,9 @@ impl Shares {
     fn give_back(self: &Arc<Self>, tenant: Uuid) {
         let mut state = self.lock();
         state.free += 1;
+        if !tenant.is_nil() {
+            state.lately.note(tenant);
+        }
         let State { tenants, line, .. } = &mut *state;
         if let Some(own) = tenants.get_mut(&tenant) {
             own.held = own.held.saturating_sub(1);
@@ -188,16 +194,36 @@ impl Shares {
         }
     }
 
-    /// How many places the tenant may hold now. Who is not yet known to be anybody's, as at a log-in, comes for all tenants.
+    /// How many places the tenant may hold now. Who is not yet known to be anybody's, as at a log-in, comes for all tenants: it has
+    /// the whole share, and is no other to anybody.
     fn share(&self, state: &State, tenant: Uuid) -> usize {
-        if state.mixed_until().is_some() && !tenant.is_nil() { self.beside } else { self.alone }
+        if tenant.is_nil() {
+            return self.alone;
+        }
+        self.alone.saturating_sub(self.used_by_others(state, tenant)).max(self.beside)
     }
 
-    /// Whether others than `tenant` come.
+    /// Places that others than `tenant` hold or held lately.
+    fn used_by_others(&self, state: &State, tenant: Uuid) -> usize {
+        let of_nobody = if tenant.is_nil() { 0 } else { state.held_by(Uuid::nil()) };
+        let held = self.places - state.free - state.held_by(tenant) - of_nobody;
+        held + state.lately.by_others(tenant).count()
+    }
+
+    /// When the share of a tenant that waits may become more than it holds, at the soonest; `None` if it never will.
+    fn grows(&self, tenant: Uuid) -> Option<Instant> {
+        let state = self.lock();
+        let may_be_used = self.alone.checked_sub(state.held_by(tenant) + 1)?;
+        let to_end = self.used_by_others(&state, tenant).saturating_sub(may_be_used);
+        let ends = to_end.checked_sub(1).and_then(|before| state.lately.by_others(tenant).nth(before));
+        // It also takes places that are held now, and those count for as long as this after they were given back.
+        Some(ends.unwrap_or_else(|| Instant::now() + LATELY))
+    }
+
+    /// Whether others than `tenant` use places in numbers: half as many as bring its share down to the smallest.
     pub(crate) fn others_come(&self, tenant: Uuid) -> bool {
-        let (state, now) = (self.lock(), Instant::now());
-        let last_is_other = state.last.is_some_and(|(last, at)| last != tenant && now < at + BESIDE);
-        last_is_other || state.mixed_until().is_some()
+        let in_numbers = (self.alone - self.beside).div_ceil(2).max(1);
+        self.used_by_others(&self.lock(), tenant) >= in_numbers
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -206,21 +232,8 @@ impl Shares {
 }
 
 impl State {
-    /// Until when the tenants that come are several, if they are now.
-    fn mixed_until(&self) -> Option<Instant> {
-        self.mixed.filter(|until| Instant::now() < *until)
-    }
-
-    /// Notes that `tenant` has come.
-    fn note(&mut self, tenant: Uuid) {
-        if tenant.is_nil() {
-            return;
-        }
-        let now = Instant::now();
-        if self.last.is_some_and(|(last, at)| last != tenant && now < at + BESIDE) {
-            self.mixed = Some(now + BESIDE);
-        }
-        self.last = Some((tenant, now));
+    fn held_by(&self, tenant: Uuid) -> usize {
+        self.tenants.get(&tenant).map_or(0, |tenant| tenant.held)
     }
 }
 

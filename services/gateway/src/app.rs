@@ -5,6 +5,7 @@ use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
@@ -195,15 +196,16 @@ struct Refused {
 /// anything, also not at the same address, and a refused guess costs nothing at all.
 async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Result<Admitted, Refused> {
     let presented = if public { Ok(None) } else { app.credentials.presented(&parts.headers).map(Some) };
+    let mut waited = Duration::ZERO;
     let (caller, paid) = match presented {
         Ok(None) => (Ok(None), None),
         Ok(Some(Presented::Token(token))) => (app.credentials.caller(token).await.map(Some), None),
         Ok(Some(Presented::UnknownKey(key, digest))) => {
             let owner = app.credentials.owner(&digest);
-            let tiers = tiers(app, owner, address);
-            let paid = pay(app, &tiers, address, owner).await?;
+            let (tiers, party) = (tiers(&app.config, owner, address), app.places.party(address, owner));
+            let paid = pay(&app.limits, &party, &tiers, &mut waited).await?;
             let traded = async {
-                let _place = app.places.party(address, owner).take(Kind::Call, 1)?;
+                let _place = party.take(Kind::Call, 1)?;
                 app.credentials.trade(key, digest).await
             };
             match traded.await {
@@ -222,10 +224,10 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
     }
     // Whoever cannot say who they are is charged by address, so that guessing has its bound too.
     let named = caller.as_ref().ok().and_then(Option::as_ref).map(Caller::named);
-    let tiers = tiers(app, named, address);
+    let tiers = tiers(&app.config, named, address);
     let (tier, standing) = match paid {
         Some(paid) => paid,
-        None => pay(app, &tiers, address, named).await?,
+        None => pay(&app.limits, &app.places.party(address, named), &tiers, &mut waited).await?,
     };
     match caller {
         Ok(caller) => Ok(Admitted { caller, tiers, tier, standing }),
@@ -233,34 +235,43 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
     }
 }
 
-/// Charges a request and waits for its turn. Whoever has had many refusals also waits for the next one, while there is room to wait.
+/// Charges a request and waits for its turn. What it `waited` for a turn before counts: one that is charged to an address, and to its
+/// caller once that is known, waits for the later of the two turns and not for one after the other. Whoever has had many refusals
+/// also waits for the next one, while there is room to wait.
 async fn pay(
-    app: &App,
+    limits: &Limits,
+    party: &Party,
     tiers: &[Tier],
-    address: IpAddr,
-    named: Option<(TenantId, Uuid)>,
+    waited: &mut Duration,
 ) -> Result<(&'static str, Standing), Refused> {
-    let Charged { tier, standing, wait } = app.limits.charge(tiers).await;
-    let refusal = if standing.allowed { None } else { Some(limits::refused(tier, standing)) };
-    if !wait.is_zero() {
-        let kind = if refusal.is_none() { Kind::Turn } else { Kind::Refusal };
-        match app.places.party(address, named).take(kind, 1) {
-            Ok(_place) => tokio::time::sleep(wait).await,
-            Err(full) if refusal.is_none() => {
-                app.limits.give_one_back(tiers);
-                return Err(Refused { error: full, tier, standing });
-            }
-            Err(_) => {}
+    let Charged { tier, standing, wait } = limits.charge(tiers).await;
+    if !standing.allowed {
+        if !wait.is_zero()
+            && let Ok(_place) = party.take(Kind::Refusal, 1)
+        {
+            tokio::time::sleep(wait).await;
         }
+        return Err(Refused { error: limits::refused(tier, standing), tier, standing });
     }
-    refusal.map_or(Ok((tier, standing)), |error| Err(Refused { error, tier, standing }))
+    let wait = wait.saturating_sub(*waited);
+    if !wait.is_zero() {
+        let place = party.take(Kind::Turn, 1).map_err(|error| {
+            limits.give_one_back(tiers);
+            Refused { error, tier, standing }
+        });
+        let _place = place?;
+        tokio::time::sleep(wait).await;
+        *waited += wait;
+    }
+    Ok((tier, standing))
 }
 
 /// A document, charged to the client's address.
 async fn document(app: &App, path: &str, address: IpAddr, request_id: &str) -> Result<Reply, Error> {
-    let (mut reply, tier, standing) = match pay(app, &tiers(app, None, address), address, None).await {
+    let (tiers, party) = (tiers(&app.config, None, address), app.places.party(address, None));
+    let mut waited = Duration::ZERO;
+    let (mut reply, tier, standing) = match pay(&app.limits, &party, &tiers, &mut waited).await {
         Ok((tier, standing)) => {
-            let party = app.places.party(address, None);
             let document = documents::find(path, &app.openapi, &party);
             (document.unwrap_or_else(|error| reply::problem(&error, request_id)), tier, standing)
         }
@@ -318,27 +329,10 @@ fn client_address(headers: &HeaderMap, peer: SocketAddr, trust_forwarded_for: bo
 }
 
 /// Whom a request is charged to: the tenant and principal, or the address of whoever is not known.
-fn tiers(app: &App, named: Option<(TenantId, Uuid)>, address: IpAddr) -> Vec<Tier> {
+fn tiers(config: &Config, named: Option<(TenantId, Uuid)>, address: IpAddr) -> Vec<Tier> {
     match named {
-        Some((tenant, principal)) => {
-            vec![
-                Tier {
-                    name: "tenant",
-                    key: format!("rl:{{{tenant}}}:t"),
-                    limit: app.config.tenant_per_minute,
-                },
-                Tier {
-                    name: "principal",
-                    key: format!("rl:{{{tenant}}}:p:{principal}"),
-                    limit: app.config.principal_per_minute,
-                },
-            ]
-        }
-        None => vec![Tier {
-            name: "address",
-            key: format!("rl:{{{}}}:a", host::network(address)),
-            limit: app.config.anonymous_per_minute,
-        }],
+        Some(named) => Tier::of_principal(named, config.tenant_per_minute, config.principal_per_minute),
+        None => Tier::of_address(address, config.anonymous_per_minute),
     }
 }
 
@@ -372,6 +366,30 @@ mod tests {
         assert_eq!(address(&["::ffff:2.2.2.2"], true), "2.2.2.2");
         assert_eq!(address(&["2.2.2.2", "nonsense"], true), "10.0.0.1");
         assert_eq!(address(&["2.2.2.2"], false), "10.0.0.1");
+    }
+
+    /// A key that is not known is paid for by its address, and by its owner once identity has told who that is.
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_pays_twice_waits_for_the_later_of_its_turns() {
+        const LIMIT: u32 = 60_000;
+        let (clock, _hand) = Clock::fixed(Clock::system().now());
+        let process = host::Process::without_signals("gateway", clock.clone());
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let party = Places::new(&crate::config::tests::config()).party(address, None);
+        for (first, second) in [(500, 800), (800, 500), (0, 500), (500, 0)] {
+            let limits = Limits::new(None, clock.clone(), process.tasks.clone()).unwrap();
+            let owner = (clock.new_uuid().into(), clock.new_uuid());
+            let both = [Tier::of_address(address, LIMIT), Tier::of_principal(owner, LIMIT, LIMIT)];
+            let mut waited = Duration::ZERO;
+            let began = tokio::time::Instant::now();
+            for (tiers, millis) in both.iter().zip([first, second]) {
+                // 3,000 may come at once, each further one a millisecond later; this one is the last.
+                limits.charge_more(tiers, 3_000 + millis - 1);
+                assert!(pay(&limits, &party, tiers, &mut waited).await.is_ok());
+            }
+            let later = Duration::from_millis(first.max(second).into());
+            assert_eq!((waited, began.elapsed()), (later, later), "{first} and {second}");
+        }
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ pub struct Config {
     pub tenant_per_minute: u32,
     /// Cost units a principal may spend in a minute.
     pub principal_per_minute: u32,
-    /// Calls without credentials that one client address may make in a minute.
+    /// Calls without credentials that one client address may make in a minute; all of an IPv6 /48 eight times as many.
     pub anonymous_per_minute: u32,
     /// Requests in work at once, until their answers have gone; more are refused with 503.
     pub max_in_flight: usize,
@@ -64,25 +64,25 @@ impl Section for Config {
         let anonymous_per_minute = r.with_default(
             "RATE_ANONYMOUS_PER_MINUTE",
             "600",
-            "Requests without credentials that one client address may make in a minute",
+            "Requests without credentials that one client address (of IPv6 the /64) may make in a minute; eight times as many one IPv6 /48",
         );
         let max_in_flight =
             r.with_default("MAX_IN_FLIGHT", "512", "Requests in work at once; more are refused with 503");
         let max_in_flight_tenant = r.with_default(
             "MAX_IN_FLIGHT_TENANT",
             "192",
-            "Requests of one tenant in work while the others have none; a share shrinks with the square of what is free; more \
-             are refused with 429",
+            "Requests of one tenant in work: a share that shrinks with the square of what is free, also by what the tenant itself \
+             holds; more are refused with 429",
         );
         let max_in_flight_principal = r.with_default(
             "MAX_IN_FLIGHT_PRINCIPAL",
             "128",
-            "Requests of one user or API key in work while the others have none; more are refused with 429",
+            "Requests of one user or API key in work, by the same rule: of the default, one that comes alone has 88; more are refused with 429",
         );
         let max_in_flight_address = r.with_default(
             "MAX_IN_FLIGHT_ADDRESS",
             "256",
-            "Requests of one client address in work while the others have none; more are refused with 429",
+            "Requests of one client address in work, by the same rule; more are refused with 429",
         );
         let max_transfers = r.with_default(
             "MAX_TRANSFERS",

@@ -26,7 +26,7 @@ impl Default for PasswordConfig {
     }
 }
 
-/// How many organisations one network (an IPv4 address, an IPv6 /64) may make.
+/// How many organisations one network (an IPv4 address, an IPv6 /64) may make; eight times as many one wide network (/24, /48).
 #[derive(Clone, Copy, Debug)]
 pub struct SignUpConfig {
     /// In an hour.
@@ -62,9 +62,12 @@ impl Section for Config {
         let parallelism = r.with_default("PASSWORD_PARALLELISM", "1", "Lanes of one password hash");
         let permits = r.with_default("PASSWORD_PERMITS", "2", "Password hashes computed at once");
         let per_hour =
-            r.with_default("SIGN_UPS_PER_HOUR", "100", "Organisations that one network may make in an hour");
-        let per_day =
-            r.with_default("SIGN_UPS_PER_DAY", "300", "Organisations that one network may make in a day");
+            r.with_default("SIGN_UPS_PER_HOUR", "100", "Organisations that one network (an IPv4 address, an IPv6 /64) may make in an hour; eight times as many one /24 or /48");
+        let per_day = r.with_default(
+            "SIGN_UPS_PER_DAY",
+            "300",
+            "Organisations that one network may make in a day; eight times as many one /24 or /48",
+        );
         let database = db::DatabaseConfig::read(r);
         let broker = events::AmqpConfig::read(r);
 

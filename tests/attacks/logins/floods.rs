@@ -40,6 +40,33 @@ async fn one_network_makes_so_many_organisations_in_an_hour_and_no_more() -> Res
     Ok(())
 }
 
+/// A customer of a provider has many networks, and they have a bound together.
+#[tokio::test]
+async fn a_wide_network_makes_so_many_organisations_in_an_hour_and_no_more() -> Result<()> {
+    let world = World::new().await?;
+    let wide = world.network().split(':').take(3).collect::<Vec<_>>().join(":");
+    let [a, b, c] = world.clock.new_uuid().as_u128().to_be_bytes()[13..] else { unreachable!() };
+    let ipv4 = move |last: u32| format!("{}.{b}.{c}.{last}", a | 1);
+    let ipv6 = move |n: u32| format!("{wide}:{n:x}::1");
+    for address in [Box::new(ipv6) as Box<dyn Fn(u32) -> String>, Box::new(ipv4)] {
+        let sign_up = |n: u32| {
+            let request = from(&address(n), sign_up_request(&world.word("s"), "a@a.test"));
+            async { done(world.grpc.sign_up(request).await) }
+        };
+        // No network makes half of what it may.
+        for n in 0..8 * SIGN_UPS {
+            sign_up(n % 20).await?;
+        }
+        for n in [1, 100] {
+            let refused = sign_up(n).await.unwrap_err();
+            assert_eq!(refused.is(), (429, "SIGN_UP_THROTTLED"));
+            assert!(refused.retry_after.is_some_and(|wait| wait.as_secs() <= 3_600));
+        }
+    }
+    world.sign_up().await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn one_session_too_many_ends_the_oldest() -> Result<()> {
     let world = World::new().await?;

@@ -94,68 +94,161 @@ async fn waiting_ends_after_the_patience() {
     assert_eq!(began.elapsed(), PATIENCE);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_share_is_smaller_while_others_come_and_whole_again_when_they_stay_away() {
-    let shares = Shares::new(16, 8, 2);
+/// Takes places until there is none.
+async fn all_it_can(shares: &Arc<Shares>, n: u128) -> Vec<Place> {
     let mut held = Vec::new();
-    for _ in 0..4 {
-        held.push(now(&shares, 1).await.unwrap());
+    while let Ok(place) = now(shares, n).await {
+        held.push(place);
     }
-    drop(now(&shares, 2).await.unwrap());
+    held
+}
+
+/// Comes and goes so many times.
+async fn comes(shares: &Arc<Shares>, n: u128, times: usize) {
+    for _ in 0..times {
+        drop(now(shares, n).await.unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_is_smaller_by_what_others_use_and_whole_again_when_they_stay_away() {
+    let shares = Shares::new(16, 8, 2);
+    for (uses, share) in [(0, 8), (1, 7), (2, 6), (5, 3), (6, 2), (100, 2)] {
+        comes(&shares, 2, uses).await;
+        assert_eq!(all_it_can(&shares, 1).await.len(), share, "{uses} uses by another");
+        // What it holds and gives back itself is no use by another.
+        tokio::time::sleep(LATELY).await;
+        assert_eq!(all_it_can(&shares, 1).await.len(), 8, "{uses} uses by another, a while ago");
+    }
+    assert!(is_empty(&shares, 16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_once_a_second_costs_a_busy_tenant_one_place_for_a_moment() {
+    let shares = Shares::new(16, 8, 2);
+    for _ in 0..10 {
+        comes(&shares, 2, 1).await;
+        assert_eq!(all_it_can(&shares, 1).await.len(), 7);
+        assert!(!shares.others_come(tenant(1)));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(all_it_can(&shares, 1).await.len(), 8);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_hold_counts_for_as_long_as_they_hold_it_so_that_the_next_finds_a_place() {
+    let shares = Shares::new(16, 8, 2);
+    let mut held = vec![all_it_can(&shares, 1).await];
+    for n in 2..=5 {
+        // Long statements: nobody comes again for a while.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        held.push(all_it_can(&shares, n).await);
+    }
+    assert_eq!(held.iter().map(Vec::len).collect::<Vec<_>>(), [8, 2, 2, 2, 2]);
+    // Who has more than its share takes nothing that comes back, and the next finds that at once.
+    held.remove(1);
     assert_eq!(now(&shares, 1).await.unwrap_err(), NoPlace::OwnShare);
-    let mut waits = pin!(shares.take(tenant(1), PATIENCE));
-    assert!(poll(waits.as_mut()).is_pending());
-    for _ in 0..2 {
-        drop(held.pop());
-        assert!(poll(waits.as_mut()).is_pending());
-    }
-    drop(held.pop());
-    let Poll::Ready(Ok(place)) = poll(waits.as_mut()) else { panic!("below its share") };
-    // Its own coming again and again is not that of another.
-    tokio::time::sleep(BESIDE).await;
-    held.push(place);
-    for _ in 0..6 {
-        held.push(now(&shares, 1).await.unwrap());
-    }
-    assert_eq!((held.len(), now(&shares, 1).await.unwrap_err()), (8, NoPlace::OwnShare));
+    assert!(now(&shares, 6).await.is_ok());
     drop(held);
     assert!(is_empty(&shares, 16));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_beside_others_is_served_when_these_stay_away() {
+async fn who_waits_next_to_others_is_served_when_they_stay_away() {
     let shares = Shares::new(16, 8, 2);
-    drop(now(&shares, 2).await.unwrap());
-    let held = [now(&shares, 1).await.unwrap(), now(&shares, 1).await.unwrap()];
+    // The first of six uses ends before the others.
+    comes(&shares, 2, 1).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    comes(&shares, 3, 5).await;
+    let mut held = all_it_can(&shares, 1).await;
+    assert_eq!(held.len(), 2);
     let began = Instant::now();
-    let place = shares.take(tenant(1), PATIENCE).await.unwrap();
-    assert_eq!(began.elapsed(), BESIDE);
-    drop((held, place));
+    held.push(shares.take(tenant(1), PATIENCE).await.unwrap());
+    assert_eq!(began.elapsed(), Duration::from_millis(400));
+    held.push(shares.take(tenant(1), PATIENCE).await.unwrap());
+    assert_eq!(began.elapsed(), Duration::from_millis(500));
+    drop(held);
     assert!(is_empty(&shares, 16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_served_when_what_another_held_is_back_for_a_moment() {
+    let shares = Shares::new(16, 8, 2);
+    let (held, others) = (all_it_can(&shares, 1).await, all_it_can(&shares, 2).await);
+    assert_eq!((held.len(), others.len()), (8, 2));
+    let mut waits = pin!(shares.take(tenant(2), PATIENCE));
+    assert!(poll(waits.as_mut()).is_pending());
+    drop(held);
+    let began = Instant::now();
+    let place = waits.await.unwrap();
+    assert!(began.elapsed() <= LATELY * 2, "{:?}", began.elapsed());
+    drop((others, place));
+    assert!(is_empty(&shares, 16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_remembered_is_bounded_and_no_tenant_makes_others_be_forgotten() {
+    let shares = Shares::new(16, 8, 2);
+    comes(&shares, 2, 6).await;
+    comes(&shares, 1, 10_000).await;
+    assert_eq!(all_it_can(&shares, 1).await.len(), 2);
+    for n in 2..10_000 {
+        comes(&shares, n, 1).await;
+    }
+    assert_eq!(all_it_can(&shares, 9_999).await.len(), 2);
+    assert!(shares.lock().lately.len() <= 12, "{}", shares.lock().lately.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_come_when_they_use_places_in_numbers() {
+    let shares = Shares::new(16, 8, 2);
+    for (uses, come) in [(1, false), (1, false), (1, true)] {
+        comes(&shares, 2, uses).await;
+        assert_eq!((shares.others_come(tenant(1)), shares.others_come(tenant(2))), (come, false));
+    }
+    tokio::time::sleep(LATELY).await;
+    assert!(!shares.others_come(tenant(1)));
+    // A tenant with long statements is there while they run, though it comes no more.
+    let held = all_it_can(&shares, 2).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(shares.others_come(tenant(1)));
+    drop(held);
+    // Where a share cannot be smaller, whoever comes counts.
+    let small = Shares::new(4, 2, 2);
+    assert!(!small.others_come(tenant(1)));
+    comes(&small, 2, 1).await;
+    assert!(small.others_come(tenant(1)) && !small.others_come(tenant(2)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_not_yet_anybodys_is_no_other_and_has_the_whole_share() {
     let shares = Shares::new(16, 8, 2);
-    let mut held = vec![now(&shares, 1).await.unwrap(), now(&shares, 0).await.unwrap()];
+    comes(&shares, 0, 10).await;
+    let unnamed =
+        [now(&shares, 0).await.unwrap(), now(&shares, 0).await.unwrap(), now(&shares, 0).await.unwrap()];
     assert!(!shares.others_come(tenant(1)));
-    held.push(now(&shares, 2).await.unwrap());
-    assert!(shares.others_come(tenant(1)));
-    for _ in 0..7 {
-        held.push(now(&shares, 0).await.unwrap());
-    }
-    assert_eq!(now(&shares, 0).await.unwrap_err(), NoPlace::OwnShare);
-    drop(held);
+    let named = all_it_can(&shares, 1).await;
+    assert_eq!(named.len(), 8);
+    drop(unnamed);
+    let unnamed = all_it_can(&shares, 0).await;
+    assert_eq!((unnamed.len(), now(&shares, 0).await.unwrap_err()), (8, NoPlace::OwnShare));
+    // It waits as any other, and is served when one of its own comes back.
+    let mut waits = pin!(shares.take(tenant(0), PATIENCE));
+    assert!(poll(waits.as_mut()).is_pending());
+    drop(unnamed);
+    assert!(matches!(poll(waits.as_mut()), Poll::Ready(Ok(_))));
+    drop(named);
     assert!(is_empty(&shares, 16));
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_waited_while_places_were_free_hears_that_it_was_its_own_share() {
     let shares = Shares::new(16, 8, 2);
-    drop(now(&shares, 2).await.unwrap());
-    let held = [now(&shares, 1).await.unwrap(), now(&shares, 1).await.unwrap()];
+    comes(&shares, 2, 6).await;
+    let held = all_it_can(&shares, 1).await;
     // Its patience ends in the moment in which its share grows.
-    assert_eq!(shares.take(tenant(1), BESIDE).await.unwrap_err(), NoPlace::OwnShare);
+    assert_eq!(shares.take(tenant(1), LATELY).await.unwrap_err(), NoPlace::OwnShare);
     drop(held);
     assert!(is_empty(&shares, 16));
 }

@@ -1,12 +1,15 @@
-//! Rate limits: a sliding window per tenant and per principal, shared through Redis, and counted here as well.
+//! Rate limits: a sliding window per tenant and principal, or network and address ([`Tier`]), shared through Redis, and counted here
+//! as well.
 //!
 //! Both counts run all the time and the tighter one decides. So one gateway never lets more through than the limit, however slow
 //! Redis is or how often it goes and comes; several of them share the limit while Redis answers, and have one each while it does
 //! not. What the windows allow is spread over the minute ([`pace`]).
 
+mod accounts;
 mod lease;
 mod pace;
 mod redis_window;
+mod tier;
 mod window;
 
 use std::collections::HashMap;
@@ -18,10 +21,10 @@ use error::{Code, Error, Reason};
 use ids::Clock;
 use tokio_util::sync::CancellationToken;
 
+use accounts::{Accounts, Judged};
 use lease::{Leases, Order};
-use pace::{Pace, Turn};
 use redis_window::RedisWindows;
-use window::LocalWindows;
+pub(crate) use tier::Tier;
 
 /// The window of every tier.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -39,17 +42,6 @@ const SETTLE_EVERY: Duration = Duration::from_millis(lease::LIFE_MILLIS.unsigned
 const SETTLE_DEADLINE: Duration = Duration::from_millis(500);
 const PAUSE_MILLIS: i64 = 1_000;
 
-/// One counter that a request is charged to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tier {
-    /// `tenant`, `principal`, `address`.
-    pub(crate) name: &'static str,
-    /// The counter's key; holds the tenant in braces, so that all keys of a tenant live on one Redis node.
-    pub(crate) key: String,
-    /// Requests in a window.
-    pub(crate) limit: u32,
-}
-
 /// How a tier stands after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
@@ -59,6 +51,9 @@ pub(crate) struct Standing {
     pub(crate) reset: u64,
     pub(crate) allowed: bool,
 }
+
+/// How no tier stands.
+const OPEN: Standing = Standing { limit: u32::MAX, remaining: u32::MAX, reset: 0, allowed: true };
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug)]
@@ -76,8 +71,7 @@ pub(crate) struct Limits {
     clock: Clock,
     redis: Option<Arc<RedisWindows>>,
     leases: Arc<Leases>,
-    local: LocalWindows,
-    pace: Pace,
+    local: Accounts,
     /// What requests cost beyond one, to be charged to Redis with the next round.
     owing: Mutex<HashMap<String, (Vec<Tier>, u32)>>,
     failures: AtomicU32,
@@ -95,8 +89,7 @@ impl Limits {
             clock,
             redis: redis_url.map(RedisWindows::new).transpose()?.map(Arc::new),
             leases: Arc::default(),
-            local: LocalWindows::default(),
-            pace: Pace::default(),
+            local: Accounts::default(),
             owing: Mutex::default(),
             failures: AtomicU32::new(0),
             closed_until: AtomicI64::new(0),
@@ -107,31 +100,20 @@ impl Limits {
     /// Charges one request to every tier, or to none when one is full or the request is far ahead of its turn.
     pub(crate) async fn charge(&self, tiers: &[Tier]) -> Charged {
         let now = self.now_millis();
-        let (mut tier, mut standing) = self.local.charge(tiers, now);
-        let mut wait = Duration::ZERO;
-        if standing.allowed {
-            match self.pace.take(tiers, now) {
-                Turn::In(turn) => wait = turn,
-                Turn::TooFar(place, turn) => {
-                    self.local.give_back(tiers, 1, now);
-                    let own = tiers.get(place).map_or(standing, |tier| self.local.look(tier, now));
-                    (tier, standing) = (place, Standing { reset: turn.as_secs() + 1, allowed: false, ..own });
-                }
-            }
-        }
+        let Judged { mut tier, mut standing, mut wait } = self.local.charge(tiers, now);
         if standing.allowed
             && let Some((place, shared)) = self.shared(tiers, now).await
         {
             if !shared.allowed {
-                self.local.give_back(tiers, 1, now);
-                self.pace.add(tiers, -1.0, now);
+                self.local.give_back(tiers, now);
             }
             if !shared.allowed || shared.remaining < standing.remaining {
                 (tier, standing) = (place, shared);
             }
         }
         if !standing.allowed {
-            wait = if self.pace.refuse(tiers, now) { LATE } else { Duration::ZERO };
+            let late = tiers.get(tier).is_some_and(|tier| self.local.refuse(tier, now));
+            wait = if late { LATE } else { Duration::ZERO };
         }
         Charged { tier: tiers.get(tier).map_or("none", |tier| tier.name), standing, wait }
     }
@@ -139,8 +121,7 @@ impl Limits {
     /// Gives one request back that was charged a moment ago.
     pub(crate) fn give_one_back(&self, tiers: &[Tier]) {
         let now = self.now_millis();
-        self.local.give_back(tiers, 1, now);
-        self.pace.add(tiers, -1.0, now);
+        self.local.give_back(tiers, now);
         if self.redis.is_some() {
             self.leases.give_back(tiers);
         }
@@ -150,7 +131,6 @@ impl Limits {
     pub(crate) fn charge_more(&self, tiers: &[Tier], cost: u32) {
         let now = self.now_millis();
         self.local.add(tiers, cost, now);
-        self.pace.add(tiers, f64::from(cost), now);
         let Some(caller) = tiers.last().filter(|_| self.redis.is_some()) else { return };
         let mut owing = self.owing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, owed)) = owing.get_mut(&caller.key) {
@@ -239,9 +219,8 @@ impl Limits {
 
 /// The tier that leaves least, by its place.
 fn tightest(standings: &[Standing]) -> (usize, Standing) {
-    let open = Standing { limit: u32::MAX, remaining: u32::MAX, reset: 0, allowed: true };
     let all = standings.iter().copied().enumerate();
-    all.min_by_key(|(_, s)| (s.allowed, s.remaining)).unwrap_or((usize::MAX, open))
+    all.min_by_key(|(_, s)| (s.allowed, s.remaining)).unwrap_or((usize::MAX, OPEN))
 }
 
 /// The refusal of a full tier.
@@ -256,4 +235,28 @@ pub(crate) fn refused(tier: &str, standing: Standing) -> Error {
     )
     .with_metadata("tier", tier)
     .with_retry_after(Duration::from_secs(standing.reset.max(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_network_refuses_late_from_whichever_address() {
+        let (clock, _hand) = Clock::fixed(Clock::system().now());
+        let process = host::Process::without_signals("gateway", clock.clone());
+        let limits = Limits::new(None, clock, process.tasks.clone()).unwrap();
+        let (mut passed, mut refused) = (0, Vec::new());
+        for n in 0..100 {
+            let charged = limits.charge(&Tier::of_address(tier::tests::site_of(n), 1)).await;
+            if charged.standing.allowed {
+                passed += 1;
+            } else {
+                refused.push((charged.tier, charged.wait));
+            }
+        }
+        assert_eq!((passed, refused.len()), (8, 92));
+        assert!(refused[..20].iter().all(|refusal| *refusal == ("network", Duration::ZERO)), "{refused:?}");
+        assert!(refused[20..].iter().all(|refusal| *refusal == ("network", LATE)), "{refused:?}");
+    }
 }

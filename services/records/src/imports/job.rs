@@ -34,7 +34,7 @@ const POLL: Duration = Duration::from_millis(500);
 const RENEW: Duration = Duration::from_millis(1_500);
 /// Claims without a batch done after which an import is given up: so often it was taken up again, every few seconds.
 const MAX_CLAIMS: i64 = 2_000;
-/// Rows of a batch while callers of other tenants come, and the longest rest after it: what it took, so that half of the time is
+/// Rows of a batch while callers of other tenants come in numbers, and the longest rest after it: what it took, so that half of the time is
 /// theirs alone.
 const ROWS_BESIDE: usize = 64;
 const LONGEST_REST: Duration = Duration::from_secs(2);
