@@ -8,6 +8,7 @@ mod direct;
 mod fences;
 mod hidden;
 mod limits;
+mod locks;
 mod logins;
 mod pages;
 mod places;

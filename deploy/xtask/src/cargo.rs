@@ -11,8 +11,18 @@ use testkit::Progress;
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(crate::root()).stdin(Stdio::null());
+    // What the cargo that runs us says about our package is not about theirs. A build script that asks for it (ring's does) would
+    // run again whenever a build from here follows one from a shell, and everything that uses it would be built anew.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| OWN.iter().any(|own| name.starts_with(own))) {
+            command.env_remove(name);
+        }
+    }
     command
 }
+
+/// Variables in which cargo describes the package that it runs.
+const OWN: [&str; 2] = ["CARGO_MANIFEST_", "CARGO_PKG_"];
 
 /// Runs to the end; a status other than success is an error. Its standard output goes to standard error, which
 /// belongs to progress: standard output is for results.
@@ -72,6 +82,15 @@ fn describe(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cargo_says_about_this_package_is_not_passed_on() {
+        let command = cargo(&[]);
+        for own in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR"] {
+            assert!(std::env::var_os(own).is_some(), "{own}");
+            assert!(command.get_envs().any(|(name, value)| name == own && value.is_none()), "{own}");
+        }
+    }
 
     #[test]
     fn lines_arrive_and_a_failure_is_told() {

@@ -10,6 +10,7 @@ mod docs;
 mod interrupt;
 #[cfg(test)]
 mod members;
+mod mutants;
 mod proto;
 #[cfg(test)]
 mod raised;
@@ -38,7 +39,7 @@ enum Command {
     Down,
     /// Stop the fleet and forget its data
     Reset,
-    /// Run test suites; without a name, all of them
+    /// Run test suites; without a name, all of them but `mutants`
     Test(suites::Options),
     /// Measure; one JSON object a line on standard output
     Bench {

@@ -1,5 +1,7 @@
 //! `test`: the suites of the project, each by its name.
 
+mod selection;
+
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -12,15 +14,18 @@ use testkit::backing::Backing;
 use testkit::fleet::{Places, Ports};
 use testkit::{Progress, Purpose, Unavailable, Workspace};
 
-use crate::{cargo, up};
+use crate::{cargo, mutants, up};
+use selection::Selection;
 
-/// A suite. All but `unit` are modules of the one test binary.
+/// A suite. All but `unit` and `mutants` are modules of the one test binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suite {
     /// One that is about the whole
     Whole(Whole),
     /// The suite of a service with a schema
     Service(Role),
+    /// Tests of the tests
+    Mutants,
 }
 
 /// A suite that belongs to no service.
@@ -60,6 +65,7 @@ static SUITES: LazyLock<Vec<Suite>> = LazyLock::new(|| {
     let services = FLEET.iter().filter(|member| member.has_schema).map(|member| Suite::Service(member.role));
     let at = suites.iter().position(|suite| *suite == Suite::Whole(Whole::Traces)).unwrap_or(suites.len());
     suites.splice(at..at, services);
+    suites.push(Suite::Mutants);
     suites
 });
 
@@ -77,6 +83,10 @@ impl ValueEnum for Suite {
                 let help = format!("{}{rest} against PostgreSQL", first.to_uppercase());
                 Some(PossibleValue::new(role.name()).help(help))
             }
+            Self::Mutants => {
+                let help = "Breaks a copy of the tree, one promise at a time: a test must notice. Runs by its name only";
+                Some(PossibleValue::new("mutants").help(help))
+            }
         }
     }
 }
@@ -86,10 +96,10 @@ pub(crate) struct Options {
     /// Take the backing services from testcontainers: containers that are thrown away, where a Docker engine runs
     #[arg(long)]
     testcontainers: bool,
-    /// Suites to run; none means all
+    /// Suites to run; none means all but `mutants`
     #[arg(value_enum)]
     suites: Vec<Suite>,
-    /// Handed to the test binaries, for example part of a test's name
+    /// Parts of tests' names, and options of the test binaries
     #[arg(last = true)]
     arguments: Vec<String>,
 }
@@ -153,7 +163,7 @@ fn again_with_testcontainers(progress: &Progress) -> Result<()> {
 }
 
 fn run_all(options: &Options, parts: &mut Parts, progress: &Progress) -> Result<()> {
-    let every = Suite::value_variants().to_vec();
+    let every = unnamed();
     let suites = if options.suites.is_empty() { &every } else { &options.suites };
     let mut total = Count::default();
     let mut failed = Vec::new();
@@ -185,6 +195,11 @@ fn run_all(options: &Options, parts: &mut Parts, progress: &Progress) -> Result<
     Ok(())
 }
 
+/// What runs without a name.
+fn unnamed() -> Vec<Suite> {
+    Suite::value_variants().iter().copied().filter(|suite| *suite != Suite::Mutants).collect()
+}
+
 fn name(suite: Suite) -> String {
     suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
@@ -196,6 +211,15 @@ fn run_suite(
     count: &mut Count,
     progress: &Progress,
 ) -> Result<End> {
+    if suite == Suite::Mutants {
+        let tally = mutants::run(arguments, progress)?;
+        *count = Count { passed: tally.killed, failed: tally.alive, results: 1 };
+        return Ok(match (tally.killed, tally.alive) {
+            (0, 0) => End::CannotRun("no mutant has this in its name".to_owned()),
+            (_, 0) => End::Passed,
+            _ => End::Failed,
+        });
+    }
     if suite == Suite::Whole(Whole::Unit) {
         let mut command = cargo::cargo(&["test", "--workspace", "--lib", "--bins"]);
         if !arguments.is_empty() {
@@ -210,32 +234,37 @@ fn run_suite(
             Err(error) => return Err(error),
         },
     };
-    let filter = format!("{}::", name(suite));
+    let selection = Selection::of(arguments);
+    let mut listed = Vec::new();
+    let mut list = tests();
+    list.args(["--", "--list", "--format", "terse"]);
+    if !cargo::lines(list, progress, |line| listed.push(line.to_owned()))? {
+        return Ok(End::Failed);
+    }
+    let chosen = selection.choose(&name(suite), &listed);
+    if chosen.is_empty() {
+        return Ok(End::CannotRun("it has no test that matches".to_owned()));
+    }
+    let mut command = tests();
+    command.args(["--", "--exact"]).args(chosen);
+    // The test binary finds the backing services by their state, and starts its own fleet on them. Suites that need
+    // only a database or a broker take its address.
+    command
+        .args(selection.options)
+        .env("GLOBCRM_TEST_BINARY", program)
+        .env("GLOBCRM_TEST_POSTGRES_ADMIN_URL", admin_url)
+        .env("GLOBCRM_TEST_AMQP_URL", amqp_url);
+    count_tests(command, count, progress)
+}
+
+/// The one test binary, run by cargo.
+fn tests() -> std::process::Command {
     let mut command = cargo::cargo(&["test", "--package", "globcrm-tests", "--test", "it"]);
     if TESTCONTAINERS {
         // Fault tests start backing services of their own.
         command.args(["--features", "testcontainers"]);
     }
-    command.args(["--", &filter]).args(namesakes(suite));
-    // The test binary finds the backing services by their state, and starts its own fleet on them. Suites that need
-    // only a database or a broker take its address.
     command
-        .args(arguments)
-        .env("GLOBCRM_TEST_BINARY", program)
-        .env("GLOBCRM_TEST_POSTGRES_ADMIN_URL", admin_url)
-        .env("GLOBCRM_TEST_AMQP_URL", amqp_url);
-    let end = count_tests(command, count, progress)?;
-    if matches!(end, End::Passed) && count.passed == 0 {
-        return Ok(End::CannotRun("it has no test that matches".to_owned()));
-    }
-    Ok(end)
-}
-
-/// Leaves out the modules of other suites that bear this suite's name: the filter takes `cancellation::records::` for a
-/// part of `records::`.
-fn namesakes(suite: Suite) -> impl Iterator<Item = String> {
-    let others = Suite::value_variants().iter().filter(move |other| **other != suite);
-    others.flat_map(move |other| ["--skip".to_owned(), format!("{}::{}::", name(*other), name(suite))])
 }
 
 /// The built binary and the backing services, made ready by the first suite that needs them.
@@ -316,10 +345,10 @@ mod tests {
     }
 
     #[test]
-    fn a_module_of_another_suite_with_the_name_of_this_one_is_left_out() {
-        let left_out: Vec<_> = namesakes(Suite::Service(Role::Records)).collect();
-        assert!(left_out.contains(&"cancellation::records::".to_owned()), "{left_out:?}");
-        assert!(!left_out.contains(&"records::records::".to_owned()), "{left_out:?}");
+    fn mutants_run_by_their_name_only_and_everything_else_without_one() {
+        let left_out: Vec<_> =
+            Suite::value_variants().iter().filter(|suite| !unnamed().contains(suite)).collect();
+        assert_eq!(left_out, [&Suite::Mutants]);
     }
 
     #[test]

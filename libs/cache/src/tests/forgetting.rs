@@ -52,6 +52,20 @@ async fn a_value_that_is_forgotten_while_it_is_fetched_is_not_left_behind() {
     }
 }
 
+/// Also where nobody fetches it again, and so nothing newer covers it.
+#[tokio::test(start_paused = true)]
+async fn a_value_that_comes_after_it_was_forgotten_serves_who_waits_and_is_not_held() {
+    for (forget, forgets) in WAYS {
+        let (cache, source) = (Cache::new(terms()), Source::default());
+        let early = join_all((0..3).map(|_| cache.get(1, Fresh::Held, |_| source.value())));
+        let mut early = pin!(early);
+        assert!(poll(early.as_mut()).await.is_pending());
+        forget(&cache);
+        assert_eq!(early.await, [Ok(1); 3]);
+        assert_eq!((cache.held(&1), source.fetches()), ((!forgets).then_some(1), 1));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_older_fetch_that_ends_last_does_not_replace_the_newer_value() {
     let (cache, source) = (Cache::new(terms()), Source::default());

@@ -1,0 +1,115 @@
+//! Locks that clients can name: by SHA-256 of the whole name, so that nobody finds a name of their own with another's lock.
+//!
+//! The digests are worked out here by themselves: a lock that is held under such a number must be the one that the service meets.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::Result;
+use proto::records::v1 as pb;
+use proto::records::v1::records_service_server::RecordsService;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+
+use crate::database::Database;
+use crate::identity::world::{PASSWORD, World as Identity};
+use crate::records::imports::{finished, import, upload};
+use crate::records::world::{Refusal, World, named};
+use crate::waiting;
+
+const BOUND: Duration = Duration::from_secs(60);
+
+/// The number of what has this name.
+fn number(name: impl AsRef<[u8]>) -> i64 {
+    let digest = Sha256::digest(name);
+    i64::from_be_bytes(digest[..8].try_into().expect("eight bytes"))
+}
+
+async fn take(sql: &mut PgConnection, number: i64) -> Result<()> {
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(number).execute(sql).await?;
+    Ok(())
+}
+
+async fn give_back(sql: &mut PgConnection, number: i64) -> Result<()> {
+    let held: bool = sqlx::query_scalar("SELECT pg_advisory_unlock($1)").bind(number).fetch_one(sql).await?;
+    anyhow::ensure!(held, "the lock was not held");
+    Ok(())
+}
+
+async fn until_waited_for(sql: &mut PgConnection, number: i64) {
+    waiting::until(BOUND, "somebody waits for the lock", async || {
+        let text = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                        AND ((classid::bigint << 32) | objid::bigint) = $1)";
+        sqlx::query_scalar(text).bind(number).fetch_one(&mut *sql).await.expect("locks can be read")
+    })
+    .await;
+}
+
+/// So that the guesses that are judged before an account must wait are bounded, however many come at once.
+#[tokio::test]
+async fn attempts_at_one_account_are_judged_in_turn() -> Result<()> {
+    let world = Identity::new().await?;
+    let (ada, eve) = (world.sign_up().await?, world.sign_up().await?);
+    let mut name = Vec::new();
+    for part in ["account", &ada.slug, &ada.email] {
+        name.extend((part.len() as u64).to_be_bytes());
+        name.extend(part.bytes());
+    }
+    let (mut judge, mut sql) = (world.sql().await?, world.sql().await?);
+    take(&mut judge, number(&name)).await?;
+    let mut attempt = pin!(world.login(&ada.slug, &ada.email, PASSWORD));
+    tokio::select! {
+        early = &mut attempt => panic!("it was not its turn: {}", early.is_ok()),
+        () = until_waited_for(&mut sql, number(&name)) => {}
+    }
+    // Another account has a turn of its own.
+    world.login(&eve.slug, &eve.email, PASSWORD).await?;
+    give_back(&mut judge, number(&name)).await?;
+    attempt.await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_one_of_its_tenant_its_principal_and_its_call() -> Result<()> {
+    let world = World::new().await?;
+    let (admin, other) = (world.admin()?, world.admin()?);
+    let rpc = "globcrm.records.v1.RecordsService/CreateContact";
+    let held = number(format!("idempotency/{}/{}/{rpc}/k-1", admin.tenant, admin.id));
+    let mut first = world.sql().await?;
+    take(&mut first, held).await?;
+    let contact = || named("Ada", "Berg");
+    let refused = admin.create_as(contact(), &[("idempotency-key", "k-1")]).await.unwrap_err();
+    assert_eq!(Refusal::from(refused).is(), (409, "IDEMPOTENCY_KEY_IN_USE"));
+    admin.create_as(contact(), &[("idempotency-key", "k-2")]).await?;
+    other.create_as(contact(), &[("idempotency-key", "k-1")]).await?;
+    give_back(&mut first, held).await?;
+    admin.create_as(contact(), &[("idempotency-key", "k-1")]).await?;
+    Ok(())
+}
+
+/// Two imports at once must not both make the contact of an address.
+#[tokio::test]
+async fn an_import_waits_for_whoever_makes_the_contact_of_an_address() -> Result<()> {
+    let world = World::on(Database::fresh("globcrm_test_attacks_locks", &[records::MIGRATIONS]).await?)?;
+    let admin = world.admin()?;
+    let held = number(format!("address/{}/a@x.test", admin.tenant));
+    let (mut making, mut sql) = (world.sql().await?, world.sql().await?);
+    take(&mut making, held).await?;
+    let file = upload(&world, &admin, "Mail,First\na@x.test,Ada\nb@x.test,Bob\n").await?;
+    let request = import(file, &[("Mail", "emails.address"), ("First", "first_name")]);
+    let queued = admin.service.create_import(admin.request(request, &[])).await?.into_inner();
+    let id = queued.operation.expect("an operation").id;
+    let over = async {
+        until_waited_for(&mut sql, held).await;
+        give_back(&mut making, held).await?;
+        Ok::<_, anyhow::Error>(finished(&admin, &id).await?)
+    };
+    let operation = tokio::select! {
+        () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
+        operation = over => operation?,
+    };
+    assert_eq!(operation.state, i32::from(pb::OperationState::Succeeded), "{operation:?}");
+    assert_eq!(operation.result.expect("a result").created, 2);
+    Ok(())
+}
