@@ -106,6 +106,19 @@ async fn nobody_gives_more_than_they_have() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_mask_names_members_and_ignores_those_that_only_the_service_sets() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let bob = ada.create_user(user("bob@acme.test")).await?;
+    let named = pb::User { display_name: "Bob".into(), ..pb::User::default() };
+    let refused = ada.change_user(&bob.id, named.clone(), &["shoe_size"], None).await.unwrap_err();
+    assert_eq!(refused.is(), (422, "VALIDATION_FAILED"));
+    let changed = ada.change_user(&bob.id, named, &["id", "version", "state", "display_name"], None).await?;
+    assert_eq!((changed.version, changed.id, changed.display_name.as_str()), (2, bob.id, "Bob"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_change_keeps_what_the_mask_does_not_name_and_refuses_a_stale_version() -> Result<()> {
     let world = World::new().await?;
     let ada = world.sign_up().await?;

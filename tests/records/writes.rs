@@ -92,6 +92,24 @@ async fn every_violation_of_a_body_is_told_at_once_and_nothing_is_stored() -> Re
 }
 
 #[tokio::test]
+async fn a_mask_names_members_and_what_it_does_not_name_stays() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let made = admin.create(named("Zoë", "Ångström")).await?;
+    let paths = ["first_name", "shoe_size", "emails.address", "*", "custom.nothing"];
+    let refused = admin.update(&made.id, named("Eve", ""), &paths).await.unwrap_err();
+    assert_eq!(refused.is(), (422, "VALIDATION_FAILED"));
+    let unknown = ["/*", "/emails/address", "/shoe_size"].map(|pointer| (pointer, "UNKNOWN_FIELD"));
+    assert_eq!(refused.violations(), unknown);
+    // What only the service sets is ignored, and a mask without paths names nothing.
+    let sent_back = pb::Contact { version: 7, full_name: Some("X".to_owned()), ..named("Eve", "Other") };
+    for paths in [&["id", "version", "full_name", "access", "created_at"][..], &[]] {
+        assert_eq!(admin.update(&made.id, sent_back.clone(), paths).await?, made);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_change_touches_what_was_sent_and_nothing_else() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 18] = [
+const LIBS: [&str; 19] = [
     "reasons",
     "proto",
     "ids",
@@ -14,6 +14,7 @@ const LIBS: [&str; 18] = [
     "fleet",
     "cache",
     "field-types",
+    "input",
     "auth",
     "transcode",
     "host",

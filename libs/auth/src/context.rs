@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use error::{Error, Reason, Violation};
+use error::{Error, Reason};
 use ids::{SessionId, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::gate::Lease;
 use crate::predicate::{RowFacts, RowPredicate};
-use crate::{Access, FieldMask, Snapshot, VerifiedTenant};
+use crate::{FieldMask, Snapshot, VerifiedTenant};
 
 /// What kind of principal calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -182,36 +182,6 @@ impl Context {
     /// The caller's field rules for an object.
     pub fn mask(&self, object: &str) -> &FieldMask {
         self.snapshot.mask(object)
-    }
-
-    /// Checks that every field named may be written. A hidden one answers as an unknown one (422), a readable one with
-    /// 403 `FIELD_READ_ONLY`.
-    pub fn check_writable<'a>(
-        &self,
-        object: &str,
-        names: impl Iterator<Item = &'a str>,
-    ) -> Result<(), Error> {
-        let mask = self.mask(object);
-        let (mut unknown, mut read_only) = (Vec::new(), Vec::new());
-        for name in names {
-            match mask.access(name) {
-                Access::None => {
-                    let pointer = format!("/{}", name.replacen('.', "/", 1));
-                    unknown.push(Violation::new(pointer, Reason::UNKNOWN_FIELD, "no such field"));
-                }
-                Access::Read => read_only.push(name.to_owned()),
-                Access::Edit => {}
-            }
-        }
-        if !unknown.is_empty() {
-            return Err(Error::validation(unknown));
-        }
-        if !read_only.is_empty() {
-            let text = format!("you may read, but not change {}", read_only.join(", "));
-            return Err(Error::new(error::Code::PermissionDenied, Reason::FIELD_READ_ONLY, text)
-                .with_metadata("fields", read_only.join(",")));
-        }
-        Ok(())
     }
 
     /// The answer with the headers every answer has.

@@ -100,11 +100,6 @@ impl Error {
         error
     }
 
-    /// `Ok(value)` when nothing was violated, else all violations.
-    pub fn unless_violated<T>(violations: Vec<Violation>, value: T) -> Result<T> {
-        if violations.is_empty() { Ok(value) } else { Err(Self::validation(violations)) }
-    }
-
     /// 404. Foreign, invisible, deleted and random ids all answer these same bytes.
     pub fn not_found(reason: Reason) -> Self {
         Self::new(Code::NotFound, reason, "not found")

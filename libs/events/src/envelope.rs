@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use ids::TenantId;
 use prost::Message;
-use prost_types::Timestamp;
 use proto::events::v1::cloud_event::Data;
 use proto::events::v1::cloud_event_attribute_value::Attr;
 use proto::events::v1::{CloudEvent, CloudEventAttributeValue, FieldChange, RecordEvent};
@@ -120,7 +119,7 @@ impl NewEvent {
                 })
                 .collect(),
         };
-        let time = Timestamp { seconds: self.time.unix_timestamp(), nanos: self.time.nanosecond() as i32 };
+        let time = proto::timestamp(self.time);
         let text = |text: String| Attr::CeString(text);
         // An ordered map: the bytes of an event are the same whoever makes them.
         let mut attributes = BTreeMap::from([
@@ -212,9 +211,7 @@ impl Event {
         };
         let tenant = text("tenantid").and_then(TenantId::parse).ok_or(Attribute("tenantid"))?;
         let time = match attr("time") {
-            Some(Attr::CeTimestamp(at)) => OffsetDateTime::from_unix_timestamp(at.seconds)
-                .ok()
-                .and_then(|t| t.replace_nanosecond(u32::try_from(at.nanos).ok()?).ok()),
+            Some(Attr::CeTimestamp(at)) => proto::moment(at),
             _ => None,
         }
         .ok_or(Attribute("time"))?;

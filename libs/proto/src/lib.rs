@@ -4,9 +4,17 @@
 pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
 
 pub mod descriptor;
+mod moment;
+mod resource;
+
+pub use moment::{moment, timestamp};
+pub use resource::{Member, Resource};
 
 mod redacted {
     include!("generated/redacted.rs");
+}
+mod resources {
+    include!("generated/resources.rs");
 }
 
 /// Generated code keeps its own style.

@@ -85,9 +85,6 @@ reasons! {
     /// The key was used for another request.
     IDEMPOTENCY_KEY_REUSED [422] "Idempotency key reused",
         "Use a new key for every new request; send the very same body only to repeat one.";
-    /// `update_mask` names a member that cannot be changed or does not exist.
-    UPDATE_MASK_INVALID [400] "Update mask invalid",
-        "Name only members of the resource that can be changed.";
     /// An internal call names more ids than one call may have.
     TOO_MANY_IDS [400] "Too many ids",
         "Ask with several calls.";

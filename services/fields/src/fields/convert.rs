@@ -2,8 +2,8 @@
 
 use field_types::{FieldOption, FieldType, SlotColumn};
 use proto::fields::v1 as pb;
+use proto::timestamp;
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use super::definition::{Definition, Object, State};
 
@@ -109,11 +109,6 @@ fn options_to_wire(options: &[FieldOption]) -> Vec<pb::FieldOption> {
 
 fn default_to_wire(default: Option<&Value>) -> prost::bytes::Bytes {
     default.map(|value| value.to_string().into()).unwrap_or_default()
-}
-
-fn timestamp(at: OffsetDateTime) -> prost_types::Timestamp {
-    // Below 10^9 by its type.
-    prost_types::Timestamp { seconds: at.unix_timestamp(), nanos: at.nanosecond() as i32 }
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use error::Reason;
 use field_types::{FieldOption, FieldType};
+use input::Violations;
 use proto::fields::v1 as pb;
 use serde_json::Value;
 
 use super::convert;
 use super::definition::Object;
-use super::rules::{self, Traits, Violations};
+use super::rules::{self, Traits};
 
 /// What a caller decides about a new field.
 #[derive(Debug, PartialEq)]
@@ -34,9 +35,7 @@ impl Draft {
         let Some(field_type) = convert::type_from_wire(sent.r#type) else {
             out.note("/type", Reason::REQUIRED, "one of the field types is required");
             // Nothing else means anything without a type.
-            return out
-                .into_result(())
-                .and_then(|()| Err(error::Error::internal("a field without type passed")));
+            return Err(error::Error::validation(out.into()));
         };
         let options = rules::options(field_type, &sent.options, &mut out);
         let default = rules::default(field_type, &options, &sent.default, &mut out);
@@ -44,7 +43,8 @@ impl Draft {
             Traits { field_type, unique: sent.unique, indexed: sent.indexed, default: default.as_ref() };
         traits.check(&mut out);
         let lookup_object = lookup_object(field_type, sent.lookup_object.as_deref(), &mut out);
-        out.into_result(Self {
+        out.into_result()?;
+        Ok(Self {
             key: sent.key.clone(),
             label,
             field_type,

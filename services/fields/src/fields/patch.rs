@@ -2,53 +2,40 @@
 
 use std::collections::BTreeSet;
 
-use error::{Error, Reason, Violation};
+use error::Reason;
+use input::{Mask, Violations};
 use proto::fields::v1 as pb;
 
 use super::convert;
 use super::definition::{Definition, Object};
-use super::rules::{self, Traits, Violations};
+use super::rules::{self, Traits};
 
-/// Members that only we set: sent back, they are ignored.
-const OUTPUT_ONLY: [&str; 6] = ["id", "version", "object", "state", "created_at", "updated_at"];
-/// Members that never change.
+/// Members that never change; sent back as they are, they are ignored (AIP-203).
 const IMMUTABLE: [&str; 5] = ["key", "type", "unique", "indexed", "lookup_object"];
-/// Members that can change.
-const MUTABLE: [&str; 5] = ["label", "required", "options", "default", "description"];
 
-/// The members of a change, each once.
+/// The members of a change.
 #[derive(Debug)]
 pub(crate) struct Patch {
     sent: pb::Field,
-    members: BTreeSet<String>,
+    mask: Mask,
+    /// Paths of the mask that name nothing.
+    unknown: Violations,
 }
 
 impl Patch {
-    /// Reads the members that change. Without a mask they are those that are set (AIP-134).
-    ///
-    /// Errors: 400 `UPDATE_MASK_INVALID` for a path that is no member.
-    pub(crate) fn read(request: pb::UpdateFieldRequest) -> error::Result<Self> {
+    /// Reads the members that change.
+    pub(crate) fn read(request: pb::UpdateFieldRequest) -> Self {
         let sent = request.field.unwrap_or_default();
-        let members: BTreeSet<String> = match request.update_mask {
-            Some(mask) => mask.paths.into_iter().collect(),
-            None => set_members(&sent).map(str::to_owned).collect(),
-        };
-        let known =
-            |name: &str| [&OUTPUT_ONLY[..], &IMMUTABLE, &MUTABLE].iter().any(|names| names.contains(&name));
-        if members.iter().all(|name| known(name)) {
-            return Ok(Self { sent, members });
-        }
-        Err(Error::malformed(
-            Reason::UPDATE_MASK_INVALID,
-            "update_mask names a member that a field does not have",
-        ))
+        let mut unknown = Violations::default();
+        let mask = Mask::read(request.update_mask, &sent, &mut unknown);
+        Self { sent, mask, unknown }
     }
 
     /// The definition after the change, or everything that is wrong with it.
     pub(crate) fn apply(&self, before: &Definition) -> error::Result<Definition> {
-        let mut out = Violations::default();
+        let mut out = self.unknown.clone();
         let mut after = before.clone();
-        let has = |name: &str| self.members.contains(name);
+        let has = |name: &str| self.mask.has(name);
         for name in IMMUTABLE.into_iter().filter(|name| has(name) && self.differs(name, before)) {
             out.note(format!("/{name}"), Reason::FIELD_IMMUTABLE, immutable_text(name));
         }
@@ -79,7 +66,8 @@ impl Patch {
             let kept = before.default.as_ref().map(ToString::to_string).unwrap_or_default();
             rules::default(before.field_type, &after.options, kept.as_bytes(), &mut out);
         }
-        out.into_result(after)
+        out.into_result()?;
+        Ok(after)
     }
 
     fn differs(&self, name: &str, before: &Definition) -> bool {
@@ -103,7 +91,7 @@ impl Patch {
                 "option {} may be used in records and cannot be removed; retire it instead",
                 option.key
             );
-            out.push(Violation::new("/options", Reason::OPTION_IN_USE, text));
+            out.note("/options", Reason::OPTION_IN_USE, text);
         }
     }
 }
@@ -114,24 +102,6 @@ fn immutable_text(name: &str) -> &'static str {
         "unique" => "whether a field is unique is decided when it is created",
         _ => "this cannot be changed",
     }
-}
-
-/// The members that hold something else than nothing.
-fn set_members(sent: &pb::Field) -> impl Iterator<Item = &'static str> {
-    [
-        ("key", !sent.key.is_empty()),
-        ("label", !sent.label.is_empty()),
-        ("type", sent.r#type != 0),
-        ("required", sent.required),
-        ("unique", sent.unique),
-        ("indexed", sent.indexed),
-        ("options", !sent.options.is_empty()),
-        ("default", !sent.default.is_empty()),
-        ("description", sent.description.is_some()),
-        ("lookup_object", sent.lookup_object.is_some()),
-    ]
-    .into_iter()
-    .filter_map(|(name, is_set)| is_set.then_some(name))
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use error::{Reason, Violation};
-use field_types::{FieldError, FieldOption, FieldRules, FieldType, text};
+use error::Reason;
+use field_types::{FieldOption, FieldRules, FieldType, text};
+use input::{Violations, required_line};
 use proto::fields::v1 as pb;
 use serde_json::Value;
 
@@ -17,65 +18,23 @@ const DESCRIPTION_CHARS: usize = 1_000;
 /// Longest default, in bytes of canonical JSON: all defaults of an object travel together.
 const DEFAULT_BYTES: usize = 2_048;
 
-/// What is wrong so far.
-#[derive(Debug, Default)]
-pub(crate) struct Violations(Vec<Violation>);
-
-impl Violations {
-    pub(crate) fn note(&mut self, pointer: impl Into<String>, reason: Reason, detail: &'static str) {
-        self.push(Violation::new(pointer, reason, detail));
-    }
-
-    pub(crate) fn push(&mut self, violation: Violation) {
-        self.0.push(violation);
-    }
-
-    fn note_error(&mut self, pointer: &str, error: FieldError) {
-        self.push(Violation::new(format!("{pointer}{}", error.pointer), error.reason, error.detail));
-    }
-
-    pub(crate) fn into_result<T>(self, value: T) -> error::Result<T> {
-        error::Error::unless_violated(self.0, value)
-    }
-}
-
 /// A field's key: well formed, and not the name of a standard field.
 pub(crate) fn key(object: Object, key: &str, out: &mut Violations) {
     if let Err(error) = field_types::key::check(key) {
-        out.note_error("/key", error);
+        out.refuse("/key", error);
     } else if object.standard_fields().contains(&key) {
         out.note("/key", Reason::FIELD_KEY_RESERVED, "this is the name of a standard field");
     }
 }
 
-/// One line of text that must be there, cleaned.
+/// The label of a field or an option.
 pub(crate) fn label(pointer: &str, given: &str, out: &mut Violations) -> String {
-    match text::clean(given, LABEL_CHARS) {
-        Ok(Some(label)) if label.contains(['\n', '\t']) => {
-            out.note(pointer, Reason::TEXT_CONTROL_CHARACTER, "a label is one line");
-            String::new()
-        }
-        Ok(Some(label)) => label,
-        Ok(None) => {
-            out.note(pointer, Reason::REQUIRED, "a label is required");
-            String::new()
-        }
-        Err(error) => {
-            out.note_error(pointer, error);
-            String::new()
-        }
-    }
+    out.take(pointer, required_line(given, LABEL_CHARS)).unwrap_or_default()
 }
 
 /// A description, cleaned; empty is none.
 pub(crate) fn description(given: Option<&str>, out: &mut Violations) -> Option<String> {
-    match text::clean(given?, DESCRIPTION_CHARS) {
-        Ok(cleaned) => cleaned,
-        Err(error) => {
-            out.note_error("/description", error);
-            None
-        }
-    }
+    out.take("/description", text::clean(given?, DESCRIPTION_CHARS)).flatten()
 }
 
 /// The options of a field: picklists have 1 to 500 with distinct keys, other types none.
@@ -104,7 +63,7 @@ pub(crate) fn options(
         .map(|(index, option)| {
             let pointer = format!("/options/{index}/key");
             if let Err(error) = field_types::key::check(&option.key) {
-                out.note_error(&pointer, error);
+                out.refuse(&pointer, error);
             } else if !keys.insert(option.key.as_str()) {
                 out.note(pointer, Reason::REPEATED, "is repeated: another option has this key");
             }
@@ -135,7 +94,7 @@ pub(crate) fn default(
         Ok(parsed) => parsed.map(field_types::Canonical::into_json),
         Err(errors) => {
             for error in errors {
-                out.note_error("/default", error);
+                out.refuse("/default", error);
             }
             None
         }

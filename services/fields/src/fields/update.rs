@@ -19,7 +19,7 @@ pub(crate) async fn update(
     permit(cx, "update")?;
     let object = Object::in_path(&request.object)?;
     let id = request.id.clone();
-    let patch = Patch::read(request)?;
+    let patch = Patch::read(request);
 
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let before = begin_change(&mut tx, cx, object, &id).await?;

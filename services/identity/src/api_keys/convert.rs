@@ -1,10 +1,10 @@
 //! API keys on the wire and in the audit log.
 
 use proto::identity::v1 as pb;
+use proto::timestamp;
 use serde_json::{Value, json};
 
 use super::ApiKey;
-use crate::refusals::timestamp;
 
 pub(super) fn to_proto(key: &ApiKey) -> pb::ApiKey {
     pb::ApiKey {

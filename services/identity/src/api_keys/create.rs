@@ -1,8 +1,9 @@
 //! Makes an API key of the caller.
 
 use auth::{Context, Snapshot};
-use error::{Code, Error, Reason, Violation};
+use error::{Code, Error, Reason};
 use ids::TenantId;
+use input::{Violations, required_line};
 use proto::identity::v1 as pb;
 use secrecy::ExposeSecret;
 use time::OffsetDateTime;
@@ -10,7 +11,7 @@ use time::OffsetDateTime;
 use super::{ApiKey, convert, store};
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::refusals::{read_name, refuse_idempotency_key, refuse_key};
+use crate::refusals::{refuse_idempotency_key, refuse_key};
 use crate::roles::body::KeyScope;
 use crate::secrets::{self, Kind};
 
@@ -30,11 +31,11 @@ pub(crate) async fn run(
     refuse_key(cx)?;
     let body = request.api_key.unwrap_or_default();
     let now = app.clock.now_micros();
-    let mut violations = Vec::new();
-    let name = read_name(&body.name, 100, "/name", &mut violations);
+    let mut violations = Violations::default();
+    let name = violations.take("/name", required_line(&body.name, 100)).unwrap_or_default();
     let scopes = read_scopes(&body.scopes, &mut violations);
     let expires_at = body.expires_at.and_then(|at| read_expiry(at, now, &mut violations));
-    Error::unless_violated(violations, ())?;
+    violations.into_result()?;
     check_scopes(&scopes, &cx.snapshot)?;
 
     let user_id = cx.user().uuid();
@@ -80,15 +81,15 @@ pub(crate) async fn run(
     Ok(pb::CreateApiKeyResponse { api_key: Some(pb::ApiKey { secret, ..convert::to_proto(&key) }) })
 }
 
-fn read_scopes(texts: &[String], violations: &mut Vec<Violation>) -> Vec<KeyScope> {
+fn read_scopes(texts: &[String], violations: &mut Violations) -> Vec<KeyScope> {
     if texts.is_empty() {
-        violations.push(Violation::new("/scopes", Reason::REQUIRED, "at least one"));
+        violations.note("/scopes", Reason::REQUIRED, "at least one");
     }
     let mut scopes = Vec::with_capacity(texts.len());
     for (i, text) in texts.iter().enumerate() {
         let Some(scope) = KeyScope::parse(text) else {
             let text = "<object>.<action> with existing names, or *";
-            violations.push(Violation::new(format!("/scopes/{i}"), Reason::UNKNOWN_SCOPE, text));
+            violations.note(format!("/scopes/{i}"), Reason::UNKNOWN_SCOPE, text);
             continue;
         };
         scopes.push(scope);
@@ -99,12 +100,12 @@ fn read_scopes(texts: &[String], violations: &mut Vec<Violation>) -> Vec<KeyScop
 fn read_expiry(
     at: prost_types::Timestamp,
     now: OffsetDateTime,
-    violations: &mut Vec<Violation>,
+    violations: &mut Violations,
 ) -> Option<OffsetDateTime> {
     let time = OffsetDateTime::from_unix_timestamp(at.seconds).ok();
     let future = time.filter(|time| *time > now);
     if future.is_none() {
-        violations.push(Violation::new("/expires_at", Reason::EXPIRY_IN_THE_PAST, "must be in the future"));
+        violations.note("/expires_at", Reason::EXPIRY_IN_THE_PAST, "must be in the future");
     }
     future
 }
@@ -159,9 +160,9 @@ mod tests {
     fn an_expiry_lies_in_the_future() {
         let now = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000);
         let read = |seconds| {
-            let mut violations = Vec::new();
+            let mut violations = Violations::default();
             let at = prost_types::Timestamp { seconds, nanos: 0 };
-            (read_expiry(at, now, &mut violations).is_some(), violations.len())
+            (read_expiry(at, now, &mut violations).is_some(), violations.iter().len())
         };
         assert_eq!(read(now.unix_timestamp() + 1), (true, 0));
         assert_eq!(read(now.unix_timestamp()), (false, 1));

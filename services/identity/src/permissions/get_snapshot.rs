@@ -8,13 +8,13 @@ use db::{Db, DbError, TenantTx};
 use error::{Error, Reason};
 use ids::Clock;
 use proto::identity::v1 as pb;
+use proto::timestamp;
 use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::compile::compile;
 use super::store::{self, Live};
 use crate::app::App;
-use crate::refusals::timestamp;
 use crate::roles;
 use crate::roles::body::KeyScope;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use error::{Reason, Violation};
+use error::Reason;
+use input::Violations;
 use proto::identity::v1 as pb;
 use serde::{Deserialize, Serialize};
 
@@ -74,20 +75,16 @@ impl RoleBody {
 /// Reads permissions; violations point into `/permissions`.
 pub(crate) fn read_permissions(
     wire: &[pb::ObjectPermission],
-    violations: &mut Vec<Violation>,
+    violations: &mut Violations,
 ) -> Vec<ObjectPermission> {
     let mut permissions = Vec::with_capacity(wire.len());
     for (i, permission) in wire.iter().enumerate() {
         let at = format!("/permissions/{i}");
         if !names::is_object(&permission.object) {
-            violations.push(Violation::new(format!("{at}/object"), Reason::UNKNOWN_OBJECT, "no such object"));
+            violations.note(format!("{at}/object"), Reason::UNKNOWN_OBJECT, "no such object");
         }
         for (j, _) in permission.actions.iter().enumerate().filter(|(_, a)| !names::is_action(a)) {
-            violations.push(Violation::new(
-                format!("{at}/actions/{j}"),
-                Reason::UNKNOWN_ACTION,
-                "no such action",
-            ));
+            violations.note(format!("{at}/actions/{j}"), Reason::UNKNOWN_ACTION, "no such action");
         }
         let mut scopes = BTreeSet::new();
         for (j, scope) in permission.scopes.iter().enumerate() {
@@ -96,11 +93,8 @@ pub(crate) fn read_permissions(
                 Ok(pb::Scope::Team) => scopes.insert(Scope::Team),
                 Ok(pb::Scope::All) => scopes.insert(Scope::All),
                 Ok(pb::Scope::Unspecified) | Err(_) => {
-                    violations.push(Violation::new(
-                        format!("{at}/scopes/{j}"),
-                        Reason::ENUM_VALUE_UNKNOWN,
-                        "own, team or all",
-                    ));
+                    let pointer = format!("{at}/scopes/{j}");
+                    violations.note(pointer, Reason::ENUM_VALUE_UNKNOWN, "own, team or all");
                     false
                 }
             };
@@ -109,7 +103,7 @@ pub(crate) fn read_permissions(
             [("actions", permission.actions.is_empty()), ("scopes", permission.scopes.is_empty())]
         {
             if empty {
-                violations.push(Violation::new(format!("{at}/{name}"), Reason::REQUIRED, "at least one"));
+                violations.note(format!("{at}/{name}"), Reason::REQUIRED, "at least one");
             }
         }
         let actions = permission.actions.iter().cloned().collect();
@@ -119,34 +113,30 @@ pub(crate) fn read_permissions(
 }
 
 /// Reads field rules; violations point into `/fields`. A custom field need not exist yet.
-pub(crate) fn read_fields(wire: &[pb::FieldRule], violations: &mut Vec<Violation>) -> Vec<FieldRule> {
+pub(crate) fn read_fields(wire: &[pb::FieldRule], violations: &mut Violations) -> Vec<FieldRule> {
     let mut fields = Vec::with_capacity(wire.len());
     for (i, rule) in wire.iter().enumerate() {
         let at = format!("/fields/{i}");
         if !names::RECORDS.contains(&rule.object.as_str()) {
             let text = "no such object with field rules";
-            violations.push(Violation::new(format!("{at}/object"), Reason::UNKNOWN_OBJECT, text));
+            violations.note(format!("{at}/object"), Reason::UNKNOWN_OBJECT, text);
         }
         let key = rule.field.strip_prefix("custom.").unwrap_or(&rule.field);
         if field_types::key::check(key).is_err() {
             let text = "a field's name or `custom.<key>`";
-            violations.push(Violation::new(format!("{at}/field"), Reason::FIELD_NAME_INVALID, text));
+            violations.note(format!("{at}/field"), Reason::FIELD_NAME_INVALID, text);
         }
         // These make a record what it is; without them no answer could be read.
         if ["id", "version"].contains(&rule.field.as_str()) {
             let text = "this field cannot be restricted";
-            violations.push(Violation::new(format!("{at}/field"), Reason::FIELD_NOT_RESTRICTABLE, text));
+            violations.note(format!("{at}/field"), Reason::FIELD_NOT_RESTRICTABLE, text);
         }
         let access = match pb::FieldAccess::try_from(rule.access) {
             Ok(pb::FieldAccess::None) => FieldAccess::None,
             Ok(pb::FieldAccess::Read) => FieldAccess::Read,
             Ok(pb::FieldAccess::Edit) => FieldAccess::Edit,
             Ok(pb::FieldAccess::Unspecified) | Err(_) => {
-                violations.push(Violation::new(
-                    format!("{at}/access"),
-                    Reason::ENUM_VALUE_UNKNOWN,
-                    "none, read or edit",
-                ));
+                violations.note(format!("{at}/access"), Reason::ENUM_VALUE_UNKNOWN, "none, read or edit");
                 FieldAccess::None
             }
         };
@@ -182,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_violation_of_a_body_is_told_with_its_place() {
-        let mut violations = Vec::new();
+        let mut violations = Violations::default();
         read_permissions(
             &[
                 pb::ObjectPermission {

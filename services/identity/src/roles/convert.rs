@@ -1,11 +1,11 @@
 //! Roles on the wire and in the audit log.
 
 use proto::identity::v1 as pb;
+use proto::timestamp;
 use serde_json::{Value, json};
 
 use super::Role;
 use crate::permissions::compile::{wire_access, wire_scope};
-use crate::refusals::timestamp;
 
 pub(crate) fn to_proto(role: &Role) -> pb::Role {
     let permissions = role.body.permissions.iter().map(|p| pb::ObjectPermission {

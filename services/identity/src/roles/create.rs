@@ -2,14 +2,13 @@
 
 use auth::{Answer, Context};
 use db::idempotency;
-use error::Error;
+use input::{Violations, required_line};
 use proto::identity::v1 as pb;
 
 use super::body::{RoleBody, read_fields, read_permissions};
 use super::{Role, RoleError, convert, guard, store};
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::refusals::read_name;
 
 const RPC: &str = "globcrm.identity.v1.IdentityService/CreateRole";
 
@@ -38,11 +37,11 @@ async fn make(
         return Ok(Answer::of_version(version, first).again());
     }
     let wire = request.role.unwrap_or_default();
-    let mut violations = Vec::new();
-    let name = read_name(&wire.name, 100, "/name", &mut violations);
+    let mut violations = Violations::default();
+    let name = violations.take("/name", required_line(&wire.name, 100)).unwrap_or_default();
     let permissions = read_permissions(&wire.permissions, &mut violations);
     let fields = read_fields(&wire.fields, &mut violations);
-    Error::unless_violated(violations, ())?;
+    violations.into_result()?;
     let body = RoleBody { permissions, fields };
     guard::check(&body, &cx.snapshot)?;
 

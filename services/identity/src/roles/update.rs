@@ -1,8 +1,8 @@
 //! Changes a role.
 
 use auth::Context;
-use error::Error;
 use ids::RoleId;
+use input::{Mask, Violations, required_line};
 use proto::identity::v1 as pb;
 
 use super::body::{read_fields, read_permissions};
@@ -10,7 +10,6 @@ use super::{RoleError, convert, guard, not_found, store, to_change};
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::power::Power;
-use crate::refusals::{read_mask, read_name};
 
 /// Updates. Unless the change provably takes nothing away, it returns when no older permission can decide any more.
 ///
@@ -25,31 +24,22 @@ pub(crate) async fn run(
     let reached = cx.authorize("role", "update")?;
     let id = RoleId::parse(&request.id).ok_or_else(not_found)?.uuid();
     let wire = request.role.unwrap_or_default();
-    let mut given = Vec::new();
-    for (name, is_given) in [
-        ("name", !wire.name.is_empty()),
-        ("permissions", !wire.permissions.is_empty()),
-        ("fields", !wire.fields.is_empty()),
-    ] {
-        if is_given {
-            given.push(name);
-        }
-    }
-    let mut violations = Vec::new();
-    let mask =
-        read_mask(request.update_mask, &["name", "permissions", "fields"], &[], given, &mut violations);
+    let mut violations = Violations::default();
+    let mask = Mask::read(request.update_mask, &wire, &mut violations);
 
     let mut change = ChangeTx::begin_for(&app.db, cx).await?;
     let before = to_change(change.tx(), cx, &reached, id).await?;
     let mut after = before.clone();
-    for path in mask {
-        match path {
-            "name" => after.name = read_name(&wire.name, 100, "/name", &mut violations),
-            "permissions" => after.body.permissions = read_permissions(&wire.permissions, &mut violations),
-            _ => after.body.fields = read_fields(&wire.fields, &mut violations),
-        }
+    if mask.has("name") {
+        after.name = violations.take("/name", required_line(&wire.name, 100)).unwrap_or_default();
     }
-    Error::unless_violated(violations, ())?;
+    if mask.has("permissions") {
+        after.body.permissions = read_permissions(&wire.permissions, &mut violations);
+    }
+    if mask.has("fields") {
+        after.body.fields = read_fields(&wire.fields, &mut violations);
+    }
+    violations.into_result()?;
     let same_body = after.body == before.body;
     if same_body && after.name == before.name {
         return Ok(pb::UpdateRoleResponse { role: Some(convert::to_proto(&before)) });

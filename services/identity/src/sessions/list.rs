@@ -4,12 +4,12 @@ use auth::Context;
 use db::TenantTx;
 use error::Error;
 use proto::identity::v1 as pb;
+use proto::timestamp;
 use query::page::Newest;
 
 use super::{permit, store};
 use crate::app::App;
 use crate::page;
-use crate::refusals::timestamp;
 
 /// One page, the newest first.
 #[tracing::instrument(name = "identity.sessions.list", skip_all)]

@@ -1,10 +1,10 @@
 //! Teams on the wire and in the audit log.
 
 use proto::identity::v1 as pb;
+use proto::timestamp;
 use serde_json::{Value, json};
 
 use super::Team;
-use crate::refusals::timestamp;
 
 pub(crate) fn to_proto(team: &Team) -> pb::Team {
     pb::Team {

@@ -3,12 +3,12 @@
 use auth::{Answer, Context, RowPredicate};
 use db::idempotency;
 use error::{Error, Violation};
+use input::{Violations, id, required_line};
 use proto::identity::v1 as pb;
 
 use super::{Team, convert, store};
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::refusals::{read_id, read_name};
 
 const RPC: &str = "globcrm.identity.v1.IdentityService/CreateTeam";
 
@@ -38,16 +38,16 @@ async fn make(
         return Ok(Answer::of_version(version, first).again());
     }
     let body = request.team.unwrap_or_default();
-    let mut violations = Vec::new();
-    let name = read_name(&body.name, 200, "/name", &mut violations);
-    let parent_id = read_id(body.parent_id.as_deref(), "/parent_id", &mut violations);
+    let mut violations = Violations::default();
+    let name = violations.take("/name", required_line(&body.name, 200)).unwrap_or_default();
+    let parent_id = body.parent_id.as_deref().and_then(|sent| violations.take("/parent_id", id(sent)));
     // Under a team that the caller's own right does not reach, nothing is put.
     if let Some(parent) = parent_id
         && !store::get(change.tx(), parent).await?.is_some_and(|t| reached.evaluate(&t.facts()))
     {
         violations.push(Violation::reference_not_found("/parent_id"));
     }
-    Error::unless_violated(violations, ())?;
+    violations.into_result()?;
 
     let now = app.clock.now_micros();
     let id = app.clock.new_uuid();

@@ -2,8 +2,10 @@
 
 use auth::VerifiedTenant;
 use db::{DbError, TenantTx};
-use error::{Code, Error, Reason, Violation};
+use error::{Code, Error, Reason};
+use field_types::email;
 use ids::TenantId;
+use input::{Violations, required_line};
 use proto::identity::v1 as pb;
 use secrecy::SecretString;
 use serde_json::json;
@@ -16,7 +18,6 @@ use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::directory;
 use crate::passwords;
 use crate::places::{self, Place};
-use crate::refusals::{read_email, read_name};
 use crate::roles::{self, body::RoleBody};
 use crate::sessions::open;
 use crate::throttle::count_sign_up;
@@ -153,16 +154,19 @@ fn made(object: &'static str, record_id: Uuid, owner: Option<Uuid>, after: serde
 
 /// All violations of a sign-up at once.
 fn read(request: pb::SignUpRequest) -> Result<Wanted, Error> {
-    let mut violations: Vec<Violation> = Vec::new();
-    let organization = read_name(&request.organization, 200, "/organization", &mut violations);
+    let mut violations = Violations::default();
+    let organization =
+        violations.take("/organization", required_line(&request.organization, 200)).unwrap_or_default();
     violations.extend(directory::check_slug(&request.slug));
-    let email = read_email(&request.email, "/email", &mut violations);
-    let display_name = read_name(&request.display_name, 200, "/display_name", &mut violations);
+    let email = violations.take("/email", email::parse(&request.email)).unwrap_or_default();
+    let display_name =
+        violations.take("/display_name", required_line(&request.display_name, 200)).unwrap_or_default();
     let known = [&request.email, &email, &request.slug, &organization, &display_name].map(String::as_str);
     violations.extend(passwords::check(&request.password, &known));
     let tenant = Tenant { slug: request.slug, organization };
     let password = SecretString::from(request.password);
-    Error::unless_violated(violations, Wanted { tenant, email, display_name, password })
+    violations.into_result()?;
+    Ok(Wanted { tenant, email, display_name, password })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use auth::VerifiedTenant;
 use db::{DbError, TenantTx};
 use error::{Error, Reason};
+use input::{Violations, required_line};
 use proto::identity::v1 as pb;
 use secrecy::SecretString;
 
@@ -11,7 +12,6 @@ use crate::app::App;
 use crate::call::PublicCall;
 use crate::changes::{Actor, ChangeTx, Touches};
 use crate::places::{self, Place};
-use crate::refusals::read_name;
 use crate::secrets::{self, Kind};
 use crate::sessions::open;
 use crate::throttle::{Attempt, ThrottleError};
@@ -72,15 +72,15 @@ pub(crate) async fn run(
         return Err(AcceptInvitationError::Invalid);
     };
 
-    let mut violations = Vec::new();
+    let mut violations = Violations::default();
     let display_name = match &request.display_name {
-        Some(name) => read_name(name, 200, "/display_name", &mut violations),
+        Some(name) => violations.take("/display_name", required_line(name, 200)).unwrap_or_default(),
         None => user.display_name.clone(),
     };
     let known =
         [&user.email, &organization.slug, &organization.organization, &display_name].map(String::as_str);
     violations.extend(passwords::check(&request.password, &known));
-    Error::unless_violated(violations, ())?;
+    violations.into_result()?;
     let password_hash = app.passwords.hash(&call.network, SecretString::from(request.password)).await?;
 
     let now = app.clock.now_micros();

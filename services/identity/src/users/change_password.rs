@@ -1,7 +1,8 @@
 //! Changes the caller's own password.
 
 use auth::{Context, PrincipalKind};
-use error::{Code, Error, Reason, Violation};
+use error::{Code, Error, Reason};
+use input::Violations;
 use proto::identity::v1 as pb;
 use secrecy::SecretString;
 
@@ -39,18 +40,15 @@ pub(crate) async fn run(
     tx.commit().await?;
 
     let known = [&user.email, &organization.slug, &organization.organization, &user.display_name];
-    let mut violations = Vec::new();
+    let mut violations = Violations::default();
     if let Some(mut weak) = passwords::check(&request.new_password, &known.map(String::as_str)) {
         "/new_password".clone_into(&mut weak.pointer);
         violations.push(weak);
     } else if request.new_password == request.current_password {
-        violations.push(Violation::new(
-            "/new_password",
-            Reason::PASSWORD_UNCHANGED,
-            "must differ from the current password",
-        ));
+        let text = "must differ from the current password";
+        violations.note("/new_password", Reason::PASSWORD_UNCHANGED, text);
     }
-    Error::unless_violated(violations, ())?;
+    violations.into_result()?;
 
     // By session: a stolen one must not keep its user's others from this.
     let (tenant, of_session) = (cx.tenant.id().to_string(), session.to_string());

@@ -1,11 +1,11 @@
 //! Users on the wire and in the audit log.
 
 use proto::identity::v1 as pb;
+use proto::timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{State, User};
-use crate::refusals::timestamp;
 
 pub(crate) fn to_proto(user: &User) -> pb::User {
     let texts = |ids: &[Uuid]| ids.iter().map(Uuid::to_string).collect();

@@ -5,7 +5,9 @@ use std::time::Duration;
 use auth::{Context, PrincipalKind};
 use db::{DbError, TenantTx};
 use error::{Code, Error, Reason};
+use field_types::email;
 use ids::TenantId;
+use input::{Violations, id, required_line};
 use proto::identity::v1 as pb;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -14,7 +16,7 @@ use super::{State, User, change_of, convert, invitations, references, store};
 use crate::app::App;
 use crate::changes::{Actor, ChangeTx, Touches};
 use crate::power::Power;
-use crate::refusals::{read_email, read_id, read_ids, read_name, refuse_idempotency_key};
+use crate::refusals::refuse_idempotency_key;
 use crate::secrets::{self, Kind};
 
 /// How long an invitation can be accepted.
@@ -62,19 +64,20 @@ pub(crate) async fn run(
     refuse_idempotency_key(&cx.call)?;
     let allowed = cx.authorize("user", "create")?;
     let body = request.user.unwrap_or_default();
-    let mut violations = Vec::new();
-    let email = read_email(&body.email, "/email", &mut violations);
-    let display_name = read_name(&body.display_name, 200, "/display_name", &mut violations);
-    let mut role_ids = read_ids(&body.role_ids, "/role_ids", &mut violations);
-    let mut team_ids = read_ids(&body.team_ids, "/team_ids", &mut violations);
-    let manager_id = read_id(body.manager_id.as_deref(), "/manager_id", &mut violations);
+    let mut violations = Violations::default();
+    let email = violations.take("/email", email::parse(&body.email)).unwrap_or_default();
+    let display_name =
+        violations.take("/display_name", required_line(&body.display_name, 200)).unwrap_or_default();
+    let mut role_ids = violations.ids("/role_ids", &body.role_ids);
+    let mut team_ids = violations.ids("/team_ids", &body.team_ids);
+    let manager_id = body.manager_id.as_deref().and_then(|sent| violations.take("/manager_id", id(sent)));
 
     let clock = &app.clock;
     let now = clock.now_micros();
     let by = cx.principal.id;
     let mut change = ChangeTx::begin_for(&app.db, cx).await?;
     references::check(change.tx(), &role_ids, &team_ids, manager_id, &mut violations).await?;
-    Error::unless_violated(violations, ())?;
+    violations.into_result()?;
     role_ids.sort();
     team_ids.sort();
     let user = User {

@@ -2,10 +2,10 @@
 
 use db::TenantTx;
 use error::{Error, Violation};
+use input::Violations;
 use uuid::Uuid;
 
 use super::store;
-use crate::refusals::missing;
 use crate::{roles, teams};
 
 /// Notes what does not exist in the tenant.
@@ -14,7 +14,7 @@ pub(super) async fn check(
     role_ids: &[Uuid],
     team_ids: &[Uuid],
     manager_id: Option<Uuid>,
-    violations: &mut Vec<Violation>,
+    violations: &mut Violations,
 ) -> Result<(), Error> {
     let found: Vec<Uuid> = roles::store::bodies(tx, role_ids).await?.into_iter().map(|(id, _)| id).collect();
     missing(role_ids, &found, "/role_ids", violations);
@@ -25,4 +25,10 @@ pub(super) async fn check(
         violations.push(Violation::reference_not_found("/manager_id"));
     }
     Ok(())
+}
+
+fn missing(wanted: &[Uuid], found: &[Uuid], pointer: &str, violations: &mut Violations) {
+    for (i, _) in wanted.iter().enumerate().filter(|(_, id)| !found.contains(id)) {
+        violations.push(Violation::reference_not_found(format!("{pointer}/{i}")));
+    }
 }

@@ -1,8 +1,10 @@
 //! Changes a user's name, roles, teams or manager, and the address of one who cannot log in.
 
 use auth::Context;
-use error::{Error, Reason, Violation};
+use error::{Error, Reason};
+use field_types::email;
 use ids::UserId;
+use input::{Mask, Violations, id, required_line};
 use proto::identity::v1 as pb;
 use uuid::Uuid;
 
@@ -13,9 +15,6 @@ use super::{
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::power::Power;
-use crate::refusals::{read_email, read_id, read_ids, read_mask, read_name};
-
-const CHANGEABLE: &[&str] = &["display_name", "role_ids", "team_ids", "manager_id", "email"];
 
 /// What a valid request changes; `None`: stays as it is.
 #[derive(Debug, Default)]
@@ -43,7 +42,7 @@ pub(crate) async fn run(
 ) -> Result<pb::UpdateUserResponse, Error> {
     let reached = cx.authorize("user", "update")?;
     let id = UserId::parse(&request.id).ok_or_else(not_found)?.uuid();
-    let mut violations = Vec::new();
+    let mut violations = Violations::default();
     let wanted = read(request, &mut violations);
 
     let mut change = ChangeTx::begin_for(&app.db, cx).await?;
@@ -68,7 +67,7 @@ pub(crate) async fn run(
     }
     let moved = after.email != before.email;
     if moved && before.state == State::Active {
-        violations.push(Violation::new("/email", Reason::FIELD_IMMUTABLE, "an active user logs in with it"));
+        violations.note("/email", Reason::FIELD_IMMUTABLE, "an active user logs in with it");
     }
     // A manager who was disabled since stays; a new one must be there.
     let new_manager = after.manager_id.filter(|_| after.manager_id != before.manager_id);
@@ -77,9 +76,9 @@ pub(crate) async fn run(
         && store::manages(change.tx(), id, manager).await?
     {
         let text = "a user cannot be their own manager, directly or indirectly";
-        violations.push(Violation::new("/manager_id", Reason::REFERENCE_CYCLE, text));
+        violations.note("/manager_id", Reason::REFERENCE_CYCLE, text);
     }
-    Error::unless_violated(violations, ())?;
+    violations.into_result()?;
     if after == before {
         return Ok(pb::UpdateUserResponse { user: Some(convert::to_proto(&before)) });
     }
@@ -118,31 +117,25 @@ pub(crate) async fn run(
     Ok(pb::UpdateUserResponse { user: Some(convert::to_proto(&after)) })
 }
 
-fn read(request: pb::UpdateUserRequest, violations: &mut Vec<Violation>) -> Wanted {
+fn read(request: pb::UpdateUserRequest, violations: &mut Violations) -> Wanted {
     let body = request.user.unwrap_or_default();
-    let mut given = Vec::new();
-    for (name, is_given) in [
-        ("display_name", !body.display_name.is_empty()),
-        ("role_ids", !body.role_ids.is_empty()),
-        ("team_ids", !body.team_ids.is_empty()),
-        ("manager_id", body.manager_id.is_some()),
-        ("email", !body.email.is_empty()),
-    ] {
-        if is_given {
-            given.push(name);
-        }
-    }
+    let mask = Mask::read(request.update_mask, &body, violations);
     let mut wanted = Wanted::default();
-    for path in read_mask(request.update_mask, CHANGEABLE, &[], given, violations) {
-        match path {
-            "display_name" => {
-                wanted.display_name = Some(read_name(&body.display_name, 200, "/display_name", violations));
-            }
-            "role_ids" => wanted.role_ids = Some(read_ids(&body.role_ids, "/role_ids", violations)),
-            "team_ids" => wanted.team_ids = Some(read_ids(&body.team_ids, "/team_ids", violations)),
-            "email" => wanted.email = Some(read_email(&body.email, "/email", violations)),
-            _ => wanted.manager_id = Some(read_id(body.manager_id.as_deref(), "/manager_id", violations)),
-        }
+    if mask.has("display_name") {
+        wanted.display_name = violations.take("/display_name", required_line(&body.display_name, 200));
+    }
+    if mask.has("role_ids") {
+        wanted.role_ids = Some(violations.ids("/role_ids", &body.role_ids));
+    }
+    if mask.has("team_ids") {
+        wanted.team_ids = Some(violations.ids("/team_ids", &body.team_ids));
+    }
+    if mask.has("email") {
+        wanted.email = violations.take("/email", email::parse(&body.email));
+    }
+    if mask.has("manager_id") {
+        let manager = body.manager_id.as_deref();
+        wanted.manager_id = Some(manager.and_then(|sent| violations.take("/manager_id", id(sent))));
     }
     wanted
 }
@@ -160,7 +153,7 @@ mod tests {
 
     #[test]
     fn only_what_the_mask_names_is_changed_and_null_clears() {
-        let mut violations = Vec::new();
+        let mut violations = Violations::default();
         let paths = ["manager_id", "display_name"].map(str::to_owned).to_vec();
         let request = pb::UpdateUserRequest {
             id: String::new(),

@@ -8,8 +8,8 @@ use tonic::Response;
 
 use super::{COMPANY, convert, parse};
 use crate::App;
+use crate::record::create;
 use crate::record::draft::Draft;
-use crate::record::{create, custom};
 
 const RPC: &str = "globcrm.records.v1.RecordsService/CreateCompany";
 
@@ -22,11 +22,8 @@ pub(crate) async fn create(
 ) -> Result<Response<pb::CreateCompanyResponse>, Error> {
     let kept = request.encode_to_vec();
     let company = request.company.unwrap_or_default();
-    let draft = Draft {
-        names: parse::sent(&company),
-        custom: custom::read(&company.custom)?,
-        read: &|names| parse::read(&company, names, app),
-    };
+    let read = |names: &[&str]| parse::read(&company, names, app);
+    let draft = Draft::new(None, &company, &company.custom, &read)?;
     let answer = create::create(app, cx, &COMPANY, RPC, kept, draft).await?;
     let company = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::CreateCompanyResponse { company }))

@@ -2,36 +2,13 @@
 
 use error::Reason;
 use field_types::{FieldError, email, money};
+use input::Input;
 use proto::records::v1 as pb;
 use serde_json::{Value, json};
 
 use crate::App;
 use crate::contacts::parse::lifecycle;
-use crate::record::input::Input;
 use crate::record::points;
-
-/// The fields that are set.
-pub(crate) fn sent(c: &pb::Company) -> Vec<&'static str> {
-    let set = [
-        ("owner_id", c.owner_id.is_some()),
-        ("team_id", c.team_id.is_some()),
-        ("external_ids", !c.external_ids.is_empty()),
-        ("tags", !c.tags.is_empty()),
-        ("name", c.name.is_some()),
-        ("legal_name", c.legal_name.is_some()),
-        ("domains", !c.domains.is_empty()),
-        ("parent_id", c.parent_id.is_some()),
-        ("industry", c.industry.is_some()),
-        ("employee_count", c.employee_count.is_some()),
-        ("annual_revenue", c.annual_revenue.is_some()),
-        ("phones", !c.phones.is_empty()),
-        ("addresses", !c.addresses.is_empty()),
-        ("tax_id", c.tax_id.is_some()),
-        ("description", c.description.is_some()),
-        ("lifecycle", c.lifecycle.is_some()),
-    ];
-    set.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
-}
 
 /// Reads the fields named; all violations at once.
 pub(crate) fn read(c: &pb::Company, names: &[&str], app: &App) -> Input {
@@ -116,7 +93,10 @@ mod tests {
             input
         };
         assert_eq!(amount(5, "EUR").fields["annual_revenue"], json!({"amount_minor": 5, "currency": "EUR"}));
-        assert_eq!(amount(-5, "EUR").violations[0].pointer, "/annual_revenue/amount_minor");
-        assert_eq!(amount(5, "EUX").violations[0].reason, "CURRENCY_UNKNOWN");
+        assert_eq!(
+            amount(-5, "EUR").violations.iter().next().unwrap().pointer,
+            "/annual_revenue/amount_minor"
+        );
+        assert_eq!(amount(5, "EUX").violations.iter().next().unwrap().reason, "CURRENCY_UNKNOWN");
     }
 }

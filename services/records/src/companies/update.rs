@@ -7,8 +7,8 @@ use tonic::Response;
 
 use super::{COMPANY, convert, parse};
 use crate::App;
-use crate::record::draft::{Draft, masked};
-use crate::record::{Fields, custom, update};
+use crate::record::draft::Draft;
+use crate::record::update;
 
 /// Changes the members that the update mask names; without a mask those that are set.
 #[tracing::instrument(name = "records.companies.update", skip_all)]
@@ -18,13 +18,8 @@ pub(crate) async fn update(
     request: pb::UpdateCompanyRequest,
 ) -> Result<Response<pb::UpdateCompanyResponse>, Error> {
     let company = request.company.unwrap_or_default();
-    let paths = request.update_mask.unwrap_or_default().paths;
-    let (names, with_custom) = if paths.is_empty() { (parse::sent(&company), true) } else { masked(&paths) };
-    let draft = Draft {
-        names,
-        custom: if with_custom { custom::read(&company.custom)? } else { Fields::new() },
-        read: &|names| parse::read(&company, names, app),
-    };
+    let read = |names: &[&str]| parse::read(&company, names, app);
+    let draft = Draft::new(request.update_mask, &company, &company.custom, &read)?;
     let answer = update::update(app, cx, &COMPANY, &request.id, company.etag.as_deref(), draft).await?;
     let company = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::UpdateCompanyResponse { company }))

@@ -8,8 +8,8 @@ use tonic::Response;
 
 use super::{CONTACT, convert, parse};
 use crate::App;
+use crate::record::create;
 use crate::record::draft::Draft;
-use crate::record::{create, custom};
 
 const RPC: &str = "globcrm.records.v1.RecordsService/CreateContact";
 
@@ -22,11 +22,8 @@ pub(crate) async fn create(
 ) -> Result<Response<pb::CreateContactResponse>, Error> {
     let kept = request.encode_to_vec();
     let contact = request.contact.unwrap_or_default();
-    let draft = Draft {
-        names: parse::sent(&contact),
-        custom: custom::read(&contact.custom)?,
-        read: &|names| parse::read(&contact, names, app),
-    };
+    let read = |names: &[&str]| parse::read(&contact, names, app);
+    let draft = Draft::new(None, &contact, &contact.custom, &read)?;
     let answer = create::create(app, cx, &CONTACT, RPC, kept, draft).await?;
     let contact = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::CreateContactResponse { contact }))

@@ -2,39 +2,12 @@
 
 use error::Reason;
 use field_types::{FieldError, moment};
+use input::{Input, choice};
 use proto::records::v1 as pb;
 use serde_json::Value;
 
 use crate::App;
-use crate::record::input::Input;
 use crate::record::points;
-
-/// The fields that are set.
-pub(crate) fn sent(c: &pb::Contact) -> Vec<&'static str> {
-    let set = [
-        ("owner_id", c.owner_id.is_some()),
-        ("team_id", c.team_id.is_some()),
-        ("external_ids", !c.external_ids.is_empty()),
-        ("tags", !c.tags.is_empty()),
-        ("first_name", c.first_name.is_some()),
-        ("last_name", c.last_name.is_some()),
-        ("job_title", c.job_title.is_some()),
-        ("department", c.department.is_some()),
-        ("emails", !c.emails.is_empty()),
-        ("phones", !c.phones.is_empty()),
-        ("addresses", !c.addresses.is_empty()),
-        ("language", c.language.is_some()),
-        ("timezone", c.timezone.is_some()),
-        ("birthday", c.birthday.is_some()),
-        ("lifecycle", c.lifecycle.is_some()),
-        ("lead_source", c.lead_source.is_some()),
-        ("score", c.score.is_some()),
-        ("do_not_call", c.do_not_call),
-        ("do_not_email", c.do_not_email),
-        ("consents", !c.consents.is_empty()),
-    ];
-    set.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
-}
 
 /// Reads the fields named; all violations at once.
 pub(crate) fn read(c: &pb::Contact, names: &[&str], app: &App) -> Input {
@@ -70,12 +43,10 @@ pub(crate) fn read(c: &pb::Contact, names: &[&str], app: &App) -> Input {
 
 /// A stage of life, shared with companies.
 pub(crate) fn lifecycle(input: &mut Input, sent: Option<i32>) {
-    match sent.map(pb::Lifecycle::try_from) {
-        None | Some(Ok(pb::Lifecycle::Unspecified)) => input.set("lifecycle", Value::Null),
-        Some(Ok(value)) => input.set("lifecycle", points::short_name(value.as_str_name(), "LIFECYCLE_")),
-        Some(Err(_)) => {
-            input.refuse("/lifecycle", FieldError::new(Reason::ENUM_VALUE_UNKNOWN, "not one of the values"));
-        }
+    match choice(sent.unwrap_or_default()) {
+        Ok(pb::Lifecycle::Unspecified) => input.set("lifecycle", Value::Null),
+        Ok(value) => input.set("lifecycle", points::short_name(value.as_str_name(), "LIFECYCLE_")),
+        Err(error) => input.refuse("/lifecycle", error),
     }
 }
 

@@ -4,6 +4,7 @@ use auth::{Answer, Context};
 use db::TenantTx;
 use db::idempotency;
 use error::{Error, Reason, Violation};
+use input::Violations;
 use prost::Message;
 use proto::records::v1::{CreateImportRequest, CreateImportResponse, DuplicatePolicy, Operation};
 use tonic::Response;
@@ -34,7 +35,7 @@ pub(crate) async fn create(
     let mask = set.mask(&CONTACT, cx.mask(CONTACT.name));
     let (_, mut violations) = mapping::check(&request.mapping, &set, &mask);
     if request.object != CONTACT.name {
-        violations.push(Violation::new("/object", Reason::UNKNOWN_OBJECT, "only contacts can be imported"));
+        violations.note("/object", Reason::UNKNOWN_OBJECT, "only contacts can be imported");
     }
 
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
@@ -49,7 +50,7 @@ async fn queue(
     app: &App,
     cx: &Context,
     request: &CreateImportRequest,
-    mut violations: Vec<Violation>,
+    mut violations: Violations,
 ) -> Result<Response<CreateImportResponse>, Error> {
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, request).await?;
@@ -62,7 +63,7 @@ async fn queue(
     if uploads::store::to_import(tx, upload, cx.principal.id).await?.is_none() {
         violations.push(Violation::reference_not_found("/upload_id"));
     }
-    Error::unless_violated(violations, ())?;
+    violations.into_result()?;
     quota::lock(tx, "operations").await?;
     app.quotas.check_operation(tx).await?;
     let now = app.clock.now_micros();

@@ -121,11 +121,10 @@ impl Judge<'_> {
         for (name, value) in row.fields.iter().filter(|(name, _)| *name != "emails") {
             after.set(name, value.clone());
         }
-        let mut violations = Vec::new();
         let (set, mask) = (&self.plan.set, &self.plan.mask);
-        custom::merge(set, mask, &mut after.custom, &row.custom, self.app.region, &mut violations);
+        let violations = custom::merge(set, mask, &mut after.custom, &row.custom, self.app.region);
         create::finish_fields(&CONTACT, &mut after);
-        if violations.is_empty() { Ok(after) } else { Err(violations) }
+        if violations.is_empty() { Ok(after) } else { Err(violations.into()) }
     }
 
     /// The violations of ids that a row sets. The owner of a new contact is who imports.

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use auth::{Access, FieldMask};
-use error::{Reason, Violation};
+use error::Reason;
+use input::Violations;
 use proto::records::v1::ColumnMapping;
 
 use crate::record::definitions::FieldSet;
@@ -40,12 +41,12 @@ pub(crate) fn check(
     mapping: &[ColumnMapping],
     set: &FieldSet,
     mask: &FieldMask,
-) -> (Vec<Column>, Vec<Violation>) {
-    let (mut columns, mut violations) = (Vec::new(), Vec::new());
+) -> (Vec<Column>, Violations) {
+    let (mut columns, mut violations) = (Vec::new(), Violations::default());
     let (mut headers, mut fields) = (BTreeSet::new(), BTreeSet::new());
     for (at, entry) in mapping.iter().enumerate() {
         let mut refuse = |member: &str, reason: Reason, detail: &'static str| {
-            violations.push(Violation::new(format!("/mapping/{at}/{member}"), reason, detail));
+            violations.note(format!("/mapping/{at}/{member}"), reason, detail);
         };
         let (header, field) = (entry.column.trim(), entry.field.as_str());
         if !headers.insert(header) {

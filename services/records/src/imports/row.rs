@@ -2,6 +2,7 @@
 
 use error::{Reason, Violation};
 use field_types::{FieldError, FieldRules, FieldType};
+use input::{Mask, Violations};
 use proto::records::v1::{Contact, EmailAddress, Lifecycle, PhoneNumber};
 use serde_json::Value;
 
@@ -10,7 +11,6 @@ use super::table::Row;
 use crate::App;
 use crate::contacts::{CONTACT, parse};
 use crate::record::change::Author;
-use crate::record::input::violation;
 use crate::record::{Fields, Record, create, custom};
 
 /// A row as it was read.
@@ -38,22 +38,9 @@ impl ReadRow {
         for (name, value) in &self.fields {
             record.set(name, value.clone());
         }
-        custom::merge(
-            &plan.set,
-            &plan.mask,
-            &mut record.custom,
-            &self.custom,
-            app.region,
-            &mut self.violations,
-        );
-        custom::complete(
-            &plan.set,
-            &plan.mask,
-            &mut record.custom,
-            &self.custom,
-            app.region,
-            &mut self.violations,
-        );
+        let (set, mask, region) = (&plan.set, &plan.mask, app.region);
+        self.violations.extend(custom::merge(set, mask, &mut record.custom, &self.custom, region));
+        self.violations.extend(custom::complete(set, mask, &mut record.custom, &self.custom, region));
         // A field with a wrong value is not a missing one.
         let broken =
             |name: &str| self.violations.iter().any(|v| v.pointer.trim_start_matches('/').starts_with(name));
@@ -67,7 +54,7 @@ impl ReadRow {
 /// Reads a row. An empty cell says nothing about its field.
 pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
     let mut contact = Contact::default();
-    let (mut sent, mut violations) = (Fields::new(), Vec::new());
+    let (mut sent, mut violations) = (Fields::new(), Violations::default());
     for (at, column) in &plan.columns {
         let cell = row.cells.get(*at).map_or("", |cell| cell.trim());
         if cell.is_empty() {
@@ -86,20 +73,21 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
                     Ok(Some(value)) => drop(sent.insert(key.to_owned(), value.into_json())),
                     Ok(None) => {}
                     Err(errors) => {
-                        violations.extend(errors.into_iter().map(|e| violation(format!("/custom/{key}"), e)));
+                        let pointer = format!("/custom/{key}");
+                        for error in errors {
+                            violations.refuse(&pointer, error);
+                        }
                     }
                 }
             }
             None => {
-                if let Err(error) = standard(&mut contact, &column.field, cell) {
-                    violations.push(violation(format!("/{}", column.field), error));
-                }
+                violations.take(format!("/{}", column.field), standard(&mut contact, &column.field, cell));
             }
         }
     }
-    let input = parse::read(&contact, &parse::sent(&contact), app);
+    let input = parse::read(&contact, Mask::of(&contact).names(), app);
     violations.extend(input.violations);
-    ReadRow { line: row.line, fields: input.fields, custom: sent, violations }
+    ReadRow { line: row.line, fields: input.fields, custom: sent, violations: violations.into() }
 }
 
 /// Puts a cell into its standard field. What the field demands of it is checked where every contact is.

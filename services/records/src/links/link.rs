@@ -4,8 +4,9 @@ use auth::{Answer, Context};
 use db::TenantTx;
 use db::idempotency;
 use error::{Code, Error, Reason, Violation};
-use field_types::FieldError;
+use input::{Violations, id, line};
 use proto::records::v1 as pb;
+use proto::timestamp;
 use query::RowScope;
 use tonic::Response;
 use uuid::Uuid;
@@ -18,8 +19,6 @@ use crate::record::definitions::FieldSet;
 use crate::record::ending::end;
 use crate::record::fence::{self, Tries};
 use crate::record::get::parse_id;
-use crate::record::input::{line, violation};
-use crate::record::points::timestamp;
 use crate::record::store::reached;
 use crate::record::update::lock_live;
 
@@ -39,18 +38,9 @@ pub(crate) async fn link(
     cx.authorize(CONTACT.name, "update")?;
     let contact_id = parse_id(&CONTACT, &request.contact_id)?;
     let sent = request.link.clone().unwrap_or_default();
-    let mut violations = Vec::new();
-    let company_id = Uuid::try_parse(&sent.company_id).ok().filter(|_| sent.company_id.len() == 36);
-    if company_id.is_none() {
-        violations.push(violation(
-            "/company_id",
-            FieldError::new(Reason::UUID_INVALID, "an id (UUID) is expected"),
-        ));
-    }
-    let role = sent.role.as_deref().map_or(Ok(None), |role| line(role, 100)).unwrap_or_else(|error| {
-        violations.push(violation("/role", error));
-        None
-    });
+    let mut violations = Violations::default();
+    let company_id = violations.take("/company_id", id(&sent.company_id));
+    let role = sent.role.as_deref().and_then(|role| violations.take("/role", line(role, 100))).flatten();
 
     let asked = Asked { contact_id, company_id, role, is_primary: sent.is_primary, violations };
     let mut tries = Tries::default();
@@ -71,7 +61,7 @@ struct Asked {
     company_id: Option<Uuid>,
     role: Option<String>,
     is_primary: bool,
-    violations: Vec<Violation>,
+    violations: Violations,
 }
 
 async fn tie(
@@ -96,7 +86,8 @@ async fn tie(
     {
         violations.push(Violation::reference_not_found("/company_id"));
     }
-    let company_id = Error::unless_violated(violations, company_id.unwrap_or_default())?;
+    violations.into_result()?;
+    let company_id = company_id.unwrap_or_default();
     let before = store::get(tx, contact_id, company_id).await?;
     if before.is_none() && store::count(tx, contact_id).await? >= MAX_LINKS {
         let text = format!("a contact is linked to at most {MAX_LINKS} companies");

@@ -1,7 +1,7 @@
 //! Operations on the wire.
 
 use proto::records::v1 as pb;
-use time::OffsetDateTime;
+use proto::timestamp;
 
 use super::store::{Operation, RowError};
 
@@ -41,8 +41,4 @@ pub(crate) fn operation(row: Operation, mut errors: Vec<RowError>) -> pb::Operat
         failure: row.failure,
         errors_omitted: row.errors_omitted,
     }
-}
-
-fn timestamp(at: OffsetDateTime) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: at.unix_timestamp(), nanos: at.nanosecond() as i32 }
 }

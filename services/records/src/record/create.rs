@@ -3,7 +3,8 @@
 use auth::{Context, FieldMask, RowFacts};
 use db::TenantTx;
 use db::idempotency::{self, Claim};
-use error::{Error, Violation};
+use error::Error;
+use input::Violations;
 use serde_json::Value;
 
 use super::change::Author;
@@ -45,7 +46,7 @@ async fn attempt(
 ) -> Result<Answer, Error> {
     let set = app.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;
     let mask = set.mask(object, cx.mask(object.name));
-    let sent = draft.open(object, &set, &mask)?;
+    let sent = draft.open(&set, &mask)?;
     let author = Author::of(cx, &app.clock);
     let mut violations = sent.violations;
     let mut record = new_record(&author, "api");
@@ -56,8 +57,8 @@ async fn attempt(
             record.set(&name, value);
         }
     }
-    custom::merge(&set, &mask, &mut record.custom, &sent.custom, app.region, &mut violations);
-    custom::complete(&set, &mask, &mut record.custom, &sent.custom, app.region, &mut violations);
+    violations.extend(custom::merge(&set, &mask, &mut record.custom, &sent.custom, app.region));
+    violations.extend(custom::complete(&set, &mask, &mut record.custom, &sent.custom, app.region));
     violations.extend((object.check)(&|name| {
         record.fields.contains_key(name) || sent.broken.iter().any(|broken| broken == name)
     }));
@@ -74,7 +75,7 @@ async fn attempt(
 struct New<'a> {
     record: Record,
     references: Vec<Reference>,
-    violations: Vec<Violation>,
+    violations: Violations,
     author: Author,
     request: &'a Vec<u8>,
 }
@@ -96,7 +97,7 @@ async fn store(
     }
     violations.extend(records(tx, cx, &references).await?);
     tree::check(tx, cx, object, record.id, &references, &mut violations).await?;
-    Error::unless_violated(violations, ())?;
+    violations.into_result()?;
     // Who may assign may make it their own first, and give it away.
     let own = RowFacts { owner_id: Some(cx.user().uuid()), team_id: None };
     let assigns = || cx.reaches(object.name, "create", &own) && cx.reaches(object.name, "assign", &own);

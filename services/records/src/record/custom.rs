@@ -1,9 +1,10 @@
 //! Custom values: what a caller sent, merged with what stands, checked by the definitions.
 
 use auth::{Access, FieldMask};
-use error::{Reason, Violation};
+use error::Reason;
 use field_types::phone::Region;
 use field_types::{FieldError, FieldRules, FieldType, SlotValue, moment::datetime_text};
+use input::{Violations, escaped};
 use proto::fields::v1::FieldState;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -11,7 +12,6 @@ use uuid::Uuid;
 
 use super::Fields;
 use super::definitions::{Definition, FieldSet};
-use super::input::{escaped, violation};
 use super::row::put;
 
 /// Reads the JSON object that the wire carries. A broken one is a malformed request, which the gateway has refused already.
@@ -23,41 +23,33 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Fields, error::Error> {
         .map_err(|_| error::Error::malformed(Reason::JSON_MALFORMED, "custom must be a JSON object"))
 }
 
-/// The violation of a field that does not exist, or not for the caller: the same bytes.
-pub(crate) fn unknown(name: &str) -> Violation {
-    let pointer = match name.strip_prefix("custom.") {
-        Some(key) => format!("/custom/{}", escaped(key)),
-        None => format!("/{}", escaped(name)),
-    };
-    Violation::new(pointer, Reason::UNKNOWN_FIELD, "no such field")
-}
-
-/// Merges `sent` into `values` by key; `null` clears. Whatever is wrong is collected.
+/// Merges `sent` into `values` by key; `null` clears. Gives whatever is wrong.
 pub(crate) fn merge(
     set: &FieldSet,
     mask: &FieldMask,
     values: &mut Fields,
     sent: &Fields,
     region: Option<Region>,
-    violations: &mut Vec<Violation>,
-) {
+) -> Violations {
+    let mut violations = Violations::default();
     for (key, value) in sent {
         let name = format!("custom.{key}");
         let Some(definition) = set.usable(key).filter(|_| !mask.hides(&name)) else {
-            violations.push(unknown(&name));
+            violations.unknown(format!("/custom/{}", escaped(key)));
             continue;
         };
         match parse(definition, value, values.get(key), region) {
             Ok(canonical) => put(values, key, canonical),
             Err(errors) => {
-                violations
-                    .extend(errors.into_iter().map(|e| violation(format!("/custom/{}", escaped(key)), e)));
+                let pointer = format!("/custom/{}", escaped(key));
+                for error in errors {
+                    violations.refuse(&pointer, error);
+                }
             }
         }
     }
-    if let Err(error) = check_size(set, mask, values) {
-        violations.push(violation("/custom", error));
-    }
+    violations.take("/custom", check_size(set, mask, values));
+    violations
 }
 
 /// What the caller does not see may make a record so many times larger than what it does.
@@ -87,8 +79,8 @@ pub(crate) fn complete(
     values: &mut Fields,
     sent: &Fields,
     region: Option<Region>,
-    violations: &mut Vec<Violation>,
-) {
+) -> Violations {
+    let mut violations = Violations::default();
     for definition in set.all().iter().filter(|d| d.state == FieldState::Active && !sent.contains_key(&d.key))
     {
         let mut rules = rules(definition, None, region);
@@ -103,11 +95,12 @@ pub(crate) fn complete(
                 && mask.access(&format!("custom.{}", definition.key)) == Access::Edit =>
             {
                 let pointer = format!("/custom/{}", escaped(&definition.key));
-                violations.push(Violation::new(pointer, Reason::REQUIRED, "a value is required"));
+                violations.note(pointer, Reason::REQUIRED, "a value is required");
             }
             None => {}
         }
     }
+    violations
 }
 
 fn parse(
@@ -179,8 +172,7 @@ mod tests {
 
     fn merged(values: Value, sent: Value, mask: &FieldMask) -> (Fields, Vec<(String, String)>) {
         let mut values = fields(values);
-        let mut violations = Vec::new();
-        merge(&fixture::field_set(), mask, &mut values, &fields(sent), None, &mut violations);
+        let violations = merge(&fixture::field_set(), mask, &mut values, &fields(sent), None);
         let found = violations.into_iter().map(|v| (v.pointer, v.reason.into_owned())).collect();
         (values, found)
     }
@@ -199,12 +191,11 @@ mod tests {
     #[test]
     fn a_hidden_an_archived_and_an_unknown_key_are_refused_alike() {
         let mask = FieldMask::new([("custom.seats".to_owned(), Access::None)]);
-        let sent = json!({"seats": "wrong", "old": 1, "nothing": 1});
-        let mut violations = Vec::new();
-        merge(&fixture::field_set(), &mask, &mut Fields::new(), &fields(sent), None, &mut violations);
+        let sent = json!({"seats": "wrong", "old": 1, "no.thing": 1});
+        let violations = merge(&fixture::field_set(), &mask, &mut Fields::new(), &fields(sent), None);
         let texts: Vec<String> = violations
             .iter()
-            .map(|v| format!("{v:?}").replace("seats", "K").replace("old", "K").replace("nothing", "K"))
+            .map(|v| format!("{v:?}").replace("seats", "K").replace("old", "K").replace("no.thing", "K"))
             .collect();
         assert_eq!(texts.len(), 3);
         assert!(texts.iter().all(|t| *t == texts[0]), "{texts:?}");
@@ -214,16 +205,15 @@ mod tests {
     fn a_required_value_cannot_be_cleared_and_a_new_record_needs_it() {
         let (_, found) = merged(json!({"serial": "a"}), json!({"serial": null}), &FieldMask::default());
         assert_eq!(found, [("/custom/serial".to_owned(), "REQUIRED".to_owned())]);
-        let (mut values, mut violations) = (Fields::new(), Vec::new());
+        let mut values = Fields::new();
         let set = fixture::field_set();
-        complete(&set, &FieldMask::default(), &mut values, &Fields::new(), None, &mut violations);
+        let violations = complete(&set, &FieldMask::default(), &mut values, &Fields::new(), None);
         assert_eq!(Value::Object(values), json!({"tier": "silver"}));
-        assert_eq!(violations.len(), 1);
-        assert_eq!(violations[0].pointer, "/custom/serial");
+        let pointers: Vec<_> = violations.iter().map(|v| v.pointer.as_str()).collect();
+        assert_eq!(pointers, ["/custom/serial"]);
         // Who may not write it is not told of it.
         let mask = FieldMask::new([("custom.serial".to_owned(), Access::None)]);
-        let mut violations = Vec::new();
-        complete(&set, &mask, &mut Fields::new(), &Fields::new(), None, &mut violations);
+        let violations = complete(&set, &mask, &mut Fields::new(), &Fields::new(), None);
         assert!(violations.is_empty());
     }
 

@@ -2,20 +2,24 @@
 
 use auth::{Access, FieldMask};
 use error::{Code, Error, Reason, Violation};
+use input::{Input, Mask, Violations};
+use proto::Resource;
 
-use super::custom::unknown;
 use super::definitions::FieldSet;
-use super::input::Input;
-use super::{Fields, Object};
+use super::{Fields, custom};
+
+/// Reads the fields of these names; every one of them is a field that callers write.
+type Read<'a> = &'a (dyn Fn(&[&str]) -> Input + Send + Sync);
 
 /// A body as it was sent.
 pub(crate) struct Draft<'a> {
-    /// The standard fields named by the body or the update mask.
-    pub(crate) names: Vec<&'a str>,
+    /// The members named by the body or the update mask.
+    mask: Mask,
+    /// Paths of the update mask that name nothing.
+    unknown: Violations,
     /// Custom values sent.
     pub(crate) custom: Fields,
-    /// Reads the fields of these names; every one of them is a field that callers write.
-    pub(crate) read: &'a (dyn Fn(&[&str]) -> Input + Send + Sync),
+    read: Read<'a>,
 }
 
 /// A body as it was read.
@@ -27,22 +31,34 @@ pub(crate) struct Sent {
     pub(crate) custom: Fields,
     /// Fields that were sent and not valid.
     pub(crate) broken: Vec<String>,
-    pub(crate) violations: Vec<Violation>,
+    pub(crate) violations: Violations,
 }
 
-impl Draft<'_> {
-    /// Reads what the caller may write. Output-only fields are ignored; a hidden one is unknown (a violation); a readable
-    /// one that may not be written is 403 `FIELD_READ_ONLY`.
-    pub(crate) fn open(&self, object: &Object, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
-        let mut violations = Vec::new();
+impl<'a> Draft<'a> {
+    /// A body, of which an update mask says what is changed; without one, what is set. Inside `custom` every key sent is changed.
+    pub(crate) fn new<R: Resource>(
+        mask: Option<prost_types::FieldMask>,
+        sent: &R,
+        custom: &[u8],
+        read: Read<'a>,
+    ) -> Result<Self, Error> {
+        let mut unknown = Violations::default();
+        let mask = Mask::read(mask, sent, &mut unknown);
+        let custom = if mask.has("custom") { custom::read(custom)? } else { Fields::new() };
+        Ok(Self { mask, unknown, custom, read })
+    }
+
+    /// Reads what the caller may write. A hidden field is unknown (a violation); a readable one that may not be written is 403
+    /// `FIELD_READ_ONLY`.
+    pub(crate) fn open(&self, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+        let mut violations = self.unknown.clone();
         let mut read_only: Vec<String> = Vec::new();
         let mut names: Vec<&str> = Vec::new();
-        for name in self.names.iter().copied() {
+        // What `custom` holds is judged key by key; an `etag` is a condition.
+        for name in self.mask.names().iter().filter(|name| !["custom", "etag"].contains(name)) {
             match mask.access(name) {
-                _ if object.is_output(name) || name == "etag" => {}
-                Access::None => violations.push(unknown(name)),
-                _ if !object.writable.contains(&name) => violations.push(unknown(name)),
-                Access::Read => read_only.push(name.to_owned()),
+                Access::None => violations.unknown(format!("/{name}")),
+                Access::Read => read_only.push((*name).to_owned()),
                 Access::Edit => names.push(name),
             }
         }
@@ -65,12 +81,27 @@ impl Draft<'_> {
     }
 }
 
-/// The standard fields that an update mask names, and whether it names custom values. `custom.<key>` counts as `custom`,
-/// as inside `custom` every key sent is changed.
-pub(crate) fn masked(paths: &[String]) -> (Vec<&str>, bool) {
-    let is_custom = |path: &str| path == "custom" || path.starts_with("custom.");
-    let mut names: Vec<&str> = paths.iter().map(String::as_str).filter(|path| !is_custom(path)).collect();
-    names.sort_unstable();
-    names.dedup();
-    (names, paths.iter().any(|path| is_custom(path)))
+#[cfg(test)]
+mod tests {
+    use proto::records::v1::{Company, Contact};
+
+    use super::*;
+    use crate::companies::COMPANY;
+    use crate::contacts::CONTACT;
+
+    fn written<R: Resource>() -> Vec<&'static str> {
+        let written = R::MEMBERS.iter().filter(|member| !member.output_only).map(|member| member.name);
+        let mut written: Vec<_> = written.filter(|name| !["custom", "etag"].contains(name)).collect();
+        written.sort_unstable();
+        written
+    }
+
+    #[test]
+    fn an_object_writes_what_the_contract_lets_callers_write() {
+        for (object, members) in [(&CONTACT, written::<Contact>()), (&COMPANY, written::<Company>())] {
+            let mut writable = object.writable.to_vec();
+            writable.sort_unstable();
+            assert_eq!(writable, members, "{}", object.name);
+        }
+    }
 }

@@ -14,7 +14,6 @@ pub(crate) mod definitions;
 pub(crate) mod draft;
 pub(crate) mod ending;
 pub(crate) mod fence;
-pub(crate) mod input;
 pub(crate) mod object;
 pub(crate) mod points;
 pub(crate) mod reference;

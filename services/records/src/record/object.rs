@@ -99,12 +99,6 @@ impl Object {
         let hidden: Vec<String> = computed.map(|(name, _)| (*name).to_owned()).collect();
         with_hidden(given, hidden)
     }
-
-    /// Whether the field exists and is not written by callers: sent back, it is ignored.
-    pub(crate) fn is_output(&self, name: &str) -> bool {
-        let readable = self.columns.iter().any(|column| column.fields.contains(&name));
-        matches!(name, "id" | "access") || (readable && !self.writable.contains(&name))
-    }
 }
 
 /// The same rules with more hidden fields.

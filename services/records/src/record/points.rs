@@ -3,13 +3,14 @@
 use error::Reason;
 use field_types::phone::Region;
 use field_types::{FieldError, email, moment, phone};
+use input::{Input, choice, line};
 use proto::records::v1 as pb;
+use proto::timestamp;
 use serde_json::{Value, json};
 use std::str::FromStr;
 use time::OffsetDateTime;
 
 use super::Fields;
-use super::input::{Input, line};
 use super::row::put;
 
 /// Reads e-mail addresses: canonical, each once, exactly one primary.
@@ -105,7 +106,7 @@ pub(crate) fn read_consents(input: &mut Input, sent: &[pb::Consent], now: Offset
                 Err(error) => input.refuse(format!("/consents/{index}/{name}"), error),
             }
         }
-        let given = consent.given_at.as_ref().map(|t| from_timestamp(t).ok_or(Reason::TIMESTAMP_INVALID));
+        let given = consent.given_at.as_ref().map(|t| proto::moment(t).ok_or(Reason::TIMESTAMP_INVALID));
         let given = given.map(|t| t.and_then(|t| if t > now { Err(Reason::DATE_IN_FUTURE) } else { Ok(t) }));
         match given.transpose() {
             Ok(moment) => put(&mut parts, "given_at", moment.map(moment::datetime_text).into()),
@@ -131,13 +132,9 @@ fn country(code: &str) -> Result<String, FieldError> {
 }
 
 fn kind(input: &mut Input, pointer: String, kind: i32) -> Option<String> {
-    match pb::ContactPointKind::try_from(kind) {
-        Ok(pb::ContactPointKind::Unspecified) => None,
-        Ok(kind) => Some(short_name(kind.as_str_name(), "CONTACT_POINT_KIND_")),
-        Err(_) => {
-            input.refuse(pointer, FieldError::new(Reason::ENUM_VALUE_UNKNOWN, "not one of the values"));
-            None
-        }
+    match input.violations.take(pointer, choice(kind))? {
+        pb::ContactPointKind::Unspecified => None,
+        kind => Some(short_name(kind.as_str_name(), "CONTACT_POINT_KIND_")),
     }
 }
 
@@ -192,19 +189,6 @@ pub(crate) fn consent(value: &Value) -> pb::Consent {
         given_at: value["given_at"].as_str().and_then(|t| moment::datetime(t).ok()).map(timestamp),
         source: optional_text(value, "source"),
     }
-}
-
-/// A moment on the wire.
-pub(crate) fn timestamp(moment: OffsetDateTime) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds: moment.unix_timestamp(), nanos: moment.nanosecond() as i32 }
-}
-
-/// A moment from the wire, within the years that can be stored, cut to microseconds.
-fn from_timestamp(wire: &prost_types::Timestamp) -> Option<OffsetDateTime> {
-    let nanos = i64::from(wire.nanos) / 1_000 * 1_000;
-    let moment = OffsetDateTime::from_unix_timestamp(wire.seconds).ok()?;
-    let moment = moment.checked_add(time::Duration::nanoseconds(nanos))?;
-    (1..=9999).contains(&moment.year()).then_some(moment)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 
 use auth::Context;
 use db::TenantTx;
-use error::{Error, Reason, Violation};
+use error::{Error, Reason};
+use input::Violations;
 use query::RowScope;
 use uuid::Uuid;
 
@@ -45,7 +46,7 @@ pub(crate) async fn check(
     object: &Object,
     id: Uuid,
     references: &[Reference],
-    violations: &mut Vec<Violation>,
+    violations: &mut Violations,
 ) -> Result<(), Error> {
     let Some(tree) = &object.tree else { return Ok(()) };
     let pointer = format!("/{}", tree.field);
@@ -64,16 +65,12 @@ pub(crate) async fn check(
     let sees_field = !cx.mask(object.name).hides(tree.field);
     let sees_all = scope.all || passed.iter().all(|id| seen.contains(id));
     if !sees_field || !sees_all {
-        violations.push(Violation::new(
-            pointer,
-            Reason::REFERENCE_NOT_POSSIBLE,
-            "the record cannot be placed there",
-        ));
+        violations.note(pointer, Reason::REFERENCE_NOT_POSSIBLE, "the record cannot be placed there");
     } else if is_circle {
-        violations.push(Violation::new(pointer, Reason::REFERENCE_CYCLE, "is below this record itself"));
+        violations.note(pointer, Reason::REFERENCE_CYCLE, "is below this record itself");
     } else {
         let text = format!("a record has at most {MAX_ABOVE} others above it");
-        violations.push(Violation::new(pointer, Reason::REFERENCE_TOO_DEEP, text));
+        violations.note(pointer, Reason::REFERENCE_TOO_DEEP, text);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use auth::{Context, FieldMask};
 use db::TenantTx;
 use error::{Error, Reason, Violation};
+use input::Violations;
 use query::RowScope;
 use uuid::Uuid;
 
@@ -47,7 +48,7 @@ async fn attempt(
     let set = app.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;
     let mask = set.mask(object, cx.mask(object.name));
     let id = parse_id(object, id)?;
-    let sent = draft.open(object, &set, &mask)?;
+    let sent = draft.open(&set, &mask)?;
     let mut violations = sent.violations;
     let etag = conflict::parse_etag(etag).unwrap_or_else(|violation| {
         violations.push(violation);
@@ -79,7 +80,7 @@ struct Change {
     etag: Option<i64>,
     /// Violations of users and teams.
     people: Vec<Violation>,
-    violations: Vec<Violation>,
+    violations: Violations,
 }
 
 #[allow(clippy::too_many_arguments, reason = "one step of one operation: each argument is another thing")]
@@ -101,7 +102,7 @@ async fn store(
     for (name, value) in change.fields {
         after.set(&name, value);
     }
-    custom::merge(set, &mask, &mut after.custom, &change.custom, app.region, &mut violations);
+    violations.extend(custom::merge(set, &mask, &mut after.custom, &change.custom, app.region));
     let yours = diff(object, &before, &after);
     let sees_all = RowScope::from(&cx.snapshot.predicate(object.name, "read")).all;
     if let Some(version) = cx.stale(before.version) {
@@ -109,7 +110,7 @@ async fn store(
         return Err(conflict::version_stale(before.version, &yours, &base));
     }
     if change.etag.is_some_and(|version| version > before.version) {
-        violations.push(Violation::new("/etag", Reason::ETAG_INVALID, "the record has no such version yet"));
+        violations.note("/etag", Reason::ETAG_INVALID, "the record has no such version yet");
     }
     if let Some(version) = change.etag.filter(|version| *version < before.version) {
         let base = store::base(tx, object, before.id, version, sees_all).await?;
@@ -122,7 +123,7 @@ async fn store(
     violations.extend(to_itself(object, before.id, &references));
     violations.extend(records(tx, cx, &references).await?);
     tree::check(tx, cx, object, before.id, &references, &mut violations).await?;
-    Error::unless_violated(violations, ())?;
+    violations.into_result()?;
     if yours.is_empty() {
         return Ok(Answer::new(before, mask));
     }

@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::Record;
 use super::cells::{Cell, Cells};
 use super::custom_json;
-use super::points::timestamp;
 
 /// Where the values are.
 #[derive(Clone, Copy)]
@@ -73,7 +72,7 @@ impl<'a> View<'a> {
     }
 
     pub(crate) fn moment(&self, name: &str) -> Option<prost_types::Timestamp> {
-        self.get(name)?.moment().map(timestamp)
+        self.get(name)?.moment().map(proto::timestamp)
     }
 
     /// A value of an enum whose full names begin with `prefix`.

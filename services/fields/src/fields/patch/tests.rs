@@ -40,7 +40,7 @@ fn patch(sent: pb::Field, paths: &[&str]) -> error::Result<Definition> {
         field: Some(sent),
         update_mask: Some(FieldMask { paths }),
     };
-    Patch::read(request)?.apply(&stored())
+    Patch::read(request).apply(&stored())
 }
 
 fn refused(sent: pb::Field, paths: &[&str]) -> Vec<(String, String)> {
@@ -119,9 +119,10 @@ fn the_default_cannot_be_retired_under_it() {
 }
 
 #[test]
-fn an_unknown_member_in_the_mask_is_malformed() {
-    let error = patch(pb::Field::default(), &["label", "slot"]).unwrap_err();
-    assert_eq!((error.reason(), error.code().http("")), ("UPDATE_MASK_INVALID", 400));
+fn an_unknown_member_in_the_mask_is_told_with_everything_else() {
+    let found = refused(pb::Field::default(), &["label", "slot", "options.0"]);
+    let expected = [("/options/0", "UNKNOWN_FIELD"), ("/slot", "UNKNOWN_FIELD"), ("/label", "REQUIRED")];
+    assert_eq!(found, expected.map(|(pointer, reason)| (pointer.to_owned(), reason.to_owned())));
 }
 
 #[test]
@@ -130,6 +131,6 @@ fn without_a_mask_the_members_that_are_set_change() {
         field: Some(pb::Field { label: "Level".to_owned(), ..Default::default() }),
         ..Default::default()
     };
-    let after = Patch::read(request).unwrap().apply(&stored()).unwrap();
+    let after = Patch::read(request).apply(&stored()).unwrap();
     assert_eq!(after, Definition { label: "Level".to_owned(), ..stored() });
 }
