@@ -1,5 +1,5 @@
-//! A bench of this tree compared with the same bench of another commit, in alternation, so that a slow minute of the machine falls on
-//! both.
+//! Another commit beside this tree: its checkout, and whole runs of a bench in alternation, so that a slow minute of the machine falls
+//! on both.
 //!
 //! The other commit is checked out and built under `target/baseline/<commit>`, and measures itself with its own `cargo xtask`: its
 //! settings and its schema are its own too.
@@ -16,12 +16,17 @@ use super::Measured;
 use crate::cargo;
 
 /// A line that a bench prints ([`Measured`]).
-#[derive(Deserialize)]
-struct Line {
-    figure: String,
-    value: f64,
-    unit: String,
-    goal: Option<f64>,
+#[derive(Deserialize, Clone)]
+pub(super) struct Line {
+    pub(super) figure: String,
+    pub(super) value: f64,
+    pub(super) unit: String,
+    pub(super) goal: Option<f64>,
+}
+
+/// Reads a figure.
+pub(super) fn read(line: &str) -> Result<Line> {
+    serde_json::from_str(line).with_context(|| format!("not a figure: {line}"))
 }
 
 /// What was measured of a figure, turn by turn.
@@ -36,8 +41,7 @@ type Figures = BTreeMap<String, Turns>;
 
 /// Measures `bench` here and at `commit`, `turns` times each, and prints the medians; the reference is the other commit's.
 pub(super) fn run(bench: &str, commit: &str, turns: u8, progress: &Progress) -> Result<()> {
-    let here = Workspace::here()?;
-    let there = check_out(&here.target().join("baseline"), commit, progress)?;
+    let there = check_out(commit, progress)?;
     let (mut own, mut others) = (Figures::new(), Figures::new());
     let root = crate::root();
     for turn in 1..=turns {
@@ -56,9 +60,9 @@ pub(super) fn run(bench: &str, commit: &str, turns: u8, progress: &Progress) -> 
 }
 
 /// A tree of `commit` of its own, made at the first use and kept: its build is long.
-fn check_out(trees: &Path, commit: &str, progress: &Progress) -> Result<PathBuf> {
+pub(super) fn check_out(commit: &str, progress: &Progress) -> Result<PathBuf> {
     let hash = git(&["rev-parse", "--verify", &format!("{commit}^{{commit}}")])?;
-    let tree = trees.join(&hash);
+    let tree = Workspace::here()?.target().join("baseline").join(&hash);
     if !tree.exists() {
         progress.say(format!("checking {hash} out"));
         git(&["worktree", "add", "--force", "--detach", &tree.display().to_string(), &hash])?;
@@ -79,13 +83,13 @@ fn measure(bench: &str, tree: &Path, figures: &mut Figures, progress: &Progress)
     // Each tree builds where it lies.
     command.current_dir(tree).env_remove("CARGO_TARGET_DIR");
     let mut unread = Vec::new();
-    let done = cargo::lines(command, progress, |line| match serde_json::from_str::<Line>(line) {
+    let done = cargo::lines(command, progress, |line| match read(line) {
         Ok(Line { figure, value, unit, goal }) => {
             let turns = figures.entry(figure).or_default();
             turns.values.push(value);
             (turns.unit, turns.goal) = (unit, goal);
         }
-        Err(error) => unread.push(format!("{line}: {error}")),
+        Err(error) => unread.push(format!("{error:#}")),
     })?;
     if !done {
         bail!("bench {bench} failed in {}", tree.display());
@@ -97,7 +101,7 @@ fn measure(bench: &str, tree: &Path, figures: &mut Figures, progress: &Progress)
 }
 
 /// The middle one, or the mean of the two in the middle.
-fn median(values: &[f64]) -> f64 {
+pub(super) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;

@@ -98,7 +98,7 @@ pub(super) fn encode(value: &str) -> String {
 /// The administrator of an organisation.
 pub(super) struct Organisation {
     address: String,
-    slug: String,
+    pub(super) slug: String,
     /// The tenant's id.
     pub(super) tenant: String,
     token: String,
@@ -129,15 +129,17 @@ impl Organisation {
         })
     }
 
+    /// Logs in to one that has signed up.
+    pub(super) fn log_in(address: &str, slug: String, tenant: String) -> Result<Self> {
+        let token = log_in(address, &slug)?;
+        Ok(Self { address: address.to_owned(), slug, tenant, token, token_at: Instant::now() })
+    }
+
     /// An access token that is good for two minutes more.
     pub(super) fn token(&mut self) -> Result<&str> {
         if self.token_at.elapsed() > TOKEN_AGE {
-            let (slug, email) = (&self.slug, format!("admin@{}.test", self.slug));
-            let body = json!({"organization": slug, "email": email, "password": PASSWORD}).to_string();
             self.token_at = Instant::now();
-            let answer =
-                call(&self.address, "POST", "/api/v1/auth/login", "", ("application/json", body.as_bytes()))?;
-            self.token = text(&answer["access_token"])?;
+            self.token = log_in(&self.address, &self.slug)?;
         }
         Ok(&self.token)
     }
@@ -158,6 +160,14 @@ impl Organisation {
         let address = self.address.clone();
         call(&address, "GET", path, self.token()?, ("", &[]))
     }
+}
+
+/// An access token.
+fn log_in(address: &str, slug: &str) -> Result<String> {
+    let email = format!("admin@{slug}.test");
+    let body = json!({"organization": slug, "email": email, "password": PASSWORD}).to_string();
+    let answer = call(address, "POST", "/api/v1/auth/login", "", ("application/json", body.as_bytes()))?;
+    text(&answer["access_token"])
 }
 
 /// One call on a connection of its own; any status but 2xx is an error.

@@ -1,6 +1,8 @@
 //! The bench's organisations: twenty custom fields, six of them indexed, a third of their values empty. The same bytes
 //! every time.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 /// The list that is measured: one option of the picklist, which every fifth contact has.
@@ -72,12 +74,12 @@ pub(super) fn mapping() -> Vec<Value> {
     standard.chain(custom).collect()
 }
 
-/// `rows` contacts, each with an address of its own.
-pub(super) fn csv(rows: u64) -> Vec<u8> {
+/// Contacts by number, each with an address of its own.
+pub(super) fn csv(rows: Range<u64>) -> Vec<u8> {
     let header = STANDARD.iter().map(|(column, _)| *column).chain(FIELDS.iter().map(|(key, ..)| *key));
     let mut text = header.collect::<Vec<_>>().join(",");
     text.push('\n');
-    for row in 0..rows {
+    for row in rows {
         let chance = draw(row, 0);
         text += &format!(
             "{},{},contact-{row}@bench.test,{},{}",

@@ -2,8 +2,10 @@
 //! security on. Figures that hold for a release build only, on backing services of its own.
 
 mod api;
+mod beside;
 mod data;
 mod database;
+mod hold;
 mod load;
 mod proxy;
 mod usage;
@@ -21,6 +23,7 @@ pub(super) use self::load::Latencies;
 
 use self::api::Organisation;
 use self::database::{Login, Statement};
+use self::hold::{Held, hold};
 use self::proxy::Proxy;
 use super::Measured;
 use crate::cargo;
@@ -34,6 +37,8 @@ const MEASURED: Duration = Duration::from_secs(15);
 /// How long an import of all contacts may take, and how long its events may take to be sent.
 const IMPORT_BOUND: Duration = Duration::from_secs(900);
 const DRAIN_BOUND: Duration = Duration::from_secs(300);
+/// How often each of two commits is measured as a whole, where one of them cannot be held.
+const WHOLE_RUNS: u8 = 2;
 
 /// Two decimals are all that any of these figures holds.
 fn round(value: f64) -> f64 {
@@ -46,28 +51,33 @@ fn figure<'a>(name: &'a str, value: f64, unit: &'a str) -> Measured<'a> {
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// Compare every figure with that of another commit, measured in alternation
+    /// Set this tree beside another commit: both fleets are up, and bursts of load go to them in turn
     #[arg(long, value_name = "COMMIT")]
     baseline: Option<String>,
-    /// How often each of the two is measured; figures are medians
-    #[arg(long, default_value_t = 2, requires = "baseline", value_parser = clap::value_parser!(u8).range(1..=9))]
+    /// Bursts of load that each of the two gets
+    #[arg(long, default_value_t = 20, requires = "baseline", value_parser = clap::value_parser!(u8).range(1..=200))]
     turns: u8,
+    /// Start and fill the fleet, say where it is, and hold it until standard input ends
+    #[arg(long, hide = true, conflicts_with = "baseline")]
+    hold: bool,
 }
 
 pub(super) fn run(options: &Options, progress: &Progress) -> Result<()> {
-    match &options.baseline {
-        Some(commit) => super::baseline::run("slice", commit, options.turns, progress),
-        None => alone(progress),
+    let Some(commit) = &options.baseline else { return alone(options.hold, progress) };
+    if beside::run(commit, options.turns, progress)? {
+        return Ok(());
     }
+    progress.say("the bench of that commit holds no fleet: whole runs alternate, and say less");
+    super::baseline::run("slice", commit, WHOLE_RUNS, progress)
 }
 
-fn alone(progress: &Progress) -> Result<()> {
+fn alone(held: bool, progress: &Progress) -> Result<()> {
     let workspace = Workspace::here()?;
     let (program, proxy) = build(&workspace, progress)?;
     // Empty tables: the second run measures what the first did.
     Backing::wipe(&workspace, Purpose::Bench, progress)?;
     let backing = Backing::start(&workspace, Purpose::Bench, progress)?;
-    let measured = measure(&workspace, &backing, program, proxy, progress);
+    let measured = measure(&workspace, &backing, (program, proxy), held, progress);
     let stopped = backing.stop_started();
     measured.and(stopped)
 }
@@ -93,8 +103,8 @@ fn build(workspace: &Workspace, progress: &Progress) -> Result<(PathBuf, PathBuf
 fn measure(
     workspace: &Workspace,
     backing: &Backing,
-    program: PathBuf,
-    proxy: PathBuf,
+    (program, proxy): (PathBuf, PathBuf),
+    held: bool,
     progress: &Progress,
 ) -> Result<()> {
     let places = Places::beside(backing, Ports::fresh()?)?;
@@ -111,15 +121,14 @@ fn measure(
         Launch { program, arguments: Vec::new(), logs, lifetime: testkit::backing::Lifetime::Parent };
     let mut fleet = Fleet::start(launch, &environments, progress)?;
     let scene = Scene::new(backing, &fleet, &environments)?;
-    let measured = memory(&fleet, progress).and_then(|()| import(&scene, progress)).and_then(|big| {
-        lists(
-            &scene,
-            big,
-            &proxy,
-            &format!("http://127.0.0.1:{}", places.ports.grpc[&Role::Records]),
-            workspace,
-            progress,
-        )
+    let records_url = format!("http://127.0.0.1:{}", places.ports.grpc[&Role::Records]);
+    let measured = memory(&fleet, progress).and_then(|()| {
+        if held {
+            let (big, _) = fill(&scene, progress)?;
+            return hold(&scene.held(&big), progress);
+        }
+        let big = import(&scene, progress)?;
+        lists(&scene, big, &proxy, &records_url, workspace, progress)
     });
     let stopped = fleet.stop();
     measured.and(stopped)
@@ -151,6 +160,16 @@ impl Scene {
             log: backing.log(Service::Postgres)?,
         })
     }
+
+    fn held(&self, big: &Organisation) -> Held {
+        Held {
+            gateway: self.gateway.clone(),
+            slug: big.slug.clone(),
+            tenant: big.tenant.clone(),
+            gateway_pid: self.gateway_pid,
+            records_pid: self.records_pid,
+        }
+    }
 }
 
 /// Memory of each process that has started and done nothing yet.
@@ -170,8 +189,8 @@ fn memory(fleet: &Fleet, progress: &Progress) -> Result<()> {
     Ok(())
 }
 
-/// Fills both organisations; gives the big one.
-fn import(scene: &Scene, progress: &Progress) -> Result<Organisation> {
+/// Fills both organisations; gives the big one, and the seconds that the imports took.
+fn fill(scene: &Scene, progress: &Progress) -> Result<(Organisation, f64)> {
     let mut seconds = 0.0;
     let mut fill = |name: &str, rows: u64| -> Result<Organisation> {
         // A database of somebody else's may know the slugs of an earlier run.
@@ -180,21 +199,27 @@ fn import(scene: &Scene, progress: &Progress) -> Result<Organisation> {
         for definition in data::definitions() {
             organisation.post("/api/v1/objects/contact/fields", &definition)?;
         }
-        let csv = data::csv(rows);
+        let csv = data::csv(0..rows);
         progress.say(format!("importing {rows} contacts, {} MiB", csv.len() >> 20));
         let begin = Instant::now();
         bring_in(&mut organisation, &csv, rows, progress)?;
         seconds += begin.elapsed().as_secs_f64();
         Ok(organisation)
     };
-    let used = usage::cpu(scene.records_pid)?;
     let big = fill("big", BIG)?;
     fill("small", SMALL)?;
+    drain(scene, progress)?;
+    Ok((big, seconds))
+}
+
+/// Fills both organisations and prints what it cost; gives the big one.
+fn import(scene: &Scene, progress: &Progress) -> Result<Organisation> {
+    let used = usage::cpu(scene.records_pid)?;
+    let (big, seconds) = fill(scene, progress)?;
     let used = usage::cpu(scene.records_pid)? - used;
     let rows = (BIG + SMALL) as f64;
     figure("import", round(rows / seconds), "rows/s").goal(2_000.0).print()?;
     figure("import_cpu_of_records", round(used * 1e6 / rows), "µs/row").print()?;
-    drain(scene, progress)?;
     Ok(big)
 }
 
@@ -241,6 +266,16 @@ fn drain(scene: &Scene, progress: &Progress) -> Result<()> {
     figure("events_sent_after_import", round(begin.elapsed().as_secs_f64()), "s").print()
 }
 
+/// The page that is asked for.
+fn list_path() -> String {
+    format!(
+        "/api/v1/contacts?filter={}&order_by={}&page_size={}",
+        api::encode(data::FILTER),
+        api::encode(data::ORDER_BY),
+        data::PAGE_SIZE
+    )
+}
+
 /// One page of the big organisation: by the gateway, by the proxy, and the statement alone.
 fn lists(
     scene: &Scene,
@@ -250,12 +285,7 @@ fn lists(
     workspace: &Workspace,
     progress: &Progress,
 ) -> Result<()> {
-    let path = format!(
-        "/api/v1/contacts?filter={}&order_by={}&page_size={}",
-        api::encode(data::FILTER),
-        api::encode(data::ORDER_BY),
-        data::PAGE_SIZE
-    );
+    let path = list_path();
     let page = big.get(&path)?;
     let found = page["contacts"].as_array().map_or(0, Vec::len);
     if found != data::PAGE_SIZE || page["contacts"][0]["custom"]["tier"] != "gold" {
