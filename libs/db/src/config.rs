@@ -27,7 +27,7 @@ impl Section for DatabaseConfig {
         let max_connections = r.with_default("DATABASE_MAX_CONNECTIONS", "16", "Connections of the app pool");
         let tenant_connections = r.optional(
             "DATABASE_TENANT_CONNECTIONS",
-            "Connections of the app pool that one tenant may hold, less those that others use, but always a quarter of it; half of all by default",
+            "Connections of the app pool that one tenant may hold (default: half). Connections that others use are subtracted, down to a quarter of this number, but never below 2",
         );
         let acquire =
             r.with_default("DATABASE_ACQUIRE_TIMEOUT", "2", "How long a request waits for a connection");

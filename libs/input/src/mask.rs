@@ -16,7 +16,7 @@ impl Mask {
         let mut numbers = Vec::new();
         let wire = sent.encode_to_vec();
         let mut rest = wire.as_slice();
-        // What was encoded here can be read.
+        // Decoding what was just encoded cannot fail.
         while let Ok((number, wire_type)) = decode_key(&mut rest) {
             numbers.push(number);
             if skip_field(wire_type, number, &mut rest, DecodeContext::default()).is_err() {

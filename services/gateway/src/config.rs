@@ -64,20 +64,20 @@ impl Section for Config {
         let anonymous_per_minute = r.with_default(
             "RATE_ANONYMOUS_PER_MINUTE",
             "600",
-            "Requests without credentials that one client address (of IPv6 the /64) may make in a minute; eight times as many one IPv6 /48",
+            "Requests without credentials that one client address (an IPv4 address or an IPv6 /64) may make in a minute; an IPv6 /48 as a whole may make eight times as many",
         );
         let max_in_flight =
             r.with_default("MAX_IN_FLIGHT", "512", "Requests in work at once; more are refused with 503");
         let max_in_flight_tenant = r.with_default(
             "MAX_IN_FLIGHT_TENANT",
             "192",
-            "Requests of one tenant in work: a share that shrinks with the square of what is free, also by what the tenant itself \
+            "Requests in work for one tenant; the share shrinks with the square of what is free, counting what the tenant itself \
              holds; more are refused with 429",
         );
         let max_in_flight_principal = r.with_default(
             "MAX_IN_FLIGHT_PRINCIPAL",
             "128",
-            "Requests of one user or API key in work, by the same rule: of the default, one that comes alone has 88; more are refused with 429",
+            "Requests in work for one user or API key, by the same rule (a sole caller reaches 88 of the default 128); more are refused with 429",
         );
         let max_in_flight_address = r.with_default(
             "MAX_IN_FLIGHT_ADDRESS",

@@ -3,7 +3,7 @@
 use crate::entries::reasons;
 
 reasons! {
-    /// You, your organisation or your address has made as many requests as the limit of a minute allows.
+    /// You, your organisation, your address or the network around it sends more requests than its limit allows, or sends them faster than its pace.
     RATE_LIMITED [429] "Rate limited",
         "Wait for `Retry-After`; the `X-RateLimit-*` headers show the room that is left.";
     /// This user or API key has as much in work at once as it may have.
@@ -21,7 +21,7 @@ reasons! {
     /// Too many failed logins.
     LOGIN_THROTTLED [429] "Login throttled",
         "Wait for `Retry-After` before the next attempt.";
-    /// Too many sign-ups from this address.
+    /// Too many sign-ups from this address or the network around it.
     SIGN_UP_THROTTLED [429] "Sign-up throttled",
         "Wait for `Retry-After` before the next attempt.";
     /// Too many passwords are being checked at once.

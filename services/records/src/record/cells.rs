@@ -40,7 +40,7 @@ impl Keys {
     }
 }
 
-/// Most bytes of a record on the wire beside those of its texts, lists and custom values.
+/// Upper bound of a record's encoded size, without its texts, lists and custom values.
 const FIXED: usize = 2 << 10;
 
 /// The cells of one row. What is unset is `None`: never `null`, never an empty list or object.
@@ -164,9 +164,9 @@ impl<'r> Decode<'r, Postgres> for JsonText<'r> {
         let text = value.as_str()?;
         match value.format() {
             PgValueFormat::Text => Ok(Self(text)),
-            // A byte says which form it is; there has been one only.
+            // jsonb's binary format begins with a version byte; only version 1 exists.
             PgValueFormat::Binary => {
-                text.strip_prefix('\x01').map(Self).ok_or_else(|| "not the known form of jsonb".into())
+                text.strip_prefix('\x01').map(Self).ok_or_else(|| "unknown jsonb version".into())
             }
         }
     }
