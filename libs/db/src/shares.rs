@@ -84,7 +84,7 @@ impl Shares {
         loop {
             // When what others used counts no more the share grows, and nobody gives anything back at that moment.
             let grows = self.grows(tenant);
-            match timeout_at(grows.map_or(end, |until| until.min(end)), &mut receiver).await {
+            match timeout_at(grows.min(end), &mut receiver).await {
                 Ok(Ok(place)) => return Ok(place),
                 Err(_) if Instant::now() < end => self.line_up(tenant),
                 Ok(Err(_)) | Err(_) => return Err(self.refusal(tenant)),
@@ -210,14 +210,16 @@ impl Shares {
         held + state.lately.by_others(tenant).count()
     }
 
-    /// When the share of a tenant that waits may become more than it holds, at the soonest; `None` if it never will.
-    fn grows(&self, tenant: Uuid) -> Option<Instant> {
+    /// When the share of a tenant that waits may become more than it holds, at the soonest.
+    fn grows(&self, tenant: Uuid) -> Instant {
         let state = self.lock();
-        let may_be_used = self.alone.checked_sub(state.held_by(tenant) + 1)?;
+        let later = Instant::now() + LATELY;
+        // It may hold less by then, and nobody asks for it when it gives back while its share is small.
+        let Some(may_be_used) = self.alone.checked_sub(state.held_by(tenant) + 1) else { return later };
         let to_end = self.used_by_others(&state, tenant).saturating_sub(may_be_used);
         let ends = to_end.checked_sub(1).and_then(|before| state.lately.by_others(tenant).nth(before));
         // It also takes places that are held now, and those count for as long as this after they were given back.
-        Some(ends.unwrap_or_else(|| Instant::now() + LATELY))
+        ends.unwrap_or(later)
     }
 
     /// Whether others than `tenant` use places in numbers: half as many as bring its share down to the smallest.

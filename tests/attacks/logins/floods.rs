@@ -67,6 +67,24 @@ async fn a_wide_network_makes_so_many_organisations_in_an_hour_and_no_more() -> 
     Ok(())
 }
 
+/// What a network is refused is not charged to its neighbours.
+#[tokio::test]
+async fn a_network_that_is_refused_does_not_use_up_what_its_neighbours_may_make() -> Result<()> {
+    let world = World::new().await?;
+    let wide = world.network().split(':').take(3).collect::<Vec<_>>().join(":");
+    let sign_up = |network: u32| {
+        let request = from(&format!("{wide}:{network:x}::1"), sign_up_request(&world.word("s"), "a@a.test"));
+        async { done(world.grpc.sign_up(request).await) }
+    };
+    let mut made = 0;
+    for _ in 0..9 * SIGN_UPS {
+        made += u32::from(sign_up(7).await.is_ok());
+    }
+    assert_eq!(made, SIGN_UPS);
+    sign_up(8).await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn one_session_too_many_ends_the_oldest() -> Result<()> {
     let world = World::new().await?;

@@ -137,6 +137,19 @@ async fn who_comes_once_a_second_costs_a_busy_tenant_one_place_for_a_moment() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_while_its_tenant_holds_the_whole_share_is_served_when_the_others_have_gone() {
+    let shares = Shares::new(16, 8, 2);
+    let mut held = all_it_can(&shares, 1).await;
+    let mut waits = pin!(shares.take(tenant(1), 10 * LATELY));
+    assert!(poll(waits.as_mut()).is_pending());
+    let others = all_it_can(&shares, 2).await;
+    // While the share is small, and so for nobody.
+    drop(held.pop());
+    drop(others);
+    assert!(waits.await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_others_hold_counts_for_as_long_as_they_hold_it_so_that_the_next_finds_a_place() {
     let shares = Shares::new(16, 8, 2);
     let mut held = vec![all_it_can(&shares, 1).await];

@@ -11,6 +11,10 @@ use super::{OPEN, Standing, Tier};
 /// Callers known at once; beyond it those of past windows are forgotten, and if there are none, all are.
 const MAX_KEYS: usize = 100_000;
 
+/// A time that is so much earlier than an account's, in milliseconds, is that of a request which has waited for Redis; an even earlier
+/// one is that of a clock which was set back.
+const LATE: i64 = 1_000;
+
 /// By the key of a tier. Known is who was charged: one whose network is full leaves nothing here, so that many addresses do not push
 /// out those who are known.
 #[derive(Debug, Default)]
@@ -103,7 +107,9 @@ impl Accounts {
 }
 
 impl Account {
+    /// As it is at this time. Who has waited for Redis says the time from before it: the account does not go back for that.
     fn at(self, limit: u32, now: i64) -> Self {
+        let now = if (0..=LATE).contains(&(self.pace.at - now)) { self.pace.at } else { now };
         Self { window: self.window.at(now), pace: self.pace.at(limit, now) }
     }
 }

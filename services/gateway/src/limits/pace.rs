@@ -26,7 +26,7 @@ pub(super) struct Pace {
     /// Requests refused and not yet forgotten.
     refused: f64,
     /// When the two were true, in milliseconds.
-    at: i64,
+    pub(super) at: i64,
 }
 
 impl Pace {

@@ -14,8 +14,8 @@ use crate::config::SignUpConfig;
 /// is why IPv4 is counted by /24 too, where requests are not: nobody makes organisations all day.
 const NETWORKS_OF_WIDE: u32 = 8;
 
-/// Counts a sign-up from a network in its hour and its day, and in those of the wide network, also one that fails for a slug that is
-/// taken. Errors: 429 `SIGN_UP_THROTTLED`.
+/// Counts a sign-up from a network in its hour and its day, also one that fails for a slug that is taken; and what the network may make
+/// in those of the wide network: one network alone must not use that up. Errors: 429 `SIGN_UP_THROTTLED`.
 pub(crate) async fn count(
     db: &Db,
     network: &str,
@@ -24,23 +24,12 @@ pub(crate) async fn count(
 ) -> Result<(), Error> {
     let wide = crate::network::wide(network);
     let of_wide = |limit: u32| limit.saturating_mul(NETWORKS_OF_WIDE);
-    // In this order for all, so that two sign-ups never wait for each other crosswise.
-    let windows = [
-        ("sign-up", network, 3_600, limits.per_hour),
-        ("sign-up", network, 86_400, limits.per_day),
-        ("sign-up wide", &wide, 3_600, of_wide(limits.per_hour)),
-        ("sign-up wide", &wide, 86_400, of_wide(limits.per_day)),
-    ];
-    let mut refused = None;
+    let of_wide = SignUpConfig { per_hour: of_wide(limits.per_hour), per_day: of_wide(limits.per_day) };
     let mut tx = TenantTx::begin(db, crate::directory::nobody()).await?;
-    for (kind, network, seconds, limit) in windows {
-        let window = now.unix_timestamp().div_euclid(seconds);
-        let end = OffsetDateTime::from_unix_timestamp((window + 1) * seconds).map_err(Error::internal)?;
-        let key = key(&[kind, network, &seconds.to_string(), &window.to_string()]);
-        let (count, _) = store::count(&mut tx, &key, now, end).await?;
-        if i64::from(count) > i64::from(limit) {
-            refused = refused.max(Some(end));
-        }
+    // In this order for all, so that two sign-ups never wait for each other crosswise.
+    let mut refused = count_in(&mut tx, ("sign-up", network), limits, now).await?;
+    if refused.is_none() {
+        refused = count_in(&mut tx, ("sign-up wide", &wide), of_wide, now).await?;
     }
     tx.commit().await?;
     match refused.and_then(|end| Duration::try_from(end - now).ok()) {
@@ -50,4 +39,24 @@ pub(crate) async fn count(
             Err(Error::new(Code::ResourceExhausted, Reason::SIGN_UP_THROTTLED, text).with_retry_after(wait))
         }
     }
+}
+
+/// Counts in the hour and the day of a network; gives the end of the later one that is full.
+async fn count_in(
+    tx: &mut TenantTx,
+    (kind, network): (&str, &str),
+    limits: SignUpConfig,
+    now: OffsetDateTime,
+) -> Result<Option<OffsetDateTime>, Error> {
+    let mut full = None;
+    for (seconds, limit) in [(3_600, limits.per_hour), (86_400, limits.per_day)] {
+        let window = now.unix_timestamp().div_euclid(seconds);
+        let end = OffsetDateTime::from_unix_timestamp((window + 1) * seconds).map_err(Error::internal)?;
+        let key = key(&[kind, network, &seconds.to_string(), &window.to_string()]);
+        let (count, _) = store::count(tx, &key, now, end).await?;
+        if i64::from(count) > i64::from(limit) {
+            full = full.max(Some(end));
+        }
+    }
+    Ok(full)
 }

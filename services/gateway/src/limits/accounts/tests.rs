@@ -108,6 +108,15 @@ fn a_clock_that_is_set_back_does_not_stop_the_pace() {
 }
 
 #[test]
+fn what_was_counted_in_a_new_minute_stays_when_a_request_of_the_last_one_is_given_back() {
+    let (accounts, tiers) = (Accounts::default(), [tier("t", 10)]);
+    turns(&accounts, &tiers, 5, 60_005);
+    // It has waited for Redis since before the minute ended.
+    accounts.give_back(&tiers, 59_995);
+    assert_eq!(accounts.charge(&tiers, 60_010).standing.remaining, 10 - 4 - 1);
+}
+
+#[test]
 fn who_goes_on_after_refusals_is_answered_late_and_who_stops_is_not() {
     let (accounts, tier) = (Accounts::default(), tier("t", 12));
     let late = (0..1_000).filter(|n| accounts.refuse(&tier, *n)).count();
