@@ -17,7 +17,7 @@ pub fn line(sent: &str, max_chars: usize) -> Result<Option<String>, FieldError> 
     }
 }
 
-/// As [`line`], where something must be left.
+/// As [`line()`], where something must be left.
 pub fn required_line(sent: &str, max_chars: usize) -> Result<String, FieldError> {
     line(sent, max_chars)?.ok_or_else(empty)
 }
