@@ -25,7 +25,7 @@ pub(super) type Call = Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>;
 const MOST_POINTS: usize = 300;
 /// What comes to rest at all does so by then.
 const BOUND: Duration = Duration::from_secs(10);
-/// Connections of [`Database::config`], and how many of them a tenant may hold.
+/// Connections of [`Database::config`].
 const CONNECTIONS: u128 = 8;
 
 /// Who looks at the database between two calls.

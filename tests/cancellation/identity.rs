@@ -50,8 +50,9 @@ async fn identity_leaves_nothing() -> Result<()> {
     Ok(())
 }
 
-/// A sign-up is counted by the hour and by the day before it is made, else dropping calls would pass the brake.
-const COUNTED: Step = &[("login_throttle", 2)];
+/// A sign-up is counted by the hour and by the day, for its network and for the wide one, before it is made: else dropping calls would
+/// pass the brake.
+const COUNTED: Step = &[("login_throttle", 4)];
 
 /// What a call does before its outcome.
 fn ahead(rpc: &str) -> &'static [Step] {
