@@ -15,10 +15,6 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::neighbours::pattern;
 
-/// The control: the hostile process computes on every processor, and sends nothing. What the quiet one feels of it is the machine's
-/// and not the fleet's.
-pub(super) const PROCESSOR: &str = "processor";
-
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
     /// `host:port` of the gateway
@@ -45,16 +41,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
         let read =
             move || std::io::stdin().lines().map_while(Result::ok).try_for_each(|l| send.blocking_send(l));
         let _reader = std::thread::spawn(read);
-        let mut doing: Option<Doing> = None;
+        let mut attack: Option<Attack> = None;
         while let Some(order) = orders.recv().await {
-            if let Some(doing) = doing.take() {
-                let Tally { begun, served, refused } = doing.end().await;
+            if let Some(attack) = attack.take() {
+                let Tally { begun, served, refused } = attack.end().await;
                 say(&Said::Ended { begun, served, refused })?;
             } else {
-                doing = Some(match order.as_str() {
-                    PROCESSOR => Doing::Computing(Computing::begin()?),
-                    name => Doing::Attacking(Attack::begin(pattern(name)?, &mut hostile).await?),
-                });
+                attack = Some(Attack::begin(pattern(&order)?, &mut hostile).await?);
                 say(&Said::Begun)?;
             }
         }
@@ -62,31 +55,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
     })
 }
 
-/// What the hostile organisation does at the moment.
-enum Doing {
-    Attacking(Attack),
-    Computing(Computing),
-}
-
-impl Doing {
-    async fn end(self) -> Tally {
-        match self {
-            Self::Attacking(attack) => attack.end().await,
-            Self::Computing(computing) => {
-                drop(computing);
-                Tally::default()
-            }
-        }
-    }
-}
-
-/// Threads that compute on every processor, until this is dropped.
-struct Computing(Arc<AtomicBool>);
+/// Threads that only compute, until this is dropped.
+pub(super) struct Computing(Arc<AtomicBool>);
 
 impl Computing {
-    fn begin() -> Result<Self> {
+    pub(super) fn begin(threads: usize) -> Self {
         let over = Arc::<AtomicBool>::default();
-        for _ in 0..std::thread::available_parallelism()?.get() {
+        for _ in 0..threads {
             let over = over.clone();
             std::thread::spawn(move || {
                 while !over.load(Ordering::Relaxed) {
@@ -94,7 +69,7 @@ impl Computing {
                 }
             });
         }
-        Ok(Self(over))
+        Self(over)
     }
 }
 
