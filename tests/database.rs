@@ -4,11 +4,15 @@
 //! and take the roles on from the administrator's connection (`role` as start-up option), which row-level security and
 //! privileges treat like a login of the role.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anyhow::{Context, Result, anyhow};
 use config::{Env, ExposeSecret, Seconds, SecretString};
 use db::migrate::{Administrator, LoginRole, MigrateError, Schema};
 use db::{DatabaseConfig, Migrations};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use tokio::sync::OnceCell;
 
 const ADMIN_URL: &str = "GLOBCRM_TEST_POSTGRES_ADMIN_URL";
 
@@ -20,6 +24,15 @@ pub(crate) struct Database {
 }
 
 impl Database {
+    /// The one that the suite of a service shares, looked at once in a process: `globcrm_test_<schema>`, [kept](Self::kept).
+    pub(crate) async fn shared(of: Migrations) -> Result<Self> {
+        static SHARED: Mutex<BTreeMap<&'static str, Arc<OnceCell<Database>>>> = Mutex::new(BTreeMap::new());
+        let shared =
+            SHARED.lock().unwrap_or_else(PoisonError::into_inner).entry(of.schema).or_default().clone();
+        let (name, all) = (format!("globcrm_test_{}", of.schema), [of]);
+        Ok(shared.get_or_try_init(|| Self::kept(name.leak(), &all)).await?.clone())
+    }
+
     /// The database `name`, made when missing, with these schemas at their newest; what was in it stays, so tests use
     /// fresh tenants. When a migration was changed since, the database is made anew.
     pub(crate) async fn kept(name: &'static str, all: &[Migrations]) -> Result<Self> {

@@ -5,9 +5,10 @@
 #![allow(unreachable_pub, reason = "one binary: everything is reachable by its modules alone")]
 
 mod client;
-mod gate;
+mod services;
 mod stage;
 mod waiting;
+mod world;
 
 mod api;
 mod attacks;

@@ -151,7 +151,7 @@ async fn pids_of_kind(sql: &mut PgConnection, known: &[i32]) -> Result<usize> {
 async fn a_service_may_cancel_its_own_statements() -> Result<()> {
     let stage = Stage::shared().await;
     let variables = &stage.environments.roles[&Role::Fields];
-    let mut config = Database::kept("globcrm_test_fields", &[fields::MIGRATIONS]).await?.config("fields");
+    let mut config = Database::shared(fields::MIGRATIONS).await?.config("fields");
     config.url = SecretString::from(variables["GLOBCRM_FIELDS_DATABASE_URL"].as_str());
     config.max_connections = 2;
     let db = Db::new(&config, "fields")?;

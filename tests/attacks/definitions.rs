@@ -17,6 +17,7 @@ use crate::database::Database;
 use crate::records::imports::{finished, import, upload};
 use crate::records::world::{Caller, World, custom, custom_of, mail, named};
 use crate::waiting::{outcome, until};
+use crate::world::definitions;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -26,17 +27,9 @@ async fn world(database: &'static str) -> Result<World> {
 
 /// A field that did not exist a moment ago: indexed (num_05), unique if wanted.
 fn make_field(world: &World, unique: bool) {
-    let mut set = world.definitions.lock().unwrap();
-    set.version += 1;
-    set.fields.push(fields::FieldProjection {
-        id: Uuid::from_u128(200).to_string(),
-        key: "late".to_owned(),
-        r#type: fields::FieldType::Integer.into(),
-        state: fields::FieldState::Active.into(),
-        slot: "num_05".to_owned(),
-        unique,
-        ..Default::default()
-    });
+    let late = definitions::field(200, "late", fields::FieldType::Integer, "num_05");
+    let late = fields::FieldProjection { unique, ..late };
+    definitions::add(&mut world.definitions.lock().unwrap(), [late]);
 }
 
 /// The ids that a filter finds, asked by an instance that holds nothing.

@@ -56,7 +56,7 @@ async fn number_of_a_younger_id(name: &'static str, subtransaction: bool, killed
         })
         .await?;
         running.kill().await;
-        execute(&mut world.admin().await?, FREE).await?;
+        execute(&mut world.sql().await?, FREE).await?;
         running = Running::new();
         world.relay(&mut running);
     }
@@ -95,7 +95,7 @@ async fn what_the_cursor_passed_without_sending_it_is_found_and_sent() -> Result
     running.stop().await?;
     let passed = world.write_some(2).await?;
     execute(
-        &mut world.admin().await?,
+        &mut world.sql().await?,
         "UPDATE events_it.relay_cursor SET low_watermark = 6, high = 6, holes = '{}' WHERE lane = 0",
     )
     .await?;
@@ -105,7 +105,7 @@ async fn what_the_cursor_passed_without_sending_it_is_found_and_sent() -> Result
     assert_eq!(seen.len(), 2, "what had been sent was sent again: {seen:?}");
     // Somebody moves it while it runs.
     execute(
-        &mut world.admin().await?,
+        &mut world.sql().await?,
         "UPDATE events_it.relay_cursor SET low_watermark = 9, high = 9, holes = '{}' WHERE lane = 0",
     )
     .await?;
@@ -257,7 +257,7 @@ async fn a_refused_event_is_overtaken_by_none_of_its_record() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn old_events_leave_the_outbox_when_sent_and_only_then() -> Result<()> {
     let world = World::new("globcrm_attacks_old").await?;
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     let mut running = Running::new();
     world.relay(&mut running);
     let mut open = world.begin().await?;
@@ -305,7 +305,7 @@ async fn old_events_leave_the_outbox_when_sent_and_only_then() -> Result<()> {
 async fn given_up_and_parked_events_and_kept_answers_go_by_age() -> Result<()> {
     const NAME: &str = "events_it.aged";
     let world = World::new("globcrm_attacks_aged").await?;
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     let picky = || Picky { healed: Arc::default(), calls: Arc::default() };
     let running = started(&world, NAME, picky()).await?;
     let (old, young) = (world.clock.new_uuid(), world.clock.new_uuid());

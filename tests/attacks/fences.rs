@@ -3,35 +3,33 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use auth::{Call, Context, Gate, VerifiedTenant};
+use auth::{Call, Context, Gate};
 use config::SecretString;
-use db::{Db, DbError, TenantTx};
+use db::{DbError, TenantTx};
 use ids::{Clock, TenantId};
 use sqlx::PgConnection;
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
 use crate::database::Database;
-use crate::gate::{ALL, May, Principal, TestGate};
 use crate::waiting;
+use crate::world::{ALL, Ground, NOTHING, Principal, TestGate};
 
 const BOUND: Duration = Duration::from_secs(20);
-const NOTHING: May<'static> = May { actions: &[], fields: &[] };
 
 struct World {
-    db: Db,
-    database: Database,
+    ground: Ground,
     gates: TestGate,
     who: Principal,
 }
 
 impl World {
     async fn new(name: &'static str) -> Result<Self> {
-        let database = Database::fresh(name, &[fields::MIGRATIONS]).await?;
-        let clock = Clock::system();
-        let (db, gates) = (Db::new(&database.config("fields"), "fields")?, TestGate::new(&clock)?);
-        let who = gates.somebody(&clock, TenantId::from(clock.new_uuid()), &ALL)?;
-        Ok(Self { db, database, gates, who })
+        let ground =
+            Ground::on(Database::fresh(name, &[fields::MIGRATIONS]).await?, "fields", Clock::system())?;
+        let gates = TestGate::new(&ground.clock)?;
+        let who = gates.somebody(&ground.clock, ground.tenant(), &ALL)?;
+        Ok(Self { ground, gates, who })
     }
 
     async fn open(&self) -> Result<Context> {
@@ -39,7 +37,7 @@ impl World {
     }
 
     async fn tx(&self) -> Result<TenantTx> {
-        Ok(TenantTx::begin(&self.db, VerifiedTenant::from_claim(self.who.tenant)).await?)
+        self.ground.tx(self.who.tenant).await
     }
 
     /// A writing transaction with a row in it that has not been committed.
@@ -54,9 +52,7 @@ impl World {
     }
 
     async fn rows(&self) -> Result<i64> {
-        let text = "SELECT count(*) FROM fields.object_version WHERE tenant_id = $1";
-        let mut sql = self.database.admin().await?;
-        Ok(sqlx::query_scalar(text).bind(self.who.tenant.uuid()).fetch_one(&mut sql).await?)
+        self.ground.count(&mut self.ground.sql().await?, "object_version", self.who.tenant).await
     }
 
     /// Waits until the gate decides by `version`, that is until every lease from before has ended.
@@ -136,7 +132,7 @@ async fn a_writer_that_comes_while_the_first_fence_is_raised_sees_it() -> Result
     let mut raising = world.tx().await?;
     db::fence::raise(&mut raising, Some(world.who.id), 6).await?;
     let mut writer = world.tx().await?;
-    let mut sql = world.database.admin().await?;
+    let mut sql = world.ground.sql().await?;
     let check = db::fence::check(&mut writer, &cx);
     let commit = async {
         until_waiting(&mut sql).await;
@@ -157,8 +153,8 @@ async fn a_fence_waits_for_nobody_whom_it_does_not_concern() -> Result<()> {
     let mut raising = world.tx().await?;
     db::fence::raise(&mut raising, Some(Uuid::from_u128(7)), 6).await?;
     raising.commit().await?;
-    let other = VerifiedTenant::from_claim(Uuid::from_u128(8).into());
-    let mut raising = TenantTx::begin(&world.db, other).await?;
+    let other = TenantId::from(Uuid::from_u128(8));
+    let mut raising = world.ground.tx(other).await?;
     db::fence::raise(&mut raising, None, 6).await?;
     raising.commit().await?;
     Ok(())

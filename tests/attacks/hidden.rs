@@ -8,6 +8,7 @@ use proto::records::v1::records_service_server::RecordsService;
 use serde_json::json;
 
 use crate::records::world::{ALL, Caller, May, Refusal, World, custom, mail, named};
+use crate::world::definitions;
 
 const OWN: [(&str, &str, Scope); 4] = [
     ("contact", "create", Scope::Own),
@@ -28,10 +29,12 @@ fn learnt<T>(outcome: Result<T, Refusal>) -> Learnt {
 async fn clearing_the_last_visible_name_is_refused_whatever_is_hidden() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
-    let hides =
-        |fields: &'static [(&'static str, FieldAccess)]| world.caller(admin.tenant, &May { fields, ..ALL });
-    let by_mail = hides(&[("emails", FieldAccess::None)])?;
-    let by_last = hides(&[("emails", FieldAccess::None), ("last_name", FieldAccess::None)])?;
+    let hides = |fields: &'static [(&'static str, &'static str, FieldAccess)]| {
+        world.caller(admin.tenant, &May { fields, ..ALL })
+    };
+    let by_mail = hides(&[("contact", "emails", FieldAccess::None)])?;
+    let by_last =
+        hides(&[("contact", "emails", FieldAccess::None), ("contact", "last_name", FieldAccess::None)])?;
     let with = |last: Option<&str>, address: Option<&str>| pb::Contact {
         first_name: Some("Ada".to_owned()),
         last_name: last.map(str::to_owned),
@@ -89,20 +92,10 @@ async fn longest(caller: &Caller, id: &str) -> Result<usize> {
 async fn the_size_of_a_hidden_value_is_not_found_by_bisection() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
-    {
-        let mut set = world.definitions.lock().unwrap();
-        set.version += 1;
-        for (n, key) in [(400, "long_one"), (401, "long_two"), (402, "secret")] {
-            set.fields.push(proto::fields::v1::FieldProjection {
-                id: uuid::Uuid::from_u128(n).to_string(),
-                key: key.to_owned(),
-                r#type: proto::fields::v1::FieldType::LongText.into(),
-                state: proto::fields::v1::FieldState::Active.into(),
-                ..Default::default()
-            });
-        }
-    }
-    let rules = [("custom.secret", FieldAccess::None)];
+    let long = |(n, key)| definitions::field(n, key, proto::fields::v1::FieldType::LongText, "");
+    let fields = [(400, "long_one"), (401, "long_two"), (402, "secret")].map(long);
+    definitions::add(&mut world.definitions.lock().unwrap(), fields);
+    let rules = [("contact", "custom.secret", FieldAccess::None)];
     let spy = world.caller(admin.tenant, &May { fields: &rules, ..ALL })?;
     let mut found = Vec::new();
     for length in [0, 1, 1_243, 9_999] {
@@ -174,7 +167,7 @@ async fn a_circle_through_companies_that_are_not_seen_is_not_told_from_a_line_th
 async fn a_restore_that_meets_a_hidden_value_names_nobody() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
-    let rules = [("custom.serial", FieldAccess::None)];
+    let rules = [("contact", "custom.serial", FieldAccess::None)];
     let spy = world.caller(admin.tenant, &May { fields: &rules, ..ALL })?;
     let serial = || pb::Contact { first_name: Some("A".into()), ..custom(&json!({"serial": "S-9"})) };
     let first = admin.create(serial()).await?.id;

@@ -27,7 +27,7 @@ async fn login(
         password: password.to_owned(),
         device_token: device.map(str::to_owned),
     };
-    done(world.grpc.login(from(address, request)).await)
+    done(world.service.login(from(address, request)).await)
 }
 
 /// Fails once from each of so many networks.
@@ -63,7 +63,7 @@ async fn guesses_from_many_networks_are_slowed_and_the_owner_still_comes_in() ->
     for password in ["a guess", PASSWORD] {
         let refused = login(&world, &ada, &world.network(), None, password).await.unwrap_err();
         assert_eq!(refused.is(), SLOWED);
-        assert!(refused.retry_after.is_some());
+        assert!(refused.retry_after().is_some());
     }
     login(&world, &ada, &home, None, PASSWORD).await?;
     let again = login(&world, &ada, &world.network(), Some(&device), PASSWORD).await?;
@@ -93,8 +93,8 @@ async fn a_stranger_sees_no_difference_between_accounts_nor_between_networks() -
     let world = World::new().await?;
     let (known, elsewhere) = (world.sign_up().await?, world.sign_up().await?);
     let (mut nobody, mut nowhere) = (known.clone(), known.clone());
-    nobody.email = format!("nobody-{}", known.email);
-    nowhere.slug = format!("no-{}", known.slug);
+    nobody.who.email = format!("nobody-{}", known.email);
+    nowhere.who.slug = format!("no-{}", known.slug);
     let mut seen = Vec::new();
     for account in [&known, &elsewhere, &nobody, &nowhere] {
         let here = world.network();

@@ -7,7 +7,8 @@ use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 use serde_json::json;
 
-use crate::records::world::{Caller, May, World, custom};
+use crate::records::world::{ALL, Caller, May, World, custom};
+use crate::world::definitions;
 
 /// What a client of gRPC takes unless it is told otherwise.
 const DECODED: usize = 4 << 20;
@@ -70,27 +71,19 @@ async fn pages_end_by_what_they_answer_and_not_by_what_is_stored_alone() -> Resu
     let tenant = world.tenant();
     let keys: Vec<String> =
         (0..400).map(|n| format!("a_field_with_quite_a_long_key_{n:03}_{}", "x".repeat(25))).collect();
-    {
-        let mut set = world.definitions.lock().unwrap();
-        set.version += 1;
-        set.fields.extend(keys.iter().enumerate().map(|(n, key)| proto::fields::v1::FieldProjection {
-            id: uuid::Uuid::from_u128(1_000 + n as u128).to_string(),
-            key: key.clone(),
-            r#type: proto::fields::v1::FieldType::Text.into(),
-            state: proto::fields::v1::FieldState::Active.into(),
-            ..Default::default()
-        }));
-    }
-    let admin = world.caller(tenant, &crate::records::world::ALL)?;
+    let fields = (1_000..)
+        .zip(&keys)
+        .map(|(n, key)| definitions::field(n, key, proto::fields::v1::FieldType::Text, ""));
+    definitions::add(&mut world.definitions.lock().unwrap(), fields);
+    let admin = world.caller(tenant, &ALL)?;
     for n in 0..200 {
         let contact =
             pb::Contact { first_name: Some(format!("P{n}")), ..custom(&json!({"note": "x".repeat(500)})) };
         admin.create(contact).await?;
     }
     let names: Vec<String> = keys.iter().map(|key| format!("custom.{key}")).collect();
-    let rules: Vec<(&str, FieldAccess)> =
-        names.iter().map(|name| (name.as_str(), FieldAccess::Read)).collect();
-    let reader = world.caller(tenant, &May { fields: &rules, ..crate::records::world::ALL })?;
+    let rules: Vec<_> = names.iter().map(|name| ("contact", name.as_str(), FieldAccess::Read)).collect();
+    let reader = world.caller(tenant, &May { fields: &rules, ..ALL })?;
     let (mut seen, mut token) = (0, String::new());
     loop {
         let ask = pb::ListContactsRequest {

@@ -107,7 +107,10 @@ async fn nobody_puts_an_accomplice_beside_oneself() -> Result<()> {
     let both = world.member(&ada, &[&lead], &[&north, &board]).await?;
     assert_eq!(put(&lea, &both.id, teams(&[&north]), "team_ids").await.unwrap_err().is(), TEAM);
     assert_eq!(put(&lea, &both.id, holds(&[]), "role_ids").await.unwrap_err().is(), TEAM);
-    assert_eq!(lea.disable_user(pb::DisableUserRequest { id: both.id }).await.unwrap_err().is(), TEAM);
+    assert_eq!(
+        lea.disable_user(pb::DisableUserRequest { id: both.id.clone() }).await.unwrap_err().is(),
+        TEAM
+    );
     // The lead's own people are the lead's to manage.
     put(&lea, &made.id, holds(&[]), "role_ids").await?;
     put(&lea, &made.id, holds(&[&lead]), "role_ids").await?;
@@ -400,7 +403,7 @@ async fn nobody_puts_a_team_under_one_that_their_right_does_not_reach() -> Resul
     let mia = world.member(&ada, &[&maker], &[&north]).await?;
     mia.create_team_under(&north).await?;
     let refused = mia.create_team_under(&board).await.unwrap_err();
-    assert_eq!(refused.violations, [("/parent_id".to_owned(), "REFERENCE_NOT_FOUND".to_owned())]);
+    assert_eq!(refused.violations(), [("/parent_id", "REFERENCE_NOT_FOUND")]);
     assert_eq!(mia.create_team_under(&world.clock.new_uuid().to_string()).await.unwrap_err(), refused);
     ada.create_team_under(&board).await?;
     Ok(())

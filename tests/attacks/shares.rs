@@ -16,6 +16,7 @@ use crate::records::imports::{finished, import, upload};
 use crate::records::world::{Caller, May, Refusal, World, mail, named};
 use crate::stage::{Stage, Tenant};
 use crate::waiting::{outcome, until};
+use crate::world::definitions;
 
 const LONG: Duration = Duration::from_secs(60);
 const COLUMNS: [(&str, &str); 2] = [("Mail", "emails.address"), ("First", "first_name")];
@@ -171,7 +172,7 @@ async fn a_tenant_queues_so_many_operations_and_no_more() -> Result<()> {
             Ok(id) => taken.push(id),
             Err(refusal) => {
                 assert_eq!(refusal.is(), (429, "OPERATIONS_TOO_MANY"));
-                assert_eq!(refusal.error.metadata()["quota"], "operations_open");
+                assert_eq!(refusal.metadata()["quota"], "operations_open");
                 refused += 1;
             }
         }
@@ -193,7 +194,7 @@ async fn a_tenant_queues_so_many_operations_and_no_more() -> Result<()> {
     queue(&greedy, file, true).await?;
     let refusal = queue(&greedy, file, true).await.unwrap_err();
     assert_eq!(refusal.is(), (429, "OPERATIONS_TOO_MANY"));
-    assert_eq!(refusal.error.metadata()["quota"], "operations");
+    assert_eq!(refusal.metadata()["quota"], "operations");
     Ok(())
 }
 
@@ -279,17 +280,9 @@ async fn a_file_of_errors_leaves_a_bounded_number_of_them() -> Result<()> {
     let world = world("globcrm_test_shares_errors", Quotas::default()).await?;
     let admin = world.admin()?;
     let numbers: Vec<String> = (0..40).map(|n| format!("n{n}")).collect();
-    {
-        let mut set = world.definitions.lock().unwrap();
-        set.version += 1;
-        set.fields.extend(numbers.iter().enumerate().map(|(n, key)| fields::FieldProjection {
-            id: Uuid::from_u128(300 + n as u128).to_string(),
-            key: key.clone(),
-            r#type: fields::FieldType::Integer.into(),
-            state: fields::FieldState::Active.into(),
-            ..Default::default()
-        }));
-    }
+    let fields =
+        (300..).zip(&numbers).map(|(n, key)| definitions::field(n, key, fields::FieldType::Integer, ""));
+    definitions::add(&mut world.definitions.lock().unwrap(), fields);
     // Long names of columns, which every error repeats.
     let pad = "x".repeat(5_000);
     let header: Vec<String> = numbers.iter().map(|key| format!("{key}{pad}")).collect();
@@ -372,6 +365,6 @@ async fn a_list_tells_what_it_cost_and_looks_at_a_bounded_number_of_rows() -> Re
     assert_eq!(list("first_name = \"A\" AND score > 3").await?, 11);
     assert_eq!(list("custom.seats > 3").await?, 1);
     let has = list("custom.note:\"q\"").await.unwrap_err();
-    assert!(!has.error.message().contains("too many"), "{}", has.error.message());
+    assert!(!has.message().contains("too many"), "{}", has.message());
     Ok(())
 }

@@ -1,9 +1,6 @@
 //! The RPCs of fields.
 
 use anyhow::Result;
-use db::Db;
-use fields::Service;
-use ids::{Clock, TenantId};
 use prost_types::FieldMask;
 use proto::fields::v1 as pb;
 use proto::fields::v1::fields_service_client::FieldsServiceClient;
@@ -11,25 +8,15 @@ use proto::fields::v1::fields_service_server::FieldsServiceServer;
 
 use super::dropping::{Call, Watch, at_every_point, call, rpcs};
 use crate::database::Database;
-use crate::gate::{ALL, TestGate};
+use crate::fields::world::World;
 
 const KEY: [(&str, &str); 1] = [("idempotency-key", "the-key")];
-
-struct World {
-    client: FieldsServiceClient<FieldsServiceServer<Service>>,
-    gates: TestGate,
-    clock: Clock,
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fields_leave_nothing() -> Result<()> {
     let database = Database::fresh("globcrm_test_dropped_fields", &[fields::MIGRATIONS]).await?;
-    let clock = Clock::system();
-    let (db, gates) = (Db::new(&database.config("fields"), "fields")?, TestGate::new(&clock)?);
-    let cursor_key = query::CursorKey::new(&"a-key-for-page-tokens-of-the-tests".into())?;
-    let service = Service::new(gates.gate.clone(), db.clone(), clock.clone(), cursor_key);
-    let world = World { client: FieldsServiceClient::new(FieldsServiceServer::new(service)), gates, clock };
-    let mut watch = Watch::new(&database, &db, "fields").await?;
+    let world = World::at(database.clone())?;
+    let mut watch = Watch::new(&database, &world.db, "fields").await?;
     for rpc in rpcs("FieldsService") {
         at_every_point(&mut watch, &rpc, &[], async || prepare(&world, &rpc).await).await?;
         // Somebody else's calls are right.
@@ -40,9 +27,9 @@ async fn fields_leave_nothing() -> Result<()> {
 
 /// A call of `rpc` by somebody new, in a tenant of their own.
 async fn prepare(world: &World, rpc: &str) -> Call {
-    let tenant = TenantId::from(world.clock.new_uuid());
-    let who = world.gates.somebody(&world.clock, tenant, &ALL).unwrap();
-    let (mut client, object) = (world.client.clone(), "contact".to_owned());
+    let who = world.admin().unwrap();
+    let mut client = FieldsServiceClient::new(FieldsServiceServer::new(who.service.clone()));
+    let object = "contact".to_owned();
     let field = pb::Field {
         key: "tier".to_owned(),
         label: "Tier".to_owned(),
@@ -52,15 +39,15 @@ async fn prepare(world: &World, rpc: &str) -> Call {
     };
     let create = pb::CreateFieldRequest { object: object.clone(), field: Some(field.clone()) };
     if rpc == "CreateField" {
-        return call!(client, create_field, who.request(create, &KEY));
+        return call!(client, create_field, who.who.request(create, &KEY));
     }
-    let made = client.create_field(who.request(create, &[])).await.unwrap().into_inner();
+    let made = client.create_field(who.who.request(create, &[])).await.unwrap().into_inner();
     let id = made.field.unwrap().id;
     match rpc {
-        "GetField" => call!(client, get_field, who.request(pb::GetFieldRequest { object, id }, &[])),
+        "GetField" => call!(client, get_field, who.who.request(pb::GetFieldRequest { object, id }, &[])),
         "ListFields" => {
             let request = pb::ListFieldsRequest { object, ..Default::default() };
-            call!(client, list_fields, who.request(request, &[]))
+            call!(client, list_fields, who.who.request(request, &[]))
         }
         "UpdateField" => {
             let request = pb::UpdateFieldRequest {
@@ -69,23 +56,23 @@ async fn prepare(world: &World, rpc: &str) -> Call {
                 field: Some(pb::Field { label: "Class".to_owned(), ..field }),
                 update_mask: Some(FieldMask { paths: vec!["label".to_owned()] }),
             };
-            call!(client, update_field, who.request(request, &[]))
+            call!(client, update_field, who.who.request(request, &[]))
         }
         "DeprecateField" => {
-            call!(client, deprecate_field, who.request(pb::DeprecateFieldRequest { object, id }, &[]))
+            call!(client, deprecate_field, who.who.request(pb::DeprecateFieldRequest { object, id }, &[]))
         }
         "ArchiveField" => {
-            call!(client, archive_field, who.request(pb::ArchiveFieldRequest { object, id }, &[]))
+            call!(client, archive_field, who.who.request(pb::ArchiveFieldRequest { object, id }, &[]))
         }
         "RestoreField" => {
             let archive = pb::ArchiveFieldRequest { object: object.clone(), id: id.clone() };
-            client.archive_field(who.request(archive, &[])).await.unwrap();
-            call!(client, restore_field, who.request(pb::RestoreFieldRequest { object, id }, &[]))
+            client.archive_field(who.who.request(archive, &[])).await.unwrap();
+            call!(client, restore_field, who.who.request(pb::RestoreFieldRequest { object, id }, &[]))
         }
-        "GetLimits" => call!(client, get_limits, who.request(pb::GetLimitsRequest {}, &[])),
+        "GetLimits" => call!(client, get_limits, who.who.request(pb::GetLimitsRequest {}, &[])),
         "GetFieldSet" => {
             let request = pb::GetFieldSetRequest { object, if_version: 0 };
-            call!(client, get_field_set, who.request(request, &[]))
+            call!(client, get_field_set, who.who.request(request, &[]))
         }
         other => panic!("{other} has no call here"),
     }

@@ -2,44 +2,43 @@
 
 use anyhow::Result;
 use config::SecretString;
-use db::Db;
 use identity::{App, Entropy, Parts, PasswordConfig, Service, Settle};
 use ids::Clock;
 use prost_types::FieldMask;
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
+use testkit::fleet::signing_key;
 use tonic::Request;
 
 use super::dropping::{Call, Step, Watch, at_every_point, call, rpcs};
 use crate::database::Database;
-use crate::gate::signing_key;
 use crate::stage::PASSWORD;
+use crate::world::{Ground, request};
 
 const SECRET: &str = "a-secret-of-the-records-service-for-tests";
 
 struct World {
     client: IdentityServiceClient<IdentityServiceServer<Service>>,
-    clock: Clock,
+    ground: Ground,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn identity_leaves_nothing() -> Result<()> {
     let database = Database::fresh("globcrm_test_dropped_identity", &[identity::MIGRATIONS]).await?;
-    let clock = Clock::system();
-    let db = Db::new(&database.config("identity"), "identity")?;
+    let ground = Ground::on(database.clone(), "identity", Clock::system())?;
     let service = Service::new(App::new(Parts {
-        db: db.clone(),
-        clock: clock.clone(),
+        db: ground.db.clone(),
+        clock: ground.clock.clone(),
         entropy: Entropy::system(),
         settle: Settle::none(),
-        signing_key: SecretString::from(signing_key(&clock)),
+        signing_key: SecretString::from(signing_key()?),
         service_secrets: identity::ServiceSecrets::default().with("records", &SecretString::from(SECRET)),
         passwords: PasswordConfig { memory_kib: 64, iterations: 1, parallelism: 1, permits: 2 },
         sign_ups: identity::SignUpConfig { per_hour: 1_000_000, per_day: 1_000_000 },
     })?);
-    let world = World { client: IdentityServiceClient::new(IdentityServiceServer::new(service)), clock };
-    let mut watch = Watch::new(&database, &db, "identity").await?;
+    let world = World { client: IdentityServiceClient::new(IdentityServiceServer::new(service)), ground };
+    let mut watch = Watch::new(&database, &world.ground.db, "identity").await?;
     for rpc in rpcs("IdentityService") {
         at_every_point(&mut watch, &rpc, ahead(&rpc), async || prepare(&world, &rpc).await).await?;
         // Somebody else's calls are right.
@@ -63,13 +62,11 @@ fn ahead(rpc: &str) -> &'static [Step] {
 }
 
 fn with<T>(token: &str, body: T) -> Request<T> {
-    let mut request = Request::new(body);
-    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-    request
+    request(token, body, &[])
 }
 
 fn sign_up_request(world: &World) -> pb::SignUpRequest {
-    let id = world.clock.new_uuid().simple().to_string();
+    let id = world.ground.clock.new_uuid().simple().to_string();
     let slug = format!("t{}", &id[8..]);
     pb::SignUpRequest {
         organization: "Acme".to_owned(),

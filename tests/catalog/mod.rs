@@ -5,20 +5,17 @@ mod dump;
 mod rules;
 
 use anyhow::Result;
-use db::Migrations;
 use sqlx::PgConnection;
 use tokio::sync::OnceCell;
 
 use crate::database::{Database, execute};
+use crate::services::{MIGRATIONS as ALL, SERVICES, lists_all};
 use rules::{Rule, findings};
-
-/// Every service with a schema.
-pub(crate) const ALL: [Migrations; 3] = [identity::MIGRATIONS, fields::MIGRATIONS, records::MIGRATIONS];
 
 #[test]
 fn every_schema_of_the_fleet_is_asked() {
-    let listed = fleet::FLEET.iter().filter(|member| member.has_schema).map(|member| member.names.name);
-    assert!(ALL.iter().map(|migrations| migrations.schema).eq(listed), "{ALL:?}");
+    lists_all(|member| member.has_schema);
+    assert!(SERVICES.iter().all(|service| service.migrations.schema == service.role.name()), "{ALL:?}");
 }
 
 async fn catalog() -> Result<PgConnection> {

@@ -85,7 +85,7 @@ async fn an_event_delivered_many_times_is_applied_once_and_in_order() -> Result<
         all.extend(world.write(records.iter().map(|r| world.event(*r, version)).collect()).await?);
     }
     world.await_applied(&all.iter().collect::<Vec<_>>()).await?;
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     let envelopes: Vec<Vec<u8>> =
         sqlx::query_scalar("SELECT envelope FROM events_it.outbox ORDER BY event_id DESC")
             .fetch_all(&mut admin)
@@ -179,7 +179,7 @@ async fn a_poison_event_stops_its_record_and_no_other() -> Result<()> {
     }
 
     // A redelivery of a dead event changes nothing.
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     let bytes: Vec<u8> = sqlx::query_scalar("SELECT envelope FROM events_it.outbox WHERE event_id = $1")
         .bind(poison.id)
         .fetch_one(&mut admin)
@@ -312,7 +312,7 @@ async fn a_consumer_killed_in_a_handler_applies_once_when_it_is_back() -> Result
     until("it is in the handler", async || Ok(calls.load(Ordering::SeqCst) == 1)).await?;
     running.kill().await;
     // The relay died, too; its lease would run out by itself.
-    execute(&mut world.admin().await?, "UPDATE events_it.relay_lease SET expires_at = '-infinity'").await?;
+    execute(&mut world.sql().await?, "UPDATE events_it.relay_lease SET expires_at = '-infinity'").await?;
     let mut running = Running::new();
     world.relay(&mut running);
     world.consumer(&mut running, NAME, Stuck(calls));

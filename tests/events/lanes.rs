@@ -63,7 +63,7 @@ async fn what_the_reconciliation_found_is_sent_once() -> Result<()> {
     assert_eq!(relay.cycle(|_| Fate::Taken).await.map_err(failed)?, 5);
     // As if the cursor had passed two of them.
     let passed = "UPDATE events_it.relay_sent SET sent = sent - '{[2,3]}' WHERE lane = 0";
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     sqlx::query(passed).execute(&mut admin).await?;
     assert_eq!(relay.reconcile().await.map_err(failed)?, 2);
     assert_eq!(relay.cycle(|_| Fate::Taken).await.map_err(failed)?, 2, "nothing else is due");
@@ -135,7 +135,7 @@ async fn what_an_older_relay_has_sent_during_an_upgrade_is_not_sent_again() -> R
     let world = World::new("globcrm_events_upgrade").await?;
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| anyhow!(error);
     let lead = async || Steps::lead(world.worker.clone(), Uuid::from_u128(7)).await.map_err(failed);
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     // The new one leads, with a hole; then an older one, which sends what is in the hole and more; then the new one.
     let mut relay = lead().await?;
     let mut late = world.begin().await?;

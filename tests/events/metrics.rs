@@ -105,7 +105,7 @@ async fn what_waits_is_parked_or_dead_shows_and_goes() -> Result<()> {
     let applied = fate("applied");
     let bytes: Vec<u8> = sqlx::query_scalar("SELECT envelope FROM events_it.outbox WHERE event_id = $1")
         .bind(all[1].id)
-        .fetch_one(&mut world.admin().await?)
+        .fetch_one(&mut world.sql().await?)
         .await?;
     publish(&world, &events::Event::decode(&bytes)?, &bytes).await?;
     until("the repeat is counted", async || Ok(fate("redelivered") > 0.5)).await?;

@@ -10,7 +10,7 @@ use tonic::metadata::MetadataMap;
 
 use super::consuming::delete_queues;
 use super::world::{Running, World, until};
-use crate::gate::TestGate;
+use crate::world::TestGate;
 
 const NAME: &str = "events_it.permissions";
 
@@ -63,7 +63,7 @@ async fn a_narrowing_raises_the_fence_and_every_change_drops_the_snapshot_held()
         Ok(world.number(FENCES).await? > 10)
     })
     .await?;
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     let (tenant, principal) = sqlx::query_as("SELECT tenant_id, principal_id FROM events_it.authz_fence")
         .fetch_one(&mut admin)
         .await?;
@@ -100,7 +100,7 @@ async fn a_fence_that_must_wait_holds_up_no_other_tenants() -> Result<()> {
         let fence = sqlx::query_scalar::<_, i64>(
             "SELECT COALESCE(max(min_version), 0) FROM events_it.authz_fence WHERE principal_id = $1",
         );
-        anyhow::Ok(fence.bind(user).fetch_one(&mut world.admin().await?).await?)
+        anyhow::Ok(fence.bind(user).fetch_one(&mut world.sql().await?).await?)
     };
     let mut version = 10;
     until("the consumer hears", async || {

@@ -67,7 +67,7 @@ async fn the_outbox_is_append_only_and_a_tenants_own() -> Result<()> {
         assert_eq!(code.as_deref(), Some(denied), "worker: {sql}");
     }
     // What is younger than its retention is not the worker's to delete.
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     execute(
         &mut admin,
         "INSERT INTO events_it.dead_event VALUES (gen_random_uuid(), 'c', gen_random_uuid(), NULL, 1, 't', '', 1, '', now() - interval '29 days');
@@ -88,7 +88,7 @@ async fn partitions_are_made_ahead_and_dropped_when_sent_and_old() -> Result<()>
     world.write_some(1).await?;
     let partitions = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'events_it.outbox'::regclass";
     assert_eq!(world.number(partitions).await?, 11, "five of each lane and the default");
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     execute(&mut admin, "SELECT setval('events_it.outbox_seq_0', 2000000)").await?;
     world.write_some(1).await?;
     let default = "SELECT count(*) FROM events_it.outbox_default";

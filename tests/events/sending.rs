@@ -64,7 +64,7 @@ fn outbox_next(id_first: bool) -> String {
 /// Whether an event is lost whose number others pass before its row is written.
 async fn lost(name: &'static str, id_first: bool) -> Result<bool> {
     let world = World::new(name).await?;
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     execute(&mut admin, outbox_next(id_first)).await?;
     execute(&mut admin, "SELECT pg_advisory_lock(42)").await?;
     // The first of a sequence's numbers writes WAL and so gives an id in any case; most do not.
@@ -141,8 +141,7 @@ async fn a_relay_killed_again_and_again_loses_nothing_and_repeats_at_most_a_wind
         .await?;
         running.kill().await;
         // What the dead one held for up to 15 s.
-        execute(&mut world.admin().await?, "UPDATE events_it.relay_lease SET expires_at = '-infinity'")
-            .await?;
+        execute(&mut world.sql().await?, "UPDATE events_it.relay_lease SET expires_at = '-infinity'").await?;
     }
     let mut running = Running::new();
     world.relay(&mut running);
@@ -195,11 +194,11 @@ async fn a_relay_that_lost_its_lease_saves_nothing() -> Result<()> {
     let thief =
         "UPDATE events_it.relay_lease SET holder = '00000000-0000-0000-0000-000000000001', epoch = epoch + 1,
                  expires_at = clock_timestamp() + interval '1 hour'";
-    execute(&mut world.admin().await?, thief).await?;
+    execute(&mut world.sql().await?, thief).await?;
     let some = world.write_some(3).await?;
     until("it notices", async || Ok(!status.snapshot().leader)).await?;
     assert_eq!(world.number(SENT).await?, 0);
-    execute(&mut world.admin().await?, "UPDATE events_it.relay_lease SET expires_at = '-infinity'").await?;
+    execute(&mut world.sql().await?, "UPDATE events_it.relay_lease SET expires_at = '-infinity'").await?;
     until("it leads again and sends", async || Ok(world.number(SENT).await? == 3)).await?;
     world.await_tapped(&some).await?;
     running.stop().await

@@ -2,25 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::ops::Deref;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use auth::VerifiedTenant;
 use config::{Env, SecretString};
-use db::{Db, Migration, Migrations, TenantTx, WorkerDb};
+use db::{Migration, Migrations, TenantTx, WorkerDb};
 use events::{
     AmqpConfig, Consumer, Delivery, Event, Handler, HandlerError, Lane, NewEvent, Relay, RelayStatus,
 };
 use ids::{Clock, TenantId};
 use lapin::options::{BasicAckOptions, BasicGetOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use sqlx::PgConnection;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::database::Database;
 use crate::waiting;
+use crate::world::Ground;
 
 /// The schema of a service that keeps a ledger of what its consumer applied.
 const MIGRATIONS: Migrations = Migrations {
@@ -41,12 +42,11 @@ const MIGRATIONS: Migrations = Migrations {
 /// How long a condition may take to come true.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// A ground with an exchange. What its tests write is broken on purpose, so its end looks at nothing.
 pub struct World {
-    pub database: Database,
-    pub db: Db,
+    ground: Ground,
     pub worker: WorkerDb,
     pub amqp: AmqpConfig,
-    pub clock: Clock,
     pub tenant: VerifiedTenant,
     /// The queue of the tap.
     tap: String,
@@ -84,6 +84,14 @@ impl Running {
     }
 }
 
+impl Deref for World {
+    type Target = Ground;
+
+    fn deref(&self) -> &Ground {
+        &self.ground
+    }
+}
+
 impl World {
     /// `name` is the test's own.
     pub async fn new(name: &'static str) -> Result<Self> {
@@ -101,19 +109,18 @@ impl World {
     pub async fn on(name: &'static str, clock: Clock, url: &str) -> Result<Self> {
         let database = Database::fresh(name, &[MIGRATIONS]).await?;
         let config = database.config(MIGRATIONS.schema);
-        let exchange = format!("globcrm.test.{}", clock.new_uuid());
+        let ground = Ground::on(database, MIGRATIONS.schema, clock)?;
+        let exchange = format!("globcrm.test.{}", ground.clock.new_uuid());
         let amqp = AmqpConfig { exchange: exchange.clone(), ..AmqpConfig::new(SecretString::from(url)) };
         let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default())
             .await
             .context("connecting by GLOBCRM_TEST_AMQP_URL")?;
         let channel = connection.create_channel().await?;
-        let tenant = VerifiedTenant::from_claim(TenantId::from(clock.new_uuid()));
+        let tenant = VerifiedTenant::from_claim(TenantId::from(ground.clock.new_uuid()));
         let world = Self {
-            db: Db::new(&config, MIGRATIONS.schema)?,
+            ground,
             worker: WorkerDb::new(&config, MIGRATIONS.schema, 4)?,
-            database,
             amqp,
-            clock,
             tenant,
             tap: format!("{exchange}.tap"),
             channel,
@@ -165,10 +172,6 @@ impl World {
 
     pub async fn begin(&self) -> Result<TenantTx> {
         Ok(TenantTx::begin(&self.db, self.tenant).await?)
-    }
-
-    pub async fn admin(&self) -> Result<PgConnection> {
-        self.database.admin().await
     }
 
     pub fn event(&self, record_id: Uuid, version: i64) -> NewEvent {
@@ -232,17 +235,15 @@ impl World {
     }
 
     /// Rows of a statement that gives one number.
-    pub async fn number(&self, sql: &'static str) -> Result<i64> {
-        let mut admin = self.admin().await?;
-        Ok(sqlx::query_scalar(sql).fetch_one(&mut admin).await?)
+    pub async fn number(&self, text: &'static str) -> Result<i64> {
+        let mut sql = self.sql().await?;
+        Ok(sqlx::query_scalar(text).fetch_one(&mut sql).await?)
     }
 
     /// Event ids in the ledger, in the order of their commits' inserts.
     pub async fn ledger(&self) -> Result<Vec<Uuid>> {
-        let mut admin = self.admin().await?;
-        Ok(sqlx::query_scalar("SELECT event_id FROM events_it.ledger ORDER BY n")
-            .fetch_all(&mut admin)
-            .await?)
+        let mut sql = self.sql().await?;
+        Ok(sqlx::query_scalar("SELECT event_id FROM events_it.ledger ORDER BY n").fetch_all(&mut sql).await?)
     }
 
     pub async fn await_applied(&self, events: &[&NewEvent]) -> Result<()> {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use proto::fields::v1::FieldType;
 use tokio::task::JoinSet;
 
-use super::world::{World, field, indexed, refusal};
+use super::world::{Refusal, World, field, indexed};
 
 #[tokio::test]
 async fn fields_made_at_the_same_time_never_share_a_slot_or_an_ordinal() -> Result<()> {
@@ -18,8 +18,9 @@ async fn fields_made_at_the_same_time_never_share_a_slot_or_an_ordinal() -> Resu
         calls.spawn(async move { admin.create(indexed(&format!("f{n}"), kind)).await });
     }
     let results = calls.join_all().await;
-    let refused: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
-    assert_eq!(refused, [&refusal(422, "FIELD_LIMIT_REACHED"); 4], "12 of each kind for 10 slots of each");
+    let refused: Vec<_> =
+        results.iter().filter_map(|result| result.as_ref().err()).map(Refusal::is).collect();
+    assert_eq!(refused, [(422, "FIELD_LIMIT_REACHED"); 4], "12 of each kind for 10 slots of each");
 
     let set = admin.field_set(0).await?;
     let slots: BTreeSet<_> = set.fields.iter().map(|field| field.slot.as_str()).collect();
@@ -41,8 +42,9 @@ async fn of_two_fields_with_one_key_made_at_the_same_time_one_is_refused() -> Re
         calls.spawn(async move { admin.create(field("tier", FieldType::Text)).await });
     }
     let results = calls.join_all().await;
-    let refused: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
-    assert_eq!(refused, [&refusal(409, "FIELD_KEY_TAKEN"); 5]);
+    let refused: Vec<_> =
+        results.iter().filter_map(|result| result.as_ref().err()).map(Refusal::is).collect();
+    assert_eq!(refused, [(409, "FIELD_KEY_TAKEN"); 5]);
     Ok(())
 }
 
@@ -53,8 +55,8 @@ async fn an_archived_field_keeps_its_key_its_ordinal_and_its_slot() -> Result<()
     let first = admin.create(indexed("tier", FieldType::Text)).await?;
     admin.archive(&first.id).await?;
     assert_eq!(
-        admin.create(field("tier", FieldType::Text)).await.unwrap_err(),
-        refusal(409, "FIELD_KEY_TAKEN")
+        admin.create(field("tier", FieldType::Text)).await.unwrap_err().is(),
+        (409, "FIELD_KEY_TAKEN")
     );
     admin.create(indexed("level", FieldType::Text)).await?;
     let slots = |set: proto::fields::v1::GetFieldSetResponse| {
@@ -86,13 +88,17 @@ async fn the_hundred_and_first_field_in_use_is_refused() -> Result<()> {
     for n in 0..100 {
         ids.push(admin.create(field(&format!("f{n}"), FieldType::Boolean)).await?.id);
     }
-    let limit = refusal(422, "FIELD_LIMIT_REACHED");
-    assert_eq!(admin.create(field("more", FieldType::Boolean)).await.unwrap_err(), limit);
+    let limit = (422, "FIELD_LIMIT_REACHED");
+    assert_eq!(admin.create(field("more", FieldType::Boolean)).await.unwrap_err().is(), limit);
     admin.deprecate(&ids[0]).await?;
-    assert_eq!(admin.create(field("more", FieldType::Boolean)).await.unwrap_err(), limit, "still in use");
+    assert_eq!(
+        admin.create(field("more", FieldType::Boolean)).await.unwrap_err().is(),
+        limit,
+        "still in use"
+    );
     admin.archive(&ids[0]).await?;
     admin.create(field("more", FieldType::Boolean)).await?;
-    assert_eq!(admin.restore(&ids[0]).await.unwrap_err(), limit);
+    assert_eq!(admin.restore(&ids[0]).await.unwrap_err().is(), limit);
     assert_eq!(admin.limits().await?["contact.fields"], (100, 100));
     assert_eq!(admin.limits().await?["company.fields"], (0, 100), "each object has its own");
     Ok(())
@@ -107,7 +113,7 @@ async fn two_hundred_and_fifty_fields_are_the_end_even_when_archived() -> Result
         admin.archive(&made.id).await?;
     }
     let refused = admin.create(field("more", FieldType::Boolean)).await.unwrap_err();
-    assert_eq!(refused, refusal(422, "FIELD_LIMIT_REACHED"));
+    assert_eq!(refused.is(), (422, "FIELD_LIMIT_REACHED"));
     assert_eq!(admin.field_set(0).await?.fields.len(), 250);
     Ok(())
 }

@@ -4,5 +4,5 @@ mod isolation;
 mod life;
 mod limits;
 mod serve;
-mod world;
+pub(crate) mod world;
 mod writes;

@@ -1,76 +1,39 @@
-//! A fields service with its database, and tenants with callers whose permissions the test decides.
+//! A fields service with its database, and the calls of it that tests make.
 
 use std::collections::HashMap;
-use std::ops::Deref;
 
 use anyhow::Result;
-use auth::VerifiedTenant;
-use db::{Db, TenantTx};
 use fields::Service;
 use ids::{Clock, TenantId};
 use proto::fields::v1 as pb;
 use proto::fields::v1::fields_service_server::FieldsService;
 use proto::identity::v1::{self as identity, FieldAccess};
-use sqlx::PgConnection;
-use tokio::sync::OnceCell;
 use tonic::{Request, Response, Status};
 
 use crate::database::Database;
-use crate::gate::{May, Principal, TestGate};
+pub(super) use crate::world::Refusal;
+use crate::world::{Ground, May, TestGate, done};
 
-/// One service; each test has its own, all on one database.
-#[derive(Clone)]
-pub(super) struct World {
-    pub(super) service: Service,
-    pub(super) db: Db,
-    database: Database,
-    clock: Clock,
-    gates: TestGate,
-}
-
-/// Somebody in a tenant.
-#[derive(Clone)]
-pub(super) struct Caller {
-    service: Service,
-    principal: Principal,
-}
-
-impl Deref for Caller {
-    type Target = Principal;
-
-    fn deref(&self) -> &Principal {
-        &self.principal
-    }
-}
-
-async fn database() -> Result<Database> {
-    static DATABASE: OnceCell<Database> = OnceCell::const_new();
-    let made = || Database::kept("globcrm_test_fields", &[fields::MIGRATIONS]);
-    Ok(DATABASE.get_or_try_init(made).await?.clone())
-}
-
-/// The same in every instance.
-fn cursor_key() -> Result<query::CursorKey> {
-    Ok(query::CursorKey::new(&"a-key-for-page-tokens-of-the-tests".into())?)
-}
+pub(crate) type World = crate::world::World<Service>;
+pub(super) type Caller = crate::world::Caller<Service>;
 
 impl World {
     pub(super) async fn new() -> Result<Self> {
-        let database = database().await?;
-        let clock = Clock::system();
-        let db = Db::new(&database.config("fields"), "fields")?;
-        let gates = TestGate::new(&clock)?;
-        let service = Service::new(gates.gate.clone(), db.clone(), clock.clone(), cursor_key()?);
-        Ok(Self { service, db, database, clock, gates })
+        Self::at(Database::shared(fields::MIGRATIONS).await?)
     }
 
-    /// Somebody who may do everything in a tenant of their own.
-    pub(super) fn admin(&self) -> Result<Caller> {
-        self.caller(TenantId::from(self.clock.new_uuid()), &["*"], identity::Scope::All, &[])
+    /// On a database.
+    pub(crate) fn at(database: Database) -> Result<Self> {
+        let ground = Ground::on(database, "fields", Clock::system())?;
+        let gates = TestGate::new(&ground.clock)?;
+        // The same in every instance.
+        let key = query::CursorKey::new(&"a-key-for-page-tokens-of-the-tests".into())?;
+        let service = Service::new(gates.gate.clone(), ground.db.clone(), ground.clock.clone(), key);
+        Ok(Self::on(ground, gates, service))
     }
 
     /// Somebody in `tenant` with these actions on `field`, from whom these fields of contacts are hidden.
-    pub(super) fn caller(
+    pub(super) fn member(
         &self,
         tenant: TenantId,
         actions: &[&str],
@@ -78,31 +41,15 @@ impl World {
         hidden: &[&str],
     ) -> Result<Caller> {
         let actions: Vec<_> = actions.iter().map(|action| ("field", *action, scope)).collect();
-        let fields: Vec<_> = hidden.iter().map(|field| (*field, FieldAccess::None)).collect();
-        let may = May { actions: &actions, fields: &fields };
-        let principal = self.gates.somebody(&self.clock, tenant, &may)?;
-        Ok(Caller { service: self.service.clone(), principal })
-    }
-
-    /// A transaction in a tenant.
-    pub(super) async fn tx(&self, tenant: TenantId) -> Result<TenantTx> {
-        Ok(TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?)
-    }
-
-    /// The administrator, who sees all rows.
-    pub(super) async fn sql(&self) -> Result<PgConnection> {
-        self.database.admin().await
-    }
-
-    pub(super) fn database(&self) -> &Database {
-        &self.database
+        let fields: Vec<_> = hidden.iter().map(|field| ("contact", *field, FieldAccess::None)).collect();
+        self.caller(tenant, &May { actions: &actions, fields: &fields })
     }
 }
 
 impl Caller {
     /// A request of this caller.
     pub(super) fn request<T>(&self, body: T) -> Request<T> {
-        self.principal.request(body, &[])
+        self.who.request(body, &[])
     }
 
     pub(super) async fn create_as(
@@ -112,12 +59,11 @@ impl Caller {
         headers: &[(&'static str, &str)],
     ) -> Result<Response<pb::CreateFieldResponse>, Status> {
         let request = pb::CreateFieldRequest { object: object.to_owned(), field: Some(field) };
-        self.service.create_field(self.principal.request(request, headers)).await
+        self.service.create_field(self.who.request(request, headers)).await
     }
 
     pub(super) async fn create(&self, field: pb::Field) -> Result<pb::Field, Refusal> {
-        let answer = self.create_as("contact", field, &[]).await.map_err(Refusal::from)?;
-        Ok(answer.into_inner().field.unwrap())
+        Ok(done(self.create_as("contact", field, &[]).await)?.field.unwrap())
     }
 
     pub(super) async fn get(&self, object: &str, id: &str) -> Result<pb::Field, Status> {
@@ -135,7 +81,7 @@ impl Caller {
             page_size: size,
             page_token: token.to_owned(),
         };
-        let page = self.service.list_fields(self.request(request)).await.map_err(Refusal::from)?.into_inner();
+        let page = done(self.service.list_fields(self.request(request)).await)?;
         Ok((page.fields.into_iter().map(|field| field.key).collect(), page.next_page_token))
     }
 
@@ -157,67 +103,36 @@ impl Caller {
         if let Some(condition) = if_match {
             request.metadata_mut().insert("if-match", condition.parse().unwrap());
         }
-        let answer = self.service.update_field(request).await.map_err(Refusal::from)?;
-        Ok(answer.into_inner().field.unwrap())
+        Ok(done(self.service.update_field(request).await)?.field.unwrap())
     }
 
     pub(super) async fn deprecate(&self, id: &str) -> Result<pb::Field, Refusal> {
         let request = pb::DeprecateFieldRequest { object: "contact".to_owned(), id: id.to_owned() };
-        let answer = self.service.deprecate_field(self.request(request)).await.map_err(Refusal::from)?;
-        Ok(answer.into_inner().field.unwrap())
+        Ok(done(self.service.deprecate_field(self.request(request)).await)?.field.unwrap())
     }
 
     pub(super) async fn archive(&self, id: &str) -> Result<pb::Field, Refusal> {
         let request = pb::ArchiveFieldRequest { object: "contact".to_owned(), id: id.to_owned() };
-        let answer = self.service.archive_field(self.request(request)).await.map_err(Refusal::from)?;
-        Ok(answer.into_inner().field.unwrap())
+        Ok(done(self.service.archive_field(self.request(request)).await)?.field.unwrap())
     }
 
     pub(super) async fn restore(&self, id: &str) -> Result<pb::Field, Refusal> {
         let request = pb::RestoreFieldRequest { object: "contact".to_owned(), id: id.to_owned() };
-        let answer = self.service.restore_field(self.request(request)).await.map_err(Refusal::from)?;
-        Ok(answer.into_inner().field.unwrap())
+        Ok(done(self.service.restore_field(self.request(request)).await)?.field.unwrap())
     }
 
     pub(super) async fn field_set(&self, if_version: i64) -> Result<pb::GetFieldSetResponse, Refusal> {
         let request = pb::GetFieldSetRequest { object: "contact".to_owned(), if_version };
-        Ok(self.service.get_field_set(self.request(request)).await.map_err(Refusal::from)?.into_inner())
+        done(self.service.get_field_set(self.request(request)).await)
     }
 
     pub(super) async fn limits(&self) -> Result<HashMap<String, (i64, i64)>, Refusal> {
-        let answer =
-            self.service.get_limits(self.request(pb::GetLimitsRequest {})).await.map_err(Refusal::from)?;
-        let limits = answer.into_inner().limits.into_iter();
+        let answer = done(self.service.get_limits(self.request(pb::GetLimitsRequest {})).await)?;
+        let limits = answer.limits.into_iter();
         Ok(limits
             .map(|limit| (format!("{}.{}", limit.object, limit.name), (limit.used, limit.max)))
             .collect())
     }
-}
-
-/// What a caller learns of a refusal.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) http: u16,
-    pub(super) reason: String,
-}
-
-impl std::error::Error for Refusal {}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.http, self.reason)
-    }
-}
-
-impl From<Status> for Refusal {
-    fn from(status: Status) -> Self {
-        let error = error::Error::from(status);
-        Self { http: error.code().http(error.reason()), reason: error.reason().to_owned() }
-    }
-}
-
-pub(super) fn refusal(http: u16, reason: &str) -> Refusal {
-    Refusal { http, reason: reason.to_owned() }
 }
 
 /// A field as a caller sends it.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use events::Event;
 use proto::fields::v1::{Field, FieldType};
 
-use super::world::{Refusal, World, field, indexed, refusal};
+use super::world::{Refusal, World, field, indexed};
 
 #[tokio::test]
 async fn every_change_leaves_its_event_with_what_changed() -> Result<()> {
@@ -58,7 +58,7 @@ async fn a_repeated_key_gives_the_first_answer_again() -> Result<()> {
     assert_eq!(first.metadata().get("version").unwrap(), "1");
     assert_eq!(again.into_inner(), first.into_inner());
     let other = admin.create_as("contact", field("level", FieldType::Text), &key).await.unwrap_err();
-    assert_eq!(Refusal::from(other), refusal(422, "IDEMPOTENCY_KEY_REUSED"));
+    assert_eq!(Refusal::from(other).is(), (422, "IDEMPOTENCY_KEY_REUSED"));
     assert_eq!(admin.list(None, "").await?.0, ["tier"]);
     Ok(())
 }
@@ -71,7 +71,7 @@ async fn a_refused_call_keeps_nothing_and_can_be_repeated_at_once() -> Result<()
     let key = [("idempotency-key", "k-2")];
     for _ in 0..5 {
         let refused = admin.create_as("contact", field("tier", FieldType::Text), &key).await.unwrap_err();
-        assert_eq!(Refusal::from(refused), refusal(409, "FIELD_KEY_TAKEN"));
+        assert_eq!(Refusal::from(refused).is(), (409, "FIELD_KEY_TAKEN"));
     }
     admin.create_as("contact", field("level", FieldType::Text), &key).await?;
     Ok(())
@@ -85,11 +85,11 @@ async fn no_change_commits_on_permissions_older_than_the_fence() -> Result<()> {
     let mut tx = world.tx(admin.tenant).await?;
     db::fence::raise(&mut tx, Some(admin.id), 6).await?;
     tx.commit().await?;
-    let changed = refusal(409, "PERMISSIONS_CHANGED");
-    assert_eq!(admin.create(field("level", FieldType::Text)).await.unwrap_err(), changed);
-    assert_eq!(admin.archive(&made.id).await.unwrap_err(), changed);
+    let changed = (409, "PERMISSIONS_CHANGED");
+    assert_eq!(admin.create(field("level", FieldType::Text)).await.unwrap_err().is(), changed);
+    assert_eq!(admin.archive(&made.id).await.unwrap_err().is(), changed);
     let label = Field { label: "Level".to_owned(), ..Default::default() };
-    assert_eq!(admin.update(&made.id, label, &["label"], None).await.unwrap_err(), changed);
+    assert_eq!(admin.update(&made.id, label, &["label"], None).await.unwrap_err().is(), changed);
     assert_eq!(admin.get("contact", &made.id).await?, made);
     Ok(())
 }

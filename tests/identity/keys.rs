@@ -55,7 +55,7 @@ async fn a_key_belongs_to_its_owner_alone_and_ends_in_time() -> Result<()> {
     assert_eq!(foreign.is(), (404, "API_KEY_NOT_FOUND"));
     assert!(bob.list_api_keys(pb::ListApiKeysRequest::default()).await?.api_keys.is_empty());
     for bad in [&["nonsense"][..], &["contact.fly"], &[]] {
-        assert_eq!(bob.create_key("x", bad).await.unwrap_err().http, 422, "{bad:?}");
+        assert_eq!(bob.create_key("x", bad).await.unwrap_err().http(), 422, "{bad:?}");
     }
     for n in 0..50 {
         bob.create_key(&format!("key {n}"), &["api_key.read"]).await?;

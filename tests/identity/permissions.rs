@@ -78,8 +78,8 @@ async fn a_service_acts_with_the_current_permissions_of_a_live_principal_only() 
             tenant_id: tenant.to_owned(),
             act_for: act_for.to_owned(),
         };
-        let grpc = world.grpc.clone();
-        async move { done(grpc.exchange_service_token(Request::new(request)).await) }
+        let service = world.service.clone();
+        async move { done(service.exchange_service_token(Request::new(request)).await) }
     };
     let bob = world.member(&ada, &[], &[]).await?;
     let token = exchange("records", SERVICE_SECRET, &ada.tenant, &bob.id).await?.access_token;
@@ -110,9 +110,9 @@ async fn a_service_is_known_by_a_secret_of_its_own() -> Result<()> {
     let world = World::new().await?;
     let exchange = |service: &str, secret: &str| {
         let (service, secret) = (service.to_owned(), secret.to_owned());
-        let grpc = world.grpc.clone();
         let request = Request::new(pb::ExchangeServiceSecretRequest { service, secret });
-        async move { done(grpc.exchange_service_secret(request).await) }
+        let service = world.service.clone();
+        async move { done(service.exchange_service_secret(request).await) }
     };
     let now = exchange("records", SERVICE_SECRET).await?;
     assert!(now.expires_in <= 300 && !now.service_token.is_empty());
@@ -150,7 +150,7 @@ async fn references_are_checked_within_the_tenant() -> Result<()> {
         .await?;
     assert_eq!(
         (answer.unknown_user_ids, answer.unknown_team_ids),
-        (vec![eve.id, "nonsense".into()], vec![foreign])
+        (vec![eve.id.clone(), "nonsense".into()], vec![foreign])
     );
     Ok(())
 }
@@ -163,7 +163,7 @@ async fn an_instance_that_holds_old_permissions_cannot_write_with_them() -> Resu
     maker.permissions.push(role("", "contact", &["read"], pb::Scope::Own).permissions.remove(0));
     let maker = ada.create_role(maker).await?;
     let bob = world.member(&ada, &[&maker.id], &[]).await?;
-    let elsewhere = bob.at(world.twin()?);
+    let elsewhere = bob.at(&world.twin()?);
     elsewhere.create_role(role("One", "contact", &["read"], pb::Scope::Own)).await?;
     ada.change_user(&bob.id, pb::User::default(), &["role_ids"], None).await?;
     let refused = elsewhere.create_role(role("Two", "contact", &["read"], pb::Scope::Own)).await.unwrap_err();

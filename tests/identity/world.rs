@@ -1,21 +1,21 @@
 //! An identity service with its database, a clock that the test moves, and organisations that sign up in it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use config::SecretString;
-use db::Db;
 use identity::{App, Entropy, Parts, PasswordConfig, Service, ServiceSecrets, Settle, SignUpConfig};
 use ids::{Clock, FixedClock};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::IdentityService;
-use sqlx::PgConnection;
-use tokio::sync::OnceCell;
-use tonic::{Request, Response, Status};
+use testkit::fleet::signing_key;
+use tonic::Request;
 
 use crate::database::Database;
-use crate::gate::signing_key;
+use crate::world::{Ground, request};
+pub(crate) use crate::world::{Refusal, done};
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const SERVICE_SECRET: &str = "a-secret-of-the-records-service-for-tests";
@@ -27,21 +27,26 @@ pub(crate) const SIGN_UPS: u32 = 20;
 
 /// One service; each test has its own, all on one database.
 pub(crate) struct World {
-    pub(crate) grpc: Service,
+    ground: Ground,
+    pub(crate) service: Service,
     pub(crate) identity: Arc<App>,
-    pub(crate) clock: Clock,
     pub(crate) hand: FixedClock,
-    pub(crate) db: Db,
     key: SecretString,
-    database: Database,
     /// Where its calls come from.
     address: String,
 }
 
-/// Somebody with a session or key.
+impl Deref for World {
+    type Target = Ground;
+
+    fn deref(&self) -> &Ground {
+        &self.ground
+    }
+}
+
+/// What somebody with a session or key has.
 #[derive(Clone)]
-pub(crate) struct Caller {
-    grpc: Service,
+pub(crate) struct Session {
     pub(crate) slug: String,
     pub(crate) tenant: String,
     pub(crate) id: String,
@@ -50,11 +55,12 @@ pub(crate) struct Caller {
     pub(crate) refresh: String,
 }
 
+/// Somebody with a session or key.
+pub(crate) type Caller = crate::world::Caller<Service, Session>;
+
 impl World {
     pub(crate) async fn new() -> Result<Self> {
-        static DATABASE: OnceCell<Database> = OnceCell::const_new();
-        let made = || Database::kept("globcrm_test_identity", &[identity::MIGRATIONS]);
-        Self::on(DATABASE.get_or_try_init(made).await?.clone())
+        Self::on(Database::shared(identity::MIGRATIONS).await?)
     }
 
     /// On a database of its own: for tests of what goes over all tenants.
@@ -64,16 +70,16 @@ impl World {
 
     fn on(database: Database) -> Result<Self> {
         let (clock, hand) = Clock::fixed(time::macros::datetime!(2026-06-01 12:00 UTC));
-        let db = Db::new(&database.config("identity"), "identity")?;
-        let key = SecretString::from(signing_key(&clock));
-        let identity = instance(&db, &clock, &key)?;
-        let address = network(&clock);
-        Ok(Self { grpc: Service::new(identity.clone()), identity, clock, hand, db, key, database, address })
+        let ground = Ground::on(database, "identity", clock)?;
+        let key = SecretString::from(signing_key()?);
+        let identity = instance(&ground, &key)?;
+        let address = network(&ground.clock);
+        Ok(Self { ground, service: Service::new(identity.clone()), identity, hand, key, address })
     }
 
     /// Another instance of the same service.
     pub(crate) fn twin(&self) -> Result<Service> {
-        Ok(Service::new(instance(&self.db, &self.clock, &self.key)?))
+        Ok(Service::new(instance(&self.ground, &self.key)?))
     }
 
     /// A word that no other test uses.
@@ -92,16 +98,17 @@ impl World {
         let slug = self.word("t");
         let email = format!("ada@{slug}.test");
         let request = from(&self.network(), sign_up_request(&slug, &email));
-        let answer = self.grpc.sign_up(request).await?.into_inner();
-        Ok(Caller {
-            grpc: self.grpc.clone(),
+        let answer = self.service.sign_up(request).await?.into_inner();
+        let who = Session {
             tenant: answer.tenant.unwrap().id,
             id: answer.user.unwrap().id,
             access: answer.access_token,
             refresh: answer.refresh_token,
             slug,
             email,
-        })
+        };
+        self.watch(who.tenant.parse()?);
+        Ok(Caller { service: self.service.clone(), who })
     }
 
     /// A user of the same organisation who has accepted the invitation.
@@ -119,13 +126,14 @@ impl World {
         };
         let made = admin.create_user(user).await?;
         let answer = self.accept(&made.invitation_token.unwrap(), PASSWORD).await?;
-        Ok(Caller {
+        let who = Session {
             id: made.id,
             email,
             access: answer.access_token,
             refresh: answer.refresh_token,
-            ..admin.clone()
-        })
+            ..admin.who.clone()
+        };
+        Ok(Caller { service: admin.service.clone(), who })
     }
 
     pub(crate) async fn accept(
@@ -138,7 +146,7 @@ impl World {
             password: password.to_owned(),
             display_name: None,
         };
-        done(self.grpc.accept_invitation(from(&self.address, request)).await)
+        done(self.service.accept_invitation(from(&self.address, request)).await)
     }
 
     pub(crate) async fn login(
@@ -153,21 +161,16 @@ impl World {
             password: password.to_owned(),
             device_token: None,
         };
-        done(self.grpc.login(from(&self.address, request)).await)
+        done(self.service.login(from(&self.address, request)).await)
     }
 
     pub(crate) async fn refresh(&self, token: &str) -> Result<pb::RefreshResponse, Refusal> {
-        done(self.grpc.refresh(Request::new(pb::RefreshRequest { refresh_token: token.to_owned() })).await)
+        done(self.service.refresh(Request::new(pb::RefreshRequest { refresh_token: token.to_owned() })).await)
     }
 
     pub(crate) async fn exchange(&self, key: &str) -> Result<pb::ExchangeApiKeyResponse, Refusal> {
         let request = pb::ExchangeApiKeyRequest { api_key: key.to_owned() };
-        done(self.grpc.exchange_api_key(Request::new(request)).await)
-    }
-
-    /// The administrator, who sees all rows.
-    pub(crate) async fn sql(&self) -> Result<PgConnection> {
-        self.database.admin().await
+        done(self.service.exchange_api_key(Request::new(request)).await)
     }
 
     pub(crate) fn advance(&self, days: u64) {
@@ -179,7 +182,7 @@ macro_rules! calls {
     ($($name:ident($request:ident) -> $answer:ident;)*) => {
         impl Caller {$(
             pub(crate) async fn $name(&self, body: pb::$request) -> Result<pb::$answer, Refusal> {
-                done(self.grpc.$name(self.request(body)).await)
+                done(self.service.$name(self.request(body)).await)
             }
         )*}
     };
@@ -212,25 +215,18 @@ calls! {
 impl Caller {
     /// The same caller with another access token.
     pub(crate) fn with(&self, access: &str) -> Self {
-        Self { access: access.to_owned(), ..self.clone() }
-    }
-
-    /// The same caller at another instance.
-    pub(crate) fn at(&self, grpc: Service) -> Self {
-        Self { grpc, ..self.clone() }
+        let who = Session { access: access.to_owned(), ..self.who.clone() };
+        Self { service: self.service.clone(), who }
     }
 
     /// A request of this caller.
     pub(crate) fn request<T>(&self, body: T) -> Request<T> {
-        let mut request = Request::new(body);
-        request.metadata_mut().insert("authorization", format!("Bearer {}", self.access).parse().unwrap());
-        request.metadata_mut().insert("x-request-id", "the-request".parse().unwrap());
-        request
+        request(&self.access, body, &[("x-request-id", "the-request")])
     }
 
     pub(crate) async fn create_user(&self, user: pb::User) -> Result<pb::User, Refusal> {
         let request = self.request(pb::CreateUserRequest { user: Some(user) });
-        Ok(done(self.grpc.create_user(request).await)?.user.unwrap())
+        Ok(done(self.service.create_user(request).await)?.user.unwrap())
     }
 
     pub(crate) async fn create_team(&self, name: &str) -> Result<String, Refusal> {
@@ -244,12 +240,12 @@ impl Caller {
 
     async fn make_team(&self, team: pb::Team) -> Result<String, Refusal> {
         let request = self.request(pb::CreateTeamRequest { team: Some(team) });
-        Ok(done(self.grpc.create_team(request).await)?.team.unwrap().id)
+        Ok(done(self.service.create_team(request).await)?.team.unwrap().id)
     }
 
     pub(crate) async fn create_role(&self, role: pb::Role) -> Result<pb::Role, Refusal> {
         let request = self.request(pb::CreateRoleRequest { role: Some(role) });
-        Ok(done(self.grpc.create_role(request).await)?.role.unwrap())
+        Ok(done(self.service.create_role(request).await)?.role.unwrap())
     }
 
     /// Creates a role under an `Idempotency-Key`; whether the answer was a replay.
@@ -260,7 +256,7 @@ impl Caller {
     ) -> Result<(pb::Role, bool), Refusal> {
         let mut request = self.request(pb::CreateRoleRequest { role: Some(role) });
         request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
-        let answer = self.grpc.create_role(request).await.map_err(Refusal::from)?;
+        let answer = self.service.create_role(request).await.map_err(Refusal::from)?;
         let replayed = answer.metadata().contains_key("idempotency-replayed");
         Ok((answer.into_inner().role.unwrap(), replayed))
     }
@@ -269,7 +265,7 @@ impl Caller {
         let scopes = scopes.iter().map(|s| (*s).to_owned()).collect();
         let key = pb::ApiKey { name: name.to_owned(), scopes, ..Default::default() };
         let request = self.request(pb::CreateApiKeyRequest { api_key: Some(key) });
-        Ok(done(self.grpc.create_api_key(request).await)?.api_key.unwrap())
+        Ok(done(self.service.create_api_key(request).await)?.api_key.unwrap())
     }
 
     /// Changes the members in `paths` of a user, under the condition `if_match`.
@@ -288,7 +284,7 @@ impl Caller {
         if let Some(condition) = if_match {
             request.metadata_mut().insert("if-match", condition.parse().unwrap());
         }
-        Ok(done(self.grpc.update_user(request).await)?.user.unwrap())
+        Ok(done(self.service.update_user(request).await)?.user.unwrap())
     }
 
     /// What the caller may do now, past the gate's cache.
@@ -297,10 +293,10 @@ impl Caller {
     }
 }
 
-fn instance(db: &Db, clock: &Clock, key: &SecretString) -> Result<Arc<App>> {
+fn instance(ground: &Ground, key: &SecretString) -> Result<Arc<App>> {
     Ok(App::new(Parts {
-        db: db.clone(),
-        clock: clock.clone(),
+        db: ground.db.clone(),
+        clock: ground.clock.clone(),
         entropy: Entropy::system(),
         settle: Settle::none(),
         signing_key: key.clone(),
@@ -354,49 +350,4 @@ pub(crate) fn sign_up_request(slug: &str, email: &str) -> pb::SignUpRequest {
         password: PASSWORD.to_owned(),
         display_name: "Ada".to_owned(),
     }
-}
-
-/// What a caller learns of a refusal: all of it, so that equal refusals are equal bytes.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) http: u16,
-    pub(crate) reason: String,
-    pub(crate) message: String,
-    pub(crate) violations: Vec<(String, String)>,
-    pub(crate) retry_after: Option<Duration>,
-}
-
-impl Refusal {
-    pub(crate) fn is(&self) -> (u16, &str) {
-        (self.http, &self.reason)
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {} {:?}", self.http, self.reason, self.message, self.violations)
-    }
-}
-
-impl From<Status> for Refusal {
-    fn from(status: Status) -> Self {
-        let error = error::Error::from(status);
-        Self {
-            http: error.code().http(error.reason()),
-            reason: error.reason().to_owned(),
-            message: error.message().to_owned(),
-            violations: error
-                .violations()
-                .iter()
-                .map(|v| (v.pointer.clone(), v.reason.clone().into_owned()))
-                .collect(),
-            retry_after: error.retry_after(),
-        }
-    }
-}
-
-pub(crate) fn done<T>(answer: Result<Response<T>, Status>) -> Result<T, Refusal> {
-    answer.map(Response::into_inner).map_err(Refusal::from)
 }

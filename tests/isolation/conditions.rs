@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::matrix::{call, rows, side, values};
-use super::targets;
+use super::matrix::{call, make, rows, values};
 use crate::stage::Stage;
 
 /// Whether each RPC says that it honours `If-Match`.
@@ -18,14 +17,14 @@ fn conditional() -> BTreeMap<String, bool> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rpc_honours_if_match_or_refuses_it() {
     let stage = Stage::shared().await;
-    let side = side(stage, "conditions").await;
+    let tenant = stage.tenant("conditions").await;
     let says = conditional();
     let mut wrong = Vec::new();
     for (n, row) in rows().iter().enumerate() {
         let unique = format!("if-match-{n}");
-        let id = targets::make(stage, &side.tenant, row.target, &unique).await;
-        let values = values(stage, row, &side, id, format!("{unique}-{}", std::process::id())).await;
-        let caller = if row.public() { &stage.anonymous } else { &side.tenant.admin };
+        let id = make(stage, &tenant, row, &unique).await;
+        let values = values(stage, row, &tenant, id, format!("{unique}-{}", std::process::id())).await;
+        let caller = if row.is_public() { &stage.anonymous } else { &tenant.admin };
         // A version that nothing has.
         let answer = call(row, &caller.with_header("if-match", "\"999999\""), &values).await;
         let expected = if says[row.rpc] { (412, "VERSION_STALE") } else { (400, "IF_MATCH_NOT_SUPPORTED") };

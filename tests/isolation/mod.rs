@@ -3,5 +3,4 @@
 
 mod conditions;
 mod internal;
-mod matrix;
-mod targets;
+pub mod matrix;

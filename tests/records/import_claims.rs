@@ -50,7 +50,7 @@ async fn slow(world: &World, caller: &Caller, wait: Duration) -> Result<Service>
     let token = caller.request((), &[]).metadata().get("authorization").unwrap().to_str()?.to_owned();
     let token = token.trim_start_matches("Bearer ").to_owned();
     Ok(Service::new(Parts {
-        gate: world.gate.clone(),
+        gate: world.gates.gate.clone(),
         db: world.db.clone(),
         clock: world.clock.clone(),
         cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,

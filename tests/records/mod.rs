@@ -3,6 +3,7 @@
 mod companies;
 mod conflicts;
 mod dry_runs;
+mod ending;
 mod forgetting;
 mod import_claims;
 pub(crate) mod imports;

@@ -1,14 +1,13 @@
-//! A records service with its database, and tenants with callers whose permissions and fields the test decides.
+//! A records service with its database, the calls of it that tests make, and fields and people that the test decides.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
-use auth::{Gate, PrincipalKind, VerifiedTenant};
+use auth::PrincipalKind;
 use blobs::Blobs;
 use config::SecretString;
-use db::{Db, TenantTx, WorkerDb};
 use ids::{Clock, TenantId};
 use proto::fields::v1 as fields;
 use proto::records::v1 as pb;
@@ -16,26 +15,20 @@ use proto::records::v1::records_service_server::RecordsService;
 use query::CursorKey;
 use records::{Parts, Service};
 use serde_json::Value;
-use sqlx::PgConnection;
-use tokio::sync::OnceCell;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
 use crate::database::Database;
-pub(crate) use crate::gate::{ALL, May};
-use crate::gate::{Principal, TestGate};
+pub(crate) use crate::world::{ALL, May, Refusal};
+use crate::world::{Ground, TestGate, definitions};
 
-/// One service; each test has its own, all on one database.
-#[derive(Clone)]
+pub(crate) type Caller = crate::world::Caller<Service>;
+
+/// One service, with what is around it.
 pub(crate) struct World {
-    pub(crate) service: Service,
+    served: crate::world::World<Service>,
     parts: Arc<dyn Fn() -> Result<Parts> + Send + Sync>,
-    pub(crate) db: Db,
-    pub(crate) clock: Clock,
-    pub(crate) gate: Gate,
     pub(crate) blobs: Blobs,
-    database: Database,
-    gates: TestGate,
     /// What the fields service would answer.
     pub(crate) definitions: Arc<Mutex<fields::GetFieldSetResponse>>,
     /// How often it was asked.
@@ -44,30 +37,17 @@ pub(crate) struct World {
     pub(crate) people: Arc<Mutex<Vec<Uuid>>>,
 }
 
-/// Somebody in a tenant.
-#[derive(Clone)]
-pub(crate) struct Caller {
-    pub(crate) service: Service,
-    principal: Principal,
-}
+impl Deref for World {
+    type Target = crate::world::World<Service>;
 
-impl Deref for Caller {
-    type Target = Principal;
-
-    fn deref(&self) -> &Principal {
-        &self.principal
+    fn deref(&self) -> &Self::Target {
+        &self.served
     }
-}
-
-async fn database() -> Result<Database> {
-    static DATABASE: OnceCell<Database> = OnceCell::const_new();
-    let made = || Database::kept("globcrm_test_records", &[records::MIGRATIONS]);
-    Ok(DATABASE.get_or_try_init(made).await?.clone())
 }
 
 impl World {
     pub(crate) async fn new() -> Result<Self> {
-        Self::on(database().await?)
+        Self::on(Database::shared(records::MIGRATIONS).await?)
     }
 
     /// A service on a database.
@@ -77,17 +57,15 @@ impl World {
 
     /// A service on a database, with quotas.
     pub(crate) fn with(database: Database, quotas: records::Quotas) -> Result<Self> {
-        let clock = Clock::system();
-        let db = Db::new(&database.config("records"), "records")?;
-        let gates = TestGate::new(&clock)?;
-        let gate = gates.gate.clone();
-        let definitions = Arc::new(Mutex::new(field_set()));
+        let ground = Ground::on(database, "records", Clock::system())?;
+        let gates = TestGate::new(&ground.clock)?;
+        let definitions = Arc::new(Mutex::new(definitions::field_set()));
         let (answer, asked) = (definitions.clone(), Arc::new(AtomicUsize::new(0)));
         let counter = asked.clone();
         let people: Arc<Mutex<Vec<Uuid>>> = Arc::default();
         let (known_people, own) = (people.clone(), gates.signer.clone());
         let blobs = Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?;
-        let worker = WorkerDb::new(&database.config("records"), "records", 2)?;
+        let worker = ground.worker()?;
         let answer: records::FetchDefinitions = Arc::new(move |_, object, version| {
             counter.fetch_add(1, Ordering::SeqCst);
             let mut set = answer.lock().unwrap().clone();
@@ -97,7 +75,8 @@ impl World {
             Box::pin(async move { Ok(set) })
         });
         let parts = Arc::new({
-            let (gate, db, clock, blobs) = (gate.clone(), db.clone(), clock.clone(), blobs.clone());
+            let (gate, blobs) = (gates.gate.clone(), blobs.clone());
+            let (db, clock) = (ground.db.clone(), ground.clock.clone());
             move || {
                 let (known_people, own) = (known_people.clone(), own.clone());
                 Ok::<_, anyhow::Error>(Parts {
@@ -126,8 +105,8 @@ impl World {
                 })
             }
         });
-        let service = Service::new(parts()?);
-        Ok(Self { service, parts, db, clock, gate, blobs, database, gates, definitions, asked, people })
+        let served = crate::world::World::on(ground, gates, Service::new(parts()?));
+        Ok(Self { served, parts, blobs, definitions, asked, people })
     }
 
     /// Another instance of the service, which holds nothing yet.
@@ -145,35 +124,16 @@ impl World {
         })
     }
 
-    pub(crate) fn tenant(&self) -> TenantId {
-        TenantId::from(self.clock.new_uuid())
+    /// Somebody in `tenant`, whom identity knows.
+    pub(crate) fn caller(&self, tenant: TenantId, may: &May<'_>) -> Result<Caller> {
+        let caller = self.served.caller(tenant, may)?;
+        self.people.lock().unwrap().push(caller.id);
+        Ok(caller)
     }
 
     /// Somebody who may do everything in a tenant of their own.
     pub(crate) fn admin(&self) -> Result<Caller> {
         self.caller(self.tenant(), &ALL)
-    }
-
-    /// Somebody in `tenant`.
-    pub(crate) fn caller(&self, tenant: TenantId, may: &May<'_>) -> Result<Caller> {
-        let principal = self.gates.somebody(&self.clock, tenant, may)?;
-        self.people.lock().unwrap().push(principal.id);
-        Ok(Caller { service: self.service.clone(), principal })
-    }
-
-    /// Decides what a caller may do from the next snapshot on.
-    pub(crate) fn allow(&self, id: Uuid, version: i64, may: &May<'_>) {
-        self.gates.allow(id, version, may);
-    }
-
-    /// A transaction in a tenant.
-    pub(crate) async fn tx(&self, tenant: TenantId) -> Result<TenantTx> {
-        Ok(TenantTx::begin(&self.db, VerifiedTenant::from_claim(tenant)).await?)
-    }
-
-    /// The worker role's pool.
-    pub(crate) fn worker(&self) -> Result<WorkerDb> {
-        Ok(WorkerDb::new(&self.database.config("records"), "records", 2)?)
     }
 
     /// The purge of what has lain in the trash for longer than `retention`.
@@ -185,26 +145,9 @@ impl World {
             retention,
         })
     }
-
-    /// How many rows a tenant has in a table.
-    #[allow(clippy::disallowed_methods, reason = "the table's name is a constant of the test")]
-    pub(crate) async fn count(&self, sql: &mut PgConnection, table: &str, tenant: TenantId) -> Result<i64> {
-        let text = format!("SELECT count(*) FROM records.{table} WHERE tenant_id = $1");
-        Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(text)).bind(tenant.uuid()).fetch_one(sql).await?)
-    }
-
-    /// The administrator, who sees all rows.
-    pub(crate) async fn sql(&self) -> Result<PgConnection> {
-        self.database.admin().await
-    }
 }
 
 impl Caller {
-    /// The same caller, at another instance.
-    pub(crate) fn at(&self, service: &Service) -> Self {
-        Self { service: service.clone(), ..self.clone() }
-    }
-
     pub(crate) async fn create_as(
         &self,
         contact: pb::Contact,
@@ -286,98 +229,9 @@ impl Caller {
     }
 }
 
-/// What a caller learns of a refusal.
-pub(crate) struct Refusal {
-    pub(crate) status: Status,
-    pub(crate) error: error::Error,
-}
-
-impl Refusal {
-    pub(crate) fn http(&self) -> u16 {
-        self.error.code().http(self.error.reason())
-    }
-
-    pub(crate) fn is(&self) -> (u16, &str) {
-        (self.http(), self.error.reason())
-    }
-
-    /// Pointer and reason of every violation.
-    pub(crate) fn violations(&self) -> Vec<(&str, &str)> {
-        self.error.violations().iter().map(|v| (v.pointer.as_str(), v.reason.as_ref())).collect()
-    }
-
-    /// The problem document.
-    pub(crate) fn problem(&self) -> Value {
-        serde_json::from_slice(&error::Problem::new(&self.error, "0").to_json()).unwrap()
-    }
-
-    /// Everything that goes over the wire.
-    pub(crate) fn bytes(&self) -> (String, Vec<u8>) {
-        (self.status.message().to_owned(), self.status.details().to_vec())
-    }
-}
-
-impl From<Status> for Refusal {
-    fn from(status: Status) -> Self {
-        Self { error: error::Error::from(status.clone()), status }
-    }
-}
-
-impl std::error::Error for Refusal {}
-
-impl std::fmt::Debug for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} {:?}", self.http(), self.error.reason(), self.violations())
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
-
-fn field(n: u128, key: &str, kind: fields::FieldType, slot: &str) -> fields::FieldProjection {
-    fields::FieldProjection {
-        id: Uuid::from_u128(n).to_string(),
-        key: key.to_owned(),
-        r#type: kind.into(),
-        state: fields::FieldState::Active.into(),
-        slot: slot.to_owned(),
-        ..Default::default()
-    }
-}
-
-/// `tier` picklist (txt_01), `seats` integer (num_01), `renewal` date (ts_01), `serial` text (unique), `boss` lookup of
-/// contacts (ref_01), `note` text without index, `old` archived.
-fn field_set() -> fields::GetFieldSetResponse {
-    use fields::FieldType as Type;
-    let option =
-        |key: &str| fields::FieldOption { key: key.to_owned(), label: key.to_owned(), retired: false };
-    let old = fields::FieldState::Archived.into();
-    fields::GetFieldSetResponse {
-        version: 1,
-        fields: vec![
-            fields::FieldProjection {
-                options: vec![option("gold"), option("silver")],
-                ..field(1, "tier", Type::Picklist, "txt_01")
-            },
-            field(2, "seats", Type::Integer, "num_01"),
-            field(3, "renewal", Type::Date, "ts_01"),
-            fields::FieldProjection { unique: true, ..field(4, "serial", Type::Text, "txt_02") },
-            fields::FieldProjection {
-                lookup_object: "contact".to_owned(),
-                ..field(5, "boss", Type::Lookup, "ref_01")
-            },
-            field(6, "note", Type::Text, ""),
-            fields::FieldProjection { state: old, ..field(7, "old", Type::Integer, "num_02") },
-        ],
-    }
-}
-
 /// A field for [`World::definitions`].
 pub(crate) fn new_field(key: &str) -> fields::FieldProjection {
-    field(100, key, fields::FieldType::Integer, "num_03")
+    definitions::field(100, key, fields::FieldType::Integer, "num_03")
 }
 
 pub(crate) fn named(first: &str, last: &str) -> pb::Contact {

@@ -35,6 +35,17 @@ fn every_schema_has_its_migrations_and_its_suite() {
 }
 
 #[test]
+fn every_service_has_its_rows_and_its_dropped_calls() {
+    for name in listed(|member| member.service.is_some()) {
+        let matrix =
+            [format!("tests/isolation/matrix/{name}.rs"), format!("tests/isolation/matrix/{name}/mod.rs")];
+        assert!(matrix.iter().any(|file| crate::root().join(file).exists()), "{name} has no {}", matrix[0]);
+        let dropped = format!("tests/cancellation/{name}.rs");
+        assert!(crate::root().join(&dropped).exists(), "{name} has no {dropped}");
+    }
+}
+
+#[test]
 fn every_package_that_is_served_is_of_a_member() {
     let other = ["common", "events"];
     assert_eq!(folders("proto/globcrm", &other), listed(|member| member.service.is_some()));

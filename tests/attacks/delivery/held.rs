@@ -22,7 +22,7 @@ async fn writers_go_on_while_a_partition_waits_to_be_dropped() -> Result<()> {
     world.write(vec![world.event(world.clock.new_uuid(), 1), bulk]).await?;
     assert_eq!(relay.cycle(|_| Fate::Taken).await.map_err(failed)?, 2);
     // The first partition is full, sent and old; the one after it is made.
-    let mut admin = world.admin().await?;
+    let mut admin = world.sql().await?;
     for text in [
         "SELECT setval('events_it.outbox_seq_0', 1000010)",
         "UPDATE events_it.relay_cursor SET high = 1000010, low_watermark = 1000010 WHERE lane = 0",
@@ -33,11 +33,11 @@ async fn writers_go_on_while_a_partition_waits_to_be_dropped() -> Result<()> {
     ] {
         execute(&mut admin, text).await?;
     }
-    let mut sql = world.admin().await?;
+    let mut sql = world.sql().await?;
     let mut written = false;
     // It waits for a second; a machine that takes longer for one write is asked again.
     for _ in 0..10 {
-        let mut conn = world.admin().await?;
+        let mut conn = world.sql().await?;
         let maintain =
             tokio::spawn(
                 async move { execute(&mut conn, "SELECT events_it.outbox_maintain('7 days')").await },

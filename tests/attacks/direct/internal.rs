@@ -10,7 +10,6 @@ use serde_json::json;
 use testkit::fleet::Role;
 
 use super::{Direct, key_token};
-use crate::gate::signing_key;
 use crate::stage::Stage;
 
 const IDENTITY: &str = "globcrm.identity.v1.IdentityService";
@@ -48,7 +47,7 @@ fn ended(stage: &Stage) -> String {
 /// A token that says all the right things, signed by a key of the caller's own.
 fn foreign() -> String {
     let clock = Clock::system();
-    let signer = Signer::from_pem(&signing_key(&clock), clock).expect("a signer");
+    let signer = Signer::from_pem(&testkit::fleet::signing_key().expect("a key"), clock).expect("a signer");
     signer.sign_service("gateway").expect("a token")
 }
 

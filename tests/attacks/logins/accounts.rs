@@ -54,7 +54,7 @@ async fn a_password_is_changed_by_its_user_who_knows_it_and_not_by_guessing() ->
         (&ada.email, "PASSWORD_TOO_WEAK"),
     ] {
         let refused = change(&ada, PASSWORD, new).await.unwrap_err();
-        assert_eq!(refused.violations, [("/new_password".to_owned(), reason.to_owned())], "{new}");
+        assert_eq!(refused.violations(), [("/new_password", reason)], "{new}");
     }
     // Neither a key nor a service that acts for the user.
     let secret = ada.create_key("k", &["*.*"]).await?.secret.unwrap();
@@ -65,7 +65,7 @@ async fn a_password_is_changed_by_its_user_who_knows_it_and_not_by_guessing() ->
         tenant_id: ada.tenant.clone(),
         act_for: ada.id.clone(),
     };
-    let service = done(world.grpc.exchange_service_token(Request::new(request)).await)?.access_token;
+    let service = done(world.service.exchange_service_token(Request::new(request)).await)?.access_token;
     for caller in [key, ada.with(&service)] {
         let refused = change(&caller, PASSWORD, NEXT).await.unwrap_err();
         assert_eq!(refused.is(), (403, "SESSION_REQUIRED"));
@@ -139,7 +139,7 @@ async fn an_address_is_taken_back_from_who_cannot_log_in_and_from_nobody_else() 
     // Left: the address goes to who comes next.
     let bob = world.member(&ada, &[], &[]).await?;
     let refused = put(&bob.id, "other@acme.test").await.unwrap_err();
-    assert_eq!(refused.violations, [("/email".to_owned(), "FIELD_IMMUTABLE".to_owned())]);
+    assert_eq!(refused.violations(), [("/email", "FIELD_IMMUTABLE")]);
     put(&bob.id, &bob.email).await?;
     ada.disable_user(pb::DisableUserRequest { id: bob.id.clone() }).await?;
     assert_eq!(put(&bob.id, &wanted).await.unwrap_err().is(), (409, "EMAIL_TAKEN"));

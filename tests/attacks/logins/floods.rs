@@ -15,18 +15,18 @@ async fn one_network_makes_so_many_organisations_in_an_hour_and_no_more() -> Res
     let sign_up = |last: u32| {
         let slug = world.word("s");
         let request = from(&format!("{prefix}::{last:x}"), sign_up_request(&slug, "a@a.test"));
-        let grpc = world.grpc.clone();
-        async move { done(grpc.sign_up(request).await) }
+        let service = world.service.clone();
+        async move { done(service.sign_up(request).await) }
     };
     for last in 1..=SIGN_UPS {
         sign_up(last).await?;
     }
     let refused = sign_up(100).await.unwrap_err();
     assert_eq!(refused.is(), (429, "SIGN_UP_THROTTLED"));
-    assert!(refused.retry_after.is_some_and(|wait| wait.as_secs() <= 3_600));
+    assert!(refused.retry_after().is_some_and(|wait| wait.as_secs() <= 3_600));
     world.sign_up().await?;
     // The day has its own bound: what was refused counts, too.
-    world.hand.advance(refused.retry_after.unwrap());
+    world.hand.advance(refused.retry_after().unwrap());
     let mut made = 0;
     let last = loop {
         match sign_up(200 + made).await {
@@ -36,7 +36,7 @@ async fn one_network_makes_so_many_organisations_in_an_hour_and_no_more() -> Res
         assert!(made < SIGN_UPS, "the day has no end");
     };
     assert_eq!((last.is(), made), ((429, "SIGN_UP_THROTTLED"), 4));
-    assert!(last.retry_after.is_some_and(|wait| wait.as_secs() > 3_600));
+    assert!(last.retry_after().is_some_and(|wait| wait.as_secs() > 3_600));
     Ok(())
 }
 
@@ -51,7 +51,7 @@ async fn a_wide_network_makes_so_many_organisations_in_an_hour_and_no_more() -> 
     for address in [Box::new(ipv6) as Box<dyn Fn(u32) -> String>, Box::new(ipv4)] {
         let sign_up = |n: u32| {
             let request = from(&address(n), sign_up_request(&world.word("s"), "a@a.test"));
-            async { done(world.grpc.sign_up(request).await) }
+            async { done(world.service.sign_up(request).await) }
         };
         // No network makes half of what it may.
         for n in 0..8 * SIGN_UPS {
@@ -60,7 +60,7 @@ async fn a_wide_network_makes_so_many_organisations_in_an_hour_and_no_more() -> 
         for n in [1, 100] {
             let refused = sign_up(n).await.unwrap_err();
             assert_eq!(refused.is(), (429, "SIGN_UP_THROTTLED"));
-            assert!(refused.retry_after.is_some_and(|wait| wait.as_secs() <= 3_600));
+            assert!(refused.retry_after().is_some_and(|wait| wait.as_secs() <= 3_600));
         }
     }
     world.sign_up().await?;
@@ -74,7 +74,7 @@ async fn a_network_that_is_refused_does_not_use_up_what_its_neighbours_may_make(
     let wide = world.network().split(':').take(3).collect::<Vec<_>>().join(":");
     let sign_up = |network: u32| {
         let request = from(&format!("{wide}:{network:x}::1"), sign_up_request(&world.word("s"), "a@a.test"));
-        async { done(world.grpc.sign_up(request).await) }
+        async { done(world.service.sign_up(request).await) }
     };
     let mut made = 0;
     for _ in 0..9 * SIGN_UPS {

@@ -7,7 +7,7 @@ use proto::identity::v1::identity_service_server::IdentityService;
 use crate::identity::world::{PASSWORD, Refusal, World, done, from, role, sign_up_request, user};
 
 fn is(refused: Refusal, pointer: &str, reason: &str) {
-    assert_eq!(refused.violations, [(pointer.to_owned(), reason.to_owned())]);
+    assert_eq!(refused.violations(), [(pointer, reason)]);
 }
 
 #[tokio::test]
@@ -21,12 +21,12 @@ async fn no_name_of_identity_hides_or_turns_the_text_around_it() -> Result<()> {
     let accepted = async |token: String, name: &str| {
         let password = PASSWORD.to_owned();
         let accept = pb::AcceptInvitationRequest { token, password, display_name: Some(name.to_owned()) };
-        done(world.grpc.accept_invitation(from(&world.network(), accept)).await)
+        done(world.service.accept_invitation(from(&world.network(), accept)).await)
     };
     let signed_up = async |name: &str| {
         let mut organization = sign_up_request(&world.word("n"), "a@a.test");
         organization.organization = name.to_owned();
-        done(world.grpc.sign_up(from(&world.network(), organization)).await)
+        done(world.service.sign_up(from(&world.network(), organization)).await)
     };
     // What nobody sees is taken out, as in every text: what is stored is what is shown.
     for (sent, kept) in [

@@ -295,7 +295,7 @@ async fn hold(world: &World, plan: &Plan, accepted: &Cell<u32>) -> Result<Result
     for (number, op) in plan.ops.iter().enumerate() {
         match scene.play(number, op).await {
             Ok(()) => accepted.set(accepted.get() + 1),
-            Err(refusal) => assert!(refusal.http < 500, "{op:?}: {refusal}"),
+            Err(refusal) => assert!(refusal.http() < 500, "{op:?}: {refusal}"),
         }
         let after = State::read(&mut sql, tenant).await?;
         for other in after.users() {

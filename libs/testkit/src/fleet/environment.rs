@@ -3,7 +3,7 @@
 //! `GLOBCRM_FLEET_<NAME>` holds for every role; `GLOBCRM_<ROLE>_<NAME>` for one, and wins.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use base64::Engine as _;
@@ -99,21 +99,20 @@ impl Places {
         std::fs::create_dir_all(&places.blobs)?;
         let _lock = backing.dir().lock()?;
         if !places.signing_key.exists() {
-            make_signing_key(&places.signing_key)?;
+            write_private(&places.signing_key, signing_key()?.as_bytes())?;
         }
         Ok(places)
     }
 }
 
-/// An Ed25519 private key as PKCS#8 version 1 (RFC 8410, section 7): a fixed header and 32 random bytes.
-fn make_signing_key(file: &Path) -> Result<()> {
+/// A new Ed25519 private key as PKCS#8 version 1 in PEM (RFC 8410, section 7): a fixed header and 32 random bytes.
+pub fn signing_key() -> Result<String> {
     const HEADER: [u8; 16] =
         [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
     let mut key = HEADER.to_vec();
     key.extend(random_bytes::<32>()?);
     let text = base64::engine::general_purpose::STANDARD.encode(key);
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n");
-    write_private(file, pem.as_bytes())
+    Ok(format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n"))
 }
 
 /// Everything the processes of one fleet are given. Values hold passwords, so it is not `Debug`.
@@ -230,17 +229,13 @@ mod tests {
 
     #[test]
     fn a_signing_key_is_48_bytes_of_der_and_different_each_time() {
-        let dir = crate::state::scratch("signing-key");
-        let make = |name: &str| {
-            let file = dir.join(name);
-            make_signing_key(&file).unwrap();
-            let pem = std::fs::read_to_string(file).unwrap();
+        let make = || {
+            let pem = signing_key().unwrap();
             base64::engine::general_purpose::STANDARD.decode(pem.lines().nth(1).unwrap()).unwrap()
         };
-        let (one, other) = (make("one"), make("other"));
+        let (one, other) = (make(), make());
         assert_eq!(one.len(), 48);
         assert_eq!(one[..16], other[..16]);
         assert_ne!(one, other);
-        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::Signal;
 
 pub use ::fleet::Role;
-pub use environment::{Environments, Places, Ports, environments};
+pub use environment::{Environments, Places, Ports, environments, signing_key};
 
 use crate::backing::{Backing, Lifetime};
 use crate::http;

@@ -1,0 +1,59 @@
+//! The RPCs of fields.
+
+use proto::fields::v1::GetFieldSetRequest;
+use proto::fields::v1::fields_service_client::FieldsServiceClient;
+use serde_json::json;
+use testkit::fleet::Role;
+use tonic::Code;
+
+use super::row::{get, patch, post};
+use super::target::{Target, created};
+use super::{Table, Two};
+use crate::isolation::internal::{as_service, with_token};
+use crate::stage::Tenant;
+
+const FIELD: Target = Target::new(|_, tenant, unique| Box::pin(field(tenant, unique)));
+const ARCHIVED: Target = Target::new(|_, tenant, unique| {
+    Box::pin(async move {
+        let id = field(tenant, unique).await;
+        let archive = format!("/api/v1/objects/contact/fields/{id}:archive");
+        tenant.admin.post(&archive, json!({})).await.expect(200);
+        id
+    })
+});
+
+pub fn table() -> Table {
+    let new = json!({"key": "{key}", "label": "{unique}", "type": "text"});
+    let rows = vec![
+        post("CreateField", "/objects/contact/fields").json(new).answers(201),
+        get("GetField", "/objects/contact/fields/{id}").of(&FIELD),
+        get("ListFields", "/objects/contact/fields"),
+        patch("UpdateField", "/objects/contact/fields/{id}").of(&FIELD).json(json!({"label": "{unique}"})),
+        post("DeprecateField", "/objects/contact/fields/{id}:deprecate").of(&FIELD),
+        post("ArchiveField", "/objects/contact/fields/{id}:archive").of(&FIELD),
+        post("RestoreField", "/objects/contact/fields/{id}:restore").of(&ARCHIVED),
+        get("GetLimits", "/limits"),
+    ];
+    Table { rows, internal: vec![("GetFieldSet", |two| Box::pin(get_field_set(two)))], planted: Vec::new() }
+}
+
+async fn field(tenant: &Tenant, unique: &str) -> String {
+    let body = json!({"key": unique.replace('-', "_"), "label": unique, "type": "text", "indexed": false});
+    created(&tenant.admin.post("/api/v1/objects/contact/fields", body).await.expect(201))
+}
+
+/// Definitions of the caller's tenant only.
+async fn get_field_set(Two { stage, a, b }: &Two) {
+    let service = as_service(stage.service_token(Role::Records).await);
+    let mut fields = FieldsServiceClient::with_interceptor(stage.grpc(Role::Fields).await, service);
+    let body = json!({"key": "only_b", "label": "B", "type": "text"});
+    b.admin.post("/api/v1/objects/contact/fields", body).await.expect(201);
+    let request = || GetFieldSetRequest { object: "contact".to_owned(), if_version: 0 };
+    let theirs = fields.get_field_set(with_token(&b.access_token, request())).await.expect("b's fields");
+    assert!(theirs.into_inner().fields.iter().any(|f| f.key == "only_b"));
+    let ours = fields.get_field_set(with_token(&a.access_token, request())).await.expect("a's fields");
+    let ours = ours.into_inner().fields;
+    assert!(ours.is_empty(), "{ours:?}");
+    let bare = fields.get_field_set(request()).await.expect_err("no credentials");
+    assert_eq!(bare.code(), Code::Unauthenticated);
+}

@@ -1,0 +1,105 @@
+//! The RPCs of records.
+
+use serde_json::json;
+
+use super::Table;
+use super::identity::{TEAM, USER};
+use super::row::{delete, get, patch, post};
+use super::target::{Target, created, random_id};
+use crate::stage::Tenant;
+
+const CONTACT: Target = Target::new(|_, tenant, unique| Box::pin(contact(tenant, unique)));
+const DELETED_CONTACT: Target = Target::new(|_, tenant, unique| {
+    Box::pin(async move {
+        let id = contact(tenant, unique).await;
+        tenant.admin.delete(&format!("/api/v1/contacts/{id}")).await.expect(204);
+        id
+    })
+});
+const COMPANY: Target = Target::new(|_, tenant, unique| Box::pin(company(tenant, unique)));
+const DELETED_COMPANY: Target = Target::new(|_, tenant, unique| {
+    Box::pin(async move {
+        let id = company(tenant, unique).await;
+        tenant.admin.delete(&format!("/api/v1/companies/{id}")).await.expect(204);
+        id
+    })
+});
+/// A contact linked to a company: `<contact>/companies/<company>`.
+const LINK: Target = Target {
+    make: |_, tenant, unique| Box::pin(link(tenant, unique)),
+    random: || format!("{}/companies/{}", random_id(), random_id()),
+};
+const UPLOAD: Target = Target::new(|_, tenant, _| Box::pin(upload(tenant)));
+const OPERATION: Target = Target {
+    make: |_, tenant, _| Box::pin(operation(tenant)),
+    random: || format!("records.{}", random_id()),
+};
+
+const FILE: &[u8] = b"Name\nMeyer\n";
+
+pub fn table() -> Table {
+    let mapping = json!([{"column": "Name", "field": "last_name"}]);
+    let import = json!({"upload_id": "{id}", "object": "contact", "mapping": mapping, "dry_run": true});
+    let owned = json!({"last_name": "{unique}", "owner_id": "{id}"});
+    let shared = json!({"last_name": "{unique}", "team_id": "{id}"});
+    let below = json!({"name": "{unique}", "parent_id": "{id}"});
+    let rows = vec![
+        post("CreateContact", "/contacts").of(&USER).json(owned).answers(201),
+        post("CreateContact", "/contacts").of(&TEAM).json(shared).answers(201),
+        get("GetContact", "/contacts/{id}").of(&CONTACT),
+        get("ListContacts", "/contacts"),
+        patch("UpdateContact", "/contacts/{id}").of(&CONTACT).json(json!({"job_title": "CTO"})),
+        delete("DeleteContact", "/contacts/{id}").of(&CONTACT),
+        post("RestoreContact", "/contacts/{id}:restore").of(&DELETED_CONTACT),
+        post("CreateCompany", "/companies").of(&COMPANY).json(below).answers(201),
+        get("GetCompany", "/companies/{id}").of(&COMPANY),
+        get("ListCompanies", "/companies"),
+        patch("UpdateCompany", "/companies/{id}").of(&COMPANY).json(json!({"industry": "food"})),
+        delete("DeleteCompany", "/companies/{id}").of(&COMPANY),
+        post("RestoreCompany", "/companies/{id}:restore").of(&DELETED_COMPANY),
+        post("LinkContactCompany", "/contacts/{own}/companies")
+            .of(&COMPANY)
+            .json(json!({"company_id": "{id}"}))
+            .with("own", &CONTACT)
+            .answers(201),
+        post("LinkContactCompany", "/contacts/{id}/companies")
+            .of(&CONTACT)
+            .json(json!({"company_id": "{own}"}))
+            .with("own", &COMPANY)
+            .answers(201),
+        get("ListContactCompanies", "/contacts/{id}/companies").of(&CONTACT),
+        delete("UnlinkContactCompany", "/contacts/{id}").of(&LINK),
+        post("CreateUpload", "/uploads").bytes("text/csv", FILE).answers(201),
+        post("CreateImport", "/imports").of(&UPLOAD).json(import).answers(202),
+        get("GetOperation", "/operations/{id}").of(&OPERATION).open(404),
+        post("CancelOperation", "/operations/{id}:cancel").of(&OPERATION).open(404),
+        get("GetOperationErrors", "/operations/{id}/errors").of(&OPERATION).open(404),
+    ];
+    Table { rows, internal: Vec::new(), planted: vec![&CONTACT, &COMPANY] }
+}
+
+async fn contact(tenant: &Tenant, unique: &str) -> String {
+    created(&tenant.admin.post("/api/v1/contacts", json!({"last_name": unique})).await.expect(201))
+}
+
+async fn company(tenant: &Tenant, unique: &str) -> String {
+    created(&tenant.admin.post("/api/v1/companies", json!({"name": unique})).await.expect(201))
+}
+
+async fn link(tenant: &Tenant, unique: &str) -> String {
+    let (contact, company) = (contact(tenant, unique).await, company(tenant, unique).await);
+    let path = format!("/api/v1/contacts/{contact}/companies");
+    tenant.admin.post(&path, json!({"company_id": company})).await.expect(201);
+    format!("{contact}/companies/{company}")
+}
+
+async fn upload(tenant: &Tenant) -> String {
+    let call = tenant.admin.call(reqwest::Method::POST, "/api/v1/uploads");
+    created(&call.bytes("text/csv", FILE.to_vec()).send().await.expect(201))
+}
+
+async fn operation(tenant: &Tenant) -> String {
+    let body = json!({"upload_id": upload(tenant).await, "object": "contact", "dry_run": true,
+                      "mapping": [{"column": "Name", "field": "last_name"}]});
+    created(&tenant.admin.post("/api/v1/imports", body).await.expect(202))
+}

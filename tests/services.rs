@@ -1,0 +1,39 @@
+//! The one list of services that the suites about the whole go through: a new service is a line here.
+
+use db::Migrations;
+use fleet::{FLEET, Role};
+
+use crate::isolation::matrix::{self, Table};
+
+/// What the suites about the whole know of a service.
+pub struct Service {
+    pub role: Role,
+    pub migrations: Migrations,
+    /// Its part of the isolation matrix.
+    pub matrix: fn() -> Table,
+}
+
+pub const SERVICES: [Service; 3] = [
+    Service { role: Role::Identity, migrations: identity::MIGRATIONS, matrix: matrix::identity::table },
+    Service { role: Role::Fields, migrations: fields::MIGRATIONS, matrix: matrix::fields::table },
+    Service { role: Role::Records, migrations: records::MIGRATIONS, matrix: matrix::records::table },
+];
+
+/// The schemas of all of them.
+pub const MIGRATIONS: [Migrations; SERVICES.len()] = {
+    let mut all = [SERVICES[0].migrations; SERVICES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = SERVICES[at].migrations;
+        at += 1;
+    }
+    all
+};
+
+/// The roles of the fleet that `pick` says yes to are those of the list.
+#[track_caller]
+pub fn lists_all(pick: impl Fn(&fleet::Member) -> bool) {
+    let fleet = FLEET.iter().filter(|member| pick(member)).map(|member| member.role);
+    let listed: Vec<_> = SERVICES.iter().map(|service| service.role).collect();
+    assert_eq!(listed, fleet.collect::<Vec<_>>(), "tests/services.rs and libs/fleet differ");
+}

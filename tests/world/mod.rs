@@ -1,0 +1,19 @@
+//! What the suites of services have in common: a ground with a database, a service on it, callers, and what they learn.
+
+mod caller;
+pub mod definitions;
+mod gate;
+mod ground;
+mod left;
+mod may;
+mod refusal;
+#[allow(clippy::module_inception, reason = "the folder is for all that makes up a world")]
+mod world;
+
+pub use caller::{Caller, request};
+pub use gate::{Principal, TestGate};
+pub use ground::Ground;
+pub use left::left_behind;
+pub use may::{ALL, May, NOTHING};
+pub use refusal::{Refusal, done};
+pub use world::World;
