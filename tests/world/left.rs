@@ -60,7 +60,7 @@ async fn events(sql: &mut PgConnection, look: &Look) -> Result<Vec<String>> {
             left.push(format!("{place} is not what its row says: {says:?}"));
         }
         let before = versions.insert((lane, tenant, event.object, record), version).unwrap_or(i64::MIN);
-        if before >= version {
+        if before > version {
             left.push(format!("{place}: version {version} after version {before}"));
         }
     }
