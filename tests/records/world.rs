@@ -115,8 +115,10 @@ impl World {
     }
 
     /// The comparison of what is derived.
-    pub(crate) fn derived_check(&self) -> Result<records::DerivedCheck> {
-        Ok(records::DerivedCheck {
+    pub(crate) fn derived_check(&self) -> Result<record::DerivedCheck> {
+        Ok(record::DerivedCheck {
+            role: fleet::Role::Records,
+            objects: records::OBJECTS,
             db: self.db.clone(),
             worker: self.worker()?,
             clock: self.clock.clone(),
@@ -137,8 +139,10 @@ impl World {
     }
 
     /// The purge of what has lain in the trash for longer than `retention`.
-    pub(crate) fn purge(&self, retention: std::time::Duration) -> Result<records::Purge> {
-        Ok(records::Purge {
+    pub(crate) fn purge(&self, retention: std::time::Duration) -> Result<record::Purge> {
+        Ok(record::Purge {
+            role: fleet::Role::Records,
+            objects: records::OBJECTS,
             db: self.db.clone(),
             worker: self.worker()?,
             clock: self.clock.clone(),

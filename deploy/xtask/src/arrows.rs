@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 19] = [
+const LIBS: [&str; 20] = [
     "reasons",
     "proto",
     "ids",
@@ -23,6 +23,7 @@ const LIBS: [&str; 19] = [
     "events",
     "rpc",
     "service",
+    "record",
     "blobs",
     "testkit",
 ];

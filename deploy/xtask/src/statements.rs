@@ -15,6 +15,9 @@ const ACROSS: [(&str, usize); 11] = [
     ("libs/events/src/relay/store.rs", 7),
     // What is too old, as the worker role, whose policies know the ages.
     ("libs/events/src/retention/store.rs", 3),
+    // What is due, as the worker role.
+    ("libs/record/src/derived/store.rs", 1),
+    ("libs/record/src/purge/store.rs", 1),
     // The beginning of statements whose conditions stand where they are used.
     ("services/fields/src/fields/store.rs", 1),
     // From a slug to a tenant, and from tenant to tenant.
@@ -22,14 +25,26 @@ const ACROSS: [(&str, usize); 11] = [
     // The claim of a job, as the worker role.
     ("services/records/src/imports/store.rs", 1),
     // What is due, as the worker role.
-    ("services/records/src/jobs/derived/store.rs", 1),
     ("services/records/src/jobs/operations/store.rs", 1),
-    ("services/records/src/jobs/purge/store.rs", 1),
     ("services/records/src/jobs/uploads/store.rs", 1),
 ];
 
-/// Tables that every schema has, which statements name without it.
-const BASE: [&str; 6] = ["authz_fence", "dead_event", "idempotency", "inbox", "inbox_retry", "outbox"];
+/// Tables that several schemas have, which statements name without one.
+const BASE: [&str; 13] = [
+    "authz_fence",
+    "change",
+    "custom_unique",
+    "dead_event",
+    "definitions_fence",
+    "derived_check",
+    "external_id",
+    "idempotency",
+    "inbox",
+    "inbox_retry",
+    "outbox",
+    "purge_due",
+    "record_tag",
+];
 
 /// The Rust sources below a directory, without those of tests and generated ones.
 pub(crate) fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

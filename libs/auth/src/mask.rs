@@ -53,6 +53,13 @@ impl FieldMask {
         keys
     }
 
+    /// The same rules with more hidden fields.
+    #[must_use]
+    pub fn hiding(&self, names: impl IntoIterator<Item = String>) -> Self {
+        let rules = self.rules.iter().map(|(name, access)| (name.clone(), *access));
+        Self::new(rules.chain(names.into_iter().map(|name| (name, Access::None))))
+    }
+
     /// The names with exactly this access, sorted.
     pub fn names(&self, access: Access) -> Vec<String> {
         let mut names: Vec<String> =

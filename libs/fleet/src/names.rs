@@ -21,6 +21,12 @@ pub struct Names {
     pub event_metrics: &'static str,
     /// The task and the consumer that follow changes of permissions.
     pub permissions: &'static str,
+    /// The task that drops definitions of custom fields as they change.
+    pub definitions: &'static str,
+    /// The task that removes for good what is in the trash.
+    pub purge: &'static str,
+    /// The task that compares what is derived of records with its source.
+    pub derived: &'static str,
 }
 
 /// The [`Names`] of a service: in lower case, in upper case, and in a sentence.
@@ -39,6 +45,9 @@ macro_rules! names {
             relay: concat!($name, ".relay"),
             event_metrics: concat!($name, ".event_metrics"),
             permissions: concat!($name, ".permissions"),
+            definitions: concat!($name, ".definitions"),
+            purge: concat!($name, ".purge"),
+            derived: concat!($name, ".derived"),
         }
     };
 }

@@ -107,7 +107,7 @@ impl Frame {
 
     /// Runs a job round after round until the process stops.
     pub fn rounds<J: Rounds>(&self, job: J) {
-        self.spawn(J::NAME, |shutdown| rounds::run(job, shutdown));
+        self.spawn(job.task(), |shutdown| rounds::run(job, shutdown));
     }
 
     /// Starts work that ends with the token.

@@ -9,10 +9,11 @@ const PAUSE: Duration = Duration::from_secs(600);
 
 /// A job that works in rounds.
 pub trait Rounds: Send + Sync + 'static {
-    /// Its task, such as `records.purge`.
-    const NAME: &'static str;
     /// Why a round fails.
     type Error: std::fmt::Display + Send;
+
+    /// Its task, such as `records.purge`.
+    fn task(&self) -> &'static str;
 
     /// Works one round; `true` when there is more to do at once. It is dropped at the end of the process, so it must be safe
     /// to be cut off anywhere.
@@ -29,7 +30,7 @@ pub(crate) async fn run<J: Rounds>(job: J, shutdown: CancellationToken) {
         match done {
             Ok(true) => continue,
             Ok(false) => {}
-            Err(error) => tracing::warn!(job = J::NAME, %error, "a round failed; tried again later"),
+            Err(error) => tracing::warn!(job = job.task(), %error, "a round failed; tried again later"),
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -53,8 +54,11 @@ mod tests {
     }
 
     impl Rounds for Scripted {
-        const NAME: &'static str = "test.scripted";
         type Error = &'static str;
+
+        fn task(&self) -> &'static str {
+            "test.scripted"
+        }
 
         async fn step(&self) -> Result<bool, &'static str> {
             self.asked.send(Instant::now()).unwrap();

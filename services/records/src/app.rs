@@ -1,5 +1,8 @@
 //! What operations work with.
 
+use record::Env;
+use record::definitions::{Definitions, Fetch};
+use record::reference::{Ask, People};
 use std::sync::Arc;
 
 use auth::{Future, Gate};
@@ -8,6 +11,7 @@ use db::{Db, WorkerDb};
 use error::Error;
 use events::Wake;
 use field_types::phone::Region;
+use fleet::Role;
 use ids::{Clock, TenantId};
 use query::CursorKey;
 use secrecy::SecretString;
@@ -15,8 +19,6 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::quota::Quotas;
-use crate::record::definitions::{Definitions, Fetch};
-use crate::record::reference::{Ask, People};
 
 /// Asks identity for a token that acts in a tenant for a principal.
 pub type ServiceToken = Arc<dyn Fn(TenantId, Uuid) -> Future<Result<SecretString, Error>> + Send + Sync>;
@@ -58,13 +60,7 @@ impl std::fmt::Debug for Parts {
 /// What operations work with.
 pub(crate) struct App {
     pub(crate) gate: Gate,
-    pub(crate) db: Db,
-    pub(crate) clock: Clock,
-    pub(crate) cursor_key: CursorKey,
-    pub(crate) region: Option<Region>,
-    pub(crate) definitions: Definitions,
-    pub(crate) people: People,
-    pub(crate) wake: Wake,
+    pub(crate) env: Env,
     pub(crate) worker: WorkerDb,
     pub(crate) blobs: Blobs,
     pub(crate) quotas: Quotas,
@@ -82,15 +78,20 @@ impl std::fmt::Debug for App {
 impl App {
     /// The service of these parts.
     pub(crate) fn new(parts: Parts) -> Self {
-        Self {
-            gate: parts.gate,
+        let env = Env {
+            role: Role::Records,
+            objects: crate::OBJECTS,
             db: parts.db,
             clock: parts.clock,
+            wake: parts.wake,
             cursor_key: parts.cursor_key,
             region: parts.region,
             definitions: Definitions::new(parts.definitions),
             people: People::new(parts.people),
-            wake: parts.wake,
+        };
+        Self {
+            gate: parts.gate,
+            env,
             worker: parts.worker,
             blobs: parts.blobs,
             quotas: parts.quotas,

@@ -3,7 +3,7 @@
 mod app;
 mod companies;
 mod config;
-mod consumers;
+mod contact_points;
 mod contacts;
 mod grpc;
 mod imports;
@@ -12,7 +12,6 @@ mod links;
 mod operations;
 mod peers;
 mod quota;
-mod record;
 mod uploads;
 
 use blobs::Blobs;
@@ -20,20 +19,17 @@ use db::Migrations;
 use fleet::Role;
 use host::{HostConfig, Process, ServeError};
 use proto::records::v1::records_service_server::RecordsServiceServer;
+use record::{DerivedCheck, Purge, consumers};
 use rpc::fields::Fields;
 use service::Frame;
 use tonic::service::Routes;
 
 use crate::app::App;
-use crate::consumers::fields_changed;
-use crate::record::Object;
 
 pub use app::{Parts, ServiceToken};
 pub use config::Config;
 pub use grpc::Service;
-pub use jobs::derived::DerivedCheck;
 pub use jobs::operations::OperationPurge;
-pub use jobs::purge::Purge;
 pub use jobs::uploads::UploadPurge;
 pub use quota::Quotas;
 pub use record::definitions::Fetch as FetchDefinitions;
@@ -73,10 +69,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         let (gate, blobs) = (parts.gate.clone(), parts.blobs.clone());
         frame.follow_permissions(&gate);
         let service = Service::new(parts);
-        let definitions = service.0.definitions.clone();
-        frame.broadcast("records.definitions", fields_changed::PATTERNS, move |notice| {
-            fields_changed::forget(&definitions, notice);
-        });
+        consumers::follow_definitions(frame, Role::Records, &service.0.env.definitions);
         let importing = service.clone();
         frame.spawn("records.imports", |shutdown| importing.work_imports(shutdown));
         work(frame, &config, blobs);
@@ -107,16 +100,18 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
 fn work(frame: &Frame, config: &Config, blobs: Blobs) {
     let (db, worker, clock) = (|| frame.db.clone(), || frame.worker.clone(), || frame.clock.clone());
     let every = config.derived_check_every;
-    frame.rounds(DerivedCheck { db: db(), worker: worker(), clock: clock(), every });
+    let (role, objects) = (Role::Records, OBJECTS);
+    frame.rounds(DerivedCheck { role, objects, db: db(), worker: worker(), clock: clock(), every });
     let retention = config.trash_retention;
-    frame.rounds(Purge { db: db(), worker: worker(), clock: clock(), retention });
+    frame.rounds(Purge { role, objects, db: db(), worker: worker(), clock: clock(), retention });
     let retention = config.upload_retention;
     frame.rounds(UploadPurge { db: db(), worker: worker(), clock: clock(), blobs, retention });
     let retention = config.operation_retention;
     frame.rounds(OperationPurge { db: db(), worker: worker(), clock: clock(), retention });
 }
 
-/// The object of this name, if its records are kept here.
-fn object(name: &str) -> Option<&'static Object> {
-    [&contacts::CONTACT, &companies::COMPANY].into_iter().find(|object| object.name == name)
-}
+/// The objects whose records are kept here.
+pub const OBJECTS: &[&record::Object] = &[&contacts::CONTACT, &companies::COMPANY];
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,13 @@
 //! What is asked of other services.
 
+use record::definitions::Fetch;
+use record::reference::Ask;
 use std::sync::Arc;
 
 use rpc::fields::Fields;
 use rpc::identity::Identity;
 
 use crate::app::ServiceToken;
-use crate::record::definitions::Fetch;
-use crate::record::reference::Ask;
 
 pub(crate) fn fetch_definitions(fields: Fields) -> Fetch {
     Arc::new(move |cx, object, version| {

@@ -3,9 +3,9 @@
 use error::Error;
 use proto::common::v1::Access;
 use proto::records::v1 as pb;
+use record::view::View;
 
-use crate::record::points;
-use crate::record::view::View;
+use crate::contact_points;
 
 /// A company as its caller sees it.
 pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> Result<pb::Company, Error> {
@@ -32,8 +32,8 @@ pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> Result<pb::Comp
         industry: view.text("industry"),
         employee_count: view.integer("employee_count"),
         annual_revenue: view.money("annual_revenue"),
-        phones: view.list("phones", points::phone),
-        addresses: view.list("addresses", points::address),
+        phones: view.list("phones", contact_points::phone),
+        addresses: view.list("addresses", contact_points::address),
         tax_id: view.text("tax_id"),
         description: view.text("description"),
         lifecycle: lifecycle.map(|value| value as i32),

@@ -4,12 +4,12 @@ use auth::Context;
 use error::Error;
 use prost::Message;
 use proto::records::v1 as pb;
+use record::create;
+use record::draft::Draft;
 use tonic::Response;
 
 use super::{COMPANY, convert, parse};
 use crate::App;
-use crate::record::create;
-use crate::record::draft::Draft;
 
 const RPC: &str = "globcrm.records.v1.RecordsService/CreateCompany";
 
@@ -24,7 +24,7 @@ pub(crate) async fn create(
     let company = request.company.unwrap_or_default();
     let read = |names: &[&str]| parse::read(&company, names, app);
     let draft = Draft::new(None, &company, &company.custom, &read)?;
-    let answer = create::create(app, cx, &COMPANY, RPC, kept, draft).await?;
+    let answer = create::create(&app.env, cx, &COMPANY, RPC, kept, draft).await?;
     let company = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::CreateCompanyResponse { company }))
 }

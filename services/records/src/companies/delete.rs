@@ -3,11 +3,11 @@
 use auth::Context;
 use error::Error;
 use proto::records::v1 as pb;
+use record::delete;
 use tonic::Response;
 
 use super::COMPANY;
 use crate::App;
-use crate::record::delete;
 
 /// Moves a company to the trash.
 #[tracing::instrument(name = "records.companies.delete", skip_all)]
@@ -16,6 +16,6 @@ pub(crate) async fn delete(
     cx: &Context,
     request: pb::DeleteCompanyRequest,
 ) -> Result<Response<pb::DeleteCompanyResponse>, Error> {
-    delete::delete(app, cx, &COMPANY, &request.id).await?;
+    delete::delete(&app.env, cx, &COMPANY, &request.id).await?;
     Ok(cx.answer(pb::DeleteCompanyResponse {}))
 }

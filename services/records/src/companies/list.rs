@@ -3,11 +3,11 @@
 use auth::Context;
 use error::Error;
 use proto::records::v1 as pb;
+use record::list::{self, Asked};
 use tonic::Response;
 
 use super::{COMPANY, convert};
 use crate::App;
-use crate::record::list::{self, Asked};
 
 /// Lists the companies that the caller may see.
 #[tracing::instrument(name = "records.companies.list", skip_all)]
@@ -26,7 +26,7 @@ pub(crate) async fn list(
         show_deleted: request.show_deleted,
         count: request.count,
     };
-    let listed = list::list(app, cx, &COMPANY, asked, convert::to_wire).await?;
+    let listed = list::list(&app.env, cx, &COMPANY, asked, convert::to_wire).await?;
     let list::Listed { records: companies, next_page_token, total, cost } = listed;
     Ok(list::respond(cx, cost, pb::ListCompaniesResponse { companies, next_page_token, total }))
 }

@@ -12,12 +12,12 @@ mod update;
 
 use error::{Reason, Violation};
 use query::{Column, Field, Set, SetKind, Table};
+use record::ALWAYS;
+use record::side_tables::{EXTERNAL_IDS, TAGS, texts};
+use record::{Fields, Object, SideTable, Tree};
 use serde_json::Value;
 
-use crate::record::row::ALWAYS;
-use crate::record::sides::{EXTERNAL_IDS, TAGS, texts};
-use crate::record::tree::Tree;
-use crate::record::{Fields, Object, Side, list::LIFECYCLES};
+use crate::contacts::LIFECYCLES;
 
 pub(crate) use create::create;
 pub(crate) use delete::delete;
@@ -93,7 +93,7 @@ static COLUMNS: [Column; 26] = [
     one("lifecycle", &["lifecycle"]),
 ];
 
-const DOMAINS: Side = Side {
+const DOMAINS: SideTable = SideTable {
     field: "domains",
     pairs: |value| texts(value).map(|domain| (domain.to_owned(), String::new())).collect(),
     put: store::PUT_DOMAINS,

@@ -7,8 +7,8 @@ use proto::records::v1 as pb;
 use serde_json::{Value, json};
 
 use crate::App;
+use crate::contact_points;
 use crate::contacts::parse::lifecycle;
-use crate::record::points;
 
 /// Reads the fields named; all violations at once.
 pub(crate) fn read(c: &pb::Company, names: &[&str], app: &App) -> Input {
@@ -26,8 +26,8 @@ pub(crate) fn read(c: &pb::Company, names: &[&str], app: &App) -> Input {
             "industry" => input.line("industry", c.industry.as_deref(), 100),
             "employee_count" => employee_count(&mut input, c.employee_count),
             "annual_revenue" => annual_revenue(&mut input, c.annual_revenue.as_ref()),
-            "phones" => points::read_phones(&mut input, &c.phones, app.region),
-            "addresses" => points::read_addresses(&mut input, &c.addresses),
+            "phones" => contact_points::read_phones(&mut input, &c.phones, app.env.region),
+            "addresses" => contact_points::read_addresses(&mut input, &c.addresses),
             "tax_id" => input.line("tax_id", c.tax_id.as_deref(), 60),
             "description" => input.lines("description", c.description.as_deref(), 10_000),
             "lifecycle" => lifecycle(&mut input, c.lifecycle),

@@ -4,11 +4,11 @@ use auth::Context;
 use error::Error;
 use prost::Message;
 use proto::records::v1 as pb;
+use record::restore;
 use tonic::Response;
 
 use super::{COMPANY, convert};
 use crate::App;
-use crate::record::restore;
 
 const RPC: &str = "globcrm.records.v1.RecordsService/RestoreCompany";
 
@@ -19,7 +19,7 @@ pub(crate) async fn restore(
     cx: &Context,
     request: pb::RestoreCompanyRequest,
 ) -> Result<Response<pb::RestoreCompanyResponse>, Error> {
-    let answer = restore::restore(app, cx, &COMPANY, RPC, request.encode_to_vec(), &request.id).await?;
+    let answer = restore::restore(&app.env, cx, &COMPANY, RPC, request.encode_to_vec(), &request.id).await?;
     let company = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::RestoreCompanyResponse { company }))
 }

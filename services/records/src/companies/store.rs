@@ -1,6 +1,6 @@
 //! All SQL of companies.
 
-use crate::record::Sql;
+use record::Sql;
 
 /// What a record in memory is read from.
 macro_rules! select {
@@ -120,7 +120,7 @@ pub(crate) const DOMAIN_HOLDERS: &str = "SELECT DISTINCT d.company_id FROM recor
      WHERE d.tenant_id = $1 AND d.company_id <> ALL($2) AND d.domain = ANY($3) AND d.live
      LIMIT 20";
 
-/// The way up from a company, one primary key after the other; see [`crate::record::tree::Tree::above`].
+/// The way up from a company, one primary key after the other; see [`record::tree::Tree::above`].
 pub(crate) const ABOVE: &str = "WITH RECURSIVE line (id, parent_id, passed) AS (
          SELECT t.id, t.parent_id, 1 FROM records.companies AS t WHERE t.tenant_id = $1 AND t.id = $2
          UNION ALL

@@ -3,9 +3,9 @@
 use error::Error;
 use proto::common::v1::Access;
 use proto::records::v1 as pb;
+use record::view::View;
 
-use crate::record::points;
-use crate::record::view::View;
+use crate::contact_points;
 
 /// A contact as its caller sees it.
 pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> Result<pb::Contact, Error> {
@@ -30,9 +30,9 @@ pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> Result<pb::Cont
         full_name: view.text("full_name"),
         job_title: view.text("job_title"),
         department: view.text("department"),
-        emails: view.list("emails", points::email),
-        phones: view.list("phones", points::phone),
-        addresses: view.list("addresses", points::address),
+        emails: view.list("emails", contact_points::email),
+        phones: view.list("phones", contact_points::phone),
+        addresses: view.list("addresses", contact_points::address),
         language: view.text("language"),
         timezone: view.text("timezone"),
         birthday: view.text("birthday"),
@@ -41,7 +41,7 @@ pub(crate) fn to_wire(view: View<'_>, access: Option<Access>) -> Result<pb::Cont
         score: view.integer("score"),
         do_not_call: view.flag("do_not_call"),
         do_not_email: view.flag("do_not_email"),
-        consents: view.list("consents", points::consent),
+        consents: view.list("consents", contact_points::consent),
         last_activity_at: view.moment("last_activity_at"),
         custom: view.custom()?,
         access,

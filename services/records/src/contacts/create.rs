@@ -4,12 +4,12 @@ use auth::Context;
 use error::Error;
 use prost::Message;
 use proto::records::v1 as pb;
+use record::create;
+use record::draft::Draft;
 use tonic::Response;
 
 use super::{CONTACT, convert, parse};
 use crate::App;
-use crate::record::create;
-use crate::record::draft::Draft;
 
 const RPC: &str = "globcrm.records.v1.RecordsService/CreateContact";
 
@@ -24,7 +24,7 @@ pub(crate) async fn create(
     let contact = request.contact.unwrap_or_default();
     let read = |names: &[&str]| parse::read(&contact, names, app);
     let draft = Draft::new(None, &contact, &contact.custom, &read)?;
-    let answer = create::create(app, cx, &CONTACT, RPC, kept, draft).await?;
+    let answer = create::create(&app.env, cx, &CONTACT, RPC, kept, draft).await?;
     let contact = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::CreateContactResponse { contact }))
 }

@@ -3,11 +3,11 @@
 use auth::Context;
 use error::Error;
 use proto::records::v1 as pb;
+use record::delete;
 use tonic::Response;
 
 use super::CONTACT;
 use crate::App;
-use crate::record::delete;
 
 /// Moves a contact to the trash.
 #[tracing::instrument(name = "records.contacts.delete", skip_all)]
@@ -16,6 +16,6 @@ pub(crate) async fn delete(
     cx: &Context,
     request: pb::DeleteContactRequest,
 ) -> Result<Response<pb::DeleteContactResponse>, Error> {
-    delete::delete(app, cx, &CONTACT, &request.id).await?;
+    delete::delete(&app.env, cx, &CONTACT, &request.id).await?;
     Ok(cx.answer(pb::DeleteContactResponse {}))
 }

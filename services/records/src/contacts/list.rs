@@ -3,11 +3,11 @@
 use auth::Context;
 use error::Error;
 use proto::records::v1 as pb;
+use record::list::{self, Asked};
 use tonic::Response;
 
 use super::{CONTACT, convert};
 use crate::App;
-use crate::record::list::{self, Asked};
 
 /// Lists the contacts that the caller may see.
 #[tracing::instrument(name = "records.contacts.list", skip_all)]
@@ -26,7 +26,7 @@ pub(crate) async fn list(
         show_deleted: request.show_deleted,
         count: request.count,
     };
-    let listed = list::list(app, cx, &CONTACT, asked, convert::to_wire).await?;
+    let listed = list::list(&app.env, cx, &CONTACT, asked, convert::to_wire).await?;
     let list::Listed { records: contacts, next_page_token, total, cost } = listed;
     Ok(list::respond(cx, cost, pb::ListContactsResponse { contacts, next_page_token, total }))
 }

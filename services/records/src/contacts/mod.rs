@@ -12,11 +12,10 @@ mod update;
 
 use error::{Reason, Violation};
 use query::{Column, Field, Set, SetKind, Table};
+use record::ALWAYS;
+use record::side_tables::{EXTERNAL_IDS, TAGS};
+use record::{Fields, Object, SideTable};
 use serde_json::Value;
-
-use crate::record::row::ALWAYS;
-use crate::record::sides::{EXTERNAL_IDS, TAGS};
-use crate::record::{Fields, Object, Side, list::LIFECYCLES};
 
 pub(crate) use create::create;
 pub(crate) use delete::delete;
@@ -24,6 +23,9 @@ pub(crate) use get::get;
 pub(crate) use list::list;
 pub(crate) use restore::restore;
 pub(crate) use update::update;
+
+/// The stages of life, as filters name them.
+pub(crate) const LIFECYCLES: [&str; 5] = ["lead", "qualified", "customer", "former", "other"];
 
 /// The object `contact`.
 pub(crate) static CONTACT: Object = Object {
@@ -102,7 +104,7 @@ static COLUMNS: [Column; 32] = [
     one("last_activity_at", &["last_activity_at"]),
 ];
 
-const EMAILS: Side = Side {
+const EMAILS: SideTable = SideTable {
     field: "emails",
     pairs: |value| {
         let items = value.as_array().into_iter().flatten();

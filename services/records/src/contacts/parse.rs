@@ -7,12 +7,12 @@ use proto::records::v1 as pb;
 use serde_json::Value;
 
 use crate::App;
-use crate::record::points;
+use crate::contact_points;
 
 /// Reads the fields named; all violations at once.
 pub(crate) fn read(c: &pb::Contact, names: &[&str], app: &App) -> Input {
     let mut input = Input::default();
-    let now = app.clock.now();
+    let now = app.env.clock.now();
     for name in names {
         match *name {
             "owner_id" => input.id("owner_id", c.owner_id.as_deref()),
@@ -23,9 +23,9 @@ pub(crate) fn read(c: &pb::Contact, names: &[&str], app: &App) -> Input {
             "last_name" => input.line("last_name", c.last_name.as_deref(), 100),
             "job_title" => input.line("job_title", c.job_title.as_deref(), 200),
             "department" => input.line("department", c.department.as_deref(), 200),
-            "emails" => points::read_emails(&mut input, &c.emails),
-            "phones" => points::read_phones(&mut input, &c.phones, app.region),
-            "addresses" => points::read_addresses(&mut input, &c.addresses),
+            "emails" => contact_points::read_emails(&mut input, &c.emails),
+            "phones" => contact_points::read_phones(&mut input, &c.phones, app.env.region),
+            "addresses" => contact_points::read_addresses(&mut input, &c.addresses),
             "language" => input.checked("language", c.language.as_deref(), language),
             "timezone" => input.checked("timezone", c.timezone.as_deref(), timezone),
             "birthday" => input.checked("birthday", c.birthday.as_deref(), |text| birthday(text, now.date())),
@@ -34,7 +34,7 @@ pub(crate) fn read(c: &pb::Contact, names: &[&str], app: &App) -> Input {
             "score" => input.set("score", c.score),
             "do_not_call" => input.set("do_not_call", c.do_not_call),
             "do_not_email" => input.set("do_not_email", c.do_not_email),
-            "consents" => points::read_consents(&mut input, &c.consents, now),
+            "consents" => contact_points::read_consents(&mut input, &c.consents, now),
             _ => {}
         }
     }
@@ -45,7 +45,7 @@ pub(crate) fn read(c: &pb::Contact, names: &[&str], app: &App) -> Input {
 pub(crate) fn lifecycle(input: &mut Input, sent: Option<i32>) {
     match choice(sent.unwrap_or_default()) {
         Ok(pb::Lifecycle::Unspecified) => input.set("lifecycle", Value::Null),
-        Ok(value) => input.set("lifecycle", points::short_name(value.as_str_name(), "LIFECYCLE_")),
+        Ok(value) => input.set("lifecycle", contact_points::short_name(value.as_str_name(), "LIFECYCLE_")),
         Err(error) => input.refuse("/lifecycle", error),
     }
 }

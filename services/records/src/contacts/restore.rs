@@ -4,11 +4,11 @@ use auth::Context;
 use error::Error;
 use prost::Message;
 use proto::records::v1 as pb;
+use record::restore;
 use tonic::Response;
 
 use super::{CONTACT, convert};
 use crate::App;
-use crate::record::restore;
 
 const RPC: &str = "globcrm.records.v1.RecordsService/RestoreContact";
 
@@ -19,7 +19,7 @@ pub(crate) async fn restore(
     cx: &Context,
     request: pb::RestoreContactRequest,
 ) -> Result<Response<pb::RestoreContactResponse>, Error> {
-    let answer = restore::restore(app, cx, &CONTACT, RPC, request.encode_to_vec(), &request.id).await?;
+    let answer = restore::restore(&app.env, cx, &CONTACT, RPC, request.encode_to_vec(), &request.id).await?;
     let contact = Some(convert::to_wire(answer.view(), None)?);
     Ok(answer.respond(cx, pb::RestoreContactResponse { contact }))
 }

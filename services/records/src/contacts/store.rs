@@ -1,6 +1,6 @@
 //! All SQL of contacts.
 
-use crate::record::Sql;
+use record::Sql;
 
 /// What a record in memory is read from.
 macro_rules! select {

@@ -1,5 +1,7 @@
 //! One batch: read, judge row by row, write, note errors, checkpoint; one transaction.
 
+use record::change::Author;
+use record::{fence, write};
 use std::time::Duration;
 
 use auth::Context;
@@ -20,8 +22,6 @@ use super::table::Row;
 use crate::App;
 use crate::contacts::CONTACT;
 use crate::operations::store::RowError;
-use crate::record::change::Author;
-use crate::record::{fence, write};
 
 /// What became of a batch.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(crate) async fn run(
     plan: &Plan,
     rows: &[Row],
 ) -> Result<Outcome, Error> {
-    let mut author = Author { lane: Lane::Bulk, ..Author::of(cx, &app.clock) };
+    let mut author = Author { lane: Lane::Bulk, ..Author::of(&app.env, cx) };
     // The import's own contacts are found by this, whichever instance made them and however its clock goes.
     author.now = author.now.max(claimed.created_at);
     let mut read: Vec<ReadRow> = Vec::with_capacity(rows.len());
@@ -68,7 +68,7 @@ pub(crate) async fn run(
     }
 
     let begun = Instant::now();
-    let mut tx = TenantTx::begin_job(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin_job(&app.env.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
     let held = match store::hold(&mut tx, claimed, STATEMENT).await? {
         None => return Ok(Outcome::Lost),
@@ -112,13 +112,13 @@ pub(crate) async fn run(
     }
     (tally.errors_kept, tally.error_bytes) = (errors.kept.len() as i64, errors.bytes - held.errors.1);
     tally.errors_omitted = errors.omitted;
-    store::checkpoint(&mut tx, claimed, worker, tally, app.clock.now_micros()).await?;
+    store::checkpoint(&mut tx, claimed, worker, tally, app.env.clock.now_micros()).await?;
     if begun.elapsed() > LONGEST {
         tx.rollback().await?;
         return Err(Error::unavailable(Reason::BATCH_TOO_LONG, "a batch of the import took too long"));
     }
     tx.commit().await?;
-    app.wake.notify();
+    app.env.wake.notify();
     Ok(Outcome::Done(tally))
 }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod store;
 
+use record::{Record, custom};
 use std::collections::{BTreeSet, HashMap};
 
 use db::{DbError, TenantTx};
@@ -16,7 +17,6 @@ use uuid::Uuid;
 use super::plan::Plan;
 use super::store::Claimed;
 use crate::contacts::CONTACT;
-use crate::record::{Record, custom};
 use proto::records::v1::DuplicatePolicy;
 
 /// The hash of an address or of a unique value: what a dry run remembers is bounded whatever the file holds.
@@ -81,7 +81,7 @@ impl Book {
         let kept = if self.is_dry { store::contact(tx, self.operation, id).await? } else { None };
         match kept {
             Some(kept) => serde_json::from_value(kept).map(Some).map_err(Error::internal),
-            None => Ok(crate::record::store::lock(tx, &CONTACT, id).await?),
+            None => Ok(record::store::lock(tx, &CONTACT, id).await?),
         }
     }
 
@@ -115,7 +115,7 @@ impl Book {
         if stored.is_empty() {
             return Ok(false);
         }
-        Ok(!crate::record::store::unique_holders(tx, &CONTACT, id, &stored).await?.is_empty())
+        Ok(!record::store::unique_holders(tx, &CONTACT, id, &stored).await?.is_empty())
     }
 
     /// Notes a new contact, by which later rows with its address are repetitions.

@@ -31,14 +31,14 @@ pub(crate) async fn create(
         cx.authorize(CONTACT.name, "update")?;
     }
     let keys = request.mapping.iter().filter_map(|m| m.field.strip_prefix("custom."));
-    let set = app.definitions.for_keys(cx, &CONTACT, keys).await?;
+    let set = app.env.definitions.for_keys(cx, &CONTACT, keys).await?;
     let mask = set.mask(&CONTACT, cx.mask(CONTACT.name));
     let (_, mut violations) = mapping::check(&request.mapping, &set, &mask);
     if request.object != CONTACT.name {
         violations.note("/object", Reason::UNKNOWN_OBJECT, "only contacts can be imported");
     }
 
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let result = queue(&mut tx, app, cx, &request, violations).await;
     let response = tx.settle(result).await?;
     app.imports.notify_one();
@@ -66,8 +66,8 @@ async fn queue(
     violations.into_result()?;
     quota::lock(tx, "operations").await?;
     app.quotas.check_operation(tx).await?;
-    let now = app.clock.now_micros();
-    let id = app.clock.new_uuid();
+    let now = app.env.clock.now_micros();
+    let id = app.env.clock.new_uuid();
     let sent = request.encode_to_vec();
     let row = store::insert(tx, id, "import", cx.principal.id, upload, &sent, now).await?;
     let operation = convert::operation(row, Vec::new());

@@ -1,6 +1,7 @@
 //! The worker: claims an import, works a batch of it and gives the turn back, to the tenant that has waited longest. It goes on
 //! where a dead one stopped.
 
+use record::fence::{self, Tries};
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
@@ -25,7 +26,6 @@ use super::table::{Row, TableError};
 use crate::App;
 use crate::contacts::CONTACT;
 use crate::operations::store::RowError;
-use crate::record::fence::{self, Tries};
 use crate::uploads;
 
 /// How often the table is looked at when nothing wakes the worker.
@@ -115,7 +115,7 @@ impl From<TableError> for Stop {
 
 /// Works imports until the process stops.
 pub(crate) async fn run(app: Arc<App>, shutdown: CancellationToken) {
-    let (worker, mut sessions) = (app.clock.new_uuid(), Sessions::default());
+    let (worker, mut sessions) = (app.env.clock.new_uuid(), Sessions::default());
     loop {
         sessions.close_unused();
         let begun = Instant::now();
@@ -124,7 +124,7 @@ pub(crate) async fn run(app: Arc<App>, shutdown: CancellationToken) {
             worked = next(&app, worker, &mut sessions) => worked,
         };
         let pause = match worked {
-            Ok(Some(tenant)) if app.db.others_come(tenant) => begun.elapsed().min(LONGEST_REST),
+            Ok(Some(tenant)) if app.env.db.others_come(tenant) => begun.elapsed().min(LONGEST_REST),
             Ok(Some(_)) => continue,
             Ok(None) => {
                 tokio::select! {
@@ -148,7 +148,7 @@ pub(crate) async fn run(app: Arc<App>, shutdown: CancellationToken) {
 /// Claims an import and works one batch of it; gives its tenant, or `None` when there is none.
 async fn next(app: &App, worker: Uuid, sessions: &mut Sessions) -> Result<Option<VerifiedTenant>, DbError> {
     let mut tx = app.worker.begin().await?;
-    let claimed = store::claim(&mut tx, worker, app.clock.now_micros()).await?;
+    let claimed = store::claim(&mut tx, worker, app.env.clock.now_micros()).await?;
     tx.commit().await?;
     let Some(claimed) = claimed else { return Ok(None) };
     let tenant = claimed.tenant();
@@ -185,9 +185,9 @@ async fn finish(
     line: Option<u64>,
 ) -> Result<(), DbError> {
     let tenant = claimed.tenant();
-    let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
+    let mut tx = TenantTx::begin_job(&app.env.db, tenant).await?;
     let word = failure.map(Reason::as_str);
-    let finished = store::finish(&mut tx, claimed, state, word, app.clock.now_micros()).await?;
+    let finished = store::finish(&mut tx, claimed, state, word, app.env.clock.now_micros()).await?;
     if let (true, Some(reason), Some(line)) = (finished, failure, line) {
         let (reason, detail) = (reason.as_str().to_owned(), reason.title().to_owned());
         let error = RowError { line: line as i64, number: 1, column_name: String::new(), reason, detail };
@@ -200,7 +200,7 @@ async fn finish(
 async fn forget_dry_run(app: &App, claimed: &Claimed) -> Result<(), DbError> {
     let tenant = claimed.tenant();
     for _ in 0..PIECES {
-        let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
+        let mut tx = TenantTx::begin_job(&app.env.db, tenant).await?;
         let more = store::is_over(&mut tx, claimed.id).await?
             && book::forget(&mut tx, claimed.id, FORGOTTEN).await?;
         tx.commit().await?;
@@ -230,7 +230,7 @@ async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claime
         None => open(app, claimed, &request).await?,
     };
     let tenant = claimed.tenant();
-    let most = if app.db.others_come(tenant) { ROWS_BESIDE } else { usize::MAX };
+    let most = if app.env.db.others_come(tenant) { ROWS_BESIDE } else { usize::MAX };
     let rows = held(app, claimed, session.rows(most)).await??;
     if rows.is_empty() {
         if request.dry_run && forget_piece(app, worker, claimed).await? {
@@ -260,13 +260,13 @@ async fn work(app: &App, worker: Uuid, sessions: &mut Sessions, claimed: &Claime
 /// when there is no more.
 async fn forget_piece(app: &App, worker: Uuid, claimed: &Claimed) -> Result<bool, Stop> {
     let tenant = claimed.tenant();
-    let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
+    let mut tx = TenantTx::begin_job(&app.env.db, tenant).await?;
     if store::hold(&mut tx, claimed, batch::STATEMENT).await?.is_none() {
         return Err(Stop::Over);
     }
     let more = book::forget(&mut tx, claimed.id, FORGOTTEN).await?;
     if more {
-        store::checkpoint(&mut tx, claimed, worker, Tally::default(), app.clock.now_micros()).await?;
+        store::checkpoint(&mut tx, claimed, worker, Tally::default(), app.env.clock.now_micros()).await?;
     }
     tx.commit().await?;
     Ok(more)
@@ -275,14 +275,14 @@ async fn forget_piece(app: &App, worker: Uuid, claimed: &Claimed) -> Result<bool
 /// Opens the file of an import behind the rows that are done.
 async fn open(app: &App, claimed: &Claimed, request: &CreateImportRequest) -> Result<Session, Stop> {
     let tenant = claimed.tenant();
-    let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
+    let mut tx = TenantTx::begin_job(&app.env.db, tenant).await?;
     let upload = Uuid::try_parse(&request.upload_id).unwrap_or_default();
     let sha256 = uploads::store::sha256(&mut tx, upload, claimed.principal_id).await?;
     tx.commit().await?;
     let sha256 = sha256.ok_or_else(|| Stop::failed(Reason::UPLOAD_GONE))?;
     let source = Source { blobs: app.blobs.clone(), tenant: tenant.id(), sha256 };
     let (format, header) = held(app, claimed, source.examine()).await??;
-    let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
+    let mut tx = TenantTx::begin_job(&app.env.db, tenant).await?;
     store::set_total(&mut tx, claimed, format.rows as i64).await?;
     tx.commit().await?;
     Ok(Session::new(claimed, header, source.rows(format, claimed.done as u64)))
@@ -302,7 +302,7 @@ async fn run_batch(
         let (cx, plan) = held(app, claimed, prepare(app, claimed, request, header)).await??;
         match batch::run(app, &cx, (claimed, worker), &plan, rows).await {
             Err(error) if tries.again(&error) => {
-                held(app, claimed, fence::renew(app, &cx, &CONTACT)).await??;
+                held(app, claimed, fence::renew(&app.env, &cx, &CONTACT)).await??;
             }
             done => return Ok(done?),
         }
@@ -319,8 +319,8 @@ async fn held<T>(app: &App, claimed: &Claimed, work: impl Future<Output = T>) ->
             () = tokio::time::sleep(RENEW) => {}
         }
         let tenant = claimed.tenant();
-        let mut tx = TenantTx::begin_job(&app.db, tenant).await?;
-        let ours = store::renew(&mut tx, claimed, app.clock.now_micros()).await?;
+        let mut tx = TenantTx::begin_job(&app.env.db, tenant).await?;
+        let ours = store::renew(&mut tx, claimed, app.env.clock.now_micros()).await?;
         tx.commit().await?;
         if !ours {
             return Err(Stop::Over);

@@ -5,6 +5,8 @@ use db::TenantTx;
 use error::{Error, Reason, Violation};
 use proto::records::v1::DuplicatePolicy;
 use query::RowScope;
+use record::change::{Author, diff};
+use record::{Record, create, custom, reference, write};
 use uuid::Uuid;
 
 use super::book::Book;
@@ -12,8 +14,6 @@ use super::plan::Plan;
 use super::row::ReadRow;
 use crate::App;
 use crate::contacts::CONTACT;
-use crate::record::change::{Author, diff};
-use crate::record::{Record, create, custom, reference, write};
 
 /// What a row did.
 pub(super) enum Done {
@@ -122,7 +122,7 @@ impl Judge<'_> {
             after.set(name, value.clone());
         }
         let (set, mask) = (&self.plan.set, &self.plan.mask);
-        let violations = custom::merge(set, mask, &mut after.custom, &row.custom, self.app.region);
+        let violations = custom::merge(set, mask, &mut after.custom, &row.custom, self.app.env.region);
         create::finish_fields(&CONTACT, &mut after);
         if violations.is_empty() { Ok(after) } else { Err(violations.into()) }
     }
@@ -136,8 +136,8 @@ impl Judge<'_> {
     ) -> Result<Vec<Violation>, Error> {
         let mut references = reference::all(&CONTACT, &self.plan.set, before, after);
         references.retain(|r| r.pointer != "/owner_id");
-        let mut violations = self.app.people.check(self.cx, &references).await?;
-        violations.extend(reference::records(tx, self.cx, &references).await?);
+        let mut violations = self.app.env.people.check(self.cx, &references).await?;
+        violations.extend(reference::records(&self.app.env, tx, self.cx, &references).await?);
         Ok(violations)
     }
 }

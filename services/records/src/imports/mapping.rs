@@ -1,13 +1,12 @@
 //! Which column feeds which field, checked against what the caller may write.
 
+use record::definitions::FieldSet;
 use std::collections::BTreeSet;
 
 use auth::{Access, FieldMask};
 use error::Reason;
 use input::Violations;
 use proto::records::v1::ColumnMapping;
-
-use crate::record::definitions::FieldSet;
 
 /// Standard fields that a column can feed.
 pub(crate) const STANDARD: [&str; 14] = [

@@ -1,5 +1,6 @@
 //! How the rows of one file become contacts: which cell feeds what, by today's definitions and permissions.
 
+use record::definitions::FieldSet;
 use std::sync::Arc;
 
 use auth::{Context, FieldMask};
@@ -9,7 +10,6 @@ use proto::records::v1::{CreateImportRequest, DuplicatePolicy};
 use super::mapping::{self, Column};
 use crate::App;
 use crate::contacts::CONTACT;
-use crate::record::definitions::FieldSet;
 
 /// The plan of one batch. Made anew for each, so that a field archived or hidden meanwhile is no longer written.
 pub(crate) struct Plan {
@@ -57,7 +57,7 @@ pub(crate) async fn plan(
         return Err(PlanError::Denied);
     }
     let keys = request.mapping.iter().filter_map(|m| m.field.strip_prefix("custom."));
-    let set = app.definitions.for_keys(cx, &CONTACT, keys).await?;
+    let set = app.env.definitions.for_keys(cx, &CONTACT, keys).await?;
     let mask = set.mask(&CONTACT, cx.mask(CONTACT.name));
     let (columns, violations) = mapping::check(&request.mapping, &set, &mask);
     if !violations.is_empty() {

@@ -4,14 +4,14 @@ use error::{Reason, Violation};
 use field_types::{FieldError, FieldRules, FieldType};
 use input::{Mask, Violations};
 use proto::records::v1::{Contact, EmailAddress, Lifecycle, PhoneNumber};
+use record::change::Author;
+use record::{Fields, Record, create, custom};
 use serde_json::Value;
 
 use super::plan::Plan;
 use super::table::Row;
 use crate::App;
 use crate::contacts::{CONTACT, parse};
-use crate::record::change::Author;
-use crate::record::{Fields, Record, create, custom};
 
 /// A row as it was read.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl ReadRow {
         for (name, value) in &self.fields {
             record.set(name, value.clone());
         }
-        let (set, mask, region) = (&plan.set, &plan.mask, app.region);
+        let (set, mask, region) = (&plan.set, &plan.mask, app.env.region);
         self.violations.extend(custom::merge(set, mask, &mut record.custom, &self.custom, region));
         self.violations.extend(custom::complete(set, mask, &mut record.custom, &self.custom, region));
         // A field with a wrong value is not a missing one.
@@ -66,7 +66,7 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
                 let rules = FieldRules {
                     required: false,
                     options: &definition.options,
-                    region: app.region,
+                    region: app.env.region,
                     current: None,
                 };
                 match field_types::parse_text(definition.field_type, cell, &rules) {

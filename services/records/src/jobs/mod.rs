@@ -1,6 +1,4 @@
 //! Work beside calls.
 
-pub(crate) mod derived;
 pub(crate) mod operations;
-pub(crate) mod purge;
 pub(crate) mod uploads;

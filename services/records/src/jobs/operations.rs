@@ -35,8 +35,11 @@ pub struct OperationPurge {
 }
 
 impl Rounds for OperationPurge {
-    const NAME: &'static str = "records.operations";
     type Error = DbError;
+
+    fn task(&self) -> &'static str {
+        "records.operations"
+    }
 
     async fn step(&self) -> Result<bool, DbError> {
         Ok(self.round().await? as i64 == BATCH)

@@ -52,8 +52,11 @@ enum Kept {
 }
 
 impl Rounds for UploadPurge {
-    const NAME: &'static str = "records.uploads";
     type Error = DbError;
+
+    fn task(&self) -> &'static str {
+        "records.uploads"
+    }
 
     async fn step(&self) -> Result<bool, DbError> {
         self.round().await?;

@@ -8,6 +8,12 @@ use input::{Violations, id, line};
 use proto::records::v1 as pb;
 use proto::timestamp;
 use query::RowScope;
+use record::commit;
+use record::definitions::FieldSet;
+use record::fence::{self, Tries};
+use record::get::parse_id;
+use record::store::reached;
+use record::update::lock_live;
 use tonic::Response;
 use uuid::Uuid;
 
@@ -15,12 +21,6 @@ use super::{note, store};
 use crate::App;
 use crate::companies::COMPANY;
 use crate::contacts::CONTACT;
-use crate::record::definitions::FieldSet;
-use crate::record::ending::end;
-use crate::record::fence::{self, Tries};
-use crate::record::get::parse_id;
-use crate::record::store::reached;
-use crate::record::update::lock_live;
 
 const RPC: &str = "globcrm.records.v1.RecordsService/LinkContactCompany";
 
@@ -45,11 +45,11 @@ pub(crate) async fn link(
     let asked = Asked { contact_id, company_id, role, is_primary: sent.is_primary, violations };
     let mut tries = Tries::default();
     loop {
-        let set = app.definitions.for_keys(cx, &CONTACT, []).await?;
-        let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+        let set = app.env.definitions.for_keys(cx, &CONTACT, []).await?;
+        let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
         let result = tie(&mut tx, app, cx, &request, &set, asked.clone()).await;
-        match end(app, tx, result).await {
-            Err(error) if tries.again(&error) => fence::renew(app, cx, &CONTACT).await?,
+        match commit(&app.env, tx, result).await {
+            Err(error) if tries.again(&error) => fence::renew(&app.env, cx, &CONTACT).await?,
             done => return done,
         }
     }
@@ -93,7 +93,7 @@ async fn tie(
         let text = format!("a contact is linked to at most {MAX_LINKS} companies");
         return Err(Error::new(Code::FailedPrecondition, Reason::LINK_LIMIT_REACHED, text));
     }
-    let created_at = before.as_ref().map_or_else(|| app.clock.now_micros(), |link| link.created_at);
+    let created_at = before.as_ref().map_or_else(|| app.env.clock.now_micros(), |link| link.created_at);
     let after = store::Link { company_id, role, is_primary, created_at };
     if before.as_ref() != Some(&after) {
         if after.is_primary {
@@ -103,7 +103,7 @@ async fn tie(
         note(tx, app, cx, set, &contact, before.as_ref(), Some(&after)).await?;
     }
     let answer = pb::LinkContactCompanyResponse { link: Some(to_wire(&after)) };
-    claim.keep(tx, &answer, app.clock.now_micros()).await?;
+    claim.keep(tx, &answer, app.env.clock.now_micros()).await?;
     Ok(cx.answer(answer))
 }
 

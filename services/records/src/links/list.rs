@@ -5,6 +5,8 @@ use db::TenantTx;
 use error::Error;
 use proto::records::v1 as pb;
 use query::RowScope;
+use record::get::parse_id;
+use record::store::reached;
 use tonic::Response;
 
 use super::link::{MAX_LINKS, to_wire};
@@ -12,8 +14,6 @@ use super::store;
 use crate::App;
 use crate::companies::COMPANY;
 use crate::contacts::CONTACT;
-use crate::record::get::parse_id;
-use crate::record::store::reached;
 
 /// The companies of a contact that the caller may see, as far as the caller may see them.
 #[tracing::instrument(name = "records.links.list", skip_all)]
@@ -24,7 +24,7 @@ pub(crate) async fn list(
 ) -> Result<Response<pb::ListContactCompaniesResponse>, Error> {
     let predicate = cx.authorize(CONTACT.name, "read")?;
     let contact_id = parse_id(&CONTACT, &request.contact_id)?;
-    let mut tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin_snapshot(&app.env.db, cx.tenant).await?;
     if reached(&mut tx, &CONTACT, &[contact_id], &RowScope::from(&predicate)).await?.is_empty() {
         return Err(Error::not_found(CONTACT.not_found));
     }

@@ -9,14 +9,14 @@ use auth::Context;
 use db::TenantTx;
 use error::Error;
 use query::RowScope;
+use record::Record;
+use record::change::{Author, Diff};
+use record::definitions::FieldSet;
+use record::write;
 use serde_json::{Value, json};
 
 use crate::App;
 use crate::contacts::CONTACT;
-use crate::record::Record;
-use crate::record::change::{Author, Diff};
-use crate::record::definitions::FieldSet;
-use crate::record::write;
 
 pub(crate) use link::link;
 pub(crate) use list::list;
@@ -33,7 +33,7 @@ async fn note(
     before: Option<&store::Link>,
     after: Option<&store::Link>,
 ) -> Result<(), Error> {
-    let author = Author::of(cx, &app.clock);
+    let author = Author::of(&app.env, cx);
     let scope = RowScope::from(&cx.authorize(CONTACT.name, "update")?);
     let mut next = contact.clone();
     next.version += 1;

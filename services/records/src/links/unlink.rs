@@ -5,6 +5,12 @@ use db::TenantTx;
 use error::Error;
 use proto::records::v1 as pb;
 use query::RowScope;
+use record::commit;
+use record::definitions::FieldSet;
+use record::fence::{self, Tries};
+use record::get::parse_id;
+use record::store::reached;
+use record::update::lock_live;
 use tonic::Response;
 use uuid::Uuid;
 
@@ -12,12 +18,6 @@ use super::{note, store};
 use crate::App;
 use crate::companies::COMPANY;
 use crate::contacts::CONTACT;
-use crate::record::definitions::FieldSet;
-use crate::record::ending::end;
-use crate::record::fence::{self, Tries};
-use crate::record::get::parse_id;
-use crate::record::store::reached;
-use crate::record::update::lock_live;
 
 /// Unties a contact that the caller may change from a company that the caller may see. `If-Match` is about the contact.
 #[tracing::instrument(name = "records.links.unlink", skip_all)]
@@ -31,11 +31,11 @@ pub(crate) async fn unlink(
     let company_id = parse_id(&COMPANY, &request.company_id)?;
     let mut tries = Tries::default();
     loop {
-        let set = app.definitions.for_keys(cx, &CONTACT, []).await?;
-        let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+        let set = app.env.definitions.for_keys(cx, &CONTACT, []).await?;
+        let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
         let result = untie(&mut tx, app, cx, &set, (contact_id, company_id)).await;
-        match end(app, tx, result).await {
-            Err(error) if tries.again(&error) => fence::renew(app, cx, &CONTACT).await?,
+        match commit(&app.env, tx, result).await {
+            Err(error) if tries.again(&error) => fence::renew(&app.env, cx, &CONTACT).await?,
             done => return done.map(|()| cx.answer(pb::UnlinkContactCompanyResponse {})),
         }
     }

@@ -15,9 +15,9 @@ pub(crate) async fn cancel(
     request: CancelOperationRequest,
 ) -> Result<CancelOperationResponse, Error> {
     let id = parse(&request.id)?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
-    store::cancel(&mut tx, id, cx.principal.id, app.clock.now_micros()).await?;
+    store::cancel(&mut tx, id, cx.principal.id, app.env.clock.now_micros()).await?;
     let operation = get::read(&mut tx, cx, id).await?;
     tx.commit().await?;
     Ok(CancelOperationResponse { operation: Some(operation) })

@@ -24,7 +24,7 @@ pub(crate) async fn errors(
     request: GetOperationErrorsRequest,
 ) -> Result<BoxStream<'static, Result<GetOperationErrorsResponse, Status>>, Error> {
     let id = parse(&request.id)?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let operation = store::find(&mut tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
     tx.commit().await?;
     let omitted = (operation.errors_omitted > 0).then(|| GetOperationErrorsResponse {
@@ -55,7 +55,7 @@ pub(crate) async fn errors(
 }
 
 async fn page(app: &App, cx: &Context, id: Uuid, after: (i64, i32)) -> Result<Vec<RowError>, Error> {
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let rows = store::errors(&mut tx, id, after, PAGE).await?;
     // After the errors were read: had some been removed by then, so had the operation, and half of a list is none.
     store::find(&mut tx, id, cx.principal.id).await?.ok_or_else(not_found)?;

@@ -15,7 +15,7 @@ pub(crate) async fn get(
     request: GetOperationRequest,
 ) -> Result<GetOperationResponse, Error> {
     let id = parse(&request.id)?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let operation = read(&mut tx, cx, id).await?;
     tx.commit().await?;
     Ok(GetOperationResponse { operation: Some(operation) })

@@ -25,7 +25,7 @@ pub(crate) async fn create(
 ) -> Result<CreateUploadResponse, Error> {
     cx.authorize("contact", "import")?;
     // Before a byte is taken; and again with what they are when they have come.
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     app.quotas.check_upload(&mut tx, 1).await?;
     tx.commit().await?;
     let mut messages = messages.peekable();
@@ -37,7 +37,7 @@ pub(crate) async fn create(
         // An empty piece carries nothing; a store may take it for the end.
         future::ready(piece.as_ref().map_or(true, |bytes| !bytes.is_empty()))
     });
-    let id = app.clock.new_uuid();
+    let id = app.env.clock.new_uuid();
     let staged = app.blobs.stage(cx.tenant.id(), id, MAX_BYTES, pieces).await.map_err(refused)?;
     let blob = staged.blob().clone();
     let upload = Upload {
@@ -46,7 +46,7 @@ pub(crate) async fn create(
         content_type,
         size: i64::try_from(blob.size).map_err(Error::internal)?,
         sha256: blob.sha256,
-        created_at: app.clock.now_micros(),
+        created_at: app.env.clock.now_micros(),
     };
     // The row first: an object that has its name has a row too, whenever the process ends, and goes when the row does. A row
     // whose object never got its name is unknown to everybody, and goes by its age.
@@ -66,7 +66,7 @@ async fn note(app: &App, cx: &Context, upload: &Upload) -> Result<(), Error> {
             "the upload has no bytes",
         )]));
     }
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
     quota::lock(&mut tx, "uploads").await?;
     app.quotas.check_upload(&mut tx, upload.size).await?;

@@ -1,0 +1,75 @@
+//! The answer of an operation on one record.
+
+use auth::{Context, FieldMask};
+use error::Error;
+use prost::Message;
+use tonic::Response;
+
+use super::Record;
+use super::view::{Source, View};
+
+/// A record with the rules of the caller it is for.
+#[derive(Debug)]
+pub struct Answer {
+    pub record: Record,
+    pub mask: FieldMask,
+    /// Custom keys asked for by name.
+    pub asked: Vec<String>,
+    /// With `include=access`.
+    pub access: Option<proto::common::v1::Access>,
+    /// Given before, and given again by `Idempotency-Key`.
+    pub replayed: bool,
+}
+
+impl Answer {
+    /// The whole record.
+    pub fn new(record: Record, mask: FieldMask) -> Self {
+        Self { record, mask, asked: Vec::new(), access: None, replayed: false }
+    }
+
+    /// What is kept for a replay: the record itself and not the message, so that a replay hides what its own caller may
+    /// not see by then.
+    pub fn kept(record: &Record) -> Result<Vec<u8>, Error> {
+        serde_json::to_vec(record).map_err(Error::internal)
+    }
+
+    /// An answer given again.
+    pub fn replay(kept: &[u8], mask: FieldMask) -> Result<Self, Error> {
+        let json = <Vec<u8> as Message>::decode(kept).map_err(Error::internal)?;
+        let record = serde_json::from_slice(&json).map_err(Error::internal)?;
+        Ok(Self { replayed: true, ..Self::new(record, mask) })
+    }
+
+    /// The record through the caller's rules.
+    pub fn view(&self) -> View<'_> {
+        View { source: Source::Record(&self.record), mask: &self.mask, asked: &self.asked }
+    }
+
+    /// The response with its metadata.
+    pub fn respond<T>(&self, cx: &Context, message: T) -> Response<T> {
+        let answer = auth::Answer::of_version(self.record.version, message);
+        auth::Answer { replayed: self.replayed, ..answer }.respond(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::record;
+    use auth::Access;
+    use serde_json::json;
+
+    #[test]
+    fn a_replay_is_masked_by_the_rules_of_now() {
+        let first =
+            record(1, json!({"first_name": "Zoë", "job_title": "CTO"}), json!({"seats": 1, "tier": "gold"}));
+        let kept = Answer::kept(&first).unwrap().encode_to_vec();
+        let rules = ["job_title", "custom.seats"].map(|name| (name.to_owned(), Access::None));
+        let again = Answer::replay(&kept, FieldMask::new(rules)).unwrap();
+        assert!(again.replayed);
+        assert_eq!(again.record, first);
+        assert_eq!(again.view().text("first_name").as_deref(), Some("Zoë"));
+        assert_eq!(again.view().text("job_title"), None);
+        assert_eq!(again.view().custom().unwrap(), "{\"tier\":\"gold\"}");
+    }
+}

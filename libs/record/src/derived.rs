@@ -1,0 +1,237 @@
+//! Compares what is derived of records with its source, puts right what differs, and tells of it: slots, folded columns, tags,
+//! addresses, domains, external ids and unique values.
+//!
+//! Nothing of it should ever differ: each is written in the transaction of its source. The job is for what nobody has thought
+//! of, and its count is an alarm. It goes through the records of one tenant after the other, slice by slice, by the definitions
+//! of the fence; a slice is read without a lock, and only what differs is locked, read again and put right.
+
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use auth::VerifiedTenant;
+use db::{Db, DbError, TenantTx, WorkerDb};
+use error::Error;
+use fleet::Role;
+use ids::Clock;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Counter;
+use serde_json::Value;
+use service::Rounds;
+use uuid::Uuid;
+
+use crate::definitions::FieldSet;
+use crate::env::named;
+use crate::{Object, Record, SideTable, custom, fence, store as record_store, write};
+use store::Turn;
+
+/// Records compared at once.
+const SLICE: i64 = 200;
+/// Between two slices: the job is to be felt by nobody.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a slice may take until another instance begins it again.
+const TURN: Duration = Duration::from_secs(60);
+
+/// The comparison.
+#[derive(Clone, Debug)]
+pub struct DerivedCheck {
+    /// The service whose task it is.
+    pub role: Role,
+    /// Of these objects.
+    pub objects: &'static [&'static Object],
+    /// The app role's pool.
+    pub db: Db,
+    /// The worker role's pool.
+    pub worker: WorkerDb,
+    /// Says what is due.
+    pub clock: Clock,
+    /// How long after its end a tenant's comparison begins again.
+    pub every: Duration,
+}
+
+/// What differed.
+type Kinds = BTreeSet<&'static str>;
+
+/// What is held of a record beside its row: pairs, and whether they count as those of a live record.
+type Held<T> = BTreeMap<Uuid, BTreeSet<(T, bool)>>;
+
+impl Rounds for DerivedCheck {
+    type Error = Error;
+
+    fn task(&self) -> &'static str {
+        self.role.names().derived
+    }
+
+    async fn step(&self) -> Result<bool, Error> {
+        let more = self.round().await?;
+        tokio::time::sleep(PAUSE).await;
+        Ok(more)
+    }
+}
+
+impl DerivedCheck {
+    /// Compares one slice; `false` when nothing is due.
+    pub async fn round(&self) -> Result<bool, Error> {
+        let now = self.clock.now_micros();
+        let mut tx = self.worker.begin().await?;
+        let turn = store::claim(&mut tx, now, now + TURN).await?;
+        tx.commit().await?;
+        let Some(turn) = turn else { return Ok(false) };
+        let Some(object) = named(self.objects, &turn.object) else { return Ok(true) };
+        let tenant = VerifiedTenant::from_claim(turn.tenant_id.into());
+        let (last, differing) = self.compare(tenant, object, &turn).await?;
+        for id in differing {
+            self.repair(tenant, object, id).await;
+        }
+        let due_at = if last.is_some() { now } else { now + self.every };
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+        store::advance(&mut tx, object.name, last, due_at).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// The last record of the turn's slice, if there may be more, and those of the slice that something differs of.
+    async fn compare(
+        &self,
+        tenant: VerifiedTenant,
+        object: &Object,
+        turn: &Turn,
+    ) -> Result<(Option<Uuid>, BTreeSet<Uuid>), Error> {
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+        let Some(set) = fence::read(&mut tx, object).await? else { return Ok((None, BTreeSet::new())) };
+        let after = turn.after_id.unwrap_or_default();
+        let records = record_store::slice(&mut tx, object, after, SLICE).await?;
+        let mut rows = Vec::with_capacity(records.len());
+        for record in &records {
+            rows.push(Value::Object(expected(&mut tx, object, &set, record).await?));
+        }
+        let mut differing: BTreeSet<Uuid> =
+            record_store::differing(&mut tx, object, rows).await?.into_iter().collect();
+        let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
+        for side in object.sides {
+            let held = by_record(record_store::side_held(&mut tx, side.held, &ids).await?);
+            let differs = records.iter().filter(|record| side_differs(side, record, held.get(&record.id)));
+            differing.extend(differs.map(|record| record.id));
+        }
+        let held = by_record(record_store::uniques_held(&mut tx, &ids).await?);
+        let differs = records.iter().filter(|record| uniques_differ(&set, record, held.get(&record.id)));
+        differing.extend(differs.map(|record| record.id));
+        tx.commit().await?;
+        let last = records.last().filter(|_| records.len() as i64 == SLICE);
+        Ok((last.map(|record| record.id), differing))
+    }
+
+    /// Puts a record right. What cannot be is told; it holds up no other.
+    async fn repair(&self, tenant: VerifiedTenant, object: &Object, id: Uuid) {
+        let (outcome, kinds) = match self.put_right(tenant, object, id).await {
+            Ok(kinds) => ("repaired", kinds),
+            Err(error) => {
+                tracing::error!(tenant_id = %tenant.id(), object = object.name, record_id = %id, %error,
+                    "what is derived of a record differs from it and cannot be put right");
+                ("failed", Kinds::from(["record"]))
+            }
+        };
+        if outcome == "repaired" && !kinds.is_empty() {
+            tracing::error!(tenant_id = %tenant.id(), object = object.name, record_id = %id, ?kinds,
+                "what is derived of a record differed from it and was put right");
+        }
+        for kind in kinds {
+            let labels = [
+                KeyValue::new("object", object.name),
+                KeyValue::new("kind", kind),
+                KeyValue::new("outcome", outcome),
+            ];
+            counter().add(1, &labels);
+        }
+    }
+
+    async fn put_right(&self, tenant: VerifiedTenant, object: &Object, id: Uuid) -> Result<Kinds, Error> {
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+        let result = put_right(&mut tx, object, id).await;
+        tx.settle(result).await
+    }
+}
+
+fn counter() -> Counter<u64> {
+    opentelemetry::global::meter("globcrm.records")
+        .u64_counter("globcrm.records.derived")
+        .with_unit("{difference}")
+        .with_description("Derived data that differed from its source, by what became of it")
+        .build()
+}
+
+/// Reads a record anew under its lock, and writes what differs.
+async fn put_right(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Kinds, Error> {
+    let mut kinds = Kinds::new();
+    let Some(set) = fence::read(tx, object).await? else { return Ok(kinds) };
+    let Some(record) = record_store::lock(tx, object, id).await? else { return Ok(kinds) };
+    let is_live = !record.is_deleted();
+    let row = Value::Object(expected(tx, object, &set, &record).await?);
+    if !record_store::differing(tx, object, vec![row.clone()]).await?.is_empty() {
+        record_store::write_derived(tx, object, id, row).await?;
+        kinds.insert("columns");
+    }
+    let one = std::slice::from_ref(&record);
+    for side in object.sides {
+        let held = by_record(record_store::side_held(tx, side.held, &[id]).await?);
+        if side_differs(side, &record, held.get(&id)) {
+            record_store::clear_side(tx, side.clear, &[id]).await?;
+            write::put_side(tx, object, side, one, is_live).await?;
+            kinds.insert(side.field);
+        }
+    }
+    let held = by_record(record_store::uniques_held(tx, &[id]).await?);
+    if uniques_differ(&set, &record, held.get(&id)) {
+        record_store::clear_uniques_of(tx, id, &set.uniques()).await?;
+        write::put_uniques(tx, object, &set, one, is_live).await?;
+        kinds.insert("unique");
+    }
+    Ok(kinds)
+}
+
+/// The row as it should be. Slots of fields that this version does not understand are taken as they are.
+async fn expected(
+    tx: &mut TenantTx,
+    object: &Object,
+    set: &FieldSet,
+    record: &Record,
+) -> Result<crate::Fields, DbError> {
+    let mut row = write::row(object, set, record);
+    if !record.custom.keys().all(|key| set.knows(key)) {
+        write::keep_slots(tx, object, set, record.id, &mut row).await?;
+    }
+    Ok(row)
+}
+
+fn by_record<T: Ord>(rows: Vec<(Uuid, T, bool)>) -> Held<T> {
+    let mut held = Held::new();
+    for (record, value, live) in rows {
+        held.entry(record).or_default().insert((value, live));
+    }
+    held
+}
+
+type Pair = (String, String);
+
+/// The field and the digest of a unique value.
+type Unique = (Uuid, Vec<u8>);
+
+fn side_differs(side: &SideTable, record: &Record, held: Option<&BTreeSet<(Pair, bool)>>) -> bool {
+    let counts = side.set_live.is_none() || !record.is_deleted();
+    let pairs = record.fields.get(side.field).map(side.pairs).unwrap_or_default();
+    let wanted: BTreeSet<(Pair, bool)> = pairs.into_iter().map(|pair| (pair, counts)).collect();
+    held.map_or(!wanted.is_empty(), |held| *held != wanted)
+}
+
+fn uniques_differ(set: &FieldSet, record: &Record, held: Option<&BTreeSet<(Unique, bool)>>) -> bool {
+    let known = set.uniques();
+    let wanted: BTreeSet<_> = custom::uniques(set, &record.custom)
+        .into_iter()
+        .map(|(field, digest)| ((field, digest), !record.is_deleted()))
+        .collect();
+    // Those of fields that this version does not understand are left alone.
+    let held: BTreeSet<_> =
+        held.into_iter().flatten().filter(|((field, _), _)| known.contains(field)).cloned().collect();
+    held != wanted
+}

@@ -1,0 +1,46 @@
+#![doc = include_str!("../README.md")]
+
+mod access;
+pub mod answer;
+mod cells;
+pub mod change;
+mod commit;
+mod conflict;
+pub mod consumers;
+pub mod custom;
+mod custom_json;
+pub mod definitions;
+mod derived;
+pub mod draft;
+mod env;
+pub mod fence;
+pub mod fields;
+mod object;
+mod purge;
+pub mod reference;
+mod row;
+pub mod side_tables;
+pub mod store;
+mod tree;
+mod unique;
+pub mod view;
+pub mod write;
+
+pub mod create;
+pub mod delete;
+pub mod get;
+pub mod list;
+pub mod restore;
+pub mod update;
+
+#[cfg(test)]
+mod fixture;
+
+pub use answer::Answer;
+pub use commit::commit;
+pub use derived::DerivedCheck;
+pub use env::Env;
+pub use fields::Fields;
+pub use object::{Check, Object, SideTable, Sql, Tree};
+pub use purge::Purge;
+pub use row::{ALWAYS, Record};

@@ -1,0 +1,118 @@
+//! Lists records: the number of statements does not depend on the number of rows.
+
+use auth::Context;
+use db::{DbError, TenantTx};
+use error::Error;
+use prost::Message;
+use proto::common::v1::{Access, CountKind, ShowDeleted, Total, TotalKind};
+use query::{Deleted, Limits, List, ListRequest, Projection, Schema, count};
+use tonic::Response;
+use tonic::metadata::AsciiMetadataValue;
+
+use super::cells::{Cells, Layout};
+use super::definitions::keys_in;
+use super::view::{Source, View};
+use super::{Object, access};
+use crate::Env;
+
+/// A list as it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub filter: &'a str,
+    pub order_by: &'a str,
+    pub page_size: Option<i32>,
+    pub page_token: &'a str,
+    pub fields: &'a str,
+    pub include: &'a str,
+    pub show_deleted: i32,
+    pub count: i32,
+}
+
+/// One page, every record as its caller sees it.
+#[derive(Debug)]
+pub struct Listed<T> {
+    pub records: Vec<T>,
+    pub next_page_token: String,
+    pub total: Option<Total>,
+    /// What the list cost beside others.
+    pub cost: u64,
+}
+
+/// The response of a list that cost so much; the gateway charges by it.
+pub fn respond<M>(cx: &Context, cost: u64, message: M) -> Response<M> {
+    let mut response = cx.answer(message);
+    response.metadata_mut().insert("request-cost", AsciiMetadataValue::from(cost));
+    response
+}
+
+/// Reads one page of the records that the caller may see; `convert` makes the wire form of each.
+pub async fn list<T>(
+    env: &Env,
+    cx: &Context,
+    object: &'static Object,
+    asked: Asked<'_>,
+    convert: fn(View<'_>, Option<Access>) -> Result<T, Error>,
+) -> Result<Listed<T>, Error> {
+    let predicate = cx.authorize(object.name, "read")?;
+    let page_size = query::list::page_size(asked.page_size)?;
+    let with_access = access::wanted(asked.include)?;
+    let keys = keys_in(&[asked.filter, asked.order_by, asked.fields]);
+    let set = env.definitions.for_keys(cx, object, keys).await?;
+    let mask = set.mask(object, cx.mask(object.name));
+    let projection = Projection::parse(object.columns, Some(set.queryable()), &mask, asked.fields)?;
+    let filter = query::filter::parse(asked.filter)?;
+    let request = ListRequest {
+        schema: Schema { table: object.table, custom: set.queryable(), mask: &mask },
+        predicate: &predicate,
+        fixed: &[],
+        deleted: match ShowDeleted::try_from(asked.show_deleted) {
+            Ok(ShowDeleted::Only) => Deleted::Only,
+            _ => Deleted::Hidden,
+        },
+        filter: filter.as_ref(),
+        order_by: asked.order_by,
+        limits: Limits::default(),
+    };
+    let mut tx = TenantTx::begin_snapshot(&env.db, cx.tenant).await?;
+    let mut list = List::open(&mut tx, &request).await?;
+    if list.cost() > 1 && env.db.others_come(cx.tenant) {
+        tx.rollback().await?;
+        let turn = env.db.long_turn(cx.tenant).await?;
+        tx = TenantTx::begin_snapshot(&env.db, cx.tenant).await?;
+        if let Some(turn) = turn {
+            tx.keep(turn);
+        }
+        list = List::open(&mut tx, &request).await?;
+    }
+    let mut page =
+        query::fetch_page(&mut tx, &list, &projection, &env.cursor_key, page_size, asked.page_token).await?;
+    let total = total(&mut tx, &list, asked.count).await?;
+    tx.commit().await?;
+    let layout = page.rows.first().map(|row| Layout::of(row, object.columns)).transpose();
+    let layout = layout.map_err(DbError::from)?;
+    let (mut records, mut bytes) = (Vec::with_capacity(page.rows.len()), 0);
+    for (row, layout) in page.rows.iter().zip(layout.iter().cycle()) {
+        let cells = Cells::of(row, layout).map_err(DbError::from)?;
+        let access = with_access.then(|| access::of(cx, object, &set, &mask, cells.keys.facts()));
+        bytes += access.as_ref().map_or(0, Message::encoded_len);
+        let view = View { source: Source::Row(&cells), mask: &mask, asked: projection.custom_keys() };
+        let record = convert(view, access)?;
+        bytes += cells.most_bytes();
+        if bytes > query::list::MAX_PAGE_BYTES && !records.is_empty() {
+            break;
+        }
+        records.push(record);
+    }
+    page.end_after(records.len(), &list, &env.cursor_key)?;
+    Ok(Listed { records, next_page_token: page.next_page_token, total, cost: list.cost() })
+}
+
+async fn total(tx: &mut TenantTx, list: &List<'_>, kind: i32) -> Result<Option<Total>, Error> {
+    let counted = match CountKind::try_from(kind) {
+        Ok(CountKind::Exact) => count::exact(tx, list).await?,
+        Ok(CountKind::Estimate) => count::estimate(tx, list).await?,
+        _ => return Ok(None),
+    };
+    let kind = if counted.at_least { TotalKind::AtLeast } else { TotalKind::Exact };
+    Ok(Some(Total { value: counted.value, kind: kind as i32 }))
+}

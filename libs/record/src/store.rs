@@ -1,0 +1,416 @@
+//! The SQL that is the same for every object, and the runners of the objects' own statements.
+
+use db::{DbError, TenantTx};
+use query::RowScope;
+use serde_json::Value;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::change::Author;
+use super::conflict::Base;
+use super::{Object, Record, Tree};
+
+/// One row of the change log.
+pub(crate) struct Logged {
+    pub(crate) record_id: Uuid,
+    pub(crate) version: i64,
+    pub(crate) before: Value,
+}
+
+/// Reads and locks a whole record, deleted or not.
+pub async fn lock(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Option<Record>, DbError> {
+    let row = sqlx::query(object.sql.lock).bind(tx.tenant_id()).bind(id).fetch_optional(tx.conn()).await?;
+    Ok(row.map(|row| Record::from_row(&row, object.columns)).transpose()?)
+}
+
+/// Inserts rows, each an object of columns. Gives the version of the fence, which stays locked.
+pub async fn insert(tx: &mut TenantTx, object: &Object, rows: Vec<Value>) -> Result<Option<i64>, DbError> {
+    let query = sqlx::query_scalar(object.sql.insert).bind(tx.tenant_id()).bind(Json(rows));
+    Ok(query.fetch_optional(tx.conn()).await?)
+}
+
+/// Replaces a row of version `version` within the scope; `false` when there is none. Gives the version of the fence as well,
+/// which stays locked.
+pub async fn update(
+    tx: &mut TenantTx,
+    object: &Object,
+    id: Uuid,
+    version: i64,
+    row: Value,
+    scope: &RowScope,
+) -> Result<(Option<i64>, bool), DbError> {
+    let query = sqlx::query_as(object.sql.update).bind(tx.tenant_id()).bind(Json(row)).bind(id).bind(version);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.fetch_one(tx.conn()).await?)
+}
+
+/// Whole rows after an id, not locked.
+pub async fn slice(
+    tx: &mut TenantTx,
+    object: &Object,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Record>, DbError> {
+    let query = sqlx::query(object.sql.slice).bind(tx.tenant_id()).bind(after).bind(limit);
+    let rows = query.fetch_all(tx.conn()).await?;
+    Ok(rows.iter().map(|row| Record::from_row(row, object.columns)).collect::<Result<_, _>>()?)
+}
+
+/// Those of the rows that are stored in the same version and with other derived columns.
+pub async fn differing(tx: &mut TenantTx, object: &Object, rows: Vec<Value>) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(object.sql.differing).bind(tx.tenant_id()).bind(Json(rows));
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Writes the derived columns of a row.
+pub async fn write_derived(tx: &mut TenantTx, object: &Object, id: Uuid, row: Value) -> Result<(), DbError> {
+    let query = sqlx::query(object.sql.derived).bind(tx.tenant_id()).bind(Json(row)).bind(id);
+    query.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// What a side table holds of records.
+pub async fn side_held(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, (String, String), bool)>, DbError> {
+    let query = sqlx::query_as(statement).bind(tx.tenant_id()).bind(ids);
+    let rows: Vec<(Uuid, String, String, bool)> = query.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(id, first, second, live)| (id, (first, second), live)).collect())
+}
+
+/// The values of unique fields that are held of records.
+pub async fn uniques_held(
+    tx: &mut TenantTx,
+    ids: &[Uuid],
+) -> Result<Vec<(Uuid, (Uuid, Vec<u8>), bool)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT record_id, field_id, value, live FROM custom_unique
+         WHERE tenant_id = $1 AND record_id = ANY($2)",
+    );
+    let rows: Vec<(Uuid, Uuid, Vec<u8>, bool)> =
+        query.bind(tx.tenant_id()).bind(ids).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(id, field, digest, live)| (id, (field, digest), live)).collect())
+}
+
+/// Every column of a row.
+pub async fn whole(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Option<Value>, DbError> {
+    let query = sqlx::query_scalar(object.sql.whole).bind(tx.tenant_id()).bind(id);
+    Ok(query.fetch_optional(tx.conn()).await?)
+}
+
+/// Moves a row of version `version` within the scope to the trash, or out of it; `false` when there is none.
+pub async fn set_deleted(
+    tx: &mut TenantTx,
+    object: &Object,
+    record: &Record,
+    deleted: bool,
+    author: &Author,
+    scope: &RowScope,
+) -> Result<bool, DbError> {
+    let statement = if deleted { object.sql.delete } else { object.sql.restore };
+    let query = sqlx::query(statement).bind(tx.tenant_id()).bind(record.id).bind(record.version);
+    let query = query.bind(author.now).bind(author.actor);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
+}
+
+/// Those of the ids that name live records within the scope.
+pub async fn reached(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+    scope: &RowScope,
+) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(object.sql.reached).bind(tx.tenant_id()).bind(ids);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Locks the tree of an object's records until the transaction ends.
+pub async fn lock_tree(tx: &mut TenantTx, object: &Object) -> Result<(), DbError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('tree/' || $1::text || '/' || $2, 0))")
+        .bind(tx.tenant_id())
+        .bind(object.name)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Whether `other` is a record or stands above it, and the records passed, `limit` at most.
+pub async fn walk_up(
+    tx: &mut TenantTx,
+    tree: &Tree,
+    from: Uuid,
+    other: Uuid,
+    limit: i32,
+) -> Result<(bool, Vec<Uuid>), DbError> {
+    let query = sqlx::query_as(tree.above).bind(tx.tenant_id()).bind(from).bind(other).bind(limit);
+    Ok(query.fetch_one(tx.conn()).await?)
+}
+
+/// Puts the values of a side table: parallel lists of records and pairs.
+pub async fn put_side(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    object: &Object,
+    ids: &[Uuid],
+    firsts: &[String],
+    seconds: &[String],
+    live: bool,
+) -> Result<(), DbError> {
+    let query =
+        sqlx::query(statement).bind(tx.tenant_id()).bind(ids).bind(firsts).bind(seconds).bind(object.name);
+    let query = query.bind(live);
+    query.execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes the values of records from a side table.
+pub async fn clear_side(tx: &mut TenantTx, statement: &'static str, ids: &[Uuid]) -> Result<(), DbError> {
+    sqlx::query(statement).bind(tx.tenant_id()).bind(ids).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Marks the values of a record in a side table as those of a live or deleted one.
+pub async fn set_side_live(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    id: Uuid,
+    live: bool,
+) -> Result<(), DbError> {
+    sqlx::query(statement).bind(tx.tenant_id()).bind(id).bind(live).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The live records other than `except` that have one of the pairs.
+pub async fn side_holders(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    object: &Object,
+    except: Uuid,
+    pairs: &[(String, String)],
+) -> Result<Vec<Uuid>, DbError> {
+    let (firsts, seconds): (Vec<&str>, Vec<&str>) =
+        pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).unzip();
+    let query = sqlx::query_scalar(statement).bind(tx.tenant_id()).bind(vec![except]);
+    Ok(query.bind(firsts).bind(seconds).bind(object.name).fetch_all(tx.conn()).await?)
+}
+
+/// The live records other than `except` that have one of the values of unique fields: record, field.
+pub async fn unique_holders(
+    tx: &mut TenantTx,
+    object: &Object,
+    except: Uuid,
+    values: &[(Uuid, Vec<u8>)],
+) -> Result<Vec<(Uuid, Uuid)>, DbError> {
+    let (fields, digests): (Vec<Uuid>, Vec<&[u8]>) = values.iter().map(|(f, d)| (*f, d.as_slice())).unzip();
+    let query = sqlx::query_as(
+        "SELECT u.record_id, u.field_id
+         FROM unnest($3::uuid[], $4::bytea[]) AS wanted (field_id, value)
+         JOIN custom_unique AS u
+           ON u.tenant_id = $1 AND u.object = $2 AND u.field_id = wanted.field_id AND u.value = wanted.value
+         WHERE u.live AND u.record_id <> $5
+         LIMIT 20",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(fields).bind(digests).bind(except);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Puts the values of unique fields: parallel lists.
+pub async fn put_uniques(
+    tx: &mut TenantTx,
+    object: &Object,
+    records: &[Uuid],
+    fields: &[Uuid],
+    digests: &[Vec<u8>],
+    live: bool,
+) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "INSERT INTO custom_unique (tenant_id, object, record_id, field_id, value, live)
+         SELECT $1, $2, record_id, field_id, value, $6
+         FROM unnest($3::uuid[], $4::uuid[], $5::bytea[]) AS put (record_id, field_id, value)",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(records).bind(fields).bind(digests);
+    query.bind(live).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes the values that a record has of these unique fields.
+pub async fn clear_uniques_of(tx: &mut TenantTx, record: Uuid, fields: &[Uuid]) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM custom_unique WHERE tenant_id = $1 AND record_id = $2 AND field_id = ANY($3)")
+        .bind(tx.tenant_id())
+        .bind(record)
+        .bind(fields)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Removes the values of unique fields of records.
+pub async fn clear_uniques(tx: &mut TenantTx, records: &[Uuid]) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM custom_unique WHERE tenant_id = $1 AND record_id = ANY($2)")
+        .bind(tx.tenant_id())
+        .bind(records)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Marks the values of unique fields as those of a live or deleted record.
+pub async fn set_uniques_live(tx: &mut TenantTx, record: Uuid, live: bool) -> Result<(), DbError> {
+    sqlx::query("UPDATE custom_unique SET live = $3 WHERE tenant_id = $1 AND record_id = $2")
+        .bind(tx.tenant_id())
+        .bind(record)
+        .bind(live)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Writes the change log.
+pub(crate) async fn log(
+    tx: &mut TenantTx,
+    object: &Object,
+    verb: &'static str,
+    author: &Author,
+    logged: &[Logged],
+) -> Result<(), DbError> {
+    let ids: Vec<Uuid> = logged.iter().map(|l| l.record_id).collect();
+    let versions: Vec<i64> = logged.iter().map(|l| l.version).collect();
+    let before: Vec<&Value> = logged.iter().map(|l| &l.before).collect();
+    let query = sqlx::query(
+        "INSERT INTO change (tenant_id, object, record_id, version, verb, changed_at, actor, before)
+         SELECT $1, $2, record_id, version, $3, $4, $5, before
+         FROM unnest($6::uuid[], $7::bigint[], $8::jsonb[]) AS change (record_id, version, before)",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(verb).bind(author.now).bind(author.actor);
+    query.bind(ids).bind(versions).bind(before).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// The fields that changed after `version`, with their values at it. Unless the caller sees every record, what a field was
+/// before the record last changed its owner or team is not told: that was another's.
+pub(crate) async fn base(
+    tx: &mut TenantTx,
+    object: &Object,
+    id: Uuid,
+    version: i64,
+    sees_all: bool,
+) -> Result<Base, DbError> {
+    let query = sqlx::query_as(
+        "SELECT DISTINCT ON (field.key) field.key,
+                CASE WHEN $5 OR c.version > (
+                    SELECT coalesce(max(moved.version), 0) FROM change AS moved
+                    WHERE moved.tenant_id = $1 AND moved.object = $2 AND moved.record_id = $3
+                      AND (moved.before ? 'owner_id' OR moved.before ? 'team_id'))
+                THEN field.value ELSE 'null'::jsonb END
+         FROM change AS c, jsonb_each(c.before) AS field
+         WHERE c.tenant_id = $1 AND c.object = $2 AND c.record_id = $3 AND c.version > $4
+         ORDER BY field.key, c.version",
+    );
+    let rows: Vec<(String, Value)> = query
+        .bind(tx.tenant_id())
+        .bind(object.name)
+        .bind(id)
+        .bind(version)
+        .bind(sees_all)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Puts a record on the purge's list.
+pub async fn add_purge(
+    tx: &mut TenantTx,
+    object: &Object,
+    id: Uuid,
+    at: OffsetDateTime,
+) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "INSERT INTO purge_due (tenant_id, object, record_id, deleted_at) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, object, record_id) DO UPDATE SET deleted_at = EXCLUDED.deleted_at",
+    );
+    query.bind(tx.tenant_id()).bind(object.name).bind(id).bind(at).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Takes records off the purge's list.
+pub async fn remove_purge(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM purge_due WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)")
+        .bind(tx.tenant_id())
+        .bind(object.name)
+        .bind(ids)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Removes records deleted before a moment for good; gives those removed.
+pub async fn purge(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+    before: OffsetDateTime,
+) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(object.sql.purge).bind(tx.tenant_id()).bind(ids).bind(before);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Those of the ids that name no record, neither a live one nor one in the trash.
+pub async fn gone(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(object.sql.gone).bind(tx.tenant_id()).bind(ids);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Removes the first `limit` rows of the change log of records that are gone; says whether there are more. The database refuses
+/// it for a record that exists.
+pub async fn forget_changes(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+    limit: i64,
+) -> Result<bool, DbError> {
+    let query = sqlx::query_as(
+        "SELECT record_id, version FROM change
+         WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)
+         ORDER BY record_id, version OFFSET $4 LIMIT 1",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(ids).bind(limit);
+    let next: Option<(Uuid, i64)> = query.fetch_optional(tx.conn()).await?;
+    let query = sqlx::query(
+        "DELETE FROM change
+         WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)
+           AND ($4::uuid IS NULL OR (record_id, version) < ($4, $5))",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(ids);
+    query.bind(next.map(|n| n.0)).bind(next.map(|n| n.1)).execute(tx.conn()).await?;
+    Ok(next.is_some())
+}
+
+/// Removes up to `limit` of the answers kept for repeated calls that hold one of the records, or that are too old to be given
+/// again; says whether there may be more. None is younger than `before`.
+pub async fn forget_answers(
+    tx: &mut TenantTx,
+    ids: &[Uuid],
+    before: OffsetDateTime,
+    day_ago: OffsetDateTime,
+    limit: i64,
+) -> Result<bool, DbError> {
+    let texts: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+    let query = sqlx::query(
+        "WITH old AS (
+             SELECT principal_id, rpc, key FROM idempotency
+             WHERE tenant_id = $1 AND created_at < $2
+               AND (created_at < $3 OR EXISTS (
+                   SELECT FROM unnest($4::text[]) AS gone (id)
+                   WHERE position(convert_to(gone.id, 'UTF8') IN answer) > 0))
+             ORDER BY created_at LIMIT $5)
+         DELETE FROM idempotency AS i USING old
+         WHERE i.tenant_id = $1 AND i.principal_id = old.principal_id AND i.rpc = old.rpc AND i.key = old.key",
+    );
+    let query = query.bind(tx.tenant_id()).bind(before).bind(day_ago).bind(texts).bind(limit);
+    Ok(query.execute(tx.conn()).await?.rows_affected() == limit.unsigned_abs())
+}

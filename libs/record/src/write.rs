@@ -1,0 +1,205 @@
+//! Writing records with all that belongs to a change: side tables, change log, outbox. One transaction, and a number of
+//! statements that does not depend on the number of records.
+
+use db::{DbError, TenantTx};
+use error::{Code, Error, Reason};
+use field_types::SlotColumn;
+use query::RowScope;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::change::{self, Author, Diff};
+use super::definitions::FieldSet;
+use super::store::{self, Logged};
+use super::{Fields, Object, Record, SideTable, custom, fence, unique};
+
+/// Inserts new records of version 1.
+pub async fn insert(
+    tx: &mut TenantTx,
+    author: &Author,
+    object: &Object,
+    set: &FieldSet,
+    records: &[Record],
+) -> Result<(), Error> {
+    let rows = records.iter().map(|record| Value::Object(row(object, set, record))).collect();
+    fence::judge(store::insert(tx, object, rows).await?, set)?;
+    for side in object.sides {
+        put_side(tx, object, side, records, true).await.map_err(unique::lost_race)?;
+    }
+    put_uniques(tx, object, set, records, true).await.map_err(unique::lost_race)?;
+    let diffs: Vec<Vec<Diff>> = records.iter().map(|record| change::all(object, record)).collect();
+    let nothing = || Value::Object(serde_json::Map::new());
+    let logged = records.iter().map(|r| Logged { record_id: r.id, version: r.version, before: nothing() });
+    store::log(tx, object, "created", author, &logged.collect::<Vec<_>>()).await?;
+    let events =
+        records.iter().zip(&diffs).map(|(r, diffs)| change::event(author, object, "created", r, diffs));
+    events::outbox::append_many(tx, &events.collect::<Vec<_>>()).await?;
+    Ok(())
+}
+
+/// Replaces `before` by `after`, whose version is the next. The row must still have the version of `before` and lie
+/// within the scope: the lock says so, and the statement makes sure. `beside` are changes that are not in the row.
+pub async fn update(
+    tx: &mut TenantTx,
+    author: &Author,
+    object: &Object,
+    set: &FieldSet,
+    (before, after): (&Record, &Record),
+    scope: &RowScope,
+    beside: Vec<Diff>,
+) -> Result<(), Error> {
+    let mut diffs = change::diff(object, before, after);
+    diffs.extend(beside);
+    let mut row = row(object, set, after);
+    if !after.custom.keys().all(|key| set.knows(key)) {
+        keep_slots(tx, object, set, after.id, &mut row).await?;
+    }
+    let (fence, done) =
+        store::update(tx, object, after.id, before.version, Value::Object(row), scope).await?;
+    fence::judge(fence, set)?;
+    if !done {
+        return Err(concurrent());
+    }
+    let record = std::slice::from_ref(after);
+    for side in object.sides.iter().filter(|side| diffs.iter().any(|d| d.field == side.field)) {
+        store::clear_side(tx, side.clear, &[after.id]).await?;
+        put_side(tx, object, side, record, true).await.map_err(unique::lost_race)?;
+    }
+    if custom::uniques(set, &before.custom) != custom::uniques(set, &after.custom) {
+        store::clear_uniques_of(tx, after.id, &set.uniques()).await?;
+        put_uniques(tx, object, set, record, true).await.map_err(unique::lost_race)?;
+    }
+    finish(tx, author, object, "updated", after, &diffs).await
+}
+
+/// Moves a record to the trash, or out of it. Gives it as it is then.
+pub async fn set_deleted(
+    tx: &mut TenantTx,
+    author: &Author,
+    object: &Object,
+    record: Record,
+    deleted: bool,
+    scope: &RowScope,
+) -> Result<Record, Error> {
+    if !store::set_deleted(tx, object, &record, deleted, author, scope).await? {
+        return Err(concurrent());
+    }
+    for statement in object.sides.iter().filter_map(|side| side.set_live) {
+        store::set_side_live(tx, statement, record.id, !deleted).await.map_err(unique::lost_race)?;
+    }
+    store::set_uniques_live(tx, record.id, !deleted).await.map_err(unique::lost_race)?;
+    let mut after = record.clone();
+    after.version += 1;
+    touch(&mut after, author);
+    if deleted {
+        store::add_purge(tx, object, record.id, author.now).await?;
+        after.set("deleted_at", field_types::moment::datetime_text(author.now).into());
+    } else {
+        store::remove_purge(tx, object, &[record.id]).await?;
+        after.set("deleted_at", Value::Null);
+    }
+    let value = |record: &Record| record.fields.get("deleted_at").cloned().unwrap_or_default();
+    let diff = Diff { field: "deleted_at".to_owned(), before: value(&record), after: value(&after) };
+    let verb = if deleted { "deleted" } else { "restored" };
+    finish(tx, author, object, verb, &after, &[diff]).await?;
+    Ok(after)
+}
+
+/// Notes who changed a record and when.
+pub fn touch(record: &mut Record, author: &Author) {
+    record.set("updated_at", field_types::moment::datetime_text(author.now).into());
+    record.set("updated_by", author.actor.to_string().into());
+}
+
+async fn finish(
+    tx: &mut TenantTx,
+    author: &Author,
+    object: &Object,
+    verb: &'static str,
+    after: &Record,
+    diffs: &[Diff],
+) -> Result<(), Error> {
+    let logged = Logged { record_id: after.id, version: after.version, before: change::before(diffs) };
+    store::log(tx, object, verb, author, &[logged]).await?;
+    // After the statement that raised the version: its lock keeps events in the order of versions.
+    events::outbox::append(tx, &change::event(author, object, verb, after, diffs)).await?;
+    Ok(())
+}
+
+/// The row of a record: its fields, what follows from them, and the slots of its custom values.
+pub fn row(object: &Object, set: &FieldSet, record: &Record) -> Fields {
+    let mut row = record.fields.clone();
+    row.extend((object.derive)(&record.fields));
+    row.extend(custom::slots(set, &record.custom));
+    row.insert("id".to_owned(), record.id.to_string().into());
+    row.insert("version".to_owned(), record.version.into());
+    row.insert("custom".to_owned(), Value::Object(record.custom.clone()));
+    row
+}
+
+/// Leaves slots as they are that no definition of the set has. The set is current, so a key that it does not know is of a field
+/// that this version of the service does not understand: another wrote the value, and its slot must not be lost.
+pub async fn keep_slots(
+    tx: &mut TenantTx,
+    object: &Object,
+    set: &FieldSet,
+    id: Uuid,
+    row: &mut Fields,
+) -> Result<(), DbError> {
+    let Some(Value::Object(whole)) = store::whole(tx, object, id).await? else { return Ok(()) };
+    let is_foreign = |name: &str| {
+        name.parse::<SlotColumn>().is_ok_and(|slot| set.all().iter().all(|known| known.slot != Some(slot)))
+    };
+    row.extend(whole.into_iter().filter(|(name, _)| is_foreign(name)));
+    Ok(())
+}
+
+/// Puts what records have in a side table, as that of live or deleted ones.
+pub async fn put_side(
+    tx: &mut TenantTx,
+    object: &Object,
+    side: &SideTable,
+    records: &[Record],
+    live: bool,
+) -> Result<(), DbError> {
+    let (mut ids, mut firsts, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+    for record in records {
+        let Some(value) = record.fields.get(side.field) else { continue };
+        for (first, second) in (side.pairs)(value) {
+            ids.push(record.id);
+            firsts.push(first);
+            seconds.push(second);
+        }
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    store::put_side(tx, side.put, object, &ids, &firsts, &seconds, live).await
+}
+
+/// Puts the values of unique fields that records have, as those of live or deleted ones.
+pub async fn put_uniques(
+    tx: &mut TenantTx,
+    object: &Object,
+    set: &FieldSet,
+    records: &[Record],
+    live: bool,
+) -> Result<(), DbError> {
+    let (mut ids, mut fields, mut digests): (Vec<Uuid>, Vec<Uuid>, Vec<Vec<u8>>) = Default::default();
+    for record in records {
+        for (field, digest) in custom::uniques(set, &record.custom) {
+            ids.push(record.id);
+            fields.push(field);
+            digests.push(digest);
+        }
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    store::put_uniques(tx, object, &ids, &fields, &digests, live).await
+}
+
+/// The row is locked, so this can only be a change of the row's owner or version by means other than this service.
+fn concurrent() -> Error {
+    Error::new(Code::Aborted, Reason::CONCURRENT_CHANGE, "someone else changed the same record; try again")
+}

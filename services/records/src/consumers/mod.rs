@@ -1,3 +1,0 @@
-//! What this service hears from others.
-
-pub(crate) mod fields_changed;
