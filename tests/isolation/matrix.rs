@@ -1,6 +1,6 @@
 //! The rows and the run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -344,11 +344,21 @@ fn every_rpc_has_its_rows() {
     assert_eq!(have, wanted, "an RPC without its row in the isolation matrix, or a row without its RPC");
 }
 
+/// The permissions that the contract names, by method.
+fn permissions() -> BTreeMap<String, String> {
+    use prost::Message;
+    let set = proto::descriptor::FileDescriptorSet::decode(proto::DESCRIPTORS).expect("descriptors");
+    let methods = set.file.into_iter().flat_map(|f| f.service).flat_map(|s| s.method);
+    let policies = methods.filter_map(|m| Some((m.name, m.options?.policy?.permission)));
+    policies.filter(|(_, permission)| !permission.is_empty()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_and_random_ids_answer_the_same_bytes() {
     let stage = Stage::shared().await;
     let (a, b) = (side(stage, "iso-a").await, side(stage, "iso-b").await);
     let denied = stage.member(&a.tenant, "denied", json!([]), json!([])).await;
+    let permissions = permissions();
     let mut wrong = Vec::new();
     for (n, row) in rows().iter().enumerate() {
         let name = format!("{} {} {}", row.rpc, row.verb, row.path);
@@ -396,7 +406,12 @@ async fn foreign_and_random_ids_answer_the_same_bytes() {
         let own = targets::make(stage, &a.tenant, row.target, &format!("denied{n}")).await;
         let own = values(stage, row, &a, own, format!("denied-{n}-{}", std::process::id())).await;
         if row.rpc != "Logout" {
-            check("without permission", &call(row, &denied.client, &own).await, row.without_permission);
+            let answer = call(row, &denied.client, &own).await;
+            check("without permission", &answer, row.without_permission);
+            let named = permissions.get(row.rpc).cloned().unwrap_or_default();
+            if row.without_permission == 403 && answer.json()["meta"]["permission"] != named {
+                check(&format!("{named} is not the permission"), &answer, 0);
+            }
         }
         check("without credentials", &call(row, &stage.anonymous, &own).await, 401);
         let forged = stage.anonymous.with_token("eyJhbGciOiJub25lIn0.e30.");

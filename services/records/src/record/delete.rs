@@ -15,11 +15,10 @@ use crate::App;
 
 /// Moves a live record to the trash. Errors: 404, 403, 412.
 pub(crate) async fn delete(app: &App, cx: &Context, object: &Object, id: &str) -> Result<(), Error> {
-    let predicate = cx.authorize(object.name, "delete")?;
     let id = parse_id(object, id)?;
     let author = Author::of(cx, &app.clock);
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    let result = store(&mut tx, cx, object, id, &author, &RowScope::from(&predicate)).await;
+    let result = store(&mut tx, cx, object, id, &author, &RowScope::from(cx.reached())).await;
     end(app, tx, result).await
 }
 
