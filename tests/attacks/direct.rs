@@ -1,6 +1,7 @@
 //! L4: callers that reach a service's own port, bypassing the gateway.
 
 mod internal;
+mod permissions;
 mod rules;
 
 use std::time::Duration;
@@ -41,11 +42,11 @@ impl Direct {
     }
 }
 
-/// The access token that an API key is traded for.
-async fn key_token(stage: &Stage, tenant: &Tenant) -> String {
+/// The access token that an API key with these scopes is traded for.
+async fn key_token(stage: &Stage, tenant: &Tenant, scopes: &[&str]) -> String {
     use proto::identity::v1::ExchangeApiKeyRequest;
     use proto::identity::v1::identity_service_client::IdentityServiceClient;
-    let body = json!({"name": "attacks", "scopes": ["contact.read"]});
+    let body = json!({"name": "attacks", "scopes": scopes});
     let key = tenant.admin.post("/api/v1/api-keys", body).await.expect(201);
     let request = ExchangeApiKeyRequest { api_key: text(&key["secret"]) };
     let mut request = tonic::Request::new(request);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use error::{Error, Reason};
 use ids::{SessionId, UserId};
+use proto::rpc::{Access, Permission};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
@@ -134,6 +135,14 @@ pub struct Context {
     pub snapshot: Arc<Snapshot>,
     pub(crate) token: SecretString,
     pub(crate) lease: Option<Lease>,
+    pub(crate) admitted: Option<Admitted>,
+}
+
+/// What a call was admitted by.
+#[derive(Clone, Debug)]
+pub(crate) struct Admitted {
+    permission: Permission,
+    reached: RowPredicate,
 }
 
 impl Context {
@@ -146,7 +155,7 @@ impl Context {
         snapshot: Arc<Snapshot>,
         token: SecretString,
     ) -> Self {
-        Self { call, tenant, principal, session_id, snapshot, token, lease: None }
+        Self { call, tenant, principal, session_id, snapshot, token, lease: None, admitted: None }
     }
 
     /// Drops the snapshot that this call decided by, because it was found to be too old: the next call asks for it anew.
@@ -166,7 +175,38 @@ impl Context {
         self.snapshot.owner().into()
     }
 
-    /// The rows that the action reaches, or 403 when the action is not allowed on any.
+    /// Asks for what the contract says of the call's method, once and before anything else. Errors: 403 `PERMISSION_DENIED`.
+    pub(crate) fn admit(self, access: Access) -> Result<Self, Error> {
+        match access {
+            Access::Permission(permission) => {
+                let reached = self.authorize(permission.object, permission.action)?;
+                Ok(Self { admitted: Some(Admitted { permission, reached }), ..self })
+            }
+            // A key is not its user.
+            Access::Own { key: Some(needed) } if self.principal.kind == PrincipalKind::ApiKey => {
+                self.authorize(needed.object, needed.action).map(|_| self)
+            }
+            Access::Own { .. } | Access::Internal | Access::Public => Ok(self),
+        }
+    }
+
+    /// The rows that the permission of the call's method reaches: at least some. None for a call whose method asks for no
+    /// permission, and for a context that is not that of a call.
+    pub fn reached(&self) -> &RowPredicate {
+        self.admitted.as_ref().map_or(&RowPredicate::Never, |admitted| &admitted.reached)
+    }
+
+    /// 403 that names the permission of the call's method, for a row that it does not reach.
+    pub fn denied(&self) -> Error {
+        let named = self.admitted.as_ref().map(|admitted| admitted.permission);
+        named.map_or_else(
+            || Error::permission_denied("", ""),
+            |permission| Error::permission_denied(permission.object, permission.action),
+        )
+    }
+
+    /// The rows that the action reaches, or 403 when the action is not allowed on any. For what an operation needs in addition
+    /// to the permission of its method, which the gate has asked for.
     pub fn authorize(&self, object: &str, action: &str) -> Result<RowPredicate, Error> {
         match self.snapshot.predicate(object, action) {
             RowPredicate::Never => Err(Error::permission_denied(object, action)),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cache::{Fresh, Held, Terms};
 use error::{Code, Error, Reason};
+use proto::Rpc;
 use proto::identity::v1::{GetSnapshotResponse, Jwk};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
@@ -107,14 +108,15 @@ impl Gate {
         }))
     }
 
-    /// Admits an authenticated call: its context and its body.
-    pub async fn admit<T>(&self, request: Request<T>) -> Result<(Context, T), Error> {
+    /// Admits an authenticated call whose caller has what the contract asks for its method: the context, which knows the rows that
+    /// the permission reaches, and the body. Errors: 401; 403 `PERMISSION_DENIED`.
+    pub async fn admit<T: Rpc>(&self, request: Request<T>) -> Result<(Context, T), Error> {
         let (metadata, _, body) = request.into_parts();
         let call = Call::read(&metadata)?;
         let token = bearer(&metadata)?;
         let context = self.open(call, token).await?;
         tracing::Span::current().record("tenant_id", tracing::field::display(context.tenant.id()));
-        Ok((context, body))
+        Ok((context.admit(T::ACCESS)?, body))
     }
 
     /// The context of a token, for callers that are not a request (jobs).
@@ -133,6 +135,7 @@ impl Gate {
             snapshot: confirmed.snapshot,
             token,
             lease: Some(lease),
+            admitted: None,
         })
     }
 

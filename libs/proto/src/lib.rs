@@ -6,15 +6,20 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
 pub mod descriptor;
 mod moment;
 mod resource;
+pub mod rpc;
 
 pub use moment::{moment, timestamp};
 pub use resource::{Member, Resource};
+pub use rpc::Rpc;
 
 mod redacted {
     include!("generated/redacted.rs");
 }
 mod resources {
     include!("generated/resources.rs");
+}
+mod rpcs {
+    include!("generated/rpcs.rs");
 }
 
 /// Generated code keeps its own style.

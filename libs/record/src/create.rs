@@ -26,7 +26,6 @@ pub async fn create(
     request: Vec<u8>,
     draft: Draft<'_>,
 ) -> Result<Answer, Error> {
-    cx.authorize(object.name, "create")?;
     let mut tries = Tries::default();
     loop {
         match attempt(env, cx, object, rpc, &request, &draft).await {
@@ -104,7 +103,7 @@ async fn store(
     let own = RowFacts { owner_id: Some(cx.user().uuid()), team_id: None };
     let assigns = || cx.reaches(object.name, "create", &own) && cx.reaches(object.name, "assign", &own);
     if !cx.reaches(object.name, "create", &record.facts()) && !assigns() {
-        return Err(Error::permission_denied(object.name, "create"));
+        return Err(cx.denied());
     }
     unique::check(tx, cx, object, set, &record).await?;
     finish_fields(object, &mut record);

@@ -15,11 +15,10 @@ use crate::Env;
 
 /// Moves a live record to the trash. Errors: 404, 403, 412.
 pub async fn delete(env: &Env, cx: &Context, object: &Object, id: &str) -> Result<(), Error> {
-    let predicate = cx.authorize(object.name, "delete")?;
     let id = parse_id(object, id)?;
     let author = Author::of(env, cx);
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
-    let result = store(&mut tx, cx, object, id, &author, &RowScope::from(&predicate)).await;
+    let result = store(&mut tx, cx, object, id, &author, &RowScope::from(cx.reached())).await;
     commit(env, tx, result).await
 }
 

@@ -24,14 +24,13 @@ pub async fn restore(
     request: Vec<u8>,
     id: &str,
 ) -> Result<Answer, Error> {
-    let predicate = cx.authorize(object.name, "delete")?;
     let set = env.definitions.for_keys(cx, object, []).await?;
     let mask = set.mask(object, cx.mask(object.name));
     let id = parse_id(object, id)?;
     let author = Author::of(env, cx);
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
     let result =
-        store(&mut tx, cx, object, &set, (rpc, request), id, &author, &RowScope::from(&predicate)).await;
+        store(&mut tx, cx, object, &set, (rpc, request), id, &author, &RowScope::from(cx.reached())).await;
     let kept = commit(env, tx, result).await?;
     match kept {
         Kept::New(record) => Ok(Answer::new(record, mask)),

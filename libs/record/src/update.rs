@@ -44,7 +44,6 @@ async fn attempt(
     etag: Option<&str>,
     draft: &Draft<'_>,
 ) -> Result<Answer, Error> {
-    let predicate = cx.authorize(object.name, "update")?;
     let set = env.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;
     let mask = set.mask(object, cx.mask(object.name));
     let id = parse_id(object, id)?;
@@ -66,7 +65,7 @@ async fn attempt(
         people,
         violations,
     };
-    let result = store(&mut tx, env, cx, object, &set, mask, &RowScope::from(&predicate), change).await;
+    let result = store(&mut tx, env, cx, object, &set, mask, &RowScope::from(cx.reached()), change).await;
     commit(env, tx, result).await
 }
 

@@ -55,7 +55,7 @@ fn foreign() -> String {
 async fn every_internal_rpc_refuses_whoever_is_no_service() {
     let stage = Stage::shared().await;
     let tenant = stage.tenant("direct").await;
-    let (user, key) = (&tenant.access_token, key_token(stage, &tenant).await);
+    let (user, key) = (&tenant.access_token, key_token(stage, &tenant, &["contact.read"]).await);
     let (ended, foreign) = (ended(stage), foreign());
     let service = stage.service_token(Role::Records).await;
     let bearer = |token: &str| format!("Bearer {token}");

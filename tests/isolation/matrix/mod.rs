@@ -6,7 +6,7 @@ pub mod records;
 mod row;
 mod target;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 
 use prost::Message;
@@ -131,12 +131,21 @@ fn every_rpc_has_its_rows() {
     }
 }
 
+/// The permissions that the contract names, by method.
+fn permissions() -> BTreeMap<String, String> {
+    let set = proto::descriptor::FileDescriptorSet::decode(proto::DESCRIPTORS).expect("descriptors");
+    let methods = set.file.into_iter().flat_map(|f| f.service).flat_map(|s| s.method);
+    let policies = methods.filter_map(|m| Some((m.name, m.options?.policy?.permission)));
+    policies.filter(|(_, permission)| !permission.is_empty()).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn foreign_and_random_ids_answer_the_same_bytes() {
     let stage = Stage::shared().await;
     let (a, b) = (stage.tenant("iso-a").await, stage.tenant("iso-b").await);
     let planted = planted(stage, &b).await;
     let denied = stage.member(&a, "denied", json!([]), json!([])).await;
+    let permissions = permissions();
     let mut wrong = Vec::new();
     for (n, row) in rows().iter().enumerate() {
         let name = format!("{} {} {}", row.rpc, row.verb, row.path);
@@ -177,7 +186,12 @@ async fn foreign_and_random_ids_answer_the_same_bytes() {
         let own = make(stage, &a, row, &format!("denied{n}")).await;
         let own = values(stage, row, &a, own, format!("denied-{n}-{}", std::process::id())).await;
         if row.by != By::Session {
-            check("without permission", &call(row, &denied.client, &own).await, row.without_permission);
+            let answer = call(row, &denied.client, &own).await;
+            check("without permission", &answer, row.without_permission);
+            let named = permissions.get(row.rpc).cloned().unwrap_or_default();
+            if row.without_permission == 403 && answer.json()["meta"]["permission"] != named {
+                check(&format!("{named} is not the permission"), &answer, 0);
+            }
         }
         check("without credentials", &call(row, &stage.anonymous, &own).await, 401);
         let forged = stage.anonymous.with_token("eyJhbGciOiJub25lIn0.e30.");

@@ -229,3 +229,53 @@ async fn a_revoke_that_comes_while_a_snapshot_is_fetched_is_heard_by_the_next_ca
         assert_eq!(asked.load(Ordering::SeqCst) - before, fetches, "{tenant} {principal:?}");
     }
 }
+
+/// The permission that a refusal names.
+fn denied<T>(result: Result<T, Error>) -> String {
+    let error = result.err().unwrap();
+    assert_eq!(error.reason(), "PERMISSION_DENIED");
+    error.metadata()["permission"].clone()
+}
+
+#[tokio::test]
+async fn a_call_is_admitted_by_the_permission_of_its_method() {
+    use proto::identity::v1::{DeleteSessionRequest, GetMeRequest, ListSessionsRequest};
+    use proto::identity::v1::{Scope, SnapshotAction, SnapshotObject};
+    use proto::records::v1::{CreateContactRequest, ListContactsRequest};
+
+    let (signer, verifier, _) = signer(1);
+    let fetch: FetchSnapshot = Arc::new(|_, _| {
+        let reads = |object: &str| SnapshotObject {
+            object: object.to_owned(),
+            actions: vec![SnapshotAction { action: "read".to_owned(), scopes: vec![Scope::All.into()] }],
+        };
+        let objects = vec![reads("contact"), reads("session")];
+        let snapshot = PermissionSnapshot { version: 1, objects, ..PermissionSnapshot::default() };
+        let answer = GetSnapshotResponse { snapshot: Some(snapshot), version: 1, lease_until: None };
+        Box::pin(async move { Ok(answer) })
+    });
+    let gate = Gate::new(verifier, no_keys(), fetch);
+    fn request<T>(token: &SecretString, body: T) -> Request<T> {
+        let mut request = Request::new(body);
+        let bearer = format!("Bearer {}", token.expose_secret());
+        request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+        request
+    }
+    let user = token(&signer, 10);
+    let (cx, _) = gate.admit(request(&user, ListContactsRequest::default())).await.unwrap();
+    assert_eq!(cx.reached(), &crate::RowPredicate::Always);
+    assert_eq!(cx.denied().metadata()["permission"], "contact.read");
+    let refused = gate.admit(request(&user, CreateContactRequest::default())).await;
+    assert_eq!(denied(refused), "contact.create");
+    // What needs no permission reaches no row by one.
+    let (cx, _) = gate.admit(request(&user, GetMeRequest::default())).await.unwrap();
+    assert_eq!(cx.reached(), &crate::RowPredicate::Never);
+    // What is a user's own is not that of the user's key.
+    gate.admit(request(&user, DeleteSessionRequest::default())).await.unwrap();
+    let key =
+        signer.sign(TENANT.into(), PrincipalKind::ApiKey, Uuid::from_u128(3), None, None).unwrap().into();
+    gate.admit(request(&key, GetMeRequest::default())).await.unwrap();
+    gate.admit(request(&key, ListSessionsRequest::default())).await.unwrap();
+    let refused = gate.admit(request(&key, DeleteSessionRequest::default())).await;
+    assert_eq!(denied(refused), "session.delete");
+}

@@ -5,7 +5,8 @@ pub struct MethodPolicy {
     /// Callable without credentials.
     #[prost(bool, tag = "1")]
     pub public: bool,
-    /// The permission asked for, `<object>.<action>`, e.g. `contact.create`; empty: any authenticated principal.
+    /// The permission asked for, `<object>.<action>`, e.g. `contact.create`: a caller that it allows on no row is refused (403)
+    /// before the service looks at the request. A method has one, or says by `public`, `internal` or `own` why it has none.
     #[prost(string, tag = "2")]
     pub permission: ::prost::alloc::string::String,
     /// The HTTP status of success; 0 means 200.
@@ -34,6 +35,12 @@ pub struct MethodPolicy {
     /// other method refuses the header, as ignoring it would make a conditional change an unconditional one.
     #[prost(bool, tag = "10")]
     pub conditional: bool,
+    /// Reaches only what is the caller's own, so that a user needs no permission for it.
+    #[prost(bool, tag = "11")]
+    pub own: bool,
+    /// The permission that an API key needs for an `own` method: a key is not its user. Empty: every key may call it.
+    #[prost(string, tag = "12")]
+    pub key_permission: ::prost::alloc::string::String,
 }
 /// The policy of one field.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

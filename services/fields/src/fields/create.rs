@@ -12,7 +12,7 @@ use super::draft::Draft;
 use super::{convert, event, limits, not_found, permit, slots, store};
 use crate::app::App;
 
-const RPC: &str = "globcrm.fields.v1.FieldsService/CreateField";
+const RPC: &str = <CreateFieldRequest as proto::Rpc>::NAME;
 
 /// What a call to create made.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Created {
 /// Defines a field, gives it its ordinal and, when indexed, its slot.
 #[tracing::instrument(name = "fields.fields.create", skip_all)]
 pub(crate) async fn create(app: &App, cx: &Context, request: CreateFieldRequest) -> error::Result<Created> {
-    permit(cx, "create")?;
+    permit(cx)?;
     let object = Object::in_path(&request.object)?;
     let draft = Draft::read(object, request.field.as_ref().unwrap_or(&Field::default()))?;
 

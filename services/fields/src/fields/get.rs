@@ -15,7 +15,7 @@ pub(crate) async fn get(
     cx: &Context,
     request: GetFieldRequest,
 ) -> error::Result<GetFieldResponse> {
-    permit(cx, "read")?;
+    permit(cx)?;
     let object = Object::in_path(&request.object)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let field = find_visible(&mut tx, cx, object, &request.id).await?;

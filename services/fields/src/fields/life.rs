@@ -45,7 +45,7 @@ pub(crate) async fn restore(
 }
 
 async fn step(app: &App, cx: &Context, object: &str, id: &str, step: Step) -> error::Result<Field> {
-    permit(cx, "update")?;
+    permit(cx)?;
     let object = Object::in_path(object)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let before = begin_change(&mut tx, cx, object, id).await?;

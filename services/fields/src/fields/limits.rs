@@ -89,7 +89,7 @@ pub(crate) async fn get_limits(
     cx: &Context,
     GetLimitsRequest {}: GetLimitsRequest,
 ) -> error::Result<GetLimitsResponse> {
-    permit(cx, "read")?;
+    permit(cx)?;
     let mut tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
     let mut limits = Vec::new();
     for object in Object::ALL {

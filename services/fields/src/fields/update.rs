@@ -16,7 +16,7 @@ pub(crate) async fn update(
     cx: &Context,
     request: UpdateFieldRequest,
 ) -> error::Result<UpdateFieldResponse> {
-    permit(cx, "update")?;
+    permit(cx)?;
     let object = Object::in_path(&request.object)?;
     let id = request.id.clone();
     let patch = Patch::read(request);

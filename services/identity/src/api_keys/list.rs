@@ -17,7 +17,6 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::ListApiKeysRequest,
 ) -> Result<pb::ListApiKeysResponse, Error> {
-    cx.authorize("api_key", "read")?;
     let page = page::read(&app.pages, "api_keys", cx, request.page_size, &request.page_token)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut keys = store::list(&mut tx, cx.user().uuid(), &page).await?;

@@ -16,12 +16,11 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::GetRoleRequest,
 ) -> Result<pb::GetRoleResponse, Error> {
-    let reached = cx.authorize("role", "read")?;
     let id = RoleId::parse(&request.id).ok_or_else(not_found)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let role = store::get(&mut tx, id.uuid())
         .await?
-        .filter(|r| reached.evaluate(&r.facts()))
+        .filter(|r| cx.reached().evaluate(&r.facts()))
         .ok_or_else(not_found)?;
     tx.commit().await?;
     Ok(pb::GetRoleResponse { role: Some(convert::to_proto(&role)) })

@@ -11,7 +11,7 @@ pub(crate) mod names;
 pub(crate) mod store;
 pub(crate) mod update;
 
-use auth::{Context, RowFacts, RowPredicate};
+use auth::{Context, RowFacts};
 use body::RoleBody;
 use db::{DbError, TenantTx};
 use error::{Code, Error, Reason};
@@ -86,14 +86,9 @@ impl From<DbError> for RoleError {
 
 /// The role as it is before a change: one that the caller's permission reaches, not the system's, at the version that the
 /// caller knows. Errors: 404 `ROLE_NOT_FOUND`, 409 `ROLE_IS_SYSTEM`, 412 `VERSION_STALE`.
-async fn to_change(
-    tx: &mut TenantTx,
-    cx: &Context,
-    reached: &RowPredicate,
-    id: Uuid,
-) -> Result<Role, RoleError> {
+async fn to_change(tx: &mut TenantTx, cx: &Context, id: Uuid) -> Result<Role, RoleError> {
     let found = store::get(tx, id).await?;
-    let role = found.filter(|role| reached.evaluate(&role.facts())).ok_or_else(not_found)?;
+    let role = found.filter(|role| cx.reached().evaluate(&role.facts())).ok_or_else(not_found)?;
     if role.system {
         return Err(RoleError::System);
     }

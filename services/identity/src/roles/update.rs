@@ -21,14 +21,13 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::UpdateRoleRequest,
 ) -> Result<pb::UpdateRoleResponse, RoleError> {
-    let reached = cx.authorize("role", "update")?;
     let id = RoleId::parse(&request.id).ok_or_else(not_found)?.uuid();
     let wire = request.role.unwrap_or_default();
     let mut violations = Violations::default();
     let mask = Mask::read(request.update_mask, &wire, &mut violations);
 
     let mut change = ChangeTx::begin_for(&app.db, cx).await?;
-    let before = to_change(change.tx(), cx, &reached, id).await?;
+    let before = to_change(change.tx(), cx, id).await?;
     let mut after = before.clone();
     if mask.has("name") {
         after.name = violations.take("/name", required_line(&wire.name, 100)).unwrap_or_default();

@@ -5,7 +5,7 @@ use error::{Error, Reason};
 use ids::SessionId;
 use proto::identity::v1 as pb;
 
-use super::{end, permit};
+use super::end;
 use crate::app::App;
 use crate::changes::{Actor, ChangeTx};
 use crate::refusals::refuse_key;
@@ -18,7 +18,6 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::DeleteSessionRequest,
 ) -> Result<pb::DeleteSessionResponse, Error> {
-    permit(cx, "delete")?;
     refuse_key(cx)?;
     let not_found = || Error::not_found(Reason::SESSION_NOT_FOUND);
     let id = SessionId::parse(&request.id).ok_or_else(not_found)?;

@@ -7,7 +7,7 @@ use proto::identity::v1 as pb;
 use proto::timestamp;
 use query::page::Newest;
 
-use super::{permit, store};
+use super::store;
 use crate::app::App;
 use crate::page;
 
@@ -18,7 +18,6 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::ListSessionsRequest,
 ) -> Result<pb::ListSessionsResponse, Error> {
-    permit(cx, "read")?;
     let page = page::read(&app.pages, "sessions", cx, request.page_size, &request.page_token)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut rows = store::list(&mut tx, cx.user().uuid(), app.clock.now(), &page).await?;

@@ -1,6 +1,6 @@
 //! Makes a team.
 
-use auth::{Answer, Context, RowPredicate};
+use auth::{Answer, Context};
 use db::idempotency;
 use error::{Error, Violation};
 use input::{Violations, id, required_line};
@@ -10,7 +10,7 @@ use super::{Team, convert, store};
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 
-const RPC: &str = "globcrm.identity.v1.IdentityService/CreateTeam";
+const RPC: &str = <pb::CreateTeamRequest as proto::Rpc>::NAME;
 
 /// Creates. Errors: 422 with all violations.
 #[tracing::instrument(name = "identity.teams.create", skip_all)]
@@ -19,16 +19,14 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::CreateTeamRequest,
 ) -> Result<Answer<pb::CreateTeamResponse>, Error> {
-    let reached = cx.authorize("team", "create")?;
     let mut change = ChangeTx::begin_for(&app.db, cx).await?;
-    let result = make(app, cx, &reached, &mut change, request).await;
+    let result = make(app, cx, &mut change, request).await;
     change.settle(&app.gate, result).await
 }
 
 async fn make(
     app: &App,
     cx: &Context,
-    reached: &RowPredicate,
     change: &mut ChangeTx,
     request: pb::CreateTeamRequest,
 ) -> Result<Answer<pb::CreateTeamResponse>, Error> {
@@ -43,7 +41,7 @@ async fn make(
     let parent_id = body.parent_id.as_deref().and_then(|sent| violations.take("/parent_id", id(sent)));
     // Under a team that the caller's own right does not reach, nothing is put.
     if let Some(parent) = parent_id
-        && !store::get(change.tx(), parent).await?.is_some_and(|t| reached.evaluate(&t.facts()))
+        && !store::get(change.tx(), parent).await?.is_some_and(|t| cx.reached().evaluate(&t.facts()))
     {
         violations.push(Violation::reference_not_found("/parent_id"));
     }

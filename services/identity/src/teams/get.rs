@@ -16,12 +16,11 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::GetTeamRequest,
 ) -> Result<pb::GetTeamResponse, Error> {
-    let reached = cx.authorize("team", "read")?;
     let id = TeamId::parse(&request.id).ok_or_else(not_found)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let team = store::get(&mut tx, id.uuid())
         .await?
-        .filter(|t| reached.evaluate(&t.facts()))
+        .filter(|t| cx.reached().evaluate(&t.facts()))
         .ok_or_else(not_found)?;
     tx.commit().await?;
     Ok(pb::GetTeamResponse { team: Some(convert::to_proto(&team)) })

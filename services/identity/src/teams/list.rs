@@ -18,7 +18,7 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::ListTeamsRequest,
 ) -> Result<pb::ListTeamsResponse, Error> {
-    let reach = Reach::of(&cx.authorize("team", "read")?);
+    let reach = Reach::of(cx.reached());
     let page = page::read(&app.pages, "teams", cx, request.page_size, &request.page_token)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut teams = store::list(&mut tx, &reach, &page).await?;

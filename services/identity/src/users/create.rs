@@ -62,7 +62,6 @@ pub(crate) async fn run(
     request: pb::CreateUserRequest,
 ) -> Result<pb::CreateUserResponse, CreateUserError> {
     refuse_idempotency_key(&cx.call)?;
-    let allowed = cx.authorize("user", "create")?;
     let body = request.user.unwrap_or_default();
     let mut violations = Violations::default();
     let email = violations.take("/email", email::parse(&body.email)).unwrap_or_default();
@@ -92,8 +91,8 @@ pub(crate) async fn run(
         created_at: now,
         updated_at: now,
     };
-    if !user.reached_by(&allowed) {
-        return Err(Error::permission_denied("user", "create").into());
+    if !user.reached_by(cx.reached()) {
+        return Err(cx.denied().into());
     }
     Power::of(change.tx(), cx).await?.check_new(change.tx(), &user).await?;
 

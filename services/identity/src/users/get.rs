@@ -16,11 +16,10 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::GetUserRequest,
 ) -> Result<pb::GetUserResponse, Error> {
-    let reached = cx.authorize("user", "read")?;
     let id = UserId::parse(&request.id).ok_or_else(not_found)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let user =
-        store::get(&mut tx, id.uuid()).await?.filter(|u| u.reached_by(&reached)).ok_or_else(not_found)?;
+        store::get(&mut tx, id.uuid()).await?.filter(|u| u.reached_by(cx.reached())).ok_or_else(not_found)?;
     tx.commit().await?;
     Ok(pb::GetUserResponse { user: Some(convert::to_proto(&user)) })
 }

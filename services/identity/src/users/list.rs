@@ -18,7 +18,7 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::ListUsersRequest,
 ) -> Result<pb::ListUsersResponse, Error> {
-    let reach = Reach::of(&cx.authorize("user", "read")?);
+    let reach = Reach::of(cx.reached());
     let page = page::read(&app.pages, "users", cx, request.page_size, &request.page_token)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut users = store::list(&mut tx, reach.only_owners(), reach.teams(), &page).await?;

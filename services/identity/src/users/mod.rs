@@ -82,8 +82,8 @@ pub(crate) fn not_found() -> Error {
 
 /// The user as it is before a change: one that the caller's permission reaches, at the version that the caller knows.
 /// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`.
-async fn to_change(tx: &mut TenantTx, cx: &Context, reached: &RowPredicate, id: Uuid) -> Result<User, Error> {
-    let user = store::get(tx, id).await?.filter(|u| u.reached_by(reached)).ok_or_else(not_found)?;
+async fn to_change(tx: &mut TenantTx, cx: &Context, id: Uuid) -> Result<User, Error> {
+    let user = store::get(tx, id).await?.filter(|u| u.reached_by(cx.reached())).ok_or_else(not_found)?;
     cx.check_version(user.version)?;
     Ok(user)
 }

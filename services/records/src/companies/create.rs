@@ -11,7 +11,7 @@ use tonic::Response;
 use super::{COMPANY, convert, parse};
 use crate::App;
 
-const RPC: &str = "globcrm.records.v1.RecordsService/CreateCompany";
+const RPC: &str = <pb::CreateCompanyRequest as proto::Rpc>::NAME;
 
 /// Makes a company of what was sent; the owner is the caller when none is named.
 #[tracing::instrument(name = "records.companies.create", skip_all)]

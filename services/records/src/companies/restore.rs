@@ -10,7 +10,7 @@ use tonic::Response;
 use super::{COMPANY, convert};
 use crate::App;
 
-const RPC: &str = "globcrm.records.v1.RecordsService/RestoreCompany";
+const RPC: &str = <pb::RestoreCompanyRequest as proto::Rpc>::NAME;
 
 /// Takes a company out of the trash.
 #[tracing::instrument(name = "records.companies.restore", skip_all)]

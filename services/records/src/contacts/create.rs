@@ -11,7 +11,7 @@ use tonic::Response;
 use super::{CONTACT, convert, parse};
 use crate::App;
 
-const RPC: &str = "globcrm.records.v1.RecordsService/CreateContact";
+const RPC: &str = <pb::CreateContactRequest as proto::Rpc>::NAME;
 
 /// Makes a contact of what was sent; the owner is the caller when none is named.
 #[tracing::instrument(name = "records.contacts.create", skip_all)]

@@ -10,7 +10,7 @@ use tonic::Response;
 use super::{CONTACT, convert};
 use crate::App;
 
-const RPC: &str = "globcrm.records.v1.RecordsService/RestoreContact";
+const RPC: &str = <pb::RestoreContactRequest as proto::Rpc>::NAME;
 
 /// Takes a contact out of the trash.
 #[tracing::instrument(name = "records.contacts.restore", skip_all)]

@@ -16,7 +16,7 @@ use crate::contacts::CONTACT;
 use crate::operations::{convert, store};
 use crate::{quota, uploads};
 
-const RPC: &str = "globcrm.records.v1.RecordsService/CreateImport";
+const RPC: &str = <CreateImportRequest as proto::Rpc>::NAME;
 
 /// Queues an import of an upload of the caller.
 #[tracing::instrument(name = "records.imports.create", skip_all)]
@@ -25,7 +25,6 @@ pub(crate) async fn create(
     cx: &Context,
     request: CreateImportRequest,
 ) -> Result<Response<CreateImportResponse>, Error> {
-    cx.authorize(CONTACT.name, "import")?;
     cx.authorize(CONTACT.name, "create")?;
     if request.duplicate_policy == DuplicatePolicy::Update as i32 {
         cx.authorize(CONTACT.name, "update")?;

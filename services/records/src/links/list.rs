@@ -22,10 +22,9 @@ pub(crate) async fn list(
     cx: &Context,
     request: pb::ListContactCompaniesRequest,
 ) -> Result<Response<pb::ListContactCompaniesResponse>, Error> {
-    let predicate = cx.authorize(CONTACT.name, "read")?;
     let contact_id = parse_id(&CONTACT, &request.contact_id)?;
     let mut tx = TenantTx::begin_snapshot(&app.env.db, cx.tenant).await?;
-    if reached(&mut tx, &CONTACT, &[contact_id], &RowScope::from(&predicate)).await?.is_empty() {
+    if reached(&mut tx, &CONTACT, &[contact_id], &RowScope::from(cx.reached())).await?.is_empty() {
         return Err(Error::not_found(CONTACT.not_found));
     }
     let scope = RowScope::from(&cx.snapshot.predicate(COMPANY.name, "read"));

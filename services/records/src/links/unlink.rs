@@ -26,7 +26,6 @@ pub(crate) async fn unlink(
     cx: &Context,
     request: pb::UnlinkContactCompanyRequest,
 ) -> Result<Response<pb::UnlinkContactCompanyResponse>, Error> {
-    cx.authorize(CONTACT.name, "update")?;
     let contact_id = parse_id(&CONTACT, &request.contact_id)?;
     let company_id = parse_id(&COMPANY, &request.company_id)?;
     let mut tries = Tries::default();
