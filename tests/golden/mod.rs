@@ -3,6 +3,7 @@
 mod document;
 mod lists;
 mod permissions;
+mod statements;
 
 /// Compares with the committed text; on a difference shows the new one, to be read and then copied.
 #[track_caller]

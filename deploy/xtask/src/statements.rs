@@ -120,6 +120,24 @@ fn every_statement_names_the_tenant_of_its_tables() {
 }
 
 #[test]
+fn statements_that_are_built_of_fields_name_the_tenant_of_their_tables() {
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for entry in std::fs::read_dir(crate::root().join("tests/golden/statements")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for statement in text.split(";\n").filter(|statement| !statement.trim().is_empty()) {
+            let sql: Vec<&str> = statement.lines().filter(|line| !line.starts_with("--")).collect();
+            let sql = sql.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+            seen += 1;
+            if untied(&sql) > 0 {
+                wrong.push(sql);
+            }
+        }
+    }
+    assert!(seen >= 12, "only {seen} statements were found");
+    assert!(wrong.is_empty(), "statements without a tenant:\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn a_table_without_its_tenant_is_noticed() {
     let tied = "SELECT 1 FROM records.a AS a JOIN records.b AS b ON b.tenant_id = $1 WHERE a.tenant_id = $1";
     assert_eq!(untied(tied), 0);

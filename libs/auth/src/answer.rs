@@ -33,6 +33,12 @@ impl<T> Answer<T> {
         Self { replayed: true, ..self }
     }
 
+    /// The same about another message.
+    #[must_use]
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer { message: make(self.message), version: self.version, replayed: self.replayed }
+    }
+
     /// The response: with the version and the mark of a replay, and the caller's permission version.
     pub fn respond(self, cx: &Context) -> Response<T> {
         let mut response = cx.answer(self.message);

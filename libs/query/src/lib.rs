@@ -14,6 +14,7 @@ mod refusal;
 mod schema;
 pub mod select;
 mod sql;
+mod statements;
 
 #[cfg(test)]
 mod tests;
@@ -25,3 +26,4 @@ pub use predicate::RowScope;
 pub use schema::{CustomField, Field, Schema, Set, SetKind, Table};
 pub use select::{Column, Projection};
 pub use sql::{Bind, Sql};
+pub use statements::{Statements, Stored};

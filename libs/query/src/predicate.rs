@@ -38,6 +38,11 @@ impl From<&RowPredicate> for RowScope {
     }
 }
 
+/// The condition of a static statement: a row `t` is within the scope, whose members are the parameters from `first` on.
+pub(crate) fn condition(first: usize) -> String {
+    format!("(${first} OR t.owner_id = ANY(${}) OR t.team_id = ANY(${}))", first + 1, first + 2)
+}
+
 /// Appends ` AND …`, or nothing if every row is reached.
 pub(crate) fn push(sql: &mut Sql, predicate: &RowPredicate) {
     let scope = RowScope::from(predicate);

@@ -28,7 +28,7 @@ pub(crate) fn of(cx: &Context, object: &Object, set: &FieldSet, mask: &FieldMask
     let can = ACTIONS.into_iter().filter(|action| cx.reaches(object.name, action, &facts));
     let exists = |name: &String| match name.strip_prefix("custom.") {
         Some(key) => set.usable(key).is_some(),
-        None => object.writable.contains(&name.as_str()),
+        None => object.writable().contains(&name.as_str()),
     };
     Access {
         can: can.map(str::to_owned).collect(),

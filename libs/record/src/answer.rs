@@ -1,12 +1,11 @@
 //! The answer of an operation on one record.
 
-use auth::{Context, FieldMask};
+use auth::FieldMask;
 use error::Error;
 use prost::Message;
-use tonic::Response;
 
-use super::Record;
 use super::view::{Source, View};
+use super::{Record, Wire};
 
 /// A record with the rules of the caller it is for.
 #[derive(Debug)]
@@ -45,10 +44,11 @@ impl Answer {
         View { source: Source::Record(&self.record), mask: &self.mask, asked: &self.asked }
     }
 
-    /// The response with its metadata.
-    pub fn respond<T>(&self, cx: &Context, message: T) -> Response<T> {
+    /// The record as its message.
+    pub(crate) fn shown<W: Wire>(&self) -> Result<auth::Answer<W::Message>, Error> {
+        let message = W::show(self.view(), self.access.clone())?;
         let answer = auth::Answer::of_version(self.record.version, message);
-        auth::Answer { replayed: self.replayed, ..answer }.respond(cx)
+        Ok(if self.replayed { answer.again() } else { answer })
     }
 }
 

@@ -45,7 +45,7 @@ impl Author {
 /// The fields that callers write and that differ, in the order of their names.
 pub fn diff(object: &Object, before: &Record, after: &Record) -> Vec<Diff> {
     let mut diffs = Vec::new();
-    for name in object.writable {
+    for name in object.writable() {
         compare(&mut diffs, (*name).to_owned(), before.fields.get(*name), after.fields.get(*name));
     }
     let gone = before.custom.keys().filter(|key| !after.custom.contains_key(*key));

@@ -18,7 +18,7 @@ use super::{Answer, Fields, Object, Record, tree, unique, write};
 use crate::Env;
 
 /// Makes a record of what was sent. `request` is what an `Idempotency-Key` stands for.
-pub async fn create(
+pub(crate) async fn create(
     env: &Env,
     cx: &Context,
     object: &Object,
@@ -133,7 +133,7 @@ pub fn new_record(author: &Author, source: &str) -> Record {
 /// Takes over those computed fields that the answer shows.
 pub fn finish_fields(object: &Object, record: &mut Record) {
     let mut derived = (object.derive)(&record.fields);
-    for (name, _) in object.computed {
+    for (name, _) in object.computed() {
         record.set(name, derived.remove(*name).unwrap_or_default());
     }
 }

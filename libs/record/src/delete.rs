@@ -14,7 +14,7 @@ use super::{Object, write};
 use crate::Env;
 
 /// Moves a live record to the trash. Errors: 404, 403, 412.
-pub async fn delete(env: &Env, cx: &Context, object: &Object, id: &str) -> Result<(), Error> {
+pub(crate) async fn delete(env: &Env, cx: &Context, object: &Object, id: &str) -> Result<(), Error> {
     let id = parse_id(object, id)?;
     let author = Author::of(env, cx);
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;

@@ -2,12 +2,11 @@
 
 use error::Reason;
 use proto::fields::v1 as pb;
-use query::Table;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::definitions::FieldSet;
-use super::{Fields, Object, Record, Sql};
+use super::{Built, Fields, Object, Record, Standard};
 
 fn field(n: u128, key: &str, kind: pb::FieldType) -> pb::FieldProjection {
     pb::FieldProjection {
@@ -60,35 +59,24 @@ pub(crate) fn record(version: i64, fields: Value, custom: Value) -> Record {
 /// An object with some fields; nothing of it is stored.
 pub(crate) static CONTACT: Object = Object {
     name: "contact",
-    table: &Table {
-        object: "contact",
-        name: "contacts",
-        deleted_at: Some("deleted_at"),
-        has_custom: true,
-        fields: &[],
-    },
-    columns: &[],
-    writable: &["owner_id", "team_id", "tags", "first_name", "job_title", "score"],
-    computed: &[],
+    table: "records.contacts",
+    fields: &[
+        Standard::line("first_name").searched(),
+        Standard::line("full_name").searched().computed(&["first_name"]),
+        Standard::money("budget"),
+        Standard::integer("score"),
+        Standard::line("job_title"),
+        Standard::id("parent_id", "contact"),
+        Standard::timestamp("last_activity_at").output(),
+    ],
     not_found: Reason::CONTACT_NOT_FOUND,
     not_deleted: Reason::CONTACT_NOT_DELETED,
-    sql: Sql {
-        lock: "",
-        slice: "",
-        differing: "",
-        derived: "",
-        insert: "",
-        update: "",
-        whole: "",
-        delete: "",
-        restore: "",
-        reached: "",
-        purge: "",
-        gone: "",
+    derive: |fields| {
+        let name = fields.get("first_name").cloned().unwrap_or_default();
+        Fields::from_iter([("full_name".to_owned(), name)])
     },
-    derive: |_| Fields::new(),
     check: |_| Vec::new(),
     sides: &[],
-    links: &[],
-    tree: None,
+    tree: Some("parent_id"),
+    built: Built::later(),
 };

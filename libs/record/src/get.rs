@@ -11,7 +11,7 @@ use super::{Answer, Object, Record, access};
 use crate::Env;
 
 /// Reads one live record that the caller may see; hidden fields are not selected. 404 for all others.
-pub async fn get(
+pub(crate) async fn get(
     env: &Env,
     cx: &Context,
     object: &'static Object,
@@ -22,11 +22,11 @@ pub async fn get(
     let with_access = access::wanted(include)?;
     let set = env.definitions.for_keys(cx, object, keys_in(&[fields])).await?;
     let mask = set.mask(object, cx.mask(object.name));
-    let projection = Projection::parse(object.columns, Some(set.queryable()), &mask, fields)?;
+    let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, fields)?;
     let id = parse_id(object, id)?;
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
     let request = ListRequest {
-        schema: Schema { table: object.table, custom: set.queryable(), mask: &mask },
+        schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask },
         predicate: cx.reached(),
         fixed: &[("id", Bind::Uuid(id))],
         deleted: Deleted::Hidden,
@@ -38,7 +38,7 @@ pub async fn get(
     let page = query::fetch_page(&mut tx, &list, &projection, &env.cursor_key, 1, "").await?;
     tx.commit().await?;
     let row = page.rows.first().ok_or_else(|| Error::not_found(object.not_found))?;
-    let record = Record::from_row(row, object.columns).map_err(DbError::from)?;
+    let record = Record::from_row(row, object.columns()).map_err(DbError::from)?;
     let access = with_access.then(|| access::of(cx, object, &set, &mask, record.facts()));
     Ok(Answer { asked: projection.custom_keys().to_vec(), access, ..Answer::new(record, mask) })
 }

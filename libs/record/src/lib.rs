@@ -2,6 +2,7 @@
 
 mod access;
 pub mod answer;
+mod calls;
 mod cells;
 pub mod change;
 mod commit;
@@ -20,27 +21,32 @@ mod purge;
 pub mod reference;
 mod row;
 pub mod side_tables;
+mod standard;
 pub mod store;
 mod tree;
 mod unique;
 pub mod view;
+mod wire;
 pub mod write;
 
 pub mod create;
-pub mod delete;
+mod delete;
 pub mod get;
 pub mod list;
-pub mod restore;
+mod restore;
 pub mod update;
 
 #[cfg(test)]
 mod fixture;
 
 pub use answer::Answer;
+pub use calls::{create, delete, get, list, restore, update};
 pub use commit::commit;
 pub use derived::DerivedCheck;
 pub use env::Env;
 pub use fields::Fields;
-pub use object::{Check, Object, SideTable, Sql, Tree};
+pub use object::{Built, Check, Object, SideTable};
 pub use purge::Purge;
-pub use row::{ALWAYS, Record};
+pub use row::Record;
+pub use standard::Standard;
+pub use wire::{Reader, Wire};

@@ -38,15 +38,21 @@ pub struct Listed<T> {
     pub cost: u64,
 }
 
-/// The response of a list that cost so much; the gateway charges by it.
-pub fn respond<M>(cx: &Context, cost: u64, message: M) -> Response<M> {
-    let mut response = cx.answer(message);
-    response.metadata_mut().insert("request-cost", AsciiMetadataValue::from(cost));
-    response
+impl<T> Listed<T> {
+    /// The response, whose metadata say what the list cost; the gateway charges by it.
+    pub fn respond<M>(
+        self,
+        cx: &Context,
+        make: impl FnOnce(Vec<T>, String, Option<Total>) -> M,
+    ) -> Response<M> {
+        let mut response = cx.answer(make(self.records, self.next_page_token, self.total));
+        response.metadata_mut().insert("request-cost", AsciiMetadataValue::from(self.cost));
+        response
+    }
 }
 
 /// Reads one page of the records that the caller may see; `convert` makes the wire form of each.
-pub async fn list<T>(
+pub(crate) async fn list<T>(
     env: &Env,
     cx: &Context,
     object: &'static Object,
@@ -58,10 +64,10 @@ pub async fn list<T>(
     let keys = keys_in(&[asked.filter, asked.order_by, asked.fields]);
     let set = env.definitions.for_keys(cx, object, keys).await?;
     let mask = set.mask(object, cx.mask(object.name));
-    let projection = Projection::parse(object.columns, Some(set.queryable()), &mask, asked.fields)?;
+    let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, asked.fields)?;
     let filter = query::filter::parse(asked.filter)?;
     let request = ListRequest {
-        schema: Schema { table: object.table, custom: set.queryable(), mask: &mask },
+        schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask },
         predicate: cx.reached(),
         fixed: &[],
         deleted: match ShowDeleted::try_from(asked.show_deleted) {
@@ -87,7 +93,7 @@ pub async fn list<T>(
         query::fetch_page(&mut tx, &list, &projection, &env.cursor_key, page_size, asked.page_token).await?;
     let total = total(&mut tx, &list, asked.count).await?;
     tx.commit().await?;
-    let layout = page.rows.first().map(|row| Layout::of(row, object.columns)).transpose();
+    let layout = page.rows.first().map(|row| Layout::of(row, object.columns())).transpose();
     let layout = layout.map_err(DbError::from)?;
     let (mut records, mut bytes) = (Vec::with_capacity(page.rows.len()), 0);
     for (row, layout) in page.rows.iter().zip(layout.iter().cycle()) {

@@ -1,75 +1,53 @@
 //! What makes an object an object.
 
+use std::sync::OnceLock;
+
 use auth::FieldMask;
 use error::{Reason, Violation};
-use query::Column;
+use query::{Column, Statements};
 use serde_json::Value;
 
 use super::Fields;
+use super::standard::{Shape, Standard};
 
 /// A kind of record.
 #[derive(Debug)]
 pub struct Object {
     /// The name in the singular, as permissions, events and side tables have it.
     pub name: &'static str,
-    /// What filters and orders see.
-    pub table: &'static query::Table,
-    /// The columns of a row, see [`super::Record::from_row`].
-    pub columns: &'static [Column],
-    /// Fields that callers write.
-    pub writable: &'static [&'static str],
-    /// Fields that give others away: the field and those it is made of.
-    pub computed: &'static [(&'static str, &'static [&'static str])],
+    /// The table, schema-qualified.
+    pub table: &'static str,
+    /// The fields, beside those that records of every object have: the only list of them.
+    pub fields: &'static [Standard],
     /// 404.
     pub not_found: Reason,
     /// 409 of a restore.
     pub not_deleted: Reason,
-    /// The statements.
-    pub sql: Sql,
-    /// The columns of a row that follow from its fields.
+    /// The values of computed fields.
     pub derive: fn(&Fields) -> Fields,
     /// The rules between fields.
     pub check: Check,
     /// What stands in side tables.
     pub sides: &'static [SideTable],
-    /// Standard fields that hold the id of a record: the field and the record's object.
-    pub links: &'static [(&'static str, &'static str)],
-    /// How records stand above each other. `None` where they do not.
-    pub tree: Option<Tree>,
+    /// The field that holds the record above. `None` where records do not stand above each other.
+    pub tree: Option<&'static str>,
+    /// What follows from the fields.
+    pub built: Built,
+}
+
+/// What follows from an object's fields, once it is asked for.
+#[derive(Debug, Default)]
+pub struct Built(OnceLock<Shape>);
+
+impl Built {
+    /// Not yet.
+    pub const fn later() -> Self {
+        Self(OnceLock::new())
+    }
 }
 
 /// Says what is wrong with a record that has the fields of which the argument is true.
 pub type Check = fn(&dyn Fn(&str) -> bool) -> Vec<Violation>;
-
-/// The statements of an object, static text. `$1` is always the tenant.
-#[derive(Debug)]
-pub struct Sql {
-    /// `$2` id: the whole row, locked.
-    pub lock: &'static str,
-    /// `$2` id, `$3` number: whole rows after the id, in the order of ids, not locked.
-    pub slice: &'static str,
-    /// `$2` rows as a JSON array: those that have the same version and other derived columns.
-    pub differing: &'static str,
-    /// `$2` row, `$3` id: writes the derived columns and no other.
-    pub derived: &'static str,
-    /// `$2` rows as a JSON array, by column names; gives the version of the fence, see [`super::fence`].
-    pub insert: &'static str,
-    /// `$2` row, `$3` id, `$4` version before, `$5` `$6` `$7` the scope; gives the version of the fence, and whether there was
-    /// such a row.
-    pub update: &'static str,
-    /// `$2` id: every column of the row as JSON.
-    pub whole: &'static str,
-    /// `$2` id, `$3` version before, `$4` moment, `$5` principal, `$6` `$7` `$8` the scope.
-    pub delete: &'static str,
-    /// As `delete`.
-    pub restore: &'static str,
-    /// `$2` ids, `$3` `$4` `$5` the scope: those of the ids that are live and within the scope.
-    pub reached: &'static str,
-    /// `$2` ids, `$3` moment: removes what was deleted before it; gives the ids removed.
-    pub purge: &'static str,
-    /// `$2` ids: those of them that name no row at all.
-    pub gone: &'static str,
-}
 
 /// A side table fed by one field.
 #[derive(Debug)]
@@ -91,19 +69,49 @@ pub struct SideTable {
     pub holders: Option<&'static str>,
 }
 
-/// How the records of an object stand above each other.
-#[derive(Debug)]
-pub struct Tree {
-    /// The field that holds the record above.
-    pub field: &'static str,
-    /// `$2` record, `$3` another, `$4` steps: whether the other is the record or stands above it, and the ids passed.
-    pub above: &'static str,
-}
-
 impl Object {
+    fn shape(&self) -> &Shape {
+        self.built.0.get_or_init(|| Shape::of(self))
+    }
+
+    /// What filters and orders see.
+    pub fn table(&self) -> &query::Table {
+        &self.shape().table
+    }
+
+    /// The columns of a row, see [`super::Record::from_row`].
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.shape().columns
+    }
+
+    /// Fields that callers write.
+    pub fn writable(&self) -> &[&'static str] {
+        &self.shape().writable
+    }
+
+    /// Fields that give others away: the field and those it is made of.
+    pub(crate) fn computed(&self) -> &[(&'static str, &'static [&'static str])] {
+        &self.shape().computed
+    }
+
+    /// Fields that hold an id: the field and the object that it names.
+    pub(crate) fn links(&self) -> &[(&'static str, &'static str)] {
+        &self.shape().links
+    }
+
+    /// Its statements.
+    pub fn statements(&self) -> &Statements {
+        &self.shape().statements
+    }
+
+    /// The columns of a row that follow from its fields.
+    pub(crate) fn derived(&self, fields: &Fields) -> Fields {
+        self.shape().derived(fields, (self.derive)(fields))
+    }
+
     /// The caller's field rules, completed: who may not see a field may not see what is computed of it.
     pub(crate) fn mask(&self, given: &FieldMask) -> FieldMask {
-        let computed = self.computed.iter().filter(|(_, reads)| reads.iter().any(|read| given.hides(read)));
+        let computed = self.computed().iter().filter(|(_, reads)| reads.iter().any(|read| given.hides(read)));
         given.hiding(computed.map(|(name, _)| (*name).to_owned()))
     }
 }

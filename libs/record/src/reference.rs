@@ -35,8 +35,7 @@ pub struct Reference {
 
 /// Every id in the writable fields and lookups of `after` that `before` does not have in the same place.
 pub fn all(object: &Object, set: &FieldSet, before: Option<&Record>, after: &Record) -> Vec<Reference> {
-    let own = [("owner_id", "user"), ("team_id", "team")];
-    let standard = own.iter().chain(object.links).filter_map(|(name, target)| {
+    let standard = object.links().iter().filter_map(|(name, target)| {
         let value = after.fields.get(*name)?;
         let is_new = before.is_none_or(|before| before.fields.get(*name) != Some(value));
         let id = Uuid::try_parse(value.as_str()?).ok().filter(|_| is_new)?;

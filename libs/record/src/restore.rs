@@ -16,7 +16,7 @@ use crate::Env;
 
 /// Takes a record out of the trash. Who may delete it may restore it. Errors: 404; 403; 409 for a live record, and for one
 /// whose unique values another live record has by now; 412.
-pub async fn restore(
+pub(crate) async fn restore(
     env: &Env,
     cx: &Context,
     object: &Object,

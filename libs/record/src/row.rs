@@ -24,13 +24,6 @@ pub struct Record {
     pub custom: Fields,
 }
 
-/// Columns that every statement reads, under names of their own because the fields of the same name may be hidden.
-pub const ALWAYS: [Column; 3] = [
-    Column { name: "version AS _version", fields: &[] },
-    Column { name: "owner_id AS _owner_id", fields: &[] },
-    Column { name: "team_id AS _team_id", fields: &[] },
-];
-
 /// Records are people's data and stay out of logs.
 impl std::fmt::Debug for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -49,7 +42,7 @@ impl Record {
         self.fields.contains_key("deleted_at")
     }
 
-    /// Reads a row with [`ALWAYS`], `_id`, `custom` and the object's columns.
+    /// Reads a row with `_id`, `custom` and the object's columns.
     pub fn from_row(row: &PgRow, columns: &[Column]) -> Result<Self, sqlx::Error> {
         let cells = Cells::of(row, &Layout::of(row, columns)?)?;
         let mut custom: Fields = match cells.custom {

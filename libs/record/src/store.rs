@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::change::Author;
 use super::conflict::Base;
-use super::{Object, Record, Tree};
+use super::{Object, Record};
 
 /// One row of the change log.
 pub(crate) struct Logged {
@@ -20,13 +20,14 @@ pub(crate) struct Logged {
 
 /// Reads and locks a whole record, deleted or not.
 pub async fn lock(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Option<Record>, DbError> {
-    let row = sqlx::query(object.sql.lock).bind(tx.tenant_id()).bind(id).fetch_optional(tx.conn()).await?;
-    Ok(row.map(|row| Record::from_row(&row, object.columns)).transpose()?)
+    let row =
+        sqlx::query(object.statements().lock).bind(tx.tenant_id()).bind(id).fetch_optional(tx.conn()).await?;
+    Ok(row.map(|row| Record::from_row(&row, object.columns())).transpose()?)
 }
 
 /// Inserts rows, each an object of columns. Gives the version of the fence, which stays locked.
 pub async fn insert(tx: &mut TenantTx, object: &Object, rows: Vec<Value>) -> Result<Option<i64>, DbError> {
-    let query = sqlx::query_scalar(object.sql.insert).bind(tx.tenant_id()).bind(Json(rows));
+    let query = sqlx::query_scalar(object.statements().insert).bind(tx.tenant_id()).bind(Json(rows));
     Ok(query.fetch_optional(tx.conn()).await?)
 }
 
@@ -40,7 +41,11 @@ pub async fn update(
     row: Value,
     scope: &RowScope,
 ) -> Result<(Option<i64>, bool), DbError> {
-    let query = sqlx::query_as(object.sql.update).bind(tx.tenant_id()).bind(Json(row)).bind(id).bind(version);
+    let query = sqlx::query_as(object.statements().update)
+        .bind(tx.tenant_id())
+        .bind(Json(row))
+        .bind(id)
+        .bind(version);
     let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
     Ok(query.fetch_one(tx.conn()).await?)
 }
@@ -52,20 +57,20 @@ pub async fn slice(
     after: Uuid,
     limit: i64,
 ) -> Result<Vec<Record>, DbError> {
-    let query = sqlx::query(object.sql.slice).bind(tx.tenant_id()).bind(after).bind(limit);
+    let query = sqlx::query(object.statements().slice).bind(tx.tenant_id()).bind(after).bind(limit);
     let rows = query.fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(|row| Record::from_row(row, object.columns)).collect::<Result<_, _>>()?)
+    Ok(rows.iter().map(|row| Record::from_row(row, object.columns())).collect::<Result<_, _>>()?)
 }
 
 /// Those of the rows that are stored in the same version and with other derived columns.
 pub async fn differing(tx: &mut TenantTx, object: &Object, rows: Vec<Value>) -> Result<Vec<Uuid>, DbError> {
-    let query = sqlx::query_scalar(object.sql.differing).bind(tx.tenant_id()).bind(Json(rows));
+    let query = sqlx::query_scalar(object.statements().differing).bind(tx.tenant_id()).bind(Json(rows));
     Ok(query.fetch_all(tx.conn()).await?)
 }
 
 /// Writes the derived columns of a row.
 pub async fn write_derived(tx: &mut TenantTx, object: &Object, id: Uuid, row: Value) -> Result<(), DbError> {
-    let query = sqlx::query(object.sql.derived).bind(tx.tenant_id()).bind(Json(row)).bind(id);
+    let query = sqlx::query(object.statements().derived).bind(tx.tenant_id()).bind(Json(row)).bind(id);
     query.execute(tx.conn()).await?;
     Ok(())
 }
@@ -97,7 +102,7 @@ pub async fn uniques_held(
 
 /// Every column of a row.
 pub async fn whole(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Option<Value>, DbError> {
-    let query = sqlx::query_scalar(object.sql.whole).bind(tx.tenant_id()).bind(id);
+    let query = sqlx::query_scalar(object.statements().whole).bind(tx.tenant_id()).bind(id);
     Ok(query.fetch_optional(tx.conn()).await?)
 }
 
@@ -110,7 +115,7 @@ pub async fn set_deleted(
     author: &Author,
     scope: &RowScope,
 ) -> Result<bool, DbError> {
-    let statement = if deleted { object.sql.delete } else { object.sql.restore };
+    let statement = if deleted { object.statements().delete } else { object.statements().restore };
     let query = sqlx::query(statement).bind(tx.tenant_id()).bind(record.id).bind(record.version);
     let query = query.bind(author.now).bind(author.actor);
     let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
@@ -124,7 +129,7 @@ pub async fn reached(
     ids: &[Uuid],
     scope: &RowScope,
 ) -> Result<Vec<Uuid>, DbError> {
-    let query = sqlx::query_scalar(object.sql.reached).bind(tx.tenant_id()).bind(ids);
+    let query = sqlx::query_scalar(object.statements().reached).bind(tx.tenant_id()).bind(ids);
     let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
     Ok(query.fetch_all(tx.conn()).await?)
 }
@@ -142,12 +147,13 @@ pub async fn lock_tree(tx: &mut TenantTx, object: &Object) -> Result<(), DbError
 /// Whether `other` is a record or stands above it, and the records passed, `limit` at most.
 pub async fn walk_up(
     tx: &mut TenantTx,
-    tree: &Tree,
+    object: &Object,
     from: Uuid,
     other: Uuid,
     limit: i32,
 ) -> Result<(bool, Vec<Uuid>), DbError> {
-    let query = sqlx::query_as(tree.above).bind(tx.tenant_id()).bind(from).bind(other).bind(limit);
+    let query =
+        sqlx::query_as(object.statements().above).bind(tx.tenant_id()).bind(from).bind(other).bind(limit);
     Ok(query.fetch_one(tx.conn()).await?)
 }
 
@@ -355,13 +361,13 @@ pub async fn purge(
     ids: &[Uuid],
     before: OffsetDateTime,
 ) -> Result<Vec<Uuid>, DbError> {
-    let query = sqlx::query_scalar(object.sql.purge).bind(tx.tenant_id()).bind(ids).bind(before);
+    let query = sqlx::query_scalar(object.statements().purge).bind(tx.tenant_id()).bind(ids).bind(before);
     Ok(query.fetch_all(tx.conn()).await?)
 }
 
 /// Those of the ids that name no record, neither a live one nor one in the trash.
 pub async fn gone(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
-    let query = sqlx::query_scalar(object.sql.gone).bind(tx.tenant_id()).bind(ids);
+    let query = sqlx::query_scalar(object.statements().gone).bind(tx.tenant_id()).bind(ids);
     Ok(query.fetch_all(tx.conn()).await?)
 }
 

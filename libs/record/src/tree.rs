@@ -9,7 +9,7 @@ use query::RowScope;
 use uuid::Uuid;
 
 use super::reference::Reference;
-use super::{Fields, Object, Tree, store};
+use super::{Fields, Object, store};
 
 /// A record is put below at most this many levels, which bounds the walk up.
 const MAX_ABOVE: i32 = 50;
@@ -20,8 +20,8 @@ const MAX_ABOVE: i32 = 50;
 /// It is to be taken before any record is locked: a move that held its record while it waited would be waited for in turn, as
 /// the one before it must lock the record above.
 pub(crate) async fn lock(tx: &mut TenantTx, object: &Object, fields: &Fields) -> Result<(), Error> {
-    let moves = |tree: &Tree| fields.get(tree.field).is_some_and(|above| !above.is_null());
-    if object.tree.as_ref().is_some_and(moves) {
+    let moves = |tree: &str| fields.get(tree).is_some_and(|above| !above.is_null());
+    if object.tree.is_some_and(moves) {
         store::lock_tree(tx, object).await?;
     }
     Ok(())
@@ -39,13 +39,13 @@ pub(crate) async fn check(
     references: &[Reference],
     violations: &mut Violations,
 ) -> Result<(), Error> {
-    let Some(tree) = &object.tree else { return Ok(()) };
-    let pointer = format!("/{}", tree.field);
+    let Some(field) = object.tree else { return Ok(()) };
+    let pointer = format!("/{field}");
     let Some(above) = references.iter().find(|reference| reference.pointer == pointer) else { return Ok(()) };
     if violations.iter().any(|violation| violation.pointer == pointer) {
         return Ok(());
     }
-    let (is_circle, passed) = store::walk_up(tx, tree, above.id, id, MAX_ABOVE + 1).await?;
+    let (is_circle, passed) = store::walk_up(tx, object, above.id, id, MAX_ABOVE + 1).await?;
     let is_deep = passed.len() > MAX_ABOVE as usize;
     if !is_circle && !is_deep {
         return Ok(());
@@ -53,7 +53,7 @@ pub(crate) async fn check(
     // How records hang together of which the caller does not see one is not told: one answer for all of it.
     let scope = RowScope::from(&cx.snapshot.predicate(object.name, "read"));
     let seen = store::reached(tx, object, &passed, &scope).await?;
-    let sees_field = !cx.mask(object.name).hides(tree.field);
+    let sees_field = !cx.mask(object.name).hides(field);
     let sees_all = scope.all || passed.iter().all(|id| seen.contains(id));
     if !sees_field || !sees_all {
         violations.note(pointer, Reason::REFERENCE_NOT_POSSIBLE, "the record cannot be placed there");

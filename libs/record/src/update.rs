@@ -19,7 +19,7 @@ use super::{Answer, Fields, Object, Record, conflict, custom, fence, store, tree
 use crate::Env;
 
 /// Changes what was sent and nothing else. Without a difference nothing happens: same version, no event.
-pub async fn update(
+pub(crate) async fn update(
     env: &Env,
     cx: &Context,
     object: &Object,

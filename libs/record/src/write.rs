@@ -129,7 +129,7 @@ async fn finish(
 /// The row of a record: its fields, what follows from them, and the slots of its custom values.
 pub fn row(object: &Object, set: &FieldSet, record: &Record) -> Fields {
     let mut row = record.fields.clone();
-    row.extend((object.derive)(&record.fields));
+    row.extend(object.derived(&record.fields));
     row.extend(custom::slots(set, &record.custom));
     row.insert("id".to_owned(), record.id.to_string().into());
     row.insert("version".to_owned(), record.version.into());

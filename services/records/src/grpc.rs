@@ -5,11 +5,14 @@ use std::sync::Arc;
 use futures_util::stream::BoxStream;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
+use record::list::Asked;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::{App, Parts};
-use crate::{companies, contacts, imports, links, operations, uploads};
+use crate::companies::wire::Company;
+use crate::contacts::wire::Contact;
+use crate::{imports, links, operations, uploads};
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,7 +37,9 @@ impl RecordsService for Service {
         request: Request<pb::CreateContactRequest>,
     ) -> Result<Response<pb::CreateContactResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(contacts::create(&self.0, &cx, request).await?)
+        let answer =
+            record::create::<Contact, _>(&self.0.env, &cx, &request, request.contact.as_ref()).await?;
+        Ok(answer.map(|contact| pb::CreateContactResponse { contact: Some(contact) }).respond(&cx))
     }
 
     async fn get_contact(
@@ -42,7 +47,9 @@ impl RecordsService for Service {
         request: Request<pb::GetContactRequest>,
     ) -> Result<Response<pb::GetContactResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(contacts::get(&self.0, &cx, request).await?)
+        let pb::GetContactRequest { id, fields, include } = request;
+        let answer = record::get::<Contact>(&self.0.env, &cx, &id, &fields, &include).await?;
+        Ok(answer.map(|contact| pb::GetContactResponse { contact: Some(contact) }).respond(&cx))
     }
 
     async fn list_contacts(
@@ -50,7 +57,26 @@ impl RecordsService for Service {
         request: Request<pb::ListContactsRequest>,
     ) -> Result<Response<pb::ListContactsResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(contacts::list(&self.0, &cx, request).await?)
+        let listed = record::list::<Contact>(
+            &self.0.env,
+            &cx,
+            Asked {
+                filter: &request.filter,
+                order_by: &request.order_by,
+                page_size: request.page_size,
+                page_token: &request.page_token,
+                fields: &request.fields,
+                include: &request.include,
+                show_deleted: request.show_deleted,
+                count: request.count,
+            },
+        )
+        .await?;
+        Ok(listed.respond(&cx, |contacts, next_page_token, total| pb::ListContactsResponse {
+            contacts,
+            next_page_token,
+            total,
+        }))
     }
 
     async fn update_contact(
@@ -58,7 +84,9 @@ impl RecordsService for Service {
         request: Request<pb::UpdateContactRequest>,
     ) -> Result<Response<pb::UpdateContactResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(contacts::update(&self.0, &cx, request).await?)
+        let pb::UpdateContactRequest { id, contact, update_mask } = request;
+        let answer = record::update::<Contact>(&self.0.env, &cx, &id, update_mask, contact.as_ref()).await?;
+        Ok(answer.map(|contact| pb::UpdateContactResponse { contact: Some(contact) }).respond(&cx))
     }
 
     async fn delete_contact(
@@ -66,7 +94,8 @@ impl RecordsService for Service {
         request: Request<pb::DeleteContactRequest>,
     ) -> Result<Response<pb::DeleteContactResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(contacts::delete(&self.0, &cx, request).await?)
+        record::delete::<Contact>(&self.0.env, &cx, &request.id).await?;
+        Ok(cx.answer(pb::DeleteContactResponse {}))
     }
 
     async fn restore_contact(
@@ -74,7 +103,8 @@ impl RecordsService for Service {
         request: Request<pb::RestoreContactRequest>,
     ) -> Result<Response<pb::RestoreContactResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(contacts::restore(&self.0, &cx, request).await?)
+        let answer = record::restore::<Contact, _>(&self.0.env, &cx, &request, &request.id).await?;
+        Ok(answer.map(|contact| pb::RestoreContactResponse { contact: Some(contact) }).respond(&cx))
     }
 
     async fn create_company(
@@ -82,7 +112,9 @@ impl RecordsService for Service {
         request: Request<pb::CreateCompanyRequest>,
     ) -> Result<Response<pb::CreateCompanyResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(companies::create(&self.0, &cx, request).await?)
+        let answer =
+            record::create::<Company, _>(&self.0.env, &cx, &request, request.company.as_ref()).await?;
+        Ok(answer.map(|company| pb::CreateCompanyResponse { company: Some(company) }).respond(&cx))
     }
 
     async fn get_company(
@@ -90,7 +122,9 @@ impl RecordsService for Service {
         request: Request<pb::GetCompanyRequest>,
     ) -> Result<Response<pb::GetCompanyResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(companies::get(&self.0, &cx, request).await?)
+        let pb::GetCompanyRequest { id, fields, include } = request;
+        let answer = record::get::<Company>(&self.0.env, &cx, &id, &fields, &include).await?;
+        Ok(answer.map(|company| pb::GetCompanyResponse { company: Some(company) }).respond(&cx))
     }
 
     async fn list_companies(
@@ -98,7 +132,26 @@ impl RecordsService for Service {
         request: Request<pb::ListCompaniesRequest>,
     ) -> Result<Response<pb::ListCompaniesResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(companies::list(&self.0, &cx, request).await?)
+        let listed = record::list::<Company>(
+            &self.0.env,
+            &cx,
+            Asked {
+                filter: &request.filter,
+                order_by: &request.order_by,
+                page_size: request.page_size,
+                page_token: &request.page_token,
+                fields: &request.fields,
+                include: &request.include,
+                show_deleted: request.show_deleted,
+                count: request.count,
+            },
+        )
+        .await?;
+        Ok(listed.respond(&cx, |companies, next_page_token, total| pb::ListCompaniesResponse {
+            companies,
+            next_page_token,
+            total,
+        }))
     }
 
     async fn update_company(
@@ -106,7 +159,9 @@ impl RecordsService for Service {
         request: Request<pb::UpdateCompanyRequest>,
     ) -> Result<Response<pb::UpdateCompanyResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(companies::update(&self.0, &cx, request).await?)
+        let pb::UpdateCompanyRequest { id, company, update_mask } = request;
+        let answer = record::update::<Company>(&self.0.env, &cx, &id, update_mask, company.as_ref()).await?;
+        Ok(answer.map(|company| pb::UpdateCompanyResponse { company: Some(company) }).respond(&cx))
     }
 
     async fn delete_company(
@@ -114,7 +169,8 @@ impl RecordsService for Service {
         request: Request<pb::DeleteCompanyRequest>,
     ) -> Result<Response<pb::DeleteCompanyResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(companies::delete(&self.0, &cx, request).await?)
+        record::delete::<Company>(&self.0.env, &cx, &request.id).await?;
+        Ok(cx.answer(pb::DeleteCompanyResponse {}))
     }
 
     async fn restore_company(
@@ -122,7 +178,8 @@ impl RecordsService for Service {
         request: Request<pb::RestoreCompanyRequest>,
     ) -> Result<Response<pb::RestoreCompanyResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(companies::restore(&self.0, &cx, request).await?)
+        let answer = record::restore::<Company, _>(&self.0.env, &cx, &request, &request.id).await?;
+        Ok(answer.map(|company| pb::RestoreCompanyResponse { company: Some(company) }).respond(&cx))
     }
 
     async fn link_contact_company(

@@ -14,7 +14,7 @@ fn written<R: Resource>() -> Vec<&'static str> {
 #[test]
 fn an_object_writes_what_the_contract_lets_callers_write() {
     for (object, members) in [(&CONTACT, written::<Contact>()), (&COMPANY, written::<Company>())] {
-        let mut writable = object.writable.to_vec();
+        let mut writable = object.writable().to_vec();
         writable.sort_unstable();
         assert_eq!(writable, members, "{}", object.name);
     }

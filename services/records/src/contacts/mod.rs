@@ -1,28 +1,13 @@
 //! Contacts: people.
 
-pub(crate) mod convert;
-mod create;
-mod delete;
-mod get;
-mod list;
-pub(crate) mod parse;
-mod restore;
 mod store;
-mod update;
+pub(crate) mod wire;
 
 use error::{Reason, Violation};
-use query::{Column, Field, Set, SetKind, Table};
-use record::ALWAYS;
+use query::{Set, SetKind};
 use record::side_tables::{EXTERNAL_IDS, TAGS};
-use record::{Fields, Object, SideTable};
+use record::{Built, Fields, Object, SideTable, Standard};
 use serde_json::Value;
-
-pub(crate) use create::create;
-pub(crate) use delete::delete;
-pub(crate) use get::get;
-pub(crate) use list::list;
-pub(crate) use restore::restore;
-pub(crate) use update::update;
 
 /// The stages of life, as filters name them.
 pub(crate) const LIFECYCLES: [&str; 5] = ["lead", "qualified", "customer", "former", "other"];
@@ -30,79 +15,38 @@ pub(crate) const LIFECYCLES: [&str; 5] = ["lead", "qualified", "customer", "form
 /// The object `contact`.
 pub(crate) static CONTACT: Object = Object {
     name: "contact",
-    table: &TABLE,
-    columns: &COLUMNS,
-    writable: &[
-        "owner_id",
-        "team_id",
-        "external_ids",
-        "tags",
-        "first_name",
-        "last_name",
-        "job_title",
-        "department",
-        "emails",
-        "phones",
-        "addresses",
-        "language",
-        "timezone",
-        "birthday",
-        "lifecycle",
-        "lead_source",
-        "score",
-        "do_not_call",
-        "do_not_email",
-        "consents",
+    table: "records.contacts",
+    fields: &[
+        Standard::line("first_name").searched().indexed(),
+        Standard::line("last_name").searched().indexed(),
+        Standard::line("full_name").searched().indexed().computed(&["first_name", "last_name"]),
+        Standard::line("job_title").searched(),
+        Standard::line("department").searched(),
+        Standard::list("emails").set("emails.address", "address", ADDRESSES),
+        Standard::list("phones"),
+        Standard::list("addresses"),
+        Standard::line("language"),
+        Standard::line("timezone"),
+        Standard::date("birthday"),
+        Standard::choice("lifecycle", &LIFECYCLES),
+        Standard::line("lead_source"),
+        Standard::integer("score"),
+        Standard::flag("do_not_call"),
+        Standard::flag("do_not_email"),
+        Standard::list("consents"),
+        Standard::timestamp("last_activity_at").indexed().output(),
     ],
-    computed: &[("full_name", &["first_name", "last_name"])],
     not_found: Reason::CONTACT_NOT_FOUND,
     not_deleted: Reason::CONTACT_NOT_DELETED,
-    sql: store::SQL,
     derive,
     check,
     sides: &[TAGS, EXTERNAL_IDS, EMAILS],
-    links: &[],
     tree: None,
+    built: Built::later(),
 };
 
-const fn one(name: &'static str, fields: &'static [&'static str]) -> Column {
-    Column { name, fields }
-}
-
-static COLUMNS: [Column; 32] = [
-    ALWAYS[0],
-    ALWAYS[1],
-    ALWAYS[2],
-    one("version", &["version"]),
-    one("created_at", &["created_at"]),
-    one("created_by", &["created_by"]),
-    one("updated_at", &["updated_at"]),
-    one("updated_by", &["updated_by"]),
-    one("deleted_at", &["deleted_at"]),
-    one("source", &["source"]),
-    one("owner_id", &["owner_id"]),
-    one("team_id", &["team_id"]),
-    one("external_ids", &["external_ids"]),
-    one("tags", &["tags"]),
-    one("first_name", &["first_name"]),
-    one("last_name", &["last_name"]),
-    one("full_name", &["full_name"]),
-    one("job_title", &["job_title"]),
-    one("department", &["department"]),
-    one("emails", &["emails"]),
-    one("phones", &["phones"]),
-    one("addresses", &["addresses"]),
-    one("language", &["language"]),
-    one("timezone", &["timezone"]),
-    one("birthday", &["birthday"]),
-    one("lifecycle", &["lifecycle"]),
-    one("lead_source", &["lead_source"]),
-    one("score", &["score"]),
-    one("do_not_call", &["do_not_call"]),
-    one("do_not_email", &["do_not_email"]),
-    one("consents", &["consents"]),
-    one("last_activity_at", &["last_activity_at"]),
-];
+/// E-mail addresses as filters find them.
+const ADDRESSES: Set = Set { table: "records.contact_email", parent: "contact_id", kind: SetKind::Email };
 
 const EMAILS: SideTable = SideTable {
     field: "emails",
@@ -117,75 +61,12 @@ const EMAILS: SideTable = SideTable {
     holders: None,
 };
 
-/// What filters and orders see. A field is `indexed` where a live list in its order is served by an index.
-static TABLE: Table = Table {
-    object: "contact",
-    name: "records.contacts",
-    deleted_at: Some("deleted_at"),
-    has_custom: true,
-    fields: &[
-        Field::uuid("id", "id"),
-        Field::integer("version", "version"),
-        Field::timestamp("created_at", "created_at").indexed(),
-        Field::uuid("created_by", "created_by"),
-        Field::timestamp("updated_at", "updated_at").indexed(),
-        Field::uuid("updated_by", "updated_by"),
-        Field::timestamp("deleted_at", "deleted_at").nullable(),
-        Field::choice("source", "source", &["api", "import"]),
-        Field::uuid("owner_id", "owner_id").nullable().indexed(),
-        Field::uuid("team_id", "team_id").nullable().indexed(),
-        Field::searchable("first_name", "first_name", "first_name_folded").nullable().indexed(),
-        Field::searchable("last_name", "last_name", "last_name_folded").nullable().indexed(),
-        Field::searchable("full_name", "full_name", "full_name_folded")
-            .nullable()
-            .indexed()
-            .reads(&["first_name", "last_name"]),
-        Field::searchable("job_title", "job_title", "job_title_folded").nullable(),
-        Field::searchable("department", "department", "department_folded").nullable(),
-        Field::text("language", "language").nullable(),
-        Field::text("timezone", "timezone").nullable(),
-        Field::date("birthday", "birthday").nullable(),
-        Field::choice("lifecycle", "lifecycle", &LIFECYCLES).nullable(),
-        Field::text("lead_source", "lead_source").nullable(),
-        Field::integer("score", "score").nullable(),
-        Field::boolean("do_not_call", "do_not_call"),
-        Field::boolean("do_not_email", "do_not_email"),
-        Field::timestamp("last_activity_at", "last_activity_at").nullable().indexed(),
-        Field::set(
-            "tags",
-            "tag",
-            Set {
-                table: "records.record_tag",
-                parent: "record_id",
-                kind: SetKind::Text { key: Some("tag_folded") },
-            },
-        ),
-        Field::set(
-            "emails.address",
-            "address",
-            Set { table: "records.contact_email", parent: "contact_id", kind: SetKind::Email },
-        )
-        .reads(&["emails"]),
-    ],
-};
-
-/// The full name, and the search keys of the texts that are searched.
+/// The full name.
 fn derive(fields: &Fields) -> Fields {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     let names: Vec<&str> = [text("first_name"), text("last_name")].into_iter().flatten().collect();
     let full_name = (!names.is_empty()).then(|| names.join(" "));
-    let folded = |text: Option<&str>| Value::from(text.map(field_types::search_key));
-    [
-        ("first_name_folded", folded(text("first_name"))),
-        ("last_name_folded", folded(text("last_name"))),
-        ("full_name_folded", folded(full_name.as_deref())),
-        ("job_title_folded", folded(text("job_title"))),
-        ("department_folded", folded(text("department"))),
-        ("full_name", full_name.into()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
+    Fields::from_iter([("full_name".to_owned(), full_name.into())])
 }
 
 /// Somebody must be known by a name or an address.

@@ -5,13 +5,13 @@ use field_types::{FieldError, FieldRules, FieldType};
 use input::{Mask, Violations};
 use proto::records::v1::{Contact, EmailAddress, Lifecycle, PhoneNumber};
 use record::change::Author;
-use record::{Fields, Record, create, custom};
+use record::{Fields, Reader, Record, create, custom};
 use serde_json::Value;
 
 use super::plan::Plan;
 use super::table::Row;
 use crate::App;
-use crate::contacts::{CONTACT, parse};
+use crate::contacts::{CONTACT, wire};
 
 /// A row as it was read.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
             }
         }
     }
-    let input = parse::read(&contact, Mask::of(&contact).names(), app);
+    let input = Reader::read::<wire::Contact>(&app.env, &contact, Mask::of(&contact).names());
     violations.extend(input.violations);
     ReadRow { line: row.line, fields: input.fields, custom: sent, violations: violations.into() }
 }

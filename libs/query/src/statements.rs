@@ -1,0 +1,193 @@
+//! The statements by which the records of one object are read, written, moved and removed, built once from its declaration.
+//!
+//! They are built and not typed because five of twelve differ between objects in the table's name alone, and the others list every
+//! column. All text comes from the declaration, which is static text of the owning service.
+
+use field_types::SlotColumn;
+
+use crate::predicate;
+use crate::select::Column;
+
+/// What the statements must know of an object.
+#[derive(Debug)]
+pub struct Stored<'a> {
+    /// The object's name.
+    pub object: &'a str,
+    /// Its table, which has the columns `id`, `version`, `owner_id`, `team_id`, `custom`, the slots, and those that say who made, changed
+    /// and deleted a row, and when.
+    pub table: &'a str,
+    /// The columns that a record is read from.
+    pub columns: &'a [Column],
+    /// The columns that are written, with what stands there for no value.
+    pub written: &'a [(String, Option<&'static str>)],
+    /// Those of them that follow from others.
+    pub derived: &'a [String],
+    /// The column with the record above, where records stand above each other.
+    pub above: Option<&'a str>,
+}
+
+/// The statements of an object. `$1` is always the tenant; rows are JSON objects by column, so that a batch is one parameter.
+#[derive(Debug)]
+pub struct Statements {
+    /// `$2` id: the whole row, locked.
+    pub lock: &'static str,
+    /// `$2` id, `$3` number: whole rows after the id, in the order of ids, not locked.
+    pub slice: &'static str,
+    /// `$2` rows as a JSON array: those that have the same version and other derived columns.
+    pub differing: &'static str,
+    /// `$2` row, `$3` id: writes the derived columns and no other.
+    pub derived: &'static str,
+    /// `$2` rows as a JSON array; gives the version of the definitions fence.
+    pub insert: &'static str,
+    /// `$2` row, `$3` id, `$4` version before, `$5` `$6` `$7` the scope; gives the version of the definitions fence, and whether there
+    /// was such a row.
+    pub update: &'static str,
+    /// `$2` id: every column of the row as JSON.
+    pub whole: &'static str,
+    /// `$2` id, `$3` version before, `$4` moment, `$5` principal, `$6` `$7` `$8` the scope.
+    pub delete: &'static str,
+    /// As `delete`.
+    pub restore: &'static str,
+    /// `$2` ids, `$3` `$4` `$5` the scope: those of the ids that are live and within the scope.
+    pub reached: &'static str,
+    /// `$2` ids, `$3` moment: removes what was deleted before it; gives the ids removed.
+    pub purge: &'static str,
+    /// `$2` ids: those of them that name no row at all.
+    pub gone: &'static str,
+    /// `$2` record, `$3` another, `$4` steps: whether the other is the record or stands above it, and the ids passed. Empty where
+    /// records do not stand above each other.
+    pub above: &'static str,
+}
+
+impl Statements {
+    /// The statements of an object. They live as long as the process, as the object does.
+    pub fn of(stored: &Stored<'_>) -> Self {
+        let Stored { object, table, columns, written, derived, above } = stored;
+        let slots: Vec<&str> = SlotColumn::all().map(SlotColumn::name).collect();
+        let written: Vec<(&str, Option<&str>)> = written
+            .iter()
+            .map(|(name, empty)| (name.as_str(), *empty))
+            .chain([("custom", Some("'{}'::jsonb"))])
+            .chain(slots.iter().map(|slot| (*slot, None)))
+            .collect();
+        let derived: Vec<&str> = derived.iter().map(String::as_str).chain(slots).collect();
+        let read = list(columns.iter().map(|column| format!("t.{}", column.name)));
+        let select = format!(
+            "SELECT t.id AS _id, {read}, t.custom\nFROM {table} AS t WHERE t.tenant_id = $1 AND t.id"
+        );
+        let fence = format!(
+            "WITH fence AS MATERIALIZED (\n  SELECT version FROM definitions_fence WHERE tenant_id = $1 AND object = '{object}' FOR SHARE),\ndone AS ("
+        );
+        let names = list(written.iter().map(|(name, _)| (*name).to_owned()));
+        let values = list(written.iter().map(|(name, empty)| match empty {
+            Some(empty) => format!("COALESCE(r.{name}, {empty})"),
+            None => format!("r.{name}"),
+        }));
+        let of = |alias: &str| list(derived.iter().map(|name| format!("{alias}.{name}")));
+        let scope = predicate::condition;
+        let one = format!("jsonb_populate_record(NULL::{table}, $2) AS r");
+        let moved = |value: &str, is: &str| {
+            format!(
+                "UPDATE {table} AS t\nSET version = t.version + 1, updated_at = $4, updated_by = $5, {value}\n\
+                 WHERE t.tenant_id = $1 AND t.id = $2 AND t.version = $3 AND t.deleted_at {is}\n  AND {}",
+                scope(6)
+            )
+        };
+        Self {
+            lock: kept(format!("{select} = $2\nFOR UPDATE OF t")),
+            slice: kept(format!("{select} > $2 ORDER BY t.id LIMIT $3")),
+            differing: kept(format!(
+                "SELECT t.id FROM jsonb_populate_recordset(NULL::{table}, $2) AS r\n\
+                 JOIN {table} AS t ON t.tenant_id = $1 AND t.id = r.id AND t.version = r.version\n\
+                 WHERE ROW({})\nIS DISTINCT FROM ROW({})",
+                of("t"),
+                of("r")
+            )),
+            derived: kept(format!(
+                "UPDATE {table} AS t SET ({})\n= ROW({})\nFROM {one}\nWHERE t.tenant_id = $1 AND t.id = $3",
+                list(derived.iter().map(|name| (*name).to_owned())),
+                of("r")
+            )),
+            insert: kept(format!(
+                "{fence}\nINSERT INTO {table} (tenant_id, id, version, created_at, created_by, updated_at, updated_by, source, {names})\n\
+                 SELECT $1, r.id, r.version, r.created_at, r.created_by, r.updated_at, r.updated_by, r.source, {values}\n\
+                 FROM jsonb_populate_recordset(NULL::{table}, $2) AS r)\nSELECT version FROM fence"
+            )),
+            update: kept(format!(
+                "{fence}\nUPDATE {table} AS t SET (version, updated_at, updated_by, {names})\n\
+                 = ROW(r.version, r.updated_at, r.updated_by, {values})\nFROM {one}\n\
+                 WHERE t.tenant_id = $1 AND t.id = $3 AND t.version = $4 AND t.deleted_at IS NULL\n  AND {}\n\
+                 RETURNING t.id)\nSELECT (SELECT version FROM fence), EXISTS (SELECT FROM done)",
+                scope(5)
+            )),
+            whole: kept(format!("SELECT to_jsonb(t) FROM {table} AS t WHERE t.tenant_id = $1 AND t.id = $2")),
+            delete: kept(moved("deleted_at = $4, deleted_by = $5", "IS NULL")),
+            restore: kept(moved("deleted_at = NULL, deleted_by = NULL", "IS NOT NULL")),
+            reached: kept(format!(
+                "SELECT t.id FROM {table} AS t\nWHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at IS NULL\n  AND {}",
+                scope(3)
+            )),
+            purge: kept(format!(
+                "DELETE FROM {table} AS t\nWHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at < $3\nRETURNING t.id"
+            )),
+            gone: kept(format!(
+                "SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)\n\
+                 WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE t.tenant_id = $1 AND t.id = asked.id)"
+            )),
+            above: above.map_or("", |above| {
+                kept(format!(
+                    "WITH RECURSIVE line (id, {above}, passed) AS (\n  \
+                     SELECT t.id, t.{above}, 1 FROM {table} AS t WHERE t.tenant_id = $1 AND t.id = $2\n  \
+                     UNION ALL\n  SELECT t.id, t.{above}, line.passed + 1\n  \
+                     FROM line JOIN {table} AS t ON t.tenant_id = $1 AND t.id = line.{above}\n  \
+                     WHERE line.id <> $3 AND line.passed < $4)\n\
+                     SELECT coalesce(bool_or(line.id = $3), false), coalesce(array_agg(line.id), '{{}}') FROM line"
+                ))
+            }),
+        }
+    }
+
+    /// Every statement with its name, for a file that shows them.
+    pub fn all(&self) -> Vec<(&'static str, &'static str)> {
+        let all = [
+            ("lock", self.lock),
+            ("slice", self.slice),
+            ("insert", self.insert),
+            ("update", self.update),
+            ("delete", self.delete),
+            ("restore", self.restore),
+            ("whole", self.whole),
+            ("differing", self.differing),
+            ("derived", self.derived),
+            ("reached", self.reached),
+            ("purge", self.purge),
+            ("gone", self.gone),
+            ("above", self.above),
+        ];
+        all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+    }
+}
+
+/// A list over lines of some length, so that a person can read it.
+fn list(items: impl Iterator<Item = String>) -> String {
+    const WIDTH: usize = 110;
+    let (mut text, mut width) = (String::new(), 0);
+    for item in items {
+        if !text.is_empty() {
+            text.push(',');
+            if width + item.len() > WIDTH {
+                text.push_str("\n  ");
+                width = 0;
+            } else {
+                text.push(' ');
+            }
+        }
+        width += item.len() + 2;
+        text.push_str(&item);
+    }
+    text
+}
+
+fn kept(text: String) -> &'static str {
+    text.leak()
+}

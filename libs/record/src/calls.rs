@@ -1,0 +1,77 @@
+//! The operations on records of any message.
+
+use auth::{Answer, Context};
+use error::Error;
+use prost::Message;
+use proto::Rpc;
+
+use super::draft::Draft;
+use super::list::{Asked, Listed};
+use super::{Env, Reader, Wire};
+
+/// Makes a record of what was sent; the owner is the caller when none is named.
+#[tracing::instrument(name = "record.create", skip_all, fields(object = W::object().name))]
+pub async fn create<W: Wire, R: Rpc + Message>(
+    env: &Env,
+    cx: &Context,
+    request: &R,
+    sent: Option<&W::Message>,
+) -> Result<Answer<W::Message>, Error> {
+    let nothing = W::Message::default();
+    let sent = sent.unwrap_or(&nothing);
+    let read = |names: &[&str]| Reader::read::<W>(env, sent, names);
+    let draft = Draft::new(None, sent, W::custom(sent), &read)?;
+    let answer = crate::create::create(env, cx, W::object(), R::NAME, request.encode_to_vec(), draft).await?;
+    answer.shown::<W>()
+}
+
+/// Shows one record that the caller may see.
+#[tracing::instrument(name = "record.get", skip_all, fields(object = W::object().name))]
+pub async fn get<W: Wire>(
+    env: &Env,
+    cx: &Context,
+    id: &str,
+    fields: &str,
+    include: &str,
+) -> Result<Answer<W::Message>, Error> {
+    crate::get::get(env, cx, W::object(), id, fields, include).await?.shown::<W>()
+}
+
+/// Lists the records that the caller may see.
+#[tracing::instrument(name = "record.list", skip_all, fields(object = W::object().name))]
+pub async fn list<W: Wire>(env: &Env, cx: &Context, asked: Asked<'_>) -> Result<Listed<W::Message>, Error> {
+    crate::list::list(env, cx, W::object(), asked, W::show).await
+}
+
+/// Changes the members that the update mask names; without a mask those that are set.
+#[tracing::instrument(name = "record.update", skip_all, fields(object = W::object().name))]
+pub async fn update<W: Wire>(
+    env: &Env,
+    cx: &Context,
+    id: &str,
+    mask: Option<prost_types::FieldMask>,
+    sent: Option<&W::Message>,
+) -> Result<Answer<W::Message>, Error> {
+    let nothing = W::Message::default();
+    let sent = sent.unwrap_or(&nothing);
+    let read = |names: &[&str]| Reader::read::<W>(env, sent, names);
+    let draft = Draft::new(mask, sent, W::custom(sent), &read)?;
+    crate::update::update(env, cx, W::object(), id, W::etag(sent), draft).await?.shown::<W>()
+}
+
+/// Moves a record to the trash.
+#[tracing::instrument(name = "record.delete", skip_all, fields(object = W::object().name))]
+pub async fn delete<W: Wire>(env: &Env, cx: &Context, id: &str) -> Result<(), Error> {
+    crate::delete::delete(env, cx, W::object(), id).await
+}
+
+/// Takes a record out of the trash.
+#[tracing::instrument(name = "record.restore", skip_all, fields(object = W::object().name))]
+pub async fn restore<W: Wire, R: Rpc + Message>(
+    env: &Env,
+    cx: &Context,
+    request: &R,
+    id: &str,
+) -> Result<Answer<W::Message>, Error> {
+    crate::restore::restore(env, cx, W::object(), R::NAME, request.encode_to_vec(), id).await?.shown::<W>()
+}

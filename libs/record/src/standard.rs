@@ -1,0 +1,303 @@
+//! The standard fields of an object: one row each, and no other list of them.
+
+use query::{Column, Field, Set, SetKind, Statements, Stored, Table};
+use serde_json::Value;
+
+use super::{Fields, Object};
+
+/// A standard field. A declaration reads as a sentence: `line("first_name").searched().indexed()`.
+#[derive(Clone, Copy, Debug)]
+pub struct Standard {
+    pub(crate) name: &'static str,
+    /// The object whose id the field holds.
+    pub(crate) of: Option<&'static str>,
+    /// The fields that it is computed of; empty where callers write it.
+    pub(crate) computed: &'static [&'static str],
+    kind: Kind,
+    /// In SQL, what stands in the column for no value.
+    empty: Option<&'static str>,
+    required: bool,
+    searched: bool,
+    indexed: bool,
+    output: bool,
+    set: Option<(&'static str, &'static str, Set)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// Neither filtered nor ordered by.
+    Kept,
+    Text,
+    Integer,
+    Flag,
+    Date,
+    Timestamp,
+    Id,
+    Choice(&'static [&'static str]),
+    Money,
+}
+
+impl Standard {
+    const fn new(name: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            of: None,
+            computed: &[],
+            kind,
+            empty: None,
+            required: false,
+            searched: false,
+            indexed: false,
+            output: false,
+            set: None,
+        }
+    }
+
+    /// `text` that filters compare for equality.
+    pub const fn line(name: &'static str) -> Self {
+        Self::new(name, Kind::Text)
+    }
+
+    /// `text` that is neither filtered nor ordered by.
+    pub const fn lines(name: &'static str) -> Self {
+        Self::new(name, Kind::Kept)
+    }
+
+    /// `int4` or `int8`.
+    pub const fn integer(name: &'static str) -> Self {
+        Self::new(name, Kind::Integer)
+    }
+
+    /// `boolean NOT NULL`, false where nothing is sent.
+    pub const fn flag(name: &'static str) -> Self {
+        let field = Self::new(name, Kind::Flag);
+        Self { empty: Some("false"), required: true, ..field }
+    }
+
+    /// `date`.
+    pub const fn date(name: &'static str) -> Self {
+        Self::new(name, Kind::Date)
+    }
+
+    /// `timestamptz`.
+    pub const fn timestamp(name: &'static str) -> Self {
+        Self::new(name, Kind::Timestamp)
+    }
+
+    /// `uuid`: the id of a user, a team or a record.
+    pub const fn id(name: &'static str, of: &'static str) -> Self {
+        Self { of: Some(of), ..Self::new(name, Kind::Id) }
+    }
+
+    /// `text` that holds one of `values`.
+    pub const fn choice(name: &'static str, values: &'static [&'static str]) -> Self {
+        Self::new(name, Kind::Choice(values))
+    }
+
+    /// `jsonb`, with the columns `<name>_minor` and `<name>_currency` by which it is compared.
+    pub const fn money(name: &'static str) -> Self {
+        Self::new(name, Kind::Money)
+    }
+
+    /// `jsonb NOT NULL` that holds a list.
+    pub const fn list(name: &'static str) -> Self {
+        Self { empty: Some("'[]'::jsonb"), ..Self::new(name, Kind::Kept) }
+    }
+
+    /// `jsonb NOT NULL` that holds an object.
+    pub const fn map(name: &'static str) -> Self {
+        Self { empty: Some("'{}'::jsonb"), ..Self::new(name, Kind::Kept) }
+    }
+
+    /// `text[] NOT NULL`.
+    pub const fn texts(name: &'static str) -> Self {
+        Self { empty: Some("'{}'::text[]"), ..Self::new(name, Kind::Kept) }
+    }
+
+    /// Every record has a value.
+    #[must_use]
+    pub const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    /// Searched by prefix and ordered by: the column `<name>_folded` holds its search key.
+    #[must_use]
+    pub const fn searched(self) -> Self {
+        Self { searched: true, ..self }
+    }
+
+    /// A live list in its order is served by an index.
+    #[must_use]
+    pub const fn indexed(self) -> Self {
+        Self { indexed: true, ..self }
+    }
+
+    /// Computed of these fields by [`Object::derive`], which gives it away with them.
+    #[must_use]
+    pub const fn computed(self, of: &'static [&'static str]) -> Self {
+        Self { computed: of, ..self }
+    }
+
+    /// Written by other means than a change of the record.
+    #[must_use]
+    pub const fn output(self) -> Self {
+        Self { output: true, ..self }
+    }
+
+    /// Its values stand in a side table as well, where filters find them as `name`; `column` is the value's column there.
+    #[must_use]
+    pub const fn set(self, name: &'static str, column: &'static str, set: Set) -> Self {
+        Self { set: Some((name, column, set)), ..self }
+    }
+
+    fn is_written_by_callers(&self) -> bool {
+        !self.output && self.computed.is_empty()
+    }
+
+    /// What filters and orders see of it.
+    fn fields(&self) -> impl Iterator<Item = Field> {
+        let Self { name, .. } = *self;
+        let folded = || -> &'static str { format!("{name}_folded").leak() };
+        let field = match self.kind {
+            Kind::Kept => None,
+            Kind::Text if self.searched => Some(Field::searchable(name, name, folded())),
+            Kind::Text => Some(Field::text(name, name)),
+            Kind::Integer => Some(Field::integer(name, name)),
+            Kind::Flag => Some(Field::boolean(name, name)),
+            Kind::Date => Some(Field::date(name, name)),
+            Kind::Timestamp => Some(Field::timestamp(name, name)),
+            Kind::Id => Some(Field::uuid(name, name)),
+            Kind::Choice(values) => Some(Field::choice(name, name, values)),
+            Kind::Money => {
+                let [minor, currency] = money(name).map(|column| -> &'static str { column.leak() });
+                Some(Field::money(name, minor, currency))
+            }
+        };
+        let field = field.map(|field| if self.required { field } else { field.nullable() });
+        let field = field.map(|field| if self.indexed { field.indexed() } else { field });
+        let field = field.map(|field| field.reads(self.computed));
+        let set = self.set.map(|(public, column, set)| {
+            let field = Field::set(public, column, set);
+            if public == name { field } else { field.reads(&*vec![name].leak()) }
+        });
+        field.into_iter().chain(set)
+    }
+
+    /// The columns that are made of its value.
+    fn derived(&self) -> Vec<String> {
+        let own = (!self.computed.is_empty()).then(|| self.name.to_owned());
+        let folded = self.searched.then(|| format!("{}_folded", self.name));
+        let money = matches!(self.kind, Kind::Money).then(|| money(self.name)).into_iter().flatten();
+        own.into_iter().chain(folded).chain(money).collect()
+    }
+}
+
+fn money(name: &str) -> [String; 2] {
+    ["minor", "currency"].map(|part| format!("{name}_{part}"))
+}
+
+/// Fields that records of every object have and that only this library writes.
+const SYSTEM: [Standard; 7] = [
+    Standard::integer("version").required(),
+    Standard::timestamp("created_at").required().indexed(),
+    Standard::id("created_by", "user").required(),
+    Standard::timestamp("updated_at").required().indexed(),
+    Standard::id("updated_by", "user").required(),
+    Standard::timestamp("deleted_at"),
+    Standard::choice("source", &["api", "import"]).required(),
+];
+
+/// Fields that records of every object have and that callers write.
+const COMMON: [Standard; 4] = [
+    Standard::id("owner_id", "user").indexed(),
+    Standard::id("team_id", "team").indexed(),
+    Standard::map("external_ids"),
+    Standard::texts("tags").set(
+        "tags",
+        "tag",
+        Set { table: "record_tag", parent: "record_id", kind: SetKind::Text { key: Some("tag_folded") } },
+    ),
+];
+
+/// What follows from the fields of an object. Built at its first use; it lives as long as the process.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// The columns of a row, see [`super::Record::from_row`].
+    pub(crate) columns: Vec<Column>,
+    /// What filters and orders see.
+    pub(crate) table: Table,
+    /// Fields that callers write.
+    pub(crate) writable: Vec<&'static str>,
+    /// Fields that give others away: the field and those it is made of.
+    pub(crate) computed: Vec<(&'static str, &'static [&'static str])>,
+    /// Fields that hold an id: the field and what it names.
+    pub(crate) links: Vec<(&'static str, &'static str)>,
+    pub(crate) statements: Statements,
+    searched: Vec<(&'static str, String)>,
+    money: Vec<(&'static str, [String; 2])>,
+}
+
+impl Shape {
+    pub(crate) fn of(object: &Object) -> Self {
+        let own = || COMMON.iter().chain(object.fields);
+        let always = ["version", "owner_id", "team_id"]
+            .map(|name| -> &'static str { format!("{name} AS _{name}").leak() });
+        let always = always.into_iter().map(|name| Column { name, fields: &[] });
+        let shown = SYSTEM
+            .iter()
+            .chain(own())
+            .map(|field| Column { name: field.name, fields: &*vec![field.name].leak() });
+        let columns: Vec<Column> = always.chain(shown).collect();
+        let mut written = Vec::new();
+        let mut derived = Vec::new();
+        for field in own().filter(|field| !field.output) {
+            written.push((field.name.to_owned(), field.empty));
+            let made = field.derived();
+            written.extend(made.iter().filter(|name| *name != field.name).map(|name| (name.clone(), None)));
+            derived.extend(made);
+        }
+        let statements = Statements::of(&Stored {
+            object: object.name,
+            table: object.table,
+            columns: &columns,
+            written: &written,
+            derived: &derived,
+            above: object.tree,
+        });
+        let fields = SYSTEM.iter().chain(own()).flat_map(Standard::fields);
+        let fields: Vec<Field> = std::iter::once(Field::uuid("id", "id")).chain(fields).collect();
+        let table = Table {
+            object: object.name,
+            name: object.table,
+            deleted_at: Some("deleted_at"),
+            has_custom: true,
+            fields: fields.leak(),
+        };
+        Self {
+            table,
+            statements,
+            writable: own().filter(|field| field.is_written_by_callers()).map(|field| field.name).collect(),
+            computed: own().filter(|f| !f.computed.is_empty()).map(|f| (f.name, f.computed)).collect(),
+            links: own().filter_map(|field| Some((field.name, field.of?))).collect(),
+            searched: own().filter(|f| f.searched).map(|f| (f.name, format!("{}_folded", f.name))).collect(),
+            money: own().filter(|f| matches!(f.kind, Kind::Money)).map(|f| (f.name, money(f.name))).collect(),
+            columns,
+        }
+    }
+
+    /// The columns of a row that follow from its fields; `computed` are the values of those that the object computes.
+    pub(crate) fn derived(&self, fields: &Fields, computed: Fields) -> Fields {
+        let mut columns = computed;
+        let value = |columns: &Fields, name: &str| columns.get(name).or_else(|| fields.get(name)).cloned();
+        for (name, folded) in &self.searched {
+            let key = value(&columns, name).as_ref().and_then(Value::as_str).map(field_types::search_key);
+            columns.insert(folded.clone(), key.into());
+        }
+        for (name, [minor, currency]) in &self.money {
+            let amount = value(&columns, name).unwrap_or_default();
+            columns.insert(minor.clone(), amount["amount_minor"].clone());
+            columns.insert(currency.clone(), amount["currency"].clone());
+        }
+        columns
+    }
+}

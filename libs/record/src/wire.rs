@@ -1,0 +1,156 @@
+//! A record's message: how it is read and shown, a line for each field.
+
+use std::collections::BTreeMap;
+
+use error::Error;
+use field_types::FieldError;
+use field_types::phone::Region;
+use input::{Input, choice};
+use prost::bytes::Bytes;
+use proto::Resource;
+use proto::common::v1::{Access, Money};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::view::View;
+use super::{Env, Object};
+
+/// An object on the wire. A service implements it for a type of its own, as its messages belong to `proto`.
+pub trait Wire {
+    /// The message.
+    type Message: Resource + Default + Send + Sync;
+
+    /// The object.
+    fn object() -> &'static Object;
+    /// Reads what was sent, in the order of the members' numbers.
+    fn read(sent: &Self::Message, reader: &mut Reader<'_>);
+    /// The record as its caller sees it.
+    fn show(view: View<'_>, access: Option<Access>) -> Result<Self::Message, Error>;
+    /// Custom values, a JSON object.
+    fn custom(sent: &Self::Message) -> &Bytes;
+    /// The version that the change starts from.
+    fn etag(sent: &Self::Message) -> Option<&str>;
+}
+
+/// Reads the fields of a body that are to be written, and keeps what is wrong with them.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    names: &'a [&'a str],
+    /// Where phone numbers without country code belong.
+    pub region: Option<Region>,
+    /// The moment of the call.
+    pub now: OffsetDateTime,
+    input: Input,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the fields of these names.
+    pub fn read<W: Wire>(env: &Env, sent: &W::Message, names: &'a [&'a str]) -> Input {
+        let (region, now) = (env.region, env.clock.now());
+        let mut reader = Self { names, region, now, input: Input::default() };
+        W::read(sent, &mut reader);
+        reader.input
+    }
+
+    /// Whether the field is to be written.
+    fn wants(&self, name: &str) -> bool {
+        self.names.contains(&name)
+    }
+
+    /// A field that is read in a way of its own.
+    pub fn with(&mut self, name: &str, read: impl FnOnce(&mut Input)) {
+        if self.wants(name) {
+            read(&mut self.input);
+        }
+    }
+
+    /// One line of text.
+    pub fn line(&mut self, name: &str, sent: &Option<String>, max_chars: usize) {
+        self.with(name, |input| input.line(name, sent.as_deref(), max_chars));
+    }
+
+    /// Many lines of text.
+    pub fn lines(&mut self, name: &str, sent: &Option<String>, max_chars: usize) {
+        self.with(name, |input| input.lines(name, sent.as_deref(), max_chars));
+    }
+
+    /// An id.
+    pub fn id(&mut self, name: &str, sent: &Option<String>) {
+        self.with(name, |input| input.id(name, sent.as_deref()));
+    }
+
+    /// Text checked by `read`.
+    pub fn checked(
+        &mut self,
+        name: &str,
+        sent: &Option<String>,
+        read: impl Fn(&str) -> Result<String, FieldError>,
+    ) {
+        self.with(name, |input| input.checked(name, sent.as_deref(), read));
+    }
+
+    /// A list of texts, each checked by `read`.
+    pub fn texts(
+        &mut self,
+        name: &str,
+        sent: &[String],
+        read: impl Fn(&str) -> Result<Option<String>, FieldError>,
+    ) {
+        self.with(name, |input| input.texts(name, sent, read));
+    }
+
+    /// A number or a flag; `null` clears.
+    pub fn value(&mut self, name: &str, sent: impl Into<Value>) {
+        self.with(name, |input| input.set(name, sent));
+    }
+
+    /// A value of an enum whose full names begin with `prefix`; the unspecified one clears.
+    pub fn choice<E>(
+        &mut self,
+        name: &str,
+        sent: Option<i32>,
+        full_name: fn(&E) -> &'static str,
+        prefix: &str,
+    ) where
+        E: TryFrom<i32> + Default + PartialEq,
+    {
+        self.with(name, |input| match choice::<E>(sent.unwrap_or_default()) {
+            Ok(value) if value == E::default() => input.set(name, Value::Null),
+            Ok(value) => input.set(name, short_name(full_name(&value), prefix)),
+            Err(error) => input.refuse(format!("/{name}"), error),
+        });
+    }
+
+    /// An amount that is not negative.
+    pub fn money(&mut self, name: &str, sent: Option<&Money>) {
+        self.with(name, |input| read_money(input, name, sent));
+    }
+
+    /// Tags.
+    pub fn tags(&mut self, sent: &[String]) {
+        self.with("tags", |input| input.tags(sent));
+    }
+
+    /// Ids in other systems.
+    pub fn external_ids(&mut self, sent: &BTreeMap<String, String>) {
+        self.with("external_ids", |input| input.external_ids(sent));
+    }
+}
+
+/// `LIFECYCLE_LEAD` -> `lead`.
+fn short_name(full: &str, prefix: &str) -> String {
+    full.strip_prefix(prefix).unwrap_or(full).to_ascii_lowercase()
+}
+
+fn read_money(input: &mut Input, name: &str, sent: Option<&Money>) {
+    let Some(sent) = sent else { return input.set(name, Value::Null) };
+    let json = serde_json::json!({"amount_minor": sent.amount_minor, "currency": sent.currency});
+    match field_types::money::parse(&json) {
+        Ok(amount) if amount.amount_minor < 0 => {
+            let error = FieldError::new(error::Reason::OUT_OF_RANGE, "must not be negative");
+            input.refuse(format!("/{name}/amount_minor"), error);
+        }
+        Ok(amount) => input.set(name, amount.to_json()),
+        Err(errors) => errors.into_iter().for_each(|error| input.refuse(format!("/{name}"), error)),
+    }
+}

@@ -1,0 +1,158 @@
+//! A contact's message: how it is read and shown.
+
+use error::{Error, Reason};
+use field_types::{FieldError, moment};
+use prost::bytes::Bytes;
+use proto::common::v1::Access;
+use proto::records::v1 as pb;
+use record::view::View;
+use record::{Object, Reader, Wire};
+
+use super::CONTACT;
+use crate::contact_points;
+
+/// Contacts on the wire.
+#[derive(Debug)]
+pub(crate) enum Contact {}
+
+impl Wire for Contact {
+    type Message = pb::Contact;
+
+    fn object() -> &'static Object {
+        &CONTACT
+    }
+
+    fn read(sent: &pb::Contact, r: &mut Reader<'_>) {
+        r.id("owner_id", &sent.owner_id);
+        r.id("team_id", &sent.team_id);
+        r.external_ids(&sent.external_ids);
+        r.tags(&sent.tags);
+        r.line("first_name", &sent.first_name, 100);
+        r.line("last_name", &sent.last_name, 100);
+        r.line("job_title", &sent.job_title, 200);
+        r.line("department", &sent.department, 200);
+        r.with("emails", |input| contact_points::read_emails(input, &sent.emails));
+        let region = r.region;
+        r.with("phones", |input| contact_points::read_phones(input, &sent.phones, region));
+        r.with("addresses", |input| contact_points::read_addresses(input, &sent.addresses));
+        r.checked("language", &sent.language, language);
+        r.checked("timezone", &sent.timezone, timezone);
+        let today = r.now.date();
+        r.checked("birthday", &sent.birthday, |text| birthday(text, today));
+        r.choice("lifecycle", sent.lifecycle, pb::Lifecycle::as_str_name, "LIFECYCLE_");
+        r.line("lead_source", &sent.lead_source, 100);
+        r.value("score", sent.score);
+        r.value("do_not_call", sent.do_not_call);
+        r.value("do_not_email", sent.do_not_email);
+        let now = r.now;
+        r.with("consents", |input| contact_points::read_consents(input, &sent.consents, now));
+    }
+
+    fn show(view: View<'_>, access: Option<Access>) -> Result<pb::Contact, Error> {
+        let lifecycle =
+            view.choice("lifecycle", "LIFECYCLE_").and_then(|name| pb::Lifecycle::from_str_name(&name));
+        let source = view.choice("source", "SOURCE_").and_then(|name| pb::Source::from_str_name(&name));
+        Ok(pb::Contact {
+            id: view.id(),
+            version: view.version(),
+            created_at: view.moment("created_at"),
+            created_by: view.text("created_by").unwrap_or_default(),
+            updated_at: view.moment("updated_at"),
+            updated_by: view.text("updated_by").unwrap_or_default(),
+            deleted_at: view.moment("deleted_at"),
+            owner_id: view.text("owner_id"),
+            team_id: view.text("team_id"),
+            source: source.unwrap_or_default() as i32,
+            external_ids: view.map("external_ids"),
+            tags: view.texts("tags"),
+            first_name: view.text("first_name"),
+            last_name: view.text("last_name"),
+            full_name: view.text("full_name"),
+            job_title: view.text("job_title"),
+            department: view.text("department"),
+            emails: view.list("emails", contact_points::email),
+            phones: view.list("phones", contact_points::phone),
+            addresses: view.list("addresses", contact_points::address),
+            language: view.text("language"),
+            timezone: view.text("timezone"),
+            birthday: view.text("birthday"),
+            lifecycle: lifecycle.map(|value| value as i32),
+            lead_source: view.text("lead_source"),
+            score: view.integer("score"),
+            do_not_call: view.flag("do_not_call"),
+            do_not_email: view.flag("do_not_email"),
+            consents: view.list("consents", contact_points::consent),
+            last_activity_at: view.moment("last_activity_at"),
+            custom: view.custom()?,
+            access,
+            etag: None,
+        })
+    }
+
+    fn custom(sent: &pb::Contact) -> &Bytes {
+        &sent.custom
+    }
+
+    fn etag(sent: &pb::Contact) -> Option<&str> {
+        sent.etag.as_deref()
+    }
+}
+
+/// A BCP 47 tag by its shape: a language of two to eight letters, then subtags.
+fn language(text: &str) -> Result<String, FieldError> {
+    let mut subtags = text.split('-');
+    let first = subtags.next().unwrap_or_default();
+    let is_language = (2..=8).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic());
+    let is_subtag =
+        |tag: &str| (1..=8).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric());
+    if text.len() <= 35 && is_language && subtags.all(is_subtag) {
+        return Ok(text.to_owned());
+    }
+    Err(FieldError::new(Reason::LANGUAGE_INVALID, "a language tag (BCP 47) is expected, such as de-AT"))
+}
+
+/// An IANA zone by its shape.
+fn timezone(text: &str) -> Result<String, FieldError> {
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+'))
+    };
+    let is_zone = text == "UTC" || (text.contains('/') && text.split('/').count() <= 3);
+    if text.len() <= 60 && is_zone && text.split('/').all(is_part) {
+        return Ok(text.to_owned());
+    }
+    Err(FieldError::new(Reason::TIMEZONE_INVALID, "a time zone (IANA) is expected, such as Europe/Vienna"))
+}
+
+fn birthday(text: &str, today: time::Date) -> Result<String, FieldError> {
+    let day = moment::date(text)?;
+    if day > today {
+        return Err(FieldError::new(Reason::DATE_IN_FUTURE, "a day that has passed is expected"));
+    }
+    Ok(moment::date_text(day))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_zones_and_birthdays_are_checked_by_shape_and_sense() {
+        for good in ["de", "de-AT", "zh-Hant-TW"] {
+            language(good).unwrap();
+        }
+        for bad in ["d", "de_AT", "12", "de--AT"] {
+            assert_eq!(language(bad).unwrap_err().reason, "LANGUAGE_INVALID", "{bad}");
+        }
+        for good in ["UTC", "Europe/Vienna", "America/Argentina/Buenos_Aires", "Etc/GMT+1"] {
+            timezone(good).unwrap();
+        }
+        for bad in ["Vienna", "Europe/", "Europe/Vien na", "+01:00"] {
+            assert_eq!(timezone(bad).unwrap_err().reason, "TIMEZONE_INVALID", "{bad}");
+        }
+        let today = moment::date("2026-02-28").unwrap();
+        assert_eq!(birthday("2026-02-28", today).unwrap(), "2026-02-28");
+        assert_eq!(birthday("2026-03-01", today).unwrap_err().reason, "DATE_IN_FUTURE");
+        assert_eq!(birthday("2026-02-30", today).unwrap_err().reason, "DATE_INVALID");
+    }
+}
