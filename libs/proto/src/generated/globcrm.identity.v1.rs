@@ -23,10 +23,10 @@ pub struct Role {
 /// What a role allows on one object.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObjectPermission {
-    /// `contact`, `company`, `field`, `user`, `role`, …; `*` for every object.
+    /// An object that a method asks a permission for: `contact`, `company`, `field`, `user`, `role`, …; `*` for every object.
     #[prost(string, tag = "1")]
     pub object: ::prost::alloc::string::String,
-    /// `create`, `read`, `update`, `delete`, `import`, `export`, `share`, …; `*` for every action.
+    /// What a method asks for on this object: `create`, `read`, `update`, `delete`, `import`, `assign`, …; `*` for every action.
     #[prost(string, repeated, tag = "2")]
     pub actions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// A union of `own`, `team`, `all`.
