@@ -138,7 +138,7 @@ async fn nobody_draws_a_persons_records_into_their_own_team() -> Result<()> {
     let vip = world.member(&ada, &[], &[]).await?;
     assert_eq!(put(&mia, &vip.id, teams(&[&mine]), "team_ids").await.unwrap_err().is(), TEAM);
     // The same for an accomplice's team: his role reads what Mia's does not.
-    let spy = ada.create_role(role("Spy", "deal", &["read"], pb::Scope::Team)).await?.id;
+    let spy = ada.create_role(role("Spy", "company", &["read"], pb::Scope::Team)).await?.id;
     world.member(&ada, &[&spy], &[&board]).await?;
     assert_eq!(put(&mia, &vip.id, teams(&[&board]), "team_ids").await.unwrap_err().is(), TEAM);
     put(&ada, &vip.id, teams(&[&board]), "team_ids").await?;

@@ -4,6 +4,8 @@
 mod dump;
 mod rules;
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use sqlx::PgConnection;
 use tokio::sync::OnceCell;
@@ -67,6 +69,23 @@ async fn roles_have_no_more_power_than_they_need() -> Result<()> {
     holds(&rules::OWNERSHIP).await?;
     holds(&rules::SCHEMA_PRIVILEGES).await?;
     holds(&rules::TABLE_PRIVILEGES).await
+}
+
+/// Definitions exist for the objects of the catalogue that have custom fields, and for no other.
+#[tokio::test]
+async fn the_schema_of_fields_knows_the_objects_of_the_catalogue() -> Result<()> {
+    let checks: Vec<String> = sqlx::query_scalar(
+        "SELECT pg_get_constraintdef(c.oid) FROM pg_constraint c
+         JOIN pg_attribute a ON a.attrelid = c.conrelid AND c.conkey = ARRAY[a.attnum]
+         WHERE c.contype = 'c' AND c.conrelid = 'fields.object_version'::regclass AND a.attname = 'object'",
+    )
+    .fetch_all(&mut catalog().await?)
+    .await?;
+    let named: BTreeSet<&str> =
+        checks.iter().flat_map(|check| check.split('\'').skip(1).step_by(2)).collect();
+    let objects = proto::OBJECTS.iter().filter(|object| object.has_custom).map(|object| object.name);
+    assert_eq!(named, objects.collect(), "{checks:?}");
+    Ok(())
 }
 
 #[tokio::test]

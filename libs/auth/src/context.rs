@@ -37,6 +37,9 @@ impl PrincipalKind {
     }
 }
 
+/// What an API key begins with, by which the gateway tells it from an access token.
+pub const API_KEY_PREFIX: &str = "gck_";
+
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Principal {

@@ -10,7 +10,7 @@ mod tenant;
 mod token;
 
 pub use answer::Answer;
-pub use context::{Call, Context, IfMatch, Principal, PrincipalKind, version_stale};
+pub use context::{API_KEY_PREFIX, Call, Context, IfMatch, Principal, PrincipalKind, version_stale};
 pub use gate::{FetchKeys, FetchSnapshot, Future, Gate, LEASE, Lease, permissions_changed};
 pub use mask::{Access, FieldMask};
 pub use predicate::{RowFacts, RowPredicate};

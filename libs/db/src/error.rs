@@ -110,7 +110,7 @@ impl From<DbError> for error::Error {
             DbError::Busy => Self::new(
                 error::Code::ResourceExhausted,
                 Reason::TENANT_BUSY,
-                "your organisation has too many calls running at once; try again",
+                "your organization has too many calls running at once; try again",
             )
             .with_retry_after(std::time::Duration::from_secs(1)),
             DbError::Refused(refusal) => refusal,

@@ -5,10 +5,12 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
 
 pub mod descriptor;
 mod moment;
+mod object;
 mod resource;
 pub mod rpc;
 
 pub use moment::{moment, timestamp};
+pub use object::Object;
 pub use resource::{Member, Resource};
 pub use rpc::Rpc;
 
@@ -21,6 +23,10 @@ mod resources {
 mod rpcs {
     include!("generated/rpcs.rs");
 }
+mod objects {
+    include!("generated/objects.rs");
+}
+pub use objects::OBJECTS;
 
 /// Generated code keeps its own style.
 macro_rules! generated {

@@ -6,7 +6,6 @@ mod draft;
 mod patch;
 mod rules;
 mod slots;
-mod standard;
 mod store;
 
 pub(crate) mod create;

@@ -1,24 +1,22 @@
 //! From what a client presents to an access token that services verify.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use auth::API_KEY_PREFIX;
 use axum::http::{HeaderMap, header};
+use cache::Expiring;
 use error::{Code, Error, Reason};
 use ids::TenantId;
 use rpc::identity::KeyDigest;
 use secrecy::SecretString;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::known_keys::KnownKeys;
 
-/// What an API key begins with; everything else is taken for an access token.
-const API_KEY_PREFIX: &str = "gck_";
 /// A key that identity does not know is not asked for again for this long.
 const REMEMBERED: Duration = Duration::from_secs(10);
-/// Such keys at once; beyond it the oldest time decides, and if all are new, all go.
+/// Such keys at once; beyond it those go that were refused first.
 const MAX_REMEMBERED: usize = 10_000;
 
 /// A caller whose token was verified here, for limits; services verify it again.
@@ -51,13 +49,13 @@ pub(crate) struct Credentials {
     identity: rpc::identity::Identity,
     gate: auth::Gate,
     /// Keys that were refused, and how.
-    bad: Mutex<HashMap<KeyDigest, (Instant, Error)>>,
+    bad: Expiring<KeyDigest, Arc<Error>>,
     good: KnownKeys,
 }
 
 impl Credentials {
     pub(crate) fn new(identity: rpc::identity::Identity, gate: auth::Gate) -> Self {
-        Self { identity, gate, bad: Mutex::default(), good: KnownKeys::default() }
+        Self { identity, gate, bad: Expiring::new(MAX_REMEMBERED), good: KnownKeys::default() }
     }
 
     /// What `Authorization: Bearer <access token or API key>` holds. Asks nobody.
@@ -78,6 +76,7 @@ impl Credentials {
             return Err(missing());
         }
         let presented = SecretString::from(presented.trim());
+        // Everything else is taken for an access token.
         if !secrecy::ExposeSecret::expose_secret(&presented).starts_with(API_KEY_PREFIX) {
             return Ok(Presented::Token(presented));
         }
@@ -85,13 +84,10 @@ impl Credentials {
         if let Some(token) = self.identity.held_api_key(&digest) {
             return Ok(Presented::Token(token));
         }
-        let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
-        match bad.get(&digest) {
-            Some((until, error)) if *until > Instant::now() => return Err(error.again()),
-            Some(_) => drop(bad.remove(&digest)),
-            None => {}
+        match self.bad.get(&digest) {
+            Some(refused) => Err(refused.again()),
+            None => Ok(Presented::UnknownKey(presented, digest)),
         }
-        Ok(Presented::UnknownKey(presented, digest))
     }
 
     /// Whose an API key was when it was good; nobody's, when it was never shown here.
@@ -110,23 +106,11 @@ impl Credentials {
             Err(error) => {
                 if error.code() == Code::Unauthenticated {
                     self.good.forget(&digest);
-                    self.note_bad(digest, &error);
+                    self.bad.put(digest, Arc::new(error.again()), REMEMBERED);
                 }
                 Err(error)
             }
         }
-    }
-
-    fn note_bad(&self, digest: KeyDigest, error: &Error) {
-        let now = Instant::now();
-        let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
-        if bad.len() >= MAX_REMEMBERED {
-            bad.retain(|_, (until, _)| *until > now);
-            if bad.len() >= MAX_REMEMBERED {
-                bad.clear();
-            }
-        }
-        bad.insert(digest, (now + REMEMBERED, error.again()));
     }
 
     /// The caller whose token this is.

@@ -62,11 +62,11 @@ impl Section for Config {
         let parallelism = r.with_default("PASSWORD_PARALLELISM", "1", "Lanes of one password hash");
         let permits = r.with_default("PASSWORD_PERMITS", "2", "Password hashes computed at once");
         let per_hour =
-            r.with_default("SIGN_UPS_PER_HOUR", "100", "Organisations that one network (an IPv4 address or an IPv6 /64) may create in an hour; an IPv4 /24 or IPv6 /48 as a whole may create eight times as many");
+            r.with_default("SIGN_UPS_PER_HOUR", "100", "Organizations that one network (an IPv4 address or an IPv6 /64) may create in an hour; an IPv4 /24 or IPv6 /48 as a whole may create eight times as many");
         let per_day = r.with_default(
             "SIGN_UPS_PER_DAY",
             "300",
-            "Organisations that one network (an IPv4 address or an IPv6 /64) may create in a day; an IPv4 /24 or IPv6 /48 as a whole may create eight times as many",
+            "Organizations that one network (an IPv4 address or an IPv6 /64) may create in a day; an IPv4 /24 or IPv6 /48 as a whole may create eight times as many",
         );
         let database = db::DatabaseConfig::read(r);
         let broker = events::AmqpConfig::read(r);

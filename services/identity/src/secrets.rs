@@ -27,7 +27,7 @@ impl Kind {
         match self {
             Self::Refresh => "grt_",
             Self::Invitation => "giv_",
-            Self::ApiKey => "gck_",
+            Self::ApiKey => auth::API_KEY_PREFIX,
             Self::Device => "gdv_",
         }
     }

@@ -76,7 +76,7 @@ impl Quotas {
 }
 
 fn exceeded(reason: Reason, quota: &'static str, most: i64) -> Error {
-    let text = format!("your organisation has reached its quota of {most} {quota}");
+    let text = format!("your organization has reached its quota of {most} {quota}");
     Error::new(Code::ResourceExhausted, reason, text)
         .with_metadata("quota", quota)
         .with_metadata("limit", most.to_string())

@@ -130,7 +130,17 @@ fn permission(object: &str, action: &str, scope: usize) -> pb::ObjectPermission 
 
 fn permissions(spec: &Spec) -> Vec<pb::ObjectPermission> {
     let name = |names: &[&'static str], i: usize| names.get(i).copied().unwrap_or("*");
-    spec.iter().map(|(o, a, s)| permission(name(&OBJECTS, *o), name(&ACTIONS, *a), *s)).collect()
+    let grantable = |object: &str, action: &str| {
+        object == "*"
+            || action == "*"
+            || proto::OBJECTS.iter().any(|known| known.name == object && known.actions.contains(&action))
+    };
+    let named = spec.iter().map(|(o, a, s)| {
+        let (object, action) = (name(&OBJECTS, *o), name(&ACTIONS, *a));
+        // No method deletes a user or a team, so nobody can be granted it.
+        permission(object, if grantable(object, action) { action } else { "read" }, *s)
+    });
+    named.collect()
 }
 
 fn fields(rules: Rules) -> Vec<pb::FieldRule> {

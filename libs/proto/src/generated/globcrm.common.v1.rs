@@ -42,6 +42,19 @@ pub struct MethodPolicy {
     #[prost(string, tag = "12")]
     pub key_permission: ::prost::alloc::string::String,
 }
+/// The message is an object. Roles and keys can name its permissions: those that methods name, and `actions`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObjectPolicy {
+    /// The name in permissions, events, paths and `references`.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its records have custom fields, and roles can restrict its fields.
+    #[prost(bool, tag = "2")]
+    pub has_custom: bool,
+    /// Actions that operations ask for in addition to the permissions of their methods.
+    #[prost(string, repeated, tag = "3")]
+    pub actions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// The policy of one field.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FieldPolicy {

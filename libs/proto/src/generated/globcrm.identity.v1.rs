@@ -23,10 +23,10 @@ pub struct Role {
 /// What a role allows on one object.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObjectPermission {
-    /// `contact`, `company`, `field`, `user`, `role`, …; `*` for every object.
+    /// An object that a method asks a permission for: `contact`, `company`, `field`, `user`, `role`, …; `*` for every object.
     #[prost(string, tag = "1")]
     pub object: ::prost::alloc::string::String,
-    /// `create`, `read`, `update`, `delete`, `import`, `export`, `share`, …; `*` for every action.
+    /// What a method asks for on this object: `create`, `read`, `update`, `delete`, `import`, `assign`, …; `*` for every action.
     #[prost(string, repeated, tag = "2")]
     pub actions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// A union of `own`, `team`, `all`.
@@ -405,7 +405,7 @@ pub struct CheckReferencesResponse {
     #[prost(string, repeated, tag = "2")]
     pub unknown_team_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// An organisation: the unit of isolation.
+/// An organization: the unit of isolation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tenant {
     #[prost(string, tag = "1")]
@@ -425,13 +425,13 @@ pub struct SessionUser {
     #[prost(string, tag = "3")]
     pub display_name: ::prost::alloc::string::String,
 }
-/// Asks for a new organisation with its first administrator.
+/// Asks for a new organization with its first administrator.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct SignUpRequest {
     #[prost(string, tag = "1")]
     pub organization: ::prost::alloc::string::String,
-    /// 2 to 40 characters of a-z, 0-9 and `-`; names the organisation at login.
+    /// 2 to 40 characters of a-z, 0-9 and `-`; names the organization at login.
     #[prost(string, tag = "2")]
     pub slug: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
@@ -441,7 +441,7 @@ pub struct SignUpRequest {
     #[prost(string, tag = "5")]
     pub display_name: ::prost::alloc::string::String,
 }
-/// The new organisation, its administrator and a first session.
+/// The new organization, its administrator and a first session.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct SignUpResponse {
@@ -464,7 +464,7 @@ pub struct SignUpResponse {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct LoginRequest {
-    /// The slug of the organisation.
+    /// The slug of the organization.
     #[prost(string, tag = "1")]
     pub organization: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
@@ -578,7 +578,7 @@ pub struct DeleteSessionRequest {
 /// The session has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteSessionResponse {}
-/// A person with an account in the organisation.
+/// A person with an account in the organization.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct User {
@@ -840,7 +840,7 @@ pub mod identity_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Organisations, users, teams, roles, sessions and keys: who somebody is and what they may do.
+    /// Organizations, users, teams, roles, sessions and keys: who somebody is and what they may do.
     #[derive(Debug, Clone)]
     pub struct IdentityServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -910,7 +910,7 @@ pub mod identity_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Makes an organisation with its first administrator and opens a session.
+        /// Makes an organization with its first administrator and opens a session.
         pub async fn sign_up(
             &mut self,
             request: impl tonic::IntoRequest<super::SignUpRequest>,
@@ -1833,7 +1833,7 @@ pub mod identity_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with IdentityServiceServer.
     #[async_trait]
     pub trait IdentityService: std::marker::Send + std::marker::Sync + 'static {
-        /// Makes an organisation with its first administrator and opens a session.
+        /// Makes an organization with its first administrator and opens a session.
         async fn sign_up(
             &self,
             request: tonic::Request<super::SignUpRequest>,
@@ -2071,7 +2071,7 @@ pub mod identity_service_server {
             tonic::Status,
         >;
     }
-    /// Organisations, users, teams, roles, sessions and keys: who somebody is and what they may do.
+    /// Organizations, users, teams, roles, sessions and keys: who somebody is and what they may do.
     #[derive(Debug)]
     pub struct IdentityServiceServer<T> {
         inner: Arc<T>,

@@ -82,7 +82,7 @@ impl Source {
         }
     }
 }
-/// What a person or company is to the organisation.
+/// What a person or company is to the organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Lifecycle {
@@ -163,7 +163,7 @@ impl ContactPointKind {
         }
     }
 }
-/// An organisation that contacts belong to.
+/// An organization that contacts belong to.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Company {
     #[prost(string, tag = "1")]

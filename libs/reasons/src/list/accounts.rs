@@ -1,4 +1,4 @@
-//! Organisations, users, teams, roles, sessions and API keys.
+//! Organizations, users, teams, roles, sessions and API keys.
 
 use crate::entries::reasons;
 
@@ -18,7 +18,7 @@ reasons! {
     /// No such API key of yours.
     API_KEY_NOT_FOUND [404] "API key not found",
         "Look at `GET /api-keys`.";
-    /// Another organisation has this slug.
+    /// Another organization has this slug.
     SLUG_TAKEN [409] "Slug taken",
         "Choose another slug.";
     /// The slug is reserved.
@@ -27,7 +27,7 @@ reasons! {
     /// The text is not a slug: 2 to 40 of a-z, 0-9 and -, which is neither first nor last.
     SLUG_INVALID [violation] "Slug invalid",
         "Send a slug like `acme-europe`.";
-    /// Another user of the organisation has this e-mail address.
+    /// Another user of the organization has this e-mail address.
     EMAIL_TAKEN [409] "E-mail address taken",
         "Use the user that exists, or another address.";
     /// Another role has this name.
@@ -39,7 +39,7 @@ reasons! {
     /// The role belongs to the system and cannot be changed or deleted.
     ROLE_IS_SYSTEM [409] "Role is a system role",
         "Create a role of your own.";
-    /// The organisation would be left without a user who may do everything.
+    /// The organization would be left without a user who may do everything.
     LAST_ADMINISTRATOR [409] "Last administrator",
         "Make another user an administrator first.";
     /// The user has accepted the invitation, or is disabled.

@@ -6,7 +6,7 @@ reasons! {
     /// The request has no credentials.
     CREDENTIALS_MISSING [401] "Credentials missing",
         "Send `Authorization: Bearer` with an access token or an API key.";
-    /// Organisation, e-mail address or password is wrong; which one is not said.
+    /// Organization, e-mail address or password is wrong; which one is not said.
     CREDENTIALS_INVALID [401] "Credentials invalid",
         "Check all three.";
     /// `Authorization` was sent more than once.

@@ -21,7 +21,7 @@ reasons! {
     /// The text is not a key: a-z, 0-9 and _, beginning with a letter.
     KEY_INVALID [violation] "Key invalid",
         "Send a key like `renewal_date`.";
-    /// The organisation has as many fields, options, or indexed or unique fields of this type as it may have.
+    /// The organization has as many fields, options, or indexed or unique fields of this type as it may have.
     FIELD_LIMIT_REACHED [422, violation] "Field limit reached",
         "See `GET /limits`; archive fields or take `indexed` off others.";
     /// The field's state does not allow this; `meta.state` names it.

@@ -51,10 +51,10 @@ reasons! {
     /// The storage for uploads does not answer.
     BLOBS_UNAVAILABLE [503] "Upload storage unavailable",
         "Wait for `Retry-After` and upload again.";
-    /// The organisation has as many uploads, or bytes of them, as it may have. `meta` names the quota and its limit.
+    /// The organization has as many uploads, or bytes of them, as it may have. `meta` names the quota and its limit.
     UPLOADS_TOO_MANY [429] "Too many uploads",
         "Use uploads that exist, or wait until old ones are removed.";
-    /// The organisation has as many operations as it may have. `meta` names the quota and its limit.
+    /// The organization has as many operations as it may have. `meta` names the quota and its limit.
     OPERATIONS_TOO_MANY [429] "Too many operations",
         "Wait until operations have ended, or old ones are removed.";
 }

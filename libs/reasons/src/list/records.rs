@@ -3,10 +3,10 @@
 use crate::entries::reasons;
 
 reasons! {
-    /// No such contact: unknown, deleted, of another organisation, or not yours to see; all answer the same.
+    /// No such contact: unknown, deleted, of another organization, or not yours to see; all answer the same.
     CONTACT_NOT_FOUND [404] "Contact not found",
         "Check the id; a deleted contact is in the trash (`show_deleted=only`).";
-    /// No such company: unknown, deleted, of another organisation, or not yours to see; all answer the same.
+    /// No such company: unknown, deleted, of another organization, or not yours to see; all answer the same.
     COMPANY_NOT_FOUND [404] "Company not found",
         "Check the id; a deleted company is in the trash (`show_deleted=only`).";
     /// The contact to restore is not in the trash.
@@ -37,7 +37,7 @@ reasons! {
     /// More than one e-mail address or phone number is marked as the primary one.
     PRIMARY_REPEATED [violation] "More than one primary entry",
         "Set `is_primary` on one entry.";
-    /// No record with this id exists that you may refer to: unknown, deleted, of another organisation, or not yours to see; all answer
+    /// No record with this id exists that you may refer to: unknown, deleted, of another organization, or not yours to see; all answer
     /// the same.
     REFERENCE_NOT_FOUND [violation] "Reference not found",
         "Check the id.";

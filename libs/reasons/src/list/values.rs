@@ -63,7 +63,7 @@ reasons! {
     /// The text is not an e-mail address.
     EMAIL_INVALID [violation] "E-mail address invalid",
         "Correct the address.";
-    /// The text is not a phone number, or has no country code and the organisation no default region.
+    /// The text is not a phone number, or has no country code and the organization no default region.
     PHONE_INVALID [violation] "Phone number invalid",
         "Send the number with `+` and its country code.";
     /// The text is not an http or https URL.

@@ -9,14 +9,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::standard;
-
-/// An object whose records have custom fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Object {
-    Contact,
-    Company,
-}
+/// An object whose records have custom fields, by the catalogue of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Object(&'static proto::Object);
 
 /// A name that stands for nothing here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,13 +19,18 @@ pub(crate) enum Object {
 pub(crate) struct UnknownName;
 
 impl Object {
-    pub(crate) const ALL: [Self; 2] = [Self::Contact, Self::Company];
+    /// All of them, by name.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        proto::OBJECTS.iter().filter(|object| object.has_custom).map(Self)
+    }
 
     pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Contact => "contact",
-            Self::Company => "company",
-        }
+        self.0.name
+    }
+
+    /// The names of all, for texts: `company or contact`.
+    pub(crate) fn names() -> String {
+        Self::all().map(Self::as_str).collect::<Vec<_>>().join(" or ")
     }
 
     /// The object that a path names. Errors: 404 `OBJECT_NOT_FOUND`.
@@ -40,10 +40,7 @@ impl Object {
 
     /// The names of the object's standard fields: no custom field may be mistaken for one of them.
     pub(crate) fn standard_fields(self) -> &'static [&'static str] {
-        match self {
-            Self::Contact => &standard::CONTACT,
-            Self::Company => &standard::COMPANY,
-        }
+        self.0.fields
     }
 }
 
@@ -51,7 +48,7 @@ impl FromStr for Object {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL.into_iter().find(|object| object.as_str() == name).ok_or(UnknownName)
+        Self::all().find(|object| object.as_str() == name).ok_or(UnknownName)
     }
 }
 
@@ -218,8 +215,8 @@ mod tests {
 
     #[test]
     fn an_unknown_object_is_not_found() {
-        assert_eq!(Object::in_path("company").unwrap(), Object::Company);
-        for name in ["", "deal", "Contact", "contacts", "*"] {
+        assert_eq!(Object::in_path("company").unwrap().as_str(), "company");
+        for name in ["", "deal", "user", "Contact", "contacts", "*"] {
             assert_eq!(Object::in_path(name).unwrap_err().reason(), "OBJECT_NOT_FOUND", "{name}");
         }
     }

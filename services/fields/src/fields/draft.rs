@@ -64,15 +64,13 @@ fn lookup_object(field_type: FieldType, sent: Option<&str>, out: &mut Violations
     match (field_type == FieldType::Lookup, sent.map(str::parse)) {
         (true, Some(Ok(object))) => Some(object),
         (true, Some(Err(_))) => {
-            out.note("/lookup_object", Reason::UNKNOWN_OBJECT, "a lookup points to contact or company");
+            let text = format!("a lookup points to {}", Object::names());
+            out.note("/lookup_object", Reason::UNKNOWN_OBJECT, text);
             None
         }
         (true, None) => {
-            out.note(
-                "/lookup_object",
-                Reason::REQUIRED,
-                "a lookup needs the object it points to: contact or company",
-            );
+            let text = format!("a lookup needs the object it points to: {}", Object::names());
+            out.note("/lookup_object", Reason::REQUIRED, text);
             None
         }
         (false, Some(_)) => {

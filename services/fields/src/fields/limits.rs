@@ -92,7 +92,7 @@ pub(crate) async fn get_limits(
     permit(cx)?;
     let mut tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
     let mut limits = Vec::new();
-    for object in Object::ALL {
+    for object in Object::all() {
         let usage = store::usage(&mut tx, object).await?;
         let taken = store::slots_taken(&mut tx, object).await?;
         let taken = |kind: SlotKind| taken.iter().filter(|column| column.kind() == kind).count() as i64;

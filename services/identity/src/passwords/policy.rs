@@ -70,7 +70,7 @@ pub(crate) fn check(password: &str, known: &[&str]) -> Option<Violation> {
     }
     let names = known.iter().flat_map(|k| [*k, k.split('@').next().unwrap_or_default()]);
     if names.map(str::to_lowercase).any(|name| !name.is_empty() && (name == lower || name == stem)) {
-        return weak("must not be the organisation's or your own name or address");
+        return weak("must not be the organization's or your own name or address");
     }
     None
 }

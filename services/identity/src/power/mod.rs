@@ -22,8 +22,8 @@ use error::{Code, Error, Reason};
 use uuid::Uuid;
 
 use crate::permissions;
-use crate::roles::body::{ObjectPermission, RoleBody, Scope, restrictable_objects};
-use crate::roles::names::ANY;
+use crate::roles::body::{ObjectPermission, RoleBody, Scope};
+use crate::roles::names::{self, ANY};
 use crate::roles::{self, guard};
 use crate::users::User;
 
@@ -178,9 +178,8 @@ impl<'a> Power<'a> {
         let shared = || roles.iter().flat_map(|role| role.permissions.iter().filter(shared));
         let actions = shared().all(|p| p.actions.iter().all(|action| reached(&p.object, action)));
         // A role says what is seen of an object's records whichever of the roles reaches them.
-        let fields = restrictable_objects()
-            .iter()
-            .filter(|object| shared().any(|p| p.object == **object || p.object == ANY))
+        let fields = names::restrictable()
+            .filter(|object| shared().any(|p| p.object == *object || p.object == ANY))
             .all(|object| roles.iter().all(|role| guard::fields_within(role, object, &self.cx.snapshot)));
         actions && fields
     }

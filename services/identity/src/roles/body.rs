@@ -80,11 +80,17 @@ pub(crate) fn read_permissions(
     let mut permissions = Vec::with_capacity(wire.len());
     for (i, permission) in wire.iter().enumerate() {
         let at = format!("/permissions/{i}");
-        if !names::is_object(&permission.object) {
+        let is_object = names::is_object(&permission.object);
+        if !is_object {
             violations.note(format!("{at}/object"), Reason::UNKNOWN_OBJECT, "no such object");
         }
-        for (j, _) in permission.actions.iter().enumerate().filter(|(_, a)| !names::is_action(a)) {
-            violations.note(format!("{at}/actions/{j}"), Reason::UNKNOWN_ACTION, "no such action");
+        // Of an unknown object only what is no action of any is wrong, too.
+        let object = if is_object { &permission.object } else { names::ANY };
+        for (j, action) in permission.actions.iter().enumerate() {
+            if !names::is_action(object, action) {
+                let text = "no method asks for this action of the object";
+                violations.note(format!("{at}/actions/{j}"), Reason::UNKNOWN_ACTION, text);
+            }
         }
         let mut scopes = BTreeSet::new();
         for (j, scope) in permission.scopes.iter().enumerate() {
@@ -117,7 +123,7 @@ pub(crate) fn read_fields(wire: &[pb::FieldRule], violations: &mut Violations) -
     let mut fields = Vec::with_capacity(wire.len());
     for (i, rule) in wire.iter().enumerate() {
         let at = format!("/fields/{i}");
-        if !names::RECORDS.contains(&rule.object.as_str()) {
+        if !names::restrictable().any(|object| object == rule.object) {
             let text = "no such object with field rules";
             violations.note(format!("{at}/object"), Reason::UNKNOWN_OBJECT, text);
         }
@@ -156,14 +162,9 @@ impl KeyScope {
     /// Reads `<object>.<action>` with known names or `*`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (object, action) = text.split_once('.')?;
-        (names::is_object(object) && names::is_action(action))
+        names::is_action(object, action)
             .then(|| Self { object: object.to_owned(), action: action.to_owned() })
     }
-}
-
-/// The objects whose fields can be restricted.
-pub(crate) fn restrictable_objects() -> &'static [&'static str] {
-    names::RECORDS
 }
 
 #[cfg(test)]
@@ -186,6 +187,12 @@ mod tests {
                     scopes: vec![0, 9],
                 },
                 pb::ObjectPermission { object: "*".into(), actions: vec![], scopes: vec![] },
+                pb::ObjectPermission {
+                    object: "company".into(),
+                    actions: vec!["read".into(), "import".into()],
+                    scopes: vec![1],
+                },
+                pb::ObjectPermission { object: "deal".into(), actions: vec!["read".into()], scopes: vec![1] },
             ],
             &mut violations,
         );
@@ -207,6 +214,8 @@ mod tests {
                 ("/permissions/1/scopes/1", "ENUM_VALUE_UNKNOWN"),
                 ("/permissions/2/actions", "REQUIRED"),
                 ("/permissions/2/scopes", "REQUIRED"),
+                ("/permissions/3/actions/1", "UNKNOWN_ACTION"),
+                ("/permissions/4/object", "UNKNOWN_OBJECT"),
                 ("/fields/1/object", "UNKNOWN_OBJECT"),
                 ("/fields/1/field", "FIELD_NAME_INVALID"),
                 ("/fields/1/access", "ENUM_VALUE_UNKNOWN"),
@@ -229,7 +238,16 @@ mod tests {
         for good in ["contact.read", "*.read", "contact.*", "*.*"] {
             assert!(KeyScope::parse(good).is_some(), "{good}");
         }
-        for bad in ["", "contact", "contact.", ".read", "contact.fly", "ship.read", "contact.read.all"] {
+        for bad in [
+            "",
+            "contact",
+            "contact.",
+            ".read",
+            "contact.fly",
+            "company.import",
+            "ship.read",
+            "contact.read.all",
+        ] {
             assert_eq!(KeyScope::parse(bad), None, "{bad}");
         }
     }

@@ -4,7 +4,8 @@ use auth::{Access, Scopes, Snapshot};
 use error::{Code, Error, Reason};
 use proto::identity::v1::PermissionSnapshot;
 
-use super::body::{FieldAccess, RoleBody, Scope, restrictable_objects};
+use super::body::{FieldAccess, RoleBody, Scope};
+use super::names;
 use crate::permissions::compile::compile;
 
 /// Refuses a role that allows what the caller may not do. Errors: 403 `ROLE_EXCEEDS_CALLER`.
@@ -37,7 +38,7 @@ fn within(body: &RoleBody, snapshot: &Snapshot) -> bool {
             })
         })
     });
-    permissions && restrictable_objects().iter().all(|object| fields_within(body, object, snapshot))
+    permissions && names::restrictable().all(|object| fields_within(body, object, snapshot))
 }
 
 /// Whether what the role lets see and change of an object's fields is seen and changed by the snapshot.

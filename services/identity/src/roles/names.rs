@@ -1,105 +1,67 @@
-//! The objects and actions that a role can name.
+//! The names that roles and keys can use: those of the catalogue of objects ([`proto::OBJECTS`]). What no method asks for cannot be
+//! granted; what is to come becomes a name with its first method.
 
-/// Objects that hold records; only these have field rules.
-pub(super) const RECORDS: &[&str] = &["contact", "company", "deal", "activity", "note"];
-
-/// Every other object.
-const OTHERS: &[&str] = &[
-    "field",
-    "user",
-    "team",
-    "role",
-    "grant",
-    "api_key",
-    "session",
-    "export",
-    "pipeline",
-    "tag",
-    "view",
-    "email_account",
-    "email_message",
-    "notification",
-    "webhook",
-    "report",
-    "audit_log",
-    "limit",
-    "setting",
-];
-
-/// Who may delete may restore. Uploads and imports are asked for as the action `import` of an object, and operations belong to
-/// whoever began them.
-const ACTIONS: &[&str] = &[
-    "create", "read", "update", "delete", "import", "export", "share", "merge", "assign", "send", "explain",
-];
+use proto::{OBJECTS, Object};
 
 /// Stands for every object or every action.
 pub(crate) const ANY: &str = "*";
 
 /// Whether a permission or scope can name this object.
 pub(super) fn is_object(name: &str) -> bool {
-    name == ANY || RECORDS.contains(&name) || OTHERS.contains(&name)
+    named(name).next().is_some()
 }
 
-/// Whether a permission or scope can name this action.
-pub(super) fn is_action(name: &str) -> bool {
-    name == ANY || ACTIONS.contains(&name)
+/// Whether a permission or scope can name this action of this object; for `*`, of any object.
+pub(super) fn is_action(object: &str, action: &str) -> bool {
+    named(object).any(|object| action == ANY || object.actions.contains(&action))
+}
+
+/// The objects with permissions that a name stands for.
+fn named(name: &str) -> impl Iterator<Item = &'static Object> {
+    OBJECTS.iter().filter(move |object| !object.actions.is_empty() && (name == ANY || name == object.name))
+}
+
+/// The objects whose fields can be restricted.
+pub(crate) fn restrictable() -> impl Iterator<Item = &'static str> {
+    OBJECTS.iter().filter(|object| object.has_custom).map(|object| object.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Names of features to come. The first method that asks for one takes it from here.
-    const OBJECTS_TO_COME: [&str; 17] = [
-        "deal",
-        "activity",
-        "note",
-        "grant",
-        "session",
-        "export",
-        "pipeline",
-        "tag",
-        "view",
-        "email_account",
-        "email_message",
-        "notification",
-        "webhook",
-        "report",
-        "audit_log",
-        "limit",
-        "setting",
-    ];
-    const ACTIONS_TO_COME: [&str; 6] = ["export", "share", "merge", "assign", "send", "explain"];
-
-    /// Objects and actions that methods ask for.
-    fn asked() -> Vec<(String, String)> {
-        use proto::descriptor::FileDescriptorSet;
-        let set = <FileDescriptorSet as prost::Message>::decode(proto::DESCRIPTORS).unwrap();
-        let methods = set.file.iter().flat_map(|f| &f.service).flat_map(|s| &s.method);
-        let policies = methods.filter_map(|method| method.options.as_ref()?.policy.as_ref());
-        let pairs = policies.filter_map(|policy| policy.permission.split_once('.'));
-        pairs.map(|(object, action)| (object.to_owned(), action.to_owned())).collect()
+    #[test]
+    fn what_a_method_asks_for_can_be_granted_and_nothing_else() {
+        for (object, action) in [
+            ("contact", "import"),
+            ("company", "assign"),
+            ("team", "update"),
+            ("session", "read"),
+            ("*", "import"),
+            ("api_key", "*"),
+            ("*", "*"),
+        ] {
+            assert!(is_object(object) && is_action(object, action), "{object}.{action}");
+        }
+        for (object, action) in [
+            ("contact", "restore"),
+            ("contact", "export"),
+            ("company", "import"),
+            ("field", "delete"),
+            ("deal", "read"),
+            ("operation", "read"),
+            ("operation", "*"),
+            ("*", "restore"),
+            ("*", ""),
+            ("", "read"),
+        ] {
+            assert!(!is_action(object, action), "{object}.{action}");
+        }
+        assert!(!is_object("deal") && !is_object("operation") && !is_object(""));
     }
 
     #[test]
-    fn every_permission_that_a_method_asks_for_can_be_granted() {
-        let asked = asked();
-        for (object, action) in &asked {
-            assert!(is_object(object) && is_action(action), "{object}.{action}");
-        }
-        assert!(asked.len() > 20, "only {} permissions were found in the descriptors", asked.len());
-    }
-
-    #[test]
-    fn every_name_that_can_be_granted_is_asked_for_or_to_come() {
-        let asked = asked();
-        for object in RECORDS.iter().chain(OTHERS) {
-            let is_asked = asked.iter().any(|(name, _)| name == object);
-            assert!(is_asked != OBJECTS_TO_COME.contains(object), "{object}");
-        }
-        for action in ACTIONS {
-            let is_asked = asked.iter().any(|(_, name)| name == action);
-            assert!(is_asked != ACTIONS_TO_COME.contains(action), "{action}");
-        }
+    fn records_have_fields_to_restrict() {
+        assert_eq!(restrictable().collect::<Vec<_>>(), ["company", "contact"]);
     }
 }

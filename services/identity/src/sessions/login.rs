@@ -36,7 +36,7 @@ impl From<LoginError> for Error {
         match cause {
             LoginError::CredentialsInvalid => Self::unauthenticated(
                 Reason::CREDENTIALS_INVALID,
-                "wrong organisation, e-mail address or password",
+                "wrong organization, e-mail address or password",
             ),
             LoginError::Throttled(cause) => cause.into(),
             LoginError::Database(cause) => cause.into(),

@@ -26,7 +26,7 @@ use crate::users::{self, State};
 /// Why nobody was signed up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SignUpError {
-    #[error("another organisation has the slug")]
+    #[error("another organization has the slug")]
     SlugTaken(#[source] DbError),
     #[error(transparent)]
     Refused(#[from] Error),
@@ -36,7 +36,7 @@ impl From<SignUpError> for Error {
     fn from(cause: SignUpError) -> Self {
         match cause {
             SignUpError::SlugTaken(_) => {
-                Self::new(Code::AlreadyExists, Reason::SLUG_TAKEN, "another organisation has this slug")
+                Self::new(Code::AlreadyExists, Reason::SLUG_TAKEN, "another organization has this slug")
                     .with_metadata("field", "slug")
             }
             SignUpError::Refused(error) => error,

@@ -35,7 +35,7 @@ pub(crate) async fn count(
     match refused.and_then(|end| Duration::try_from(end - now).ok()) {
         None => Ok(()),
         Some(wait) => {
-            let text = "too many organisations were created from this network; wait before the next";
+            let text = "too many organizations were created from this network; wait before the next";
             Err(Error::new(Code::ResourceExhausted, Reason::SIGN_UP_THROTTLED, text).with_retry_after(wait))
         }
     }

@@ -37,7 +37,7 @@ impl From<CreateUserError> for Error {
             CreateUserError::EmailTaken(_) => Self::new(
                 Code::AlreadyExists,
                 Reason::EMAIL_TAKEN,
-                "another user of the organisation has this address",
+                "another user of the organization has this address",
             )
             .with_metadata("field", "email"),
             CreateUserError::Refused(error) => error,

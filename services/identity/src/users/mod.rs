@@ -115,6 +115,6 @@ async fn keep_an_administrator(tx: &mut TenantTx) -> Result<(), Error> {
     if store::active_administrators(tx).await? > 0 {
         return Ok(());
     }
-    let text = "the organisation needs an active administrator";
+    let text = "the organization needs an active administrator";
     Err(Error::new(Code::FailedPrecondition, Reason::LAST_ADMINISTRATOR, text))
 }

@@ -72,3 +72,36 @@ pub(crate) fn check(
     }
     (columns, violations)
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use proto::descriptor::FileDescriptorSet;
+    use proto::records::v1::Contact;
+    use proto::{Member, Resource};
+
+    use super::STANDARD;
+
+    /// The members of a message of this service by the descriptors.
+    fn members(name: &str) -> Vec<String> {
+        let set = FileDescriptorSet::decode(proto::DESCRIPTORS).unwrap();
+        let files = set.file.into_iter().filter(|file| file.package == "globcrm.records.v1");
+        let message = files.flat_map(|file| file.message_type).find(|m| m.name == name).unwrap();
+        message.field.into_iter().map(|field| field.name).collect()
+    }
+
+    #[test]
+    fn a_column_feeds_what_a_caller_may_write_of_a_contact() {
+        let writable =
+            |name: &str| Contact::MEMBERS.iter().any(|m: &Member| m.name == name && !m.output_only);
+        for field in STANDARD {
+            let (member, part) = field.split_once('.').unwrap_or((field, ""));
+            let parts = match member {
+                "emails" => members("EmailAddress"),
+                "phones" => members("PhoneNumber"),
+                _ => vec![String::new()],
+            };
+            assert!(writable(member) && parts.iter().any(|known| known == part), "{field}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ fn stored() -> Definition {
     let option = |key: &str| FieldOption { key: key.to_owned(), label: key.to_owned(), retired: false };
     Definition {
         id: FieldId::from(Uuid::from_u128(1)),
-        object: Object::Contact,
+        object: "contact".parse().unwrap(),
         key: "tier".to_owned(),
         label: "Tier".to_owned(),
         field_type: FieldType::Picklist,
