@@ -4,8 +4,11 @@
 mod dump;
 mod rules;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use anyhow::Result;
-use db::Migrations;
+use db::{Migration, Migrations};
 use sqlx::PgConnection;
 use tokio::sync::OnceCell;
 
@@ -19,6 +22,28 @@ pub(crate) const ALL: [Migrations; 3] = [identity::MIGRATIONS, fields::MIGRATION
 fn every_schema_of_the_fleet_is_asked() {
     let listed = fleet::FLEET.iter().filter(|member| member.has_schema).map(|member| member.names.name);
     assert!(ALL.iter().map(|migrations| migrations.schema).eq(listed), "{ALL:?}");
+}
+
+#[test]
+fn every_migration_is_declared_in_the_order_of_the_numbers() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    for Migrations { schema, groups, own } in &ALL {
+        let templates = [&db::migrate::BASE].into_iter().chain(*groups).map(|g| (g.name, g.migrations));
+        let mut last = "";
+        for (folder, declared) in templates.chain([(*schema, *own)]) {
+            let mut files = BTreeSet::new();
+            for file in std::fs::read_dir(root.join(folder))? {
+                files.insert(file?.file_name().to_string_lossy().into_owned());
+            }
+            let both = |m: &Migration| [format!("{}.down.sql", m.name), format!("{}.up.sql", m.name)];
+            assert_eq!(declared.iter().flat_map(both).collect::<BTreeSet<_>>(), files, "migrations/{folder}");
+            for migration in declared {
+                assert!(last < migration.name, "{schema}: {} comes after {last}", migration.name);
+                last = migration.name;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn catalog() -> Result<PgConnection> {
@@ -75,7 +100,8 @@ async fn roles_have_no_more_power_than_they_need() -> Result<()> {
 #[tokio::test]
 async fn views_and_functions_do_not_step_around_the_policies() -> Result<()> {
     holds(&rules::VIEWS).await?;
-    holds(&rules::FUNCTIONS).await
+    holds(&rules::FUNCTIONS).await?;
+    holds(&rules::EXECUTABLE).await
 }
 
 /// Each rule must notice what it is there for: one schema breaks all of them.
