@@ -10,8 +10,4 @@ CREATE TABLE {{schema}}.idempotency (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, principal_id, rpc, key)
 );
-ALTER TABLE {{schema}}.idempotency ENABLE ROW LEVEL SECURITY;
-ALTER TABLE {{schema}}.idempotency FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON {{schema}}.idempotency TO globcrm_{{schema}}_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT {{schema}}.protect('idempotency', 0);

@@ -15,6 +15,8 @@ BEGIN
     END IF;
     RETURN nextval('{{schema}}.outbox_seq_1');
 END $$;
+REVOKE ALL ON FUNCTION {{schema}}.outbox_next(smallint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {{schema}}.outbox_next(smallint) TO globcrm_{{schema}}_app;
 
 CREATE TABLE {{schema}}.outbox (
     lane smallint NOT NULL CHECK (lane IN (0, 1)),
@@ -34,15 +36,11 @@ CREATE TABLE {{schema}}.outbox (
 CREATE INDEX outbox_recorded ON {{schema}}.outbox USING brin (recorded_at);
 CREATE TABLE {{schema}}.outbox_default PARTITION OF {{schema}}.outbox DEFAULT;
 
-ALTER TABLE {{schema}}.outbox ENABLE ROW LEVEL SECURITY;
-ALTER TABLE {{schema}}.outbox FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON {{schema}}.outbox TO globcrm_{{schema}}_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT {{schema}}.protect('outbox', 0);
 CREATE POLICY worker ON {{schema}}.outbox FOR SELECT TO globcrm_{{schema}}_worker USING (true);
 -- Append-only: no update can rewrite history and no dead tuple can slow the relay.
 REVOKE UPDATE, DELETE, TRUNCATE ON {{schema}}.outbox FROM globcrm_{{schema}}_app;
-REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {{schema}}.outbox FROM globcrm_{{schema}}_worker;
+GRANT SELECT ON {{schema}}.outbox TO globcrm_{{schema}}_worker;
 REVOKE ALL ON {{schema}}.outbox_default FROM globcrm_{{schema}}_app, globcrm_{{schema}}_worker;
 
 -- One relay at a time; the epoch fences what an earlier one still tries to write.

@@ -13,7 +13,6 @@ CREATE TABLE {{schema}}.inbox (
 CREATE TABLE {{schema}}.inbox_default PARTITION OF {{schema}}.inbox DEFAULT;
 REVOKE ALL ON {{schema}}.inbox_default FROM globcrm_{{schema}}_app, globcrm_{{schema}}_worker;
 REVOKE UPDATE ON {{schema}}.inbox FROM globcrm_{{schema}}_app;
-REVOKE ALL ON {{schema}}.inbox FROM globcrm_{{schema}}_worker;
 
 -- The order of arrival of parked events; a replayed one gets its old place back.
 CREATE SEQUENCE {{schema}}.inbox_position AS bigint;
@@ -53,28 +52,16 @@ CREATE TABLE {{schema}}.dead_event (
 );
 CREATE INDEX dead_event_record ON {{schema}}.dead_event (tenant_id, consumer, record_id);
 
-ALTER TABLE {{schema}}.inbox ENABLE ROW LEVEL SECURITY;
-ALTER TABLE {{schema}}.inbox FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON {{schema}}.inbox TO globcrm_{{schema}}_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-ALTER TABLE {{schema}}.inbox_retry ENABLE ROW LEVEL SECURITY;
-ALTER TABLE {{schema}}.inbox_retry FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON {{schema}}.inbox_retry TO globcrm_{{schema}}_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT {{schema}}.protect('inbox', 0);
+SELECT {{schema}}.protect('inbox_retry', 0);
 CREATE POLICY worker ON {{schema}}.inbox_retry FOR SELECT TO globcrm_{{schema}}_worker USING (true);
-REVOKE INSERT, UPDATE, DELETE ON {{schema}}.inbox_retry FROM globcrm_{{schema}}_worker;
-ALTER TABLE {{schema}}.dead_event ENABLE ROW LEVEL SECURITY;
-ALTER TABLE {{schema}}.dead_event FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON {{schema}}.dead_event TO globcrm_{{schema}}_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+GRANT SELECT ON {{schema}}.inbox_retry TO globcrm_{{schema}}_worker;
+SELECT {{schema}}.protect('dead_event', 0);
 CREATE POLICY worker_read ON {{schema}}.dead_event FOR SELECT TO globcrm_{{schema}}_worker USING (true);
 -- The worker gives up only what belongs to no tenant: bytes that could not be read.
 CREATE POLICY worker_write ON {{schema}}.dead_event FOR INSERT TO globcrm_{{schema}}_worker
     WITH CHECK (tenant_id = '00000000-0000-0000-0000-000000000000');
-REVOKE UPDATE, DELETE ON {{schema}}.dead_event FROM globcrm_{{schema}}_worker;
+GRANT SELECT, INSERT ON {{schema}}.dead_event TO globcrm_{{schema}}_worker;
 
 -- Makes the partitions of this month and the three after it, and drops those older than retention.
 CREATE FUNCTION {{schema}}.inbox_maintain(retention interval) RETURNS integer

@@ -2,7 +2,6 @@
 DROP POLICY retention ON {{schema}}.idempotency;
 DROP POLICY retention_read ON {{schema}}.idempotency;
 REVOKE ALL ON {{schema}}.idempotency FROM globcrm_{{schema}}_worker;
-GRANT SELECT, INSERT, UPDATE, DELETE ON {{schema}}.idempotency TO globcrm_{{schema}}_worker;
 REVOKE DELETE ON {{schema}}.inbox_retry FROM globcrm_{{schema}}_worker;
 DROP POLICY retention ON {{schema}}.inbox_retry;
 REVOKE DELETE ON {{schema}}.dead_event FROM globcrm_{{schema}}_worker;

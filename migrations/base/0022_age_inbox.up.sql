@@ -18,5 +18,4 @@ CREATE POLICY retention_read ON {{schema}}.idempotency FOR SELECT TO globcrm_{{s
     USING (created_at < clock_timestamp() - interval '24 hours');
 CREATE POLICY retention ON {{schema}}.idempotency FOR DELETE TO globcrm_{{schema}}_worker
     USING (created_at < clock_timestamp() - interval '24 hours');
-REVOKE ALL ON {{schema}}.idempotency FROM globcrm_{{schema}}_worker;
 GRANT SELECT (tenant_id, principal_id, rpc, key, created_at), DELETE ON {{schema}}.idempotency TO globcrm_{{schema}}_worker;

@@ -9,10 +9,5 @@ CREATE TABLE fields.object_version (
     next_ordinal integer NOT NULL CHECK (next_ordinal >= 0),
     PRIMARY KEY (tenant_id, object)
 );
-ALTER TABLE fields.object_version ENABLE ROW LEVEL SECURITY;
-ALTER TABLE fields.object_version FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON fields.object_version TO globcrm_fields_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT fields.protect('object_version', 0);
 REVOKE DELETE ON fields.object_version FROM globcrm_fields_app;
-REVOKE ALL ON fields.object_version FROM globcrm_fields_worker;

@@ -39,10 +39,5 @@ CREATE TABLE fields.field_definition (
         ELSE false
     END)
 );
-ALTER TABLE fields.field_definition ENABLE ROW LEVEL SECURITY;
-ALTER TABLE fields.field_definition FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON fields.field_definition TO globcrm_fields_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT fields.protect('field_definition', 0);
 REVOKE DELETE ON fields.field_definition FROM globcrm_fields_app;
-REVOKE ALL ON fields.field_definition FROM globcrm_fields_worker;

@@ -12,10 +12,5 @@ CREATE TABLE fields.slot_use (
     CONSTRAINT slot_use_field UNIQUE (tenant_id, field_id),
     CONSTRAINT slot_use_definition FOREIGN KEY (tenant_id, field_id) REFERENCES fields.field_definition (tenant_id, id)
 );
-ALTER TABLE fields.slot_use ENABLE ROW LEVEL SECURITY;
-ALTER TABLE fields.slot_use FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON fields.slot_use TO globcrm_fields_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT fields.protect('slot_use', 0);
 REVOKE DELETE ON fields.slot_use FROM globcrm_fields_app;
-REVOKE ALL ON fields.slot_use FROM globcrm_fields_worker;

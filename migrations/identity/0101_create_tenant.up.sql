@@ -20,21 +20,6 @@ CREATE TABLE identity.permission_version (
     version bigint NOT NULL,
     PRIMARY KEY (tenant_id, principal_id)
 );
-ALTER TABLE identity.tenant ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.tenant FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.tenant TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.tenant FROM globcrm_identity_worker;
-ALTER TABLE identity.tenant_head ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.tenant_head FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.tenant_head TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.tenant_head FROM globcrm_identity_worker;
-ALTER TABLE identity.permission_version ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.permission_version FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.permission_version TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.permission_version FROM globcrm_identity_worker;
+SELECT identity.protect('tenant', 0);
+SELECT identity.protect('tenant_head', 0);
+SELECT identity.protect('permission_version', 0);

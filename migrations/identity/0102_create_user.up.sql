@@ -44,22 +44,7 @@ CREATE TABLE identity.user_team (
     CONSTRAINT user_team_team FOREIGN KEY (tenant_id, team_id) REFERENCES identity.team (tenant_id, id)
 );
 CREATE INDEX user_team_members ON identity.user_team (tenant_id, team_id, user_id);
-ALTER TABLE identity.app_user ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.app_user FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.app_user TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.app_user FROM globcrm_identity_worker;
-ALTER TABLE identity.team ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.team FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.team TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.team FROM globcrm_identity_worker;
-ALTER TABLE identity.user_team ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.user_team FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.user_team TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.user_team FROM globcrm_identity_worker;
+SELECT identity.protect('app_user', 0);
+SELECT identity.protect('team', 0);
+SELECT identity.protect('user_team', 0);
 REVOKE DELETE ON identity.app_user, identity.team FROM globcrm_identity_app;

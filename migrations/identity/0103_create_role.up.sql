@@ -32,15 +32,5 @@ CREATE TABLE identity.user_role (
     CONSTRAINT user_role_role FOREIGN KEY (tenant_id, role_id) REFERENCES identity.role (tenant_id, id)
 );
 CREATE INDEX user_role_holders ON identity.user_role (tenant_id, role_id, user_id);
-ALTER TABLE identity.role ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.role FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.role TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.role FROM globcrm_identity_worker;
-ALTER TABLE identity.user_role ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.user_role FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.user_role TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.user_role FROM globcrm_identity_worker;
+SELECT identity.protect('role', 0);
+SELECT identity.protect('user_role', 0);

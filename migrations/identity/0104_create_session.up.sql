@@ -43,21 +43,6 @@ CREATE TABLE identity.invitation (
     CONSTRAINT invitation_user FOREIGN KEY (tenant_id, user_id) REFERENCES identity.app_user (tenant_id, id)
 );
 CREATE INDEX invitation_expiry ON identity.invitation (tenant_id, expires_at);
-ALTER TABLE identity.session ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.session FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.session TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.session FROM globcrm_identity_worker;
-ALTER TABLE identity.refresh_token ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.refresh_token FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.refresh_token TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.refresh_token FROM globcrm_identity_worker;
-ALTER TABLE identity.invitation ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.invitation FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.invitation TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.invitation FROM globcrm_identity_worker;
+SELECT identity.protect('session', 0);
+SELECT identity.protect('refresh_token', 0);
+SELECT identity.protect('invitation', 0);

@@ -17,10 +17,5 @@ CREATE TABLE identity.api_key (
     CONSTRAINT api_key_user FOREIGN KEY (tenant_id, user_id) REFERENCES identity.app_user (tenant_id, id)
 );
 CREATE INDEX api_key_newest ON identity.api_key (tenant_id, user_id, created_at DESC, id DESC) WHERE revoked_at IS NULL;
-ALTER TABLE identity.api_key ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.api_key FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.api_key TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.api_key FROM globcrm_identity_worker;
+SELECT identity.protect('api_key', 0);
 REVOKE DELETE ON identity.api_key FROM globcrm_identity_app;

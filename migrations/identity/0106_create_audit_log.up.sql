@@ -18,20 +18,6 @@ CREATE TABLE identity.audit_log (
     hash bytea NOT NULL,
     PRIMARY KEY (tenant_id, sequence)
 ) PARTITION BY HASH (tenant_id);
-DO $$
-BEGIN
-    FOR i IN 0..7 LOOP
-        EXECUTE format('CREATE TABLE identity.audit_log_%s PARTITION OF identity.audit_log
-            FOR VALUES WITH (MODULUS 8, REMAINDER %s)', i, i);
-        -- A policy of the table does not hold for a statement that names the partition, so nobody may name one.
-        EXECUTE format('REVOKE ALL ON identity.audit_log_%s FROM globcrm_identity_app, globcrm_identity_worker', i);
-    END LOOP;
-END $$;
+SELECT identity.protect('audit_log', 8);
 CREATE INDEX audit_log_record ON identity.audit_log (tenant_id, record_id, sequence DESC);
-ALTER TABLE identity.audit_log ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.audit_log FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.audit_log TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.audit_log FROM globcrm_identity_worker;
 REVOKE UPDATE, DELETE ON identity.audit_log FROM globcrm_identity_app;

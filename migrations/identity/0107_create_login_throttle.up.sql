@@ -11,9 +11,4 @@ CREATE TABLE identity.login_throttle (
     PRIMARY KEY (tenant_id, key)
 );
 CREATE INDEX login_throttle_expiry ON identity.login_throttle (tenant_id, expires_at);
-ALTER TABLE identity.login_throttle ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.login_throttle FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.login_throttle TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.login_throttle FROM globcrm_identity_worker;
+SELECT identity.protect('login_throttle', 0);

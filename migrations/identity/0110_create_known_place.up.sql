@@ -26,15 +26,5 @@ CREATE TABLE identity.known_network (
     CONSTRAINT known_network_user FOREIGN KEY (tenant_id, user_id) REFERENCES identity.app_user (tenant_id, id)
 );
 CREATE INDEX known_network_expiry ON identity.known_network (tenant_id, expires_at);
-ALTER TABLE identity.known_device ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.known_device FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.known_device TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.known_device FROM globcrm_identity_worker;
-ALTER TABLE identity.known_network ENABLE ROW LEVEL SECURITY;
-ALTER TABLE identity.known_network FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON identity.known_network TO globcrm_identity_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
-REVOKE ALL ON identity.known_network FROM globcrm_identity_worker;
+SELECT identity.protect('known_device', 0);
+SELECT identity.protect('known_network', 0);

@@ -1,3 +1,3 @@
 -- phase: expand
 DROP TABLE records.contact_email;
-DROP TABLE records.contacts;
+SELECT records.drop_record_table('contacts');

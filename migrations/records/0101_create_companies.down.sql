@@ -1,3 +1,3 @@
 -- phase: expand
 DROP TABLE records.company_domain;
-DROP TABLE records.companies;
+SELECT records.drop_record_table('companies');

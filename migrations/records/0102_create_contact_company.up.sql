@@ -12,10 +12,6 @@ CREATE TABLE records.contact_company (
     FOREIGN KEY (tenant_id, contact_id) REFERENCES records.contacts ON DELETE CASCADE,
     FOREIGN KEY (tenant_id, company_id) REFERENCES records.companies ON DELETE CASCADE
 );
-ALTER TABLE records.contact_company ENABLE ROW LEVEL SECURITY;
-ALTER TABLE records.contact_company FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON records.contact_company TO globcrm_records_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT records.protect('contact_company', 0);
 CREATE INDEX contact_company_company ON records.contact_company (tenant_id, company_id, contact_id);
 CREATE UNIQUE INDEX contact_company_primary ON records.contact_company (tenant_id, contact_id) WHERE is_primary;

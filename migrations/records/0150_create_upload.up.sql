@@ -10,8 +10,11 @@ CREATE TABLE records.upload (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, id)
 );
-ALTER TABLE records.upload ENABLE ROW LEVEL SECURITY;
-ALTER TABLE records.upload FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON records.upload TO globcrm_records_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT records.protect('upload', 0);
+-- Asked across tenants, so the tenant does not come first.
+CREATE INDEX upload_created_at ON records.upload (created_at, tenant_id, id);
+-- Who else has the same content.
+CREATE INDEX upload_content ON records.upload (tenant_id, sha256);
+-- A list of work: the worker sees which uploads are how old, and nothing else of them.
+CREATE POLICY worker_sees ON records.upload FOR SELECT TO globcrm_records_worker USING (true);
+GRANT SELECT (tenant_id, id, created_at) ON records.upload TO globcrm_records_worker;

@@ -1,1 +1,2 @@
-DROP FUNCTION records.analyze_contacts();
+-- phase: expand
+DROP FUNCTION records.analyze_contacts(bigint);

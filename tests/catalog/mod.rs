@@ -5,8 +5,10 @@ mod dump;
 mod rules;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::Result;
+use db::{Migration, Migrations};
 use sqlx::PgConnection;
 use tokio::sync::OnceCell;
 
@@ -18,6 +20,28 @@ use rules::{Rule, findings};
 fn every_schema_of_the_fleet_is_asked() {
     lists_all(|member| member.has_schema);
     assert!(SERVICES.iter().all(|service| service.migrations.schema == service.role.name()), "{ALL:?}");
+}
+
+#[test]
+fn every_migration_is_declared_in_the_order_of_the_numbers() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    for Migrations { schema, groups, own } in &ALL {
+        let templates = [&db::migrate::BASE].into_iter().chain(*groups).map(|g| (g.name, g.migrations));
+        let mut last = "";
+        for (folder, declared) in templates.chain([(*schema, *own)]) {
+            let mut files = BTreeSet::new();
+            for file in std::fs::read_dir(root.join(folder))? {
+                files.insert(file?.file_name().to_string_lossy().into_owned());
+            }
+            let both = |m: &Migration| [format!("{}.down.sql", m.name), format!("{}.up.sql", m.name)];
+            assert_eq!(declared.iter().flat_map(both).collect::<BTreeSet<_>>(), files, "migrations/{folder}");
+            for migration in declared {
+                assert!(last < migration.name, "{schema}: {} comes after {last}", migration.name);
+                last = migration.name;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn catalog() -> Result<PgConnection> {
@@ -91,7 +115,8 @@ async fn the_schema_of_fields_knows_the_objects_of_the_catalogue() -> Result<()>
 #[tokio::test]
 async fn views_and_functions_do_not_step_around_the_policies() -> Result<()> {
     holds(&rules::VIEWS).await?;
-    holds(&rules::FUNCTIONS).await
+    holds(&rules::FUNCTIONS).await?;
+    holds(&rules::EXECUTABLE).await
 }
 
 /// Each rule must notice what it is there for: one schema breaks all of them.

@@ -40,7 +40,7 @@ fn matches(allowed: &str, finding: &str) -> bool {
     }
 }
 
-pub(super) const ALL: [&Rule; 14] = [
+pub(super) const ALL: [&Rule; 15] = [
     &ROW_LEVEL_SECURITY,
     &POLICIES,
     &PARTITIONS,
@@ -55,6 +55,7 @@ pub(super) const ALL: [&Rule; 14] = [
     &TABLE_PRIVILEGES,
     &VIEWS,
     &FUNCTIONS,
+    &EXECUTABLE,
 ];
 
 pub(super) const ROW_LEVEL_SECURITY: Rule = Rule {
@@ -109,12 +110,12 @@ pub(super) const POLICIES: Rule = Rule {
         "identity.directory policy entry for a",
         "identity.directory policy lookup for r",
         // Jobs: the worker claims a row, then opens its tenant.
-        "records.operation policy worker_sees for r",
-        "records.operation policy worker_claims for w",
-        "records.purge_due policy worker for *",
+        "{s}.operation policy worker_sees for r",
+        "{s}.operation policy worker_claims for w",
+        "{s}.purge_due policy worker for *",
         "records.import_turn policy worker for *",
-        "records.derived_check policy worker_sees for r",
-        "records.derived_check policy worker_claims for w",
+        "{s}.derived_check policy worker_sees for r",
+        "{s}.derived_check policy worker_claims for w",
         // Which uploads are how old; the worker may read no other column.
         "records.upload policy worker_sees for r",
     ],
@@ -126,7 +127,6 @@ pub(super) const PARTITIONS: Rule = Rule {
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
           JOIN pg_roles r ON r.rolname ~ '^globcrm_[a-z]+_(app|worker)$'
           WHERE n.nspname = ANY($1) AND c.relispartition AND c.relkind IN ('r', 'p')
-              AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
               AND (has_table_privilege(r.oid, c.oid, 'SELECT') OR has_table_privilege(r.oid, c.oid, 'INSERT')
                    OR has_table_privilege(r.oid, c.oid, 'UPDATE') OR has_table_privilege(r.oid, c.oid, 'DELETE'))
           ORDER BY 1",
@@ -149,6 +149,8 @@ pub(super) const TENANTLESS: Rule = Rule {
         "{s}.relay_cursor",
         // Numbers across tenants, like the lane's.
         "{s}.relay_sent",
+        // Which objects have a record table; no role that logs in writes it.
+        "{s}.record_object",
     ],
 };
 
@@ -174,11 +176,11 @@ pub(super) const INDEXES: Rule = Rule {
         // The slug names the tenant.
         "identity.directory index directory_pkey",
         // The worker looks for work across tenants.
-        "records.operation index operation_open",
-        "records.operation index operation_over",
+        "{s}.operation index operation_open",
+        "{s}.operation index operation_over",
         "records.upload index upload_created_at",
-        "records.purge_due index purge_due_deleted_at",
-        "records.derived_check index derived_check_due",
+        "{s}.purge_due index purge_due_deleted_at",
+        "{s}.derived_check index derived_check_due",
     ],
 };
 
@@ -309,6 +311,25 @@ pub(super) const FUNCTIONS: Rule = Rule {
         "{s}.inbox_maintain",
         // ANALYZE needs the owner; for the worker alone, after a large import.
         "records.analyze_contacts",
+    ],
+};
+
+/// The functions of migrations make tables and policies; they are the owner's alone.
+pub(super) const EXECUTABLE: Rule = Rule {
+    name: "roles that log in run the functions made for them and no other",
+    sql: "SELECT n.nspname || '.' || p.proname || ' by ' || k
+          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, unnest(ARRAY['app', 'worker']) AS k, pg_roles r
+          WHERE n.nspname = ANY($1) AND r.rolname = 'globcrm_' || n.nspname || '_' || k
+              AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
+          ORDER BY 1",
+    allowed: &[
+        "{s}.outbox_next by app",
+        "{s}.authz_fence_key by app",
+        "{s}.authz_fence_hold by app",
+        "{s}.authz_fence_raise by app",
+        "{s}.outbox_maintain by worker",
+        "{s}.inbox_maintain by worker",
+        "records.analyze_contacts by worker",
     ],
 };
 

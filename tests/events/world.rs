@@ -26,15 +26,12 @@ use crate::world::Ground;
 /// The schema of a service that keeps a ledger of what its consumer applied.
 const MIGRATIONS: Migrations = Migrations {
     schema: "events_it",
+    groups: &[],
     own: &[Migration {
         name: "0100_create_ledger",
         up: "CREATE TABLE events_it.ledger (tenant_id uuid NOT NULL, n bigint GENERATED ALWAYS AS IDENTITY,
                  event_id uuid NOT NULL, record_id uuid NOT NULL, version bigint NOT NULL, attempt bigint NOT NULL);
-             ALTER TABLE events_it.ledger ENABLE ROW LEVEL SECURITY;
-             ALTER TABLE events_it.ledger FORCE ROW LEVEL SECURITY;
-             CREATE POLICY tenant ON events_it.ledger TO globcrm_events_it_app
-                 USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-                 WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);",
+             SELECT events_it.protect('ledger', 0);",
         down: "DROP TABLE events_it.ledger;",
     }],
 };

@@ -103,7 +103,7 @@ async fn the_service_itself_cannot_change_the_log() -> Result<()> {
         "UPDATE identity.audit_log SET reason = 'x'",
         "DELETE FROM identity.audit_log",
         "TRUNCATE identity.audit_log",
-        "SELECT * FROM identity.audit_log_0",
+        "SELECT * FROM identity.audit_log_p0",
         "UPDATE identity.directory SET slug = 'x'",
     ] {
         let mut tx = TenantTx::begin(&world.db, VerifiedTenant::from_claim(tenant)).await?;

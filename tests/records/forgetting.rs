@@ -143,3 +143,58 @@ async fn the_changes_of_a_record_in_the_trash_cannot_be_removed() -> Result<()> 
     assert_eq!(refused.as_database_error().and_then(|e| e.code()).as_deref(), Some("42501"));
     Ok(())
 }
+
+/// The guard knows which records there are from record_object: what is not in there is taken for a record that exists.
+#[tokio::test]
+async fn the_changes_of_an_object_without_a_record_table_cannot_be_removed() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let id = admin.tenant.uuid();
+    let mut tx = world.tx(admin.tenant).await?;
+    sqlx::query(
+        "INSERT INTO records.change (tenant_id, object, record_id, version, verb, changed_at, actor, before)
+         SELECT $1, object, $2, 1, 'created', now(), $1, '{}' FROM unnest(ARRAY['deal', 'contacts', 'contact']) AS object",
+    )
+    .bind(admin.tenant.uuid())
+    .bind(id)
+    .execute(tx.conn())
+    .await?;
+    tx.commit().await?;
+    for (object, code) in [("deal", Some("42501")), ("contacts", Some("42501")), ("contact", None)] {
+        let mut tx = world.tx(admin.tenant).await?;
+        let removed =
+            sqlx::query("DELETE FROM records.change WHERE tenant_id = $1 AND record_id = $2 AND object = $3")
+                .bind(admin.tenant.uuid())
+                .bind(id)
+                .bind(object)
+                .execute(tx.conn())
+                .await
+                .map(|done| done.rows_affected());
+        let refused = removed.as_ref().err().and_then(|e| e.as_database_error()?.code());
+        assert_eq!(
+            (removed.as_ref().ok(), refused.as_deref()),
+            (code.is_none().then_some(&1), code),
+            "{object}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_cannot_say_which_objects_have_record_tables() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    for statement in [
+        "INSERT INTO records.record_object (object, table_name) VALUES ('deal', 'outbox')",
+        "UPDATE records.record_object SET table_name = 'outbox' WHERE object = 'contact'",
+        "DELETE FROM records.record_object",
+        "SELECT records.record_table('outbox', 0, 'deal')",
+        "SELECT records.drop_record_table('contacts')",
+        "SELECT records.protect('outbox', 0)",
+    ] {
+        let mut tx = world.tx(admin.tenant).await?;
+        let refused = sqlx::query(statement).execute(tx.conn()).await.unwrap_err();
+        assert!(refused.to_string().contains("permission denied"), "{statement}: {refused}");
+    }
+    Ok(())
+}

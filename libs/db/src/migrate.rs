@@ -8,64 +8,26 @@
     reason = "the migrator names schemas and roles, from constants of ours only"
 )]
 
+mod groups;
 mod roles;
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
+pub use groups::{BASE, Group, Migration, OPERATIONS, RECORD};
 pub use roles::{Administrator, LoginRole, Schema};
-
-/// One migration: `NNNN_verb_noun.up.sql` and its `.down.sql`.
-#[derive(Clone, Copy, Debug)]
-pub struct Migration {
-    /// `NNNN_verb_noun`; base templates are 0001 to 0099, a service's own begin at 0100.
-    pub name: &'static str,
-    /// The way up.
-    pub up: &'static str,
-    /// The way back.
-    pub down: &'static str,
-}
 
 /// The migrations of one schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Migrations {
     /// The schema, which is the service's name.
     pub schema: &'static str,
-    /// The service's own migrations in order; those in [`BASE`] run before them.
+    /// The groups of templates that it has in addition to [`BASE`], in the order of their numbers.
+    pub groups: &'static [Group],
+    /// The service's own migrations in order; those of [`BASE`] and of the groups run before them.
     pub own: &'static [Migration],
 }
-
-/// Declares the migrations of a service: `db::migrations!("records", ["0100_create_contacts", …])`.
-#[macro_export]
-macro_rules! migrations {
-    ($schema:literal, [$($name:literal),* $(,)?]) => {
-        $crate::Migrations { schema: $schema, own: &[$($crate::Migration {
-            name: $name,
-            up: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/", $schema, "/", $name, ".up.sql")),
-            down: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/", $schema, "/", $name, ".down.sql")),
-        }),*] }
-    };
-}
-
-/// Templates that every schema has; `{{schema}}` stands for its name.
-pub const BASE: Migrations = crate::migrations!(
-    "base",
-    [
-        "0001_create_idempotency",
-        "0002_create_authz_fence",
-        "0003_create_outbox",
-        "0004_create_inbox",
-        "0005_index_idempotency_age",
-        "0006_index_dead_event_consumer",
-        "0010_lock_authz_fence",
-        "0020_create_relay_sent",
-        "0021_age_outbox",
-        "0022_age_inbox",
-        "0023_mark_counted_lease",
-    ]
-);
 
 /// Why a migration did not run.
 #[derive(Debug, thiserror::Error)]
@@ -98,13 +60,20 @@ pub enum MigrateError {
 }
 
 impl Migrations {
-    fn all(&self) -> impl DoubleEndedIterator<Item = &Migration> {
-        BASE.own.iter().chain(self.own)
+    /// Every migration of the schema in the order of running: the templates, then its own.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = &Migration> {
+        let templates = self.groups.iter().flat_map(|group| group.migrations);
+        BASE.migrations.iter().chain(templates).chain(self.own)
     }
 
     /// The name of the newest migration this binary knows.
     pub fn newest(&self) -> &'static str {
-        self.own.last().or(BASE.own.last()).map_or("", |m| m.name)
+        self.all().next_back().map_or("", |m| m.name)
+    }
+
+    /// The first migration that is not among those that ran. Others that this binary does not know are a newer one's.
+    fn missing(&self, ran: &[String]) -> Option<&'static str> {
+        self.all().map(|migration| migration.name).find(|name| !ran.iter().any(|other| other == name))
     }
 
     /// Runs what has not run yet; gives the names of what ran. `conn` is an administrator's.
@@ -234,48 +203,59 @@ enum Direction {
     Down,
 }
 
-impl Migration {
-    fn checksum(&self) -> String {
-        hex(&Sha256::digest(self.up.as_bytes())[..16])
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, b| {
-        if write!(text, "{b:02x}").is_err() {
-            text.clear();
-        }
-        text
-    })
-}
-
 /// Runs text that this crate made from its own constants and embedded files.
 async fn execute(conn: &mut PgConnection, text: &str) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(conn).await.map(drop)
 }
 
-/// Whether the schema is as new as this binary needs.
+/// Whether every migration that this binary knows has run. Not only the newest: a group of templates may have grown since.
 pub(crate) async fn check(pool: &PgPool, migrations: &Migrations) -> Result<(), String> {
-    let newest: Option<String> = sqlx::query_scalar(AssertSqlSafe(format!(
-        "SELECT max(name) FROM {}.schema_migration",
-        migrations.schema
-    )))
-    .fetch_one(pool)
-    .await
-    .map_err(|error| match error.as_database_error().and_then(|e| e.code()).as_deref() {
-        Some("42P01" | "3F000") => {
-            format!("schema {} has not been migrated; run `globcrm migrate`", migrations.schema)
+    let schema = migrations.schema;
+    let ran: Vec<String> =
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT name FROM {schema}.schema_migration")))
+            .fetch_all(pool)
+            .await
+            .map_err(|error| match error.as_database_error().and_then(|e| e.code()).as_deref() {
+                Some("42P01" | "3F000") => {
+                    format!("schema {schema} has not been migrated; run `globcrm migrate`")
+                }
+                _ => "the database does not answer".to_owned(),
+            })?;
+    match migrations.missing(&ran) {
+        None => Ok(()),
+        Some(name) => {
+            Err(format!("schema {schema} has no {name}, which this binary needs; run `globcrm migrate`"))
         }
-        _ => "the database does not answer".to_owned(),
-    })?;
-    match newest {
-        Some(newest) if newest.as_str() >= migrations.newest() => Ok(()),
-        newest => Err(format!(
-            "schema {} is at {}, this binary needs {}; run `globcrm migrate`",
-            migrations.schema,
-            newest.unwrap_or_else(|| "nothing".to_owned()),
-            migrations.newest()
-        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: Migration = Migration { name: "0100_create_deals", up: "", down: "" };
+    const DEALS: Migrations = Migrations { schema: "deals", groups: &[RECORD], own: &[OWN] };
+
+    fn names(migrations: &Migrations) -> Vec<String> {
+        migrations.all().map(|migration| migration.name.to_owned()).collect()
+    }
+
+    #[test]
+    fn base_runs_before_groups_and_groups_before_the_services_own() {
+        let names = names(&DEALS);
+        assert!(names.is_sorted(), "{names:?}");
+        assert_eq!(names.len(), BASE.migrations.len() + RECORD.migrations.len() + 1);
+        assert_eq!(DEALS.newest(), OWN.name);
+        assert!(!names.iter().any(|name| name.contains("operation")), "{names:?}");
+    }
+
+    #[test]
+    fn a_template_that_did_not_run_is_missed_although_the_newest_did() {
+        let mut ran = names(&DEALS);
+        assert_eq!(DEALS.missing(&ran), None);
+        ran.push("0101_of_a_newer_program".to_owned());
+        assert_eq!(DEALS.missing(&ran), None);
+        ran.retain(|name| name != "0052_create_change");
+        assert_eq!(DEALS.missing(&ran), Some("0052_create_change"));
     }
 }

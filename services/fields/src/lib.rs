@@ -22,6 +22,7 @@ pub use crate::grpc::Service;
 /// The migrations of the schema `fields`.
 pub const MIGRATIONS: Migrations = db::migrations!(
     "fields",
+    [],
     ["0100_create_object_version", "0101_create_field_definition", "0102_create_slot_use"]
 );
 

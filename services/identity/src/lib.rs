@@ -43,6 +43,7 @@ pub use service_secrets::ServiceSecrets;
 /// The schema's migrations.
 pub const MIGRATIONS: Migrations = db::migrations!(
     "identity",
+    [],
     [
         "0100_create_directory",
         "0101_create_tenant",

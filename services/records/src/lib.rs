@@ -38,22 +38,16 @@ pub use record::reference::Ask as AskPeople;
 /// The migrations of the schema `records`; those of uploads and imports begin at 0150.
 pub const MIGRATIONS: Migrations = db::migrations!(
     "records",
+    [db::migrate::RECORD, db::migrate::OPERATIONS],
     [
         "0100_create_contacts",
         "0101_create_companies",
         "0102_create_contact_company",
-        "0103_create_record_sides",
-        "0104_create_change",
-        "0105_create_purge_due",
         "0150_create_upload",
-        "0151_create_operation",
+        "0151_extend_operation",
         "0152_create_analyze_contacts",
-        "0153_create_retention",
-        "0154_create_dry_run",
-        "0155_forget_changes",
-        "0160_create_definitions_fence",
-        "0161_create_derived_check",
-        "0162_create_import_turn",
+        "0153_create_dry_run",
+        "0154_create_import_turn",
     ]
 );
 

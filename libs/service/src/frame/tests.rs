@@ -8,7 +8,7 @@ use ids::TenantId;
 
 use super::*;
 
-const MIGRATIONS: Migrations = Migrations { schema: "fields", own: &[] };
+const MIGRATIONS: Migrations = Migrations { schema: "fields", groups: &[], own: &[] };
 const SERVICE: Service = Service { role: Role::Fields, migrations: &MIGRATIONS, worker_connections: 2 };
 
 /// Where nobody listens: pools and relay connect when they are used, and try again.

@@ -12,11 +12,7 @@ CREATE TABLE records.dry_run_mark (
     PRIMARY KEY (tenant_id, operation_id, mark),
     FOREIGN KEY (tenant_id, operation_id) REFERENCES records.operation (tenant_id, id) ON DELETE CASCADE
 );
-ALTER TABLE records.dry_run_mark ENABLE ROW LEVEL SECURITY;
-ALTER TABLE records.dry_run_mark FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON records.dry_run_mark TO globcrm_records_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT records.protect('dry_run_mark', 0);
 
 -- Contacts as they would be; only where later rows may change them (duplicate policy `update`).
 CREATE TABLE records.dry_run_contact (
@@ -27,8 +23,4 @@ CREATE TABLE records.dry_run_contact (
     PRIMARY KEY (tenant_id, operation_id, contact_id),
     FOREIGN KEY (tenant_id, operation_id) REFERENCES records.operation (tenant_id, id) ON DELETE CASCADE
 );
-ALTER TABLE records.dry_run_contact ENABLE ROW LEVEL SECURITY;
-ALTER TABLE records.dry_run_contact FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON records.dry_run_contact TO globcrm_records_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT records.protect('dry_run_contact', 0);

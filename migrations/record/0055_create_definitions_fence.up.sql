@@ -1,7 +1,7 @@
 -- phase: expand
 -- The newest definitions of custom fields that anybody has written records by. Every write takes its object's row for share and
 -- refuses to write by older ones; whoever holds newer ones raises the row first, which waits for the writers that hold it.
-CREATE TABLE records.definitions_fence (
+CREATE TABLE {{schema}}.definitions_fence (
     tenant_id uuid NOT NULL,
     object text COLLATE "C" NOT NULL,
     version bigint NOT NULL CHECK (version >= 0),
@@ -9,11 +9,6 @@ CREATE TABLE records.definitions_fence (
     fields bytea NOT NULL,
     PRIMARY KEY (tenant_id, object)
 );
-ALTER TABLE records.definitions_fence ENABLE ROW LEVEL SECURITY;
-ALTER TABLE records.definitions_fence FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant ON records.definitions_fence TO globcrm_records_app
-    USING (tenant_id = (SELECT current_setting('app.tenant'))::uuid)
-    WITH CHECK (tenant_id = (SELECT current_setting('app.tenant'))::uuid);
+SELECT {{schema}}.protect('definitions_fence', 0);
 -- It never goes back.
-REVOKE DELETE ON records.definitions_fence FROM globcrm_records_app;
-REVOKE ALL ON records.definitions_fence FROM globcrm_records_worker;
+REVOKE DELETE ON {{schema}}.definitions_fence FROM globcrm_{{schema}}_app;

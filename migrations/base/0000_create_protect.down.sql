@@ -1,0 +1,2 @@
+-- phase: contract
+DROP FUNCTION {{schema}}.protect(text, integer);

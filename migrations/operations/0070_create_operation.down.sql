@@ -1,0 +1,2 @@
+DROP TABLE {{schema}}.operation_error;
+DROP TABLE {{schema}}.operation;

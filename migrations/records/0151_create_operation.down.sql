@@ -1,2 +1,0 @@
-DROP TABLE records.operation_error;
-DROP TABLE records.operation;

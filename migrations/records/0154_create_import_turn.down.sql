@@ -1,0 +1,2 @@
+-- phase: expand
+DROP TABLE records.import_turn;
