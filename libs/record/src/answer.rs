@@ -9,38 +9,38 @@ use super::{Record, Wire};
 
 /// A record with the rules of the caller it is for.
 #[derive(Debug)]
-pub struct Answer {
-    pub record: Record,
-    pub mask: FieldMask,
+pub(crate) struct Answer {
+    pub(crate) record: Record,
+    pub(crate) mask: FieldMask,
     /// Custom keys asked for by name.
-    pub asked: Vec<String>,
+    pub(crate) asked: Vec<String>,
     /// With `include=access`.
-    pub access: Option<proto::common::v1::Access>,
+    pub(crate) access: Option<proto::common::v1::Access>,
     /// Given before, and given again by `Idempotency-Key`.
-    pub replayed: bool,
+    pub(crate) replayed: bool,
 }
 
 impl Answer {
     /// The whole record.
-    pub fn new(record: Record, mask: FieldMask) -> Self {
+    pub(crate) fn new(record: Record, mask: FieldMask) -> Self {
         Self { record, mask, asked: Vec::new(), access: None, replayed: false }
     }
 
     /// What is kept for a replay: the record itself and not the message, so that a replay hides what its own caller may
     /// not see by then.
-    pub fn kept(record: &Record) -> Result<Vec<u8>, Error> {
+    pub(crate) fn kept(record: &Record) -> Result<Vec<u8>, Error> {
         serde_json::to_vec(record).map_err(Error::internal)
     }
 
     /// An answer given again.
-    pub fn replay(kept: &[u8], mask: FieldMask) -> Result<Self, Error> {
+    pub(crate) fn replay(kept: &[u8], mask: FieldMask) -> Result<Self, Error> {
         let json = <Vec<u8> as Message>::decode(kept).map_err(Error::internal)?;
         let record = serde_json::from_slice(&json).map_err(Error::internal)?;
         Ok(Self { replayed: true, ..Self::new(record, mask) })
     }
 
     /// The record through the caller's rules.
-    pub fn view(&self) -> View<'_> {
+    pub(crate) fn view(&self) -> View<'_> {
         View { source: Source::Record(&self.record), mask: &self.mask, asked: &self.asked }
     }
 

@@ -149,7 +149,7 @@ pub fn uniques(set: &FieldSet, values: &Fields) -> Vec<(Uuid, Vec<u8>)> {
 }
 
 /// The records that lookups point to, where the value is another than before: object, id, pointer.
-pub fn lookups(set: &FieldSet, before: &Fields, after: &Fields) -> Vec<(String, Uuid, String)> {
+pub(crate) fn lookups(set: &FieldSet, before: &Fields, after: &Fields) -> Vec<(String, Uuid, String)> {
     let lookups = set.all().iter().filter(|d| d.field_type == FieldType::Lookup);
     let changed = lookups.filter(|d| before.get(&d.key) != after.get(&d.key));
     changed

@@ -46,7 +46,7 @@ pub struct Definition {
 
 impl Definition {
     /// Whether values are read and written.
-    pub fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         matches!(self.state, pb::FieldState::Active | pb::FieldState::Deprecated)
     }
 }
@@ -111,7 +111,7 @@ impl FieldSet {
     }
 
     /// What filters and orders may use.
-    pub fn queryable(&self) -> &[CustomField] {
+    pub(crate) fn queryable(&self) -> &[CustomField] {
         &self.queryable
     }
 
@@ -199,7 +199,7 @@ impl Definitions {
     }
 
     /// Drops everything that is held.
-    pub fn forget_all(&self) {
+    pub(crate) fn forget_all(&self) {
         self.0.sets.clear();
     }
 
@@ -233,7 +233,7 @@ fn for_others(error: &Error, took: Duration) -> Option<Error> {
 }
 
 /// The keys of custom fields that texts like filters name.
-pub fn keys_in<'t>(texts: &[&'t str]) -> Vec<&'t str> {
+pub(crate) fn keys_in<'t>(texts: &[&'t str]) -> Vec<&'t str> {
     let mut keys = Vec::new();
     for text in texts {
         for (at, prefix) in text.match_indices("custom.") {

@@ -12,26 +12,26 @@ use super::{Fields, custom};
 type Read<'a> = &'a (dyn Fn(&[&str]) -> Input + Send + Sync);
 
 /// A body as it was sent.
-pub struct Draft<'a> {
+pub(crate) struct Draft<'a> {
     /// The members named by the body or the update mask.
     mask: Mask,
     /// Paths of the update mask that name nothing.
     unknown: Violations,
     /// Custom values sent.
-    pub custom: Fields,
+    pub(crate) custom: Fields,
     read: Read<'a>,
 }
 
 /// A body as it was read.
 #[derive(Debug)]
-pub struct Sent {
+pub(crate) struct Sent {
     /// Standard fields; `null` clears.
-    pub fields: Fields,
+    pub(crate) fields: Fields,
     /// Custom values, not yet checked.
-    pub custom: Fields,
+    pub(crate) custom: Fields,
     /// Fields that were sent and not valid.
-    pub broken: Vec<String>,
-    pub violations: Violations,
+    pub(crate) broken: Vec<String>,
+    pub(crate) violations: Violations,
 }
 
 /// What was sent is people's data and stays out of logs.
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Draft<'_> {
 
 impl<'a> Draft<'a> {
     /// A body, of which an update mask says what is changed; without one, what is set. Inside `custom` every key sent is changed.
-    pub fn new<R: Resource>(
+    pub(crate) fn new<R: Resource>(
         mask: Option<prost_types::FieldMask>,
         sent: &R,
         custom: &[u8],
@@ -57,7 +57,7 @@ impl<'a> Draft<'a> {
 
     /// Reads what the caller may write. A hidden field is unknown (a violation); a readable one that may not be written is 403
     /// `FIELD_READ_ONLY`.
-    pub fn open(&self, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    pub(crate) fn open(&self, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
         let mut violations = self.unknown.clone();
         let mut read_only: Vec<String> = Vec::new();
         let mut names: Vec<&str> = Vec::new();

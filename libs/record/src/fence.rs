@@ -36,7 +36,7 @@ impl Tries {
 
 /// Refuses a write by other definitions than the fence has. Without a row nobody waits for this writer, and a row with older
 /// ones lets their writers go on: both must be raised first.
-pub fn judge(fence: Option<i64>, set: &FieldSet) -> Result<(), Error> {
+pub(crate) fn judge(fence: Option<i64>, set: &FieldSet) -> Result<(), Error> {
     if fence == Some(set.version()) {
         return Ok(());
     }
@@ -79,7 +79,7 @@ async fn raise(env: &Env, cx: &Context, object: &Object, set: &FieldSet) -> Resu
 }
 
 /// The definitions of the fence, taken for share. `None` before the first write.
-pub async fn read(tx: &mut TenantTx, object: &Object) -> Result<Option<FieldSet>, Error> {
+pub(crate) async fn read(tx: &mut TenantTx, object: &Object) -> Result<Option<FieldSet>, Error> {
     match store::read(tx, object).await? {
         Some(bytes) => FieldSet::from_bytes(&bytes).map(Some),
         None => Ok(None),

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod access;
-pub mod answer;
+mod answer;
 mod calls;
 mod cells;
 pub mod change;
@@ -12,7 +12,7 @@ pub mod custom;
 mod custom_json;
 pub mod definitions;
 mod derived;
-pub mod draft;
+mod draft;
 mod env;
 pub mod fence;
 pub mod fields;
@@ -39,7 +39,7 @@ pub mod update;
 #[cfg(test)]
 mod fixture;
 
-pub use answer::Answer;
+pub(crate) use answer::Answer;
 pub use calls::{create, delete, get, list, restore, update};
 pub use commit::commit;
 pub use derived::DerivedCheck;

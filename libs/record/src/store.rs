@@ -26,14 +26,18 @@ pub async fn lock(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Option
 }
 
 /// Inserts rows, each an object of columns. Gives the version of the fence, which stays locked.
-pub async fn insert(tx: &mut TenantTx, object: &Object, rows: Vec<Value>) -> Result<Option<i64>, DbError> {
+pub(crate) async fn insert(
+    tx: &mut TenantTx,
+    object: &Object,
+    rows: Vec<Value>,
+) -> Result<Option<i64>, DbError> {
     let query = sqlx::query_scalar(object.statements().insert).bind(tx.tenant_id()).bind(Json(rows));
     Ok(query.fetch_optional(tx.conn()).await?)
 }
 
 /// Replaces a row of version `version` within the scope; `false` when there is none. Gives the version of the fence as well,
 /// which stays locked.
-pub async fn update(
+pub(crate) async fn update(
     tx: &mut TenantTx,
     object: &Object,
     id: Uuid,
@@ -51,7 +55,7 @@ pub async fn update(
 }
 
 /// Whole rows after an id, not locked.
-pub async fn slice(
+pub(crate) async fn slice(
     tx: &mut TenantTx,
     object: &Object,
     after: Uuid,
@@ -63,20 +67,29 @@ pub async fn slice(
 }
 
 /// Those of the rows that are stored in the same version and with other derived columns.
-pub async fn differing(tx: &mut TenantTx, object: &Object, rows: Vec<Value>) -> Result<Vec<Uuid>, DbError> {
+pub(crate) async fn differing(
+    tx: &mut TenantTx,
+    object: &Object,
+    rows: Vec<Value>,
+) -> Result<Vec<Uuid>, DbError> {
     let query = sqlx::query_scalar(object.statements().differing).bind(tx.tenant_id()).bind(Json(rows));
     Ok(query.fetch_all(tx.conn()).await?)
 }
 
 /// Writes the derived columns of a row.
-pub async fn write_derived(tx: &mut TenantTx, object: &Object, id: Uuid, row: Value) -> Result<(), DbError> {
+pub(crate) async fn write_derived(
+    tx: &mut TenantTx,
+    object: &Object,
+    id: Uuid,
+    row: Value,
+) -> Result<(), DbError> {
     let query = sqlx::query(object.statements().derived).bind(tx.tenant_id()).bind(Json(row)).bind(id);
     query.execute(tx.conn()).await?;
     Ok(())
 }
 
 /// What a side table holds of records.
-pub async fn side_held(
+pub(crate) async fn side_held(
     tx: &mut TenantTx,
     statement: &'static str,
     ids: &[Uuid],
@@ -87,7 +100,7 @@ pub async fn side_held(
 }
 
 /// The values of unique fields that are held of records.
-pub async fn uniques_held(
+pub(crate) async fn uniques_held(
     tx: &mut TenantTx,
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, (Uuid, Vec<u8>), bool)>, DbError> {
@@ -101,13 +114,13 @@ pub async fn uniques_held(
 }
 
 /// Every column of a row.
-pub async fn whole(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Option<Value>, DbError> {
+pub(crate) async fn whole(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Option<Value>, DbError> {
     let query = sqlx::query_scalar(object.statements().whole).bind(tx.tenant_id()).bind(id);
     Ok(query.fetch_optional(tx.conn()).await?)
 }
 
 /// Moves a row of version `version` within the scope to the trash, or out of it; `false` when there is none.
-pub async fn set_deleted(
+pub(crate) async fn set_deleted(
     tx: &mut TenantTx,
     object: &Object,
     record: &Record,
@@ -135,7 +148,7 @@ pub async fn reached(
 }
 
 /// Locks the tree of an object's records until the transaction ends.
-pub async fn lock_tree(tx: &mut TenantTx, object: &Object) -> Result<(), DbError> {
+pub(crate) async fn lock_tree(tx: &mut TenantTx, object: &Object) -> Result<(), DbError> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('tree/' || $1::text || '/' || $2, 0))")
         .bind(tx.tenant_id())
         .bind(object.name)
@@ -145,7 +158,7 @@ pub async fn lock_tree(tx: &mut TenantTx, object: &Object) -> Result<(), DbError
 }
 
 /// Whether `other` is a record or stands above it, and the records passed, `limit` at most.
-pub async fn walk_up(
+pub(crate) async fn walk_up(
     tx: &mut TenantTx,
     object: &Object,
     from: Uuid,
@@ -158,7 +171,7 @@ pub async fn walk_up(
 }
 
 /// Puts the values of a side table: parallel lists of records and pairs.
-pub async fn put_side(
+pub(crate) async fn put_side(
     tx: &mut TenantTx,
     statement: &'static str,
     object: &Object,
@@ -175,13 +188,17 @@ pub async fn put_side(
 }
 
 /// Removes the values of records from a side table.
-pub async fn clear_side(tx: &mut TenantTx, statement: &'static str, ids: &[Uuid]) -> Result<(), DbError> {
+pub(crate) async fn clear_side(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    ids: &[Uuid],
+) -> Result<(), DbError> {
     sqlx::query(statement).bind(tx.tenant_id()).bind(ids).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// Marks the values of a record in a side table as those of a live or deleted one.
-pub async fn set_side_live(
+pub(crate) async fn set_side_live(
     tx: &mut TenantTx,
     statement: &'static str,
     id: Uuid,
@@ -192,7 +209,7 @@ pub async fn set_side_live(
 }
 
 /// The live records other than `except` that have one of the pairs.
-pub async fn side_holders(
+pub(crate) async fn side_holders(
     tx: &mut TenantTx,
     statement: &'static str,
     object: &Object,
@@ -226,7 +243,7 @@ pub async fn unique_holders(
 }
 
 /// Puts the values of unique fields: parallel lists.
-pub async fn put_uniques(
+pub(crate) async fn put_uniques(
     tx: &mut TenantTx,
     object: &Object,
     records: &[Uuid],
@@ -245,7 +262,11 @@ pub async fn put_uniques(
 }
 
 /// Removes the values that a record has of these unique fields.
-pub async fn clear_uniques_of(tx: &mut TenantTx, record: Uuid, fields: &[Uuid]) -> Result<(), DbError> {
+pub(crate) async fn clear_uniques_of(
+    tx: &mut TenantTx,
+    record: Uuid,
+    fields: &[Uuid],
+) -> Result<(), DbError> {
     sqlx::query("DELETE FROM custom_unique WHERE tenant_id = $1 AND record_id = $2 AND field_id = ANY($3)")
         .bind(tx.tenant_id())
         .bind(record)
@@ -256,7 +277,7 @@ pub async fn clear_uniques_of(tx: &mut TenantTx, record: Uuid, fields: &[Uuid]) 
 }
 
 /// Removes the values of unique fields of records.
-pub async fn clear_uniques(tx: &mut TenantTx, records: &[Uuid]) -> Result<(), DbError> {
+pub(crate) async fn clear_uniques(tx: &mut TenantTx, records: &[Uuid]) -> Result<(), DbError> {
     sqlx::query("DELETE FROM custom_unique WHERE tenant_id = $1 AND record_id = ANY($2)")
         .bind(tx.tenant_id())
         .bind(records)
@@ -266,7 +287,7 @@ pub async fn clear_uniques(tx: &mut TenantTx, records: &[Uuid]) -> Result<(), Db
 }
 
 /// Marks the values of unique fields as those of a live or deleted record.
-pub async fn set_uniques_live(tx: &mut TenantTx, record: Uuid, live: bool) -> Result<(), DbError> {
+pub(crate) async fn set_uniques_live(tx: &mut TenantTx, record: Uuid, live: bool) -> Result<(), DbError> {
     sqlx::query("UPDATE custom_unique SET live = $3 WHERE tenant_id = $1 AND record_id = $2")
         .bind(tx.tenant_id())
         .bind(record)
@@ -329,7 +350,7 @@ pub(crate) async fn base(
 }
 
 /// Puts a record on the purge's list.
-pub async fn add_purge(
+pub(crate) async fn add_purge(
     tx: &mut TenantTx,
     object: &Object,
     id: Uuid,
@@ -344,7 +365,7 @@ pub async fn add_purge(
 }
 
 /// Takes records off the purge's list.
-pub async fn remove_purge(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<(), DbError> {
+pub(crate) async fn remove_purge(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<(), DbError> {
     sqlx::query("DELETE FROM purge_due WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)")
         .bind(tx.tenant_id())
         .bind(object.name)
@@ -355,7 +376,7 @@ pub async fn remove_purge(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> R
 }
 
 /// Removes records deleted before a moment for good; gives those removed.
-pub async fn purge(
+pub(crate) async fn purge(
     tx: &mut TenantTx,
     object: &Object,
     ids: &[Uuid],
@@ -366,14 +387,14 @@ pub async fn purge(
 }
 
 /// Those of the ids that name no record, neither a live one nor one in the trash.
-pub async fn gone(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+pub(crate) async fn gone(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
     let query = sqlx::query_scalar(object.statements().gone).bind(tx.tenant_id()).bind(ids);
     Ok(query.fetch_all(tx.conn()).await?)
 }
 
 /// Removes the first `limit` rows of the change log of records that are gone; says whether there are more. The database refuses
 /// it for a record that exists.
-pub async fn forget_changes(
+pub(crate) async fn forget_changes(
     tx: &mut TenantTx,
     object: &Object,
     ids: &[Uuid],
@@ -398,7 +419,7 @@ pub async fn forget_changes(
 
 /// Removes up to `limit` of the answers kept for repeated calls that hold one of the records, or that are too old to be given
 /// again; says whether there may be more. None is younger than `before`.
-pub async fn forget_answers(
+pub(crate) async fn forget_answers(
     tx: &mut TenantTx,
     ids: &[Uuid],
     before: OffsetDateTime,

@@ -73,7 +73,7 @@ pub async fn update(
 }
 
 /// Moves a record to the trash, or out of it. Gives it as it is then.
-pub async fn set_deleted(
+pub(crate) async fn set_deleted(
     tx: &mut TenantTx,
     author: &Author,
     object: &Object,
@@ -139,7 +139,7 @@ pub fn row(object: &Object, set: &FieldSet, record: &Record) -> Fields {
 
 /// Leaves slots as they are that no definition of the set has. The set is current, so a key that it does not know is of a field
 /// that this version of the service does not understand: another wrote the value, and its slot must not be lost.
-pub async fn keep_slots(
+pub(crate) async fn keep_slots(
     tx: &mut TenantTx,
     object: &Object,
     set: &FieldSet,
@@ -155,7 +155,7 @@ pub async fn keep_slots(
 }
 
 /// Puts what records have in a side table, as that of live or deleted ones.
-pub async fn put_side(
+pub(crate) async fn put_side(
     tx: &mut TenantTx,
     object: &Object,
     side: &SideTable,
@@ -178,7 +178,7 @@ pub async fn put_side(
 }
 
 /// Puts the values of unique fields that records have, as those of live or deleted ones.
-pub async fn put_uniques(
+pub(crate) async fn put_uniques(
     tx: &mut TenantTx,
     object: &Object,
     set: &FieldSet,
