@@ -45,6 +45,11 @@ impl Violations {
         self.0.is_empty()
     }
 
+    /// 422 with all violations.
+    pub fn into_error(self) -> Error {
+        Error::validation(self.0)
+    }
+
     /// `Ok` when nothing is wrong, else 422 with all violations.
     pub fn into_result(self) -> error::Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::validation(self.0)) }

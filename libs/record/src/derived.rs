@@ -172,19 +172,19 @@ async fn put_right(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Kinds
         record_store::write_derived(tx, object, id, row).await?;
         kinds.insert("columns");
     }
-    let one = std::slice::from_ref(&record);
+    let one = [&record];
     for side in object.sides {
         let held = by_record(record_store::side_held(tx, side.held, &[id]).await?);
         if side_differs(side, &record, held.get(&id)) {
             record_store::clear_side(tx, side.clear, &[id]).await?;
-            write::put_side(tx, object, side, one, is_live).await?;
+            write::put_side(tx, object, side, &one, is_live).await?;
             kinds.insert(side.field);
         }
     }
     let held = by_record(record_store::uniques_held(tx, &[id]).await?);
     if uniques_differ(&set, &record, held.get(&id)) {
         record_store::clear_uniques_of(tx, id, &set.uniques()).await?;
-        write::put_uniques(tx, object, &set, one, is_live).await?;
+        write::put_uniques(tx, object, &set, &one, is_live).await?;
         kinds.insert("unique");
     }
     Ok(kinds)

@@ -6,7 +6,7 @@ use input::{Input, Mask, Violations};
 use proto::Resource;
 
 use super::definitions::FieldSet;
-use super::{Fields, custom};
+use super::{Fields, Object, custom};
 
 /// Reads the fields of these names; every one of them is a field that callers write.
 type Read<'a> = &'a (dyn Fn(&[&str]) -> Input + Send + Sync);
@@ -24,14 +24,15 @@ pub(crate) struct Draft<'a> {
 
 /// A body as it was read.
 #[derive(Debug)]
-pub(crate) struct Sent {
+pub struct Sent {
     /// Standard fields; `null` clears.
-    pub(crate) fields: Fields,
+    pub fields: Fields,
     /// Custom values, not yet checked.
-    pub(crate) custom: Fields,
+    pub custom: Fields,
     /// Fields that were sent and not valid.
-    pub(crate) broken: Vec<String>,
-    pub(crate) violations: Violations,
+    pub broken: Vec<String>,
+    /// What is wrong with what was sent.
+    pub violations: Violations,
 }
 
 /// What was sent is people's data and stays out of logs.
@@ -78,12 +79,25 @@ impl<'a> Draft<'a> {
                 .with_metadata("fields", read_only.join(",")));
         }
         let input = (self.read)(&names);
-        let is_broken = |name: &str| {
-            let rest = |v: &Violation| Some(v.pointer.strip_prefix('/')?.strip_prefix(name)?.to_owned());
-            input.violations.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let broken = names.iter().filter(|name| is_broken(name)).map(|name| (*name).to_owned()).collect();
+        let broken = broken(names.iter().copied(), &input.violations);
         violations.extend(input.violations);
         Ok(Sent { fields: input.fields, custom: self.custom.clone(), broken, violations })
+    }
+}
+
+/// Those of the fields that violations are about: one with a wrong value is not a missing one.
+pub(crate) fn broken<'n>(names: impl Iterator<Item = &'n str>, violations: &Violations) -> Vec<String> {
+    let is_broken = |name: &str| {
+        let rest = |v: &Violation| Some(v.pointer.strip_prefix('/')?.strip_prefix(name)?.to_owned());
+        violations.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    names.filter(|name| is_broken(name)).map(str::to_owned).collect()
+}
+
+impl Sent {
+    /// What was read of a file's row; the fields are those that it may set.
+    pub fn of_row(fields: Fields, custom: Fields, violations: Violations, object: &Object) -> Self {
+        let broken = broken(object.writable().iter().copied(), &violations);
+        Self { fields, custom, broken, violations }
     }
 }

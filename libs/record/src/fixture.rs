@@ -75,7 +75,8 @@ pub(crate) static CONTACT: Object = Object {
         let name = fields.get("first_name").cloned().unwrap_or_default();
         Fields::from_iter([("full_name".to_owned(), name)])
     },
-    check: |_| Vec::new(),
+    rules: |_, _| (),
+    guard: None,
     sides: &[],
     tree: Some("parent_id"),
     built: Built::later(),

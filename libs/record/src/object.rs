@@ -3,11 +3,13 @@
 use std::sync::OnceLock;
 
 use auth::FieldMask;
-use error::{Reason, Violation};
+use error::Reason;
+use input::Violations;
 use query::{Column, Statements};
 use serde_json::Value;
 
 use super::Fields;
+use super::prepare::{Guard, Rules};
 use super::standard::{Shape, Standard};
 
 /// A kind of record.
@@ -26,7 +28,9 @@ pub struct Object {
     /// The values of computed fields.
     pub derive: fn(&Fields) -> Fields,
     /// The rules between fields.
-    pub check: Check,
+    pub rules: fn(&Rules<'_>, &mut Violations),
+    /// What it demands of every write beside them.
+    pub guard: Option<&'static dyn Guard>,
     /// What stands in side tables.
     pub sides: &'static [SideTable],
     /// The field that holds the record above. `None` where records do not stand above each other.
@@ -45,9 +49,6 @@ impl Built {
         Self(OnceLock::new())
     }
 }
-
-/// Says what is wrong with a record that has the fields of which the argument is true.
-pub type Check = fn(&dyn Fn(&str) -> bool) -> Vec<Violation>;
 
 /// A side table fed by one field.
 #[derive(Debug)]

@@ -4,14 +4,15 @@ use auth::Context;
 use db::TenantTx;
 use db::idempotency::{self, Claim};
 use error::{Code, Error};
+use input::Violations;
 use query::RowScope;
 use uuid::Uuid;
 
 use super::change::Author;
 use super::commit::commit;
-use super::definitions::FieldSet;
 use super::get::parse_id;
-use super::{Answer, Object, Record, store, unique, write};
+use super::prepare::{Path, Plan, Proposal, Stored, prepare};
+use super::{Answer, Object, Record, store, write};
 use crate::Env;
 
 /// Takes a record out of the trash. Who may delete it may restore it. Errors: 404; 403; 409 for a live record, and for one
@@ -19,7 +20,7 @@ use crate::Env;
 pub(crate) async fn restore(
     env: &Env,
     cx: &Context,
-    object: &Object,
+    object: &'static Object,
     rpc: &'static str,
     request: Vec<u8>,
     id: &str,
@@ -28,11 +29,10 @@ pub(crate) async fn restore(
     let mask = set.mask(object, cx.mask(object.name));
     let id = parse_id(object, id)?;
     let author = Author::of(env, cx);
+    let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path: Path::Restore };
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
-    let result =
-        store(&mut tx, cx, object, &set, (rpc, request), id, &author, &RowScope::from(cx.reached())).await;
-    let kept = commit(env, tx, result).await?;
-    match kept {
+    let result = store(&mut tx, &plan, (rpc, request), id).await;
+    match commit(env, tx, result).await? {
         Kept::New(record) => Ok(Answer::new(record, mask)),
         Kept::Before(kept) => Answer::replay(&kept, mask),
     }
@@ -45,17 +45,13 @@ enum Kept {
     Before(Vec<u8>),
 }
 
-#[allow(clippy::too_many_arguments, reason = "one step of one operation: each argument is another thing")]
 async fn store(
     tx: &mut TenantTx,
-    cx: &Context,
-    object: &Object,
-    set: &FieldSet,
+    plan: &Plan<'_>,
     (rpc, request): (&'static str, Vec<u8>),
     id: Uuid,
-    author: &Author,
-    scope: &RowScope,
 ) -> Result<Kept, Error> {
+    let Plan { cx, object, .. } = *plan;
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, rpc, &request).await?;
     if let Claim::Replay(kept) = claim {
@@ -75,8 +71,9 @@ async fn store(
         return Err(Error::permission_denied(object.name, "delete"));
     }
     cx.check_version(record.version)?;
-    unique::check(tx, cx, object, set, &record).await?;
-    let record = write::set_deleted(tx, author, object, record, false, scope).await?;
-    claim.keep(tx, &Answer::kept(&record)?, author.now).await?;
+    let proposal = Proposal::beside(record, Vec::new());
+    let prepared = prepare(tx, plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
+    let record = write::restore(tx, plan, prepared, &RowScope::from(cx.reached())).await?;
+    claim.keep(tx, &Answer::kept(&record)?, plan.author.now).await?;
     Ok(Kept::New(record))
 }

@@ -1,28 +1,26 @@
 //! Changes a record.
 
-use auth::{Context, FieldMask};
+use auth::Context;
 use db::TenantTx;
 use error::{Error, Reason, Violation};
 use input::Violations;
 use query::RowScope;
 use uuid::Uuid;
 
-use super::change::{Author, diff};
+use super::change::Author;
 use super::commit::commit;
-use super::create::finish_fields;
-use super::definitions::FieldSet;
-use super::draft::Draft;
+use super::draft::{Draft, Sent};
 use super::fence::Tries;
 use super::get::parse_id;
-use super::reference::{self, Reference, records};
-use super::{Answer, Fields, Object, Record, conflict, custom, fence, store, tree, unique, write};
-use crate::Env;
+use super::prepare::{Path, Plan, Proposal, Stored, prepare};
+use super::reference::Reference;
+use super::{Answer, Env, Fields, Object, Record, conflict, fence, store, tree, write};
 
 /// Changes what was sent and nothing else. Without a difference nothing happens: same version, no event.
 pub(crate) async fn update(
     env: &Env,
     cx: &Context,
-    object: &Object,
+    object: &'static Object,
     id: &str,
     etag: Option<&str>,
     draft: Draft<'_>,
@@ -39,7 +37,7 @@ pub(crate) async fn update(
 async fn attempt(
     env: &Env,
     cx: &Context,
-    object: &Object,
+    object: &'static Object,
     id: &str,
     etag: Option<&str>,
     draft: &Draft<'_>,
@@ -47,119 +45,73 @@ async fn attempt(
     let set = env.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;
     let mask = set.mask(object, cx.mask(object.name));
     let id = parse_id(object, id)?;
-    let sent = draft.open(&set, &mask)?;
-    let mut violations = sent.violations;
+    let mut sent = draft.open(&set, &mask)?;
     let etag = conflict::parse_etag(etag).unwrap_or_else(|violation| {
-        violations.push(violation);
+        sent.violations.push(violation);
         None
     });
-    let people = env.people.check(cx, &named_people(&sent.fields)).await?;
+    let asked = named_people(&sent.fields);
+    let people = env.people.check(cx, &asked).await?;
 
+    let author = Author::of(env, cx);
+    let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path: Path::Update };
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
-    let change = Change {
-        id,
-        fields: sent.fields,
-        custom: sent.custom,
-        broken: sent.broken,
-        etag,
-        people,
-        violations,
-    };
-    let result = store(&mut tx, env, cx, object, &set, mask, &RowScope::from(cx.reached()), change).await;
+    let change = Change { id, sent, etag, asked, people };
+    let result = store(&mut tx, &plan, change).await;
     commit(env, tx, result).await
 }
 
 /// What is to be changed, with what is known of it.
 struct Change {
     id: Uuid,
-    fields: Fields,
-    custom: Fields,
-    broken: Vec<String>,
+    sent: Sent,
     /// The version that the body's `etag` names.
     etag: Option<i64>,
-    /// Violations of users and teams.
+    /// The users and teams that were asked for, and those that do not exist.
+    asked: Vec<Reference>,
     people: Vec<Violation>,
-    violations: Violations,
 }
 
-#[allow(clippy::too_many_arguments, reason = "one step of one operation: each argument is another thing")]
-async fn store(
-    tx: &mut TenantTx,
-    env: &Env,
-    cx: &Context,
-    object: &Object,
-    set: &FieldSet,
-    mask: FieldMask,
-    scope: &RowScope,
-    change: Change,
-) -> Result<Answer, Error> {
-    let mut violations = change.violations;
+async fn store(tx: &mut TenantTx, plan: &Plan<'_>, change: Change) -> Result<Answer, Error> {
+    let Plan { cx, object, mask, .. } = *plan;
+    let Change { id, sent, etag, asked, people } = change;
     db::fence::check(tx, cx).await?;
-    tree::lock(tx, object, &change.fields).await?;
-    let before = lock_live(tx, cx, object, change.id, "update").await?;
-    let mut after = before.clone();
-    for (name, value) in change.fields {
-        after.set(&name, value);
+    tree::lock(tx, object, &sent.fields).await?;
+    let before = lock_live(tx, cx, object, id, "update").await?;
+    let version = before.version;
+    let mut proposal = Proposal::change(plan, before, sent).knowing(&asked, people);
+    check_versions(tx, plan, (id, version), etag, &mut proposal).await?;
+    let prepared = prepare(tx, plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
+    if !prepared.is_change(object) {
+        return Ok(Answer::new(prepared.after().clone(), mask.clone()));
     }
-    violations.extend(custom::merge(set, &mask, &mut after.custom, &change.custom, env.region));
-    let yours = diff(object, &before, &after);
+    let after = write::update(tx, plan, prepared, &RowScope::from(cx.reached())).await?;
+    Ok(Answer::new(after, mask.clone()))
+}
+
+/// Refuses a change that starts from another version than the current one, unless it started from the `etag` of an earlier one and the
+/// changes since are of other fields.
+async fn check_versions(
+    tx: &mut TenantTx,
+    plan: &Plan<'_>,
+    (id, current): (Uuid, i64),
+    etag: Option<i64>,
+    proposal: &mut Proposal,
+) -> Result<(), Error> {
+    let Plan { cx, object, .. } = *plan;
     let sees_all = RowScope::from(&cx.snapshot.predicate(object.name, "read")).all;
-    if let Some(version) = cx.stale(before.version) {
-        let base = store::base(tx, object, before.id, version, sees_all).await?;
-        return Err(conflict::version_stale(before.version, &yours, &base));
+    if let Some(version) = cx.stale(current) {
+        let base = store::base(tx, object, id, version, sees_all).await?;
+        return Err(conflict::version_stale(current, &proposal.diff(object), &base));
     }
-    if change.etag.is_some_and(|version| version > before.version) {
-        violations.note("/etag", Reason::ETAG_INVALID, "the record has no such version yet");
+    if etag.is_some_and(|version| version > current) {
+        proposal.violations().note("/etag", Reason::ETAG_INVALID, "the record has no such version yet");
     }
-    if let Some(version) = change.etag.filter(|version| *version < before.version) {
-        let base = store::base(tx, object, before.id, version, sees_all).await?;
-        conflict::check_merge(before.version, &yours, &base)?;
+    if let Some(version) = etag.filter(|version| *version < current) {
+        let base = store::base(tx, object, id, version, sees_all).await?;
+        conflict::check_merge(current, &proposal.diff(object), &base)?;
     }
-    violations.extend(broken_rules(object, &mask, (&before, &after), &change.broken));
-    let references = reference::all(object, set, Some(&before), &after);
-    violations.extend(still_named(change.people, &references));
-    violations.extend(lookup_people(env, cx, &references).await?);
-    violations.extend(to_itself(object, before.id, &references));
-    violations.extend(records(env, tx, cx, &references).await?);
-    tree::check(tx, cx, object, before.id, &references, &mut violations).await?;
-    violations.into_result()?;
-    if yours.is_empty() {
-        return Ok(Answer::new(before, mask));
-    }
-    check_owner(cx, object, &before, &after)?;
-    after.version += 1;
-    let author = Author::of(env, cx);
-    write::touch(&mut after, &author);
-    finish_fields(object, &mut after);
-    check_unique(tx, cx, object, set, (&before, &after)).await?;
-    write::update(tx, &author, object, set, (&before, &after), scope, Vec::new()).await?;
-    Ok(Answer::new(after, mask))
-}
-
-/// What the rules between fields say of a change, by the fields that the caller sees: whether a hidden one has a value must not
-/// be told by whether a visible one may be cleared. What the visible fields did not fulfil before, they need not fulfil now.
-fn broken_rules(
-    object: &Object,
-    mask: &FieldMask,
-    (before, after): (&Record, &Record),
-    broken: &[String],
-) -> Vec<Violation> {
-    let has = |record: &Record, name: &str| !mask.hides(name) && record.fields.contains_key(name);
-    if !(object.check)(&|name| has(before, name)).is_empty() {
-        return Vec::new();
-    }
-    (object.check)(&|name| has(after, name) || broken.iter().any(|broken| broken == name))
-}
-
-/// Whoever moves a record to another owner or team must reach it there as well, or may assign it: a change is no way around
-/// what is refused of a new record.
-fn check_owner(cx: &Context, object: &Object, before: &Record, after: &Record) -> Result<(), Error> {
-    let (was, is) = (before.facts(), after.facts());
-    let stays = (was.owner_id, was.team_id) == (is.owner_id, is.team_id);
-    if stays || cx.reaches(object.name, "update", &is) || cx.reaches(object.name, "assign", &was) {
-        return Ok(());
-    }
-    Err(Error::permission_denied(object.name, "assign"))
+    Ok(())
 }
 
 /// Locks a live record that the action reaches. One that the caller may not read answers as one that does not exist; one
@@ -189,41 +141,4 @@ fn named_people(fields: &Fields) -> Vec<Reference> {
         Some(Reference { object: object.to_owned(), id, pointer: format!("/{name}") })
     });
     named.collect()
-}
-
-/// A value that stands already is not looked at again: its user may have left since.
-fn still_named(people: Vec<Violation>, references: &[Reference]) -> impl Iterator<Item = Violation> {
-    people.into_iter().filter(|violation| references.iter().any(|r| r.pointer == violation.pointer))
-}
-
-/// Users and teams that custom lookups name. They are rare enough for a call within the transaction, which is bounded by
-/// the call's deadline.
-async fn lookup_people(env: &Env, cx: &Context, references: &[Reference]) -> Result<Vec<Violation>, Error> {
-    let lookups: Vec<Reference> =
-        references.iter().filter(|r| r.pointer.starts_with("/custom/")).cloned().collect();
-    env.people.check(cx, &lookups).await
-}
-
-fn to_itself(object: &Object, id: Uuid, references: &[Reference]) -> Vec<Violation> {
-    let own = references.iter().filter(|r| r.object == object.name && r.id == id);
-    own.map(|r| Violation::new(r.pointer.clone(), Reason::REFERENCE_CYCLE, "a record cannot refer to itself"))
-        .collect()
-}
-
-/// Only a change of a unique value can collide.
-async fn check_unique(
-    tx: &mut TenantTx,
-    cx: &Context,
-    object: &Object,
-    set: &FieldSet,
-    (before, after): (&Record, &Record),
-) -> Result<(), Error> {
-    let sides = object.sides.iter().filter(|side| side.holders.is_some());
-    let mut changed = sides.map(|side| before.fields.get(side.field) != after.fields.get(side.field));
-    if changed.any(|changed| changed)
-        || custom::uniques(set, &before.custom) != custom::uniques(set, &after.custom)
-    {
-        unique::check(tx, cx, object, set, after).await?;
-    }
-    Ok(())
 }

@@ -3,6 +3,7 @@
 
 use db::{DbError, TenantTx};
 use error::{Code, Error, Reason};
+use events::NewEvent;
 use field_types::SlotColumn;
 use query::RowScope;
 use serde_json::Value;
@@ -10,47 +11,49 @@ use uuid::Uuid;
 
 use super::change::{self, Author, Diff};
 use super::definitions::FieldSet;
+use super::prepare::{Plan, Prepared};
 use super::store::{self, Logged};
 use super::{Fields, Object, Record, SideTable, custom, fence, unique};
 
 /// Inserts new records of version 1.
-pub async fn insert(
-    tx: &mut TenantTx,
-    author: &Author,
-    object: &Object,
-    set: &FieldSet,
-    records: &[Record],
-) -> Result<(), Error> {
+pub async fn insert(tx: &mut TenantTx, plan: &Plan<'_>, prepared: &[Prepared]) -> Result<(), Error> {
+    let Plan { author, object, set, .. } = *plan;
+    let records: Vec<&Record> = prepared.iter().map(Prepared::after).collect();
     let rows = records.iter().map(|record| Value::Object(row(object, set, record))).collect();
     fence::judge(store::insert(tx, object, rows).await?, set)?;
     for side in object.sides {
-        put_side(tx, object, side, records, true).await.map_err(unique::lost_race)?;
+        put_side(tx, object, side, &records, true).await.map_err(unique::lost_race)?;
     }
-    put_uniques(tx, object, set, records, true).await.map_err(unique::lost_race)?;
+    put_uniques(tx, object, set, &records, true).await.map_err(unique::lost_race)?;
     let diffs: Vec<Vec<Diff>> = records.iter().map(|record| change::all(object, record)).collect();
     let nothing = || Value::Object(serde_json::Map::new());
     let logged = records.iter().map(|r| Logged { record_id: r.id, version: r.version, before: nothing() });
     store::log(tx, object, "created", author, &logged.collect::<Vec<_>>()).await?;
     let events =
         records.iter().zip(&diffs).map(|(r, diffs)| change::event(author, object, "created", r, diffs));
-    events::outbox::append_many(tx, &events.collect::<Vec<_>>()).await?;
+    let mut events: Vec<NewEvent> = events.collect();
+    for record in records {
+        events.extend(guarded(tx, plan, None, record).await?);
+    }
+    events::outbox::append_many(tx, &events).await?;
     Ok(())
 }
 
-/// Replaces `before` by `after`, whose version is the next. The row must still have the version of `before` and lie
-/// within the scope: the lock says so, and the statement makes sure. `beside` are changes that are not in the row.
+/// Replaces a record by what was prepared of it, and gives it in its next version. The row must still have the version before and lie
+/// within the scope: the lock says so, and the statement makes sure.
 pub async fn update(
     tx: &mut TenantTx,
-    author: &Author,
-    object: &Object,
-    set: &FieldSet,
-    (before, after): (&Record, &Record),
+    plan: &Plan<'_>,
+    prepared: Prepared,
     scope: &RowScope,
-    beside: Vec<Diff>,
-) -> Result<(), Error> {
-    let mut diffs = change::diff(object, before, after);
-    diffs.extend(beside);
-    let mut row = row(object, set, after);
+) -> Result<Record, Error> {
+    let Plan { author, object, set, .. } = *plan;
+    let (Some(before), mut after, also) = prepared.into_parts() else { return Err(concurrent()) };
+    after.version += 1;
+    touch(&mut after, author);
+    let mut diffs = change::diff(object, &before, &after);
+    diffs.extend(also);
+    let mut row = row(object, set, &after);
     if !after.custom.keys().all(|key| set.knows(key)) {
         keep_slots(tx, object, set, after.id, &mut row).await?;
     }
@@ -60,16 +63,46 @@ pub async fn update(
     if !done {
         return Err(concurrent());
     }
-    let record = std::slice::from_ref(after);
+    let record = [&after];
     for side in object.sides.iter().filter(|side| diffs.iter().any(|d| d.field == side.field)) {
         store::clear_side(tx, side.clear, &[after.id]).await?;
-        put_side(tx, object, side, record, true).await.map_err(unique::lost_race)?;
+        put_side(tx, object, side, &record, true).await.map_err(unique::lost_race)?;
     }
     if custom::uniques(set, &before.custom) != custom::uniques(set, &after.custom) {
         store::clear_uniques_of(tx, after.id, &set.uniques()).await?;
-        put_uniques(tx, object, set, record, true).await.map_err(unique::lost_race)?;
+        put_uniques(tx, object, set, &record, true).await.map_err(unique::lost_race)?;
     }
-    finish(tx, author, object, "updated", after, &diffs).await
+    finish(tx, author, object, "updated", &after, &diffs).await?;
+    let events = guarded(tx, plan, Some(&before), &after).await?;
+    events::outbox::append_many(tx, &events).await?;
+    Ok(after)
+}
+
+/// What the object's guard stores with a write, and its events.
+async fn guarded(
+    tx: &mut TenantTx,
+    plan: &Plan<'_>,
+    before: Option<&Record>,
+    after: &Record,
+) -> Result<Vec<NewEvent>, Error> {
+    match plan.object.guard {
+        Some(guard) => guard.stored(tx, plan.author, before, after).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Takes a record out of the trash, which was prepared for it. Gives it as it is then.
+pub(crate) async fn restore(
+    tx: &mut TenantTx,
+    plan: &Plan<'_>,
+    prepared: Prepared,
+    scope: &RowScope,
+) -> Result<Record, Error> {
+    let (Some(before), after, _) = prepared.into_parts() else { return Err(concurrent()) };
+    let after = set_deleted(tx, plan.author, plan.object, after, false, scope).await?;
+    let events = guarded(tx, plan, Some(&before), &after).await?;
+    events::outbox::append_many(tx, &events).await?;
+    Ok(after)
 }
 
 /// Moves a record to the trash, or out of it. Gives it as it is then.
@@ -159,7 +192,7 @@ pub(crate) async fn put_side(
     tx: &mut TenantTx,
     object: &Object,
     side: &SideTable,
-    records: &[Record],
+    records: &[&Record],
     live: bool,
 ) -> Result<(), DbError> {
     let (mut ids, mut firsts, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
@@ -182,7 +215,7 @@ pub(crate) async fn put_uniques(
     tx: &mut TenantTx,
     object: &Object,
     set: &FieldSet,
-    records: &[Record],
+    records: &[&Record],
     live: bool,
 ) -> Result<(), DbError> {
     let (mut ids, mut fields, mut digests): (Vec<Uuid>, Vec<Uuid>, Vec<Vec<u8>>) = Default::default();

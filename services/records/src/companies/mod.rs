@@ -3,8 +3,10 @@
 mod store;
 pub(crate) mod wire;
 
-use error::{Reason, Violation};
+use error::Reason;
+use input::Violations;
 use query::{Set, SetKind};
+use record::prepare::Rules;
 use record::side_tables::{EXTERNAL_IDS, TAGS, texts};
 use record::{Built, Fields, Object, SideTable, Standard};
 
@@ -31,7 +33,8 @@ pub(crate) static COMPANY: Object = Object {
     not_found: Reason::COMPANY_NOT_FOUND,
     not_deleted: Reason::COMPANY_NOT_DELETED,
     derive: |_| Fields::new(),
-    check,
+    rules,
+    guard: None,
     sides: &[TAGS, EXTERNAL_IDS, DOMAINS],
     tree: Some("parent_id"),
     built: Built::later(),
@@ -52,9 +55,8 @@ const DOMAINS: SideTable = SideTable {
 };
 
 /// A company has a name.
-fn check(has: &dyn Fn(&str) -> bool) -> Vec<Violation> {
-    if has("name") {
-        return Vec::new();
+fn rules(company: &Rules<'_>, violations: &mut Violations) {
+    if !company.has("name") {
+        violations.note("/name", Reason::REQUIRED, "a value is required");
     }
-    vec![Violation::new("/name", Reason::REQUIRED, "a value is required")]
 }

@@ -3,8 +3,10 @@
 mod store;
 pub(crate) mod wire;
 
-use error::{Reason, Violation};
+use error::Reason;
+use input::Violations;
 use query::{Set, SetKind};
+use record::prepare::Rules;
 use record::side_tables::{EXTERNAL_IDS, TAGS};
 use record::{Built, Fields, Object, SideTable, Standard};
 use serde_json::Value;
@@ -39,7 +41,8 @@ pub(crate) static CONTACT: Object = Object {
     not_found: Reason::CONTACT_NOT_FOUND,
     not_deleted: Reason::CONTACT_NOT_DELETED,
     derive,
-    check,
+    rules,
+    guard: None,
     sides: &[TAGS, EXTERNAL_IDS, EMAILS],
     tree: None,
     built: Built::later(),
@@ -70,10 +73,9 @@ fn derive(fields: &Fields) -> Fields {
 }
 
 /// Somebody must be known by a name or an address.
-fn check(has: &dyn Fn(&str) -> bool) -> Vec<Violation> {
-    if ["first_name", "last_name", "emails"].into_iter().any(has) {
-        return Vec::new();
+fn rules(contact: &Rules<'_>, violations: &mut Violations) {
+    if !["first_name", "last_name", "emails"].into_iter().any(|name| contact.has(name)) {
+        let detail = "a first name, a last name or an e-mail address is required";
+        violations.note("", Reason::NAME_OR_EMAIL_REQUIRED, detail);
     }
-    let detail = "a first name, a last name or an e-mail address is required";
-    vec![Violation::new("", Reason::NAME_OR_EMAIL_REQUIRED, detail)]
 }

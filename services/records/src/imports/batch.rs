@@ -105,7 +105,7 @@ pub(crate) async fn run(
     }
     let made = book.close(&mut tx).await?;
     if !made.is_empty() {
-        write::insert(&mut tx, &author, &CONTACT, &plan.set, &made).await?;
+        write::insert(&mut tx, &plan.writing(app, cx, &author), &made).await?;
     }
     if !errors.kept.is_empty() {
         store::add_errors(&mut tx, claimed.id, &errors.kept).await?;

@@ -6,11 +6,13 @@
 
 pub(crate) mod store;
 
+use record::prepare::{Plan as Writing, Prepared, Taken};
 use record::{Record, custom};
 use std::collections::{BTreeSet, HashMap};
 
 use db::{DbError, TenantTx};
-use error::Error;
+use error::{Error, Reason};
+use input::Violations;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -34,7 +36,7 @@ pub(crate) struct Book {
     /// Whose an address or unique value is; nobody's, where it was given up.
     holders: HashMap<Mark, Option<Uuid>>,
     /// Contacts that are not in their table as they stand here.
-    contacts: HashMap<Uuid, Record>,
+    contacts: HashMap<Uuid, Prepared>,
     /// Those of them that are new, in the order of their rows.
     made: Vec<Uuid>,
     changed_holders: BTreeSet<Mark>,
@@ -75,8 +77,8 @@ impl Book {
 
     /// A contact as it stands, locked if it is stored.
     pub(crate) async fn contact(&self, tx: &mut TenantTx, id: Uuid) -> Result<Option<Record>, Error> {
-        if let Some(record) = self.contacts.get(&id) {
-            return Ok(Some(record.clone()));
+        if let Some(prepared) = self.contacts.get(&id) {
+            return Ok(Some(prepared.after().clone()));
         }
         let kept = if self.is_dry { store::contact(tx, self.operation, id).await? } else { None };
         match kept {
@@ -91,12 +93,7 @@ impl Book {
     }
 
     /// Whether another contact than `id` has one of the values.
-    pub(crate) async fn is_taken(
-        &mut self,
-        tx: &mut TenantTx,
-        id: Uuid,
-        uniques: &[Unique],
-    ) -> Result<bool, Error> {
+    async fn is_taken(&mut self, tx: &mut TenantTx, id: Uuid, uniques: &[Unique]) -> Result<bool, Error> {
         if self.is_dry {
             let unknown = uniques.iter().map(unique_mark).filter(|mark| !self.holders.contains_key(mark));
             let unknown: Vec<Mark> = unknown.collect();
@@ -119,7 +116,8 @@ impl Book {
     }
 
     /// Notes a new contact, by which later rows with its address are repetitions.
-    pub(crate) fn make(&mut self, plan: &Plan, address: Option<&str>, record: Record) {
+    pub(crate) fn make(&mut self, plan: &Plan, address: Option<&str>, prepared: Prepared) {
+        let record = prepared.after();
         if let Some(address) = address {
             self.hold(address_mark(address), Some(record.id));
         }
@@ -128,12 +126,14 @@ impl Book {
         }
         self.made.push(record.id);
         self.changed_contacts.insert(record.id);
-        self.contacts.insert(record.id, record);
+        self.contacts.insert(record.id, prepared);
     }
 
-    /// Notes a change of a contact; `is_stored` if it is in its table by now as it is in `after`.
-    pub(crate) fn change(&mut self, plan: &Plan, before: &Record, after: Record, is_stored: bool) {
-        let [was, is] = [before, &after].map(|record| custom::uniques(&plan.set, &record.custom));
+    /// Notes a change of a contact; `is_stored` if it is written into its table.
+    pub(crate) fn change(&mut self, plan: &Plan, prepared: &Prepared, is_stored: bool) {
+        let after = prepared.after();
+        let of = |record: &Record| custom::uniques(&plan.set, &record.custom);
+        let (was, is) = (prepared.before().map(of).unwrap_or_default(), of(after));
         for unique in was.iter().filter(|unique| !is.contains(unique)) {
             self.hold(unique_mark(unique), None);
         }
@@ -142,7 +142,7 @@ impl Book {
         }
         if !is_stored {
             self.changed_contacts.insert(after.id);
-            self.contacts.insert(after.id, after);
+            self.contacts.insert(after.id, prepared.clone());
         }
     }
 
@@ -152,7 +152,7 @@ impl Book {
     }
 
     /// Ends the batch: gives the contacts that are to be stored, and keeps for the next batch of a dry run what it must know.
-    pub(crate) async fn close(mut self, tx: &mut TenantTx) -> Result<Vec<Record>, Error> {
+    pub(crate) async fn close(mut self, tx: &mut TenantTx) -> Result<Vec<Prepared>, Error> {
         if !self.is_dry {
             return Ok(self.made.iter().filter_map(|id| self.contacts.remove(id)).collect());
         }
@@ -166,11 +166,33 @@ impl Book {
         }
         if self.keeps_contacts && !self.changed_contacts.is_empty() {
             let changed = self.changed_contacts.iter().filter_map(|id| self.contacts.get(id));
-            let contacts = changed.map(|record| serde_json::to_value(record).map(|json| (record.id, json)));
+            let contacts = changed.map(Prepared::after);
+            let contacts = contacts.map(|record| serde_json::to_value(record).map(|json| (record.id, json)));
             let contacts: Vec<_> = contacts.collect::<Result<_, _>>().map_err(Error::internal)?;
             store::put_contacts(tx, self.operation, &contacts).await?;
         }
         Ok(Vec::new())
+    }
+}
+
+impl Taken for Book {
+    /// A value that the record did not have before must be nobody else's, by the rows before as well.
+    async fn check(
+        &mut self,
+        tx: &mut TenantTx,
+        plan: &Writing<'_>,
+        before: Option<&Record>,
+        after: &Record,
+        violations: &mut Violations,
+    ) -> Result<(), Error> {
+        let had = before.map(|before| custom::uniques(plan.set, &before.custom)).unwrap_or_default();
+        let mut uniques = custom::uniques(plan.set, &after.custom);
+        uniques.retain(|unique| !had.contains(unique));
+        if self.is_taken(tx, after.id, &uniques).await? {
+            let text = "another contact has a value that must be unique";
+            violations.note("", Reason::DUPLICATE_VALUE, text);
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! How the rows of one file become contacts: which cell feeds what, by today's definitions and permissions.
 
+use record::change::Author;
 use record::definitions::FieldSet;
+use record::prepare::{Path, Plan as Writing};
 use std::sync::Arc;
 
 use auth::{Context, FieldMask};
@@ -70,6 +72,12 @@ pub(crate) async fn plan(
 }
 
 impl Plan {
+    /// Who writes the contacts of a batch, and by what.
+    pub(crate) fn writing<'a>(&'a self, app: &'a App, cx: &'a Context, author: &'a Author) -> Writing<'a> {
+        let (env, set, mask) = (&app.env, &self.set, &self.mask);
+        Writing { env, cx, object: &CONTACT, set, mask, author, path: Path::Import }
+    }
+
     /// Whether a row whose address a contact has is something else than a new contact.
     pub(crate) fn merges(&self) -> bool {
         !matches!(self.policy, DuplicatePolicy::Create | DuplicatePolicy::Unspecified)

@@ -1,11 +1,10 @@
 //! One row of a file -> the fields of a contact, or everything that is wrong with it.
 
-use error::{Reason, Violation};
+use error::Reason;
 use field_types::{FieldError, FieldRules, FieldType};
 use input::{Mask, Violations};
 use proto::records::v1::{Contact, EmailAddress, Lifecycle, PhoneNumber};
-use record::change::Author;
-use record::{Fields, Reader, Record, create, custom};
+use record::{Fields, Reader, Sent};
 use serde_json::Value;
 
 use super::plan::Plan;
@@ -22,7 +21,7 @@ pub(crate) struct ReadRow {
     /// Custom values that the row sets, canonical.
     pub(crate) custom: Fields,
     /// With their pointers into the contact.
-    pub(crate) violations: Vec<Violation>,
+    pub(crate) violations: Violations,
 }
 
 impl ReadRow {
@@ -31,23 +30,10 @@ impl ReadRow {
         self.fields.get("emails")?.get(0)?.get("address")?.as_str()
     }
 
-    /// The contact that the row makes; its violations are completed by what a new contact needs.
-    pub(crate) fn record(&mut self, app: &App, plan: &Plan, author: &Author, owner: &str) -> Record {
-        let mut record = create::new_record(author, "import");
-        record.set("owner_id", owner.into());
-        for (name, value) in &self.fields {
-            record.set(name, value.clone());
-        }
-        let (set, mask, region) = (&plan.set, &plan.mask, app.env.region);
-        self.violations.extend(custom::merge(set, mask, &mut record.custom, &self.custom, region));
-        self.violations.extend(custom::complete(set, mask, &mut record.custom, &self.custom, region));
-        // A field with a wrong value is not a missing one.
-        let broken =
-            |name: &str| self.violations.iter().any(|v| v.pointer.trim_start_matches('/').starts_with(name));
-        let missing = (CONTACT.check)(&|name| record.fields.contains_key(name) || broken(name));
-        self.violations.extend(missing);
-        create::finish_fields(&CONTACT, &mut record);
-        record
+    /// What the row says, to be proposed.
+    pub(crate) fn sent(&mut self) -> Sent {
+        let (fields, custom) = (self.fields.clone(), self.custom.clone());
+        Sent::of_row(fields, custom, std::mem::take(&mut self.violations), &CONTACT)
     }
 }
 
@@ -87,7 +73,7 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
     }
     let input = Reader::read::<wire::Contact>(&app.env, &contact, Mask::of(&contact).names());
     violations.extend(input.violations);
-    ReadRow { line: row.line, fields: input.fields, custom: sent, violations: violations.into() }
+    ReadRow { line: row.line, fields: input.fields, custom: sent, violations }
 }
 
 /// Puts a cell into its standard field. What the field demands of it is checked where every contact is.

@@ -99,7 +99,7 @@ async fn tie(
             store::clear_primary(tx, contact_id).await?;
         }
         store::put(tx, contact_id, &after, cx.principal.id).await?;
-        note(tx, app, cx, set, &contact, before.as_ref(), Some(&after)).await?;
+        note(tx, (app, cx), set, contact, before.as_ref(), Some(&after)).await?;
     }
     let answer = pb::LinkContactCompanyResponse { link: Some(to_wire(&after)) };
     claim.keep(tx, &answer, app.env.clock.now_micros()).await?;

@@ -8,10 +8,12 @@ mod unlink;
 use auth::Context;
 use db::TenantTx;
 use error::Error;
+use input::Violations;
 use query::RowScope;
 use record::Record;
 use record::change::{Author, Diff};
 use record::definitions::FieldSet;
+use record::prepare::{Path, Plan, Proposal, Stored, prepare};
 use record::write;
 use serde_json::{Value, json};
 
@@ -23,23 +25,23 @@ pub(crate) use list::list;
 pub(crate) use unlink::unlink;
 
 /// Writes the change of a contact's tie: a new version of the contact with the tie before and after.
-#[allow(clippy::too_many_arguments, reason = "one step of one operation: each argument is another thing")]
 async fn note(
     tx: &mut TenantTx,
-    app: &App,
-    cx: &Context,
+    (app, cx): (&App, &Context),
     set: &FieldSet,
-    contact: &Record,
+    contact: Record,
     before: Option<&store::Link>,
     after: Option<&store::Link>,
 ) -> Result<(), Error> {
     let author = Author::of(&app.env, cx);
-    let scope = RowScope::from(cx.reached());
-    let mut next = contact.clone();
-    next.version += 1;
-    write::touch(&mut next, &author);
+    let mask = set.mask(&CONTACT, cx.mask(CONTACT.name));
+    let (env, author, mask) = (&app.env, &author, &mask);
+    let plan = Plan { env, cx, object: &CONTACT, set, mask, author, path: Path::Link };
     let diff = Diff { field: "companies".to_owned(), before: value(before), after: value(after) };
-    write::update(tx, &author, &CONTACT, set, (contact, &next), &scope, vec![diff]).await
+    let proposal = Proposal::beside(contact, vec![diff]);
+    let prepared = prepare(tx, &plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
+    write::update(tx, &plan, prepared, &RowScope::from(cx.reached())).await?;
+    Ok(())
 }
 
 fn value(link: Option<&store::Link>) -> Value {

@@ -1,0 +1,370 @@
+//! The one way to a write. What is to be stored is proposed, and only [`prepare`] makes a [`Prepared`] of it, which is all that
+//! [`super::write`] takes: a write that was not checked does not compile.
+
+use auth::{Context, FieldMask, RowFacts};
+use db::TenantTx;
+use error::{Error, Reason, Violation};
+use events::NewEvent;
+use field_types::phone::Region;
+use input::Violations;
+
+use super::change::{Author, Diff, diff};
+use super::definitions::FieldSet;
+use super::draft::Sent;
+use super::reference::{self, Reference, records};
+use super::{Env, Object, Record, custom, tree, unique};
+
+/// How records come to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// A call that makes a record.
+    Create,
+    /// A call that changes one.
+    Update,
+    /// A call that changes what belongs to a record and is not in its row.
+    Link,
+    /// A row of a file, which makes a record or changes one.
+    Import,
+    /// A record comes out of the trash.
+    Restore,
+}
+
+/// Who writes records of which object, and by what.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// What operations work with.
+    pub env: &'a Env,
+    /// The caller.
+    pub cx: &'a Context,
+    /// The object.
+    pub object: &'static Object,
+    /// Its definitions.
+    pub set: &'a FieldSet,
+    /// The caller's field rules.
+    pub mask: &'a FieldMask,
+    /// Who the change log and events name.
+    pub author: &'a Author,
+    /// How the record comes to be written.
+    pub path: Path,
+}
+
+impl Plan<'_> {
+    fn region(&self) -> Option<Region> {
+        self.env.region
+    }
+}
+
+/// A record as it should be stored, before it is checked.
+#[derive(Debug)]
+pub struct Proposal {
+    before: Option<Record>,
+    after: Record,
+    broken: Vec<String>,
+    violations: Violations,
+    /// Changes that are not in the row.
+    also: Vec<Diff>,
+    people: People,
+}
+
+/// What is known of the users and teams that a proposal names.
+#[derive(Debug, Default)]
+struct People {
+    /// Where in the body they are that were asked for before the transaction.
+    asked: Vec<String>,
+    violations: Vec<Violation>,
+}
+
+impl Proposal {
+    /// A new record with what was sent: custom values are merged, and completed by their defaults.
+    pub fn create(plan: &Plan<'_>, mut record: Record, sent: Sent) -> Self {
+        let Sent { fields, custom, broken, mut violations } = sent;
+        for (name, value) in fields {
+            // Nothing to clear yet: a `null` leaves the default.
+            if !value.is_null() {
+                record.set(&name, value);
+            }
+        }
+        let (set, mask, region) = (plan.set, plan.mask, plan.region());
+        violations.extend(custom::merge(set, mask, &mut record.custom, &custom, region));
+        violations.extend(custom::complete(set, mask, &mut record.custom, &custom, region));
+        Self { before: None, after: record, broken, violations, also: Vec::new(), people: People::default() }
+    }
+
+    /// A record with what was sent: `null` clears.
+    pub fn change(plan: &Plan<'_>, before: Record, sent: Sent) -> Self {
+        let Sent { fields, custom, broken, mut violations } = sent;
+        let mut after = before.clone();
+        for (name, value) in fields {
+            after.set(&name, value);
+        }
+        violations.extend(custom::merge(plan.set, plan.mask, &mut after.custom, &custom, plan.region()));
+        Self { before: Some(before), after, broken, violations, also: Vec::new(), people: People::default() }
+    }
+
+    /// A record whose row stays as it is, with what changes beside it.
+    pub fn beside(before: Record, also: Vec<Diff>) -> Self {
+        let after = before.clone();
+        let (broken, violations, people) = (Vec::new(), Violations::default(), People::default());
+        Self { before: Some(before), after, broken, violations, also, people }
+    }
+
+    /// The fields that change.
+    pub fn diff(&self, object: &Object) -> Vec<Diff> {
+        match &self.before {
+            Some(before) => diff(object, before, &self.after),
+            None => super::change::all(object, &self.after),
+        }
+    }
+
+    /// What is wrong so far.
+    pub fn violations(&mut self) -> &mut Violations {
+        &mut self.violations
+    }
+
+    /// Takes over what is known of users and teams that were asked for before the transaction.
+    #[must_use]
+    pub(crate) fn knowing(mut self, asked: &[Reference], violations: Vec<Violation>) -> Self {
+        self.people = People { asked: asked.iter().map(|r| r.pointer.clone()).collect(), violations };
+        self
+    }
+
+    /// Asks for the users and teams that it names, before a transaction begins.
+    pub(crate) async fn ask_people(self, plan: &Plan<'_>) -> Result<Self, Error> {
+        let references = reference::all(plan.object, plan.set, self.before.as_ref(), &self.after);
+        let violations = plan.env.people.check(plan.cx, &references).await?;
+        Ok(self.knowing(&references, violations))
+    }
+}
+
+/// A write that has passed every check. Made by [`prepare`] only.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    before: Option<Record>,
+    after: Record,
+    also: Vec<Diff>,
+}
+
+impl Prepared {
+    /// The record before; `None` of a new one.
+    pub fn before(&self) -> Option<&Record> {
+        self.before.as_ref()
+    }
+
+    /// The record as it will be.
+    pub fn after(&self) -> &Record {
+        &self.after
+    }
+
+    /// Whether anything changes.
+    pub fn is_change(&self, object: &Object) -> bool {
+        let Some(before) = &self.before else { return true };
+        !self.also.is_empty() || !diff(object, before, &self.after).is_empty()
+    }
+
+    pub(crate) fn into_parts(self) -> (Option<Record>, Record, Vec<Diff>) {
+        (self.before, self.after, self.also)
+    }
+}
+
+/// The rules between fields look at a record through this.
+#[derive(Debug)]
+pub struct Rules<'a> {
+    /// As the record will be.
+    pub after: &'a Record,
+    /// Fields that were sent and not valid: they are not missing.
+    pub broken: &'a [String],
+    /// What of a changed record the caller does not see: whether a hidden field has a value must not be told by whether a visible one
+    /// may be cleared.
+    hidden: Option<&'a FieldMask>,
+}
+
+impl Rules<'_> {
+    /// Whether the field has a value, or was sent one.
+    pub fn has(&self, name: &str) -> bool {
+        let is_hidden = self.hidden.is_some_and(|mask| mask.hides(name));
+        !is_hidden && self.after.fields.contains_key(name) || self.broken.iter().any(|broken| broken == name)
+    }
+}
+
+/// A write on its way, as a [`Guard`] sees it.
+#[derive(Debug)]
+pub struct Write<'a> {
+    /// Who writes, and by what.
+    pub plan: &'a Plan<'a>,
+    /// The record before; `None` of a new one.
+    pub before: Option<&'a Record>,
+    /// The record as it will be. A guard may set fields that follow from others.
+    pub after: &'a mut Record,
+}
+
+/// What an object demands of every write, whichever way it comes. It has no state of its own: what it must look up is in the schema of
+/// its object.
+#[tonic::async_trait]
+pub trait Guard: std::fmt::Debug + Send + Sync {
+    /// Adds what is wrong. The record is locked, if there is one.
+    async fn check(
+        &self,
+        tx: &mut TenantTx,
+        write: &mut Write<'_>,
+        violations: &mut Violations,
+    ) -> Result<(), Error>;
+
+    /// Stores what belongs to the write that was just made, and gives events of its own.
+    async fn stored(
+        &self,
+        tx: &mut TenantTx,
+        author: &Author,
+        before: Option<&Record>,
+        after: &Record,
+    ) -> Result<Vec<NewEvent>, Error>;
+}
+
+/// Who has a value that one live record alone may have.
+pub trait Taken: Send {
+    /// Refuses a record that would have such a value of another: by an error, or by violations where the call goes on.
+    fn check(
+        &mut self,
+        tx: &mut TenantTx,
+        plan: &Plan<'_>,
+        before: Option<&Record>,
+        after: &Record,
+        violations: &mut Violations,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// The values that are stored: 409 `DUPLICATE_VALUE`.
+#[derive(Debug)]
+pub struct Stored;
+
+impl Taken for Stored {
+    async fn check(
+        &mut self,
+        tx: &mut TenantTx,
+        plan: &Plan<'_>,
+        before: Option<&Record>,
+        after: &Record,
+        _: &mut Violations,
+    ) -> Result<(), Error> {
+        let Plan { cx, object, set, .. } = *plan;
+        // Only a change of a unique value can collide, and what comes back to life.
+        let is_new =
+            plan.path == Path::Restore || before.is_none_or(|before| changes(object, set, before, after));
+        if is_new { unique::check(tx, cx, object, set, after).await } else { Ok(()) }
+    }
+}
+
+fn changes(object: &Object, set: &FieldSet, before: &Record, after: &Record) -> bool {
+    let mut sides = object.sides.iter().filter(|side| side.holders.is_some());
+    sides.any(|side| before.fields.get(side.field) != after.fields.get(side.field))
+        || custom::uniques(set, &before.custom) != custom::uniques(set, &after.custom)
+}
+
+/// Checks a proposal: the rules between fields, every id that it names, its place in the tree, the object's guard, the reach of the result,
+/// and unique values. What is wrong with the record are violations; what the caller may not do, or another record has, are errors.
+///
+/// The record before is locked, and the fence of permissions was checked in this transaction.
+pub async fn prepare(
+    tx: &mut TenantTx,
+    plan: &Plan<'_>,
+    proposal: Proposal,
+    taken: &mut impl Taken,
+) -> Result<Result<Prepared, Violations>, Error> {
+    let Plan { env, cx, object, set, .. } = *plan;
+    let Proposal { before, mut after, broken, mut violations, also, people } = proposal;
+    let old = before.as_ref();
+    check_rules(plan, old, &after, &broken, &mut violations);
+    // Of a row that is wrong in itself nothing is looked up: a file has many.
+    if plan.path == Path::Import && !violations.is_empty() {
+        return Ok(Err(violations));
+    }
+    let references = reference::all(object, set, old, &after);
+    let People { asked, violations: known } = people;
+    // A value that was there before is not looked at again: its user may have left since.
+    violations.extend(known.into_iter().filter(|v| references.iter().any(|r| r.pointer == v.pointer)));
+    let open: Vec<Reference> = references.iter().filter(|r| !asked.contains(&r.pointer)).cloned().collect();
+    violations.extend(env.people.check(cx, &open).await?);
+    violations.extend(to_itself(object, &after, &references));
+    violations.extend(records(env, tx, cx, &references).await?);
+    tree::check(tx, cx, object, after.id, &references, &mut violations).await?;
+    if let Some(guard) = object.guard {
+        let mut write = Write { plan, before: old, after: &mut after };
+        guard.check(tx, &mut write, &mut violations).await?;
+    }
+    if !violations.is_empty() {
+        return Ok(Err(violations));
+    }
+    let prepared = Prepared { before, after, also };
+    if plan.path != Path::Restore && !prepared.is_change(object) {
+        return Ok(Ok(prepared));
+    }
+    if let Err(denied) = check_reach(plan, prepared.before(), prepared.after()) {
+        if plan.path != Path::Import {
+            return Err(denied);
+        }
+        violations.note("", Reason::PERMISSION_DENIED, "you may not put a record there");
+        return Ok(Err(violations));
+    }
+    taken.check(tx, plan, prepared.before(), prepared.after(), &mut violations).await?;
+    if !violations.is_empty() {
+        return Ok(Err(violations));
+    }
+    let Prepared { before, mut after, also } = prepared;
+    finish_fields(object, &mut after);
+    Ok(Ok(Prepared { before, after, also }))
+}
+
+/// What the visible fields of a changed record did not fulfil before, they need not fulfil now.
+fn check_rules(
+    plan: &Plan<'_>,
+    before: Option<&Record>,
+    after: &Record,
+    broken: &[String],
+    violations: &mut Violations,
+) {
+    if matches!(plan.path, Path::Link | Path::Restore) {
+        return;
+    }
+    let hidden = before.map(|_| plan.mask);
+    if let Some(before) = before {
+        let mut old = Violations::default();
+        (plan.object.rules)(&Rules { after: before, broken: &[], hidden }, &mut old);
+        if !old.is_empty() {
+            return;
+        }
+    }
+    (plan.object.rules)(&Rules { after, broken, hidden }, violations);
+}
+
+/// Who makes a record must reach it, or may assign it; who moves one to another owner or team must reach it there as well, or may assign
+/// it: a change is no way around what is refused of a new record.
+fn check_reach(plan: &Plan<'_>, before: Option<&Record>, after: &Record) -> Result<(), Error> {
+    let (cx, object) = (plan.cx, plan.object.name);
+    let is = after.facts();
+    let Some(before) = before else {
+        // Who may assign may make it their own first, and give it away.
+        let own = RowFacts { owner_id: Some(cx.user().uuid()), team_id: None };
+        let assigns = || cx.reaches(object, "create", &own) && cx.reaches(object, "assign", &own);
+        let may = cx.reaches(object, "create", &is) || assigns();
+        return if may { Ok(()) } else { Err(Error::permission_denied(object, "create")) };
+    };
+    let was = before.facts();
+    let stays = (was.owner_id, was.team_id) == (is.owner_id, is.team_id);
+    if stays || cx.reaches(object, "update", &is) || cx.reaches(object, "assign", &was) {
+        return Ok(());
+    }
+    Err(Error::permission_denied(object, "assign"))
+}
+
+fn to_itself(object: &Object, after: &Record, references: &[Reference]) -> Vec<Violation> {
+    let own = references.iter().filter(|r| r.object == object.name && r.id == after.id);
+    own.map(|r| Violation::new(r.pointer.clone(), Reason::REFERENCE_CYCLE, "a record cannot refer to itself"))
+        .collect()
+}
+
+/// Takes over those computed fields that the answer shows.
+fn finish_fields(object: &Object, record: &mut Record) {
+    let mut derived = (object.derive)(&record.fields);
+    for (name, _) in object.computed() {
+        record.set(name, derived.remove(*name).unwrap_or_default());
+    }
+}
