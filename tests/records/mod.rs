@@ -15,5 +15,6 @@ mod retention_plans;
 mod trash;
 mod tree;
 mod visibility;
+mod ways;
 pub(crate) mod world;
 mod writes;
