@@ -290,19 +290,19 @@ pub async fn prepare(
         let mut write = Write { plan, before: old, after: &mut after };
         guard.check(tx, &mut write, &mut violations).await?;
     }
-    if !violations.is_empty() {
-        return Ok(Err(violations));
-    }
+    // A call is told what is wrong before what others have; a row of a file is told both at once.
+    let tells_all = plan.path == Path::Import;
     let prepared = Prepared { before, after, also };
-    if plan.path != Path::Restore && !prepared.is_change(object) {
-        return Ok(Ok(prepared));
+    let changes = plan.path == Path::Restore || prepared.is_change(object);
+    let is_told = !violations.is_empty() && !tells_all;
+    if is_told || !changes {
+        return Ok(if violations.is_empty() { Ok(prepared) } else { Err(violations) });
     }
     if let Err(denied) = check_reach(plan, prepared.before(), prepared.after()) {
-        if plan.path != Path::Import {
+        if !tells_all {
             return Err(denied);
         }
         violations.note("", Reason::PERMISSION_DENIED, "you may not put a record there");
-        return Ok(Err(violations));
     }
     taken.check(tx, plan, prepared.before(), prepared.after(), &mut violations).await?;
     if !violations.is_empty() {
