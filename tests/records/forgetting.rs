@@ -198,3 +198,41 @@ async fn a_service_cannot_say_which_objects_have_record_tables() -> Result<()> {
     }
     Ok(())
 }
+
+/// The guard looks at a statement as a whole: one record that exists keeps the changes of all that the statement removes.
+#[tokio::test]
+async fn the_changes_of_gone_records_cannot_take_those_of_another_with_them() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let tenant = admin.tenant.uuid();
+    let mut tx = world.tx(admin.tenant).await?;
+    sqlx::query(
+        "INSERT INTO records.change (tenant_id, object, record_id, version, verb, changed_at, actor, before)
+         SELECT $1, object, gen_random_uuid(), 1, 'created', now(), $1, '{}'
+         FROM unnest(ARRAY['contact', 'company']) AS object, generate_series(1, 50)",
+    )
+    .bind(tenant)
+    .execute(tx.conn())
+    .await?;
+    tx.commit().await?;
+    let company = pb::Company { name: Some("Live Ltd".to_owned()), ..Default::default() };
+    let company: Uuid = admin.create_company(company).await?.id.parse()?;
+    let contact: Uuid = admin.create(named("Live", "")).await?.id.parse()?;
+    for (kept, removed) in [
+        (vec![], Err("42501")),
+        (vec![contact], Err("42501")),
+        (vec![company], Err("42501")),
+        (vec![contact, company], Ok(100)),
+    ] {
+        let mut tx = world.tx(admin.tenant).await?;
+        let delete = sqlx::query("DELETE FROM records.change WHERE tenant_id = $1 AND record_id <> ALL($2)");
+        let done = delete.bind(tenant).bind(&kept).execute(tx.conn()).await.map(|done| done.rows_affected());
+        let code = done.as_ref().err().and_then(|e| e.as_database_error()?.code());
+        assert_eq!(
+            done.as_ref().map_err(|_| code.as_deref()),
+            removed.as_ref().map_err(|code| Some(*code)),
+            "{kept:?}"
+        );
+    }
+    Ok(())
+}
