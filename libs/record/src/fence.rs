@@ -47,7 +47,7 @@ fn changed() -> Error {
     Error::new(Code::Aborted, CHANGED, "the custom fields changed while this ran; try again")
 }
 
-/// Takes the fence for share, to write several records under it, and refuses as [`judge`].
+/// Takes the fence for share, to write several records under it, and refuses a write by other definitions.
 pub async fn check(tx: &mut TenantTx, object: &Object, set: &FieldSet) -> Result<(), Error> {
     judge(store::share(tx, object).await?, set)
 }
