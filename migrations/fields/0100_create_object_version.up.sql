@@ -3,7 +3,7 @@
 -- records compare and the lock under which keys, ordinals and slots are given out.
 CREATE TABLE fields.object_version (
     tenant_id uuid NOT NULL,
-    object text COLLATE "C" NOT NULL CHECK (object IN ('contact', 'company')),
+    object text COLLATE "C" NOT NULL CHECK (object <> ''),
     version bigint NOT NULL CHECK (version > 0),
     -- Never goes back: an ordinal is a bit of field masks and must not change its meaning.
     next_ordinal integer NOT NULL CHECK (next_ordinal >= 0),

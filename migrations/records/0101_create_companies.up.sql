@@ -38,8 +38,8 @@ CREATE TABLE records.companies (
     CHECK ((deleted_at IS NULL) = (deleted_by IS NULL))
 ) PARTITION BY HASH (tenant_id);
 SELECT records.record_table('companies', 8, 'company');
-ALTER TABLE records.companies ADD FOREIGN KEY (tenant_id, parent_id)
-    REFERENCES records.companies ON DELETE SET NULL (parent_id);
+-- A purge writes the change of what stands below first.
+ALTER TABLE records.companies ADD FOREIGN KEY (tenant_id, parent_id) REFERENCES records.companies;
 CREATE INDEX companies_name ON records.companies (tenant_id, name_folded, id) WHERE deleted_at IS NULL;
 CREATE INDEX companies_parent ON records.companies (tenant_id, parent_id, id) WHERE parent_id IS NOT NULL;
 

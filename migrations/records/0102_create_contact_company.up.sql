@@ -10,7 +10,8 @@ CREATE TABLE records.contact_company (
     created_by uuid NOT NULL,
     PRIMARY KEY (tenant_id, contact_id, company_id),
     FOREIGN KEY (tenant_id, contact_id) REFERENCES records.contacts ON DELETE CASCADE,
-    FOREIGN KEY (tenant_id, company_id) REFERENCES records.companies ON DELETE CASCADE
+    -- A tie is a part of its contact: the purge of its company writes the contact's change first.
+    FOREIGN KEY (tenant_id, company_id) REFERENCES records.companies
 );
 SELECT records.protect('contact_company', 0);
 CREATE INDEX contact_company_company ON records.contact_company (tenant_id, company_id, contact_id);

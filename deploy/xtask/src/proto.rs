@@ -237,8 +237,10 @@ fn objects(pool: &prost_reflect::DescriptorPool) -> Result<Vec<u8>> {
         let fields = fields.iter().map(|field| field.name().to_owned());
         let fields: Vec<_> = fields.chain(message.reserved_names().map(str::to_owned)).collect();
         let actions: Vec<_> = actions.into_iter().collect();
+        let package = message.package_name();
         text.push_str(&format!(
-            "crate::Object {{ name: {name:?}, has_custom: {has_custom}, fields: &{fields:?}, actions: &{actions:?} }},",
+            "crate::Object {{ name: {name:?}, package: {package:?}, has_custom: {has_custom}, fields: &{fields:?}, \
+             actions: &{actions:?} }},",
         ));
     }
     text.push_str("];");

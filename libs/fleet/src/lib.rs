@@ -17,6 +17,8 @@ pub enum Role {
     Fields,
     /// `globcrm records`
     Records,
+    /// `globcrm activities`
+    Activities,
     /// `globcrm gateway`
     Gateway,
 }
@@ -70,12 +72,21 @@ pub const FLEET: &[Member] = &[
         acts_for_principals: true,
     },
     Member {
+        role: Role::Activities,
+        names: names!("activities", "ACTIVITIES", "activities"),
+        about: "notes",
+        service: Some("globcrm.activities.v1.ActivitiesService"),
+        has_schema: true,
+        calls: &[Role::Identity, Role::Fields, Role::Records],
+        acts_for_principals: false,
+    },
+    Member {
         role: Role::Gateway,
         names: names!("gateway", "GATEWAY", "the gateway"),
         about: "the public REST API",
         service: None,
         has_schema: false,
-        calls: &[Role::Identity, Role::Fields, Role::Records],
+        calls: &[Role::Identity, Role::Fields, Role::Records, Role::Activities],
         acts_for_principals: false,
     },
 ];

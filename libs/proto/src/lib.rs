@@ -70,6 +70,10 @@ pub mod identity {
 pub mod fields {
     generated!(pub mod v1 = "globcrm.fields.v1.rs");
 }
+/// `ActivitiesService`.
+pub mod activities {
+    generated!(pub mod v1 = "globcrm.activities.v1.rs");
+}
 /// `RecordsService`.
 pub mod records {
     generated!(pub mod v1 = "globcrm.records.v1.rs");

@@ -5,6 +5,8 @@
 pub struct Object {
     /// `contact`: in permissions, events, paths and references.
     pub name: &'static str,
+    /// `globcrm.records.v1`: the package of its message, which is that of the service that keeps it.
+    pub package: &'static str,
     /// Its records have custom fields, and roles can restrict its fields.
     pub has_custom: bool,
     /// The members of its message, and the names that are reserved for members to come.

@@ -26,4 +26,4 @@ pub use predicate::RowScope;
 pub use schema::{CustomField, Field, Schema, Set, SetKind, Table};
 pub use select::{Column, Projection};
 pub use sql::{Bind, Sql};
-pub use statements::{Statements, Stored};
+pub use statements::{Following, Statements, Stored};

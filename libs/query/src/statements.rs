@@ -3,6 +3,8 @@
 //! They are built and not typed because five of twelve differ between objects in the table's name alone, and the others list every
 //! column. All text comes from the declaration, which is static text of the owning service.
 
+use std::collections::BTreeMap;
+
 use field_types::SlotColumn;
 
 use crate::predicate;
@@ -24,6 +26,22 @@ pub struct Stored<'a> {
     pub derived: &'a [String],
     /// The column with the record above, where records stand above each other.
     pub above: Option<&'a str>,
+    /// Columns with the id of a record.
+    pub ids: &'a [&'a str],
+    /// Columns with a list that names records.
+    pub lists: &'a [&'a str],
+}
+
+/// The statements by which a column follows what happens to the records that it names.
+#[derive(Debug)]
+pub struct Following {
+    /// The column.
+    pub column: &'static str,
+    /// `$2` ids, `$3` an id, `$4` number: the ids after that one of rows that name one of the ids, in the order of ids. Empty for a list,
+    /// whose side table says it.
+    pub holders: &'static str,
+    /// `$2` rows as a JSON array: writes the column, the version, and who changed the row when.
+    pub rewrite: &'static str,
 }
 
 /// The statements of an object. `$1` is always the tenant; rows are JSON objects by column, so that a batch is one parameter.
@@ -50,8 +68,16 @@ pub struct Statements {
     pub restore: &'static str,
     /// `$2` ids, `$3` `$4` `$5` the scope: those of the ids that are live and within the scope.
     pub reached: &'static str,
-    /// `$2` ids, `$3` moment: removes what was deleted before it; gives the ids removed.
+    /// `$2` ids: the whole rows, locked, in the order of ids.
+    pub lock_all: &'static str,
+    /// `$2` ids, `$3` moment: the rows deleted before it, locked: the id, and who deleted it.
+    pub doomed: &'static str,
+    /// `$2` ids of locked rows: removes them; gives id, version, owner, team, and who deleted it.
     pub purge: &'static str,
+    /// `$2` rows as a JSON array: writes the version, and who changed the row when.
+    pub touch: &'static str,
+    /// For each column that names records.
+    pub following: Vec<Following>,
     /// `$2` ids: those of them that name no row at all.
     pub gone: &'static str,
     /// `$2` record, `$3` another, `$4` steps: whether the other is the record or stands above it, and the ids passed. Empty where
@@ -62,7 +88,7 @@ pub struct Statements {
 impl Statements {
     /// The statements of an object. They live as long as the process, as the object does.
     pub fn of(stored: &Stored<'_>) -> Self {
-        let Stored { object, table, columns, written, derived, above } = stored;
+        let Stored { object, table, columns, written, derived, above, ids, lists } = stored;
         let slots: Vec<&str> = SlotColumn::all().map(SlotColumn::name).collect();
         let written: Vec<(&str, Option<&str>)> = written
             .iter()
@@ -83,6 +109,32 @@ impl Statements {
             Some(empty) => format!("COALESCE(r.{name}, {empty})"),
             None => format!("r.{name}"),
         }));
+        let empty: BTreeMap<&str, &str> =
+            written.iter().filter_map(|(name, empty)| Some((*name, (*empty)?))).collect();
+        let rewrite = |column: Option<&str>| {
+            let value = column.map(|name| match empty.get(name) {
+                Some(empty) => format!(", {name} = COALESCE(r.{name}, {empty})"),
+                None => format!(", {name} = r.{name}"),
+            });
+            kept(format!(
+                "UPDATE {table} AS t\nSET version = r.version, updated_at = r.updated_at, updated_by = r.updated_by{}\n\
+                 FROM jsonb_populate_recordset(NULL::{table}, $2) AS r\nWHERE t.tenant_id = $1 AND t.id = r.id",
+                value.unwrap_or_default()
+            ))
+        };
+        let following = |column: &str, holders: String| Following {
+            column: kept(column.to_owned()),
+            holders: kept(holders),
+            rewrite: rewrite(Some(column)),
+        };
+        let by_id = ids.iter().map(|column| {
+            let holders = format!(
+                "SELECT t.id FROM {table} AS t\n\
+                 WHERE t.tenant_id = $1 AND t.{column} = ANY($2) AND t.id > $3 ORDER BY t.id LIMIT $4"
+            );
+            following(column, holders)
+        });
+        let following = by_id.chain(lists.iter().map(|column| following(column, String::new()))).collect();
         let of = |alias: &str| list(derived.iter().map(|name| format!("{alias}.{name}")));
         let scope = predicate::condition;
         let one = format!("jsonb_populate_record(NULL::{table}, $2) AS r");
@@ -127,9 +179,17 @@ impl Statements {
                 "SELECT t.id FROM {table} AS t\nWHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at IS NULL\n  AND {}",
                 scope(3)
             )),
-            purge: kept(format!(
-                "DELETE FROM {table} AS t\nWHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at < $3\nRETURNING t.id"
+            lock_all: kept(format!("{select} = ANY($2) ORDER BY t.id\nFOR UPDATE OF t")),
+            doomed: kept(format!(
+                "SELECT t.id, t.deleted_by FROM {table} AS t\n\
+                 WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at < $3 ORDER BY t.id\nFOR UPDATE OF t"
             )),
+            purge: kept(format!(
+                "DELETE FROM {table} AS t\nWHERE t.tenant_id = $1 AND t.id = ANY($2)\n\
+                 RETURNING t.id, t.version, t.owner_id, t.team_id, t.deleted_by"
+            )),
+            touch: rewrite(None),
+            following,
             gone: kept(format!(
                 "SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)\n\
                  WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE t.tenant_id = $1 AND t.id = asked.id)"
@@ -148,7 +208,7 @@ impl Statements {
     }
 
     /// Every statement with its name, for a file that shows them.
-    pub fn all(&self) -> Vec<(&'static str, &'static str)> {
+    pub fn all(&self) -> Vec<(String, &'static str)> {
         let all = [
             ("lock", self.lock),
             ("slice", self.slice),
@@ -160,11 +220,19 @@ impl Statements {
             ("differing", self.differing),
             ("derived", self.derived),
             ("reached", self.reached),
+            ("lock_all", self.lock_all),
+            ("doomed", self.doomed),
             ("purge", self.purge),
+            ("touch", self.touch),
             ("gone", self.gone),
             ("above", self.above),
         ];
-        all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+        let all = all.into_iter().map(|(name, text)| (name.to_owned(), text));
+        let following = self.following.iter().flat_map(|following| {
+            let Following { column, holders, rewrite } = following;
+            [(format!("holders of {column}"), *holders), (format!("rewrite {column}"), *rewrite)]
+        });
+        all.chain(following).filter(|(_, text)| !text.is_empty()).collect()
     }
 }
 

@@ -47,7 +47,7 @@ async fn attempt(
     let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path: Path::Create };
     let mut record = new_record(&author, "api");
     record.set("owner_id", cx.user().to_string().into());
-    let proposal = Proposal::create(&plan, record, sent).ask_people(&plan).await?;
+    let proposal = Proposal::create(&plan, record, sent).ask_elsewhere(&plan).await?;
 
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
     let result = store(&mut tx, &plan, (rpc, request), proposal).await;

@@ -9,7 +9,7 @@ use query::CursorKey;
 
 use crate::Object;
 use crate::definitions::Definitions;
-use crate::reference::People;
+use crate::reference::References;
 
 /// What operations on records work with. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -30,8 +30,8 @@ pub struct Env {
     pub region: Option<Region>,
     /// The definitions of custom fields.
     pub definitions: Definitions,
-    /// Users and teams that exist.
-    pub people: People,
+    /// What other services keep: users, teams, and records of other objects.
+    pub references: References,
 }
 
 impl Env {

@@ -7,9 +7,12 @@ use error::Reason;
 use input::Violations;
 use query::{Column, Statements};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::Fields;
+use super::elsewhere::State;
 use super::prepare::{Guard, Rules};
+use super::reference::Reference;
 use super::standard::{Shape, Standard};
 
 /// A kind of record.
@@ -48,6 +51,18 @@ impl Built {
     pub const fn later() -> Self {
         Self(OnceLock::new())
     }
+}
+
+/// What stands in a list of ids: a field whose values name records.
+#[derive(Debug)]
+pub struct Naming {
+    /// What a value names, with the rest of each pointer (`/0/id`).
+    pub ids: fn(&Value) -> Vec<Reference>,
+    /// `$2` the object, `$3` the id, `$4` another id, `$5` number: the records after that id whose values name the record, in the order
+    /// of ids.
+    pub holders: &'static str,
+    /// The value after the record that it names has come to the state. The same value where nothing is to be done.
+    pub follow: fn(&Value, &str, Uuid, State) -> Value,
 }
 
 /// A side table fed by one field.
@@ -108,6 +123,11 @@ impl Object {
     /// The columns of a row that follow from its fields.
     pub(crate) fn derived(&self, fields: &Fields) -> Fields {
         self.shape().derived(fields, (self.derive)(fields))
+    }
+
+    /// Fields that hold lists of ids.
+    pub(crate) fn naming(&self) -> &[(&'static str, &'static Naming)] {
+        &self.shape().naming
     }
 
     /// The caller's field rules, completed: who may not see a field may not see what is computed of it.

@@ -2,11 +2,12 @@
 //! [`super::write`] takes: a write that was not checked does not compile.
 
 use auth::{Context, FieldMask, RowFacts};
-use db::TenantTx;
+use db::{DbError, TenantTx};
 use error::{Error, Reason, Violation};
 use events::NewEvent;
 use field_types::phone::Region;
 use input::Violations;
+use uuid::Uuid;
 
 use super::change::{Author, Diff, diff};
 use super::definitions::FieldSet;
@@ -63,12 +64,12 @@ pub struct Proposal {
     violations: Violations,
     /// Changes that are not in the row.
     also: Vec<Diff>,
-    people: People,
+    elsewhere: Elsewhere,
 }
 
-/// What is known of the users and teams that a proposal names.
+/// What is known of what a proposal names and other services keep.
 #[derive(Debug, Default)]
-struct People {
+struct Elsewhere {
     /// Where in the body they are that were asked for before the transaction.
     asked: Vec<String>,
     violations: Vec<Violation>,
@@ -87,7 +88,14 @@ impl Proposal {
         let (set, mask, region) = (plan.set, plan.mask, plan.region());
         violations.extend(custom::merge(set, mask, &mut record.custom, &custom, region));
         violations.extend(custom::complete(set, mask, &mut record.custom, &custom, region));
-        Self { before: None, after: record, broken, violations, also: Vec::new(), people: People::default() }
+        Self {
+            before: None,
+            after: record,
+            broken,
+            violations,
+            also: Vec::new(),
+            elsewhere: Elsewhere::default(),
+        }
     }
 
     /// A record with what was sent: `null` clears.
@@ -98,14 +106,21 @@ impl Proposal {
             after.set(&name, value);
         }
         violations.extend(custom::merge(plan.set, plan.mask, &mut after.custom, &custom, plan.region()));
-        Self { before: Some(before), after, broken, violations, also: Vec::new(), people: People::default() }
+        Self {
+            before: Some(before),
+            after,
+            broken,
+            violations,
+            also: Vec::new(),
+            elsewhere: Elsewhere::default(),
+        }
     }
 
     /// A record whose row stays as it is, with what changes beside it.
     pub fn beside(before: Record, also: Vec<Diff>) -> Self {
         let after = before.clone();
-        let (broken, violations, people) = (Vec::new(), Violations::default(), People::default());
-        Self { before: Some(before), after, broken, violations, also, people }
+        let (broken, violations, elsewhere) = (Vec::new(), Violations::default(), Elsewhere::default());
+        Self { before: Some(before), after, broken, violations, also, elsewhere }
     }
 
     /// The fields that change.
@@ -121,17 +136,17 @@ impl Proposal {
         &mut self.violations
     }
 
-    /// Takes over what is known of users and teams that were asked for before the transaction.
+    /// Takes over what is known of references that other services were asked for before the transaction.
     #[must_use]
     pub(crate) fn knowing(mut self, asked: &[Reference], violations: Vec<Violation>) -> Self {
-        self.people = People { asked: asked.iter().map(|r| r.pointer.clone()).collect(), violations };
+        self.elsewhere = Elsewhere { asked: asked.iter().map(|r| r.pointer.clone()).collect(), violations };
         self
     }
 
-    /// Asks for the users and teams that it names, before a transaction begins.
-    pub(crate) async fn ask_people(self, plan: &Plan<'_>) -> Result<Self, Error> {
+    /// Asks other services for what it names of theirs, before a transaction begins.
+    pub(crate) async fn ask_elsewhere(self, plan: &Plan<'_>) -> Result<Self, Error> {
         let references = reference::all(plan.object, plan.set, self.before.as_ref(), &self.after);
-        let violations = plan.env.people.check(plan.cx, &references).await?;
+        let violations = plan.env.references.check(plan.cx, &references).await?;
         Ok(self.knowing(&references, violations))
     }
 }
@@ -197,26 +212,42 @@ pub struct Write<'a> {
     pub after: &'a mut Record,
 }
 
-/// What an object demands of every write, whichever way it comes. It has no state of its own: what it must look up is in the schema of
-/// its object.
+/// What an object has of its own in every write, whichever way it comes, and in its end. It has no state of its own: what it must look
+/// up is in the schema of its object.
 #[tonic::async_trait]
 pub trait Guard: std::fmt::Debug + Send + Sync {
     /// Adds what is wrong. The record is locked, if there is one.
     async fn check(
         &self,
-        tx: &mut TenantTx,
-        write: &mut Write<'_>,
-        violations: &mut Violations,
-    ) -> Result<(), Error>;
+        _tx: &mut TenantTx,
+        _write: &mut Write<'_>,
+        _violations: &mut Violations,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Stores what belongs to the write that was just made, and gives events of its own.
     async fn stored(
         &self,
-        tx: &mut TenantTx,
-        author: &Author,
-        before: Option<&Record>,
-        after: &Record,
-    ) -> Result<Vec<NewEvent>, Error>;
+        _tx: &mut TenantTx,
+        _author: &Author,
+        _before: Option<&Record>,
+        _after: &Record,
+    ) -> Result<Vec<NewEvent>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Takes away what holds to records that are about to be purged and is in no field: `limit` pieces at most. Says whether there may
+    /// be more.
+    async fn purging(
+        &self,
+        _tx: &mut TenantTx,
+        _author: &Author,
+        _ids: &[Uuid],
+        _limit: usize,
+    ) -> Result<bool, DbError> {
+        Ok(false)
+    }
 }
 
 /// Who has a value that one live record alone may have.
@@ -270,7 +301,7 @@ pub async fn prepare(
     taken: &mut impl Taken,
 ) -> Result<Result<Prepared, Violations>, Error> {
     let Plan { env, cx, object, set, .. } = *plan;
-    let Proposal { before, mut after, broken, mut violations, also, people } = proposal;
+    let Proposal { before, mut after, broken, mut violations, also, elsewhere } = proposal;
     let old = before.as_ref();
     check_rules(plan, old, &after, &broken, &mut violations);
     // Of a row that is wrong in itself nothing is looked up: a file has many.
@@ -278,11 +309,11 @@ pub async fn prepare(
         return Ok(Err(violations));
     }
     let references = reference::all(object, set, old, &after);
-    let People { asked, violations: known } = people;
+    let Elsewhere { asked, violations: known } = elsewhere;
     // A value that was there before is not looked at again: its user may have left since.
     violations.extend(known.into_iter().filter(|v| references.iter().any(|r| r.pointer == v.pointer)));
     let open: Vec<Reference> = references.iter().filter(|r| !asked.contains(&r.pointer)).cloned().collect();
-    violations.extend(env.people.check(cx, &open).await?);
+    violations.extend(env.references.check(cx, &open).await?);
     violations.extend(to_itself(object, &after, &references));
     violations.extend(records(env, tx, cx, &references).await?);
     tree::check(tx, cx, object, after.id, &references, &mut violations).await?;

@@ -1,4 +1,5 @@
-//! Removes for good what has lain in the trash longer than the retention, with what the change log keeps of it.
+//! Removes for good what has lain in the trash longer than the retention, with what the change log keeps of it. What named it names it
+//! no longer, by a change like any other, and others learn of it by an event. Both are in the name of whoever put it into the trash.
 //!
 //! Replicas may run it at once: they remove the same rows, and the second finds none.
 
@@ -9,19 +10,26 @@ use std::time::Duration;
 
 use auth::VerifiedTenant;
 use db::{Db, DbError, TenantTx, WorkerDb};
+use events::{Lane, NewEvent, Wake};
 use fleet::Role;
 use ids::{Clock, TenantId};
 use service::Rounds;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::change::Author;
+use crate::elsewhere::State;
 use crate::env::named;
+use crate::follow::{Named, follow};
+use crate::store::Purged;
 use crate::{Object, store as record_store};
 
 /// Records of one round; what is left waits for the next one, which follows at once.
 const BATCH: i64 = 500;
 /// Rows of the change log removed in one transaction.
 const CHANGES: i64 = 5_000;
+/// Records that name purged ones, changed in one transaction.
+const SLICE: usize = 500;
 /// After this long no answer is given again.
 const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
@@ -38,6 +46,8 @@ pub struct Purge {
     pub worker: WorkerDb,
     /// Says what is old.
     pub clock: Clock,
+    /// Wakes the relay.
+    pub wake: Wake,
     /// How long the trash keeps.
     pub retention: Duration,
 }
@@ -88,7 +98,16 @@ impl Purge {
         let Some(object) = named(self.objects, object) else { return Ok(0) };
         loop {
             let mut tx = TenantTx::begin_job(&self.db, VerifiedTenant::from_claim(tenant)).await?;
-            record_store::purge(&mut tx, object, records, cutoff).await?;
+            let doomed = record_store::doomed(&mut tx, object, records, cutoff).await?;
+            if self.let_go(&mut tx, object, &doomed).await? {
+                tx.commit().await?;
+                self.wake.notify();
+                continue;
+            }
+            let doomed: Vec<Uuid> = doomed.into_iter().map(|(id, _)| id).collect();
+            let purged = record_store::purge(&mut tx, object, &doomed).await?;
+            let events: Vec<NewEvent> = purged.iter().map(|purged| self.event(object, purged)).collect();
+            events::outbox::append_many(&mut tx, &events).await?;
             // Those of an earlier try that broke off among their changes, too. Not those restored or deleted anew since:
             // then the list has changed as well.
             let gone = record_store::gone(&mut tx, object, records).await?;
@@ -106,6 +125,7 @@ impl Purge {
                 record_store::remove_purge(&mut tx, object, &gone).await?;
             }
             tx.commit().await?;
+            self.wake.notify();
             if more {
                 continue;
             }
@@ -113,6 +133,65 @@ impl Purge {
                 tracing::info!(tenant_id = %tenant, object = object.name, records = gone.len(), "purged from the trash");
             }
             return Ok(gone.len());
+        }
+    }
+
+    /// Takes away a slice of what names records that are about to be purged; says whether there may be more.
+    async fn let_go(
+        &self,
+        tx: &mut TenantTx,
+        object: &'static Object,
+        doomed: &[(Uuid, Uuid)],
+    ) -> Result<bool, DbError> {
+        let mut by_actor: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
+        for (id, deleted_by) in doomed {
+            by_actor.entry(*deleted_by).or_default().push(*id);
+        }
+        for (actor, ids) in by_actor {
+            let author = self.author(actor);
+            let named = Named { object: object.name, ids: &ids, state: State::Purged };
+            for holder in self.objects {
+                if follow(tx, &author, holder, named, (Uuid::nil(), SLICE)).await?.is_some() {
+                    return Ok(true);
+                }
+            }
+            if let Some(guard) = object.guard
+                && guard.purging(tx, &author, &ids, SLICE).await?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn author(&self, actor: Uuid) -> Author {
+        Author {
+            service: self.role.name(),
+            actor,
+            now: self.clock.now_micros(),
+            clock: self.clock.clone(),
+            lane: Lane::Bulk,
+            traceparent: None,
+        }
+    }
+
+    /// It says that the record is gone, and nothing of what stood in it.
+    fn event(&self, object: &Object, purged: &Purged) -> NewEvent {
+        let Author { service, actor, now, clock, lane, traceparent } = self.author(purged.deleted_by);
+        NewEvent {
+            id: clock.new_uuid(),
+            service,
+            object: object.name,
+            verb: "purged",
+            record_id: purged.id,
+            version: purged.version + 1,
+            actor,
+            owner: purged.owner_id,
+            team: purged.team_id,
+            changes: Vec::new(),
+            lane,
+            traceparent,
+            time: now,
         }
     }
 }

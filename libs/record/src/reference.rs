@@ -1,7 +1,7 @@
 //! Ids in bodies: every one must name something that the caller may see. Foreign, invisible, deleted and random ids all
 //! answer the same bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +19,14 @@ use super::{Env, Fields, Object, Record, custom, store};
 const FOUND_FOR: Duration = Duration::from_secs(10);
 /// Findings held at once.
 const MAX_FOUND: usize = 50_000;
+/// What identity answers for. Who may see a user does not depend on the caller, so a finding holds for all of a tenant.
+pub(crate) const PEOPLE: &[&str] = &["user", "team"];
 
-/// Asks identity which of these users and teams do not exist in the caller's tenant.
-pub type Ask =
-    Arc<dyn Fn(Context, Vec<Uuid>, Vec<Uuid>) -> Future<Result<(Vec<Uuid>, Vec<Uuid>), Error>> + Send + Sync>;
+/// Ids by what they should name: `user`, `team`, `contact`, …
+pub type Ids = BTreeMap<String, Vec<Uuid>>;
+
+/// Asks another service which of these ids name nothing that the caller may refer to.
+pub type Ask = Arc<dyn Fn(Context, Ids) -> Future<Result<Ids, Error>> + Send + Sync>;
 
 /// An id, what it should name, and where it stands in the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +37,7 @@ pub struct Reference {
     pub pointer: String,
 }
 
-/// Every id in the writable fields and lookups of `after` that `before` does not have in the same place.
+/// Every id in the writable fields and lookups of `after` that `before` does not have in the same field.
 pub fn all(object: &Object, set: &FieldSet, before: Option<&Record>, after: &Record) -> Vec<Reference> {
     let standard = object.links().iter().filter_map(|(name, target)| {
         let value = after.fields.get(*name)?;
@@ -41,57 +45,92 @@ pub fn all(object: &Object, set: &FieldSet, before: Option<&Record>, after: &Rec
         let id = Uuid::try_parse(value.as_str()?).ok().filter(|_| is_new)?;
         Some(Reference { object: (*target).to_owned(), id, pointer: format!("/{name}") })
     });
+    let lists = object.naming().iter().flat_map(|(name, naming)| {
+        let named = |record: &Record| record.fields.get(*name).map(naming.ids).unwrap_or_default();
+        let old: BTreeSet<(String, Uuid)> =
+            before.map(named).into_iter().flatten().map(|named| (named.object, named.id)).collect();
+        let new = named(after).into_iter().filter(move |n| !old.contains(&(n.object.clone(), n.id)));
+        new.map(move |n| Reference { pointer: format!("/{name}{}", n.pointer), ..n })
+    });
     let nothing = Fields::new();
     let lookups = custom::lookups(set, before.map_or(&nothing, |before| &before.custom), &after.custom);
     let lookups = lookups.into_iter().map(|(object, id, pointer)| Reference { object, id, pointer });
-    standard.chain(lookups).collect()
+    standard.chain(lists).chain(lookups).collect()
 }
 
-/// Checks users and teams, with findings held for a moment. Cheap to clone.
+/// Checks ids of what other services keep: users and teams, and records of objects that are not kept here. Cheap to clone.
 #[derive(Clone)]
-pub struct People {
-    ask: Ask,
+pub struct References {
+    owners: Arc<Vec<Owner>>,
     found: Arc<Expiring<(Uuid, Uuid), ()>>,
 }
 
-impl std::fmt::Debug for People {
+/// A service that is asked.
+struct Owner {
+    /// What it answers for.
+    objects: &'static [&'static str],
+    ask: Ask,
+}
+
+impl std::fmt::Debug for References {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("People").finish_non_exhaustive()
+        let objects: Vec<_> = self.owners.iter().map(|owner| owner.objects).collect();
+        f.debug_struct("References").field("objects", &objects).finish_non_exhaustive()
     }
 }
 
-impl People {
-    pub fn new(ask: Ask) -> Self {
-        Self { ask, found: Arc::new(Expiring::new(MAX_FOUND)) }
+impl References {
+    /// To users and teams alone, which identity is asked for.
+    pub fn to_people(ask: Ask) -> Self {
+        let owners = Arc::new(vec![Owner { objects: PEOPLE, ask }]);
+        Self { owners, found: Arc::new(Expiring::new(MAX_FOUND)) }
     }
 
-    /// The violations among references to users and teams; others are left to [`records`].
+    /// To records of these objects, too, which another service is asked for.
+    #[must_use]
+    pub fn and_to(self, objects: &'static [&'static str], ask: Ask) -> Self {
+        let Self { owners, found } = self;
+        let before = Arc::into_inner(owners).unwrap_or_default().into_iter();
+        Self { owners: Arc::new(before.chain([Owner { objects, ask }]).collect()), found }
+    }
+
+    /// Whether another service answers for the object.
+    fn asks_for(&self, object: &str) -> bool {
+        self.owners.iter().any(|owner| owner.objects.contains(&object))
+    }
+
+    /// The violations among references to what other services keep, in their order; those to records kept here are left to
+    /// [`records`]. One call for each service that is concerned, whatever the number of ids.
     pub async fn check(&self, cx: &Context, references: &[Reference]) -> Result<Vec<Violation>, Error> {
         let tenant = cx.tenant.id().uuid();
-        let open = |object: &str| {
-            let ids =
-                references.iter().filter(|r| r.object == object && r.id != cx.user().uuid()).map(|r| r.id);
-            let mut ids: Vec<Uuid> = ids.filter(|id| self.found.get(&(tenant, *id)).is_none()).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            ids
-        };
-        let (users, teams) = (open("user"), open("team"));
-        if users.is_empty() && teams.is_empty() {
-            return Ok(Vec::new());
+        let mut missing = BTreeSet::new();
+        for owner in self.owners.iter() {
+            let holds = owner.objects == PEOPLE;
+            let is_known =
+                |id: Uuid| holds && (id == cx.user().uuid() || self.found.get(&(tenant, id)).is_some());
+            let mut ids: BTreeMap<String, BTreeSet<Uuid>> = BTreeMap::new();
+            let open = |r: &&Reference| owner.objects.contains(&r.object.as_str()) && !is_known(r.id);
+            for reference in references.iter().filter(open) {
+                ids.entry(reference.object.clone()).or_default().insert(reference.id);
+            }
+            if ids.is_empty() {
+                continue;
+            }
+            let ids: Ids = ids.into_iter().map(|(object, ids)| (object, ids.into_iter().collect())).collect();
+            let unknown = (owner.ask)(cx.clone(), ids.clone()).await?;
+            let unknown: BTreeSet<(String, Uuid)> = pairs(unknown).collect();
+            for (_, id) in pairs(ids).filter(|pair| holds && !unknown.contains(pair)) {
+                self.found.put((tenant, id), (), FOUND_FOR);
+            }
+            missing.extend(unknown);
         }
-        let (no_users, no_teams) = (self.ask)(cx.clone(), users.clone(), teams.clone()).await?;
-        let asked = users.into_iter().chain(teams);
-        for id in asked.filter(|id| !no_users.contains(id) && !no_teams.contains(id)) {
-            self.found.put((tenant, id), (), FOUND_FOR);
-        }
-        let missing = |r: &&Reference| match r.object.as_str() {
-            "user" => no_users.contains(&r.id),
-            "team" => no_teams.contains(&r.id),
-            _ => false,
-        };
-        Ok(references.iter().filter(missing).map(|r| Violation::reference_not_found(&r.pointer)).collect())
+        let missing = references.iter().filter(|r| missing.contains(&(r.object.clone(), r.id)));
+        Ok(missing.map(|r| Violation::reference_not_found(&r.pointer)).collect())
     }
+}
+
+fn pairs(ids: Ids) -> impl Iterator<Item = (String, Uuid)> {
+    ids.into_iter().flat_map(|(object, ids)| ids.into_iter().map(move |id| (object.clone(), id)))
 }
 
 /// The violations among references to records of this service, one statement per object.
@@ -102,22 +141,28 @@ pub async fn records(
     references: &[Reference],
 ) -> Result<Vec<Violation>, Error> {
     let mut by_object: BTreeMap<&str, Vec<&Reference>> = BTreeMap::new();
-    for reference in references.iter().filter(|r| !matches!(r.object.as_str(), "user" | "team")) {
+    for reference in references.iter().filter(|r| !env.references.asks_for(&r.object)) {
         by_object.entry(&reference.object).or_default().push(reference);
     }
     let mut violations = Vec::new();
     for (name, references) in by_object {
         let ids: Vec<Uuid> = references.iter().map(|r| r.id).collect();
-        let found = match env.object(name) {
-            Some(object) => {
-                let scope = RowScope::from(&cx.snapshot.predicate(object.name, "read"));
-                store::reached(tx, object, &ids, &scope).await?
-            }
-            // No object that this service could look into.
-            None => Vec::new(),
-        };
+        let found = reached(env, tx, cx, name, &ids).await?;
         let missing = references.iter().filter(|r| !found.contains(&r.id));
         violations.extend(missing.map(|r| Violation::reference_not_found(&r.pointer)));
     }
     Ok(violations)
+}
+
+/// Those of the ids that name live records that the caller may read. Of an object that is not kept here there are none.
+pub(crate) async fn reached(
+    env: &Env,
+    tx: &mut TenantTx,
+    cx: &Context,
+    object: &str,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>, Error> {
+    let Some(object) = env.object(object) else { return Ok(Vec::new()) };
+    let scope = RowScope::from(&cx.snapshot.predicate(object.name, "read"));
+    Ok(store::reached(tx, object, ids, &scope).await?)
 }

@@ -3,7 +3,8 @@
 use query::{Column, Field, Set, SetKind, Statements, Stored, Table};
 use serde_json::Value;
 
-use super::{Fields, Object};
+use super::reference::PEOPLE;
+use super::{Fields, Naming, Object};
 
 /// A standard field. A declaration reads as a sentence: `line("first_name").searched().indexed()`.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,7 @@ pub struct Standard {
     indexed: bool,
     output: bool,
     set: Option<(&'static str, &'static str, Set)>,
+    naming: Option<&'static Naming>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,7 @@ impl Standard {
             indexed: false,
             output: false,
             set: None,
+            naming: None,
         }
     }
 
@@ -150,6 +153,12 @@ impl Standard {
         Self { set: Some((name, column, set)), ..self }
     }
 
+    /// Its value names records, each of which the caller must be able to read.
+    #[must_use]
+    pub const fn naming(self, naming: &'static Naming) -> Self {
+        Self { naming: Some(naming), ..self }
+    }
+
     fn is_written_by_callers(&self) -> bool {
         !self.output && self.computed.is_empty()
     }
@@ -232,6 +241,8 @@ pub(crate) struct Shape {
     pub(crate) computed: Vec<(&'static str, &'static [&'static str])>,
     /// Fields that hold an id: the field and what it names.
     pub(crate) links: Vec<(&'static str, &'static str)>,
+    /// Fields that hold lists of ids.
+    pub(crate) naming: Vec<(&'static str, &'static Naming)>,
     pub(crate) statements: Statements,
     searched: Vec<(&'static str, String)>,
     money: Vec<(&'static str, [String; 2])>,
@@ -256,6 +267,12 @@ impl Shape {
             written.extend(made.iter().filter(|name| *name != field.name).map(|name| (name.clone(), None)));
             derived.extend(made);
         }
+        // Users and teams are not removed, so nothing follows them.
+        let ids: Vec<&str> = own()
+            .filter(|field| field.of.is_some_and(|of| !PEOPLE.contains(&of)))
+            .map(|field| field.name)
+            .collect();
+        let lists: Vec<&str> = own().filter(|field| field.naming.is_some()).map(|field| field.name).collect();
         let statements = Statements::of(&Stored {
             object: object.name,
             table: object.table,
@@ -263,6 +280,8 @@ impl Shape {
             written: &written,
             derived: &derived,
             above: object.tree,
+            ids: &ids,
+            lists: &lists,
         });
         let fields = SYSTEM.iter().chain(own()).flat_map(Standard::fields);
         let fields: Vec<Field> = std::iter::once(Field::uuid("id", "id")).chain(fields).collect();
@@ -279,6 +298,7 @@ impl Shape {
             writable: own().filter(|field| field.is_written_by_callers()).map(|field| field.name).collect(),
             computed: own().filter(|f| !f.computed.is_empty()).map(|f| (f.name, f.computed)).collect(),
             links: own().filter_map(|field| Some((field.name, field.of?))).collect(),
+            naming: own().filter_map(|field| Some((field.name, field.naming?))).collect(),
             searched: own().filter(|f| f.searched).map(|f| (f.name, format!("{}_folded", f.name))).collect(),
             money: own().filter(|f| matches!(f.kind, Kind::Money)).map(|f| (f.name, money(f.name))).collect(),
             columns,

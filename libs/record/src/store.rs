@@ -375,15 +375,77 @@ pub(crate) async fn remove_purge(tx: &mut TenantTx, object: &Object, ids: &[Uuid
     Ok(())
 }
 
-/// Removes records deleted before a moment for good; gives those removed.
-pub(crate) async fn purge(
+/// Reads and locks whole records, in the order of ids.
+pub async fn lock_all(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<Vec<Record>, DbError> {
+    let query = sqlx::query(object.statements().lock_all).bind(tx.tenant_id()).bind(ids);
+    let rows = query.fetch_all(tx.conn()).await?;
+    Ok(rows.iter().map(|row| Record::from_row(row, object.columns())).collect::<Result<_, _>>()?)
+}
+
+/// The first `limit` records after an id that have one of the ids in a column.
+pub(crate) async fn holders(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    ids: &[Uuid],
+    after: Uuid,
+    limit: usize,
+) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(statement).bind(tx.tenant_id()).bind(ids).bind(after);
+    Ok(query.bind(limit as i64).fetch_all(tx.conn()).await?)
+}
+
+/// The first `limit` records after an id that name a record in a list.
+pub(crate) async fn list_holders(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    object: &str,
+    id: Uuid,
+    after: Uuid,
+    limit: usize,
+) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(statement).bind(tx.tenant_id()).bind(object).bind(id).bind(after);
+    Ok(query.bind(limit as i64).fetch_all(tx.conn()).await?)
+}
+
+/// Writes the columns that a statement names of locked rows.
+pub(crate) async fn rewrite(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    rows: Vec<Value>,
+) -> Result<(), DbError> {
+    sqlx::query(statement).bind(tx.tenant_id()).bind(Json(rows)).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Those of the records that were deleted before a moment, locked, with who deleted them.
+pub(crate) async fn doomed(
     tx: &mut TenantTx,
     object: &Object,
     ids: &[Uuid],
     before: OffsetDateTime,
-) -> Result<Vec<Uuid>, DbError> {
-    let query = sqlx::query_scalar(object.statements().purge).bind(tx.tenant_id()).bind(ids).bind(before);
+) -> Result<Vec<(Uuid, Uuid)>, DbError> {
+    let query = sqlx::query_as(object.statements().doomed).bind(tx.tenant_id()).bind(ids).bind(before);
     Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// A record that was removed for good.
+#[derive(Debug)]
+pub(crate) struct Purged {
+    pub(crate) id: Uuid,
+    pub(crate) version: i64,
+    pub(crate) owner_id: Option<Uuid>,
+    pub(crate) team_id: Option<Uuid>,
+    pub(crate) deleted_by: Uuid,
+}
+
+/// Removes locked records for good.
+pub(crate) async fn purge(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<Vec<Purged>, DbError> {
+    type Row = (Uuid, i64, Option<Uuid>, Option<Uuid>, Uuid);
+    let query = sqlx::query_as(object.statements().purge).bind(tx.tenant_id()).bind(ids);
+    let rows: Vec<Row> = query.fetch_all(tx.conn()).await?;
+    let read =
+        |(id, version, owner_id, team_id, deleted_by)| Purged { id, version, owner_id, team_id, deleted_by };
+    Ok(rows.into_iter().map(read).collect())
 }
 
 /// Those of the ids that name no record, neither a live one nor one in the trash.

@@ -1,6 +1,6 @@
 //! Changes a record.
 
-use auth::Context;
+use auth::{Context, FieldMask};
 use db::TenantTx;
 use error::{Error, Reason, Violation};
 use input::Violations;
@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 use super::change::Author;
 use super::commit::commit;
+use super::definitions::FieldSet;
 use super::draft::{Draft, Sent};
 use super::fence::Tries;
 use super::get::parse_id;
 use super::prepare::{Path, Plan, Proposal, Stored, prepare};
-use super::reference::Reference;
-use super::{Answer, Env, Fields, Object, Record, conflict, fence, store, tree, write};
+use super::reference::{self, Reference};
+use super::{Answer, Env, Fields, Object, Record, conflict, custom, fence, store, tree, write};
 
 /// Changes what was sent and nothing else. Without a difference nothing happens: same version, no event.
 pub(crate) async fn update(
@@ -50,13 +51,13 @@ async fn attempt(
         sent.violations.push(violation);
         None
     });
-    let asked = named_people(&sent.fields);
-    let people = env.people.check(cx, &asked).await?;
+    let asked = named(env, object, (&set, &mask), &sent);
+    let unknown = env.references.check(cx, &asked).await?;
 
     let author = Author::of(env, cx);
     let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path: Path::Update };
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
-    let change = Change { id, sent, etag, asked, people };
+    let change = Change { id, sent, etag, asked, unknown };
     let result = store(&mut tx, &plan, change).await;
     commit(env, tx, result).await
 }
@@ -67,19 +68,19 @@ struct Change {
     sent: Sent,
     /// The version that the body's `etag` names.
     etag: Option<i64>,
-    /// The users and teams that were asked for, and those that do not exist.
+    /// What other services were asked for, and what of it they do not know.
     asked: Vec<Reference>,
-    people: Vec<Violation>,
+    unknown: Vec<Violation>,
 }
 
 async fn store(tx: &mut TenantTx, plan: &Plan<'_>, change: Change) -> Result<Answer, Error> {
     let Plan { cx, object, mask, .. } = *plan;
-    let Change { id, sent, etag, asked, people } = change;
+    let Change { id, sent, etag, asked, unknown } = change;
     db::fence::check(tx, cx).await?;
     tree::lock(tx, object, &sent.fields).await?;
     let before = lock_live(tx, cx, object, id, "update").await?;
     let version = before.version;
-    let mut proposal = Proposal::change(plan, before, sent).knowing(&asked, people);
+    let mut proposal = Proposal::change(plan, before, sent).knowing(&asked, unknown);
     check_versions(tx, plan, (id, version), etag, &mut proposal).await?;
     let prepared = prepare(tx, plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
     if !prepared.is_change(object) {
@@ -133,12 +134,12 @@ pub async fn lock_live(
     Ok(record)
 }
 
-/// The users and teams that standard fields name; whether they are new is not known before the row is read.
-fn named_people(fields: &Fields) -> Vec<Reference> {
-    let named = [("owner_id", "user"), ("team_id", "team")].into_iter();
-    let named = named.filter_map(|(name, object)| {
-        let id = Uuid::try_parse(fields.get(name)?.as_str()?).ok()?;
-        Some(Reference { object: object.to_owned(), id, pointer: format!("/{name}") })
-    });
-    named.collect()
+/// What a body names; whether that is new is not known before the row is read.
+fn named(env: &Env, object: &Object, (set, mask): (&FieldSet, &FieldMask), sent: &Sent) -> Vec<Reference> {
+    let mut custom = Fields::new();
+    // What is wrong with it is found again when it is merged with the row.
+    drop(custom::merge(set, mask, &mut custom, &sent.custom, env.region));
+    let fields = sent.fields.clone();
+    let body = Record { id: Uuid::nil(), version: 0, owner_id: None, team_id: None, fields, custom };
+    reference::all(object, set, None, &body)
 }

@@ -8,6 +8,7 @@ pub mod fields;
 pub mod identity;
 mod pool;
 pub mod raw;
+pub mod records;
 mod retry;
 mod service_token;
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use auth::Gate;
 use db::{DatabaseConfig, Db, Migrations, WorkerDb};
 use events::broadcast::{self, Notice};
-use events::{AmqpConfig, Relay, Wake, metrics, permissions};
+use events::{AmqpConfig, Consumer, Handler, Relay, Wake, metrics, permissions};
 use fleet::Role;
 use futures_util::FutureExt;
 use host::{HostConfig, Process, ServeError};
@@ -103,6 +103,19 @@ impl Frame {
     ) {
         let broker = self.broker.clone();
         self.spawn(name, |shutdown| broadcast::subscribe(broker, name, patterns, callback, shutdown));
+    }
+
+    /// Applies every event of these patterns once in the whole fleet; see [`Consumer::run`]. The name is that of the task, the queues and
+    /// the inbox rows.
+    pub fn consume<H: Handler + 'static>(
+        &self,
+        name: &'static str,
+        patterns: &'static [&'static str],
+        handler: H,
+    ) {
+        let (db, worker, broker) = (self.db.clone(), self.worker.clone(), self.broker.clone());
+        let (consumer, clock) = (Consumer::new(name, patterns), self.clock.clone());
+        self.spawn(name, |shutdown| consumer.run(db, worker, broker, clock, handler, shutdown));
     }
 
     /// Runs a job round after round until the process stops.

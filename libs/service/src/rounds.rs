@@ -18,6 +18,11 @@ pub trait Rounds: Send + Sync + 'static {
     /// Works one round; `true` when there is more to do at once. It is dropped at the end of the process, so it must be safe
     /// to be cut off anywhere.
     fn step(&self) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Waits for its next turn after a round that left nothing undone.
+    fn rest(&self) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(PAUSE)
+    }
 }
 
 /// Works rounds until `shutdown`. A failed one waits for its next turn.
@@ -34,7 +39,7 @@ pub(crate) async fn run<J: Rounds>(job: J, shutdown: CancellationToken) {
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(PAUSE) => {}
+            () = job.rest() => {}
         }
     }
 }

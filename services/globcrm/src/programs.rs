@@ -65,6 +65,7 @@ pub(crate) fn of(role: Role) -> Program {
         Role::Identity => program!(identity, Role::Identity, HostConfig, Some(identity::MIGRATIONS)),
         Role::Fields => program!(fields, Role::Fields, HostConfig, Some(fields::MIGRATIONS)),
         Role::Records => program!(records, Role::Records, HostConfig, Some(records::MIGRATIONS)),
+        Role::Activities => program!(activities, Role::Activities, HostConfig, Some(activities::MIGRATIONS)),
         Role::Gateway => program!(gateway, Role::Gateway, LifeConfig, None),
     }
 }

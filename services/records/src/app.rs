@@ -2,7 +2,7 @@
 
 use record::Env;
 use record::definitions::{Definitions, Fetch};
-use record::reference::{Ask, People};
+use record::reference::{Ask, References};
 use std::sync::Arc;
 
 use auth::{Future, Gate};
@@ -87,7 +87,7 @@ impl App {
             cursor_key: parts.cursor_key,
             region: parts.region,
             definitions: Definitions::new(parts.definitions),
-            people: People::new(parts.people),
+            references: References::to_people(parts.people),
         };
         Self {
             gate: parts.gate,

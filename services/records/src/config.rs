@@ -1,7 +1,6 @@
 //! The settings of the role.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use ::config::{Reader, Seconds, Section};
@@ -10,6 +9,7 @@ use events::AmqpConfig;
 use field_types::phone::Region;
 use fleet::Role;
 use query::CursorKey;
+use record::Kept;
 use rpc::{Peer, ServiceSecret};
 
 use crate::quota::Quotas;
@@ -32,14 +32,12 @@ pub struct Config {
     pub cursor_key: CursorKey,
     /// Where phone numbers without country code belong.
     pub region: Option<Region>,
-    /// How long the trash keeps.
-    pub trash_retention: Duration,
+    /// How long records and what belongs to them are kept.
+    pub kept: Kept,
     /// How long uploads are kept that no import reads.
     pub upload_retention: Duration,
     /// How long operations that are over are kept, with their errors.
     pub operation_retention: Duration,
-    /// How long after its end the comparison of a tenant's derived data begins again.
-    pub derived_check_every: Duration,
     /// What one tenant may have.
     pub quotas: Quotas,
     /// Where uploaded bytes are kept.
@@ -55,19 +53,8 @@ impl Section for Config {
         let identity = Peer::read(r, Role::Identity);
         let fields = Peer::read(r, Role::Fields);
         let cursor_key = CursorKey::read(r);
-        let region: Option<Option<String>> = r.optional(
-            "DEFAULT_REGION",
-            "Country (two letters) of phone numbers without country code; none: refused",
-        );
-        let region = region.and_then(|code| {
-            let region = code.as_deref().map(Region::from_str).transpose().ok();
-            if region.is_none() {
-                r.refuse("DEFAULT_REGION", "must be a country code of two letters, like US");
-            }
-            region
-        });
-        let retention: Option<Seconds> =
-            r.with_default("TRASH_RETENTION", "2592000", "How long deleted records can be restored");
+        let region = record::config::region(r);
+        let kept = Kept::read(r);
         let uploads: Option<Seconds> = r.with_default(
             "UPLOAD_RETENTION",
             "604800",
@@ -86,11 +73,6 @@ impl Section for Config {
             "2592000",
             "How long operations that are over are kept, with the errors of their rows",
         );
-        let derived: Option<Seconds> = r.with_default(
-            "DERIVED_CHECK_EVERY",
-            "86400",
-            "How long after its end the comparison of a tenant's slots and side tables with its records begins again",
-        );
         let quotas = Quotas::read(r);
         let blob_dir =
             r.required("BLOB_DIR", "Directory of uploaded bytes; shared by all instances of records");
@@ -102,10 +84,9 @@ impl Section for Config {
             fields: fields?,
             cursor_key: cursor_key?,
             region: region?,
-            trash_retention: retention?.0,
+            kept: kept?,
             upload_retention: uploads?.0,
             operation_retention: operations?.0,
-            derived_check_every: derived?.0,
             quotas: quotas?,
             blob_dir: blob_dir?,
             service_secret: service_secret?,

@@ -247,4 +247,13 @@ impl RecordsService for Service {
         let (cx, request) = self.0.gate.admit(request).await?;
         Ok(cx.answer(operations::errors::errors(&self.0, &cx, request).await?))
     }
+
+    async fn check_records(
+        &self,
+        request: Request<pb::CheckRecordsRequest>,
+    ) -> Result<Response<pb::CheckRecordsResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let unknown = record::check(&self.0.env, &cx, request.records).await?;
+        Ok(cx.answer(pb::CheckRecordsResponse { unknown }))
+    }
 }

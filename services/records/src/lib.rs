@@ -19,7 +19,7 @@ use db::Migrations;
 use fleet::Role;
 use host::{HostConfig, Process, ServeError};
 use proto::records::v1::records_service_server::RecordsServiceServer;
-use record::{DerivedCheck, Purge, consumers};
+use record::consumers;
 use rpc::fields::Fields;
 use service::Frame;
 use tonic::service::Routes;
@@ -63,7 +63,8 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         let (gate, blobs) = (parts.gate.clone(), parts.blobs.clone());
         frame.follow_permissions(&gate);
         let service = Service::new(parts);
-        consumers::follow_definitions(frame, Role::Records, &service.0.env.definitions);
+        consumers::follow_definitions(frame, &service.0.env);
+        consumers::keep(frame, &service.0.env, config.kept);
         let importing = service.clone();
         frame.spawn("records.imports", |shutdown| importing.work_imports(shutdown));
         work(frame, &config, blobs);
@@ -79,8 +80,8 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
         clock: frame.clock.clone(),
         cursor_key: config.cursor_key.clone(),
         region: config.region,
-        definitions: peers::fetch_definitions(Fields::new(peers.connect(&config.fields)?)),
-        people: peers::ask_people(peers.identity.clone()),
+        definitions: record::peers::definitions(Fields::new(peers.connect(&config.fields)?)),
+        people: record::peers::people(peers.identity.clone()),
         wake: frame.wake.clone(),
         worker: frame.worker.clone(),
         blobs: Blobs::in_directory(&config.blob_dir).map_err(|e| ServeError::start("blobs", e))?,
@@ -90,14 +91,9 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
     })
 }
 
-/// Starts what goes on round after round.
+/// Starts what goes on round after round for uploads and operations.
 fn work(frame: &Frame, config: &Config, blobs: Blobs) {
     let (db, worker, clock) = (|| frame.db.clone(), || frame.worker.clone(), || frame.clock.clone());
-    let every = config.derived_check_every;
-    let (role, objects) = (Role::Records, OBJECTS);
-    frame.rounds(DerivedCheck { role, objects, db: db(), worker: worker(), clock: clock(), every });
-    let retention = config.trash_retention;
-    frame.rounds(Purge { role, objects, db: db(), worker: worker(), clock: clock(), retention });
     let retention = config.upload_retention;
     frame.rounds(UploadPurge { db: db(), worker: worker(), clock: clock(), blobs, retention });
     let retention = config.operation_retention;

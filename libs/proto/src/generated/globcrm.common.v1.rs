@@ -193,6 +193,15 @@ pub struct Total {
     #[prost(enumeration = "TotalKind", tag = "2")]
     pub kind: i32,
 }
+/// Records of one object, by their ids.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordIds {
+    /// The object's name, such as `contact`.
+    #[prost(string, tag = "1")]
+    pub object: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "2")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// What the caller may do with a record (`include=access`).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Access {
@@ -333,6 +342,36 @@ impl ShowDeleted {
             "SHOW_DELETED_UNSPECIFIED" => Some(Self::Unspecified),
             "SHOW_DELETED_NONE" => Some(Self::None),
             "SHOW_DELETED_ONLY" => Some(Self::Only),
+            _ => None,
+        }
+    }
+}
+/// How a record came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Source {
+    Unspecified = 0,
+    Api = 1,
+    Import = 2,
+}
+impl Source {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SOURCE_UNSPECIFIED",
+            Self::Api => "SOURCE_API",
+            Self::Import => "SOURCE_IMPORT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SOURCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SOURCE_API" => Some(Self::Api),
+            "SOURCE_IMPORT" => Some(Self::Import),
             _ => None,
         }
     }

@@ -52,36 +52,6 @@ pub struct Consent {
     #[prost(string, optional, tag = "4")]
     pub source: ::core::option::Option<::prost::alloc::string::String>,
 }
-/// How a record came to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum Source {
-    Unspecified = 0,
-    Api = 1,
-    Import = 2,
-}
-impl Source {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "SOURCE_UNSPECIFIED",
-            Self::Api => "SOURCE_API",
-            Self::Import => "SOURCE_IMPORT",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "SOURCE_UNSPECIFIED" => Some(Self::Unspecified),
-            "SOURCE_API" => Some(Self::Api),
-            "SOURCE_IMPORT" => Some(Self::Import),
-            _ => None,
-        }
-    }
-}
 /// What a person or company is to the organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -186,7 +156,7 @@ pub struct Company {
     #[prost(string, optional, tag = "9")]
     pub team_id: ::core::option::Option<::prost::alloc::string::String>,
     /// How the record came to be.
-    #[prost(enumeration = "Source", tag = "10")]
+    #[prost(enumeration = "super::super::common::v1::Source", tag = "10")]
     pub source: i32,
     /// Ids of the record in other systems, by the system's name.
     #[prost(btree_map = "string, string", tag = "11")]
@@ -407,7 +377,7 @@ pub struct Contact {
     #[prost(string, optional, tag = "9")]
     pub team_id: ::core::option::Option<::prost::alloc::string::String>,
     /// How the record came to be.
-    #[prost(enumeration = "Source", tag = "10")]
+    #[prost(enumeration = "super::super::common::v1::Source", tag = "10")]
     pub source: i32,
     /// Ids of the record in other systems, by the system's name.
     #[prost(btree_map = "string, string", tag = "11")]
@@ -806,6 +776,18 @@ impl OperationState {
             _ => None,
         }
     }
+}
+/// Asks for ids that a record of another service names.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CheckRecordsRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub records: ::prost::alloc::vec::Vec<super::super::common::v1::RecordIds>,
+}
+/// The ids that the caller may not refer to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CheckRecordsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub unknown: ::prost::alloc::vec::Vec<super::super::common::v1::RecordIds>,
 }
 /// Generated client implementations.
 pub mod records_service_client {
@@ -1451,6 +1433,33 @@ pub mod records_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Says which contacts and companies do not exist for the caller.
+        pub async fn check_records(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CheckRecordsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckRecordsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.records.v1.RecordsService/CheckRecords",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.records.v1.RecordsService", "CheckRecords"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1633,6 +1642,14 @@ pub mod records_service_server {
             request: tonic::Request<super::GetOperationErrorsRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::GetOperationErrorsStream>,
+            tonic::Status,
+        >;
+        /// Says which contacts and companies do not exist for the caller.
+        async fn check_records(
+            &self,
+            request: tonic::Request<super::CheckRecordsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckRecordsResponse>,
             tonic::Status,
         >;
     }
@@ -2626,6 +2643,51 @@ pub mod records_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.records.v1.RecordsService/CheckRecords" => {
+                    #[allow(non_camel_case_types)]
+                    struct CheckRecordsSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::CheckRecordsRequest>
+                    for CheckRecordsSvc<T> {
+                        type Response = super::CheckRecordsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CheckRecordsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::check_records(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CheckRecordsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

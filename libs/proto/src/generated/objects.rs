@@ -3,6 +3,7 @@
 pub const OBJECTS: &[crate::Object] = &[
     crate::Object {
         name: "api_key",
+        package: "globcrm.identity.v1",
         has_custom: false,
         fields: &[
             "id",
@@ -19,6 +20,7 @@ pub const OBJECTS: &[crate::Object] = &[
     },
     crate::Object {
         name: "company",
+        package: "globcrm.records.v1",
         has_custom: true,
         fields: &[
             "id",
@@ -54,6 +56,7 @@ pub const OBJECTS: &[crate::Object] = &[
     },
     crate::Object {
         name: "contact",
+        package: "globcrm.records.v1",
         has_custom: true,
         fields: &[
             "id",
@@ -95,6 +98,7 @@ pub const OBJECTS: &[crate::Object] = &[
     },
     crate::Object {
         name: "field",
+        package: "globcrm.fields.v1",
         has_custom: false,
         fields: &[
             "id",
@@ -117,7 +121,35 @@ pub const OBJECTS: &[crate::Object] = &[
         actions: &["create", "read", "update"],
     },
     crate::Object {
+        name: "note",
+        package: "globcrm.activities.v1",
+        has_custom: true,
+        fields: &[
+            "id",
+            "version",
+            "created_at",
+            "created_by",
+            "updated_at",
+            "updated_by",
+            "deleted_at",
+            "owner_id",
+            "team_id",
+            "source",
+            "external_ids",
+            "tags",
+            "body",
+            "body_html",
+            "links",
+            "pinned",
+            "custom",
+            "access",
+            "etag",
+        ],
+        actions: &["assign", "create", "delete", "read", "update"],
+    },
+    crate::Object {
         name: "operation",
+        package: "globcrm.records.v1",
         has_custom: false,
         fields: &[
             "id",
@@ -136,6 +168,7 @@ pub const OBJECTS: &[crate::Object] = &[
     },
     crate::Object {
         name: "role",
+        package: "globcrm.identity.v1",
         has_custom: false,
         fields: &[
             "id",
@@ -151,6 +184,7 @@ pub const OBJECTS: &[crate::Object] = &[
     },
     crate::Object {
         name: "session",
+        package: "globcrm.identity.v1",
         has_custom: false,
         fields: &[
             "id",
@@ -164,18 +198,21 @@ pub const OBJECTS: &[crate::Object] = &[
     },
     crate::Object {
         name: "team",
+        package: "globcrm.identity.v1",
         has_custom: false,
         fields: &["id", "version", "name", "parent_id", "created_at"],
         actions: &["create", "read", "update"],
     },
     crate::Object {
         name: "upload",
+        package: "globcrm.records.v1",
         has_custom: false,
         fields: &["id", "size", "sha256"],
         actions: &[],
     },
     crate::Object {
         name: "user",
+        package: "globcrm.identity.v1",
         has_custom: false,
         fields: &[
             "id",

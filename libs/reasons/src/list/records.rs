@@ -9,12 +9,18 @@ reasons! {
     /// No such company: unknown, deleted, of another organization, or not yours to see; all answer the same.
     COMPANY_NOT_FOUND [404] "Company not found",
         "Check the id; a deleted company is in the trash (`show_deleted=only`).";
+    /// No such note: unknown, deleted, of another organization, or not yours to see; all answer the same.
+    NOTE_NOT_FOUND [404] "Note not found",
+        "Check the id; a deleted note is in the trash (`show_deleted=only`).";
     /// The contact to restore is not in the trash.
     CONTACT_NOT_DELETED [409] "Contact not deleted",
         "Nothing needs to be done; read the contact.";
     /// The company to restore is not in the trash.
     COMPANY_NOT_DELETED [409] "Company not deleted",
         "Nothing needs to be done; read the company.";
+    /// The note to restore is not in the trash.
+    NOTE_NOT_DELETED [409] "Note not deleted",
+        "Nothing needs to be done; read the note.";
     /// `If-Match` names a version that is no longer the current one, which `meta.version` gives. `conflicts` shows, where it is
     /// known, what changed on both sides.
     VERSION_STALE [412] "Version stale",

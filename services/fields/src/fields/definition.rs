@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use error::{Code, Reason};
 use field_types::{FieldOption, FieldType, SlotColumn};
+use fleet::{FLEET, Member};
 use ids::FieldId;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -28,9 +29,24 @@ impl Object {
         self.0.name
     }
 
-    /// The names of all, for texts: `company or contact`.
-    pub(crate) fn names() -> String {
-        Self::all().map(Self::as_str).collect::<Vec<_>>().join(" or ")
+    /// What a lookup of its records may point to: objects that its service keeps, or whose service it asks.
+    pub(crate) fn targets(self) -> impl Iterator<Item = Self> {
+        let own = self.service();
+        let asks = own.map_or(&[][..], |own| own.calls);
+        Self::all().filter(move |target| {
+            let keeper = target.service();
+            keeper.is_some_and(|keeper| {
+                own.is_some_and(|own| own.role == keeper.role) || asks.contains(&keeper.role)
+            })
+        })
+    }
+
+    /// The service that keeps its records.
+    fn service(self) -> Option<&'static Member> {
+        let package = self.0.package;
+        FLEET.iter().find(|member| {
+            member.service.is_some_and(|name| name.rsplit_once('.').is_some_and(|(p, _)| p == package))
+        })
     }
 
     /// The object that a path names. Errors: 404 `OBJECT_NOT_FOUND`.

@@ -42,7 +42,7 @@ impl Draft {
         let traits =
             Traits { field_type, unique: sent.unique, indexed: sent.indexed, default: default.as_ref() };
         traits.check(&mut out);
-        let lookup_object = lookup_object(field_type, sent.lookup_object.as_deref(), &mut out);
+        let lookup_object = lookup_object(object, field_type, sent.lookup_object.as_deref(), &mut out);
         out.into_result()?;
         Ok(Self {
             key: sent.key.clone(),
@@ -59,17 +59,25 @@ impl Draft {
     }
 }
 
-fn lookup_object(field_type: FieldType, sent: Option<&str>, out: &mut Violations) -> Option<Object> {
+fn lookup_object(
+    object: Object,
+    field_type: FieldType,
+    sent: Option<&str>,
+    out: &mut Violations,
+) -> Option<Object> {
     let sent = sent.filter(|name| !name.is_empty());
-    match (field_type == FieldType::Lookup, sent.map(str::parse)) {
-        (true, Some(Ok(object))) => Some(object),
-        (true, Some(Err(_))) => {
-            let text = format!("a lookup points to {}", Object::names());
-            out.note("/lookup_object", Reason::UNKNOWN_OBJECT, text);
-            None
+    let names = || object.targets().map(Object::as_str).collect::<Vec<_>>().join(" or ");
+    match (field_type == FieldType::Lookup, sent) {
+        (true, Some(name)) => {
+            let target = object.targets().find(|target| target.as_str() == name);
+            if target.is_none() {
+                let text = format!("a lookup of a {} points to {}", object.as_str(), names());
+                out.note("/lookup_object", Reason::UNKNOWN_OBJECT, text);
+            }
+            target
         }
         (true, None) => {
-            let text = format!("a lookup needs the object it points to: {}", Object::names());
+            let text = format!("a lookup needs the object it points to: {}", names());
             out.note("/lookup_object", Reason::REQUIRED, text);
             None
         }

@@ -3,14 +3,18 @@
 mod store;
 pub(crate) mod wire;
 
+use db::{DbError, TenantTx};
 use error::Reason;
 use input::Violations;
 use query::{Set, SetKind};
-use record::prepare::Rules;
+use record::change::Author;
+use record::prepare::{Guard, Rules};
 use record::side_tables::{EXTERNAL_IDS, TAGS, texts};
 use record::{Built, Fields, Object, SideTable, Standard};
+use uuid::Uuid;
 
 use crate::contacts::LIFECYCLES;
+use crate::links;
 
 /// The object `company`.
 pub(crate) static COMPANY: Object = Object {
@@ -34,7 +38,7 @@ pub(crate) static COMPANY: Object = Object {
     not_deleted: Reason::COMPANY_NOT_DELETED,
     derive: |_| Fields::new(),
     rules,
-    guard: None,
+    guard: Some(&Ties),
     sides: &[TAGS, EXTERNAL_IDS, DOMAINS],
     tree: Some("parent_id"),
     built: Built::later(),
@@ -53,6 +57,23 @@ const DOMAINS: SideTable = SideTable {
     set_live: Some(store::SET_DOMAINS_LIVE),
     holders: Some(store::DOMAIN_HOLDERS),
 };
+
+/// Contacts that are tied to a company.
+#[derive(Debug)]
+struct Ties;
+
+#[tonic::async_trait]
+impl Guard for Ties {
+    async fn purging(
+        &self,
+        tx: &mut TenantTx,
+        author: &Author,
+        ids: &[Uuid],
+        limit: usize,
+    ) -> Result<bool, DbError> {
+        links::untie(tx, author, ids, limit).await
+    }
+}
 
 /// A company has a name.
 fn rules(company: &Rules<'_>, violations: &mut Violations) {

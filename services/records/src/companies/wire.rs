@@ -4,7 +4,7 @@ use error::{Error, Reason};
 use field_types::{FieldError, email};
 use input::Input;
 use prost::bytes::Bytes;
-use proto::common::v1::Access;
+use proto::common::v1::{Access, Source};
 use proto::records::v1 as pb;
 use record::view::View;
 use record::{Object, Reader, Wire};
@@ -46,7 +46,7 @@ impl Wire for Company {
     fn show(view: View<'_>, access: Option<Access>) -> Result<pb::Company, Error> {
         let lifecycle =
             view.choice("lifecycle", "LIFECYCLE_").and_then(|name| pb::Lifecycle::from_str_name(&name));
-        let source = view.choice("source", "SOURCE_").and_then(|name| pb::Source::from_str_name(&name));
+        let source = view.choice("source", "SOURCE_").and_then(|name| Source::from_str_name(&name));
         Ok(pb::Company {
             id: view.id(),
             version: view.version(),

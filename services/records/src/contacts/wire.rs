@@ -3,7 +3,7 @@
 use error::{Error, Reason};
 use field_types::{FieldError, moment};
 use prost::bytes::Bytes;
-use proto::common::v1::Access;
+use proto::common::v1::{Access, Source};
 use proto::records::v1 as pb;
 use record::view::View;
 use record::{Object, Reader, Wire};
@@ -51,7 +51,7 @@ impl Wire for Contact {
     fn show(view: View<'_>, access: Option<Access>) -> Result<pb::Contact, Error> {
         let lifecycle =
             view.choice("lifecycle", "LIFECYCLE_").and_then(|name| pb::Lifecycle::from_str_name(&name));
-        let source = view.choice("source", "SOURCE_").and_then(|name| pb::Source::from_str_name(&name));
+        let source = view.choice("source", "SOURCE_").and_then(|name| Source::from_str_name(&name));
         Ok(pb::Contact {
             id: view.id(),
             version: view.version(),

@@ -5,17 +5,22 @@ mod list;
 mod store;
 mod unlink;
 
+use std::collections::BTreeMap;
+
 use auth::Context;
-use db::TenantTx;
+use db::{DbError, TenantTx};
 use error::Error;
 use input::Violations;
 use query::RowScope;
 use record::Record;
 use record::change::{Author, Diff};
 use record::definitions::FieldSet;
+use record::follow::{Following, rewrite};
 use record::prepare::{Path, Plan, Proposal, Stored, prepare};
+use record::store::lock_all;
 use record::write;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::App;
 use crate::contacts::CONTACT;
@@ -42,6 +47,34 @@ async fn note(
     let prepared = prepare(tx, &plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
     write::update(tx, &plan, prepared, &RowScope::from(cx.reached())).await?;
     Ok(())
+}
+
+/// Unties contacts from companies that are about to be purged: `limit` at most. Says whether there may be more.
+pub(crate) async fn untie(
+    tx: &mut TenantTx,
+    author: &Author,
+    companies: &[Uuid],
+    limit: usize,
+) -> Result<bool, DbError> {
+    let ties = store::of_companies(tx, companies, limit as i64).await?;
+    let mut by_company: BTreeMap<Uuid, BTreeMap<Uuid, store::Link>> = BTreeMap::new();
+    let more = ties.len() == limit;
+    for (contact, link) in ties {
+        by_company.entry(link.company_id).or_default().insert(contact, link);
+    }
+    // A contact may be tied to several of them: each is a change of its own.
+    for (company, ties) in by_company {
+        let contacts: Vec<Uuid> = ties.keys().copied().collect();
+        let mut records = lock_all(tx, &CONTACT, &contacts).await?;
+        let changes = records.iter_mut().map(|record| Following {
+            before: value(ties.get(&record.id)),
+            after: Value::Null,
+            record,
+        });
+        rewrite(tx, author, &CONTACT, "companies", changes.collect()).await?;
+        store::delete_of(tx, company, &contacts).await?;
+    }
+    Ok(more)
 }
 
 fn value(link: Option<&store::Link>) -> Value {

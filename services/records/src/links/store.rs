@@ -72,6 +72,34 @@ pub(crate) async fn delete(tx: &mut TenantTx, contact: Uuid, company: Uuid) -> R
     Ok(())
 }
 
+/// The first `limit` ties to companies, with their contacts.
+pub(crate) async fn of_companies(
+    tx: &mut TenantTx,
+    companies: &[Uuid],
+    limit: i64,
+) -> Result<Vec<(Uuid, Link)>, DbError> {
+    type Tie = (Uuid, Uuid, Option<String>, bool, OffsetDateTime);
+    let query = sqlx::query_as(
+        "SELECT contact_id, company_id, role, is_primary, created_at FROM records.contact_company
+         WHERE tenant_id = $1 AND company_id = ANY($2) ORDER BY company_id, contact_id LIMIT $3",
+    );
+    let rows: Vec<Tie> = query.bind(tx.tenant_id()).bind(companies).bind(limit).fetch_all(tx.conn()).await?;
+    let read = |(contact, company, role, is_primary, created_at)| {
+        (contact, link((company, role, is_primary, created_at)))
+    };
+    Ok(rows.into_iter().map(read).collect())
+}
+
+/// Removes the ties of contacts to a company.
+pub(crate) async fn delete_of(tx: &mut TenantTx, company: Uuid, contacts: &[Uuid]) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "DELETE FROM records.contact_company
+         WHERE tenant_id = $1 AND company_id = $2 AND contact_id = ANY($3)",
+    );
+    query.bind(tx.tenant_id()).bind(company).bind(contacts).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// A contact's ties to live companies within the scope, the primary one first.
 pub(crate) async fn list(
     tx: &mut TenantTx,

@@ -1,0 +1,45 @@
+//! Settings that every owner of records has.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use ::config::{Reader, Seconds};
+use field_types::phone::Region;
+
+/// How long records and what belongs to them are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// How long the trash keeps.
+    pub trash_retention: Duration,
+    /// How long after its end the comparison of a tenant's derived data begins again.
+    pub derived_check_every: Duration,
+}
+
+impl Kept {
+    /// Reads the settings.
+    pub fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let retention: Option<Seconds> =
+            r.with_default("TRASH_RETENTION", "2592000", "How long deleted records can be restored");
+        let every: Option<Seconds> = r.with_default(
+            "DERIVED_CHECK_EVERY",
+            "86400",
+            "How long after its end the comparison of a tenant's slots and side tables with its records begins again",
+        );
+        Some(Self { trash_retention: retention?.0, derived_check_every: every?.0 })
+    }
+}
+
+/// Where phone numbers without country code belong.
+pub fn region(r: &mut Reader<'_>) -> Option<Option<Region>> {
+    let code: Option<Option<String>> = r.optional(
+        "DEFAULT_REGION",
+        "Country (two letters) of phone numbers without country code; none: refused",
+    );
+    code.and_then(|code| {
+        let region = code.as_deref().map(Region::from_str).transpose().ok();
+        if region.is_none() {
+            r.refuse("DEFAULT_REGION", "must be a country code of two letters, like US");
+        }
+        region
+    })
+}

@@ -1,0 +1,198 @@
+//! What becomes of records of other services that records here name: deleted, they are named as such; restored, they are live
+//! again; purged, they are named no longer.
+//!
+//! A consumer notes what it hears, a job brings the records here up to it, slice by slice. A record that is written meanwhile may
+//! name what has just gone, for it was asked for before its transaction; so the job looks twice, at once and when no transaction of
+//! that time is left.
+
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::VerifiedTenant;
+use db::{Db, DbError, TenantTx, WorkerDb};
+use events::{Delivery, Handler, HandlerError, Lane, Wake};
+use fleet::Role;
+use ids::Clock;
+use service::Rounds;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::Object;
+use super::change::Author;
+use super::follow::{Named, follow};
+use store::Heard;
+
+/// Changes of other records taken up in one round.
+const BATCH: i64 = 50;
+/// Records here brought up in one transaction.
+const SLICE: usize = 200;
+/// Longer than any transaction takes that was open when a change was heard of.
+const SETTLED: Duration = Duration::from_secs(300);
+/// After a failure.
+const PAUSE: Duration = Duration::from_secs(60);
+/// How often the job looks when nothing wakes it: another instance may have heard.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// What has become of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is out of the trash.
+    Live,
+    /// It is in the trash.
+    Deleted,
+    /// It is gone for good.
+    Purged,
+}
+
+impl State {
+    /// What an event of this verb says; `None` of one that moves nothing.
+    fn after(verb: &str) -> Option<Self> {
+        match verb {
+            "restored" => Some(Self::Live),
+            "deleted" => Some(Self::Deleted),
+            "purged" => Some(Self::Purged),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Deleted => "deleted",
+            Self::Purged => "purged",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Live, Self::Deleted, Self::Purged].into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// Notes what it hears, and wakes the job.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Says when it was heard.
+    pub clock: Clock,
+    /// The job's.
+    pub heard: Arc<Notify>,
+}
+
+impl Handler for Listener {
+    async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
+        let event = &delivery.event;
+        let Some(state) = State::after(event.verb()) else { return Ok(()) };
+        let heard = Heard {
+            object: event.object.clone(),
+            record_id: event.record_id,
+            version: event.version,
+            state,
+            actor: event.actor,
+            at: self.clock.now_micros(),
+        };
+        store::note(tx, &heard).await?;
+        // Before the commit; the job looks every few seconds by itself.
+        self.heard.notify_one();
+        Ok(())
+    }
+}
+
+/// Brings records up to what was heard of those that they name.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    /// The service whose task it is.
+    pub role: Role,
+    /// Records of these objects.
+    pub objects: &'static [&'static Object],
+    /// The app role's pool.
+    pub db: Db,
+    /// The worker role's pool.
+    pub worker: WorkerDb,
+    /// Says what is due.
+    pub clock: Clock,
+    /// Wakes the relay.
+    pub wake: Wake,
+    /// The listener's.
+    pub heard: Arc<Notify>,
+}
+
+impl Rounds for Follower {
+    type Error = DbError;
+
+    fn task(&self) -> &'static str {
+        self.role.names().following
+    }
+
+    async fn step(&self) -> Result<bool, DbError> {
+        Ok(self.round().await? as i64 == BATCH)
+    }
+
+    async fn rest(&self) {
+        tokio::select! {
+            () = self.heard.notified() => {}
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+impl Follower {
+    /// Takes up what is due, of every tenant in turn; says how many changes of other records that were.
+    pub async fn round(&self) -> Result<usize, DbError> {
+        let now = self.clock.now_micros();
+        let mut tx = self.worker.begin().await?;
+        let due = store::due(&mut tx, now, BATCH).await?;
+        tx.commit().await?;
+        for (tenant, heard) in &due {
+            let tenant = VerifiedTenant::from_claim((*tenant).into());
+            // One that cannot be taken up holds up no other.
+            if let Err(error) = self.take_up(tenant, heard).await {
+                tracing::warn!(tenant_id = %tenant.id(), object = heard.object, record_id = %heard.record_id, %error,
+                    "records that name a record are not brought up to what became of it; tried again later");
+                let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+                store::put_off(&mut tx, heard, now + PAUSE).await?;
+                tx.commit().await?;
+            }
+        }
+        Ok(due.len())
+    }
+
+    async fn take_up(&self, tenant: VerifiedTenant, heard: &Heard) -> Result<(), DbError> {
+        for holder in self.objects {
+            let mut after = Some(Uuid::nil());
+            while let Some(id) = after {
+                let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+                after = if store::is_current(&mut tx, heard).await? {
+                    let ids = [heard.record_id];
+                    let named = Named { object: &heard.object, ids: &ids, state: heard.state };
+                    follow(&mut tx, &self.author(heard.actor), holder, named, (id, SLICE)).await?
+                } else {
+                    // What was heard since is another row of the list.
+                    None
+                };
+                tx.commit().await?;
+                self.wake.notify();
+            }
+        }
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+        let settled = heard.at + SETTLED;
+        if settled <= self.clock.now_micros() {
+            store::remove(&mut tx, heard).await?;
+        } else {
+            store::put_off(&mut tx, heard, settled).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Whoever moved the record that is named.
+    fn author(&self, actor: Uuid) -> Author {
+        Author {
+            service: self.role.name(),
+            actor,
+            now: self.clock.now_micros(),
+            clock: self.clock.clone(),
+            lane: Lane::Bulk,
+            traceparent: None,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! How other services are asked.
+
+use std::sync::Arc;
+
+use proto::common::v1::RecordIds;
+use rpc::fields::Fields;
+use rpc::identity::Identity;
+use rpc::records::Records;
+use uuid::Uuid;
+
+use super::definitions::Fetch;
+use super::reference::{Ask, Ids};
+
+/// Asks the fields service for definitions.
+pub fn definitions(fields: Fields) -> Fetch {
+    Arc::new(move |cx, object, version| {
+        let fields = fields.clone();
+        Box::pin(async move { fields.field_set(&cx, object, version).await })
+    })
+}
+
+/// Asks identity for users and teams.
+pub fn people(identity: Identity) -> Ask {
+    Arc::new(move |cx, mut ids| {
+        let identity = identity.clone();
+        Box::pin(async move {
+            let mut of = |object: &str| ids.remove(object).unwrap_or_default();
+            let users: Vec<ids::UserId> = of("user").into_iter().map(Into::into).collect();
+            let teams: Vec<ids::TeamId> = of("team").into_iter().map(Into::into).collect();
+            let unknown = identity.check_references(&cx, &users, &teams).await?;
+            let users = unknown.users.into_iter().map(Into::into).collect();
+            let teams = unknown.teams.into_iter().map(Into::into).collect();
+            Ok(Ids::from([("user".to_owned(), users), ("team".to_owned(), teams)]))
+        })
+    })
+}
+
+/// Asks the records service for contacts and companies.
+pub fn records(records: Records) -> Ask {
+    Arc::new(move |cx, ids| {
+        let records = records.clone();
+        Box::pin(async move { Ok(from_wire(records.check_records(&cx, to_wire(&ids)).await?)) })
+    })
+}
+
+fn to_wire(ids: &Ids) -> Vec<RecordIds> {
+    let texts = |ids: &Vec<Uuid>| ids.iter().map(Uuid::to_string).collect();
+    ids.iter().map(|(object, ids)| RecordIds { object: object.clone(), ids: texts(ids) }).collect()
+}
+
+/// The answer repeats ids that were sent, so each can be read.
+fn from_wire(records: Vec<RecordIds>) -> Ids {
+    let read = |texts: Vec<String>| texts.iter().filter_map(|text| Uuid::try_parse(text).ok()).collect();
+    records.into_iter().map(|RecordIds { object, ids }| (object, read(ids))).collect()
+}

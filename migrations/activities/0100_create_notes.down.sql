@@ -1,0 +1,3 @@
+-- phase: expand
+DROP TABLE activities.note_link;
+SELECT activities.drop_record_table('notes');

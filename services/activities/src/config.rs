@@ -1,0 +1,58 @@
+//! The settings of the role.
+
+use ::config::{Reader, Section};
+use db::DatabaseConfig;
+use events::AmqpConfig;
+use field_types::phone::Region;
+use fleet::Role;
+use query::CursorKey;
+use record::Kept;
+use rpc::{Peer, ServiceSecret};
+
+/// The settings of `GLOBCRM_ACTIVITIES_…`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The database.
+    pub database: DatabaseConfig,
+    /// The broker.
+    pub broker: AmqpConfig,
+    /// Where keys, permissions, users and teams are.
+    pub identity: Peer,
+    /// Where definitions of custom fields are.
+    pub fields: Peer,
+    /// Where contacts and companies are.
+    pub records: Peer,
+    /// Signs page tokens.
+    pub cursor_key: CursorKey,
+    /// Where phone numbers without country code belong.
+    pub region: Option<Region>,
+    /// How long records and what belongs to them are kept.
+    pub kept: Kept,
+    /// With which the service proves itself to others.
+    pub service_secret: ServiceSecret,
+}
+
+impl Section for Config {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let database = DatabaseConfig::read(r);
+        let broker = AmqpConfig::read(r);
+        let identity = Peer::read(r, Role::Identity);
+        let fields = Peer::read(r, Role::Fields);
+        let records = Peer::read(r, Role::Records);
+        let cursor_key = CursorKey::read(r);
+        let region = record::config::region(r);
+        let kept = Kept::read(r);
+        let service_secret = ServiceSecret::read(r);
+        Some(Self {
+            database: database?,
+            broker: broker?,
+            identity: identity?,
+            fields: fields?,
+            records: records?,
+            cursor_key: cursor_key?,
+            region: region?,
+            kept: kept?,
+            service_secret: service_secret?,
+        })
+    }
+}

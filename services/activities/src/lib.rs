@@ -1,0 +1,65 @@
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod grpc;
+mod notes;
+
+use db::Migrations;
+use fleet::Role;
+use host::{HostConfig, Process, ServeError};
+use proto::activities::v1::activities_service_server::ActivitiesServiceServer;
+use record::definitions::Definitions;
+use record::reference::References;
+use record::{Env, consumers, peers};
+use rpc::fields::Fields;
+use rpc::records::Records;
+use service::Frame;
+use tonic::service::Routes;
+
+pub use config::Config;
+pub use grpc::Service;
+
+/// The migrations of the schema `activities`.
+pub const MIGRATIONS: Migrations =
+    db::migrations!("activities", [db::migrate::RECORD], ["0100_create_notes"]);
+
+/// The objects whose records are kept here.
+pub const OBJECTS: &[&record::Object] = &[&notes::NOTE];
+
+/// What the records of other services are that records here name.
+pub const ELSEWHERE: &[&str] = &["contact", "company"];
+
+/// Connections of the worker role: relay, retries, purge, follower, metrics.
+const FRAME: service::Service =
+    service::Service { role: Role::Activities, migrations: &MIGRATIONS, worker_connections: 5 };
+
+/// Runs the role until the process stops.
+pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
+    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
+    let build = |frame: &Frame| {
+        let peers = frame.peers(&config.identity, config.service_secret.clone())?;
+        let records = peers::records(Records::new(peers.connect(&config.records)?));
+        let env = Env {
+            role: Role::Activities,
+            objects: OBJECTS,
+            db: frame.db.clone(),
+            clock: frame.clock.clone(),
+            wake: frame.wake.clone(),
+            cursor_key: config.cursor_key.clone(),
+            region: config.region,
+            definitions: Definitions::new(peers::definitions(Fields::new(peers.connect(&config.fields)?))),
+            references: References::to_people(peers::people(peers.identity)).and_to(ELSEWHERE, records),
+        };
+        frame.follow_permissions(&peers.gate);
+        consumers::follow_definitions(frame, &env);
+        consumers::follow_elsewhere(
+            frame,
+            &env,
+            &["records.*.deleted.v1", "records.*.restored.v1", "records.*.purged.v1"],
+        );
+        consumers::keep(frame, &env, config.kept);
+        let service = Service::new(peers.gate.clone(), env);
+        Ok((peers.gate, Routes::new(ActivitiesServiceServer::new(service))))
+    };
+    frame.serve(&host, build).await
+}
