@@ -86,6 +86,11 @@ impl Client {
         Self { http, base: base.to_owned(), token: None, header: None }
     }
 
+    /// The bearer token; empty without one.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
     /// The same client with a bearer token.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }

@@ -10,6 +10,7 @@ mod stage;
 mod waiting;
 mod world;
 
+mod activities;
 mod api;
 mod attacks;
 mod cancellation;

@@ -13,10 +13,11 @@ pub struct Service {
     pub matrix: fn() -> Table,
 }
 
-pub const SERVICES: [Service; 3] = [
+pub const SERVICES: [Service; 4] = [
     Service { role: Role::Identity, migrations: identity::MIGRATIONS, matrix: matrix::identity::table },
     Service { role: Role::Fields, migrations: fields::MIGRATIONS, matrix: matrix::fields::table },
     Service { role: Role::Records, migrations: records::MIGRATIONS, matrix: matrix::records::table },
+    Service { role: Role::Activities, migrations: activities::MIGRATIONS, matrix: matrix::activities::table },
 ];
 
 /// The schemas of all of them.

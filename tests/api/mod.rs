@@ -7,6 +7,7 @@ mod keys;
 mod limits;
 mod lists;
 mod methods;
+mod notes;
 mod one_process;
 mod refusals;
 mod uploads;

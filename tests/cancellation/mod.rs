@@ -1,5 +1,6 @@
 //! Every RPC dropped at every point where it waits, and what it leaves behind: nothing.
 
+mod activities;
 mod dropping;
 mod fields;
 mod identity;

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use futures_util::stream;
 use prost_types::FieldMask;
+use proto::common::v1::RecordIds;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_client::RecordsServiceClient;
 use proto::records::v1::records_service_server::RecordsServiceServer;
@@ -178,6 +179,11 @@ async fn prepare(world: &World, rpc: &str) -> Call {
                     })
                 }
             }
+        }
+        "CheckRecords" => {
+            let ids = RecordIds { object: "contact".to_owned(), ids: vec![contact(&who).await] };
+            let request = pb::CheckRecordsRequest { records: vec![ids] };
+            call!(client, check_records, who.request(request, &[]))
         }
         other => panic!("{other} has no call here"),
     }

@@ -95,23 +95,6 @@ async fn roles_have_no_more_power_than_they_need() -> Result<()> {
     holds(&rules::TABLE_PRIVILEGES).await
 }
 
-/// Definitions exist for the objects of the catalogue that have custom fields, and for no other.
-#[tokio::test]
-async fn the_schema_of_fields_knows_the_objects_of_the_catalogue() -> Result<()> {
-    let checks: Vec<String> = sqlx::query_scalar(
-        "SELECT pg_get_constraintdef(c.oid) FROM pg_constraint c
-         JOIN pg_attribute a ON a.attrelid = c.conrelid AND c.conkey = ARRAY[a.attnum]
-         WHERE c.contype = 'c' AND c.conrelid = 'fields.object_version'::regclass AND a.attname = 'object'",
-    )
-    .fetch_all(&mut catalog().await?)
-    .await?;
-    let named: BTreeSet<&str> =
-        checks.iter().flat_map(|check| check.split('\'').skip(1).step_by(2)).collect();
-    let objects = proto::OBJECTS.iter().filter(|object| object.has_custom).map(|object| object.name);
-    assert_eq!(named, objects.collect(), "{checks:?}");
-    Ok(())
-}
-
 #[tokio::test]
 async fn views_and_functions_do_not_step_around_the_policies() -> Result<()> {
     holds(&rules::VIEWS).await?;

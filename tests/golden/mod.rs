@@ -7,7 +7,13 @@ mod statements;
 
 /// Compares with the committed text; on a difference shows the new one, to be read and then copied.
 #[track_caller]
+///
+/// With `GLOBCRM_GOLDEN=write` the file is written instead, for `git diff` to show what changed.
 fn same(file: &str, committed: &str, found: &str) {
+    if std::env::var("GLOBCRM_GOLDEN").is_ok_and(|value| value == "write") {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(file);
+        return std::fs::write(path, found).expect("a golden file can be written");
+    }
     let line =
         committed.lines().zip(found.lines()).position(|(a, b)| a != b).unwrap_or(committed.lines().count());
     assert!(committed == found, "tests/golden/{file} differs from line {} on; it is now:\n{found}", line + 1);

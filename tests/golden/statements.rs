@@ -9,9 +9,11 @@ fn the_statements_of_objects_are_the_committed_ones() {
     let committed = [
         ("contact", include_str!("statements/contact.sql")),
         ("company", include_str!("statements/company.sql")),
+        ("note", include_str!("statements/note.sql")),
     ];
-    assert_eq!(records::OBJECTS.len(), committed.len(), "an object without its file");
-    for (object, (name, text)) in records::OBJECTS.iter().zip(committed) {
+    let objects: Vec<_> = records::OBJECTS.iter().chain(activities::OBJECTS).collect();
+    assert_eq!(objects.len(), committed.len(), "an object without its file");
+    for (object, (name, text)) in objects.into_iter().zip(committed) {
         assert_eq!(object.name, name);
         let mut found = String::new();
         for (statement, sql) in object.statements().all() {

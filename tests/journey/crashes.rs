@@ -16,7 +16,7 @@ use crate::waiting;
 /// Each service is frozen with a request in its hands, killed, and started again; the client repeats the request with
 /// the same key and it happens once.
 pub async fn every_service_dies_once(stage: &mut Stage, journey: &Journey) {
-    for role in [Role::Records, Role::Fields, Role::Identity, Role::Gateway] {
+    for role in [Role::Activities, Role::Records, Role::Fields, Role::Identity, Role::Gateway] {
         let name = role.name();
         let (verb, path, body) = match role {
             Role::Fields => {
@@ -25,6 +25,9 @@ pub async fn every_service_dies_once(stage: &mut Stage, journey: &Journey) {
             }
             Role::Identity => {
                 (Method::POST, "/api/v1/teams".to_owned(), json!({"name": format!("during-{name}")}))
+            }
+            Role::Activities => {
+                (Method::POST, "/api/v1/notes".to_owned(), json!({"body": format!("During {name}")}))
             }
             Role::Records | Role::Gateway => {
                 (Method::POST, "/api/v1/contacts".to_owned(), json!({"last_name": format!("During {name}")}))

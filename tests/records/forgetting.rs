@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::retention::alone;
 use super::world::{Caller, World, named};
 
-const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+pub(super) const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 
 /// Makes a record in the trash one that lies there longer than a month.
-async fn age(sql: &mut PgConnection, tenant: TenantId, id: &str) -> Result<()> {
+pub(super) async fn age(sql: &mut PgConnection, tenant: TenantId, id: &str) -> Result<()> {
     for statement in [
         "UPDATE records.contacts SET deleted_at = deleted_at - interval '31 days' WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NOT NULL",
         "UPDATE records.companies SET deleted_at = deleted_at - interval '31 days' WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NOT NULL",

@@ -12,6 +12,7 @@ use prost::bytes::Bytes;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 use query::CursorKey;
+use record::reference::Ids;
 use records::{Parts, Service};
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +60,7 @@ async fn slow(world: &World, caller: &Caller, wait: Duration) -> Result<Service>
             let set = definitions.lock().unwrap().clone();
             Box::pin(async move { Ok(set) })
         }),
-        people: Arc::new(|_, _, _| Box::pin(async { Ok((Vec::new(), Vec::new())) })),
+        people: Arc::new(|_, _| Box::pin(async { Ok(Ids::new()) })),
         wake: events::Wake::default(),
         worker: world.worker()?,
         blobs,

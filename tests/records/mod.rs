@@ -10,6 +10,7 @@ pub(crate) mod imports;
 mod links;
 mod lists;
 pub(crate) mod plans;
+mod purging;
 mod retention;
 mod retention_plans;
 mod trash;

@@ -86,12 +86,12 @@ impl World {
                     cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,
                     region: "US".parse().ok(),
                     definitions: answer.clone(),
-                    people: Arc::new(move |_, users, teams| {
+                    people: Arc::new(move |_, mut ids| {
                         let known = known_people.lock().unwrap().clone();
-                        let unknown =
-                            |ids: Vec<Uuid>| ids.into_iter().filter(|id| !known.contains(id)).collect();
-                        let answer = (unknown(users), unknown(teams));
-                        Box::pin(async move { Ok(answer) })
+                        for ids in ids.values_mut() {
+                            ids.retain(|id| !known.contains(id));
+                        }
+                        Box::pin(async move { Ok(ids) })
                     }),
                     wake: events::Wake::default(),
                     worker: worker.clone(),
@@ -146,6 +146,7 @@ impl World {
             db: self.db.clone(),
             worker: self.worker()?,
             clock: self.clock.clone(),
+            wake: events::Wake::default(),
             retention,
         })
     }

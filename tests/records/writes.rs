@@ -29,7 +29,7 @@ async fn a_contact_comes_back_as_it_was_sent_and_cleaned() -> Result<()> {
     let sent =
         pb::Contact { first_name: Some("Zoë".to_owned()), last_name: Some("Ångström".to_owned()), ..sent };
     let made = admin.create(sent).await?;
-    assert_eq!((made.version, made.source), (1, pb::Source::Api as i32));
+    assert_eq!((made.version, made.source), (1, proto::common::v1::Source::Api as i32));
     assert_eq!(made.full_name.as_deref(), Some("Zoë Ångström"));
     assert_eq!(made.owner_id, Some(admin.id.to_string()));
     assert_eq!(made.created_by, admin.id.to_string());

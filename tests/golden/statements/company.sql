@@ -99,10 +99,29 @@ SELECT t.id FROM records.companies AS t
 WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at IS NULL
   AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5));
 
+-- lock_all
+SELECT t.id AS _id, t.version AS _version, t.owner_id AS _owner_id, t.team_id AS _team_id, t.version, t.created_at, t.created_by,
+  t.updated_at, t.updated_by, t.deleted_at, t.source, t.owner_id, t.team_id, t.external_ids, t.tags, t.name,
+  t.legal_name, t.domains, t.parent_id, t.industry, t.employee_count, t.annual_revenue, t.phones, t.addresses,
+  t.tax_id, t.description, t.lifecycle, t.custom
+FROM records.companies AS t WHERE t.tenant_id = $1 AND t.id = ANY($2) ORDER BY t.id
+FOR UPDATE OF t;
+
+-- doomed
+SELECT t.id, t.deleted_by FROM records.companies AS t
+WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at < $3 ORDER BY t.id
+FOR UPDATE OF t;
+
 -- purge
 DELETE FROM records.companies AS t
-WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at < $3
-RETURNING t.id;
+WHERE t.tenant_id = $1 AND t.id = ANY($2)
+RETURNING t.id, t.version, t.owner_id, t.team_id, t.deleted_by;
+
+-- touch
+UPDATE records.companies AS t
+SET version = r.version, updated_at = r.updated_at, updated_by = r.updated_by
+FROM jsonb_populate_recordset(NULL::records.companies, $2) AS r
+WHERE t.tenant_id = $1 AND t.id = r.id;
 
 -- gone
 SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)
@@ -116,4 +135,14 @@ WITH RECURSIVE line (id, parent_id, passed) AS (
   FROM line JOIN records.companies AS t ON t.tenant_id = $1 AND t.id = line.parent_id
   WHERE line.id <> $3 AND line.passed < $4)
 SELECT coalesce(bool_or(line.id = $3), false), coalesce(array_agg(line.id), '{}') FROM line;
+
+-- holders of parent_id
+SELECT t.id FROM records.companies AS t
+WHERE t.tenant_id = $1 AND t.parent_id = ANY($2) AND t.id > $3 ORDER BY t.id LIMIT $4;
+
+-- rewrite parent_id
+UPDATE records.companies AS t
+SET version = r.version, updated_at = r.updated_at, updated_by = r.updated_by, parent_id = r.parent_id
+FROM jsonb_populate_recordset(NULL::records.companies, $2) AS r
+WHERE t.tenant_id = $1 AND t.id = r.id;
 

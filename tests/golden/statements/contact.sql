@@ -106,10 +106,30 @@ SELECT t.id FROM records.contacts AS t
 WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at IS NULL
   AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5));
 
+-- lock_all
+SELECT t.id AS _id, t.version AS _version, t.owner_id AS _owner_id, t.team_id AS _team_id, t.version, t.created_at, t.created_by,
+  t.updated_at, t.updated_by, t.deleted_at, t.source, t.owner_id, t.team_id, t.external_ids, t.tags,
+  t.first_name, t.last_name, t.full_name, t.job_title, t.department, t.emails, t.phones, t.addresses, t.language,
+  t.timezone, t.birthday, t.lifecycle, t.lead_source, t.score, t.do_not_call, t.do_not_email, t.consents,
+  t.last_activity_at, t.custom
+FROM records.contacts AS t WHERE t.tenant_id = $1 AND t.id = ANY($2) ORDER BY t.id
+FOR UPDATE OF t;
+
+-- doomed
+SELECT t.id, t.deleted_by FROM records.contacts AS t
+WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at < $3 ORDER BY t.id
+FOR UPDATE OF t;
+
 -- purge
 DELETE FROM records.contacts AS t
-WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at < $3
-RETURNING t.id;
+WHERE t.tenant_id = $1 AND t.id = ANY($2)
+RETURNING t.id, t.version, t.owner_id, t.team_id, t.deleted_by;
+
+-- touch
+UPDATE records.contacts AS t
+SET version = r.version, updated_at = r.updated_at, updated_by = r.updated_by
+FROM jsonb_populate_recordset(NULL::records.contacts, $2) AS r
+WHERE t.tenant_id = $1 AND t.id = r.id;
 
 -- gone
 SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)

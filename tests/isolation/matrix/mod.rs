@@ -1,5 +1,6 @@
 //! The tables of the services and the run.
 
+pub mod activities;
 pub mod fields;
 pub mod identity;
 pub mod records;

@@ -1,14 +1,20 @@
 //! The RPCs of records.
 
+use proto::common::v1::RecordIds;
+use proto::records::v1::CheckRecordsRequest;
+use proto::records::v1::records_service_client::RecordsServiceClient;
 use serde_json::json;
+use testkit::fleet::Role;
+use tonic::Code;
 
-use super::Table;
 use super::identity::{TEAM, USER};
 use super::row::{delete, get, patch, post};
 use super::target::{Target, created, random_id};
+use super::{Check, Table, Two};
+use crate::isolation::internal::{as_service, with_token};
 use crate::stage::Tenant;
 
-const CONTACT: Target = Target::new(|_, tenant, unique| Box::pin(contact(tenant, unique)));
+pub const CONTACT: Target = Target::new(|_, tenant, unique| Box::pin(contact(tenant, unique)));
 const DELETED_CONTACT: Target = Target::new(|_, tenant, unique| {
     Box::pin(async move {
         let id = contact(tenant, unique).await;
@@ -16,7 +22,7 @@ const DELETED_CONTACT: Target = Target::new(|_, tenant, unique| {
         id
     })
 });
-const COMPANY: Target = Target::new(|_, tenant, unique| Box::pin(company(tenant, unique)));
+pub const COMPANY: Target = Target::new(|_, tenant, unique| Box::pin(company(tenant, unique)));
 const DELETED_COMPANY: Target = Target::new(|_, tenant, unique| {
     Box::pin(async move {
         let id = company(tenant, unique).await;
@@ -75,7 +81,36 @@ pub fn table() -> Table {
         post("CancelOperation", "/operations/{id}:cancel").of(&OPERATION).open(404),
         get("GetOperationErrors", "/operations/{id}/errors").of(&OPERATION).open(404),
     ];
-    Table { rows, internal: Vec::new(), planted: vec![&CONTACT, &COMPANY] }
+    let internal: Vec<(_, Check)> = vec![("CheckRecords", |two| Box::pin(check_records(two)))];
+    Table { rows, internal, planted: vec![&CONTACT, &COMPANY] }
+}
+
+/// Another tenant's ids, random ones and texts that are no ids are unknown alike; without permission own ones are, too.
+async fn check_records(Two { stage, a, b }: &Two) {
+    let service = as_service(stage.service_token(Role::Activities).await);
+    let mut records = RecordsServiceClient::with_interceptor(stage.grpc(Role::Records).await, service);
+    let (ours, theirs) = (contact(a, "checked").await, contact(b, "checked").await);
+    let company = company(a, "checked").await;
+    let ids = |object: &str, ids: &[&str]| RecordIds {
+        object: object.to_owned(),
+        ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+    };
+    let random = random_id();
+    let asked = || CheckRecordsRequest {
+        records: vec![
+            ids("contact", &[&ours, &theirs, &random, "no id", &company]),
+            ids("company", &[&company]),
+            ids("spaceship", &[&ours]),
+        ],
+    };
+    let unknown = records.check_records(with_token(&a.access_token, asked())).await.expect("a's records");
+    let wanted = vec![ids("contact", &[&theirs, &random, "no id", &company]), ids("spaceship", &[&ours])];
+    assert_eq!(unknown.into_inner().unknown, wanted);
+    let denied = stage.member(a, "checks", json!([]), json!([])).await;
+    let unknown = records.check_records(with_token(denied.client.token(), asked())).await.expect("an answer");
+    assert_eq!(unknown.into_inner().unknown, asked().records);
+    let bare = records.check_records(asked()).await.expect_err("no credentials");
+    assert_eq!(bare.code(), Code::Unauthenticated);
 }
 
 async fn contact(tenant: &Tenant, unique: &str) -> String {

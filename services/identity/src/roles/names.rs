@@ -62,6 +62,6 @@ mod tests {
 
     #[test]
     fn records_have_fields_to_restrict() {
-        assert_eq!(restrictable().collect::<Vec<_>>(), ["company", "contact"]);
+        assert_eq!(restrictable().collect::<Vec<_>>(), ["company", "contact", "note"]);
     }
 }

@@ -1,0 +1,5 @@
+//! The activities service on a real PostgreSQL, called as the gateway calls it.
+
+mod following;
+mod notes;
+pub(crate) mod world;

@@ -1,0 +1,144 @@
+//! What is a note's own: its text, what is shown of it, and what it is about.
+
+use anyhow::Result;
+use proto::activities::v1 as pb;
+use proto::identity::v1::{FieldAccess, Scope};
+
+use super::world::{Caller, May, Refusal, World, about};
+
+fn text(body: &str) -> pb::Note {
+    pb::Note { body: Some(body.to_owned()), ..Default::default() }
+}
+
+async fn html(who: &Caller, body: &str) -> Result<String, Refusal> {
+    Ok(who.create(text(body)).await?.body_html)
+}
+
+#[tokio::test]
+async fn markdown_is_kept_and_shown_as_harmless_html() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let body = "# Call\n\n*likes* it, ~~not~~\n\n- [x] done\n\n| a | b |\n|:-:|---|\n| 1 | 2 |";
+    let note = admin.create(text(body)).await?;
+    assert_eq!(note.body.as_deref(), Some(body));
+    for part in ["<h1>Call</h1>", "<em>likes</em>", "<del>not</del>", "\u{2611} done", "<td>1</td>"] {
+        assert!(note.body_html.contains(part), "{part} in {}", note.body_html);
+    }
+    let hostile = [
+        ("<script>alert(1)</script>", &["<script"][..]),
+        ("<img src=x onerror=alert(1)>", &["<img"]),
+        ("[x](javascript:alert(1)) [y](JaVaScRiPt&colon;alert(1)) [z](data:text/html,x)", &["href"]),
+        ("![secret](https://tracker.test/pixel.png)", &["<img", "tracker"]),
+        ("[x](/api/v1/contacts) [y](//evil.test)", &["href"]),
+        ("<a href=\"https://x.test\" onclick=\"x()\">x</a>", &["<a"]),
+        (
+            "<form action=https://x.test><input></form><iframe src=x></iframe><style>*{}</style>",
+            &["<form", "<iframe", "<style", "<input"],
+        ),
+        ("[x](https://x.test \"\\\"onmouseover=alert(1)\")", &["\" onmouseover", "\"onmouseover"]),
+        ("<svg><style><img src=x onerror=alert(1)></style></svg>", &["<svg", "<style", "<img"]),
+    ];
+    for (body, never) in hostile {
+        let html = html(&admin, body).await?;
+        for part in never {
+            assert!(!html.contains(part), "{part} of {body} in {html}");
+        }
+    }
+    let link = html(&admin, "[x](https://x.test) <mailto:a@x.test>").await?;
+    assert!(
+        link.contains(r#"href="https://x.test""#) && link.contains("noopener noreferrer nofollow"),
+        "{link}"
+    );
+    assert!(link.contains(r#"href="mailto:a@x.test""#), "{link}");
+    // A change of the text changes what is shown.
+    let changed = admin.update(&note.id, text("**new**"), &["body"]).await?;
+    assert_eq!(changed.body_html.trim(), "<p><strong>new</strong></p>");
+    assert_eq!(admin.get(&note.id).await?, changed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_note_has_a_text_of_bounded_length() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let most = 50_000;
+    assert_eq!(
+        admin.create(text(&"ü".repeat(most))).await?.body.map(|body| body.chars().count()),
+        Some(most)
+    );
+    let longer = admin.create(text(&"x".repeat(most + 1))).await.unwrap_err();
+    assert_eq!(longer.violations(), [("/body", "TOO_LONG")]);
+    for empty in ["", " \n "] {
+        assert_eq!(admin.create(text(empty)).await.unwrap_err().violations(), [("/body", "REQUIRED")]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_shown_of_a_hidden_text_is_hidden() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let note = admin.create(text("*secret*")).await?;
+    let fields: [(&str, &str, FieldAccess); 1] = [("note", "body", FieldAccess::None)];
+    let reader = world.caller(admin.tenant, &May { actions: &[("*", "*", Scope::All)], fields: &fields })?;
+    let seen = reader.get(&note.id).await?;
+    assert_eq!((seen.body, seen.body_html.as_str()), (None, ""));
+    assert!(!seen.pinned);
+    assert!(
+        reader.update(&note.id, pb::Note { pinned: true, ..Default::default() }, &["pinned"]).await?.pinned
+    );
+    assert_eq!(admin.get(&note.id).await?.body.as_deref(), Some("*secret*"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_note_is_found_by_what_it_is_about_and_by_nothing_else() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let (ada, acme) = (world.known.add("contact"), world.known.add("company"));
+    let both = admin.create(about(&[("contact", &ada), ("company", &acme)])).await?;
+    let one = admin.create(about(&[("company", &acme)])).await?;
+    assert_eq!(admin.found(&format!("links.id = \"{ada}\"")).await?, [both.id.as_str()]);
+    let mut found = admin.found(&format!("links.id = \"{acme}\"")).await?;
+    found.sort();
+    assert_eq!(found, [both.id.as_str(), &one.id]);
+    let other = world.admin()?;
+    assert!(other.found(&format!("links.id = \"{ada}\"")).await?.is_empty());
+    // Links are replaced as a whole.
+    let moved = admin.update(&both.id, about(&[("company", &acme)]), &["links"]).await?;
+    assert_eq!(moved.links.len(), 1);
+    assert!(admin.found(&format!("links.id = \"{ada}\"")).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn links_are_asked_for_in_one_call_and_only_where_they_may_be_new() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let (ada, bob, acme) =
+        (world.known.add("contact"), world.known.add("contact"), world.known.add("company"));
+    let gone = uuid::Uuid::now_v7().to_string();
+    let wrong =
+        admin.create(about(&[("contact", &ada), ("contact", &gone), ("company", &bob)])).await.unwrap_err();
+    assert_eq!(
+        wrong.violations(),
+        [("/links/1/id", "REFERENCE_NOT_FOUND"), ("/links/2/id", "REFERENCE_NOT_FOUND")]
+    );
+    admin.create(about(&[])).await?;
+    world.known.asked.lock().unwrap().clear();
+    let note = admin.create(about(&[("contact", &ada), ("contact", &bob), ("company", &acme)])).await?;
+    let asked: Vec<usize> =
+        world.known.asked.lock().unwrap().iter().map(|ids| ids.values().map(Vec::len).sum()).collect();
+    assert_eq!(asked, [3], "one call for all of them");
+    // What a note names already stays, whatever has become of it.
+    world.known.ids.lock().unwrap().clear();
+    let kept = admin.update(&note.id, about(&[("contact", &bob), ("contact", &ada)]), &["links"]).await?;
+    assert_eq!(kept.links.iter().map(|link| link.id.as_str()).collect::<Vec<_>>(), [&*bob, &*ada]);
+    let back = admin.update(&note.id, about(&[("company", &acme)]), &["links"]).await.unwrap_err();
+    assert_eq!(back.violations(), [("/links/0/id", "REFERENCE_NOT_FOUND")]);
+    // A change of something else asks nobody.
+    world.known.asked.lock().unwrap().clear();
+    admin.update(&note.id, pb::Note { pinned: true, ..Default::default() }, &["pinned"]).await?;
+    assert!(world.known.asked.lock().unwrap().is_empty());
+    Ok(())
+}
