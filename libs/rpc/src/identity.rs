@@ -37,7 +37,7 @@ pub struct Identity {
 }
 
 /// What an API key is known by without keeping it: its SHA-256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::call::Cost;
 use crate::credentials::{Caller, Credentials, Presented};
-use crate::limits::{self, Charged, Limits, Standing, Tier};
+use crate::limits::{self, Charged, Limits, Receipt, Standing, Tier};
 use crate::places::{Kind, Party, Places};
 use crate::reply::{self, Reply};
 use crate::{Config, call, documents, stream};
@@ -184,6 +184,13 @@ struct Admitted {
     standing: Standing,
 }
 
+/// A request that was charged.
+struct Paid {
+    tier: &'static str,
+    standing: Standing,
+    receipt: Option<Receipt>,
+}
+
 /// Whoever may not.
 struct Refused {
     error: Error,
@@ -211,7 +218,7 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
             match traded.await {
                 Ok(caller) if owner == Some(caller.named()) => (Ok(Some(caller)), Some(paid)),
                 Ok(caller) => {
-                    app.limits.give_one_back(&tiers);
+                    app.limits.give_one_back(&tiers, paid.receipt);
                     (Ok(Some(caller)), None)
                 }
                 Err(error) => (Err(error), Some(paid)),
@@ -225,7 +232,7 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
     // Whoever cannot say who they are is charged by address, so that guessing has its bound too.
     let named = caller.as_ref().ok().and_then(Option::as_ref).map(Caller::named);
     let tiers = tiers(&app.config, named, address);
-    let (tier, standing) = match paid {
+    let Paid { tier, standing, .. } = match paid {
         Some(paid) => paid,
         None => pay(&app.limits, &app.places.party(address, named), &tiers, &mut waited).await?,
     };
@@ -238,13 +245,8 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
 /// Charges a request and waits for its turn. What it `waited` for a turn before counts: one that is charged to an address, and to its
 /// caller once that is known, waits for the later of the two turns and not for one after the other. Whoever has had many refusals
 /// also waits for the next one, while there is room to wait.
-async fn pay(
-    limits: &Limits,
-    party: &Party,
-    tiers: &[Tier],
-    waited: &mut Duration,
-) -> Result<(&'static str, Standing), Refused> {
-    let Charged { tier, standing, wait } = limits.charge(tiers).await;
+async fn pay(limits: &Limits, party: &Party, tiers: &[Tier], waited: &mut Duration) -> Result<Paid, Refused> {
+    let Charged { tier, standing, wait, receipt } = limits.charge(tiers).await;
     if !standing.allowed {
         if !wait.is_zero()
             && let Ok(_place) = party.take(Kind::Refusal, 1)
@@ -255,15 +257,17 @@ async fn pay(
     }
     let wait = wait.saturating_sub(*waited);
     if !wait.is_zero() {
-        let place = party.take(Kind::Turn, 1).map_err(|error| {
-            limits.give_one_back(tiers);
-            Refused { error, tier, standing }
-        });
-        let _place = place?;
+        let _place = match party.take(Kind::Turn, 1) {
+            Ok(place) => place,
+            Err(error) => {
+                limits.give_one_back(tiers, receipt);
+                return Err(Refused { error, tier, standing });
+            }
+        };
         tokio::time::sleep(wait).await;
         *waited += wait;
     }
-    Ok((tier, standing))
+    Ok(Paid { tier, standing, receipt })
 }
 
 /// A document, charged to the client's address.
@@ -271,7 +275,7 @@ async fn document(app: &App, path: &str, address: IpAddr, request_id: &str) -> R
     let (tiers, party) = (tiers(&app.config, None, address), app.places.party(address, None));
     let mut waited = Duration::ZERO;
     let (mut reply, tier, standing) = match pay(&app.limits, &party, &tiers, &mut waited).await {
-        Ok((tier, standing)) => {
+        Ok(Paid { tier, standing, .. }) => {
             let document = documents::find(path, &app.openapi, &party);
             (document.unwrap_or_else(|error| reply::problem(&error, request_id)), tier, standing)
         }

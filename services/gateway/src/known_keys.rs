@@ -4,7 +4,7 @@
 //! whoever guesses keys at an address does not shut out those at the same address who have one. Known keys are no credential:
 //! identity is asked all the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ const KEPT: Duration = Duration::from_secs(12 * 60 * 60);
 /// Keys that are known, and those of one tenant while the others have none.
 const WHOLE: usize = 50_000;
 const OF_TENANT: usize = 5_000;
+/// Old keys that are forgotten at once, to make room for one.
+const FORGOTTEN: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct KnownKeys(Mutex<Known>);
@@ -25,6 +27,8 @@ pub(crate) struct KnownKeys(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     keys: HashMap<KeyDigest, Owner>,
+    /// The same keys, the oldest first: whoever has too many must not have all of them looked at for each.
+    by_age: BTreeSet<(Instant, KeyDigest)>,
     by_tenant: HashMap<TenantId, usize>,
 }
 
@@ -48,13 +52,13 @@ impl KnownKeys {
         let now = Instant::now();
         let mut known = self.lock();
         known.forget(&digest);
+        known.forget_old(now);
         if known.is_full_for(tenant) {
-            known.forget_old(now);
-            if known.is_full_for(tenant) {
-                return;
-            }
+            return;
         }
-        known.keys.insert(digest, Owner { tenant, principal, until: now + KEPT });
+        let until = now + KEPT;
+        known.keys.insert(digest, Owner { tenant, principal, until });
+        known.by_age.insert((until, digest));
         *known.by_tenant.entry(tenant).or_default() += 1;
     }
 
@@ -76,6 +80,7 @@ impl Known {
 
     fn forget(&mut self, digest: &KeyDigest) {
         let Some(owner) = self.keys.remove(digest) else { return };
+        self.by_age.remove(&(owner.until, *digest));
         if let Some(own) = self.by_tenant.get_mut(&owner.tenant) {
             *own -= 1;
             if *own == 0 {
@@ -85,10 +90,11 @@ impl Known {
     }
 
     fn forget_old(&mut self, now: Instant) {
-        let old: Vec<KeyDigest> =
-            self.keys.iter().filter(|(_, owner)| owner.until <= now).map(|(digest, _)| *digest).collect();
-        for digest in old {
-            self.forget(&digest);
+        for _ in 0..FORGOTTEN {
+            let Some((_, oldest)) = self.by_age.first().copied().filter(|(until, _)| *until <= now) else {
+                return;
+            };
+            self.forget(&oldest);
         }
     }
 }
@@ -118,10 +124,29 @@ mod tests {
         assert_eq!(keys.owner(&digest(0)), None);
         tokio::time::advance(KEPT).await;
         assert_eq!(keys.owner(&digest(OF_TENANT)), None);
-        // What is old makes room.
-        for n in 0..OF_TENANT / 2 {
+        // What is old makes room, some of it for each newcomer.
+        let had = keys.lock().keys.len();
+        keys.note(digest(OF_TENANT + 1), tenant, principal);
+        assert_eq!(keys.lock().keys.len(), had - FORGOTTEN + 1);
+        for n in 1..OF_TENANT / 2 {
             keys.note(digest(OF_TENANT + 1 + n), tenant, principal);
         }
         assert!(keys.owner(&digest(OF_TENANT + OF_TENANT / 2)).is_some());
+        let known = keys.lock();
+        assert_eq!((known.keys.len(), known.by_age.len()), (OF_TENANT / 2, OF_TENANT / 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_is_noted_again_is_known_anew() {
+        let keys = KnownKeys::default();
+        let clock = ids::Clock::system();
+        let (tenant, principal) = (TenantId::from(clock.new_uuid()), clock.new_uuid());
+        keys.note(digest(0), tenant, principal);
+        tokio::time::advance(KEPT / 2).await;
+        keys.note(digest(0), tenant, principal);
+        tokio::time::advance(KEPT / 2).await;
+        keys.note(digest(1), tenant, principal);
+        assert_eq!(keys.owner(&digest(0)), Some((tenant, principal)));
+        assert_eq!(keys.lock().by_age.len(), 2);
     }
 }

@@ -1,8 +1,9 @@
 //! Tokens whose signature was found to fit.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
+use cache::Expiring;
 use ed25519_dalek::VerifyingKey;
 
 /// Tokens held as verified; a caller sends the same one for minutes, and a signature costs 50 µs.
@@ -22,11 +23,9 @@ pub(super) struct Good<C> {
     pub(super) claims: C,
 }
 
-type ByDigest<C> = HashMap<[u8; 32], Good<C>>;
-
-/// Tokens of one type, by digest: the tokens themselves are not kept.
+/// Tokens of one type, by digest: the tokens themselves are not kept. Where there are too many, those go that end soonest.
 #[derive(Debug)]
-pub(super) struct GoodTokens<C>(Arc<Mutex<ByDigest<C>>>);
+pub(super) struct GoodTokens<C>(Arc<Expiring<[u8; 32], Good<C>>>);
 
 impl<C> Clone for GoodTokens<C> {
     fn clone(&self) -> Self {
@@ -34,35 +33,19 @@ impl<C> Clone for GoodTokens<C> {
     }
 }
 
-impl<C> Default for GoodTokens<C> {
+impl<C: Timed> Default for GoodTokens<C> {
     fn default() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Expiring::new(MAX_GOOD)))
     }
 }
 
 impl<C: Timed> GoodTokens<C> {
     pub(super) fn get(&self, digest: &[u8; 32]) -> Option<Good<C>> {
-        self.lock().get(digest).cloned()
+        self.0.get(digest)
     }
 
     pub(super) fn put(&self, digest: [u8; 32], token: Good<C>, now: i64) {
-        let mut good = self.lock();
-        if good.len() >= MAX_GOOD {
-            good.retain(|_, held| held.claims.span().1 > now);
-            // Without a token that has ended, all begin anew: rare, and cheaper than an order of use.
-            if good.len() >= MAX_GOOD {
-                good.clear();
-            }
-        }
-        good.insert(digest, token);
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ByDigest<C>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let left = u64::try_from(token.claims.span().1 - now).unwrap_or_default();
+        self.0.put(digest, token, Duration::from_secs(left));
     }
 }

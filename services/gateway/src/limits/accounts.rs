@@ -1,30 +1,19 @@
 //! What callers have used in this process, counted all the time: beside what Redis counts, and alone where there is none.
 
-use std::collections::HashMap;
+mod account;
+mod known;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::pace::{self, Pace};
-use super::window::{self, Window};
+use super::pace;
+use super::window;
 use super::{OPEN, Standing, Tier};
+use known::Known;
 
-/// Callers known at once; beyond it those of past windows are forgotten, and if there are none, all are.
-const MAX_KEYS: usize = 100_000;
-
-/// A time that is so much earlier than an account's, in milliseconds, is that of a request which has waited for Redis; an even earlier
-/// one is that of a clock which was set back.
-const LATE: i64 = 1_000;
-
-/// By the key of a tier. Known is who was charged: one whose network is full leaves nothing here, so that many addresses do not push
-/// out those who are known.
+/// Known is who was charged: one whose network is full leaves nothing here, so that many addresses do not push out those who are known.
 #[derive(Debug, Default)]
-pub(super) struct Accounts(Mutex<HashMap<String, Account>>);
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Account {
-    window: Window,
-    pace: Pace,
-}
+pub(super) struct Accounts(Mutex<Known>);
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug)]
@@ -39,15 +28,11 @@ pub(super) struct Judged {
 impl Accounts {
     /// Charges one request to every tier, or to none when one is full or the request is far ahead of its turn.
     pub(super) fn charge(&self, tiers: &[Tier], now: i64) -> Judged {
-        let mut all = self.lock(now);
+        let mut all = self.lock();
         let mut tightest = Judged { tier: usize::MAX, standing: OPEN, wait: Duration::ZERO };
         let mut slowest = tightest;
         for (place, tier) in tiers.iter().enumerate() {
-            let known = all.get_mut(&tier.key).map(|account| {
-                *account = account.at(tier.limit, now);
-                *account
-            });
-            let account = known.unwrap_or_default();
+            let account = all.look(tier, now);
             let standing = account.window.standing(tier.limit, now);
             let judged = Judged { tier: place, standing, wait: account.pace.wait(tier.limit) };
             let left = |judged: &Judged| (judged.standing.allowed, judged.standing.remaining);
@@ -73,15 +58,16 @@ impl Accounts {
 
     /// Charges more, whether there is room or not.
     pub(super) fn add(&self, tiers: &[Tier], cost: u32, now: i64) {
-        charge(&mut self.lock(now), tiers, cost, now);
+        charge(&mut self.lock(), tiers, cost, now);
     }
 
-    /// Takes one request back that was charged.
-    pub(super) fn give_back(&self, tiers: &[Tier], now: i64) {
-        let mut all = self.lock(now);
+    /// Takes one request back that was `charged` at that time.
+    pub(super) fn give_back(&self, tiers: &[Tier], charged: i64, now: i64) {
+        let (number, _) = window::split(charged);
+        let mut all = self.lock();
         for tier in tiers {
-            with(&mut all, tier, now, |account| {
-                account.window.give_back(1);
+            all.take_back(tier, now, |account| {
+                account.window.give_back(number);
                 account.pace.add(-1.0, tier.limit);
             });
         }
@@ -90,54 +76,30 @@ impl Accounts {
     /// Notes a refusal by a tier; whether it has refused so many that this one is answered late. It is the tier's own account, so that
     /// a full network does not have the first refusals of each of its addresses.
     pub(super) fn refuse(&self, tier: &Tier, now: i64) -> bool {
-        with(&mut self.lock(now), tier, now, |account| account.pace.refuse())
+        self.lock().change(tier, now, |account| account.pace.refuse())
     }
 
-    fn lock(&self, now: i64) -> MutexGuard<'_, HashMap<String, Account>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MAX_KEYS {
-            let (number, _) = window::split(now);
-            all.retain(|_, account| account.window.number >= number - 1);
-            if all.len() >= MAX_KEYS {
-                all.clear();
-            }
-        }
-        all
+    /// Forgets some of those that have lapsed.
+    pub(super) fn sweep(&self, now: i64) {
+        self.lock().sweep(now);
     }
-}
 
-impl Account {
-    /// As it is at this time. Who has waited for Redis says the time from before it: the account does not go back for that.
-    fn at(self, limit: u32, now: i64) -> Self {
-        let now = if (0..=LATE).contains(&(self.pace.at - now)) { self.pace.at } else { now };
-        Self { window: self.window.at(now), pace: self.pace.at(limit, now) }
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn charge(all: &mut HashMap<String, Account>, tiers: &[Tier], cost: u32, now: i64) {
+fn charge(all: &mut Known, tiers: &[Tier], cost: u32, now: i64) {
     for tier in tiers {
-        with(all, tier, now, |account| {
+        all.change(tier, now, |account| {
             account.window.add(cost);
             account.pace.add(cost.into(), tier.limit);
         });
-    }
-}
-
-/// Does something to the account of a tier as it is now.
-fn with<T>(
-    all: &mut HashMap<String, Account>,
-    tier: &Tier,
-    now: i64,
-    change: impl FnOnce(&mut Account) -> T,
-) -> T {
-    let current = |account: &mut Account| {
-        *account = account.at(tier.limit, now);
-        change(account)
-    };
-    // No copy of the key of one that is known, which is nearly every one.
-    match all.get_mut(&tier.key) {
-        Some(account) => current(account),
-        None => current(all.entry(tier.key.clone()).or_default()),
     }
 }
 

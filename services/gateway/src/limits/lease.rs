@@ -36,6 +36,16 @@ struct Lease {
     standing: Standing,
 }
 
+/// One request as Redis has charged it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shared {
+    /// The tightest tier, by its place, and how it stands.
+    pub(super) tier: usize,
+    pub(super) standing: Standing,
+    /// The window that it is charged to.
+    pub(super) window: i64,
+}
+
 /// What to charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Order {
@@ -54,8 +64,8 @@ impl Order {
 }
 
 impl Leases {
-    /// Takes one request from the lease that these tiers' caller has: the tightest tier and how it stands.
-    pub(super) fn take(&self, tiers: &[Tier], now: i64) -> Option<(usize, Standing)> {
+    /// Takes one request from the lease that these tiers' caller has.
+    pub(super) fn take(&self, tiers: &[Tier], now: i64) -> Option<Shared> {
         let mut all = self.lock();
         let lease = all.get_mut(&tiers.last()?.key)?;
         if lease.until <= now {
@@ -64,7 +74,8 @@ impl Leases {
         lease.left = lease.left.checked_sub(1)?;
         lease.used += 1;
         let remaining = lease.standing.remaining.saturating_add(lease.left);
-        Some((lease.tier, Standing { remaining, ..lease.standing }))
+        let standing = Standing { remaining, ..lease.standing };
+        Some(Shared { tier: lease.tier, standing, window: lease.window })
     }
 
     /// The next charge: twice as many requests as the last lease when that was used up in time. Whoever asks now and then
@@ -104,11 +115,12 @@ impl Leases {
         all.insert(caller.key.clone(), lease);
     }
 
-    /// Puts one request back that was taken a moment ago. Each charge leaves a lease behind, also one of which nothing is left;
-    /// where that is gone, the request stays charged.
-    pub(super) fn give_back(&self, tiers: &[Tier]) {
+    /// Puts one request back that was charged to this window. Each charge leaves a lease behind, also one of which nothing is left;
+    /// where that is gone, or one of another window, the request stays charged.
+    pub(super) fn give_back(&self, tiers: &[Tier], window: i64) {
         let mut all = self.lock();
-        if let Some(lease) = tiers.last().and_then(|tier| all.get_mut(&tier.key)) {
+        let lease = tiers.last().and_then(|tier| all.get_mut(&tier.key));
+        if let Some(lease) = lease.filter(|lease| lease.window == window) {
             lease.left = lease.left.saturating_add(1);
             lease.used = lease.used.saturating_sub(1);
         }
@@ -199,9 +211,11 @@ mod tests {
         let (leases, tiers) = (Leases::default(), tiers(10_000));
         requests(&leases, &tiers, 1, 0);
         assert_eq!(leases.take(&tiers, 1), None);
-        leases.give_back(&tiers);
+        leases.give_back(&tiers, 7);
         assert!(leases.take(&tiers, 1).is_some());
-        leases.give_back(&tiers);
+        leases.give_back(&tiers, 7);
+        // Nor is it one of another window.
+        leases.give_back(&tiers, 6);
         let rest = Order { wanted: 0, unused: 1, window: 7 };
         assert_eq!(leases.ended(LIFE_MILLIS), [(tiers.to_vec(), rest)]);
     }
@@ -216,8 +230,9 @@ mod tests {
     fn what_remains_goes_down_by_one() {
         let (leases, tiers) = (Leases::default(), tiers(10_000));
         leases.keep(&tiers, &granted(3, 90, 7), 0);
-        assert_eq!(leases.take(&tiers, 1), Some((1, standing(91))));
-        assert_eq!(leases.take(&tiers, 1), Some((1, standing(90))));
+        let taken = |remaining| Shared { tier: 1, standing: standing(remaining), window: 7 };
+        assert_eq!(leases.take(&tiers, 1), Some(taken(91)));
+        assert_eq!(leases.take(&tiers, 1), Some(taken(90)));
         assert_eq!(leases.take(&tiers, 1), None);
         leases.keep(&tiers, &granted(3, 87, 7), 1);
         assert_eq!(leases.take(&tiers, 1 + LIFE_MILLIS), None, "a lease ends");

@@ -22,7 +22,7 @@ use ids::Clock;
 use tokio_util::sync::CancellationToken;
 
 use accounts::{Accounts, Judged};
-use lease::{Leases, Order};
+use lease::{Leases, Order, Shared};
 use redis_window::RedisWindows;
 pub(crate) use tier::Tier;
 
@@ -37,7 +37,7 @@ const DEADLINE: Duration = Duration::from_millis(20);
 const MAX_OWING: usize = 10_000;
 /// Failures in a row after which Redis is left alone for [`PAUSE_MILLIS`].
 const FAILURES_TO_OPEN: u32 = 5;
-/// How often ended leases and what is owed are looked for, and how long one of them may take.
+/// How often ended leases, what is owed and lapsed accounts are looked for, and how long one of the former may take.
 const SETTLE_EVERY: Duration = Duration::from_millis(lease::LIFE_MILLIS.unsigned_abs());
 const SETTLE_DEADLINE: Duration = Duration::from_millis(500);
 const PAUSE_MILLIS: i64 = 1_000;
@@ -55,14 +55,25 @@ pub(crate) struct Standing {
 /// How no tier stands.
 const OPEN: Standing = Standing { limit: u32::MAX, remaining: u32::MAX, reset: 0, allowed: true };
 
+/// Where a request was charged: there it can be given back, once.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    /// The time at which it was charged here.
+    at: i64,
+    /// The window that Redis has charged it to; `None` where Redis did not answer in time.
+    window: Option<i64>,
+}
+
 /// What becomes of a request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Charged {
     /// The tightest tier's name.
     pub(crate) tier: &'static str,
     pub(crate) standing: Standing,
     /// Before it goes on, or before its refusal is answered.
     pub(crate) wait: Duration,
+    /// Of one that may go on.
+    pub(crate) receipt: Option<Receipt>,
 }
 
 /// The limiter.
@@ -101,29 +112,32 @@ impl Limits {
     pub(crate) async fn charge(&self, tiers: &[Tier]) -> Charged {
         let now = self.now_millis();
         let Judged { mut tier, mut standing, mut wait } = self.local.charge(tiers, now);
+        let mut receipt = Receipt { at: now, window: None };
         if standing.allowed
-            && let Some((place, shared)) = self.shared(tiers, now).await
+            && let Some(shared) = self.shared(tiers, now).await
         {
-            if !shared.allowed {
-                self.local.give_back(tiers, now);
+            receipt.window = Some(shared.window);
+            if !shared.standing.allowed {
+                self.local.give_back(tiers, now, self.now_millis());
             }
-            if !shared.allowed || shared.remaining < standing.remaining {
-                (tier, standing) = (place, shared);
+            if !shared.standing.allowed || shared.standing.remaining < standing.remaining {
+                (tier, standing) = (shared.tier, shared.standing);
             }
         }
         if !standing.allowed {
             let late = tiers.get(tier).is_some_and(|tier| self.local.refuse(tier, now));
             wait = if late { LATE } else { Duration::ZERO };
         }
-        Charged { tier: tiers.get(tier).map_or("none", |tier| tier.name), standing, wait }
+        let receipt = standing.allowed.then_some(receipt);
+        Charged { tier: tiers.get(tier).map_or("none", |tier| tier.name), standing, wait, receipt }
     }
 
-    /// Gives one request back that was charged a moment ago.
-    pub(crate) fn give_one_back(&self, tiers: &[Tier]) {
-        let now = self.now_millis();
-        self.local.give_back(tiers, now);
-        if self.redis.is_some() {
-            self.leases.give_back(tiers);
+    /// Gives one request back that was charged: here, and to Redis only if that has charged it, too.
+    pub(crate) fn give_one_back(&self, tiers: &[Tier], receipt: Option<Receipt>) {
+        let Some(Receipt { at, window }) = receipt else { return };
+        self.local.give_back(tiers, at, self.now_millis());
+        if let Some(window) = window {
+            self.leases.give_back(tiers, window);
         }
     }
 
@@ -145,7 +159,7 @@ impl Limits {
         self.redis.is_some() && self.closed_until.load(Ordering::Relaxed) <= self.now_millis()
     }
 
-    async fn shared(&self, tiers: &[Tier], now: i64) -> Option<(usize, Standing)> {
+    async fn shared(&self, tiers: &[Tier], now: i64) -> Option<Shared> {
         let redis = self.redis.as_ref()?;
         if let Some(leased) = self.leases.take(tiers, now) {
             return Some(leased);
@@ -164,10 +178,12 @@ impl Limits {
                 }
                 let (tier, standing) = tightest(&granted.standings);
                 let ahead = granted.requests.saturating_sub(1);
-                return Some((
+                let remaining = standing.remaining.saturating_add(ahead);
+                return Some(Shared {
                     tier,
-                    Standing { remaining: standing.remaining.saturating_add(ahead), ..standing },
-                ));
+                    standing: Standing { remaining, ..standing },
+                    window: granted.window,
+                });
             }
             Ok((Err(error), _)) => error.to_string(),
             Err(_) => {
@@ -192,12 +208,14 @@ impl Limits {
         None
     }
 
-    /// Gives back what ended leases have left and charges what is owed, until `shutdown` and then once more.
+    /// Forgets who has used nothing lately, gives back what ended leases have left and charges what is owed, until `shutdown` and then
+    /// once more.
     pub(crate) async fn settle(&self, shutdown: CancellationToken) {
-        let Some(redis) = &self.redis else { return };
         let mut last = false;
         while !last {
             last = shutdown.run_until_cancelled(tokio::time::sleep(SETTLE_EVERY)).await.is_none();
+            self.local.sweep(self.now_millis());
+            let Some(redis) = &self.redis else { continue };
             let now = if last { i64::MAX } else { self.now_millis() };
             let owing = std::mem::take(&mut *self.owing.lock().unwrap_or_else(PoisonError::into_inner));
             let owing = owing.into_values().map(|(tiers, owed)| (tiers, Order::of_more(owed)));
@@ -238,25 +256,4 @@ pub(crate) fn refused(tier: &str, standing: Standing) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_full_network_refuses_late_from_whichever_address() {
-        let (clock, _hand) = Clock::fixed(Clock::system().now());
-        let process = host::Process::without_signals("gateway", clock.clone());
-        let limits = Limits::new(None, clock, process.tasks.clone()).unwrap();
-        let (mut passed, mut refused) = (0, Vec::new());
-        for n in 0..100 {
-            let charged = limits.charge(&Tier::of_address(tier::tests::site_of(n), 1)).await;
-            if charged.standing.allowed {
-                passed += 1;
-            } else {
-                refused.push((charged.tier, charged.wait));
-            }
-        }
-        assert_eq!((passed, refused.len()), (8, 92));
-        assert!(refused[..20].iter().all(|refusal| *refusal == ("network", Duration::ZERO)), "{refused:?}");
-        assert!(refused[20..].iter().all(|refusal| *refusal == ("network", LATE)), "{refused:?}");
-    }
-}
+mod tests;

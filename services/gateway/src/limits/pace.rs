@@ -53,6 +53,16 @@ impl Pace {
         Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or(Duration::MAX)
     }
 
+    /// Whether the next request is refused, or the next refusal answered late.
+    pub(super) fn brakes(self, limit: u32) -> bool {
+        self.wait(limit) > MOST || self.refused + 1.0 > PROMPT
+    }
+
+    /// Requests not paid off, or refusals not forgotten.
+    pub(super) fn owes(self) -> u32 {
+        self.debt.max(self.refused).ceil() as u32
+    }
+
     /// Notes a refusal; whether there were so many that this one is answered late.
     pub(super) fn refuse(&mut self) -> bool {
         // No more is remembered than is forgotten within some seconds.

@@ -5,7 +5,7 @@ use super::{Standing, WINDOW};
 /// Two buckets: what the last window holds counts by the share of it that still lies inside.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Window {
-    pub(super) number: i64,
+    number: i64,
     current: u32,
     previous: u32,
 }
@@ -25,8 +25,14 @@ impl Window {
         self.current = self.current.saturating_add(requests);
     }
 
-    pub(super) fn give_back(&mut self, requests: u32) {
-        self.current = self.current.saturating_sub(requests);
+    /// Takes one request back from the window that it was charged to, if that still counts.
+    pub(super) fn give_back(&mut self, number: i64) {
+        let charged = match self.number - number {
+            0 => &mut self.current,
+            1 => &mut self.previous,
+            _ => return,
+        };
+        *charged = charged.saturating_sub(1);
     }
 
     pub(super) fn standing(self, limit: u32, now_millis: i64) -> Standing {

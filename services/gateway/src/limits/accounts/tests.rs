@@ -35,9 +35,9 @@ fn costs_are_added_and_what_was_not_used_is_given_back() {
     accounts.charge(&tiers, 0);
     accounts.add(&tiers, 20, 0);
     assert!(!accounts.charge(&tiers, 0).standing.allowed);
-    (0..20).for_each(|_| accounts.give_back(&tiers, 0));
+    (0..20).for_each(|_| accounts.give_back(&tiers, 0, 0));
     assert_eq!(accounts.charge(&tiers, 0).standing.remaining, 8);
-    (0..99).for_each(|_| accounts.give_back(&tiers, 0));
+    (0..99).for_each(|_| accounts.give_back(&tiers, 0, 0));
     assert_eq!(accounts.charge(&tiers, 0).standing.remaining, 9);
 }
 
@@ -92,7 +92,7 @@ fn costs_are_paid_off_too() {
     let (accounts, tiers) = (Accounts::default(), [tier("t", LIMIT)]);
     accounts.add(&tiers, 5_000, 0);
     assert!(!accounts.charge(&tiers, 0).standing.allowed);
-    (0..5_000).for_each(|_| accounts.give_back(&tiers, 0));
+    (0..5_000).for_each(|_| accounts.give_back(&tiers, 0, 0));
     assert_eq!(turns(&accounts, &tiers, 1, 0), (1, Duration::ZERO));
     // More than a minute pays off is paid off in a minute.
     accounts.add(&tiers, u32::MAX, 0);
@@ -108,12 +108,27 @@ fn a_clock_that_is_set_back_does_not_stop_the_pace() {
 }
 
 #[test]
-fn what_was_counted_in_a_new_minute_stays_when_a_request_of_the_last_one_is_given_back() {
+fn a_request_is_given_back_to_the_minute_that_it_was_charged_to() {
+    let (accounts, tiers) = (Accounts::default(), [tier("t", 10)]);
+    turns(&accounts, &tiers, 4, 59_000);
+    turns(&accounts, &tiers, 5, 60_000);
+    // Two of the last minute: what they leave there counts in full at the beginning of this one.
+    for _ in 0..2 {
+        accounts.give_back(&tiers, 59_000, 60_000);
+    }
+    assert_eq!(accounts.charge(&tiers, 60_000).standing.remaining, 10 - 2 - 5 - 1);
+    // One of a minute that counts no more is on no account.
+    accounts.give_back(&tiers, 59_000, 120_000);
+    assert_eq!(accounts.charge(&tiers, 120_000).standing.remaining, 10 - 6 - 1);
+}
+
+#[test]
+fn what_was_counted_in_a_new_minute_stays_when_a_request_of_the_last_one_comes() {
     let (accounts, tiers) = (Accounts::default(), [tier("t", 10)]);
     turns(&accounts, &tiers, 5, 60_005);
-    // It has waited for Redis since before the minute ended.
-    accounts.give_back(&tiers, 59_995);
-    assert_eq!(accounts.charge(&tiers, 60_010).standing.remaining, 10 - 4 - 1);
+    // It read the clock before the minute ended.
+    accounts.charge(&tiers, 59_995);
+    assert_eq!(accounts.charge(&tiers, 60_010).standing.remaining, 10 - 6 - 1);
 }
 
 #[test]
@@ -127,11 +142,47 @@ fn who_goes_on_after_refusals_is_answered_late_and_who_stops_is_not() {
 }
 
 #[test]
-fn addresses_that_are_refused_push_nobody_out() {
+fn addresses_that_are_refused_leave_nothing() {
     let accounts = Accounts::default();
     for n in 0..1_000 {
         accounts.charge(&Tier::of_address(site_of(n), 1), 0);
     }
     // The network and the eight addresses that it had room for.
-    assert_eq!(accounts.lock(0).len(), 9);
+    assert_eq!(accounts.len(), 9);
+    // Those that Redis refuses were charged here first.
+    let elsewhere = |n: u16| format!("2001:db8:2:{n:x}::1").parse().unwrap();
+    for n in 0..1_000 {
+        let tiers = Tier::of_address(elsewhere(n), 1_000);
+        assert!(accounts.charge(&tiers, 0).standing.allowed);
+        accounts.give_back(&tiers, 0, 0);
+        accounts.refuse(&tiers[0], 0);
+    }
+    // The network, for its refusals.
+    assert_eq!(accounts.len(), 10);
+}
+
+#[test]
+fn whoever_comes_from_many_addresses_resets_no_brake() {
+    const KNOWN: usize = 1_000;
+    let accounts = Accounts(Mutex::new(Known::of(KNOWN)));
+    let charge = |tiers: &[Tier]| accounts.charge(tiers, 0).standing.allowed;
+    let full: Vec<Tier> =
+        (0..100).map(|n| Tier { key: format!("full {n}"), ..tier("principal", 3) }).collect();
+    let busy = tier("tenant", LIMIT);
+    for tier in &full {
+        (0..3).for_each(|_| assert!(charge(std::slice::from_ref(tier))));
+    }
+    accounts.add(std::slice::from_ref(&busy), 500, 0);
+    let waits = Tier { key: "refused".to_owned(), ..tier("address", 12) };
+    while !accounts.refuse(&waits, 0) {}
+    for n in 0..20_000_u32 {
+        let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 + n).into();
+        // More than those at their limit have used.
+        let tiers = Tier::of_address(address, 12);
+        assert!((0..5).all(|_| charge(&tiers)));
+    }
+    assert_eq!(accounts.len(), KNOWN);
+    assert!(full.iter().all(|tier| !charge(std::slice::from_ref(tier))));
+    assert!(accounts.refuse(&waits, 0));
+    assert_eq!(accounts.charge(&[busy], 0).standing.remaining, LIMIT - 500 - 1);
 }
