@@ -85,6 +85,38 @@ async fn a_network_that_is_refused_does_not_use_up_what_its_neighbours_may_make(
     Ok(())
 }
 
+/// A wide network that is full may come from 65,536 networks: none of them leaves a row, and the day of all is not used up by what was
+/// refused in an hour.
+#[tokio::test]
+async fn what_a_wide_network_is_refused_leaves_nothing_and_uses_up_no_day() -> Result<()> {
+    let world = World::alone("globcrm_test_identity_wide").await?;
+    let wide = world.network().split(':').take(3).collect::<Vec<_>>().join(":");
+    let sign_up = |network: u32| {
+        let request = from(&format!("{wide}:{network:x}::1"), sign_up_request(&world.word("s"), "a@a.test"));
+        async { done(world.service.sign_up(request).await) }
+    };
+    for n in 0..8 * SIGN_UPS {
+        sign_up(n % 20).await?;
+    }
+    let mut sql = world.sql().await?;
+    let rows = async |sql: &mut _| {
+        let rows = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM identity.login_throttle");
+        rows.fetch_one(sql).await
+    };
+    let before = rows(&mut sql).await?;
+    // As many as the day of all has left, and more.
+    let mut wait = None;
+    for network in 0x100..=0x100 + 8 * 5 {
+        let refused = sign_up(network).await.unwrap_err();
+        assert_eq!(refused.is(), (429, "SIGN_UP_THROTTLED"));
+        wait = refused.retry_after();
+    }
+    assert_eq!(rows(&mut sql).await?, before);
+    world.hand.advance(wait.unwrap());
+    sign_up(100).await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn one_session_too_many_ends_the_oldest() -> Result<()> {
     let world = World::new().await?;

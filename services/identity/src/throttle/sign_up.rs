@@ -16,6 +16,9 @@ const NETWORKS_OF_WIDE: u32 = 8;
 
 /// Counts a sign-up from a network in its hour and its day, also one that fails for a slug that is taken; and what the network may make
 /// in those of the wide network: one network alone must not use that up. Errors: 429 `SIGN_UP_THROTTLED`.
+///
+/// What the wide network is refused is counted nowhere: it has up to 65,536 networks, each of which would leave rows behind and use up
+/// the day of all.
 pub(crate) async fn count(
     db: &Db,
     network: &str,
@@ -27,12 +30,16 @@ pub(crate) async fn count(
     let of_wide = SignUpConfig { per_hour: of_wide(limits.per_hour), per_day: of_wide(limits.per_day) };
     let mut tx = TenantTx::begin(db, crate::directory::nobody()).await?;
     // In this order for all, so that two sign-ups never wait for each other crosswise.
-    let mut refused = count_in(&mut tx, ("sign-up", network), limits, now).await?;
-    if refused.is_none() {
-        refused = count_in(&mut tx, ("sign-up wide", &wide), of_wide, now).await?;
+    let of_network = count_in(&mut tx, ("sign-up", network), limits, now).await?;
+    let of_all = match of_network {
+        None => count_in(&mut tx, ("sign-up wide", &wide), of_wide, now).await?,
+        Some(_) => None,
+    };
+    match of_all {
+        None => tx.commit().await?,
+        Some(_) => tx.rollback().await?,
     }
-    tx.commit().await?;
-    match refused.and_then(|end| Duration::try_from(end - now).ok()) {
+    match of_network.or(of_all).and_then(|end| Duration::try_from(end - now).ok()) {
         None => Ok(()),
         Some(wait) => {
             let text = "too many organizations were created from this network; wait before the next";
