@@ -5,6 +5,7 @@ mod conflicts;
 mod dry_runs;
 mod ending;
 mod forgetting;
+mod guards;
 mod import_claims;
 pub(crate) mod imports;
 mod links;
