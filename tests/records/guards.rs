@@ -20,7 +20,7 @@ use query::{CursorKey, RowScope};
 use record::change::{self, Author, Diff};
 use record::definitions::Definitions;
 use record::prepare::{Guard, Path, Plan, Proposal, Stored, Write, prepare};
-use record::reference::People;
+use record::reference::{Ids, References};
 use record::view::View;
 use record::{Built, Env, Fields, Object, Reader, Record, Sent, Wire, create, update, write};
 use serde_json::{Value, json};
@@ -125,7 +125,7 @@ impl World {
             definitions: Definitions::new(Arc::new(|_, _, _| {
                 Box::pin(async { Ok(GetFieldSetResponse { version: 1, ..Default::default() }) })
             })),
-            people: People::new(Arc::new(|_, _, _| Box::pin(async { Ok((Vec::new(), Vec::new())) }))),
+            references: References::to_people(Arc::new(|_, _| Box::pin(async { Ok(Ids::new()) }))),
         };
         Ok(Self { ground, gates, env })
     }

@@ -77,6 +77,7 @@ pub(crate) static CONTACT: Object = Object {
     },
     rules: |_, _| (),
     guard: None,
+    ties: None,
     sides: &[],
     tree: Some("parent_id"),
     built: Built::later(),

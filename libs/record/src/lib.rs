@@ -55,7 +55,7 @@ pub use draft::Sent;
 pub use env::Env;
 pub use fields::Fields;
 pub use object::{Built, Naming, Object, SideTable};
-pub use purge::Purge;
+pub use purge::{Purge, Ties};
 pub use row::Record;
 pub use standard::Standard;
 pub use wire::{Reader, Wire};

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::Fields;
 use super::elsewhere::State;
 use super::prepare::{Guard, Rules};
+use super::purge::Ties;
 use super::reference::Reference;
 use super::standard::{Shape, Standard};
 
@@ -34,6 +35,8 @@ pub struct Object {
     pub rules: fn(&Rules<'_>, &mut Violations),
     /// What it demands of every write beside them.
     pub guard: Option<&'static dyn Guard>,
+    /// What holds to its records and is in no field.
+    pub ties: Option<&'static dyn Ties>,
     /// What stands in side tables.
     pub sides: &'static [SideTable],
     /// The field that holds the record above. `None` where records do not stand above each other.

@@ -2,12 +2,11 @@
 //! [`super::write`] takes: a write that was not checked does not compile.
 
 use auth::{Context, FieldMask, RowFacts};
-use db::{DbError, TenantTx};
+use db::TenantTx;
 use error::{Error, Reason, Violation};
 use events::NewEvent;
 use field_types::phone::Region;
 use input::Violations;
-use uuid::Uuid;
 
 use super::change::{Author, Diff, diff};
 use super::definitions::FieldSet;
@@ -212,8 +211,8 @@ pub struct Write<'a> {
     pub after: &'a mut Record,
 }
 
-/// What an object has of its own in every write, whichever way it comes, and in its end. It has no state of its own: what it must look
-/// up is in the schema of its object.
+/// What an object demands of every write, whichever way it comes. It has no state of its own: what it must look up is in the schema of
+/// its object.
 #[tonic::async_trait]
 pub trait Guard: std::fmt::Debug + Send + Sync {
     /// Adds what is wrong. The record is locked, if there is one.
@@ -235,18 +234,6 @@ pub trait Guard: std::fmt::Debug + Send + Sync {
         _after: &Record,
     ) -> Result<Vec<NewEvent>, Error> {
         Ok(Vec::new())
-    }
-
-    /// Takes away what holds to records that are about to be purged and is in no field: `limit` pieces at most. Says whether there may
-    /// be more.
-    async fn purging(
-        &self,
-        _tx: &mut TenantTx,
-        _author: &Author,
-        _ids: &[Uuid],
-        _limit: usize,
-    ) -> Result<bool, DbError> {
-        Ok(false)
     }
 }
 

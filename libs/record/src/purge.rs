@@ -33,6 +33,20 @@ const SLICE: usize = 500;
 /// After this long no answer is given again.
 const ANSWERS_KEPT: Duration = Duration::from_secs(24 * 3_600);
 
+/// What holds to an object's records and is in no field of any record.
+#[tonic::async_trait]
+pub trait Ties: std::fmt::Debug + Send + Sync {
+    /// Takes away at most `limit` pieces of what holds to records that are about to be purged, as a change of whatever held to them. Says
+    /// whether there may be more.
+    async fn untie(
+        &self,
+        tx: &mut TenantTx,
+        author: &Author,
+        ids: &[Uuid],
+        limit: usize,
+    ) -> Result<bool, DbError>;
+}
+
 /// The purge.
 #[derive(Clone, Debug)]
 pub struct Purge {
@@ -155,8 +169,8 @@ impl Purge {
                     return Ok(true);
                 }
             }
-            if let Some(guard) = object.guard
-                && guard.purging(tx, &author, &ids, SLICE).await?
+            if let Some(ties) = object.ties
+                && ties.untie(tx, &author, &ids, SLICE).await?
             {
                 return Ok(true);
             }

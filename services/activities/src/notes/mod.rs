@@ -30,6 +30,7 @@ pub(crate) static NOTE: Object = Object {
     derive,
     rules,
     guard: Some(&KnownLinks),
+    ties: None,
     sides: &[TAGS, EXTERNAL_IDS, links::LINKS],
     tree: None,
     built: Built::later(),

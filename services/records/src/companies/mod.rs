@@ -8,9 +8,9 @@ use error::Reason;
 use input::Violations;
 use query::{Set, SetKind};
 use record::change::Author;
-use record::prepare::{Guard, Rules};
+use record::prepare::Rules;
 use record::side_tables::{EXTERNAL_IDS, TAGS, texts};
-use record::{Built, Fields, Object, SideTable, Standard};
+use record::{Built, Fields, Object, SideTable, Standard, Ties};
 use uuid::Uuid;
 
 use crate::contacts::LIFECYCLES;
@@ -38,7 +38,8 @@ pub(crate) static COMPANY: Object = Object {
     not_deleted: Reason::COMPANY_NOT_DELETED,
     derive: |_| Fields::new(),
     rules,
-    guard: Some(&Ties),
+    guard: None,
+    ties: Some(&Contacts),
     sides: &[TAGS, EXTERNAL_IDS, DOMAINS],
     tree: Some("parent_id"),
     built: Built::later(),
@@ -60,11 +61,11 @@ const DOMAINS: SideTable = SideTable {
 
 /// Contacts that are tied to a company.
 #[derive(Debug)]
-struct Ties;
+struct Contacts;
 
 #[tonic::async_trait]
-impl Guard for Ties {
-    async fn purging(
+impl Ties for Contacts {
+    async fn untie(
         &self,
         tx: &mut TenantTx,
         author: &Author,

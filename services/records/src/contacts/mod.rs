@@ -43,6 +43,7 @@ pub(crate) static CONTACT: Object = Object {
     derive,
     rules,
     guard: None,
+    ties: None,
     sides: &[TAGS, EXTERNAL_IDS, EMAILS],
     tree: None,
     built: Built::later(),
