@@ -6,8 +6,11 @@
 //! the lease went to somebody else. A crash in between publishes the window again: consumers know the events by their ids.
 //! Whatever the rule says, `reconcile.rs` holds the outbox against what was confirmed.
 
+mod backlog;
+mod brake;
 mod cursor;
 mod lanes;
+mod part;
 mod publish;
 mod reconcile;
 mod sent;
