@@ -24,26 +24,29 @@ pub(super) enum Fate {
     Refused,
 }
 
-/// Publishes a window. Nothing more is published after a refusal; the reason of it is the second part.
+/// Publishes a window. Nothing more of a lane is published after a refusal; the reason of it is the second part.
 pub(super) async fn publish(
     window: &[(Lane, Row)],
     broker: &mut impl Publish,
 ) -> Result<(Vec<Fate>, &'static str), RelayError> {
     let mut fates = vec![Fate::Refused; window.len()];
     let mut rest: Vec<usize> = (0..window.len()).collect();
+    let mut why = "";
     while !rest.is_empty() {
         let mut records = HashSet::with_capacity(rest.len());
-        let (wave, later): (Vec<usize>, Vec<usize>) =
+        let (wave, mut later): (Vec<usize>, Vec<usize>) =
             rest.iter().partition(|at| records.insert((window[**at].0, window[**at].1.record_id)));
         let events: Vec<&(Lane, Row)> = wave.iter().map(|at| &window[*at]).collect();
         let outcome = broker.publish(&events).await?;
-        for (at, _) in wave.iter().zip(&outcome.taken).filter(|(_, taken)| **taken) {
-            fates[*at] = Fate::Taken;
-        }
-        if !outcome.taken.iter().all(|taken| *taken) {
-            return Ok((fates, outcome.why));
+        for (at, taken) in wave.iter().zip(&outcome.taken) {
+            if *taken {
+                fates[*at] = Fate::Taken;
+            } else {
+                later.retain(|later| window[*later].0 != window[*at].0);
+                why = outcome.why;
+            }
         }
         rest = later;
     }
-    Ok((fates, ""))
+    Ok((fates, why))
 }

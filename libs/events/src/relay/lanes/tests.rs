@@ -63,3 +63,13 @@ async fn an_event_is_published_when_the_one_before_it_of_its_record_is_confirmed
     assert_eq!(taken, [true, false, false, true, false, false]);
     assert_eq!((broker.1.len(), why), (1, "full"));
 }
+
+#[tokio::test]
+async fn a_refusal_ends_the_waves_of_its_lane_and_not_those_of_the_other() {
+    let events = [(1, Lane::Interactive), (2, Lane::Interactive), (3, Lane::Bulk), (4, Lane::Bulk)];
+    let window: Vec<(Lane, Row)> = events.map(|(seq, lane)| (lane, row(seq, 7))).into();
+    let mut broker = Broker(vec![3], vec![]);
+    let (fates, why) = waves::publish(&window, &mut broker).await.unwrap();
+    assert_eq!(fates, [Fate::Taken, Fate::Taken, Fate::Refused, Fate::Refused]);
+    assert_eq!((broker.1, why), (vec![vec![1, 3], vec![2]], "full"));
+}
