@@ -159,10 +159,17 @@ impl Publish for Broker<'_> {
 
 /// One cycle as the relay runs it; gives how many events were taken.
 fn cycle(part: &mut Part, model: &mut Model, refused: Option<usize>) -> usize {
+    cycle_beside(part, model, refused, WINDOW)
+}
+
+/// A cycle that the other lane leaves so many events.
+fn cycle_beside(part: &mut Part, model: &mut Model, refused: Option<usize>, share: usize) -> usize {
     let (xmin, high, before) = (model.xmin(), part.cursor.high(), part.cursor.clone());
     model.read = 0;
     part.read(model, xmin).now_or_never().expect("the model does not wait").expect("nor does it fail");
     assert!(model.read <= READ, "{} rows read in a cycle", model.read);
+    part.cut(share);
+    assert!(part.len() <= share.min(part.brake.window()));
     let window: Vec<(Lane, Row)> =
         part.late.drain(..).chain(part.fresh.drain(..)).map(|row| (part.lane, row)).collect();
     let mut broker = Broker { model, offered: 0, refused, waves: 0 };
@@ -181,12 +188,12 @@ fn cycle(part: &mut Part, model: &mut Model, refused: Option<usize>) -> usize {
         model.next_id += 1;
         part.cursor.bind(model.next_id);
     }
-    // What is known of the holes is a part of them, and what was passed is sent or in a hole.
-    let missing = part.cursor.missing();
-    assert!(part.backlog.numbers().without(&missing).is_empty(), "{before:?} -> {:?}", part.cursor);
-    let due = model.due.values().flatten().filter(|seq| **seq <= part.cursor.high());
-    for seq in due {
-        assert!(missing.within(*seq, *seq).next().is_some(), "{seq} was passed unsent");
+    // What is known of the holes is a part of them, and what was passed is sent or in a hole, and known if it was seen.
+    let (missing, known) = (part.cursor.missing(), part.backlog.numbers());
+    assert!(known.without(&missing).is_empty(), "{before:?} -> {:?}", part.cursor);
+    for seq in model.due.values().flatten().filter(|seq| **seq <= part.cursor.high()) {
+        let holes = if *seq > high { &known } else { &missing };
+        assert!(holes.within(*seq, *seq).next().is_some(), "{seq} was passed unsent");
     }
     part.taken.len()
 }
@@ -216,7 +223,8 @@ enum Step {
     /// An open transaction has a record, and the hot record is the first.
     Draw(u128, usize),
     End(usize, bool),
-    Cycle(Option<usize>),
+    /// The broker refuses the n-th event; the other lane leaves room for so many.
+    Cycle(Option<usize>, usize),
     /// The events of a cycle arrive, and the relay dies before it saves.
     Die,
 }
@@ -227,8 +235,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (200..1_500_usize).prop_map(|count| Step::Draw(0, count)),
         1 => (10..20_u128, 100..700_usize).prop_map(|(record, count)| Step::Draw(record, count)),
         5 => (0..6_usize, prop::bool::weighted(0.8)).prop_map(|(nth, commits)| Step::End(nth, commits)),
-        4 => Just(Step::Cycle(None)),
-        2 => prop_oneof![0..6_usize, 0..500_usize].prop_map(|nth| Step::Cycle(Some(nth))),
+        3 => Just(Step::Cycle(None, WINDOW)),
+        1 => (0..40_usize).prop_map(|share| Step::Cycle(None, share)),
+        2 => prop_oneof![0..6_usize, 0..500_usize].prop_map(|nth| Step::Cycle(Some(nth), WINDOW)),
         1 => Just(Step::Die),
     ];
     prop::collection::vec(step, 0..60)
@@ -245,8 +254,8 @@ proptest! {
                 Step::Draw(record, count) => model.draw(record, count),
                 Step::End(..) if model.open.is_empty() => {}
                 Step::End(nth, commits) => model.end(nth, commits),
-                Step::Cycle(refused) => {
-                    cycle(&mut part, &mut model, refused);
+                Step::Cycle(refused, share) => {
+                    cycle_beside(&mut part, &mut model, refused, share);
                 }
                 Step::Die => {
                     let saved = restarted(&part);
