@@ -1,8 +1,8 @@
 //! A record with very many unsent events, by the relay's own cycles: they are counted, not timed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use auth::VerifiedTenant;
 use db::TenantTx;
 use events::relay::steps::{Fate, Steps};
@@ -65,10 +65,24 @@ impl Arrived {
         events.iter().all(|event| self.1.contains(event))
     }
 
-    /// Those of `events`, in the order of their first deliveries.
-    fn of(&self, events: &[Uuid]) -> Vec<Uuid> {
-        let events: BTreeSet<&Uuid> = events.iter().collect();
-        self.0.iter().filter(|event| events.contains(event)).copied().collect()
+    /// How many of `events`.
+    fn count(&self, events: &[Uuid]) -> usize {
+        events.iter().filter(|event| self.1.contains(event)).count()
+    }
+
+    /// All of `events`, each behind the one before it; an error says which place is another's.
+    fn in_order(&self, events: &[Uuid]) -> Result<()> {
+        let places: BTreeMap<&Uuid, usize> = events.iter().zip(0..).collect();
+        let arrived: Vec<usize> = self.0.iter().filter_map(|event| places.get(event).copied()).collect();
+        let wrong = arrived.iter().zip(0..).find(|(got, place)| **got != *place);
+        ensure!(wrong.is_none(), "overtaken: {wrong:?} of {}", events.len());
+        ensure!(
+            arrived.len() == events.len(),
+            "{} of {} are lost",
+            events.len() - arrived.len(),
+            events.len()
+        );
+        Ok(())
     }
 }
 
@@ -84,9 +98,9 @@ async fn cycles_until(
             return Ok(cycles);
         }
         relay.cycle(|event| arrived.take(event)).await.map_err(failed)?;
-        anyhow::ensure!(relay.waves() <= 4, "{} round trips to the broker in one cycle", relay.waves());
+        ensure!(relay.waves() <= 4, "{} round trips to the broker in one cycle", relay.waves());
     }
-    Err(anyhow!("{} of {} have arrived after {most} cycles", arrived.of(events).len(), events.len()))
+    Err(anyhow!("{} of {} have arrived after {most} cycles", arrived.count(events), events.len()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +115,7 @@ async fn a_record_with_thousands_of_unsent_events_holds_up_nobody() -> Result<()
     // One cycle looks at 5,000 numbers.
     let cycles = cycles_until(&mut relay, &mut arrived, &others, 10).await?;
     assert!(cycles <= 2, "{cycles} cycles");
-    assert!(arrived.of(&of_hot).len() < 20, "all of the hot record were sent first");
+    assert!(arrived.count(&of_hot) < 20, "all of the hot record were sent first");
     assert!(world.number(HOLES).await? <= 2, "what waits is a range, however long");
     // Nor does what waits from before hold up what comes now, also for a relay that has just started.
     for restart in [false, true] {
@@ -117,7 +131,7 @@ async fn a_record_with_thousands_of_unsent_events_holds_up_nobody() -> Result<()
     }
     let cycles = cycles_until(&mut relay, &mut arrived, &of_hot, 2_000).await?;
     assert!(cycles <= of_hot.len() / 4, "{cycles} cycles");
-    assert_eq!(arrived.of(&of_hot), of_hot, "overtaken");
+    arrived.in_order(&of_hot)?;
     relay.cycle(|event| arrived.take(event)).await.map_err(failed)?;
     assert_eq!(world.number(HOLES).await?, 0);
     assert_eq!(relay.reconcile().await.map_err(failed)?, 0);
@@ -141,13 +155,13 @@ async fn refusals_and_deaths_among_thousands_of_events_of_a_record_lose_none_and
     let mut slow = world.begin().await?;
     outbox::append_many(&mut slow, &late).await?;
     others.extend(write_others(&world, 5).await?);
-    let all = [of_hot.as_slice(), &of_warm, &others].concat();
     let late_ids: Vec<Uuid> = late.iter().map(|event| event.id).collect();
 
     let (mut relay, mut arrived, mut offers) = (lead(&world).await?, Arrived::default(), 0);
     let mut slow = Some(slow);
+    let ended = |arrived: &Arrived, all: [&[Uuid]; 4]| all.iter().all(|events| arrived.has(events));
     for cycle in 1..3_000 {
-        if arrived.has(&all) && arrived.has(&late_ids) {
+        if ended(&arrived, [&of_hot, &of_warm, &others, &late_ids]) {
             break;
         }
         if cycle == 100
@@ -155,9 +169,15 @@ async fn refusals_and_deaths_among_thousands_of_events_of_a_record_lose_none_and
         {
             slow.commit().await?;
         }
+        // Written on while the earlier ones wait.
+        if cycle % 25 == 0 && cycle <= 500 {
+            let last = of_hot.len() as i64;
+            of_hot.extend(write_hot(&world, hot, last + 1..=last + 5).await?);
+            others.extend(write_others(&world, 2).await?);
+        }
         relay.hurry();
         let before = offers;
-        let ended = relay.cycle(|event| {
+        let cycled = relay.cycle(|event| {
             offers += 1;
             // Each 61st offer is refused; in each 97th cycle the second arrives, and the relay dies.
             if cycle % 97 == 0 && offers == before + 2 {
@@ -166,14 +186,14 @@ async fn refusals_and_deaths_among_thousands_of_events_of_a_record_lose_none_and
             }
             if offers % 61 == 0 { Fate::Refused } else { arrived.take(event) }
         });
-        if ended.await.is_err() {
+        if cycled.await.is_err() {
             relay = lead(&world).await?;
         }
     }
-    assert!(arrived.has(&all) && arrived.has(&late_ids), "lost");
-    assert_eq!(arrived.of(&of_hot), of_hot, "overtaken");
-    assert_eq!(arrived.of(&of_warm), of_warm, "overtaken");
-    assert_eq!(arrived.of(&late_ids[..10]), late_ids[..10], "overtaken");
+    assert!(ended(&arrived, [&of_hot, &of_warm, &others, &late_ids]), "lost");
+    arrived.in_order(&of_hot)?;
+    arrived.in_order(&of_warm)?;
+    arrived.in_order(&late_ids[..10])?;
     relay.hurry();
     relay.cycle(|event| arrived.take(event)).await.map_err(failed)?;
     assert_eq!(world.number(HOLES).await?, 0);
