@@ -42,6 +42,11 @@ impl Backlog {
         self.records.contains_key(&record)
     }
 
+    /// Those of which an event waits.
+    pub(super) fn records(&self) -> impl Iterator<Item = Uuid> {
+        self.records.keys().copied()
+    }
+
     /// All that waits.
     pub(super) fn numbers(&self) -> Numbers {
         self.runs.iter().map(|(first, run)| (*first, run.last)).collect()

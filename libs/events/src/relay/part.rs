@@ -70,11 +70,12 @@ pub(super) trait Outbox {
         bytes: usize,
     ) -> impl Future<Output = Result<Vec<Row>, RelayError>> + Send;
 
-    /// The visible numbers above `high`, in order, with the first events of each record.
+    /// The visible numbers above `high`, in order, with the first events of each record that is not `held`.
     fn next(
         &mut self,
         lane: Lane,
         high: i64,
+        held: &[Uuid],
         most: Most,
     ) -> impl Future<Output = Result<Vec<Looked>, RelayError>> + Send;
 }
@@ -180,7 +181,10 @@ impl Part {
         let mut numbers = window;
         while room > self.fresh.len() && ranges > 0 {
             let most = Most { numbers, events: room - self.fresh.len(), bytes };
-            let page = outbox.next(self.lane, high, most).await?;
+            // Of these nothing more can go in this cycle: their events, which may be large, are not read for nothing.
+            let enough = counts.iter().filter(|(_, count)| **count == WAVES).map(|(record, _)| *record);
+            let held: Vec<Uuid> = self.backlog.records().chain(enough).collect();
+            let page = outbox.next(self.lane, high, &held, most).await?;
             looked += page.len();
             let end = page.len() < numbers;
             let mut stopped = false;

@@ -249,15 +249,22 @@ impl Outbox for WorkerTx {
         Ok(rows.map_err(DbError::from)?)
     }
 
-    /// An event comes with its number when it is among the first of its record here and within the bounds.
-    async fn next(&mut self, lane: Lane, high: i64, most: Most) -> Result<Vec<Looked>, RelayError> {
+    /// An event comes with its number when it is among the first of its record here, which is not held, and within the bounds.
+    async fn next(
+        &mut self,
+        lane: Lane,
+        high: i64,
+        held: &[Uuid],
+        most: Most,
+    ) -> Result<Vec<Looked>, RelayError> {
         let looked = sqlx::query_as(
             "SELECT seq, part, event_id, record_id, type, traceparent, recorded_at, CASE WHEN due THEN envelope END AS envelope
-             FROM (SELECT o.*, o.place <= $6
-                       AND sum(CASE WHEN o.place <= $6 THEN octet_length(o.envelope) ELSE 0 END) OVER (ORDER BY o.seq)
+             FROM (SELECT o.*, o.early
+                       AND sum(CASE WHEN o.early THEN octet_length(o.envelope) ELSE 0 END) OVER (ORDER BY o.seq)
                            - octet_length(o.envelope) < $5
-                       AND count(*) FILTER (WHERE o.place <= $6) OVER (ORDER BY o.seq) <= $4 AS due
-                   FROM (SELECT *, row_number() OVER (PARTITION BY record_id ORDER BY seq) AS place
+                       AND count(*) FILTER (WHERE o.early) OVER (ORDER BY o.seq) <= $4 AS due
+                   FROM (SELECT *, row_number() OVER (PARTITION BY record_id ORDER BY seq) <= $6
+                             AND record_id NOT IN (SELECT unnest($7::uuid[])) AS early
                          FROM (SELECT * FROM outbox WHERE lane = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS n) AS o) AS w
              ORDER BY seq",
         )
@@ -267,6 +274,7 @@ impl Outbox for WorkerTx {
         .bind(most.events as i64)
         .bind(most.bytes as i64)
         .bind(WAVES as i64)
+        .bind(held)
         .fetch_all(self.conn())
         .await;
         Ok(looked.map_err(DbError::from)?)

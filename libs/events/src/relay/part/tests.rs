@@ -43,9 +43,14 @@ struct Model {
     committed: BTreeMap<i64, u128>,
     /// Of each record what is committed and was never delivered.
     due: BTreeMap<u128, BTreeSet<i64>>,
-    /// Numbers and events given in this cycle.
+    /// Numbers and events given in this cycle, and bytes of envelopes.
     read: usize,
+    bytes: usize,
+    /// A record with large envelopes, and their size.
+    large: Option<(u128, usize)>,
 }
+
+const LARGE: usize = 300_000;
 
 impl Model {
     /// Draws numbers for a record in its open transaction, or in a new one.
@@ -72,6 +77,12 @@ impl Model {
     fn write(&mut self, record: u128, count: usize) {
         self.draw(record, count);
         self.end(self.open.len() - 1, true);
+    }
+
+    fn row(&self, seq: i64) -> Option<Row> {
+        let record = *self.committed.get(&seq)?;
+        let envelope = vec![0; self.large.filter(|large| large.0 == record).map_or(100, |large| large.1)];
+        Some(Row { envelope, ..row(seq, record) })
     }
 
     fn xmin(&self) -> i64 {
@@ -105,31 +116,44 @@ impl Outbox for Model {
         Ok(found)
     }
 
-    async fn rows(&mut self, _: Lane, seqs: &[i64], _: usize) -> Result<Vec<Row>, RelayError> {
+    async fn rows(&mut self, _: Lane, seqs: &[i64], bytes: usize) -> Result<Vec<Row>, RelayError> {
         self.read += seqs.len();
-        let there = seqs.iter().filter_map(|seq| self.committed.get(seq).map(|record| row(*seq, *record)));
-        Ok(there.collect())
+        let (mut before, mut rows) = (0, Vec::new());
+        for row in seqs.iter().filter_map(|seq| self.row(*seq)) {
+            if before >= bytes {
+                break;
+            }
+            before += row.envelope.len();
+            rows.push(row);
+        }
+        self.bytes += before;
+        Ok(rows)
     }
 
-    async fn next(&mut self, _: Lane, high: i64, most: Most) -> Result<Vec<Looked>, RelayError> {
-        let (mut places, mut events) = (BTreeMap::<u128, usize>::new(), 0);
-        let looked: Vec<_> = self
-            .committed
-            .range(high + 1..)
-            .take(most.numbers)
-            .map(|(seq, record)| {
-                let place = places.entry(*record).or_default();
-                *place += 1;
-                events += usize::from(*place <= WAVES);
-                let due = *place <= WAVES && events <= most.events;
-                Looked {
-                    seq: *seq,
-                    record_id: Uuid::from_u128(*record),
-                    row: due.then(|| row(*seq, *record)),
-                }
-            })
-            .collect();
+    async fn next(
+        &mut self,
+        _: Lane,
+        high: i64,
+        held: &[Uuid],
+        most: Most,
+    ) -> Result<Vec<Looked>, RelayError> {
+        let held: BTreeSet<&Uuid> = held.iter().collect();
+        let (mut places, mut events, mut before) = (BTreeMap::<u128, usize>::new(), 0, 0);
+        let mut looked = Vec::new();
+        for (seq, record) in self.committed.range(high + 1..).take(most.numbers) {
+            let record_id = Uuid::from_u128(*record);
+            let place = places.entry(*record).or_default();
+            *place += 1;
+            let mut row = None;
+            if *place <= WAVES && !held.contains(&record_id) {
+                events += 1;
+                row = self.row(*seq).filter(|_| events <= most.events && before < most.bytes);
+                before += row.as_ref().map_or(0, |row| row.envelope.len());
+            }
+            looked.push(Looked { seq: *seq, record_id, row });
+        }
         self.read += looked.len();
+        self.bytes += before;
         Ok(looked)
     }
 }
@@ -165,9 +189,10 @@ fn cycle(part: &mut Part, model: &mut Model, refused: Option<usize>) -> usize {
 /// A cycle that the other lane leaves so many events.
 fn cycle_beside(part: &mut Part, model: &mut Model, refused: Option<usize>, share: usize) -> usize {
     let (xmin, high, before) = (model.xmin(), part.cursor.high(), part.cursor.clone());
-    model.read = 0;
+    (model.read, model.bytes) = (0, 0);
     part.read(model, xmin).now_or_never().expect("the model does not wait").expect("nor does it fail");
     assert!(model.read <= READ, "{} rows read in a cycle", model.read);
+    assert!(model.bytes <= 2 * (WINDOW_BYTES + LARGE), "{} bytes read in a cycle", model.bytes);
     part.cut(share);
     assert!(part.len() <= share.min(part.brake.window()));
     let window: Vec<(Lane, Row)> =
@@ -323,6 +348,26 @@ fn many_hot_records_leave_half_of_the_window_to_what_is_new() {
     assert_eq!(cycles_until_sent(&mut part, &mut model), 1);
     assert!(model.unsent() + 250 <= before, "the hot ones starve");
     drain(&mut part, &mut model);
+}
+
+#[test]
+fn large_events_of_a_hot_record_leave_the_window_to_the_others() {
+    let (mut part, mut model) = (Part::new(Lane::Interactive, Cursor::default()), Model::default());
+    model.large = Some((0, LARGE));
+    model.write(0, 10);
+    for n in 0..1_500 {
+        model.write(0, 1);
+        model.write(1_000 + n, 1);
+    }
+    // The first window is full of them. From then on they wait and are not read: each 500 numbers have 250 of others.
+    assert_eq!(cycles_until_sent(&mut part, &mut model), 8);
+    drain(&mut part, &mut model);
+    // Nor are they in the cycle that passes them, but for those that it sends.
+    let (mut part, mut model) = (Part::new(Lane::Interactive, Cursor::default()), Model::default());
+    model.large = Some((0, LARGE / 3));
+    model.write(0, 3_000);
+    assert_eq!(cycle(&mut part, &mut model, None), WAVES);
+    assert_eq!((model.bytes, part.cursor.high()), (WAVES * LARGE / 3, 3_000));
 }
 
 #[test]
