@@ -29,6 +29,8 @@ enum Do {
     Draw(usize),
     /// In a subtransaction, which is then released or rolled back.
     DrawWithin(bool),
+    /// For the hot record; nothing when another open transaction has it.
+    DrawHot(usize),
     Commit,
     Rollback,
 }
@@ -49,6 +51,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => Just(Do::TakeId),
         4 => (1..4_usize).prop_map(Do::Draw),
         1 => any::<bool>().prop_map(Do::DrawWithin),
+        2 => (1..12_usize).prop_map(Do::DrawHot),
         4 => Just(Do::Commit),
         1 => Just(Do::Rollback),
     ];
@@ -85,21 +88,55 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(some, 5..30).prop_map(|some| some.concat())
 }
 
+/// What the broker has.
+#[derive(Debug, Default)]
+struct Sent {
+    all: BTreeSet<Uuid>,
+    /// In the order of their first deliveries.
+    first: Vec<Uuid>,
+}
+
+impl Sent {
+    fn take(&mut self, event: Uuid) {
+        if self.all.insert(event) {
+            self.first.push(event);
+        }
+    }
+}
+
 /// What the broker has, and what was committed or undone.
 #[derive(Debug, Default)]
 struct Known {
-    sent: BTreeSet<Uuid>,
+    sent: Sent,
     committed: BTreeSet<Uuid>,
     undone: BTreeSet<Uuid>,
+    /// The record that is written again and again, and its events in the order of their commits.
+    hot: Uuid,
+    hot_events: Vec<Uuid>,
 }
 
-type Writer = (TenantTx, Vec<Uuid>);
+/// An open transaction with its events, and whether it has the lock of the hot record.
+struct Writer {
+    tx: TenantTx,
+    drawn: Vec<Uuid>,
+    drawn_hot: Vec<Uuid>,
+}
 
-async fn go(world: &World, writer: &mut Option<Writer>, what: Do, known: &mut Known) -> Result<()> {
-    let (mut tx, mut drawn) = match writer.take() {
+async fn go(
+    world: &World,
+    writers: &mut [Option<Writer>],
+    writer: usize,
+    what: Do,
+    known: &mut Known,
+) -> Result<()> {
+    let Writer { mut tx, mut drawn, mut drawn_hot } = match writers[writer].take() {
         Some(open) => open,
-        // All writers at once, which is more than a tenant's share.
-        None => (TenantTx::begin_job(&world.db, world.tenant).await?, Vec::new()),
+        None => Writer {
+            // All writers at once, which is more than a tenant's share.
+            tx: TenantTx::begin_job(&world.db, world.tenant).await?,
+            drawn: Vec::new(),
+            drawn_hot: Vec::new(),
+        },
     };
     match what {
         Do::TakeId => {
@@ -122,18 +159,26 @@ async fn go(world: &World, writer: &mut Option<Writer>, what: Do, known: &mut Kn
                 known.undone.insert(event.id);
             }
         }
+        // The lock of a record's row goes with its transaction; another writer would wait for it.
+        Do::DrawHot(_) if writers.iter().flatten().any(|other| !other.drawn_hot.is_empty()) => {}
+        Do::DrawHot(count) => {
+            let events: Vec<_> = (0..count).map(|_| world.event(known.hot, 1)).collect();
+            outbox::append_many(&mut tx, &events).await?;
+            drawn_hot.extend(events.iter().map(|event| event.id));
+        }
         Do::Commit => {
             tx.commit().await?;
-            known.committed.extend(drawn);
+            known.committed.extend(drawn.into_iter().chain(drawn_hot.iter().copied()));
+            known.hot_events.extend(drawn_hot);
             return Ok(());
         }
         Do::Rollback => {
             tx.rollback().await?;
-            known.undone.extend(drawn);
+            known.undone.extend(drawn.into_iter().chain(drawn_hot));
             return Ok(());
         }
     }
-    *writer = Some((tx, drawn));
+    writers[writer] = Some(Writer { tx, drawn, drawn_hot });
     Ok(())
 }
 
@@ -147,13 +192,13 @@ async fn lead(world: &World) -> Result<Steps> {
 }
 
 /// Cycles until nothing is left to send and no hole is open.
-async fn drain(world: &World, relay: &mut Steps, sent: &mut BTreeSet<Uuid>) -> Result<()> {
+async fn drain(world: &World, relay: &mut Steps, sent: &mut Sent) -> Result<()> {
     let mut quiet = 0;
     // Whoever else writes on this server, in whatever database, may hold up the end of a hole and nothing more.
     until("nothing is left to send, and no hole stays", async || {
         relay.hurry();
         let broker = |event| {
-            sent.insert(event);
+            sent.take(event);
             Fate::Taken
         };
         let cycle = relay.cycle(broker).await.map_err(failed)?;
@@ -164,15 +209,15 @@ async fn drain(world: &World, relay: &mut Steps, sent: &mut BTreeSet<Uuid>) -> R
 }
 
 async fn case(world: &World, steps: &[Step]) -> Result<()> {
-    let mut known = Known::default();
+    let mut known = Known { hot: world.clock.new_uuid(), ..Known::default() };
     let mut writers: Vec<Option<Writer>> = (0..WRITERS).map(|_| None).collect();
     let mut relay = lead(world).await?;
     // What a case before this one has lost is not found by this one again.
     relay.reconcile().await.map_err(failed)?;
-    drain(world, &mut relay, &mut BTreeSet::new()).await?;
+    drain(world, &mut relay, &mut Sent::default()).await?;
     for step in steps {
         match *step {
-            Step::Go(writer, what) => go(world, &mut writers[writer], what, &mut known).await?,
+            Step::Go(writer, what) => go(world, &mut writers, writer, what, &mut known).await?,
             Step::Cycle(refused) => {
                 let (mut at, sent) = (0, &mut known.sent);
                 relay.hurry();
@@ -181,7 +226,7 @@ async fn case(world: &World, steps: &[Step]) -> Result<()> {
                     if refused == Some(at - 1) {
                         return Fate::Refused;
                     }
-                    sent.insert(event);
+                    sent.take(event);
                     Fate::Taken
                 };
                 relay.cycle(broker).await.map_err(failed)?;
@@ -190,7 +235,7 @@ async fn case(world: &World, steps: &[Step]) -> Result<()> {
                 let sent = &mut known.sent;
                 relay.hurry();
                 let broker = |event| {
-                    sent.insert(event);
+                    sent.take(event);
                     Fate::Died
                 };
                 // An error when there was anything to send, and then it is gone for good.
@@ -199,16 +244,18 @@ async fn case(world: &World, steps: &[Step]) -> Result<()> {
             }
             Step::Restart => relay = lead(world).await?,
         }
-        let early = known.sent.difference(&known.committed).count();
+        let early = known.sent.all.difference(&known.committed).count();
         ensure!(early == 0, "{early} were sent that were not committed");
     }
-    for writer in &mut writers {
-        go(world, writer, Do::Commit, &mut known).await?;
+    for writer in 0..WRITERS {
+        go(world, &mut writers, writer, Do::Commit, &mut known).await?;
     }
     drain(world, &mut relay, &mut known.sent).await?;
-    let lost = known.committed.difference(&known.sent).count();
+    let lost = known.committed.difference(&known.sent.all).count();
     ensure!(lost == 0, "{lost} of {} were lost", known.committed.len());
-    ensure!(known.sent.is_disjoint(&known.undone), "sent, and never committed");
+    ensure!(known.sent.all.is_disjoint(&known.undone), "sent, and never committed");
+    let hot = known.sent.first.iter().filter(|event| known.hot_events.contains(event));
+    ensure!(hot.eq(&known.hot_events), "an event of the hot record was overtaken");
     // Not the reconciliation's doing: it has nothing to find.
     ensure!(relay.reconcile().await.map_err(failed)? == 0, "the reconciliation found something");
     Ok(())

@@ -3,6 +3,7 @@
 mod broker_faults;
 pub mod consuming;
 mod holes;
+mod hot;
 mod lanes;
 mod metrics;
 mod permissions;

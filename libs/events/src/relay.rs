@@ -1,13 +1,16 @@
 //! The relay: takes events out of a schema's outbox to the broker.
 //!
 //! One instance at a time, by a row lease with a fencing epoch. Each cycle (`lanes.rs`) reads under one snapshot: the open
-//! holes, then what is new (`cursor.rs` has the rule). It publishes in the order of the numbers, an event of a record only
+//! holes, then what is new (`part.rs`; `cursor.rs` has the rule). It publishes in the order of the numbers, an event of a record only
 //! when the one before it is confirmed, and saves the cursor when every confirm is there, in a statement that fails when
 //! the lease went to somebody else. A crash in between publishes the window again: consumers know the events by their ids.
 //! Whatever the rule says, `reconcile.rs` holds the outbox against what was confirmed.
 
+mod backlog;
+mod brake;
 mod cursor;
 mod lanes;
+mod part;
 mod publish;
 mod reconcile;
 mod sent;

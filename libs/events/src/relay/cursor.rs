@@ -93,9 +93,10 @@ impl Cursor {
         self.holes.first().map_or(self.high, |hole| hole.first - 1)
     }
 
-    /// `visible` are all the numbers of holes that a snapshot with this `xmin` shows, up to `probed` (in order). Drops the
-    /// holes whose writers had all ended before that snapshot; what is visible stays a hole until it is [`Cursor::sent`].
-    pub(crate) fn settle(&mut self, xmin: i64, visible: &[i64], probed: i64) {
+    /// `visible` are all the numbers of holes that a snapshot with this `xmin` shows, up to `probed`: those it was asked for, and
+    /// those that an earlier one has shown. Drops the holes whose writers had all ended before that snapshot; what is visible
+    /// stays a hole until it is [`Cursor::sent`].
+    pub(crate) fn settle(&mut self, xmin: i64, visible: &Numbers, probed: i64) {
         let mut kept: Vec<Hole> = Vec::with_capacity(self.holes.len());
         for hole in self.holes.drain(..) {
             // Only what was probed is known to be missing.
@@ -103,14 +104,14 @@ impl Cursor {
                 kept.push(hole);
                 continue;
             }
-            let start = visible.partition_point(|seq| *seq < hole.first);
-            let shown = visible[start..].iter().take_while(|seq| **seq <= hole.last);
-            for seq in shown {
+            for (first, last) in visible.within(hole.first, hole.last) {
                 match kept.last_mut() {
-                    Some(before) if before.last + 1 == *seq && before.bound == hole.bound => {
-                        before.last = *seq;
+                    // A later bound is always sound.
+                    Some(before) if before.last + 1 == first && before.bound < xmin => {
+                        before.last = last;
+                        before.bound = before.bound.max(hole.bound);
                     }
-                    _ => kept.push(Hole { first: *seq, last: *seq, bound: hole.bound }),
+                    _ => kept.push(Hole { first, last, bound: hole.bound }),
                 }
             }
         }
@@ -138,6 +139,18 @@ impl Cursor {
             }
             self.high = seq;
         }
+    }
+
+    /// The next event waits for others of its record: it becomes a hole, with what is missing before it.
+    pub(crate) fn pass(&mut self, seq: i64) {
+        if seq <= self.high {
+            return;
+        }
+        match self.holes.last_mut() {
+            Some(hole) if hole.last == self.high && hole.bound == UNBOUND => hole.last = seq,
+            _ => self.holes.push(Hole { first: self.high + 1, last: seq, bound: UNBOUND }),
+        }
+        self.high = seq;
     }
 
     /// A number that was passed without being sent becomes a hole again.

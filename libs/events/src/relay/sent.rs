@@ -15,6 +15,39 @@ impl Numbers {
         let ranges: Vec<String> = self.0.iter().map(|(first, last)| format!("[{first},{last}]")).collect();
         format!("{{{}}}", ranges.join(","))
     }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn ranges(&self) -> &[(i64, i64)] {
+        &self.0
+    }
+
+    /// The ranges between two numbers, these included.
+    pub(crate) fn within(&self, first: i64, last: i64) -> impl Iterator<Item = (i64, i64)> {
+        let start = self.0.partition_point(|(_, end)| *end < first);
+        let some = self.0.iter().skip(start).take_while(move |(begin, _)| *begin <= last);
+        some.map(move |(begin, end)| (first.max(*begin), last.min(*end)))
+    }
+
+    /// What is not in `others`.
+    pub(crate) fn without(&self, others: &Self) -> Self {
+        let mut left = Vec::new();
+        for (first, last) in &self.0 {
+            let mut from = *first;
+            for (begin, end) in others.within(*first, *last) {
+                if from < begin {
+                    left.push((from, begin - 1));
+                }
+                from = end + 1;
+            }
+            if from <= *last {
+                left.push((from, *last));
+            }
+        }
+        Self(left)
+    }
 }
 
 /// Ranges, first and last included.
@@ -53,5 +86,16 @@ mod tests {
         assert_eq!(sent, ["{[1,1],[5,7],[1023,1023]}", "{[1024,1024]}", "{[3000,3000]}"]);
         assert_eq!(buckets(&[]), (vec![], vec![]));
         assert_eq!(Numbers::default().text(), "{}");
+    }
+
+    #[test]
+    fn a_set_without_another_is_what_only_the_first_has() {
+        let numbers = |ranges: &[(i64, i64)]| ranges.iter().copied().collect::<Numbers>();
+        let all = numbers(&[(1, 10), (20, 20), (30, 40), (50, 60)]);
+        let known = numbers(&[(1, 2), (5, 5), (9, 15), (20, 20), (25, 29), (40, 50), (60, 99)]);
+        assert_eq!(all.without(&known).text(), "{[3,4],[6,8],[30,39],[51,59]}");
+        assert_eq!(all.without(&Numbers::default()), all);
+        assert!(all.without(&all).is_empty());
+        assert_eq!(all.within(5, 30).collect::<Vec<_>>(), [(5, 10), (20, 20), (30, 30)]);
     }
 }

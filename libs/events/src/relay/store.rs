@@ -8,8 +8,10 @@ use sqlx::{FromRow, Row as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::cursor::{Cursor, Hole};
-use super::sent;
+use super::RelayError;
+use super::cursor::Cursor;
+use super::part::{Looked, Most, Outbox};
+use super::sent::{self, Numbers};
 use super::waves::WAVES;
 use crate::Lane;
 
@@ -37,6 +39,17 @@ impl<'r> FromRow<'r, PgRow> for Row {
             envelope: row.try_get("envelope")?,
             traceparent: row.try_get("traceparent")?,
             recorded_at: row.try_get("recorded_at")?,
+        })
+    }
+}
+
+impl<'r> FromRow<'r, PgRow> for Looked {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        let envelope: Option<&[u8]> = row.try_get("envelope")?;
+        Ok(Self {
+            seq: row.try_get("seq")?,
+            record_id: row.try_get("record_id")?,
+            row: envelope.map(|_| Row::from_row(row)).transpose()?,
         })
     }
 }
@@ -194,72 +207,78 @@ pub(super) async fn look(db: &WorkerDb) -> Result<(WorkerTx, Snapshot), DbError>
     Ok((tx, Snapshot { xmin, cursors: high.into_iter().zip(low).collect() }))
 }
 
-/// The numbers inside `holes` that the snapshot shows, with their records, in order, at most `limit`.
-pub(super) async fn probe(
-    tx: &mut WorkerTx,
-    lane: Lane,
-    holes: &[Hole],
-    limit: i64,
-) -> Result<Vec<(i64, Uuid)>, DbError> {
-    let (first, last): (Vec<i64>, Vec<i64>) = holes.iter().map(|h| (h.first, h.last)).unzip();
-    Ok(sqlx::query_as(
-        "SELECT o.seq, o.record_id FROM unnest($2::bigint[], $3::bigint[]) AS h (first, last)
-         CROSS JOIN LATERAL (SELECT seq, record_id FROM outbox WHERE lane = $1 AND seq BETWEEN h.first AND h.last
-                             ORDER BY seq LIMIT $4) AS o
-         ORDER BY o.seq LIMIT $4",
-    )
-    .bind(lane.number())
-    .bind(first)
-    .bind(last)
-    .bind(limit)
-    .fetch_all(tx.conn())
-    .await?)
-}
+impl Outbox for WorkerTx {
+    /// The ordinals keep the ranges in their order, so that the scan ends with the last row that is asked for: sorted as a
+    /// whole, every range would be read.
+    async fn probe(
+        &mut self,
+        lane: Lane,
+        unknown: &Numbers,
+        most: usize,
+    ) -> Result<Vec<(i64, Uuid)>, RelayError> {
+        let (first, last): (Vec<i64>, Vec<i64>) = unknown.ranges().iter().copied().unzip();
+        let found = sqlx::query_as(
+            "SELECT o.seq, o.record_id
+             FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS h (first, last, n)
+             CROSS JOIN LATERAL (SELECT seq, record_id FROM outbox WHERE lane = $1 AND seq BETWEEN h.first AND h.last
+                                 ORDER BY seq LIMIT $4) AS o
+             ORDER BY h.n, o.seq LIMIT $4",
+        )
+        .bind(lane.number())
+        .bind(first)
+        .bind(last)
+        .bind(most as i64)
+        .fetch_all(self.conn())
+        .await;
+        Ok(found.map_err(DbError::from)?)
+    }
 
-/// Rows by number, in order.
-pub(super) async fn rows(
-    tx: &mut WorkerTx,
-    lane: Lane,
-    seqs: &[i64],
-    bytes: i64,
-) -> Result<Vec<Row>, DbError> {
-    Ok(sqlx::query_as(
-        "SELECT seq, part, event_id, record_id, type, envelope, traceparent, recorded_at
-         FROM (SELECT o.*, sum(octet_length(o.envelope)) OVER (ORDER BY o.seq) - octet_length(o.envelope) AS before
-               FROM outbox AS o WHERE o.lane = $1 AND o.seq = ANY($2)) AS w
-         WHERE before < $3 ORDER BY seq",
-    )
-    .bind(lane.number())
-    .bind(seqs)
-    .bind(bytes)
-    .fetch_all(tx.conn())
-    .await?)
-}
+    async fn rows(&mut self, lane: Lane, seqs: &[i64], bytes: usize) -> Result<Vec<Row>, RelayError> {
+        let rows = sqlx::query_as(
+            "SELECT seq, part, event_id, record_id, type, envelope, traceparent, recorded_at
+             FROM (SELECT o.*, u.n, sum(octet_length(o.envelope)) OVER (ORDER BY u.n) - octet_length(o.envelope) AS before
+                   FROM unnest($2::bigint[]) WITH ORDINALITY AS u (seq, n)
+                   CROSS JOIN LATERAL (SELECT * FROM outbox WHERE lane = $1 AND seq = u.seq LIMIT 1) AS o) AS w
+             WHERE before < $3 ORDER BY n",
+        )
+        .bind(lane.number())
+        .bind(seqs)
+        .bind(bytes as i64)
+        .fetch_all(self.conn())
+        .await;
+        Ok(rows.map_err(DbError::from)?)
+    }
 
-/// Of the `limit` rows above `high` the first ones of each record, as many as a cycle can send, in order, and at most about
-/// `bytes` of envelopes (one row at least).
-pub(super) async fn next(
-    tx: &mut WorkerTx,
-    lane: Lane,
-    high: i64,
-    limit: i64,
-    bytes: i64,
-) -> Result<Vec<Row>, DbError> {
-    Ok(sqlx::query_as(
-        "SELECT seq, part, event_id, record_id, type, envelope, traceparent, recorded_at
-         FROM (SELECT o.*, sum(octet_length(o.envelope)) OVER (ORDER BY o.seq) - octet_length(o.envelope) AS before
-               FROM (SELECT *, row_number() OVER (PARTITION BY record_id ORDER BY seq) AS place
-                     FROM (SELECT * FROM outbox WHERE lane = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS n) AS o
-               WHERE o.place <= $5) AS w
-         WHERE before < $4 ORDER BY seq",
-    )
-    .bind(lane.number())
-    .bind(high)
-    .bind(limit)
-    .bind(bytes)
-    .bind(WAVES as i64)
-    .fetch_all(tx.conn())
-    .await?)
+    /// An event comes with its number when it is among the first of its record here, which is not held, and within the bounds.
+    async fn next(
+        &mut self,
+        lane: Lane,
+        high: i64,
+        held: &[Uuid],
+        most: Most,
+    ) -> Result<Vec<Looked>, RelayError> {
+        let looked = sqlx::query_as(
+            "SELECT seq, part, event_id, record_id, type, traceparent, recorded_at, CASE WHEN due THEN envelope END AS envelope
+             FROM (SELECT o.*, o.early
+                       AND sum(CASE WHEN o.early THEN octet_length(o.envelope) ELSE 0 END) OVER (ORDER BY o.seq)
+                           - octet_length(o.envelope) < $5
+                       AND count(*) FILTER (WHERE o.early) OVER (ORDER BY o.seq) <= $4 AS due
+                   FROM (SELECT *, row_number() OVER (PARTITION BY record_id ORDER BY seq) <= $6
+                             AND record_id NOT IN (SELECT unnest($7::uuid[])) AS early
+                         FROM (SELECT * FROM outbox WHERE lane = $1 AND seq > $2 ORDER BY seq LIMIT $3) AS n) AS o) AS w
+             ORDER BY seq",
+        )
+        .bind(lane.number())
+        .bind(high)
+        .bind(most.numbers as i64)
+        .bind(most.events as i64)
+        .bind(most.bytes as i64)
+        .bind(WAVES as i64)
+        .bind(held)
+        .fetch_all(self.conn())
+        .await;
+        Ok(looked.map_err(DbError::from)?)
+    }
 }
 
 /// The age of the oldest event that is above the saved cursors or in the first of their holes.

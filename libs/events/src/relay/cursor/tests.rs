@@ -95,6 +95,10 @@ enum Mutant {
     SnapshotBound,
 }
 
+fn numbers(seqs: &[i64]) -> Numbers {
+    seqs.iter().map(|seq| (*seq, *seq)).collect()
+}
+
 /// One cycle as the relay runs it: probe, settle, read, publish, record what was confirmed.
 fn cycle(
     db: &mut Database,
@@ -109,7 +113,7 @@ fn cycle(
     let in_hole = |seq: &i64| cursor.holes().iter().any(|h| (h.first..=h.last).contains(seq));
     let found: Vec<i64> = db.committed.iter().copied().filter(in_hole).take(probe_limit).collect();
     let probed = if found.len() < probe_limit { i64::MAX } else { found.last().copied().unwrap_or(0) };
-    cursor.settle(xmin, &found, probed);
+    cursor.settle(xmin, &numbers(&found), probed);
     let fresh: Vec<i64> = db.committed.range(cursor.high() + 1..).copied().take(limit).collect();
     let taken: Vec<i64> = found.iter().chain(&fresh).copied().take(confirms).collect();
     for seq in &taken {
@@ -241,17 +245,17 @@ fn a_late_commit_is_found_and_a_rollback_is_forgotten() {
     cursor.advance(&[1, 4]);
     assert!(cursor.is_unbound());
     // Not saved, and so not bound by anything.
-    cursor.settle(i64::MAX, &[], i64::MAX);
+    cursor.settle(i64::MAX, &numbers(&[]), i64::MAX);
     cursor.bind(49);
     assert_eq!(cursor.holes(), [Hole { first: 2, last: 3, bound: 49 }]);
     assert_eq!((cursor.high(), cursor.low_watermark()), (4, 1));
     // The writers may still be running.
-    cursor.settle(49, &[], i64::MAX);
+    cursor.settle(49, &numbers(&[]), i64::MAX);
     assert_eq!(cursor.low_watermark(), 1);
     // They have ended: 3 is there, 2 was rolled back. 3 stays a hole until it is confirmed.
-    cursor.settle(50, &[3], i64::MAX);
+    cursor.settle(50, &numbers(&[3]), i64::MAX);
     assert_eq!(cursor.holes(), [Hole { first: 3, last: 3, bound: 49 }]);
-    cursor.settle(60, &[3], i64::MAX);
+    cursor.settle(60, &numbers(&[3]), i64::MAX);
     assert_eq!(cursor.low_watermark(), 2);
     cursor.sent(3);
     assert_eq!((cursor.holes(), cursor.low_watermark()), ([].as_slice(), 4));
@@ -262,8 +266,29 @@ fn what_was_not_probed_is_not_dropped() {
     let mut cursor = Cursor::default();
     cursor.advance(&[3, 6]);
     cursor.bind(10);
-    cursor.settle(20, &[1], 1);
+    cursor.settle(20, &numbers(&[1]), 1);
     assert_eq!(cursor.flat(), [1, 2, 10, 4, 5, 10]);
+}
+
+#[test]
+fn what_waits_is_one_hole_however_many_cycles_have_passed_it() {
+    let mut cursor = Cursor::default();
+    cursor.advance(&[1]);
+    for (seqs, id) in [(2..=500, 10), (501..=900, 20)] {
+        seqs.for_each(|seq| cursor.pass(seq));
+        cursor.pass(3);
+        cursor.bind(id);
+    }
+    // 950 was missed on the way, and its writer may still run.
+    cursor.pass(951);
+    cursor.bind(30);
+    assert_eq!((cursor.high(), cursor.flat()), (951, vec![2, 500, 10, 501, 900, 20, 901, 951, 30]));
+    let visible: Numbers = [(2, 900), (951, 951)].into_iter().collect();
+    cursor.settle(30, &visible, i64::MAX);
+    assert_eq!(cursor.flat(), [2, 900, 20, 901, 951, 30]);
+    cursor.settle(31, &visible, i64::MAX);
+    assert_eq!(cursor.flat(), [2, 900, 20, 951, 951, 30]);
+    assert_eq!((cursor.low_watermark(), cursor.is_unbound()), (1, false));
 }
 
 #[test]
