@@ -9,6 +9,7 @@ mod lists;
 mod methods;
 mod notes;
 mod one_process;
+mod operations;
 mod refusals;
 mod uploads;
 mod writing;

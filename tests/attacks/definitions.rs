@@ -5,6 +5,7 @@ mod repair;
 use std::time::Duration;
 
 use anyhow::Result;
+use proto::common::v1 as common;
 use proto::fields::v1 as fields;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
@@ -139,7 +140,7 @@ async fn a_value_that_is_written_while_an_import_runs_is_found() -> Result<()> {
             () = worker => unreachable!(),
             operation = attack => operation?,
         };
-        assert_eq!(operation.state, i32::from(pb::OperationState::Succeeded), "{operation:?}");
+        assert_eq!(operation.state, i32::from(common::OperationState::Succeeded), "{operation:?}");
         assert_eq!(operation.result.unwrap().updated, 3);
         let last = admin.get(&ids[2]).await?;
         assert_eq!((custom_of(&last), last.job_title.as_deref()), (json!({"late": 7}), Some("CTO")));

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Result;
-use proto::records::v1 as pb;
+use proto::common::v1 as common;
 use proto::records::v1::records_service_server::RecordsService;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -109,7 +109,7 @@ async fn an_import_waits_for_whoever_makes_the_contact_of_an_address() -> Result
         () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
         operation = over => operation?,
     };
-    assert_eq!(operation.state, i32::from(pb::OperationState::Succeeded), "{operation:?}");
+    assert_eq!(operation.state, i32::from(common::OperationState::Succeeded), "{operation:?}");
     assert_eq!(operation.result.expect("a result").created, 2);
     Ok(())
 }

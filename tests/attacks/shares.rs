@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use proto::common::v1 as common;
 use proto::fields::v1 as fields;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
@@ -58,10 +59,10 @@ async fn the_tenant_that_waited_longest_is_next_after_each_batch() -> Result<()>
         let mut ends = Vec::new();
         for id in &greedy_ones {
             let operation = finished(&greedy, id).await?;
-            assert_eq!(operation.state, i32::from(pb::OperationState::Succeeded), "{operation:?}");
+            assert_eq!(operation.state, i32::from(common::OperationState::Succeeded), "{operation:?}");
             ends.push(operation.finished_at.map(|at| (at.seconds, at.nanos)));
         }
-        let end = |operation: &pb::Operation| operation.finished_at.map(|at| (at.seconds, at.nanos));
+        let end = |operation: &common::Operation| operation.finished_at.map(|at| (at.seconds, at.nanos));
         assert_eq!(small.result.unwrap().created, 1);
         assert_eq!(other.result.unwrap().created, 1_600);
         Ok::<_, anyhow::Error>((end(&small), end(&other), ends))

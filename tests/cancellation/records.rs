@@ -159,6 +159,9 @@ async fn prepare(world: &World, rpc: &str) -> Call {
             let request = import(&mut client, &who).await;
             call!(client, create_import, who.request(request, &KEY))
         }
+        "ListOperations" => {
+            call!(client, list_operations, who.request(pb::ListOperationsRequest::default(), &[]))
+        }
         "GetOperation" | "CancelOperation" | "GetOperationErrors" => {
             let request = import(&mut client, &who).await;
             let made = client.create_import(who.request(request, &[])).await.unwrap();

@@ -114,7 +114,7 @@ pub(super) const POLICIES: Rule = Rule {
         "{s}.operation policy worker_claims for w",
         "{s}.purge_due policy worker for *",
         "{s}.heard policy worker for r",
-        "records.import_turn policy worker for *",
+        "{s}.operation_turn policy worker for *",
         "{s}.derived_check policy worker_sees for r",
         "{s}.derived_check policy worker_claims for w",
         // Which uploads are how old; the worker may read no other column.

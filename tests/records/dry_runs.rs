@@ -1,6 +1,7 @@
 //! A dry run tells what the import would do: row by row, whatever repeats whatever, wherever batches end.
 
 use anyhow::Result;
+use proto::common::v1 as common;
 use proto::fields::v1 as fields;
 use proto::identity::v1::Scope;
 use proto::records::v1 as pb;
@@ -130,7 +131,7 @@ struct Report {
     errors: Vec<(i64, i32, String, String, String)>,
 }
 
-async fn report(world: &World, operation: &pb::Operation) -> Result<Report> {
+async fn report(world: &World, operation: &common::Operation) -> Result<Report> {
     let result = operation.result.unwrap_or_default();
     let errors = sqlx::query_as(
         "SELECT line, number, column_name, reason, detail FROM records.operation_error
@@ -149,12 +150,12 @@ async fn queue(caller: &Caller, request: pb::CreateImportRequest) -> Result<Stri
 }
 
 /// Imports to the end, and until nothing is left of a dry run.
-async fn run(world: &World, caller: &Caller, request: pb::CreateImportRequest) -> Result<pb::Operation> {
+async fn run(world: &World, caller: &Caller, request: pb::CreateImportRequest) -> Result<common::Operation> {
     let id = queue(caller, request).await?;
     resume(world, caller, &id).await
 }
 
-async fn resume(world: &World, caller: &Caller, id: &str) -> Result<pb::Operation> {
+async fn resume(world: &World, caller: &Caller, id: &str) -> Result<common::Operation> {
     let over = async {
         let operation = finished(caller, id).await?;
         let mut sql = world.sql().await?;

@@ -9,7 +9,7 @@ use config::SecretString;
 use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use prost::bytes::Bytes;
-use proto::records::v1 as pb;
+use proto::common::v1 as common;
 use proto::records::v1::records_service_server::RecordsService;
 use query::CursorKey;
 use record::reference::Ids;
@@ -106,7 +106,7 @@ async fn a_claim_is_renewed_while_its_file_is_examined() -> Result<()> {
         seen = tokio::time::timeout(Duration::from_secs(60), watch) => seen??,
     };
     assert!(ends.len() >= 3 && ends.is_sorted(), "{ends:?}");
-    assert_eq!(operation.state, i32::from(pb::OperationState::Succeeded), "{operation:?}");
+    assert_eq!(operation.state, i32::from(common::OperationState::Succeeded), "{operation:?}");
     assert_eq!(operation.result.unwrap().created, 2);
     // A turn for the batch, and one in which the end of the file was found, by the same worker.
     assert_eq!(claim(&world, id).await?.3, 2);
@@ -120,8 +120,8 @@ async fn an_import_that_was_taken_up_too_often_is_given_up() -> Result<()> {
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
     for (claims, end, failure) in [
-        (1_999_i64, pb::OperationState::Succeeded, None),
-        (2_000, pb::OperationState::Failed, Some("TOO_MANY_ATTEMPTS")),
+        (1_999_i64, common::OperationState::Succeeded, None),
+        (2_000, common::OperationState::Failed, Some("TOO_MANY_ATTEMPTS")),
     ] {
         let (public, id) = queue(&world, &admin).await?;
         sqlx::query("UPDATE records.operation SET attempts = $2 WHERE id = $1")

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use prost::bytes::Bytes;
+use proto::common::v1 as common;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 use serde_json::json;
@@ -50,7 +51,7 @@ pub(crate) fn import(upload: Uuid, columns: &[(&str, &str)]) -> pb::CreateImport
 }
 
 /// The operation when it is over.
-pub(crate) async fn finished(caller: &Caller, id: &str) -> Result<pb::Operation, Refusal> {
+pub(crate) async fn finished(caller: &Caller, id: &str) -> Result<common::Operation, Refusal> {
     waiting::outcome(Duration::from_secs(60), "the operation is over", async || {
         let request = pb::GetOperationRequest { id: id.to_owned() };
         let operation = match caller.service.get_operation(caller.request(request, &[])).await {
@@ -104,7 +105,7 @@ async fn repeated_rows_merge_and_a_row_that_may_not_be_written_is_an_error_of_th
         () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
         operation = finished(&admin, &id) => operation?,
     };
-    assert_eq!(operation.state, i32::from(pb::OperationState::Succeeded), "{operation:?}");
+    assert_eq!(operation.state, i32::from(common::OperationState::Succeeded), "{operation:?}");
     let result = operation.result.unwrap();
     assert_eq!((result.created, result.updated, result.skipped, result.failed), (2, 2, 0, 2), "{result:?}");
     let errors: Vec<(i64, &str)> = operation.errors.iter().map(|e| (e.line, e.reason.as_str())).collect();

@@ -10,6 +10,7 @@ mod import_claims;
 pub(crate) mod imports;
 mod links;
 mod lists;
+mod operations;
 pub(crate) mod plans;
 mod purging;
 mod retention;

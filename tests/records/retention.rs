@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use blobs::Blobs;
+use fleet::Role;
 use ids::TenantId;
 use prost::bytes::Bytes;
+use proto::common::v1 as common;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
-use records::{OperationPurge, UploadPurge};
+use records::{DryRuns, UploadPurge};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -35,12 +37,14 @@ pub(super) fn upload_purge(world: &World) -> Result<UploadPurge> {
     })
 }
 
-pub(super) fn operation_purge(world: &World) -> Result<OperationPurge> {
-    Ok(OperationPurge {
+pub(super) fn operation_purge(world: &World) -> Result<operations::Purge<DryRuns>> {
+    Ok(operations::Purge {
+        role: Role::Records,
         db: world.db.clone(),
         worker: world.worker()?,
         clock: world.clock.clone(),
         retention: MONTH,
+        kept: DryRuns,
     })
 }
 
@@ -62,13 +66,13 @@ async fn has(world: &World, tenant: TenantId, sha256: &str) -> bool {
     world.blobs.read(tenant, sha256, 0).await.is_ok()
 }
 
-async fn queue(caller: &Caller, upload: Uuid) -> Result<pb::Operation, Refusal> {
+async fn queue(caller: &Caller, upload: Uuid) -> Result<common::Operation, Refusal> {
     let request = import(upload, &[("Mail", "emails.address")]);
     let answer = caller.service.create_import(caller.request(request, &[])).await?;
     Ok(answer.into_inner().operation.unwrap_or_default())
 }
 
-async fn cancel(caller: &Caller, operation: &pb::Operation) -> Result<(), Refusal> {
+async fn cancel(caller: &Caller, operation: &common::Operation) -> Result<(), Refusal> {
     let request = pb::CancelOperationRequest { id: operation.id.clone() };
     caller.service.cancel_operation(caller.request(request, &[])).await?;
     Ok(())
@@ -254,7 +258,7 @@ async fn what_broken_uploads_left_is_swept_a_day_later() -> Result<()> {
 }
 
 /// Makes an operation one that was over `days` ago, with errors.
-async fn over(sql: &mut PgConnection, operation: &pb::Operation, days: i32, errors: i32) -> Result<Uuid> {
+async fn over(sql: &mut PgConnection, operation: &common::Operation, days: i32, errors: i32) -> Result<Uuid> {
     let id: Uuid = operation.id.trim_start_matches("records.").parse()?;
     sqlx::query(
         "UPDATE records.operation
@@ -282,14 +286,14 @@ async fn errors(sql: &mut PgConnection, operation: Uuid) -> Result<i64> {
     Ok(query.bind(operation).fetch_one(sql).await?)
 }
 
-async fn get(caller: &Caller, operation: &pb::Operation) -> Result<pb::Operation, Refusal> {
+async fn get(caller: &Caller, operation: &common::Operation) -> Result<common::Operation, Refusal> {
     let request = pb::GetOperationRequest { id: operation.id.clone() };
     let answer = caller.service.get_operation(caller.request(request, &[])).await?;
     Ok(answer.into_inner().operation.unwrap_or_default())
 }
 
 /// How all three ways to an operation answer: the same as one that never was.
-async fn is_gone(caller: &Caller, operation: &pb::Operation) -> Result<()> {
+async fn is_gone(caller: &Caller, operation: &common::Operation) -> Result<()> {
     assert_eq!(get(caller, operation).await.unwrap_err().is(), (404, "OPERATION_NOT_FOUND"));
     assert_eq!(cancel(caller, operation).await.unwrap_err().is(), (404, "OPERATION_NOT_FOUND"));
     let request = pb::GetOperationErrorsRequest { id: operation.id.clone() };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 20] = [
+const LIBS: [&str; 21] = [
     "reasons",
     "proto",
     "ids",
@@ -24,6 +24,7 @@ const LIBS: [&str; 20] = [
     "rpc",
     "service",
     "record",
+    "operations",
     "blobs",
     "testkit",
 ];

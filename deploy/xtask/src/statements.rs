@@ -15,6 +15,9 @@ const ACROSS: [(&str, usize); 11] = [
     ("libs/events/src/relay/store.rs", 7),
     // What is too old, as the worker role, whose policies know the ages.
     ("libs/events/src/retention/store.rs", 3),
+    // The claim of work, as the worker role, and what is due.
+    ("libs/operations/src/claim/store.rs", 1),
+    ("libs/operations/src/purge/store.rs", 1),
     // What is due, as the worker role.
     ("libs/record/src/derived/store.rs", 1),
     ("libs/record/src/purge/store.rs", 1),
@@ -22,15 +25,12 @@ const ACROSS: [(&str, usize); 11] = [
     ("services/fields/src/fields/store.rs", 1),
     // From a slug to a tenant, and from tenant to tenant.
     ("services/identity/src/directory/store.rs", 2),
-    // The claim of a job, as the worker role.
-    ("services/records/src/imports/store.rs", 1),
     // What is due, as the worker role.
-    ("services/records/src/jobs/operations/store.rs", 1),
     ("services/records/src/jobs/uploads/store.rs", 1),
 ];
 
 /// Tables that several schemas have, which statements name without one.
-const BASE: [&str; 13] = [
+const BASE: [&str; 16] = [
     "authz_fence",
     "change",
     "custom_unique",
@@ -41,6 +41,9 @@ const BASE: [&str; 13] = [
     "idempotency",
     "inbox",
     "inbox_retry",
+    "operation",
+    "operation_error",
+    "operation_turn",
     "outbox",
     "purge_due",
     "record_tag",

@@ -36,6 +36,8 @@ pub struct Member {
     pub service: Option<&'static str>,
     /// It has a schema of its own, named as it is, with roles and migrations.
     pub has_schema: bool,
+    /// It has long-running work of its own: RPCs of operations, whose public ids begin with its name.
+    pub has_operations: bool,
     /// The services whose RPCs it calls.
     pub calls: &'static [Role],
     /// It may act for a principal whose own token has ended: its jobs go on after the call that began them.
@@ -50,6 +52,7 @@ pub const FLEET: &[Member] = &[
         about: "users, roles, sessions and keys",
         service: Some("globcrm.identity.v1.IdentityService"),
         has_schema: true,
+        has_operations: false,
         calls: &[],
         acts_for_principals: false,
     },
@@ -59,6 +62,7 @@ pub const FLEET: &[Member] = &[
         about: "custom-field definitions",
         service: Some("globcrm.fields.v1.FieldsService"),
         has_schema: true,
+        has_operations: false,
         calls: &[Role::Identity],
         acts_for_principals: false,
     },
@@ -68,6 +72,7 @@ pub const FLEET: &[Member] = &[
         about: "contacts, companies and imports",
         service: Some("globcrm.records.v1.RecordsService"),
         has_schema: true,
+        has_operations: true,
         calls: &[Role::Identity, Role::Fields],
         acts_for_principals: true,
     },
@@ -77,6 +82,7 @@ pub const FLEET: &[Member] = &[
         about: "notes",
         service: Some("globcrm.activities.v1.ActivitiesService"),
         has_schema: true,
+        has_operations: false,
         calls: &[Role::Identity, Role::Fields, Role::Records],
         acts_for_principals: false,
     },
@@ -86,6 +92,7 @@ pub const FLEET: &[Member] = &[
         about: "the public REST API",
         service: None,
         has_schema: false,
+        has_operations: false,
         calls: &[Role::Identity, Role::Fields, Role::Records, Role::Activities],
         acts_for_principals: false,
     },

@@ -31,6 +31,8 @@ pub struct Names {
     pub following: &'static str,
     /// The task that compares what is derived of records with its source.
     pub derived: &'static str,
+    /// The task that removes operations that were over long ago.
+    pub operations: &'static str,
 }
 
 /// The [`Names`] of a service: in lower case, in upper case, and in a sentence.
@@ -54,6 +56,7 @@ macro_rules! names {
             elsewhere: concat!($name, ".elsewhere"),
             following: concat!($name, ".following"),
             derived: concat!($name, ".derived"),
+            operations: concat!($name, ".operations"),
         }
     };
 }

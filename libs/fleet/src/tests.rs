@@ -50,3 +50,39 @@ fn the_services_are_those_of_the_protos_each_in_the_package_of_its_name() {
         assert!(member.service.is_none_or(|service| service.starts_with(&package)), "{member:?}");
     }
 }
+
+/// The fields of a message: name, number, type, and the name of the message or enum that it holds.
+fn shape(set: &FileDescriptorSet, type_name: &str) -> Vec<(String, i32, i32, String)> {
+    let (package, name) = type_name.trim_start_matches('.').rsplit_once('.').unwrap();
+    let files = set.file.iter().filter(|file| file.package == package);
+    let message = files.flat_map(|file| &file.message_type).find(|message| message.name == name).unwrap();
+    let field =
+        |f: &proto::descriptor::FieldDescriptor| (f.name.clone(), f.number, f.r#type, f.type_name.clone());
+    message.field.iter().map(field).collect()
+}
+
+/// What the gateway compiled for the first of them serves them all.
+#[test]
+fn services_with_operations_have_the_rpcs_of_them_all_shaped_alike() {
+    let set = FileDescriptorSet::decode(proto::DESCRIPTORS).unwrap();
+    let mut first = None;
+    for member in FLEET {
+        let services = set.file.iter().flat_map(|file| file.service.iter().map(move |s| (file, s)));
+        let own =
+            services.filter(|(file, s)| member.service == Some(&format!("{}.{}", file.package, s.name)));
+        let mut rpcs: Vec<_> = own
+            .flat_map(|(_, service)| &service.method)
+            .filter(|rpc| {
+                let of = ["GetOperation", "ListOperations", "CancelOperation", "GetOperationErrors"];
+                of.contains(&rpc.name.as_str())
+            })
+            .map(|rpc| (rpc.name.clone(), shape(&set, &rpc.input_type), shape(&set, &rpc.output_type)))
+            .collect();
+        rpcs.sort();
+        assert_eq!(rpcs.len(), if member.has_operations { 4 } else { 0 }, "{:?}", member.role);
+        if member.has_operations {
+            assert_eq!(first.get_or_insert_with(|| rpcs.clone()), &rpcs, "{:?}", member.role);
+        }
+    }
+    assert!(first.is_some(), "no service has operations");
+}

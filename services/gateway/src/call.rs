@@ -1,5 +1,6 @@
 //! A unary REST call: JSON -> wire -> the service -> wire -> JSON.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,7 +15,7 @@ use transcode::{RequestError, ResponseMeta};
 use crate::app::Incoming;
 use crate::places::{Kind, holding};
 use crate::reply::{self, Reply};
-use crate::{body, etag};
+use crate::{body, etag, operations};
 
 /// Characters of a header that go on to a service. No valid one is longer, and services take only so much of all headers.
 const MAX_FORWARDED: usize = 255;
@@ -43,11 +44,11 @@ pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, 
             &mut request,
         )
         .map_err(refused)?;
-    let channel = channel(incoming)?;
+    let (channel, path) = callee(incoming)?;
     let metadata = metadata(incoming)?;
     let deadline = deadline(method.rate_class);
     let request = request.freeze();
-    let call = || rpc::raw::unary(channel, &method.full_name, metadata.clone(), request.clone(), deadline);
+    let call = || rpc::raw::unary(channel, &path, metadata.clone(), request.clone(), deadline);
     let answered = match call().await.map_err(Error::from) {
         // Nothing was written, and the service has dropped the permissions that were too old.
         Err(error) if error.reason() == Reason::PERMISSIONS_CHANGED => call().await.map_err(Error::from),
@@ -105,10 +106,11 @@ fn success(incoming: &Incoming<'_>, answered: &MetadataMap, meta: &ResponseMeta,
     reply
 }
 
-/// The channel of the service that owns the method.
-pub(crate) fn channel<'a>(incoming: &'a Incoming<'_>) -> Result<&'a rpc::Channel, Error> {
-    let service = incoming.method.service.as_str();
-    incoming.app.channels.get(service).ok_or_else(|| Error::internal(format!("no channel to {service}")))
+/// The channel of the service that answers, and the path of the call.
+pub(crate) fn callee<'a>(incoming: &'a Incoming<'_>) -> Result<(&'a rpc::Channel, Cow<'a, str>), Error> {
+    let (service, path) = operations::callee(fleet::FLEET, incoming.method, &incoming.params)?;
+    let channel = incoming.app.channels.get(service);
+    Ok((channel.ok_or_else(|| Error::internal(format!("no channel to {service}")))?, path))
 }
 
 /// What travels with the call.

@@ -9,6 +9,7 @@ mod documents;
 mod etag;
 mod known_keys;
 mod limits;
+mod operations;
 mod places;
 mod reply;
 mod stream;

@@ -15,7 +15,7 @@ use transcode::stream::{decode_chunk, encode_chunk};
 
 use crate::app::Incoming;
 use crate::body::{plain, too_slow};
-use crate::call::{channel, deadline, metadata, refused};
+use crate::call::{callee, deadline, metadata, refused};
 use crate::places::Kind;
 use crate::reply::{self, Reply};
 
@@ -86,7 +86,8 @@ pub(crate) async fn upload(incoming: &Incoming<'_>, body: Body) -> Result<Reply,
         futures_util::stream::iter(messages)
     });
     let metadata = metadata(incoming)?;
-    let call = rpc::raw::client_streaming(channel(incoming)?, &method.full_name, metadata, messages, UPLOAD);
+    let (channel, path) = callee(incoming)?;
+    let call = rpc::raw::client_streaming(channel, &path, metadata, messages, UPLOAD);
     let answered = tokio::select! {
         answered = call => answered.map_err(Error::from),
         () = standing(&taken) => {
@@ -153,9 +154,10 @@ pub(crate) async fn download(incoming: &Incoming<'_>) -> Result<Reply, Error> {
     let mut request = BytesMut::new();
     let query = incoming.parts.uri.query().unwrap_or_default();
     app.api.encode_request(method, &incoming.params, query, None, &mut request).map_err(refused)?;
+    let (channel, path) = callee(incoming)?;
     let mut messages = rpc::raw::server_streaming(
-        channel(incoming)?,
-        &method.full_name,
+        channel,
+        &path,
         metadata(incoming)?,
         request.freeze(),
         // Whatever is asked for, a list that is streamed is bulk: it is long by its nature.

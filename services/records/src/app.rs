@@ -61,7 +61,7 @@ impl std::fmt::Debug for Parts {
 pub(crate) struct App {
     pub(crate) gate: Gate,
     pub(crate) env: Env,
-    pub(crate) worker: WorkerDb,
+    pub(crate) operations: operations::Env,
     pub(crate) blobs: Blobs,
     pub(crate) quotas: Quotas,
     pub(crate) service_token: ServiceToken,
@@ -78,6 +78,13 @@ impl std::fmt::Debug for App {
 impl App {
     /// The service of these parts.
     pub(crate) fn new(parts: Parts) -> Self {
+        let operations = operations::Env {
+            role: Role::Records,
+            db: parts.db.clone(),
+            worker: parts.worker,
+            clock: parts.clock.clone(),
+            cursor_key: parts.cursor_key.clone(),
+        };
         let env = Env {
             role: Role::Records,
             objects: crate::OBJECTS,
@@ -92,7 +99,7 @@ impl App {
         Self {
             gate: parts.gate,
             env,
-            worker: parts.worker,
+            operations,
             blobs: parts.blobs,
             quotas: parts.quotas,
             service_token: parts.service_token,

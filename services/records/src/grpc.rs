@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use futures_util::stream::BoxStream;
+use futures_util::TryStreamExt;
+use futures_util::stream::{BoxStream, StreamExt};
+use operations::Piece;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 use record::list::Asked;
@@ -12,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::app::{App, Parts};
 use crate::companies::wire::Company;
 use crate::contacts::wire::Contact;
-use crate::{imports, links, operations, uploads};
+use crate::{imports, links, uploads};
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -227,7 +229,19 @@ impl RecordsService for Service {
         request: Request<pb::GetOperationRequest>,
     ) -> Result<Response<pb::GetOperationResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(cx.answer(operations::get::get(&self.0, &cx, request).await?))
+        let operation = operations::get(&self.0.operations, &cx, &request.id).await?;
+        Ok(cx.answer(pb::GetOperationResponse { operation: Some(operation) }))
+    }
+
+    async fn list_operations(
+        &self,
+        request: Request<pb::ListOperationsRequest>,
+    ) -> Result<Response<pb::ListOperationsResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let pb::ListOperationsRequest { page_size, page_token } = request;
+        let listed = operations::list(&self.0.operations, &cx, page_size, &page_token).await?;
+        let operations::Listed { operations, next_page_token } = listed;
+        Ok(cx.answer(pb::ListOperationsResponse { operations, next_page_token }))
     }
 
     async fn cancel_operation(
@@ -235,7 +249,8 @@ impl RecordsService for Service {
         request: Request<pb::CancelOperationRequest>,
     ) -> Result<Response<pb::CancelOperationResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(cx.answer(operations::cancel::cancel(&self.0, &cx, request).await?))
+        let operation = operations::cancel(&self.0.operations, &cx, &request.id).await?;
+        Ok(cx.answer(pb::CancelOperationResponse { operation: Some(operation) }))
     }
 
     type GetOperationErrorsStream = BoxStream<'static, Result<pb::GetOperationErrorsResponse, Status>>;
@@ -245,7 +260,12 @@ impl RecordsService for Service {
         request: Request<pb::GetOperationErrorsRequest>,
     ) -> Result<Response<Self::GetOperationErrorsStream>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(cx.answer(operations::errors::errors(&self.0, &cx, request).await?))
+        let pieces = operations::errors(&self.0.operations, &cx, &request.id).await?;
+        let answer = |Piece { content_type, data }: Piece| pb::GetOperationErrorsResponse {
+            content_type: content_type.to_owned(),
+            data,
+        };
+        Ok(cx.answer(pieces.map_ok(answer).boxed()))
     }
 
     async fn check_records(

@@ -9,7 +9,6 @@ mod grpc;
 mod imports;
 mod jobs;
 mod links;
-mod operations;
 mod peers;
 mod quota;
 mod uploads;
@@ -29,7 +28,7 @@ use crate::app::App;
 pub use app::{Parts, ServiceToken};
 pub use config::Config;
 pub use grpc::Service;
-pub use jobs::operations::OperationPurge;
+pub use imports::DryRuns;
 pub use jobs::uploads::UploadPurge;
 pub use quota::Quotas;
 pub use record::definitions::Fetch as FetchDefinitions;
@@ -47,7 +46,6 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0151_extend_operation",
         "0152_create_analyze_contacts",
         "0153_create_dry_run",
-        "0154_create_import_turn",
     ]
 );
 
@@ -97,7 +95,8 @@ fn work(frame: &Frame, config: &Config, blobs: Blobs) {
     let retention = config.upload_retention;
     frame.rounds(UploadPurge { db: db(), worker: worker(), clock: clock(), blobs, retention });
     let retention = config.operation_retention;
-    frame.rounds(OperationPurge { db: db(), worker: worker(), clock: clock(), retention });
+    let (role, kept) = (Role::Records, DryRuns);
+    frame.rounds(operations::Purge { role, db: db(), worker: worker(), clock: clock(), retention, kept });
 }
 
 /// The objects whose records are kept here.

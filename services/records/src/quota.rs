@@ -64,7 +64,7 @@ impl Quotas {
 
     /// Refuses an operation more: 429 `OPERATIONS_TOO_MANY`.
     pub(crate) async fn check_operation(&self, tx: &mut TenantTx) -> Result<(), Error> {
-        let (open, kept) = store::operations(tx, self.operations).await?;
+        let (open, kept) = operations::count(tx, self.operations).await?;
         if open >= self.operations_open {
             return Err(exceeded(Reason::OPERATIONS_TOO_MANY, "operations_open", self.operations_open));
         }

@@ -78,6 +78,7 @@ pub fn table() -> Table {
         post("CreateUpload", "/uploads").bytes("text/csv", FILE).answers(201),
         post("CreateImport", "/imports").of(&UPLOAD).json(import).answers(202),
         get("GetOperation", "/operations/{id}").of(&OPERATION).open(404),
+        get("ListOperations", "/operations").open(200),
         post("CancelOperation", "/operations/{id}:cancel").of(&OPERATION).open(404),
         get("GetOperationErrors", "/operations/{id}/errors").of(&OPERATION).open(404),
     ];

@@ -63,7 +63,7 @@ async fn batch(world: &World, admin: &Caller, address: &str) -> Result<String> {
     let version = world.definitions.lock().unwrap().version;
     fence(world, admin, version).await?;
     let operation = finished(admin, &id).await?;
-    ensure!(operation.state == i32::from(pb::OperationState::Succeeded), "{operation:?}");
+    ensure!(operation.state == i32::from(proto::common::v1::OperationState::Succeeded), "{operation:?}");
     Ok(if is_written { "none" } else { "DEFINITIONS_CHANGED" }.to_owned())
 }
 

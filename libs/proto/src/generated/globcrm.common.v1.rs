@@ -376,3 +376,112 @@ impl Source {
         }
     }
 }
+/// Long-running work of a service.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Operation {
+    /// `<service>.<uuid>`, such as `records.<uuid>`: the service that does the work.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// `import`.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(enumeration = "OperationState", tag = "3")]
+    pub state: i32,
+    #[prost(message, optional, tag = "4")]
+    pub progress: ::core::option::Option<OperationProgress>,
+    /// Set when the state is final.
+    #[prost(message, optional, tag = "5")]
+    pub result: ::core::option::Option<OperationResult>,
+    /// The first 100 errors.
+    #[prost(message, repeated, tag = "6")]
+    pub errors: ::prost::alloc::vec::Vec<RowError>,
+    /// Whether there are more: up to 10,000 of them at `/operations/{id}/errors`.
+    #[prost(bool, tag = "7")]
+    pub errors_truncated: bool,
+    #[prost(message, optional, tag = "8")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "9")]
+    pub finished_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Why a failed operation failed as a whole; a reason in capitals.
+    #[prost(string, optional, tag = "10")]
+    pub failure: ::core::option::Option<::prost::alloc::string::String>,
+    /// Errors beyond those that are kept. The rows that have them count as failed all the same.
+    #[prost(int64, tag = "11")]
+    pub errors_omitted: i64,
+}
+/// How far an operation is, in rows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OperationProgress {
+    #[prost(int64, tag = "1")]
+    pub done: i64,
+    /// 0 until the rows have been counted.
+    #[prost(int64, tag = "2")]
+    pub total: i64,
+    #[prost(int64, tag = "3")]
+    pub failed: i64,
+}
+/// What an operation did, in rows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OperationResult {
+    #[prost(int64, tag = "1")]
+    pub created: i64,
+    #[prost(int64, tag = "2")]
+    pub updated: i64,
+    #[prost(int64, tag = "3")]
+    pub skipped: i64,
+    #[prost(int64, tag = "4")]
+    pub failed: i64,
+}
+/// Why a row was refused.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RowError {
+    /// The line of the file on which the row begins; the header is line 1.
+    #[prost(int64, tag = "1")]
+    pub line: i64,
+    /// The column's header; empty when the row as a whole is wrong.
+    #[prost(string, tag = "2")]
+    pub column: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub detail: ::prost::alloc::string::String,
+}
+/// The states of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OperationState {
+    Unspecified = 0,
+    Queued = 1,
+    Running = 2,
+    Succeeded = 3,
+    Failed = 4,
+    Cancelled = 5,
+}
+impl OperationState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OPERATION_STATE_UNSPECIFIED",
+            Self::Queued => "OPERATION_STATE_QUEUED",
+            Self::Running => "OPERATION_STATE_RUNNING",
+            Self::Succeeded => "OPERATION_STATE_SUCCEEDED",
+            Self::Failed => "OPERATION_STATE_FAILED",
+            Self::Cancelled => "OPERATION_STATE_CANCELLED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPERATION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "OPERATION_STATE_QUEUED" => Some(Self::Queued),
+            "OPERATION_STATE_RUNNING" => Some(Self::Running),
+            "OPERATION_STATE_SUCCEEDED" => Some(Self::Succeeded),
+            "OPERATION_STATE_FAILED" => Some(Self::Failed),
+            "OPERATION_STATE_CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+}

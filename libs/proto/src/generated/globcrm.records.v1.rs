@@ -590,77 +590,7 @@ pub struct ColumnMapping {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateImportResponse {
     #[prost(message, optional, tag = "1")]
-    pub operation: ::core::option::Option<Operation>,
-}
-/// Long-running work.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Operation {
-    /// `records.<uuid>`.
-    #[prost(string, tag = "1")]
-    pub id: ::prost::alloc::string::String,
-    /// `import`.
-    #[prost(string, tag = "2")]
-    pub kind: ::prost::alloc::string::String,
-    #[prost(enumeration = "OperationState", tag = "3")]
-    pub state: i32,
-    #[prost(message, optional, tag = "4")]
-    pub progress: ::core::option::Option<OperationProgress>,
-    /// Set when the state is final.
-    #[prost(message, optional, tag = "5")]
-    pub result: ::core::option::Option<ImportResult>,
-    /// The first 100 errors.
-    #[prost(message, repeated, tag = "6")]
-    pub errors: ::prost::alloc::vec::Vec<RowError>,
-    /// Whether there are more: up to 10,000 of them at `/operations/{id}/errors`.
-    #[prost(bool, tag = "7")]
-    pub errors_truncated: bool,
-    #[prost(message, optional, tag = "8")]
-    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
-    #[prost(message, optional, tag = "9")]
-    pub finished_at: ::core::option::Option<::prost_types::Timestamp>,
-    /// Why a failed operation failed as a whole; a reason in capitals.
-    #[prost(string, optional, tag = "10")]
-    pub failure: ::core::option::Option<::prost::alloc::string::String>,
-    /// Errors beyond those that are kept. The rows that have them count as failed all the same.
-    #[prost(int64, tag = "11")]
-    pub errors_omitted: i64,
-}
-/// How far an operation is, in rows.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct OperationProgress {
-    #[prost(int64, tag = "1")]
-    pub done: i64,
-    /// 0 until the file has been counted.
-    #[prost(int64, tag = "2")]
-    pub total: i64,
-    #[prost(int64, tag = "3")]
-    pub failed: i64,
-}
-/// What an import did, in rows.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ImportResult {
-    #[prost(int64, tag = "1")]
-    pub created: i64,
-    #[prost(int64, tag = "2")]
-    pub updated: i64,
-    #[prost(int64, tag = "3")]
-    pub skipped: i64,
-    #[prost(int64, tag = "4")]
-    pub failed: i64,
-}
-/// Why a row was not imported.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RowError {
-    /// The line of the file on which the row begins; the header is line 1.
-    #[prost(int64, tag = "1")]
-    pub line: i64,
-    /// The column's header; empty when the row as a whole is wrong.
-    #[prost(string, tag = "2")]
-    pub column: ::prost::alloc::string::String,
-    #[prost(string, tag = "3")]
-    pub reason: ::prost::alloc::string::String,
-    #[prost(string, tag = "4")]
-    pub detail: ::prost::alloc::string::String,
+    pub operation: ::core::option::Option<super::super::common::v1::Operation>,
 }
 /// Asks for an operation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -672,7 +602,23 @@ pub struct GetOperationRequest {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetOperationResponse {
     #[prost(message, optional, tag = "1")]
-    pub operation: ::core::option::Option<Operation>,
+    pub operation: ::core::option::Option<super::super::common::v1::Operation>,
+}
+/// Asks for one page of the caller's operations, the newest first.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListOperationsRequest {
+    #[prost(int32, optional, tag = "1")]
+    pub page_size: ::core::option::Option<i32>,
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// One page of operations, each without the errors of its rows.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListOperationsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub operations: ::prost::alloc::vec::Vec<super::super::common::v1::Operation>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// Stops an operation after the batch it is in.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -684,7 +630,7 @@ pub struct CancelOperationRequest {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CancelOperationResponse {
     #[prost(message, optional, tag = "1")]
-    pub operation: ::core::option::Option<Operation>,
+    pub operation: ::core::option::Option<super::super::common::v1::Operation>,
 }
 /// Asks for all row errors of an operation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -734,45 +680,6 @@ impl DuplicatePolicy {
             "DUPLICATE_POLICY_UPDATE" => Some(Self::Update),
             "DUPLICATE_POLICY_CREATE" => Some(Self::Create),
             "DUPLICATE_POLICY_FAIL" => Some(Self::Fail),
-            _ => None,
-        }
-    }
-}
-/// The states of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum OperationState {
-    Unspecified = 0,
-    Queued = 1,
-    Running = 2,
-    Succeeded = 3,
-    Failed = 4,
-    Cancelled = 5,
-}
-impl OperationState {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "OPERATION_STATE_UNSPECIFIED",
-            Self::Queued => "OPERATION_STATE_QUEUED",
-            Self::Running => "OPERATION_STATE_RUNNING",
-            Self::Succeeded => "OPERATION_STATE_SUCCEEDED",
-            Self::Failed => "OPERATION_STATE_FAILED",
-            Self::Cancelled => "OPERATION_STATE_CANCELLED",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "OPERATION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
-            "OPERATION_STATE_QUEUED" => Some(Self::Queued),
-            "OPERATION_STATE_RUNNING" => Some(Self::Running),
-            "OPERATION_STATE_SUCCEEDED" => Some(Self::Succeeded),
-            "OPERATION_STATE_FAILED" => Some(Self::Failed),
-            "OPERATION_STATE_CANCELLED" => Some(Self::Cancelled),
             _ => None,
         }
     }
@@ -1373,6 +1280,36 @@ pub mod records_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Lists the operations of the caller, the newest first.
+        pub async fn list_operations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListOperationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOperationsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.records.v1.RecordsService/ListOperations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.records.v1.RecordsService",
+                        "ListOperations",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Stops an operation of the caller.
         pub async fn cancel_operation(
             &mut self,
@@ -1617,6 +1554,14 @@ pub mod records_service_server {
             request: tonic::Request<super::GetOperationRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetOperationResponse>,
+            tonic::Status,
+        >;
+        /// Lists the operations of the caller, the newest first.
+        async fn list_operations(
+            &self,
+            request: tonic::Request<super::ListOperationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOperationsResponse>,
             tonic::Status,
         >;
         /// Stops an operation of the caller.
@@ -2538,6 +2483,52 @@ pub mod records_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetOperationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.records.v1.RecordsService/ListOperations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListOperationsSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::ListOperationsRequest>
+                    for ListOperationsSvc<T> {
+                        type Response = super::ListOperationsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListOperationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::list_operations(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListOperationsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -149,7 +149,7 @@ pub const OBJECTS: &[crate::Object] = &[
     },
     crate::Object {
         name: "operation",
-        package: "globcrm.records.v1",
+        package: "globcrm.common.v1",
         has_custom: false,
         fields: &[
             "id",

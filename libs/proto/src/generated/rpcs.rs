@@ -428,6 +428,12 @@ impl crate::Rpc for crate::records::v1::GetOperationRequest {
         key: None,
     };
 }
+impl crate::Rpc for crate::records::v1::ListOperationsRequest {
+    const NAME: &'static str = "globcrm.records.v1.RecordsService/ListOperations";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
 impl crate::Rpc for crate::records::v1::CancelOperationRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CancelOperation";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {

@@ -9,6 +9,7 @@ use db::TenantTx;
 use error::{Error, Reason, Violation};
 use events::Lane;
 use field_types::text::cut;
+use operations::{Claim, RowError, Tally};
 use query::RowScope;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -17,11 +18,10 @@ use super::book::Book;
 use super::judge::{Done, Judge};
 use super::plan::Plan;
 use super::row::{self, ReadRow};
-use super::store::{self, Claimed, Tally};
+use super::store;
 use super::table::Row;
 use crate::App;
 use crate::contacts::CONTACT;
-use crate::operations::store::RowError;
 
 /// What became of a batch.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,13 +54,13 @@ const MAX_TEXT: usize = 300;
 pub(crate) async fn run(
     app: &App,
     cx: &Context,
-    (claimed, worker): (&Claimed, Uuid),
+    claim: &Claim,
     plan: &Plan,
     rows: &[Row],
 ) -> Result<Outcome, Error> {
     let mut author = Author { lane: Lane::Bulk, ..Author::of(&app.env, cx) };
     // The import's own contacts are found by this, whichever instance made them and however its clock goes.
-    author.now = author.now.max(claimed.created_at);
+    author.now = author.now.max(claim.created_at);
     let mut read: Vec<ReadRow> = Vec::with_capacity(rows.len());
     for rows in rows.chunks(AT_ONCE) {
         read.extend(rows.iter().map(|row| row::read(app, plan, row)));
@@ -70,10 +70,10 @@ pub(crate) async fn run(
     let begun = Instant::now();
     let mut tx = TenantTx::begin_job(&app.env.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
-    let held = match store::hold(&mut tx, claimed, STATEMENT).await? {
+    let held = match claim.hold(&mut tx, STATEMENT).await? {
         None => return Ok(Outcome::Lost),
         Some(held) if held.cancelled => {
-            store::finish(&mut tx, claimed, "cancelled", None, author.now).await?;
+            held.cancel(&mut tx, author.now).await?;
             tx.commit().await?;
             return Ok(Outcome::Cancelled);
         }
@@ -81,8 +81,8 @@ pub(crate) async fn run(
     };
     fence::check(&mut tx, &CONTACT, &plan.set).await?;
     let addresses: Vec<&str> = read.iter().filter_map(ReadRow::address).collect();
-    let known = known(&mut tx, cx, claimed, author.actor, &addresses).await?;
-    let mut book = Book::open(&mut tx, claimed, plan, &addresses, known).await?;
+    let known = known(&mut tx, cx, claim, author.actor, &addresses).await?;
+    let mut book = Book::open(&mut tx, claim, plan, &addresses, known).await?;
     let judge = Judge { app, cx, plan, author: &author };
     let (mut tally, mut errors) = (Tally::default(), Errors::new(held.errors));
     for row in &mut read {
@@ -108,11 +108,11 @@ pub(crate) async fn run(
         write::insert(&mut tx, &plan.writing(app, cx, &author), &made).await?;
     }
     if !errors.kept.is_empty() {
-        store::add_errors(&mut tx, claimed.id, &errors.kept).await?;
+        held.add_errors(&mut tx, &errors.kept).await?;
     }
     (tally.errors_kept, tally.error_bytes) = (errors.kept.len() as i64, errors.bytes - held.errors.1);
     tally.errors_omitted = errors.omitted;
-    store::checkpoint(&mut tx, claimed, worker, tally, app.env.clock.now_micros()).await?;
+    held.checkpoint(&mut tx, tally, app.env.clock.now_micros()).await?;
     if begun.elapsed() > LONGEST {
         tx.rollback().await?;
         return Err(Error::unavailable(Reason::BATCH_TOO_LONG, "a batch of the import took too long"));
@@ -127,7 +127,7 @@ pub(crate) async fn run(
 async fn known(
     tx: &mut TenantTx,
     cx: &Context,
-    claimed: &Claimed,
+    claim: &Claim,
     actor: Uuid,
     addresses: &[&str],
 ) -> Result<Vec<(String, Uuid)>, Error> {
@@ -136,7 +136,7 @@ async fn known(
     }
     store::lock_addresses(tx, addresses).await?;
     let scope = RowScope::from(&cx.snapshot.predicate(CONTACT.name, "read"));
-    Ok(store::holders(tx, addresses, &scope, (actor, claimed.created_at)).await?)
+    Ok(store::holders(tx, addresses, &scope, (actor, claim.created_at)).await?)
 }
 
 /// The errors of a batch, as many as may still be kept.
@@ -162,7 +162,7 @@ impl Errors {
                 reason: violation.reason.clone().into_owned(),
                 detail: cut(&violation.detail, MAX_TEXT).to_owned(),
             };
-            let bytes = (error.column_name.len() + error.reason.len() + error.detail.len()) as i64;
+            let bytes = error.bytes() as i64;
             // The first that does not fit ends the list: it has no holes.
             if self.omitted > 0 || self.count >= MAX_ERRORS || self.bytes + bytes > MAX_ERROR_BYTES {
                 self.omitted += 1;

@@ -13,11 +13,11 @@ use std::collections::{BTreeSet, HashMap};
 use db::{DbError, TenantTx};
 use error::{Error, Reason};
 use input::Violations;
+use operations::Claim;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::plan::Plan;
-use super::store::Claimed;
 use crate::contacts::CONTACT;
 use proto::records::v1::DuplicatePolicy;
 
@@ -47,7 +47,7 @@ impl Book {
     /// The book of a batch with these addresses. `known` are the stored contacts that have one of them.
     pub(crate) async fn open(
         tx: &mut TenantTx,
-        claimed: &Claimed,
+        claim: &Claim,
         plan: &Plan,
         addresses: &[&str],
         known: Vec<(String, Uuid)>,
@@ -56,10 +56,10 @@ impl Book {
             known.into_iter().map(|(address, id)| (address_mark(&address), Some(id))).collect();
         if plan.dry_run {
             let marks: Vec<Mark> = addresses.iter().map(|address| address_mark(address)).collect();
-            holders.extend(store::holders(tx, claimed.id, &marks).await?);
+            holders.extend(store::holders(tx, claim.id, &marks).await?);
         }
         Ok(Self {
-            operation: claimed.id,
+            operation: claim.id,
             is_dry: plan.dry_run,
             keeps_contacts: plan.policy == DuplicatePolicy::Update,
             holders,

@@ -5,15 +5,16 @@ use db::TenantTx;
 use db::idempotency;
 use error::{Error, Reason, Violation};
 use input::Violations;
+use operations::New;
 use prost::Message;
-use proto::records::v1::{CreateImportRequest, CreateImportResponse, DuplicatePolicy, Operation};
+use proto::common::v1::Operation;
+use proto::records::v1::{CreateImportRequest, CreateImportResponse, DuplicatePolicy};
 use tonic::Response;
 use uuid::Uuid;
 
-use super::mapping;
+use super::{mapping, store};
 use crate::App;
 use crate::contacts::CONTACT;
-use crate::operations::{convert, store};
 use crate::{quota, uploads};
 
 const RPC: &str = <CreateImportRequest as proto::Rpc>::NAME;
@@ -68,8 +69,9 @@ async fn queue(
     let now = app.env.clock.now_micros();
     let id = app.env.clock.new_uuid();
     let sent = request.encode_to_vec();
-    let row = store::insert(tx, id, "import", cx.principal.id, upload, &sent, now).await?;
-    let operation = convert::operation(row, Vec::new());
+    let new = New { id, kind: "import", principal: cx.principal.id, request: &sent, now };
+    let operation = operations::queue(&app.operations, tx, new).await?;
+    store::reads(tx, id, upload).await?;
     claim.keep(tx, &operation, now).await?;
     Ok(cx.answer(CreateImportResponse { operation: Some(operation) }))
 }

@@ -1,7 +1,7 @@
 //! Imports of CSV files: checked when asked for, worked by a job, in batches that commit with their checkpoint.
 
 mod batch;
-pub(crate) mod book;
+mod book;
 pub(crate) mod create;
 pub(crate) mod job;
 mod judge;
@@ -12,3 +12,5 @@ mod session;
 mod source;
 mod store;
 mod table;
+
+pub use job::DryRuns;

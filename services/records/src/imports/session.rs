@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
+use operations::Claim;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::source::{BATCH, Batches};
-use super::store::Claimed;
 use super::table::{Row, TableError};
 
 /// Files that are held open at once. Each has a thread that waits and some batches in memory; an import whose file was closed
@@ -32,8 +32,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(claimed: &Claimed, header: Vec<String>, batches: Batches) -> Self {
-        let (operation, done) = (claimed.id, claimed.done);
+    pub(super) fn new(claim: &Claim, header: Vec<String>, batches: Batches) -> Self {
+        let (operation, done) = (claim.id, claim.done);
         Self { operation, done, header, batches, rest: Vec::new(), most: BATCH }
     }
 
@@ -65,9 +65,9 @@ pub(super) struct Sessions(Vec<(Instant, Session)>);
 
 impl Sessions {
     /// The file of an import, if it was read as far as its rows are done.
-    pub(super) fn take(&mut self, claimed: &Claimed) -> Option<Session> {
-        let at = self.0.iter().position(|(_, session)| session.operation == claimed.id)?;
-        Some(self.0.remove(at).1).filter(|session| session.done == claimed.done)
+    pub(super) fn take(&mut self, claim: &Claim) -> Option<Session> {
+        let at = self.0.iter().position(|(_, session)| session.operation == claim.id)?;
+        Some(self.0.remove(at).1).filter(|session| session.done == claim.done)
     }
 
     /// Keeps a file open for the next turn of an import that goes on; the one that was used longest ago is closed for it.

@@ -1,4 +1,3 @@
 //! Work beside calls.
 
-pub(crate) mod operations;
 pub(crate) mod uploads;

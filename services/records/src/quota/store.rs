@@ -19,12 +19,3 @@ pub(super) async fn uploads(tx: &mut TenantTx) -> Result<(i64, i64), DbError> {
     );
     Ok(query.bind(tx.tenant_id()).fetch_one(tx.conn()).await?)
 }
-
-/// Operations that are open, and all of them, counted up to `most`.
-pub(super) async fn operations(tx: &mut TenantTx, most: i64) -> Result<(i64, i64), DbError> {
-    let query = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM records.operation WHERE tenant_id = $1 AND state IN ('queued', 'running')),
-                (SELECT count(*) FROM (SELECT FROM records.operation WHERE tenant_id = $1 LIMIT $2) AS kept)",
-    );
-    Ok(query.bind(tx.tenant_id()).bind(most).fetch_one(tx.conn()).await?)
-}

@@ -1,51 +1,60 @@
-//! `GetOperationErrors`: every row error as CSV, streamed page by page.
-
-use std::sync::Arc;
+//! Every row error of an operation as CSV, streamed page by page.
 
 use auth::Context;
+use bytes::Bytes;
 use db::TenantTx;
 use error::Error;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use proto::records::v1::{GetOperationErrorsRequest, GetOperationErrorsResponse};
 use tonic::Status;
 use uuid::Uuid;
 
-use super::store::RowError;
-use super::{not_found, parse, store};
-use crate::App;
+use crate::id::{not_found, parse};
+use crate::{Env, RowError, store};
 
 /// Errors read at once.
 const PAGE: i64 = 1_000;
 
-/// The errors of an operation of the caller.
-pub(crate) async fn errors(
-    app: &Arc<App>,
+/// A piece of a stream of bytes; the first one names their type.
+#[derive(Debug)]
+pub struct Piece {
+    /// Empty but for the first.
+    pub content_type: &'static str,
+    /// The bytes.
+    pub data: Bytes,
+}
+
+impl Piece {
+    fn more(text: String) -> Self {
+        Self { content_type: "", data: text.into() }
+    }
+}
+
+/// The errors of an operation of the caller, by its public id.
+#[tracing::instrument(name = "operations.errors", skip_all)]
+pub async fn errors(
+    env: &Env,
     cx: &Context,
-    request: GetOperationErrorsRequest,
-) -> Result<BoxStream<'static, Result<GetOperationErrorsResponse, Status>>, Error> {
-    let id = parse(&request.id)?;
-    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
+    id: &str,
+) -> Result<BoxStream<'static, Result<Piece, Status>>, Error> {
+    let id = parse(env.role, id)?;
+    let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
     let operation = store::find(&mut tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
     tx.commit().await?;
-    let omitted = (operation.errors_omitted > 0).then(|| GetOperationErrorsResponse {
-        content_type: String::new(),
-        data: format!(",,ERRORS_OMITTED,{} more errors are not kept\r\n", operation.errors_omitted).into(),
+    let omitted = (operation.errors_omitted > 0).then(|| {
+        Piece::more(format!(",,ERRORS_OMITTED,{} more errors are not kept\r\n", operation.errors_omitted))
     });
-    let head = GetOperationErrorsResponse {
-        content_type: "text/csv; charset=utf-8".to_owned(),
-        data: "line,column,reason,detail\r\n".into(),
-    };
-    let (app, cx) = (app.clone(), cx.clone());
+    let head =
+        Piece { content_type: "text/csv; charset=utf-8", data: "line,column,reason,detail\r\n".into() };
+    let (env, cx) = (env.clone(), cx.clone());
     let pages = stream::unfold(Some((0, 0)), move |after| {
-        let (app, cx) = (app.clone(), cx.clone());
+        let (env, cx) = (env.clone(), cx.clone());
         async move {
-            match page(&app, &cx, id, after?).await {
+            match page(&env, &cx, id, after?).await {
                 Ok(rows) => {
                     let last = rows.last().map(|e| (e.line, e.number));
                     let next = last.filter(|_| rows.len() as i64 == PAGE);
                     last?;
-                    let data = csv(&rows).into();
-                    Some((Ok(GetOperationErrorsResponse { content_type: String::new(), data }), next))
+                    Some((Ok(Piece::more(csv(&rows))), next))
                 }
                 Err(error) => Some((Err(Status::from(error)), None)),
             }
@@ -54,8 +63,8 @@ pub(crate) async fn errors(
     Ok(stream::iter([Ok(head)]).chain(pages).chain(stream::iter(omitted.map(Ok))).boxed())
 }
 
-async fn page(app: &App, cx: &Context, id: Uuid, after: (i64, i32)) -> Result<Vec<RowError>, Error> {
-    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
+async fn page(env: &Env, cx: &Context, id: Uuid, after: (i64, i32)) -> Result<Vec<RowError>, Error> {
+    let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
     let rows = store::errors(&mut tx, id, after, PAGE).await?;
     // After the errors were read: had some been removed by then, so had the operation, and half of a list is none.
     store::find(&mut tx, id, cx.principal.id).await?.ok_or_else(not_found)?;

@@ -8,22 +8,24 @@ use std::time::Duration;
 
 use auth::VerifiedTenant;
 use db::{Db, DbError, TenantTx, WorkerDb};
+use fleet::Role;
 use ids::{Clock, TenantId};
 use service::Rounds;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::imports::book;
-use crate::operations::store as operation_store;
+use crate::Kept;
 
 /// Operations of one round; what is left waits for the next one, which follows at once.
 const BATCH: i64 = 100;
-/// Errors removed in one transaction: an import may have left some for each of a million rows.
-const ERRORS: i64 = 5_000;
+/// Rows of each table removed in one transaction: an operation may have left some for each of a million rows.
+const PIECE: i64 = 5_000;
 
-/// The removal of old operations.
+/// The removal of old operations, and of what their service keeps for them.
 #[derive(Clone, Debug)]
-pub struct OperationPurge {
+pub struct Purge<K> {
+    /// The service whose task it is.
+    pub role: Role,
     /// The app role's pool.
     pub db: Db,
     /// The worker role's pool.
@@ -32,13 +34,15 @@ pub struct OperationPurge {
     pub clock: Clock,
     /// How long operations that are over are kept.
     pub retention: Duration,
+    /// What the service keeps for its operations.
+    pub kept: K,
 }
 
-impl Rounds for OperationPurge {
+impl<K: Kept> Rounds for Purge<K> {
     type Error = DbError;
 
     fn task(&self) -> &'static str {
-        "records.operations"
+        self.role.names().operations
     }
 
     async fn step(&self) -> Result<bool, DbError> {
@@ -46,7 +50,7 @@ impl Rounds for OperationPurge {
     }
 }
 
-impl OperationPurge {
+impl<K: Kept> Purge<K> {
     /// Removes one batch; says how many operations are gone. One that cannot be removed holds up no other of its batch.
     pub async fn round(&self) -> Result<usize, DbError> {
         let cutoff = self.clock.now_micros() - self.retention;
@@ -70,13 +74,13 @@ impl OperationPurge {
     async fn purge(&self, tenant: TenantId, id: Uuid, cutoff: OffsetDateTime) -> Result<bool, DbError> {
         loop {
             let mut tx = TenantTx::begin_job(&self.db, VerifiedTenant::from_claim(tenant)).await?;
-            if !operation_store::begin_purge(&mut tx, id, cutoff, self.clock.now_micros()).await? {
+            if !store::begin_purge(&mut tx, id, cutoff, self.clock.now_micros()).await? {
                 return Ok(false);
             }
-            let mut more = operation_store::delete_errors(&mut tx, id, ERRORS).await?;
-            more |= book::forget(&mut tx, id, ERRORS).await?;
+            let mut more = store::delete_errors(&mut tx, id, PIECE).await?;
+            more |= self.kept.forget(&mut tx, id, PIECE).await?;
             if !more {
-                operation_store::delete(&mut tx, id).await?;
+                store::delete(&mut tx, id).await?;
             }
             tx.commit().await?;
             if !more {

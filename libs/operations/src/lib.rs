@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+
+mod cancel;
+mod claim;
+mod env;
+mod errors;
+mod get;
+mod id;
+mod kept;
+mod list;
+mod operation;
+mod purge;
+mod stop;
+mod store;
+mod worker;
+
+pub use cancel::cancel;
+pub use claim::{CLAIM, Claim, Held, Tally};
+pub use env::Env;
+pub use errors::{Piece, errors};
+pub use get::get;
+pub use kept::Kept;
+pub use list::{Listed, list};
+pub use operation::{New, RowError, queue};
+pub use purge::Purge;
+pub use stop::{Failure, Stop};
+pub use store::count;
+pub use worker::{Job, Worked, run};

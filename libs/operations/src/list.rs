@@ -1,0 +1,42 @@
+//! Lists operations.
+
+use auth::Context;
+use db::TenantTx;
+use error::Error;
+use proto::common::v1 as pb;
+use query::page::{Newest, PageRequest};
+
+use crate::{Env, store};
+
+/// One page of operations.
+#[derive(Debug)]
+pub struct Listed {
+    /// The newest first, each without the errors of its rows.
+    pub operations: Vec<pb::Operation>,
+    /// Empty on the last page.
+    pub next_page_token: String,
+}
+
+/// One page of the operations of the caller.
+#[tracing::instrument(name = "operations.list", skip_all)]
+pub async fn list(
+    env: &Env,
+    cx: &Context,
+    page_size: Option<i32>,
+    page_token: &str,
+) -> Result<Listed, Error> {
+    // What a token is good for: this caller's list.
+    let (tenant, principal) = (cx.tenant.id().uuid(), cx.principal.id);
+    let list = [&b"operations"[..], env.role.name().as_bytes(), tenant.as_bytes(), principal.as_bytes()];
+    let page = PageRequest::<Newest>::read(&env.cursor_key, &list, page_size, page_token)?;
+    let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
+    let mut stored = store::list(&mut tx, principal, page.after, page.limit()).await?;
+    tx.commit().await?;
+    let place = |operation: &crate::operation::Operation| Newest {
+        created_at: operation.created_at,
+        id: operation.id,
+    };
+    let next_page_token = page.cut(&mut stored, usize::MAX, place);
+    let operations = stored.into_iter().map(|operation| operation.into_listed(env.role)).collect();
+    Ok(Listed { operations, next_page_token })
+}

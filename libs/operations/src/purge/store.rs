@@ -1,0 +1,61 @@
+//! SQL of the removal. The first statement looks across tenants.
+
+use db::{DbError, TenantTx, WorkerTx};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Operations that were over before a moment, the oldest first: tenant, operation.
+pub(super) async fn due(
+    tx: &mut WorkerTx,
+    before: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<(Uuid, Uuid)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT tenant_id, id FROM operation
+         WHERE finished_at < $1 ORDER BY finished_at, tenant_id, id LIMIT $2",
+    );
+    Ok(query.bind(before).bind(limit).fetch_all(tx.conn()).await?)
+}
+
+/// Marks an operation that was over before a moment as being removed: from now on it is not found. `false` when there is none.
+pub(super) async fn begin_purge(
+    tx: &mut TenantTx,
+    id: Uuid,
+    before: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Result<bool, DbError> {
+    let query = sqlx::query(
+        "UPDATE operation SET purged_at = coalesce(purged_at, $4)
+         WHERE tenant_id = $1 AND id = $2 AND finished_at < $3",
+    );
+    let query = query.bind(tx.tenant_id()).bind(id).bind(before).bind(now);
+    Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
+}
+
+/// Removes the first `limit` errors of an operation; says whether there are more. A place and a range of the key: a join of the
+/// two would be planned badly for errors that nobody has counted yet.
+pub(super) async fn delete_errors(tx: &mut TenantTx, operation: Uuid, limit: i64) -> Result<bool, DbError> {
+    let query = sqlx::query_as(
+        "SELECT line, number FROM operation_error WHERE tenant_id = $1 AND operation_id = $2
+         ORDER BY line, number OFFSET $3 LIMIT 1",
+    );
+    let next: Option<(i64, i32)> =
+        query.bind(tx.tenant_id()).bind(operation).bind(limit).fetch_optional(tx.conn()).await?;
+    let query = sqlx::query(
+        "DELETE FROM operation_error
+         WHERE tenant_id = $1 AND operation_id = $2 AND ($3::bigint IS NULL OR (line, number) < ($3, $4))",
+    );
+    let query = query.bind(tx.tenant_id()).bind(operation).bind(next.map(|n| n.0)).bind(next.map(|n| n.1));
+    query.execute(tx.conn()).await?;
+    Ok(next.is_some())
+}
+
+/// Removes an operation, with whatever still belongs to it.
+pub(super) async fn delete(tx: &mut TenantTx, id: Uuid) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM operation WHERE tenant_id = $1 AND id = $2")
+        .bind(tx.tenant_id())
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}

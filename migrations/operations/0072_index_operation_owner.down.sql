@@ -1,0 +1,2 @@
+-- phase: contract
+DROP INDEX {{schema}}.operation_owner;
