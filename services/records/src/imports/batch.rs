@@ -1,4 +1,4 @@
-//! One batch: read, judge row by row, write, note errors, checkpoint; one transaction.
+//! One batch: read, decide row by row, write, note errors, checkpoint; one transaction.
 
 use record::change::Author;
 use record::{fence, write};
@@ -14,8 +14,8 @@ use query::RowScope;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::book::Book;
-use super::judge::{Done, Judge};
+use super::decide::{Decider, Done};
+use super::overlay::Overlay;
 use super::plan::Plan;
 use super::row::{self, ReadRow};
 use super::store;
@@ -82,8 +82,8 @@ pub(crate) async fn run(
     fence::check(&mut tx, &CONTACT, &plan.set).await?;
     let addresses: Vec<&str> = read.iter().filter_map(ReadRow::address).collect();
     let known = known(&mut tx, cx, claim, author.actor, &addresses).await?;
-    let mut book = Book::open(&mut tx, claim, plan, &addresses, known).await?;
-    let judge = Judge { app, cx, plan, author: &author };
+    let mut overlay = Overlay::open(&mut tx, claim, plan, &addresses, known).await?;
+    let decider = Decider { app, cx, plan, author: &author };
     let (mut tally, mut errors) = (Tally::default(), Errors::new(held.errors));
     for row in &mut read {
         if tally.done > 0 && begun.elapsed() > BUDGET {
@@ -93,7 +93,7 @@ pub(crate) async fn run(
             tokio::task::yield_now().await;
         }
         tally.done += 1;
-        match judge.judge(&mut tx, &mut book, row).await? {
+        match decider.decide(&mut tx, &mut overlay, row).await? {
             Ok(Done::Created) => tally.created += 1,
             Ok(Done::Updated) => tally.updated += 1,
             Ok(Done::Skipped) => tally.skipped += 1,
@@ -103,7 +103,7 @@ pub(crate) async fn run(
             }
         }
     }
-    let made = book.close(&mut tx).await?;
+    let made = overlay.close(&mut tx).await?;
     if !made.is_empty() {
         write::insert(&mut tx, &plan.writing(app, cx, &author), &made).await?;
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::batch::{self, Outcome};
-use super::book;
+use super::overlay;
 use super::plan::{self, Plan, PlanError};
 use super::session::{Session, Sessions};
 use super::source::Source;
@@ -74,7 +74,7 @@ pub struct DryRuns;
 
 impl Kept for DryRuns {
     async fn forget(&self, tx: &mut TenantTx, operation: Uuid, limit: i64) -> Result<bool, DbError> {
-        book::forget(tx, operation, limit).await
+        overlay::forget(tx, operation, limit).await
     }
 }
 
@@ -135,7 +135,7 @@ async fn work(app: &App, sessions: &mut Sessions, claim: &Claim) -> Result<Worke
 async fn forget_piece(app: &App, claim: &Claim) -> Result<bool, Stop> {
     let mut tx = TenantTx::begin_job(&app.env.db, claim.tenant()).await?;
     let Some(held) = claim.hold(&mut tx, batch::STATEMENT).await? else { return Err(Stop::Over) };
-    let more = book::forget(&mut tx, claim.id, FORGOTTEN).await?;
+    let more = overlay::forget(&mut tx, claim.id, FORGOTTEN).await?;
     if more {
         held.checkpoint(&mut tx, Tally::default(), app.env.clock.now_micros()).await?;
     }

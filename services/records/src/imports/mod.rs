@@ -1,11 +1,11 @@
 //! Imports of CSV files: checked when asked for, worked by a job, in batches that commit with their checkpoint.
 
 mod batch;
-mod book;
 pub(crate) mod create;
+mod decide;
 pub(crate) mod job;
-mod judge;
 mod mapping;
+mod overlay;
 mod plan;
 mod row;
 mod session;

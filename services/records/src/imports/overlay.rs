@@ -28,7 +28,7 @@ type Mark = [u8; 32];
 type Unique = (Uuid, Vec<u8>);
 
 /// What the rows before have done.
-pub(crate) struct Book {
+pub(crate) struct Overlay {
     operation: Uuid,
     is_dry: bool,
     /// Whether later rows may change what this batch makes.
@@ -43,8 +43,8 @@ pub(crate) struct Book {
     changed_contacts: BTreeSet<Uuid>,
 }
 
-impl Book {
-    /// The book of a batch with these addresses. `known` are the stored contacts that have one of them.
+impl Overlay {
+    /// The overlay of a batch with these addresses. `known` are the stored contacts that have one of them.
     pub(crate) async fn open(
         tx: &mut TenantTx,
         claim: &Claim,
@@ -87,7 +87,7 @@ impl Book {
         }
     }
 
-    /// Whether a contact is yet to be stored, or is of a dry run and never will be: then a change of it is one of the book.
+    /// Whether a contact is yet to be stored, or is of a dry run and never will be: then a change of it is one of the overlay.
     pub(crate) fn holds(&self, id: Uuid) -> bool {
         self.is_dry || self.contacts.contains_key(&id)
     }
@@ -175,7 +175,7 @@ impl Book {
     }
 }
 
-impl Taken for Book {
+impl Taken for Overlay {
     /// A value that the record did not have before must be nobody else's, by the rows before as well.
     async fn check(
         &mut self,

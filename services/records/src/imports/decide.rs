@@ -10,7 +10,7 @@ use record::prepare::{Plan as Writing, Proposal, prepare};
 use record::{create, write};
 use uuid::Uuid;
 
-use super::book::Book;
+use super::overlay::Overlay;
 use super::plan::Plan;
 use super::row::ReadRow;
 use crate::App;
@@ -27,28 +27,28 @@ pub(super) enum Done {
 type Verdict = Result<Done, Vec<Violation>>;
 
 /// Who imports, and how.
-pub(super) struct Judge<'a> {
+pub(super) struct Decider<'a> {
     pub(super) app: &'a App,
     pub(super) cx: &'a Context,
     pub(super) plan: &'a Plan,
     pub(super) author: &'a Author,
 }
 
-impl Judge<'_> {
-    /// Works a row into the book.
-    pub(super) async fn judge(
+impl Decider<'_> {
+    /// Works a row into the overlay.
+    pub(super) async fn decide(
         &self,
         tx: &mut TenantTx,
-        book: &mut Book,
+        overlay: &mut Overlay,
         row: &mut ReadRow,
     ) -> Result<Verdict, Error> {
-        let holder = row.address().filter(|_| self.plan.merges()).and_then(|address| book.holder(address));
-        let Some(holder) = holder else { return self.create(tx, book, row).await };
+        let holder = row.address().filter(|_| self.plan.merges()).and_then(|address| overlay.holder(address));
+        let Some(holder) = holder else { return self.create(tx, overlay, row).await };
         if !row.violations.is_empty() {
             return Ok(Err(std::mem::take(&mut row.violations).into()));
         }
         match self.plan.policy {
-            DuplicatePolicy::Update => self.update(tx, book, holder, row).await,
+            DuplicatePolicy::Update => self.update(tx, overlay, holder, row).await,
             DuplicatePolicy::Fail => {
                 Ok(Err(vec![Violation::new("/emails", Reason::DUPLICATE, "a contact has this address")]))
             }
@@ -56,14 +56,19 @@ impl Judge<'_> {
         }
     }
 
-    async fn create(&self, tx: &mut TenantTx, book: &mut Book, row: &mut ReadRow) -> Result<Verdict, Error> {
+    async fn create(
+        &self,
+        tx: &mut TenantTx,
+        overlay: &mut Overlay,
+        row: &mut ReadRow,
+    ) -> Result<Verdict, Error> {
         let mut record = create::new_record(self.author, "import");
         record.set("owner_id", self.cx.user().to_string().into());
         let writing = self.writing();
         let proposal = Proposal::create(&writing, record, row.sent());
-        match prepare(tx, &writing, proposal, book).await? {
+        match prepare(tx, &writing, proposal, overlay).await? {
             Ok(prepared) => {
-                book.make(self.plan, row.address().filter(|_| self.plan.merges()), prepared);
+                overlay.make(self.plan, row.address().filter(|_| self.plan.merges()), prepared);
                 Ok(Ok(Done::Created))
             }
             Err(violations) => Ok(Err(violations.into())),
@@ -74,11 +79,11 @@ impl Judge<'_> {
     async fn update(
         &self,
         tx: &mut TenantTx,
-        book: &mut Book,
+        overlay: &mut Overlay,
         id: Uuid,
         row: &mut ReadRow,
     ) -> Result<Verdict, Error> {
-        let Some(before) = book.contact(tx, id).await? else { return Ok(Ok(Done::Updated)) };
+        let Some(before) = overlay.contact(tx, id).await? else { return Ok(Ok(Done::Updated)) };
         if !self.cx.reaches(CONTACT.name, "update", &before.facts()) {
             let text = "you may not change the contact that has this address";
             return Ok(Err(vec![Violation::new("", Reason::PERMISSION_DENIED, text)]));
@@ -88,15 +93,15 @@ impl Judge<'_> {
         // By its address the row found the contact.
         sent.fields.remove("emails");
         let proposal = Proposal::change(&writing, before, sent);
-        let prepared = match prepare(tx, &writing, proposal, book).await? {
+        let prepared = match prepare(tx, &writing, proposal, overlay).await? {
             Ok(prepared) => prepared,
             Err(violations) => return Ok(Err(violations.into())),
         };
         if !prepared.is_change(&CONTACT) {
             return Ok(Ok(Done::Updated));
         }
-        let is_stored = !book.holds(id);
-        book.change(self.plan, &prepared, is_stored);
+        let is_stored = !overlay.holds(id);
+        overlay.change(self.plan, &prepared, is_stored);
         if is_stored {
             let scope = RowScope::from(&self.cx.snapshot.predicate(CONTACT.name, "update"));
             write::update(tx, &writing, prepared, &scope).await?;
