@@ -228,7 +228,7 @@ proptest! {
             "globcrm.records.v1.Company",
             "globcrm.records.v1.ListContactsResponse",
             "globcrm.records.v1.UpdateContactRequest",
-            "globcrm.records.v1.Operation",
+            "globcrm.common.v1.Operation",
             "globcrm.identity.v1.Role",
             "globcrm.identity.v1.SignUpResponse",
             "globcrm.identity.v1.PermissionSnapshot",
