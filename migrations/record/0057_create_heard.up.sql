@@ -11,6 +11,9 @@ CREATE TABLE {{schema}}.heard (
     actor uuid NOT NULL,
     heard_at timestamptz NOT NULL,
     next_at timestamptz NOT NULL,
+    -- How far the records here have been brought up: of which object, in their order there, and after which record.
+    holder integer NOT NULL DEFAULT 0,
+    after_id uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
     PRIMARY KEY (tenant_id, object, record_id)
 );
 SELECT {{schema}}.protect('heard', 0);

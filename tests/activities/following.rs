@@ -118,3 +118,37 @@ async fn a_tenant_that_moves_many_records_keeps_no_other_waiting() -> Result<()>
     assert_eq!(states(&quiet.get(&note.id).await?), [(&*ada, true)].into());
     Ok(())
 }
+
+#[tokio::test]
+async fn a_record_that_very_many_notes_name_keeps_no_other_waiting_and_all_follow() -> Result<()> {
+    let world = World::new().await?;
+    let (busy, quiet) = (world.admin()?, world.admin()?);
+    let (ada, bob) = (world.known.add("contact"), world.known.add("contact"));
+    let one = busy.create(about(&[("contact", &ada)])).await?;
+    let mut sql = world.sql().await?;
+    sqlx::query(
+        "WITH made AS (
+             INSERT INTO activities.notes (tenant_id, id, version, created_at, created_by, updated_at, updated_by, source,
+                 external_ids, tags, body, body_html, links, pinned, custom)
+             SELECT tenant_id, gen_random_uuid(), version, created_at, created_by, updated_at, updated_by, source,
+                 external_ids, tags, body, body_html, links, pinned, custom
+             FROM activities.notes, generate_series(1, 1299) WHERE id = $1
+             RETURNING tenant_id, id)
+         INSERT INTO activities.note_link (tenant_id, note_id, record_id, object)
+         SELECT tenant_id, id, $2, 'contact' FROM made",
+    )
+    .bind(one.id.parse::<uuid::Uuid>()?)
+    .bind(ada.parse::<uuid::Uuid>()?)
+    .execute(&mut sql)
+    .await?;
+    let note = quiet.create(about(&[("contact", &bob)])).await?;
+    world.hear(busy.tenant, ("contact", &ada, "purged"), 2).await?;
+    world.hear(quiet.tenant, ("contact", &bob, "deleted"), 2).await?;
+    world.follower()?.round().await?;
+    let mut left = async || world.count(&mut sql, "note_link", busy.tenant).await;
+    assert!(left().await? > 0, "one round takes up a part");
+    assert_eq!(states(&quiet.get(&note.id).await?), [(&*bob, true)].into());
+    follow(&world).await?;
+    assert_eq!(left().await?, 0);
+    Ok(())
+}

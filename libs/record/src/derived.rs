@@ -26,8 +26,9 @@ use crate::env::named;
 use crate::{Object, Record, SideTable, custom, fence, store as record_store, write};
 use store::Turn;
 
-/// Records compared at once.
+/// Records compared at once, and such with long texts.
 const SLICE: i64 = 200;
+const SLICE_OF_TEXTS: i64 = 20;
 /// Between two slices: the job is to be felt by nobody.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a slice may take until another instance begins it again.
@@ -101,10 +102,13 @@ impl DerivedCheck {
         let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
         let Some(set) = fence::read(&mut tx, object).await? else { return Ok((None, BTreeSet::new())) };
         let after = turn.after_id.unwrap_or_default();
-        let records = record_store::slice(&mut tx, object, after, SLICE).await?;
+        let limit = if object.has_texts() { SLICE_OF_TEXTS } else { SLICE };
+        let records = record_store::slice(&mut tx, object, after, limit).await?;
         let mut rows = Vec::with_capacity(records.len());
         for record in &records {
             rows.push(Value::Object(expected(&mut tx, object, &set, record).await?));
+            // What follows from a long text may take milliseconds.
+            tokio::task::yield_now().await;
         }
         let mut differing: BTreeSet<Uuid> =
             record_store::differing(&mut tx, object, rows).await?.into_iter().collect();
@@ -118,7 +122,7 @@ impl DerivedCheck {
         let differs = records.iter().filter(|record| uniques_differ(&set, record, held.get(&record.id)));
         differing.extend(differs.map(|record| record.id));
         tx.commit().await?;
-        let last = records.last().filter(|_| records.len() as i64 == SLICE);
+        let last = records.last().filter(|_| records.len() as i64 == limit);
         Ok((last.map(|record| record.id), differing))
     }
 

@@ -22,12 +22,14 @@ use uuid::Uuid;
 use super::Object;
 use super::change::Author;
 use super::follow::{Named, follow};
-use store::Heard;
+use store::{Heard, Place};
 
 /// Changes of other records taken up in one round.
 const BATCH: i64 = 50;
 /// Records here brought up in one transaction.
 const SLICE: usize = 200;
+/// Slices of one change in a round: then the others have their turn.
+const SLICES: usize = 5;
 /// Longer than any transaction takes that was open when a change was heard of.
 const SETTLED: Duration = Duration::from_secs(300);
 /// After a failure.
@@ -90,6 +92,7 @@ impl Handler for Listener {
             state,
             actor: event.actor,
             at: self.clock.now_micros(),
+            place: Place::default(),
         };
         store::note(tx, &heard).await?;
         // Before the commit; the job looks every few seconds by itself.
@@ -125,7 +128,7 @@ impl Rounds for Follower {
     }
 
     async fn step(&self) -> Result<bool, DbError> {
-        Ok(self.round().await? as i64 == BATCH)
+        Ok(self.round().await? > 0)
     }
 
     async fn rest(&self) {
@@ -150,38 +153,49 @@ impl Follower {
                 tracing::warn!(tenant_id = %tenant.id(), object = heard.object, record_id = %heard.record_id, %error,
                     "records that name a record are not brought up to what became of it; tried again later");
                 let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
-                store::put_off(&mut tx, heard, now + PAUSE).await?;
+                store::put_off(&mut tx, heard, now + PAUSE, heard.place).await?;
                 tx.commit().await?;
             }
         }
         Ok(due.len())
     }
 
+    /// Brings up some slices of the records that name the record, each in a transaction of its own.
     async fn take_up(&self, tenant: VerifiedTenant, heard: &Heard) -> Result<(), DbError> {
-        for holder in self.objects {
-            let mut after = Some(Uuid::nil());
-            while let Some(id) = after {
-                let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
-                after = if store::is_current(&mut tx, heard).await? {
-                    let ids = [heard.record_id];
-                    let named = Named { object: &heard.object, ids: &ids, state: heard.state };
-                    follow(&mut tx, &self.author(heard.actor), holder, named, (id, SLICE)).await?
-                } else {
-                    // What was heard since is another row of the list.
-                    None
-                };
-                tx.commit().await?;
-                self.wake.notify();
+        let mut place = heard.place;
+        for _ in 0..SLICES {
+            let holder = usize::try_from(place.holder).ok().and_then(|number| self.objects.get(number));
+            let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+            // What was heard since begins anew.
+            if !store::is_current(&mut tx, heard).await? {
+                return tx.commit().await;
             }
+            let Some(holder) = holder else {
+                self.settle(&mut tx, heard).await?;
+                return tx.commit().await;
+            };
+            let ids = [heard.record_id];
+            let named = Named { object: &heard.object, ids: &ids, state: heard.state };
+            let author = self.author(heard.actor);
+            let slice = follow(&mut tx, &author, holder, named, (place.after, SLICE)).await?;
+            place = match slice.more {
+                Some(after) => Place { after, ..place },
+                None => Place { holder: place.holder + 1, after: Uuid::nil() },
+            };
+            store::put_off(&mut tx, heard, self.clock.now_micros(), place).await?;
+            tx.commit().await?;
+            self.wake.notify();
         }
-        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+        Ok(())
+    }
+
+    /// All have been brought up: once more when what was written meanwhile is committed, and then no more.
+    async fn settle(&self, tx: &mut TenantTx, heard: &Heard) -> Result<(), DbError> {
         let settled = heard.at + SETTLED;
         if settled <= self.clock.now_micros() {
-            store::remove(&mut tx, heard).await?;
-        } else {
-            store::put_off(&mut tx, heard, settled).await?;
+            return store::remove(tx, heard).await;
         }
-        tx.commit().await
+        store::put_off(tx, heard, settled, Place::default()).await
     }
 
     /// Whoever moved the record that is named.

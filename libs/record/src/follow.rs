@@ -23,15 +23,23 @@ pub(crate) struct Named<'a> {
     pub(crate) state: State,
 }
 
-/// Brings a slice of those records of `holder` that name one of `named` up to its state: `limit` records after the id `after`. Gives the
-/// last of them when there may be more.
+/// How far a slice came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Slice {
+    /// Records that have changed.
+    pub(crate) changed: usize,
+    /// The last record looked at, when there may be more.
+    pub(crate) more: Option<Uuid>,
+}
+
+/// Brings a slice of those records of `holder` that name one of `named` up to its state: `limit` records after the id `after`.
 pub(crate) async fn follow(
     tx: &mut TenantTx,
     author: &Author,
     holder: &'static Object,
     named: Named<'_>,
     (after, limit): (Uuid, usize),
-) -> Result<Option<Uuid>, DbError> {
+) -> Result<Slice, DbError> {
     let mut ids = BTreeSet::new();
     for following in &holder.statements().following {
         if named.state == State::Purged && holds_id(holder, following.column, named.object) {
@@ -46,8 +54,9 @@ pub(crate) async fn follow(
     let ids: Vec<Uuid> = ids.into_iter().take(limit).collect();
     let more = ids.last().copied().filter(|_| ids.len() == limit);
     if ids.is_empty() {
-        return Ok(None);
+        return Ok(Slice::default());
     }
+    let mut changed = 0;
     let mut records = store::lock_all(tx, holder, &ids).await?;
     for following in &holder.statements().following {
         let column = following.column;
@@ -56,10 +65,11 @@ pub(crate) async fn follow(
             let after = followed(holder, column, &before, named);
             (after != before).then_some(Following { record, before, after })
         });
-        let changes = changes.collect();
+        let changes: Vec<_> = changes.collect();
+        changed += changes.len();
         rewrite(tx, author, holder, column, changes).await?;
     }
-    Ok(more)
+    Ok(Slice { changed, more })
 }
 
 fn holds_id(holder: &Object, column: &str, object: &str) -> bool {

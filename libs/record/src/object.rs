@@ -133,6 +133,11 @@ impl Object {
         &self.shape().naming
     }
 
+    /// Whether its records hold texts of many lines.
+    pub(crate) fn has_texts(&self) -> bool {
+        self.shape().has_texts
+    }
+
     /// The caller's field rules, completed: who may not see a field may not see what is computed of it.
     pub(crate) fn mask(&self, given: &FieldMask) -> FieldMask {
         let computed = self.computed().iter().filter(|(_, reads)| reads.iter().any(|read| given.hides(read)));

@@ -165,8 +165,13 @@ impl Purge {
             let author = self.author(actor);
             let named = Named { object: object.name, ids: &ids, state: State::Purged };
             for holder in self.objects {
-                if follow(tx, &author, holder, named, (Uuid::nil(), SLICE)).await?.is_some() {
-                    return Ok(true);
+                let mut after = Some(Uuid::nil());
+                while let Some(id) = after {
+                    let slice = follow(tx, &author, holder, named, (id, SLICE)).await?;
+                    if slice.changed > 0 && slice.more.is_some() {
+                        return Ok(true);
+                    }
+                    after = slice.more;
                 }
             }
             if let Some(ties) = object.ties

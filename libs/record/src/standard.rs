@@ -243,6 +243,8 @@ pub(crate) struct Shape {
     pub(crate) links: Vec<(&'static str, &'static str)>,
     /// Fields that hold lists of ids.
     pub(crate) naming: Vec<(&'static str, &'static Naming)>,
+    /// Some of them hold texts of many lines.
+    pub(crate) has_texts: bool,
     pub(crate) statements: Statements,
     searched: Vec<(&'static str, String)>,
     money: Vec<(&'static str, [String; 2])>,
@@ -298,6 +300,7 @@ impl Shape {
             writable: own().filter(|field| field.is_written_by_callers()).map(|field| field.name).collect(),
             computed: own().filter(|f| !f.computed.is_empty()).map(|f| (f.name, f.computed)).collect(),
             links: own().filter_map(|field| Some((field.name, field.of?))).collect(),
+            has_texts: own().any(|field| matches!(field.kind, Kind::Kept) && field.empty.is_none()),
             naming: own().filter_map(|field| Some((field.name, field.naming?))).collect(),
             searched: own().filter(|f| f.searched).map(|f| (f.name, format!("{}_folded", f.name))).collect(),
             money: own().filter(|f| matches!(f.kind, Kind::Money)).map(|f| (f.name, money(f.name))).collect(),

@@ -20,6 +20,17 @@ pub(crate) struct Heard {
     pub(crate) state: State,
     pub(crate) actor: Uuid,
     pub(crate) at: OffsetDateTime,
+    /// Of which object records have been brought up to it so far, and up to which record.
+    pub(crate) place: Place,
+}
+
+/// How far the records here have been brought up to a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The object, by its number in the service.
+    pub(crate) holder: i32,
+    /// The last record of it.
+    pub(crate) after: Uuid,
 }
 
 /// Notes a change, unless a later one of the record was noted before.
@@ -28,7 +39,8 @@ pub(crate) async fn note(tx: &mut TenantTx, heard: &Heard) -> Result<(), DbError
         "INSERT INTO heard (tenant_id, object, record_id, version, state, actor, heard_at, next_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
          ON CONFLICT (tenant_id, object, record_id) DO UPDATE SET version = EXCLUDED.version,
-             state = EXCLUDED.state, actor = EXCLUDED.actor, heard_at = EXCLUDED.heard_at, next_at = EXCLUDED.next_at
+             state = EXCLUDED.state, actor = EXCLUDED.actor, heard_at = EXCLUDED.heard_at, next_at = EXCLUDED.next_at,
+             holder = EXCLUDED.holder, after_id = EXCLUDED.after_id
          WHERE heard.version < EXCLUDED.version",
     );
     let query = query.bind(tx.tenant_id()).bind(&heard.object).bind(heard.record_id).bind(heard.version);
@@ -43,7 +55,7 @@ pub(crate) async fn due(
     limit: i64,
 ) -> Result<Vec<(Uuid, Heard)>, DbError> {
     let query = sqlx::query(
-        "SELECT tenant_id, object, record_id, version, state, actor, heard_at
+        "SELECT tenant_id, object, record_id, version, state, actor, heard_at, holder, after_id
          FROM (SELECT due.*, row_number() OVER (PARTITION BY tenant_id ORDER BY next_at) AS turn
                FROM (SELECT * FROM heard WHERE next_at <= $1 ORDER BY next_at, tenant_id LIMIT $3) AS due) AS turns
          ORDER BY turn, next_at LIMIT $2",
@@ -59,6 +71,7 @@ pub(crate) async fn due(
             state,
             actor: row.try_get("actor")?,
             at: row.try_get("heard_at")?,
+            place: Place { holder: row.try_get("holder")?, after: row.try_get("after_id")? },
         };
         Ok((row.try_get("tenant_id")?, heard))
     };
@@ -74,13 +87,19 @@ pub(crate) async fn is_current(tx: &mut TenantTx, heard: &Heard) -> Result<bool,
     Ok(query.fetch_optional(tx.conn()).await?.unwrap_or(false))
 }
 
-/// Takes it up again at a moment.
-pub(crate) async fn put_off(tx: &mut TenantTx, heard: &Heard, at: OffsetDateTime) -> Result<(), DbError> {
+/// Takes it up again at a moment, from a place on.
+pub(crate) async fn put_off(
+    tx: &mut TenantTx,
+    heard: &Heard,
+    at: OffsetDateTime,
+    place: Place,
+) -> Result<(), DbError> {
     let query = sqlx::query(
-        "UPDATE heard SET next_at = $5 WHERE tenant_id = $1 AND object = $2 AND record_id = $3 AND version = $4",
+        "UPDATE heard SET next_at = $5, holder = $6, after_id = $7
+         WHERE tenant_id = $1 AND object = $2 AND record_id = $3 AND version = $4",
     );
     let query = query.bind(tx.tenant_id()).bind(&heard.object).bind(heard.record_id).bind(heard.version);
-    query.bind(at).execute(tx.conn()).await?;
+    query.bind(at).bind(place.holder).bind(place.after).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -9,9 +9,9 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 /// stack for each.
 const MAX_DEPTH: usize = 32;
 
-/// Most bytes of HTML. Only what is built to grow comes to more (the rows of a wide table are completed to its width); it is shown as the
-/// text that it is.
-const MAX_HTML: usize = 512 << 10;
+/// How many times longer the HTML of a text may be, and with how many bytes more. Only what is built to grow comes to more (the rows of a
+/// wide table are completed to its width); it is shown as the text that it is, as cleaning takes time by the length of the HTML.
+const GROWTH: (usize, usize) = (3, 16 << 10);
 
 /// What is left. Addresses are absolute ones of these schemes; links tell nothing of where they are followed from, and of images only the
 /// text is left, as fetching one tells its server who reads the note.
@@ -77,7 +77,7 @@ pub(crate) fn to_html(markdown: &str) -> String {
     });
     let mut written = String::with_capacity(markdown.len() * 2);
     html::push_html(&mut written, events);
-    if written.len() > MAX_HTML {
+    if written.len() > GROWTH.0 * markdown.len() + GROWTH.1 {
         return format!("<pre>{}</pre>", ammonia::clean_text(markdown));
     }
     SAFE.clean(&written).to_string()
@@ -89,8 +89,8 @@ mod tests {
 
     /// Most characters of a note.
     const MOST: usize = 50_000;
-    /// The text itself may come to more than its HTML: `&` takes five bytes, and a blank of `clean_text` as many.
-    const BOUND: usize = 2 * MAX_HTML;
+    /// As text, a blank or an `&` takes five bytes, and a line break as many.
+    const BOUND: usize = 6 * MOST + GROWTH.1;
 
     /// The deepest level of elements.
     fn depth(html: &str) -> usize {
