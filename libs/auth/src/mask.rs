@@ -67,9 +67,4 @@ impl FieldMask {
         names.sort();
         names
     }
-
-    /// Whether nothing is restricted.
-    pub fn is_open(&self) -> bool {
-        self.rules.values().all(|a| *a == Access::Edit)
-    }
 }

@@ -66,7 +66,7 @@ impl Code {
     }
 
     /// The code of a gRPC answer; `has_bad_request` tells 422 from 400.
-    pub fn from_grpc(code: tonic::Code, has_bad_request: bool) -> Self {
+    pub(crate) fn from_grpc(code: tonic::Code, has_bad_request: bool) -> Self {
         match code {
             tonic::Code::InvalidArgument if has_bad_request => Self::Unprocessable,
             tonic::Code::InvalidArgument | tonic::Code::OutOfRange => Self::InvalidArgument,

@@ -17,7 +17,7 @@ pub use problem::Problem;
 pub use reasons::{Reason, Use as ReasonUse};
 
 /// Metadata of an error's details on the wire; `domain` of every `ErrorInfo`.
-pub const DOMAIN: &str = "globcrm.dev";
+pub(crate) const DOMAIN: &str = "globcrm.dev";
 
 /// The result of anything that can fail towards a caller.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::FieldError;
 
 /// Longest address, in bytes (RFC 5321, errata 1690).
-pub const EMAIL_BYTES: usize = 254;
+pub(crate) const EMAIL_BYTES: usize = 254;
 
 /// The canonical address: valid after RFC 5321 without display name and address literal, lower case, the domain in
 /// ASCII (IDNA), at least two labels. Mailboxes that differ by case only do not exist in practice, so they are one.

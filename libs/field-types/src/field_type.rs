@@ -93,12 +93,6 @@ impl FieldType {
         }
     }
 
-    /// Whether values have an order worth sorting by. Picklists are stored by key, whose order means nothing to people;
-    /// amounts in different currencies are sorted by their minor units.
-    pub fn is_orderable(self) -> bool {
-        !matches!(self, Self::LongText | Self::Picklist | Self::MultiPicklist | Self::Lookup)
-    }
-
     /// Whether the field has options.
     pub fn has_options(self) -> bool {
         matches!(self, Self::Picklist | Self::MultiPicklist)

@@ -6,12 +6,12 @@ use serde_json::{Number, Value};
 use crate::FieldError;
 
 /// Largest whole number every JSON reader holds exactly: 2^53.
-pub const MAX_EXACT: i64 = 1 << 53;
+pub(crate) const MAX_EXACT: i64 = 1 << 53;
 /// Decimals of at most this many significant digits survive float64 unchanged.
-pub const DECIMAL_DIGITS: usize = 15;
+pub(crate) const DECIMAL_DIGITS: usize = 15;
 /// Most digits after the dot. With at most 15 digits in all, every such number is read exactly even by readers of JSON
 /// that take the fast way (one division by a power of ten up to 10^22), ours among them.
-pub const DECIMAL_PLACES: i32 = 15;
+pub(crate) const DECIMAL_PLACES: i32 = 15;
 /// Decimals are smaller than this.
 const DECIMAL_LIMIT: f64 = 1e15;
 
@@ -76,7 +76,7 @@ pub fn decimal_text(value: &str) -> Result<f64, FieldError> {
 }
 
 /// The JSON number of a checked decimal: whole numbers without a fraction, so that 5 and 5.0 are one value.
-pub fn decimal_json(decimal: f64) -> Value {
+pub(crate) fn decimal_json(decimal: f64) -> Value {
     if decimal.fract() == 0.0 && decimal.abs() < DECIMAL_LIMIT {
         return Value::from(decimal as i64);
     }

@@ -10,7 +10,8 @@ pub struct Canonical(pub(crate) Value);
 
 impl Canonical {
     /// The JSON.
-    pub fn as_json(&self) -> &Value {
+    #[cfg(test)]
+    pub(crate) fn as_json(&self) -> &Value {
         &self.0
     }
 

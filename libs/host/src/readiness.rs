@@ -123,7 +123,7 @@ impl Readiness {
     }
 
     /// Reports something that is not well (degraded), or with `None` that it is well again.
-    pub fn degrade(&self, name: &'static str, reason: Option<String>) {
+    pub(crate) fn degrade(&self, name: &'static str, reason: Option<String>) {
         let failures = u32::from(reason.is_some());
         let entry = Entry { check: None, vital: false, ever_well: true, failures, reason };
         self.lock().insert(name, entry);

@@ -41,15 +41,6 @@ pub fn continue_from(span: &Span, headers: &HeaderMap) {
     drop(span.set_parent(parent));
 }
 
-/// Makes `span`, which nobody has entered yet, a child of a stored `traceparent` (outbox rows, queued jobs).
-pub fn continue_from_stored(span: &Span, traceparent: &str) {
-    let mut headers = HeaderMap::new();
-    if let Ok(value) = HeaderValue::try_from(traceparent) {
-        headers.insert("traceparent", value);
-        continue_from(span, &headers);
-    }
-}
-
 /// Writes the trace of `span` into the headers of an outgoing call; leaves them alone when there is none.
 pub fn inject(span: &Span, headers: &mut HeaderMap) {
     TraceContextPropagator::new().inject_context(&span.context(), &mut Out(headers));

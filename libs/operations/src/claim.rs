@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{Env, Failure, Kept, RowError, Stop};
 
 /// How long a claim holds without being renewed.
-pub const CLAIM: Duration = Duration::seconds(5);
+pub(crate) const CLAIM: Duration = Duration::seconds(5);
 /// How often a claim is renewed while something else than a batch takes its time.
 const RENEW: std::time::Duration = std::time::Duration::from_millis(1_500);
 /// Claims without a batch done after which an operation is given up: so often it was taken up again, every few seconds.

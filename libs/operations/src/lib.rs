@@ -15,7 +15,7 @@ mod store;
 mod worker;
 
 pub use cancel::cancel;
-pub use claim::{CLAIM, Claim, Held, Tally};
+pub use claim::{Claim, Held, Tally};
 pub use env::Env;
 pub use errors::{Piece, errors};
 pub use get::get;

@@ -19,9 +19,9 @@ use crate::sql::{Bind, Sql};
 use crate::{compile, count, keyset, order, predicate, refusal};
 
 /// Rows of a page when nothing is asked for.
-pub const DEFAULT_PAGE_SIZE: usize = 50;
+pub(crate) const DEFAULT_PAGE_SIZE: usize = 50;
 /// Most rows of a page.
-pub const MAX_PAGE_SIZE: usize = 200;
+pub(crate) const MAX_PAGE_SIZE: usize = 200;
 /// A page ends before what is made of its rows has more bytes than this; it has one row at least. Whoever makes it ends the page
 /// ([`Page::end_after`]). Half of what a message may have, so that there is room for what an answer adds.
 pub const MAX_PAGE_BYTES: usize = 2 << 20;

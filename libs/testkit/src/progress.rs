@@ -52,7 +52,7 @@ impl Progress {
 
     /// A handle that speaks as this one and cannot be cancelled: for clearing up after a cancellation.
     #[must_use]
-    pub fn unstoppable(&self) -> Self {
+    pub(crate) fn unstoppable(&self) -> Self {
         Self { started: self.started, cancelled: Arc::default(), audible: self.audible }
     }
 

@@ -77,12 +77,13 @@ pub struct Method {
 
 impl Method {
     /// Whether a JSON body belongs to the request.
-    pub fn takes_json(&self) -> bool {
+    pub(crate) fn takes_json(&self) -> bool {
         !matches!(self.request.body, Body::None)
     }
 
     /// Names of the path parameters, in order.
-    pub fn path_parameters(&self) -> impl Iterator<Item = &str> {
+    #[cfg(test)]
+    pub(crate) fn path_parameters(&self) -> impl Iterator<Item = &str> {
         self.request.path_names.iter().map(String::as_str)
     }
 }

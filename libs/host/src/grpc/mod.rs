@@ -22,11 +22,11 @@ pub use door::{CLIENT_ADDRESS, SERVICE_TOKEN};
 use methods::Methods;
 
 /// The longest a unary call may take, whatever the caller says.
-pub const CALL_CAP: Duration = Duration::from_secs(30);
+pub(crate) const CALL_CAP: Duration = Duration::from_secs(30);
 /// The longest a streaming call may take to its answer (an upload from a slow client).
-pub const STREAM_CAP: Duration = Duration::from_secs(15 * 60);
+pub(crate) const STREAM_CAP: Duration = Duration::from_secs(15 * 60);
 /// Calls at once in one process; further ones are refused with UNAVAILABLE and a retry hint, not queued.
-pub const MAX_CALLS: usize = 1_024;
+pub(crate) const MAX_CALLS: usize = 1_024;
 
 const LIMITS: Limits = Limits {
     connections: 4_096,

@@ -124,7 +124,7 @@ fn registry() -> &'static Registry {
 }
 
 /// All metrics in the Prometheus text format.
-pub fn prometheus_text() -> Result<String, prometheus::Error> {
+pub(crate) fn prometheus_text() -> Result<String, prometheus::Error> {
     let mut text = Vec::new();
     TextEncoder::new().encode(&registry().gather(), &mut text)?;
     String::from_utf8(text).map_err(|e| prometheus::Error::Msg(e.to_string()))

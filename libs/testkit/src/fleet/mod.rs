@@ -13,7 +13,7 @@ use rustix::process::Signal;
 pub use ::fleet::Role;
 pub use environment::{Environments, Places, Ports, environments, signing_key};
 
-use crate::backing::{Backing, Lifetime};
+use crate::backing::Lifetime;
 use crate::http;
 use crate::process::ProcessId;
 use crate::progress::Progress;
@@ -81,25 +81,6 @@ impl Fleet {
             fleet.until_ready(*role)?;
         }
         Ok(fleet)
-    }
-
-    /// Backing services, migrations and the fleet for a test binary; everything ends with it.
-    ///
-    /// Binary: `GLOBCRM_TEST_BINARY` (set by `cargo xtask test`), else the one of the dev profile.
-    pub fn for_tests(progress: &Progress) -> Result<(Backing, Self)> {
-        let workspace = Workspace::here()?;
-        let backing = Backing::start(&workspace, Purpose::Test, progress)?;
-        let program = match std::env::var_os("GLOBCRM_TEST_BINARY") {
-            Some(path) => PathBuf::from(path),
-            None => workspace.target().join("debug/globcrm"),
-        };
-        let places = Places::beside(&backing, Ports::fresh()?)?;
-        let environments = environments(&backing, &places)?;
-        run_once(&program, "migrate", &environments.migrate, progress)?;
-        let logs = workspace.state_dir(Purpose::Test).join("logs");
-        let launch = Launch { program, arguments: Vec::new(), logs, lifetime: Lifetime::Parent };
-        let fleet = Self::start(launch, &environments, progress)?;
-        Ok((backing, fleet))
     }
 
     /// `http://host:port` of the public API.

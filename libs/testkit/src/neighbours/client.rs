@@ -51,7 +51,7 @@ impl Connection {
     }
 
     /// Opens a connection that takes `window` bytes of each answer and no more.
-    pub async fn with_window(address: &str, from: IpAddr, window: u32) -> Result<Self> {
+    pub(crate) async fn with_window(address: &str, from: IpAddr, window: u32) -> Result<Self> {
         let stream = connect(address, from).await?;
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(window).initial_connection_window_size(WINDOW).enable_push(false);
