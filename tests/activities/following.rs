@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 
+use proto::activities::v1 as pb;
+
 use super::world::{World, about, states};
+use crate::database::Database;
 
 /// Until nothing is due.
 async fn follow(world: &World) -> Result<()> {
@@ -150,5 +153,38 @@ async fn a_record_that_very_many_notes_name_keeps_no_other_waiting_and_all_follo
     assert_eq!(states(&quiet.get(&note.id).await?), [(&*bob, true)].into());
     follow(&world).await?;
     assert_eq!(left().await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn links_that_are_sent_again_with_a_change_of_the_text_are_no_conflict() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let ada = world.known.add("contact");
+    let note = admin.create(about(&[("contact", &ada)])).await?;
+    world.hear(admin.tenant, ("contact", &ada, "deleted"), 2).await?;
+    follow(&world).await?;
+    let body = Some("new".to_owned());
+    let sent = pb::Note { body, etag: Some("1".to_owned()), ..about(&[("contact", &ada)]) };
+    let changed = admin.update(&note.id, sent, &["body", "links", "etag"]).await?;
+    assert_eq!((states(&changed), changed.version), ([(&*ada, true)].into(), 3));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_only_a_later_version_knows_stops_nobody() -> Result<()> {
+    let database = Database::fresh("globcrm_test_heard_states", &[activities::MIGRATIONS]).await?;
+    let world = World::on(database)?;
+    let (admin, other) = (world.admin()?, world.admin()?);
+    let ada = world.known.add("contact");
+    let note = admin.create(about(&[("contact", &ada)])).await?;
+    let mut sql = world.sql().await?;
+    sqlx::raw_sql("ALTER TABLE activities.heard DROP CONSTRAINT heard_state_check").execute(&mut sql).await?;
+    world.hear(other.tenant, ("contact", &ada, "deleted"), 2).await?;
+    sqlx::query("UPDATE activities.heard SET state = 'merged'").execute(&mut sql).await?;
+    world.hear(admin.tenant, ("contact", &ada, "deleted"), 2).await?;
+    world.follower()?.round().await?;
+    assert_eq!(states(&admin.get(&note.id).await?), [(&*ada, true)].into());
+    assert_eq!(world.count(&mut sql, "heard", other.tenant).await?, 1, "it is kept for that version");
     Ok(())
 }

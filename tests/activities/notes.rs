@@ -125,6 +125,10 @@ async fn links_are_asked_for_in_one_call_and_only_where_they_may_be_new() -> Res
         [("/links/1/id", "REFERENCE_NOT_FOUND"), ("/links/2/id", "REFERENCE_NOT_FOUND")]
     );
     admin.create(about(&[])).await?;
+    // A refused link keeps its place.
+    let wrong =
+        admin.create(about(&[("contact", "x"), ("contact", &ada), ("contact", &gone)])).await.unwrap_err();
+    assert_eq!(wrong.violations(), [("/links/0/id", "UUID_INVALID"), ("/links/2/id", "REFERENCE_NOT_FOUND")]);
     world.known.asked.lock().unwrap().clear();
     let note = admin.create(about(&[("contact", &ada), ("contact", &bob), ("company", &acme)])).await?;
     let asked: Vec<usize> =
@@ -140,5 +144,18 @@ async fn links_are_asked_for_in_one_call_and_only_where_they_may_be_new() -> Res
     world.known.asked.lock().unwrap().clear();
     admin.update(&note.id, pb::Note { pinned: true, ..Default::default() }, &["pinned"]).await?;
     assert!(world.known.asked.lock().unwrap().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_known_as_a_user_is_not_known_as_a_team() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let user = world.known.add("user");
+    admin.create(pb::Note { owner_id: Some(user.clone()), ..about(&[]) }).await?;
+    for team in [admin.id.to_string(), user] {
+        let refused = admin.create(pb::Note { team_id: Some(team), ..about(&[]) }).await.unwrap_err();
+        assert_eq!(refused.violations(), [("/team_id", "REFERENCE_NOT_FOUND")]);
+    }
     Ok(())
 }

@@ -16,6 +16,7 @@ use events::{Delivery, Handler, HandlerError, Lane, Wake};
 use fleet::Role;
 use ids::Clock;
 use service::Rounds;
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -49,6 +50,8 @@ pub enum State {
 }
 
 impl State {
+    const ALL: [Self; 3] = [Self::Live, Self::Deleted, Self::Purged];
+
     /// What an event of this verb says; `None` of one that moves nothing.
     fn after(verb: &str) -> Option<Self> {
         match verb {
@@ -68,7 +71,7 @@ impl State {
     }
 
     fn named(name: &str) -> Option<Self> {
-        [Self::Live, Self::Deleted, Self::Purged].into_iter().find(|state| state.name() == name)
+        Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
 
@@ -152,12 +155,23 @@ impl Follower {
             if let Err(error) = self.take_up(tenant, heard).await {
                 tracing::warn!(tenant_id = %tenant.id(), object = heard.object, record_id = %heard.record_id, %error,
                     "records that name a record are not brought up to what became of it; tried again later");
-                let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
-                store::put_off(&mut tx, heard, now + PAUSE, heard.place).await?;
-                tx.commit().await?;
+                if let Err(error) = self.put_off(tenant, heard, now + PAUSE).await {
+                    tracing::warn!(tenant_id = %tenant.id(), %error, "it stays due");
+                }
             }
         }
         Ok(due.len())
+    }
+
+    async fn put_off(
+        &self,
+        tenant: VerifiedTenant,
+        heard: &Heard,
+        at: OffsetDateTime,
+    ) -> Result<(), DbError> {
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+        store::put_off(&mut tx, heard, at, heard.place).await?;
+        tx.commit().await
     }
 
     /// Brings up some slices of the records that name the record, each in a transaction of its own.
@@ -182,7 +196,7 @@ impl Follower {
                 Some(after) => Place { after, ..place },
                 None => Place { holder: place.holder + 1, after: Uuid::nil() },
             };
-            store::put_off(&mut tx, heard, self.clock.now_micros(), place).await?;
+            store::advance(&mut tx, heard, place).await?;
             tx.commit().await?;
             self.wake.notify();
         }

@@ -48,7 +48,8 @@ pub(crate) async fn note(tx: &mut TenantTx, heard: &Heard) -> Result<(), DbError
     Ok(())
 }
 
-/// What is due, with its tenant: the first of each tenant, then the second of each, …
+/// What is due, with its tenant: the first of each tenant, then the second of each, … A state that only a later version knows is left
+/// to that version.
 pub(crate) async fn due(
     tx: &mut WorkerTx,
     now: OffsetDateTime,
@@ -57,10 +58,11 @@ pub(crate) async fn due(
     let query = sqlx::query(
         "SELECT tenant_id, object, record_id, version, state, actor, heard_at, holder, after_id
          FROM (SELECT due.*, row_number() OVER (PARTITION BY tenant_id ORDER BY next_at) AS turn
-               FROM (SELECT * FROM heard WHERE next_at <= $1 ORDER BY next_at, tenant_id LIMIT $3) AS due) AS turns
+               FROM (SELECT * FROM heard WHERE next_at <= $1 AND state = ANY($4) ORDER BY next_at, tenant_id LIMIT $3) AS due) AS turns
          ORDER BY turn, next_at LIMIT $2",
     );
-    let rows = query.bind(now).bind(limit).bind(WINDOW).fetch_all(tx.conn()).await?;
+    let query = query.bind(now).bind(limit).bind(WINDOW).bind(State::ALL.map(State::name));
+    let rows = query.fetch_all(tx.conn()).await?;
     let read = |row: &sqlx::postgres::PgRow| {
         let state: String = row.try_get("state")?;
         let state = State::named(&state).ok_or_else(|| sqlx::Error::Decode(state.into()))?;
@@ -100,6 +102,17 @@ pub(crate) async fn put_off(
     );
     let query = query.bind(tx.tenant_id()).bind(&heard.object).bind(heard.record_id).bind(heard.version);
     query.bind(at).bind(place.holder).bind(place.after).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Notes how far the records here have been brought up; the change stays due.
+pub(crate) async fn advance(tx: &mut TenantTx, heard: &Heard, place: Place) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "UPDATE heard SET holder = $5, after_id = $6
+         WHERE tenant_id = $1 AND object = $2 AND record_id = $3 AND version = $4",
+    );
+    let query = query.bind(tx.tenant_id()).bind(&heard.object).bind(heard.record_id).bind(heard.version);
+    query.bind(place.holder).bind(place.after).execute(tx.conn()).await?;
     Ok(())
 }
 
