@@ -5,6 +5,8 @@ CREATE TABLE {{schema}}.purge_due (
     object text COLLATE "C" NOT NULL,
     record_id uuid NOT NULL,
     deleted_at timestamptz NOT NULL,
+    -- What named it is being taken away: it cannot come back.
+    begun boolean NOT NULL DEFAULT false,
     PRIMARY KEY (tenant_id, object, record_id)
 );
 SELECT {{schema}}.protect('purge_due', 0);

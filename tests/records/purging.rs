@@ -1,14 +1,18 @@
 //! A purge is a change of what names the purged record, and an event that says that it is gone.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 use serde_json::{Value, json};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::forgetting::{MONTH, age};
 use super::retention::alone;
-use super::world::{ALL, Caller, World, named};
+use super::world::{ALL, Caller, Refusal, World, named};
+use crate::waiting;
 
 async fn company(caller: &Caller, parent_id: Option<String>) -> Result<String> {
     let company = pb::Company { name: Some("Acme".to_owned()), parent_id, ..Default::default() };
@@ -94,13 +98,8 @@ async fn what_named_a_purged_company_changes_like_by_any_other_change() -> Resul
     Ok(())
 }
 
-#[tokio::test]
-async fn more_than_a_slice_is_let_go_before_the_record_goes() -> Result<()> {
-    let world = alone("globcrm_test_purging_slices").await?;
-    let admin = world.admin()?;
-    let mut sql = world.sql().await?;
-    let above = company(&admin, None).await?;
-    let one = company(&admin, Some(above.clone())).await?;
+async fn put_1101_below(admin: &Caller, sql: &mut PgConnection, above: &str) -> Result<()> {
+    let one = company(admin, Some(above.to_owned())).await?;
     sqlx::query(
         "INSERT INTO records.companies (tenant_id, id, version, created_at, created_by, updated_at, updated_by, source,
              external_ids, tags, name, name_folded, domains, parent_id, phones, addresses, custom)
@@ -109,8 +108,18 @@ async fn more_than_a_slice_is_let_go_before_the_record_goes() -> Result<()> {
          FROM records.companies, generate_series(1, 1100) WHERE id = $1",
     )
     .bind(one.parse::<Uuid>()?)
-    .execute(&mut sql)
+    .execute(sql)
     .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn more_than_a_slice_is_let_go_before_the_record_goes() -> Result<()> {
+    let world = alone("globcrm_test_purging_slices").await?;
+    let admin = world.admin()?;
+    let mut sql = world.sql().await?;
+    let above = company(&admin, None).await?;
+    put_1101_below(&admin, &mut sql, &above).await?;
     delete(&admin, &above).await?;
     age(&mut sql, admin.tenant, &above).await?;
     assert_eq!(world.purge(MONTH)?.round().await?, 1);
@@ -129,5 +138,73 @@ async fn more_than_a_slice_is_let_go_before_the_record_goes() -> Result<()> {
     .fetch_one(&mut sql)
     .await?;
     assert_eq!(events, 1101);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_record_whose_purge_has_begun_does_not_come_back_without_what_named_it() -> Result<()> {
+    let world = alone("globcrm_test_purging_begun").await?;
+    let admin = world.admin()?;
+    let mut sql = world.sql().await?;
+    let above = company(&admin, None).await?;
+    put_1101_below(&admin, &mut sql, &above).await?;
+    delete(&admin, &above).await?;
+    age(&mut sql, admin.tenant, &above).await?;
+    // Somebody holds one of the second slice for longer than a statement of the purge waits.
+    let mut holder = world.sql().await?;
+    sqlx::raw_sql("BEGIN").execute(&mut holder).await?;
+    sqlx::query(
+        "SELECT id FROM records.companies WHERE id = (
+             SELECT id FROM records.companies WHERE tenant_id = $1 AND parent_id IS NOT NULL
+             ORDER BY id OFFSET 700 LIMIT 1) FOR UPDATE",
+    )
+    .bind(admin.tenant.uuid())
+    .execute(&mut holder)
+    .await?;
+    assert_eq!(world.purge(MONTH)?.round().await?, 0);
+    sqlx::raw_sql("ROLLBACK").execute(&mut holder).await?;
+    let named = "SELECT count(*) FROM records.companies WHERE tenant_id = $1 AND parent_id IS NOT NULL";
+    let left: i64 = sqlx::query_scalar(named).bind(admin.tenant.uuid()).fetch_one(&mut sql).await?;
+    assert!((1..1101).contains(&left), "a part is taken away: {left}");
+    let request = pb::RestoreCompanyRequest { id: above.clone() };
+    let restored = admin.service.restore_company(admin.request(request, &[])).await;
+    assert_eq!(Refusal::from(restored.unwrap_err()).is(), (404, "COMPANY_NOT_FOUND"));
+    assert_eq!(world.purge(MONTH)?.round().await?, 1);
+    let left: i64 = sqlx::query_scalar(named).bind(admin.tenant.uuid()).fetch_one(&mut sql).await?;
+    assert_eq!(left, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn contacts_are_untied_in_the_order_in_which_others_lock_them() -> Result<()> {
+    let world = alone("globcrm_test_purging_ties").await?;
+    let admin = world.admin()?;
+    let mut sql = world.sql().await?;
+    let (first, second) = (company(&admin, None).await?, company(&admin, None).await?);
+    let (first, second) = (first.clone().min(second.clone()), first.max(second));
+    let (a, b) = (admin.create(named("A", "A")).await?.id, admin.create(named("B", "B")).await?.id);
+    for (contact, company_id) in [(&b, &first), (&a, &second)] {
+        let link = pb::ContactCompany { company_id: company_id.clone(), ..Default::default() };
+        let link = pb::LinkContactCompanyRequest { contact_id: contact.clone(), link: Some(link) };
+        admin.service.link_contact_company(admin.request(link, &[])).await?;
+    }
+    for id in [&first, &second] {
+        delete(&admin, id).await?;
+        age(&mut sql, admin.tenant, id).await?;
+    }
+    let mut other = world.sql().await?;
+    let lock = "SELECT id FROM records.contacts WHERE id = $1 FOR UPDATE";
+    sqlx::raw_sql("BEGIN").execute(&mut other).await?;
+    sqlx::query(lock).bind(a.parse::<Uuid>()?).execute(&mut other).await?;
+    let purge = world.purge(MONTH)?;
+    let round = tokio::spawn(async move { purge.round().await });
+    let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+    waiting::until(Duration::from_secs(20), "the purge waits for the first contact", async || {
+        sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut sql).await.is_ok_and(|waits| waits)
+    })
+    .await;
+    sqlx::query(lock).bind(b.parse::<Uuid>()?).execute(&mut other).await?;
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await?;
+    assert_eq!(round.await??, 2);
     Ok(())
 }

@@ -66,6 +66,8 @@ pub struct Naming {
     pub holders: &'static str,
     /// The value after the record that it names has come to the state. The same value where nothing is to be done.
     pub follow: fn(&Value, &str, Uuid, State) -> Value,
+    /// A value that was sent, with what was known before of what it names: whoever sends it anew does not know better.
+    pub known: fn(&Value, Value) -> Value,
 }
 
 /// A side table fed by one field.

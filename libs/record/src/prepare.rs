@@ -104,6 +104,11 @@ impl Proposal {
         for (name, value) in fields {
             after.set(&name, value);
         }
+        for (name, naming) in plan.object.naming() {
+            if let (Some(old), Some(new)) = (before.fields.get(*name), after.fields.get(*name)) {
+                after.set(name, (naming.known)(old, new.clone()));
+            }
+        }
         violations.extend(custom::merge(plan.set, plan.mask, &mut after.custom, &custom, plan.region()));
         Self {
             before: Some(before),

@@ -62,7 +62,7 @@ pub fn all(object: &Object, set: &FieldSet, before: Option<&Record>, after: &Rec
 #[derive(Clone)]
 pub struct References {
     owners: Arc<Vec<Owner>>,
-    found: Arc<Expiring<(Uuid, Uuid), ()>>,
+    found: Arc<Expiring<(Uuid, String, Uuid), ()>>,
 }
 
 /// A service that is asked.
@@ -106,10 +106,12 @@ impl References {
         let mut missing = BTreeSet::new();
         for owner in self.owners.iter() {
             let holds = owner.objects == PEOPLE;
-            let is_known =
-                |id: Uuid| holds && (id == cx.user().uuid() || self.found.get(&(tenant, id)).is_some());
+            let is_known = |r: &Reference| {
+                let is_caller = r.object == "user" && r.id == cx.user().uuid();
+                holds && (is_caller || self.found.get(&(tenant, r.object.clone(), r.id)).is_some())
+            };
             let mut ids: BTreeMap<String, BTreeSet<Uuid>> = BTreeMap::new();
-            let open = |r: &&Reference| owner.objects.contains(&r.object.as_str()) && !is_known(r.id);
+            let open = |r: &&Reference| owner.objects.contains(&r.object.as_str()) && !is_known(r);
             for reference in references.iter().filter(open) {
                 ids.entry(reference.object.clone()).or_default().insert(reference.id);
             }
@@ -119,8 +121,8 @@ impl References {
             let ids: Ids = ids.into_iter().map(|(object, ids)| (object, ids.into_iter().collect())).collect();
             let unknown = (owner.ask)(cx.clone(), ids.clone()).await?;
             let unknown: BTreeSet<(String, Uuid)> = pairs(unknown).collect();
-            for (_, id) in pairs(ids).filter(|pair| holds && !unknown.contains(pair)) {
-                self.found.put((tenant, id), (), FOUND_FOR);
+            for (object, id) in pairs(ids).filter(|pair| holds && !unknown.contains(pair)) {
+                self.found.put((tenant, object, id), (), FOUND_FOR);
             }
             missing.extend(unknown);
         }

@@ -67,6 +67,9 @@ async fn store(
             "the record is not in the trash",
         ));
     }
+    if store::is_purging(tx, object, id).await? {
+        return Err(Error::not_found(object.not_found));
+    }
     if !cx.reaches(object.name, "delete", &record.facts()) {
         return Err(Error::permission_denied(object.name, "delete"));
     }

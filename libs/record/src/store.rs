@@ -364,6 +364,25 @@ pub(crate) async fn add_purge(
     Ok(())
 }
 
+/// Marks records on the purge's list: from now on they cannot come back.
+pub(crate) async fn begin_purge(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "UPDATE purge_due SET begun = true
+         WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3) AND NOT begun",
+    );
+    query.bind(tx.tenant_id()).bind(object.name).bind(ids).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Whether the purge of a record has begun.
+pub(crate) async fn is_purging(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<bool, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT begun FROM purge_due WHERE tenant_id = $1 AND object = $2 AND record_id = $3",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(id);
+    Ok(query.fetch_optional(tx.conn()).await?.unwrap_or(false))
+}
+
 /// Takes records off the purge's list.
 pub(crate) async fn remove_purge(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<(), DbError> {
     sqlx::query("DELETE FROM purge_due WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)")

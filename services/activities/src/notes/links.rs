@@ -23,6 +23,7 @@ pub(super) const NAMING: Naming = Naming {
      WHERE l.tenant_id = $1 AND l.object = $2 AND l.record_id = $3 AND l.note_id > $4
      ORDER BY l.note_id LIMIT $5",
     follow,
+    known: as_known,
 };
 
 /// By which notes are found.
@@ -54,7 +55,10 @@ fn target(link: &Value) -> Option<(&str, Uuid)> {
 pub(super) fn read(input: &mut Input, sent: &[pb::NoteLink]) {
     let mut links: Vec<Value> = Vec::new();
     for (n, link) in sent.iter().enumerate() {
-        if !crate::ELSEWHERE.contains(&link.object.as_str()) {
+        // A refused one keeps its place, by which the others are told of.
+        links.push(Value::Null);
+        let is_object = crate::ELSEWHERE.contains(&link.object.as_str());
+        if !is_object {
             let error = FieldError::new(Reason::ENUM_VALUE_UNKNOWN, "a note is about a contact or a company");
             input.refuse(format!("/links/{n}/object"), error);
         }
@@ -62,7 +66,8 @@ pub(super) fn read(input: &mut Input, sent: &[pb::NoteLink]) {
             Ok(id) if links.iter().any(|known| known["id"] == id.to_string()) => {
                 input.refuse(format!("/links/{n}/id"), FieldError::new(Reason::REPEATED, "is repeated"));
             }
-            Ok(id) => links.push(json!({"object": link.object, "id": id.to_string()})),
+            Ok(id) if is_object => links[n] = json!({"object": link.object, "id": id.to_string()}),
+            Ok(_) => {}
             Err(error) => input.refuse(format!("/links/{n}/id"), error),
         }
     }
@@ -75,7 +80,7 @@ pub(super) fn show(link: &Value) -> pb::NoteLink {
 }
 
 /// The links sent, with what was known of them before.
-pub(super) fn as_known(before: &Value, after: Value) -> Value {
+fn as_known(before: &Value, after: Value) -> Value {
     let known = |link: Value| items(before).find(|b| target(b) == target(&link)).cloned().unwrap_or(link);
     match after {
         Value::Array(links) => links.into_iter().map(known).collect(),

@@ -4,11 +4,10 @@ mod links;
 mod markdown;
 mod wire;
 
-use db::TenantTx;
-use error::{Error, Reason};
+use error::Reason;
 use input::Violations;
 use query::{Set, SetKind};
-use record::prepare::{Guard, Rules, Write};
+use record::prepare::Rules;
 use record::side_tables::{EXTERNAL_IDS, TAGS};
 use record::{Built, Fields, Object, Standard};
 use serde_json::Value;
@@ -29,7 +28,7 @@ pub(crate) static NOTE: Object = Object {
     not_deleted: Reason::NOTE_NOT_DELETED,
     derive,
     rules,
-    guard: Some(&KnownLinks),
+    guard: None,
     ties: None,
     sides: &[TAGS, EXTERNAL_IDS, links::LINKS],
     tree: None,
@@ -49,20 +48,5 @@ fn derive(fields: &Fields) -> Fields {
 fn rules(note: &Rules<'_>, violations: &mut Violations) {
     if !note.has("body") {
         violations.note("/body", Reason::REQUIRED, "a text is required");
-    }
-}
-
-/// Whoever sends the links of a note anew does not know better which of them are in the trash.
-#[derive(Debug)]
-struct KnownLinks;
-
-#[tonic::async_trait]
-impl Guard for KnownLinks {
-    async fn check(&self, _: &mut TenantTx, write: &mut Write<'_>, _: &mut Violations) -> Result<(), Error> {
-        let links = |record: &record::Record| record.fields.get("links").cloned();
-        if let (Some(before), Some(after)) = (write.before.and_then(links), links(write.after)) {
-            write.after.set("links", links::as_known(&before, after));
-        }
-        Ok(())
     }
 }

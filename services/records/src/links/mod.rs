@@ -5,7 +5,7 @@ mod list;
 mod store;
 mod unlink;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use auth::Context;
 use db::{DbError, TenantTx};
@@ -62,15 +62,15 @@ pub(crate) async fn untie(
     for (contact, link) in ties {
         by_company.entry(link.company_id).or_default().insert(contact, link);
     }
+    // All at once, in the order of ids: nobody else who locks several contacts waits crosswise.
+    let contacts: BTreeSet<Uuid> = by_company.values().flat_map(|ties| ties.keys().copied()).collect();
+    let mut records = lock_all(tx, &CONTACT, &contacts.into_iter().collect::<Vec<_>>()).await?;
     // A contact may be tied to several of them: each is a change of its own.
     for (company, ties) in by_company {
         let contacts: Vec<Uuid> = ties.keys().copied().collect();
-        let mut records = lock_all(tx, &CONTACT, &contacts).await?;
-        let changes = records.iter_mut().map(|record| Following {
-            before: value(ties.get(&record.id)),
-            after: Value::Null,
-            record,
-        });
+        let tied = records.iter_mut().filter(|record| ties.contains_key(&record.id));
+        let changes =
+            tied.map(|record| Following { before: value(ties.get(&record.id)), after: Value::Null, record });
         rewrite(tx, author, &CONTACT, "companies", changes.collect()).await?;
         store::delete_of(tx, company, &contacts).await?;
     }
