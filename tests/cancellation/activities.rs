@@ -6,7 +6,7 @@ use proto::activities::v1 as pb;
 use proto::activities::v1::activities_service_client::ActivitiesServiceClient;
 use proto::activities::v1::activities_service_server::ActivitiesServiceServer;
 
-use super::dropping::{Call, Step, Watch, at_every_point, call, rpcs};
+use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs};
 use crate::activities::world::{Caller, World, about};
 use crate::database::Database;
 
@@ -27,9 +27,6 @@ async fn activities_leave_nothing() -> Result<()> {
     }
     Ok(())
 }
-
-/// The first write of a tenant brings the definitions that it writes by into the fence, and has their records compared.
-const DEFINITIONS: Step = &[("definitions_fence", 1), ("derived_check", 1)];
 
 async fn note(who: &Caller) -> String {
     who.create(about(&[])).await.unwrap().id

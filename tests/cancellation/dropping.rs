@@ -43,6 +43,9 @@ type Effect = BTreeMap<String, (i64, i64)>;
 /// What a call does ahead in a transaction of its own: rows that it writes in tables, new ones or not.
 pub(super) type Step = &'static [(&'static str, i64)];
 
+/// The first write of records of a tenant brings the definitions that it writes by into the fence, and has its records compared.
+pub(super) const DEFINITIONS: Step = &[("definitions_fence", 1), ("derived_check", 1)];
+
 impl Watch {
     /// `database` is nobody else's.
     #[allow(clippy::disallowed_methods, reason = "tables are named by the catalog")]

@@ -8,7 +8,7 @@ use proto::records::v1 as pb;
 use proto::records::v1::records_service_client::RecordsServiceClient;
 use proto::records::v1::records_service_server::RecordsServiceServer;
 
-use super::dropping::{Call, Step, Watch, at_every_point, call, rpcs};
+use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs};
 use crate::database::Database;
 use crate::records::world::{Caller, World, mail, named};
 
@@ -28,9 +28,6 @@ async fn records_leave_nothing() -> Result<()> {
     }
     Ok(())
 }
-
-/// The first write of a tenant brings the definitions that it writes by into the fence, and has their records compared.
-const DEFINITIONS: Step = &[("definitions_fence", 1), ("derived_check", 1)];
 
 /// What a call does before its outcome.
 fn ahead(rpc: &str) -> &'static [Step] {
