@@ -1,6 +1,7 @@
 //! What a change changed: for the change log, for events, and to find that nothing changed.
 
 use events::{Change, Lane, NewEvent};
+use fleet::Role;
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -29,6 +30,18 @@ pub struct Author {
 }
 
 impl Author {
+    /// Whoever caused what a job does, for which nobody waits.
+    pub(crate) fn of_job(role: Role, clock: &ids::Clock, actor: Uuid) -> Self {
+        Self {
+            service: role.name(),
+            actor,
+            now: clock.now_micros(),
+            clock: clock.clone(),
+            lane: Lane::Bulk,
+            traceparent: None,
+        }
+    }
+
     /// The caller of a request.
     pub fn of(env: &Env, cx: &auth::Context) -> Self {
         Self {

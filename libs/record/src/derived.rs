@@ -201,7 +201,7 @@ async fn expected(
     set: &FieldSet,
     record: &Record,
 ) -> Result<crate::Fields, DbError> {
-    let mut row = write::row(object, set, record);
+    let mut row = write::row(object, set, record, (object.derive)(&record.fields));
     if !record.custom.keys().all(|key| set.knows(key)) {
         write::keep_slots(tx, object, set, record.id, &mut row).await?;
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use auth::VerifiedTenant;
 use db::{Db, DbError, TenantTx, WorkerDb};
-use events::{Delivery, Handler, HandlerError, Lane, Wake};
+use events::{Delivery, Handler, HandlerError, Wake};
 use fleet::Role;
 use ids::Clock;
 use service::Rounds;
@@ -190,7 +190,8 @@ impl Follower {
             };
             let ids = [heard.record_id];
             let named = Named { object: &heard.object, ids: &ids, state: heard.state };
-            let author = self.author(heard.actor);
+            // In the name of whoever moved the record that is named.
+            let author = Author::of_job(self.role, &self.clock, heard.actor);
             let slice = follow(&mut tx, &author, holder, named, (place.after, SLICE)).await?;
             place = match slice.more {
                 Some(after) => Place { after, ..place },
@@ -210,17 +211,5 @@ impl Follower {
             return store::remove(tx, heard).await;
         }
         store::put_off(tx, heard, settled, Place::default()).await
-    }
-
-    /// Whoever moved the record that is named.
-    fn author(&self, actor: Uuid) -> Author {
-        Author {
-            service: self.role.name(),
-            actor,
-            now: self.clock.now_micros(),
-            clock: self.clock.clone(),
-            lane: Lane::Bulk,
-            traceparent: None,
-        }
     }
 }

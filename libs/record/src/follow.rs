@@ -3,6 +3,8 @@
 //! Nobody has asked for such a change, so it passes no [`super::prepare`]: it writes the one field that names the record and
 //! nothing that a caller has sent. Like any other change it makes a version, a row of the change log and an event.
 
+mod store;
+
 use std::collections::BTreeSet;
 
 use db::{DbError, TenantTx};
@@ -11,8 +13,8 @@ use uuid::Uuid;
 
 use super::change::{self, Author, Diff};
 use super::elsewhere::State;
-use super::store::{self, Logged};
-use super::{Object, Record, write};
+use super::store::Logged;
+use super::{Object, Record, store as record_store, write};
 
 /// Records that have come to a state.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +59,7 @@ pub(crate) async fn follow(
         return Ok(Slice::default());
     }
     let mut changed = 0;
-    let mut records = store::lock_all(tx, holder, &ids).await?;
+    let mut records = record_store::lock_all(tx, holder, &ids).await?;
     for following in &holder.statements().following {
         let column = following.column;
         let changes = records.iter_mut().filter_map(|record| {
@@ -133,13 +135,13 @@ pub async fn rewrite(
     store::rewrite(tx, statement, rows).await?;
     for side in object.sides.iter().filter(|side| side.field == field) {
         let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
-        store::clear_side(tx, side.clear, &ids).await?;
+        record_store::clear_side(tx, side.clear, &ids).await?;
         let (deleted, live): (Vec<&Record>, Vec<&Record>) =
             records.iter().copied().partition(|record| record.is_deleted());
         write::put_side(tx, object, side, &live, true).await?;
         write::put_side(tx, object, side, &deleted, false).await?;
     }
-    store::log(tx, object, "updated", author, &logged).await?;
+    record_store::log(tx, object, "updated", author, &logged).await?;
     // After the statement that raised the versions: its locks keep events in their order.
     events::outbox::append_many(tx, &events).await
 }

@@ -125,9 +125,9 @@ impl Object {
         &self.shape().statements
     }
 
-    /// The columns of a row that follow from its fields.
-    pub(crate) fn derived(&self, fields: &Fields) -> Fields {
-        self.shape().derived(fields, (self.derive)(fields))
+    /// The columns of a row that follow from its fields; `computed` are the values of those that the object computes.
+    pub(crate) fn derived(&self, fields: &Fields, computed: Fields) -> Fields {
+        self.shape().derived(fields, computed)
     }
 
     /// Fields that hold lists of ids.

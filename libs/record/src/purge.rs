@@ -3,26 +3,25 @@
 //!
 //! Replicas may run it at once: they remove the same rows, and the second finds none.
 
-mod store;
+pub(crate) mod store;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use auth::VerifiedTenant;
 use db::{Db, DbError, TenantTx, WorkerDb};
-use events::{Lane, NewEvent, Wake};
+use events::{NewEvent, Wake};
 use fleet::Role;
 use ids::{Clock, TenantId};
 use service::Rounds;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::change::Author;
+use crate::change::{self, Author};
 use crate::elsewhere::State;
 use crate::env::named;
 use crate::follow::{Named, follow};
-use crate::store::Purged;
-use crate::{Object, store as record_store};
+use crate::{Object, Record, store as record_store};
 
 /// Records of one round; what is left waits for the next one, which follows at once.
 const BATCH: i64 = 500;
@@ -112,32 +111,36 @@ impl Purge {
         let Some(object) = named(self.objects, object) else { return Ok(0) };
         loop {
             let mut tx = TenantTx::begin_job(&self.db, VerifiedTenant::from_claim(tenant)).await?;
-            let doomed = record_store::doomed(&mut tx, object, records, cutoff).await?;
+            let doomed = store::doomed(&mut tx, object, records, cutoff).await?;
+            let ids: Vec<Uuid> = doomed.iter().map(|(id, _)| *id).collect();
             if self.let_go(&mut tx, object, &doomed).await? {
                 // Whoever brought one back now would get it without a part of what named it.
-                let doomed: Vec<Uuid> = doomed.iter().map(|(id, _)| *id).collect();
-                record_store::begin_purge(&mut tx, object, &doomed).await?;
+                store::begin(&mut tx, object, &ids).await?;
                 tx.commit().await?;
                 self.wake.notify();
                 continue;
             }
-            let doomed: Vec<Uuid> = doomed.into_iter().map(|(id, _)| id).collect();
-            let purged = record_store::purge(&mut tx, object, &doomed).await?;
-            let events: Vec<NewEvent> = purged.iter().map(|purged| self.event(object, purged)).collect();
+            let purged = store::purge(&mut tx, object, &ids).await?;
+            // The event says that the record is gone, and nothing of what stood in it.
+            let event = |(record, deleted_by): &(Record, Uuid)| {
+                let author = Author::of_job(self.role, &self.clock, *deleted_by);
+                change::event(&author, object, "purged", record, &[])
+            };
+            let events: Vec<NewEvent> = purged.iter().map(event).collect();
             events::outbox::append_many(&mut tx, &events).await?;
             // Those of an earlier try that broke off among their changes, too. Not those restored or deleted anew since:
             // then the list has changed as well.
-            let gone = record_store::gone(&mut tx, object, records).await?;
+            let gone = store::gone(&mut tx, object, records).await?;
             for side in object.sides {
                 record_store::clear_side(&mut tx, side.clear, &gone).await?;
             }
             record_store::clear_uniques(&mut tx, &gone).await?;
             // An answer that is kept for a repeated call holds the record as well. All of them are older than its removal.
             let day_ago = self.clock.now_micros() - ANSWERS_KEPT;
-            let answers = record_store::forget_answers(&mut tx, &gone, cutoff, day_ago, CHANGES).await?;
+            let answers = store::forget_answers(&mut tx, &gone, cutoff, day_ago, CHANGES).await?;
             // What stood in a record stands in its changes as well. A record may have any number of them; while some are
             // left it stays on the list.
-            let more = record_store::forget_changes(&mut tx, object, &gone, CHANGES).await? || answers;
+            let more = store::forget_changes(&mut tx, object, &gone, CHANGES).await? || answers;
             if !more {
                 record_store::remove_purge(&mut tx, object, &gone).await?;
             }
@@ -165,7 +168,7 @@ impl Purge {
             by_actor.entry(*deleted_by).or_default().push(*id);
         }
         for (actor, ids) in by_actor {
-            let author = self.author(actor);
+            let author = Author::of_job(self.role, &self.clock, actor);
             let named = Named { object: object.name, ids: &ids, state: State::Purged };
             for holder in self.objects {
                 let mut after = Some(Uuid::nil());
@@ -184,36 +187,5 @@ impl Purge {
             }
         }
         Ok(false)
-    }
-
-    fn author(&self, actor: Uuid) -> Author {
-        Author {
-            service: self.role.name(),
-            actor,
-            now: self.clock.now_micros(),
-            clock: self.clock.clone(),
-            lane: Lane::Bulk,
-            traceparent: None,
-        }
-    }
-
-    /// It says that the record is gone, and nothing of what stood in it.
-    fn event(&self, object: &Object, purged: &Purged) -> NewEvent {
-        let Author { service, actor, now, clock, lane, traceparent } = self.author(purged.deleted_by);
-        NewEvent {
-            id: clock.new_uuid(),
-            service,
-            object: object.name,
-            verb: "purged",
-            record_id: purged.id,
-            version: purged.version + 1,
-            actor,
-            owner: purged.owner_id,
-            team: purged.team_id,
-            changes: Vec::new(),
-            lane,
-            traceparent,
-            time: now,
-        }
     }
 }

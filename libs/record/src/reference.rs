@@ -19,7 +19,7 @@ use super::{Env, Fields, Object, Record, custom, store};
 const FOUND_FOR: Duration = Duration::from_secs(10);
 /// Findings held at once.
 const MAX_FOUND: usize = 50_000;
-/// What identity answers for. Who may see a user does not depend on the caller, so a finding holds for all of a tenant.
+/// What identity answers for.
 pub(crate) const PEOPLE: &[&str] = &["user", "team"];
 
 /// Ids by what they should name: `user`, `team`, `contact`, …
@@ -69,6 +69,8 @@ pub struct References {
 struct Owner {
     /// What it answers for.
     objects: &'static [&'static str],
+    /// Who may see what it answers for does not depend on the caller, so a finding holds for all of a tenant.
+    is_for_all: bool,
     ask: Ask,
 }
 
@@ -82,7 +84,7 @@ impl std::fmt::Debug for References {
 impl References {
     /// To users and teams alone, which identity is asked for.
     pub fn to_people(ask: Ask) -> Self {
-        let owners = Arc::new(vec![Owner { objects: PEOPLE, ask }]);
+        let owners = Arc::new(vec![Owner { objects: PEOPLE, is_for_all: true, ask }]);
         Self { owners, found: Arc::new(Expiring::new(MAX_FOUND)) }
     }
 
@@ -91,7 +93,7 @@ impl References {
     pub fn and_to(self, objects: &'static [&'static str], ask: Ask) -> Self {
         let Self { owners, found } = self;
         let before = Arc::into_inner(owners).unwrap_or_default().into_iter();
-        Self { owners: Arc::new(before.chain([Owner { objects, ask }]).collect()), found }
+        Self { owners: Arc::new(before.chain([Owner { objects, is_for_all: false, ask }]).collect()), found }
     }
 
     /// Whether another service answers for the object.
@@ -105,10 +107,9 @@ impl References {
         let tenant = cx.tenant.id().uuid();
         let mut missing = BTreeSet::new();
         for owner in self.owners.iter() {
-            let holds = owner.objects == PEOPLE;
             let is_known = |r: &Reference| {
                 let is_caller = r.object == "user" && r.id == cx.user().uuid();
-                holds && (is_caller || self.found.get(&(tenant, r.object.clone(), r.id)).is_some())
+                owner.is_for_all && (is_caller || self.found.get(&(tenant, r.object.clone(), r.id)).is_some())
             };
             let mut ids: BTreeMap<String, BTreeSet<Uuid>> = BTreeMap::new();
             let open = |r: &&Reference| owner.objects.contains(&r.object.as_str()) && !is_known(r);
@@ -121,7 +122,7 @@ impl References {
             let ids: Ids = ids.into_iter().map(|(object, ids)| (object, ids.into_iter().collect())).collect();
             let unknown = (owner.ask)(cx.clone(), ids.clone()).await?;
             let unknown: BTreeSet<(String, Uuid)> = pairs(unknown).collect();
-            for (object, id) in pairs(ids).filter(|pair| holds && !unknown.contains(pair)) {
+            for (object, id) in pairs(ids).filter(|pair| owner.is_for_all && !unknown.contains(pair)) {
                 self.found.put((tenant, object, id), (), FOUND_FOR);
             }
             missing.extend(unknown);

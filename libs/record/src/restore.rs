@@ -12,7 +12,7 @@ use super::change::Author;
 use super::commit::commit;
 use super::get::parse_id;
 use super::prepare::{Path, Plan, Proposal, Stored, prepare};
-use super::{Answer, Object, Record, store, write};
+use super::{Answer, Object, Record, purge, store, write};
 use crate::Env;
 
 /// Takes a record out of the trash. Who may delete it may restore it. Errors: 404; 403; 409 for a live record, and for one
@@ -67,7 +67,7 @@ async fn store(
             "the record is not in the trash",
         ));
     }
-    if store::is_purging(tx, object, id).await? {
+    if purge::store::is_purging(tx, object, id).await? {
         return Err(Error::not_found(object.not_found));
     }
     if !cx.reaches(object.name, "delete", &record.facts()) {

@@ -19,7 +19,7 @@ use super::{Fields, Object, Record, SideTable, custom, fence, unique};
 pub async fn insert(tx: &mut TenantTx, plan: &Plan<'_>, prepared: &[Prepared]) -> Result<(), Error> {
     let Plan { author, object, set, .. } = *plan;
     let records: Vec<&Record> = prepared.iter().map(Prepared::after).collect();
-    let rows = records.iter().map(|record| Value::Object(row(object, set, record))).collect();
+    let rows = records.iter().map(|record| Value::Object(prepared_row(object, set, record))).collect();
     fence::judge(store::insert(tx, object, rows).await?, set)?;
     for side in object.sides {
         put_side(tx, object, side, &records, true).await.map_err(unique::lost_race)?;
@@ -53,7 +53,7 @@ pub async fn update(
     touch(&mut after, author);
     let mut diffs = change::diff(object, &before, &after);
     diffs.extend(also);
-    let mut row = row(object, set, &after);
+    let mut row = prepared_row(object, set, &after);
     if !after.custom.keys().all(|key| set.knows(key)) {
         keep_slots(tx, object, set, after.id, &mut row).await?;
     }
@@ -159,10 +159,17 @@ async fn finish(
     Ok(())
 }
 
-/// The row of a record: its fields, what follows from them, and the slots of its custom values.
-pub fn row(object: &Object, set: &FieldSet, record: &Record) -> Fields {
+/// The row of a record that was prepared, with the values that the object computes.
+fn prepared_row(object: &Object, set: &FieldSet, record: &Record) -> Fields {
+    let value = |name: &str| record.fields.get(name).cloned().unwrap_or_default();
+    let computed = object.computed().iter().map(|(name, _)| ((*name).to_owned(), value(name))).collect();
+    row(object, set, record, computed)
+}
+
+/// The row of a record: its fields, what follows from them and is `computed` of them, and the slots of its custom values.
+pub(crate) fn row(object: &Object, set: &FieldSet, record: &Record, computed: Fields) -> Fields {
     let mut row = record.fields.clone();
-    row.extend(object.derived(&record.fields));
+    row.extend(object.derived(&record.fields, computed));
     row.extend(custom::slots(set, &record.custom));
     row.insert("id".to_owned(), record.id.to_string().into());
     row.insert("version".to_owned(), record.version.into());

@@ -1,8 +1,10 @@
-//! The one statement that looks across tenants.
+//! SQL of the purge. The first statement looks across tenants.
 
-use db::{DbError, WorkerTx};
+use db::{DbError, TenantTx, WorkerTx};
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::{Fields, Object, Record};
 
 /// What was deleted before a moment, the oldest first: tenant, object, record.
 pub(crate) async fn due(
@@ -15,4 +17,106 @@ pub(crate) async fn due(
          WHERE deleted_at < $1 ORDER BY deleted_at, tenant_id LIMIT $2",
     );
     Ok(query.bind(before).bind(limit).fetch_all(tx.conn()).await?)
+}
+
+/// Those of the records that were deleted before a moment, locked, with who deleted them.
+pub(super) async fn doomed(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+    before: OffsetDateTime,
+) -> Result<Vec<(Uuid, Uuid)>, DbError> {
+    let query = sqlx::query_as(object.statements().doomed).bind(tx.tenant_id()).bind(ids).bind(before);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Removes locked records for good. Gives them in the version of their end, without what stood in them, and who deleted them.
+pub(super) async fn purge(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+) -> Result<Vec<(Record, Uuid)>, DbError> {
+    type Row = (Uuid, i64, Option<Uuid>, Option<Uuid>, Uuid);
+    let query = sqlx::query_as(object.statements().purge).bind(tx.tenant_id()).bind(ids);
+    let rows: Vec<Row> = query.fetch_all(tx.conn()).await?;
+    let ended = |(id, version, owner_id, team_id, deleted_by): Row| {
+        let (fields, custom) = (Fields::new(), Fields::new());
+        (Record { id, version: version + 1, owner_id, team_id, fields, custom }, deleted_by)
+    };
+    Ok(rows.into_iter().map(ended).collect())
+}
+
+/// Those of the ids that name no record, neither a live one nor one in the trash.
+pub(super) async fn gone(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(object.statements().gone).bind(tx.tenant_id()).bind(ids);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Removes the first `limit` rows of the change log of records that are gone; says whether there are more. The database refuses
+/// it for a record that exists.
+pub(super) async fn forget_changes(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+    limit: i64,
+) -> Result<bool, DbError> {
+    let query = sqlx::query_as(
+        "SELECT record_id, version FROM change
+         WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)
+         ORDER BY record_id, version OFFSET $4 LIMIT 1",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(ids).bind(limit);
+    let next: Option<(Uuid, i64)> = query.fetch_optional(tx.conn()).await?;
+    let query = sqlx::query(
+        "DELETE FROM change
+         WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)
+           AND ($4::uuid IS NULL OR (record_id, version) < ($4, $5))",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(ids);
+    query.bind(next.map(|n| n.0)).bind(next.map(|n| n.1)).execute(tx.conn()).await?;
+    Ok(next.is_some())
+}
+
+/// Removes up to `limit` of the answers kept for repeated calls that hold one of the records, or that are too old to be given
+/// again; says whether there may be more. None is younger than `before`.
+pub(super) async fn forget_answers(
+    tx: &mut TenantTx,
+    ids: &[Uuid],
+    before: OffsetDateTime,
+    day_ago: OffsetDateTime,
+    limit: i64,
+) -> Result<bool, DbError> {
+    let texts: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+    let query = sqlx::query(
+        "WITH old AS (
+             SELECT principal_id, rpc, key FROM idempotency
+             WHERE tenant_id = $1 AND created_at < $2
+               AND (created_at < $3 OR EXISTS (
+                   SELECT FROM unnest($4::text[]) AS gone (id)
+                   WHERE position(convert_to(gone.id, 'UTF8') IN answer) > 0))
+             ORDER BY created_at LIMIT $5)
+         DELETE FROM idempotency AS i USING old
+         WHERE i.tenant_id = $1 AND i.principal_id = old.principal_id AND i.rpc = old.rpc AND i.key = old.key",
+    );
+    let query = query.bind(tx.tenant_id()).bind(before).bind(day_ago).bind(texts).bind(limit);
+    Ok(query.execute(tx.conn()).await?.rows_affected() == limit.unsigned_abs())
+}
+
+/// Marks records on the purge's list: from now on they cannot come back.
+pub(super) async fn begin(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "UPDATE purge_due SET begun = true
+         WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3) AND NOT begun",
+    );
+    query.bind(tx.tenant_id()).bind(object.name).bind(ids).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Whether the purge of a record has begun.
+pub(crate) async fn is_purging(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<bool, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT begun FROM purge_due WHERE tenant_id = $1 AND object = $2 AND record_id = $3",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(id);
+    Ok(query.fetch_optional(tx.conn()).await?.unwrap_or(false))
 }

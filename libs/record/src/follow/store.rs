@@ -1,0 +1,41 @@
+//! Runs the statements by which records follow those that they name.
+
+use db::{DbError, TenantTx};
+use serde_json::Value;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+/// The first `limit` records after an id that have one of the ids in a column.
+pub(super) async fn holders(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    ids: &[Uuid],
+    after: Uuid,
+    limit: usize,
+) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(statement).bind(tx.tenant_id()).bind(ids).bind(after);
+    Ok(query.bind(limit as i64).fetch_all(tx.conn()).await?)
+}
+
+/// The first `limit` records after an id that name a record in a list.
+pub(super) async fn list_holders(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    object: &str,
+    id: Uuid,
+    after: Uuid,
+    limit: usize,
+) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(statement).bind(tx.tenant_id()).bind(object).bind(id).bind(after);
+    Ok(query.bind(limit as i64).fetch_all(tx.conn()).await?)
+}
+
+/// Writes the columns that a statement names of locked rows.
+pub(super) async fn rewrite(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    rows: Vec<Value>,
+) -> Result<(), DbError> {
+    sqlx::query(statement).bind(tx.tenant_id()).bind(Json(rows)).execute(tx.conn()).await?;
+    Ok(())
+}
