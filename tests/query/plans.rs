@@ -1,5 +1,6 @@
+use auth::RowPredicate;
 use db::TenantTx;
-use query::{List, Projection, fetch_page, filter};
+use query::{Bind, Deleted, List, ListRequest, Projection, fetch_page, filter};
 use serde_json::{Map, Value};
 use sqlx::Row;
 use sqlx::types::Json;
@@ -65,6 +66,50 @@ fn the_planner_sees_the_tenant_and_prunes_partitions() {
     with_things(200, |fixture| async move {
         let plan = plan(&fixture, "", "made_at", 50).await;
         assert!(plan.contains("thing_0") != plan.contains("thing_1"), "one partition only:\n{plan}");
+    });
+}
+
+#[test]
+fn a_kept_plan_is_made_once_for_a_connection() {
+    with_things(200, |fixture| async move {
+        let ask = Ask::default();
+        let list = List::new(fixture.tenant.id().uuid(), &fixture.request(&ask, None)).unwrap();
+        let mut tx = TenantTx::begin_snapshot_with_kept_plans(&fixture.db, fixture.tenant).await.unwrap();
+        for _ in 0..3 {
+            let page = fetch_page(&mut tx, &list, &fixture.projection(), &fixture.key, 7, "").await.unwrap();
+            assert_eq!(page.rows.len(), 7);
+        }
+        let plans = sqlx::query_as::<_, (i64, i64)>(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE 'SELECT t.id%'",
+        );
+        assert_eq!(plans.fetch_one(tx.conn()).await.unwrap(), (3, 0));
+    });
+}
+
+#[test]
+fn only_what_has_one_best_plan_is_said_to_have_one() {
+    with_things(1, |fixture| async move {
+        let has_one_plan = |ask: &Ask, fixed: &[(&'static str, Bind)]| {
+            let expr = filter::parse(&ask.filter).unwrap();
+            ListRequest { fixed, ..fixture.request(ask, expr.as_ref()) }.has_one_plan()
+        };
+        let of_owner =
+            || Ask { predicate: RowPredicate::OwnerIn(vec![Uuid::from_u128(1)]), ..Ask::default() };
+        let by_id = [("id", Bind::Uuid(Uuid::from_u128(1)))];
+        assert!(has_one_plan(&Ask::default(), &[]));
+        assert!(has_one_plan(&of_owner(), &by_id), "a record by its id");
+        for (ask, why) in [
+            (of_owner(), "a row scope"),
+            (Ask { filter: "score > 1".into(), ..Ask::default() }, "a filter"),
+            (Ask { order_by: "made_at".into(), ..Ask::default() }, "an order"),
+            (Ask { deleted: Deleted::Only, ..Ask::default() }, "the trash"),
+        ] {
+            assert!(!has_one_plan(&ask, &[]), "{why}");
+        }
+        assert!(
+            !has_one_plan(&Ask::default(), &[("owner_id", Bind::Uuid(Uuid::from_u128(1)))]),
+            "a fixed column"
+        );
     });
 }
 

@@ -71,6 +71,40 @@ async fn lists_of_many_records_are_served_by_indexes() -> Result<()> {
     Ok(())
 }
 
+/// A plan for the average tenant would sort all that the largest one has, at each page.
+#[tokio::test]
+async fn the_kept_plan_of_a_plain_list_serves_the_largest_of_many_tenants() -> Result<()> {
+    let database = Database::fresh("globcrm_test_records_kept_plans", &[records::MIGRATIONS]).await?;
+    let world = World::on(database)?;
+    let admin = world.admin()?;
+    let mut sql = world.sql().await?;
+    fill(&mut sql, admin.tenant, ROWS / 10).await?;
+    // As many tenants with one contact each.
+    execute(
+        &mut sql,
+        "INSERT INTO records.contacts
+         SELECT (jsonb_populate_record(c, jsonb_build_object('tenant_id', gen_random_uuid(), 'id', gen_random_uuid()))).*
+         FROM records.contacts AS c",
+    )
+    .await?;
+    execute(&mut sql, "ANALYZE records.contacts").await?;
+    let before = reads(&mut sql).await?;
+    let (mut listed, mut page_token) = (0, String::new());
+    for _ in 0..8 {
+        let page = admin.list(pb::ListContactsRequest { page_token, ..Default::default() }).await?;
+        let first = page.contacts.first().map(|contact| contact.id.clone()).unwrap_or_default();
+        admin.get(&first).await?;
+        (listed, page_token) = (listed + page.contacts.len(), page.next_page_token);
+    }
+    assert_eq!(listed, 8 * 50);
+    world.db.close().await;
+    let after = reads(&mut sql).await?;
+    assert_eq!(after.0, before.0, "no sequential scan");
+    let rows = after.1 - before.1;
+    assert!(rows <= 8 * (50 + 1 + 1), "{rows} rows read for {listed} of pages and 8 by id");
+    Ok(())
+}
+
 #[tokio::test]
 async fn sorting_many_records_by_what_has_no_index_is_refused() -> Result<()> {
     let world = World::new().await?;

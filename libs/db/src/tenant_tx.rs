@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::long_turn::LongTurn;
-use crate::session::{BEGUN, SNAPSHOT, Session};
+use crate::session::{BEGUN, KEPT_PLANS, SNAPSHOT, Session};
 use crate::shares::{NoPlace, Place};
 use crate::{Db, DbError};
 
@@ -30,19 +30,26 @@ pub struct TenantTx {
 impl TenantTx {
     /// Begins a transaction and sets its tenant, in one round trip.
     pub async fn begin(db: &Db, tenant: VerifiedTenant) -> Result<Self, DbError> {
-        Self::start(db, tenant, "BEGIN", Some(Self::place(db, tenant).await?)).await
+        Self::start(db, tenant, ("BEGIN", ""), Some(Self::place(db, tenant).await?)).await
     }
 
     /// Begins a read-only transaction in which every statement sees the same state.
     pub async fn begin_snapshot(db: &Db, tenant: VerifiedTenant) -> Result<Self, DbError> {
-        Self::start(db, tenant, SNAPSHOT, Some(Self::place(db, tenant).await?)).await
+        Self::start(db, tenant, (SNAPSHOT, ""), Some(Self::place(db, tenant).await?)).await
+    }
+
+    /// As [`TenantTx::begin_snapshot`], for statements that have one best plan whatever their values are: by primary key, or along an
+    /// index until a page is full. PostgreSQL plans each of them once for a connection, not at every call (ADR 0014).
+    pub async fn begin_snapshot_with_kept_plans(db: &Db, tenant: VerifiedTenant) -> Result<Self, DbError> {
+        let place = Self::place(db, tenant).await?;
+        Self::start(db, tenant, (SNAPSHOT, KEPT_PLANS), Some(place)).await
     }
 
     /// Begins a transaction of a job or a consumer, outside the tenant's share: what its callers hold must not keep back the
     /// events and jobs of others, which wait behind this tenant's in one line. Such a loop has few transactions at once, each
     /// within a bound of its own.
     pub async fn begin_job(db: &Db, tenant: VerifiedTenant) -> Result<Self, DbError> {
-        Self::start(db, tenant, "BEGIN", None).await
+        Self::start(db, tenant, ("BEGIN", ""), None).await
     }
 
     async fn place(db: &Db, tenant: VerifiedTenant) -> Result<Place, DbError> {
@@ -58,12 +65,12 @@ impl TenantTx {
     async fn start(
         db: &Db,
         tenant: VerifiedTenant,
-        begin: &str,
+        (begin, settings): (&str, &str),
         place: Option<Place>,
     ) -> Result<Self, DbError> {
         let id = tenant.id();
         // The id is printed from a UUID: hexadecimal digits and hyphens only.
-        let mut text = format!("{begin}; {BEGUN}, set_config('app.tenant', '{id}', true)");
+        let mut text = format!("{begin}; {BEGUN}, set_config('app.tenant', '{id}', true){settings}");
         // A statement outlives its call by no more than the slack, also when this process is gone.
         if let Some(left) = host::deadline::remaining() {
             let most = (left + SLACK).min(db.statement_timeout).as_millis();

@@ -66,6 +66,18 @@ pub struct ListRequest<'a> {
     pub limits: Limits,
 }
 
+impl ListRequest<'_> {
+    /// Whether its statement has one best plan, whatever tenant asks for which page: one record by its id, or all live records
+    /// along the index of ids. What filters, sorts or has a row scope depends on how many rows each part of it matches.
+    pub fn has_one_plan(&self) -> bool {
+        let by_id = matches!(self.fixed, [("id", _)]);
+        let all = self.fixed.is_empty()
+            && self.deleted == Deleted::Hidden
+            && predicate::RowScope::from(self.predicate).all;
+        self.filter.is_none() && self.order_by.is_empty() && (by_id || all)
+    }
+}
+
 /// A checked list, to be paged through or counted.
 #[derive(Debug, Clone)]
 pub struct List<'a> {

@@ -24,7 +24,6 @@ pub(crate) async fn get(
     let mask = set.mask(object, cx.mask(object.name));
     let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, fields)?;
     let id = parse_id(object, id)?;
-    let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
     let request = ListRequest {
         schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask },
         predicate: cx.reached(),
@@ -33,6 +32,11 @@ pub(crate) async fn get(
         filter: None,
         order_by: "",
         limits: Limits::default(),
+    };
+    let mut tx = if fields.is_empty() && request.has_one_plan() {
+        TenantTx::begin_snapshot_with_kept_plans(&env.db, cx.tenant).await?
+    } else {
+        TenantTx::begin_snapshot(&env.db, cx.tenant).await?
     };
     let list = List::new(tx.tenant_id(), &request)?;
     let page = query::fetch_page(&mut tx, &list, &projection, &env.cursor_key, 1, "").await?;

@@ -78,7 +78,12 @@ pub(crate) async fn list<T>(
         order_by: asked.order_by,
         limits: Limits::default(),
     };
-    let mut tx = TenantTx::begin_snapshot(&env.db, cx.tenant).await?;
+    // A plan is kept with its statement, of which a connection keeps no number that callers choose.
+    let mut tx = if request.has_one_plan() && asked.fields.is_empty() && !is_counted(asked.count) {
+        TenantTx::begin_snapshot_with_kept_plans(&env.db, cx.tenant).await?
+    } else {
+        TenantTx::begin_snapshot(&env.db, cx.tenant).await?
+    };
     let mut list = List::open(&mut tx, &request).await?;
     if list.cost() > 1 && env.db.others_come(cx.tenant) {
         tx.rollback().await?;
@@ -110,6 +115,10 @@ pub(crate) async fn list<T>(
     }
     page.end_after(records.len(), &list, &env.cursor_key)?;
     Ok(Listed { records, next_page_token: page.next_page_token, total, cost: list.cost() })
+}
+
+fn is_counted(kind: i32) -> bool {
+    matches!(CountKind::try_from(kind), Ok(CountKind::Exact | CountKind::Estimate))
 }
 
 async fn total(tx: &mut TenantTx, list: &List<'_>, kind: i32) -> Result<Option<Total>, Error> {

@@ -99,15 +99,15 @@ impl Lanes {
 
     /// Looks at both lanes under one snapshot.
     async fn read(&mut self) -> Result<(), RelayError> {
-        let (mut tx, snapshot) = store::look(&self.db).await?;
+        let (mut outbox, snapshot) = store::look(&self.db).await?;
         let saved = |part: &Part| (part.saved.high(), part.saved.low_watermark());
         if !self.parts.iter().map(saved).eq(snapshot.cursors.iter().copied()) {
             return Err(RelayError::Moved);
         }
         for part in self.parts.iter_mut().filter(|part| !part.brake.holds()) {
-            part.read(&mut tx, snapshot.xmin).await?;
+            part.read(&mut outbox, snapshot.xmin).await?;
         }
-        tx.commit().await?;
+        outbox.end().await?;
         Ok(())
     }
 

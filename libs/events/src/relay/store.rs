@@ -194,20 +194,44 @@ pub(super) async fn save(
     Ok(moved == 1)
 }
 
-/// A transaction whose every statement sees the same snapshot.
-pub(super) async fn look(db: &WorkerDb) -> Result<(WorkerTx, Snapshot), DbError> {
+/// The outbox in a transaction whose every statement sees the same snapshot.
+pub(super) struct Reader {
+    tx: WorkerTx,
+    /// The last number that was given out in each lane, by lane: read after the snapshot was taken, so it shows none above.
+    given: Vec<i64>,
+}
+
+impl Reader {
+    /// Whether a number above this one was ever given out.
+    fn may_have_above(&self, lane: Lane, high: i64) -> bool {
+        usize::try_from(lane.number())
+            .ok()
+            .and_then(|lane| self.given.get(lane))
+            .is_none_or(|last| *last > high)
+    }
+
+    /// Ends the transaction.
+    pub(super) async fn end(self) -> Result<(), DbError> {
+        self.tx.commit().await
+    }
+}
+
+/// Takes a snapshot. The statement has no parameters, so PostgreSQL plans it once for a connection: most looks find nothing, and
+/// planning is most of what those cost.
+pub(super) async fn look(db: &WorkerDb) -> Result<(Reader, Snapshot), DbError> {
     let mut tx = db.begin_snapshot().await?;
-    let (xmin, high, low): (i64, Vec<i64>, Vec<i64>) = sqlx::query_as(
+    let (xmin, high, low, given): (i64, Vec<i64>, Vec<i64>, Vec<i64>) = sqlx::query_as(
         "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
                 ARRAY(SELECT high FROM relay_cursor ORDER BY lane),
-                ARRAY(SELECT low_watermark FROM relay_cursor ORDER BY lane)",
+                ARRAY(SELECT low_watermark FROM relay_cursor ORDER BY lane),
+                ARRAY[(SELECT last_value FROM outbox_seq_0), (SELECT last_value FROM outbox_seq_1)]",
     )
     .fetch_one(tx.conn())
     .await?;
-    Ok((tx, Snapshot { xmin, cursors: high.into_iter().zip(low).collect() }))
+    Ok((Reader { tx, given }, Snapshot { xmin, cursors: high.into_iter().zip(low).collect() }))
 }
 
-impl Outbox for WorkerTx {
+impl Outbox for Reader {
     /// The ordinals keep the ranges in their order, so that the scan ends with the last row that is asked for: sorted as a
     /// whole, every range would be read.
     async fn probe(
@@ -228,7 +252,7 @@ impl Outbox for WorkerTx {
         .bind(first)
         .bind(last)
         .bind(most as i64)
-        .fetch_all(self.conn())
+        .fetch_all(self.tx.conn())
         .await;
         Ok(found.map_err(DbError::from)?)
     }
@@ -244,7 +268,7 @@ impl Outbox for WorkerTx {
         .bind(lane.number())
         .bind(seqs)
         .bind(bytes as i64)
-        .fetch_all(self.conn())
+        .fetch_all(self.tx.conn())
         .await;
         Ok(rows.map_err(DbError::from)?)
     }
@@ -257,6 +281,9 @@ impl Outbox for WorkerTx {
         held: &[Uuid],
         most: Most,
     ) -> Result<Vec<Looked>, RelayError> {
+        if !self.may_have_above(lane, high) {
+            return Ok(Vec::new());
+        }
         let looked = sqlx::query_as(
             "SELECT seq, part, event_id, record_id, type, traceparent, recorded_at, CASE WHEN due THEN envelope END AS envelope
              FROM (SELECT o.*, o.early
@@ -275,7 +302,7 @@ impl Outbox for WorkerTx {
         .bind(most.bytes as i64)
         .bind(WAVES as i64)
         .bind(held)
-        .fetch_all(self.conn())
+        .fetch_all(self.tx.conn())
         .await;
         Ok(looked.map_err(DbError::from)?)
     }
