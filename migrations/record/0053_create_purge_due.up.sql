@@ -5,7 +5,7 @@ CREATE TABLE {{schema}}.purge_due (
     object text COLLATE "C" NOT NULL,
     record_id uuid NOT NULL,
     deleted_at timestamptz NOT NULL,
-    -- What named it is being taken away: it cannot come back.
+    -- The purge has begun to remove references to the record: it can no longer be restored.
     begun boolean NOT NULL DEFAULT false,
     PRIMARY KEY (tenant_id, object, record_id)
 );

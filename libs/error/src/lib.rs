@@ -58,7 +58,7 @@ impl Violation {
     /// An id in a body that names nothing the caller may refer to. Another tenant's, a deleted, a hidden and a made-up one answer in
     /// the same bytes.
     pub fn reference_not_found(pointer: impl Into<String>) -> Self {
-        Self::new(pointer, Reason::REFERENCE_NOT_FOUND, "there is no such record that you may refer to")
+        Self::new(pointer, Reason::REFERENCE_NOT_FOUND, "there is no such record, or you may not refer to it")
     }
 }
 

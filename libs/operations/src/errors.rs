@@ -66,7 +66,7 @@ pub async fn errors(
 async fn page(env: &Env, cx: &Context, id: Uuid, after: (i64, i32)) -> Result<Vec<RowError>, Error> {
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
     let rows = store::errors(&mut tx, id, after, PAGE).await?;
-    // After the errors were read: had some been removed by then, so had the operation, and half of a list is none.
+    // Checked after the read: a purge hides the operation before it removes errors, so a partial page is never returned.
     store::find(&mut tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
     tx.commit().await?;
     Ok(rows)

@@ -29,7 +29,7 @@ pub struct New<'a> {
     pub now: OffsetDateTime,
 }
 
-/// Queues work, in the transaction that found that it may be done.
+/// Queues an operation, in the same transaction that checked permissions and quotas.
 pub async fn queue(env: &Env, tx: &mut TenantTx, new: New<'_>) -> Result<pb::Operation, DbError> {
     let stored = store::insert(tx, &new).await?;
     Ok(stored.into_wire(env.role, Vec::new()))

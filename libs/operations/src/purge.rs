@@ -62,7 +62,7 @@ impl<K: Kept> Purge<K> {
             match self.purge(tenant.into(), id, cutoff).await {
                 Ok(removed) => gone += usize::from(removed),
                 Err(error) => {
-                    tracing::warn!(tenant_id = %tenant, operation_id = %id, %error, "an operation is still there");
+                    tracing::warn!(tenant_id = %tenant, operation_id = %id, %error, "an old operation could not be removed; tried again later");
                 }
             }
         }

@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::list::{Asked, Listed};
 use super::{Env, Reader, Wire};
 
-/// Makes a record of what was sent; the owner is the caller when none is named.
+/// Creates a record of what was sent; the owner is the caller when none is named.
 #[tracing::instrument(name = "record.create", skip_all, fields(object = W::object().name))]
 pub async fn create<W: Wire, R: Rpc + Message>(
     env: &Env,

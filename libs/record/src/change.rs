@@ -30,7 +30,7 @@ pub struct Author {
 }
 
 impl Author {
-    /// Whoever caused what a job does, for which nobody waits.
+    /// The author of a job's changes: `actor` is the principal that caused them. Their events use the bulk lane.
     pub(crate) fn of_job(role: Role, clock: &ids::Clock, actor: Uuid) -> Self {
         Self {
             service: role.name(),

@@ -12,8 +12,8 @@ use super::reference::reached;
 /// Most ids in one call.
 const MAX_IDS: usize = 1_000;
 
-/// Those of the ids that the caller may not refer to, in their order: deleted ones, foreign ones, such as the caller may not read, those of
-/// objects that are not kept here, and texts that are no ids answer alike.
+/// The ids that the caller may not refer to, in the order asked. Deleted records, records of other tenants, records that the caller may
+/// not read, objects that this service does not store, and malformed ids cannot be distinguished. Errors: 400 above [`MAX_IDS`].
 pub async fn check(env: &Env, cx: &Context, asked: Vec<RecordIds>) -> Result<Vec<RecordIds>, Error> {
     if asked.iter().map(|records| records.ids.len()).sum::<usize>() > MAX_IDS {
         return Err(Error::malformed(Reason::TOO_MANY_IDS, format!("at most {MAX_IDS} ids in one call")));

@@ -23,7 +23,7 @@ impl Kept {
         let every: Option<Seconds> = r.with_default(
             "DERIVED_CHECK_EVERY",
             "86400",
-            "How long after its end the comparison of a tenant's slots and side tables with its records begins again",
+            "Pause between two comparisons of a tenant's derived data (slots, side tables) with its records",
         );
         Some(Self { trash_retention: retention?.0, derived_check_every: every?.0 })
     }
@@ -33,7 +33,7 @@ impl Kept {
 pub fn region(r: &mut Reader<'_>) -> Option<Option<Region>> {
     let code: Option<Option<String>> = r.optional(
         "DEFAULT_REGION",
-        "Country (two letters) of phone numbers without country code; none: refused",
+        "Country (two letters, such as US) for phone numbers without a country code; without it such numbers are refused",
     );
     code.and_then(|code| {
         let region = code.as_deref().map(Region::from_str).transpose().ok();

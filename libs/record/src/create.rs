@@ -1,4 +1,4 @@
-//! Makes a record.
+//! Creates a record.
 
 use auth::Context;
 use db::TenantTx;
@@ -14,7 +14,7 @@ use super::fence::{self, Tries};
 use super::prepare::{Path, Plan, Proposal, Stored, prepare};
 use super::{Answer, Env, Fields, Object, Record, write};
 
-/// Makes a record of what was sent. `request` is what an `Idempotency-Key` stands for.
+/// Creates a record of what was sent. `request` is what an `Idempotency-Key` stands for.
 pub(crate) async fn create(
     env: &Env,
     cx: &Context,

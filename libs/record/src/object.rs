@@ -35,7 +35,7 @@ pub struct Object {
     pub rules: fn(&Rules<'_>, &mut Violations),
     /// What it demands of every write beside them.
     pub guard: Option<&'static dyn Guard>,
-    /// What holds to its records and is in no field.
+    /// Rows that depend on its records and are not in a field; removed before a purge.
     pub ties: Option<&'static dyn Ties>,
     /// What stands in side tables.
     pub sides: &'static [SideTable],
@@ -66,7 +66,7 @@ pub struct Naming {
     pub holders: &'static str,
     /// The value after the record that it names has come to the state. The same value where nothing is to be done.
     pub follow: fn(&Value, &str, Uuid, State) -> Value,
-    /// A value that was sent, with what was known before of what it names: whoever sends it anew does not know better.
+    /// The sent value, with the state of its references (such as `deleted`) taken from the stored one: clients cannot set it.
     pub known: fn(&Value, Value) -> Value,
 }
 

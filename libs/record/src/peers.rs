@@ -1,4 +1,4 @@
-//! How other services are asked.
+//! Adapters from RPC clients to what this crate asks of other services: definitions, users and teams, records.
 
 use std::sync::Arc;
 

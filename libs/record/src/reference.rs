@@ -69,7 +69,7 @@ pub struct References {
 struct Owner {
     /// What it answers for.
     objects: &'static [&'static str],
-    /// Who may see what it answers for does not depend on the caller, so a finding holds for all of a tenant.
+    /// Every caller of the tenant may see these objects, so a positive answer can be cached for the whole tenant.
     is_for_all: bool,
     ask: Ask,
 }

@@ -41,7 +41,7 @@ impl ServiceSecrets {
             let (service, [current, about], previous) = (names.name, names.secret, names.previous_secret);
             let now: Option<SecretString> = r.required(current, about);
             let before: Option<Option<SecretString>> =
-                r.optional(previous, "The secret before, for as long as instances still show it");
+                r.optional(previous, "The previous secret, accepted until every instance uses the new one");
             let (Some(now), Some(before)) = (now, before) else {
                 secrets = None;
                 continue;

@@ -1,10 +1,10 @@
-//! What is known to wait in the holes of a lane: visible numbers with their records.
+//! The known unsent events in the gaps behind a lane's cursor: their numbers and records.
 //!
 //! Held in memory, so that a record with very many unsent events is read once and not in every cycle. It is a part of what the
 //! cursor has as holes and can be lost: a relay that starts knows nothing, asks for everything in its holes, page by page, and
 //! reads nothing new until it knows all of it.
 //!
-//! **Whoever knows an event knows all that come before it in its record.** A number gets in here only when everything unsent
+//! **If an event is in the backlog, so are all earlier unsent events of its record.** A number gets in here only when everything unsent
 //! below it was asked for under the same snapshot or is in here already. The writer of an event holds the lock of the record's
 //! row until it commits, so a snapshot that shows the event shows those before it, and none of them can turn up later.
 
@@ -95,8 +95,8 @@ impl Backlog {
         self.records.entry(run.record).or_default().insert(first);
     }
 
-    /// Of each record the first numbers, as many as a cycle can send: the first of each record, then the second of each, … At
-    /// most `most`. Cut anywhere, it leaves out no event before one of its record that it has.
+    /// The first numbers of each record, as many as a cycle can send: the first of every record, then the second of every record, …
+    /// At most `most`. Every prefix is safe to send: it never holds an event without the earlier ones of its record.
     pub(super) fn first_of_each(&self, most: usize) -> Vec<i64> {
         let of_record = |firsts: &BTreeSet<i64>| {
             let runs = firsts.iter().filter_map(|first| self.runs.get(first).map(|run| *first..=run.last));

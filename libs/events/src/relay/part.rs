@@ -93,7 +93,7 @@ pub(super) struct Part {
     pub(super) late: Vec<Row>,
     /// Events above the cursor, in order; of other records than the late ones.
     pub(super) fresh: Vec<Row>,
-    /// What else was looked at above the cursor, in order: enough of these records are sent before it.
+    /// Other events scanned above the cursor, in order, that wait because enough events of their record go first.
     deferred: Vec<(i64, Uuid)>,
     /// Numbers taken in this cycle.
     pub(super) taken: Vec<i64>,
@@ -125,7 +125,10 @@ impl Part {
     pub(super) async fn read(&mut self, outbox: &mut impl Outbox, xmin: i64) -> Result<(), RelayError> {
         let full = self.ranges() >= MAX_HOLES;
         if full && !self.full {
-            tracing::warn!(lane = self.lane.number(), "too many open holes: a lane waits");
+            tracing::warn!(
+                lane = self.lane.number(),
+                "too many gaps in the sequence: the lane reads no new events until some close"
+            );
         }
         self.full = full;
         let all = self.probe(outbox, xmin).await?;

@@ -224,7 +224,8 @@ pub(super) async fn look(db: &WorkerDb) -> Result<(Reader, Snapshot), DbError> {
         "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
                 ARRAY(SELECT high FROM relay_cursor ORDER BY lane),
                 ARRAY(SELECT low_watermark FROM relay_cursor ORDER BY lane),
-                ARRAY[(SELECT last_value FROM outbox_seq_0), (SELECT last_value FROM outbox_seq_1)]",
+                ARRAY[(SELECT last_value - (NOT is_called)::int FROM outbox_seq_0),
+                      (SELECT last_value - (NOT is_called)::int FROM outbox_seq_1)]",
     )
     .fetch_one(tx.conn())
     .await?;

@@ -1,4 +1,4 @@
-//! How a window is published: no event of a record is on its way before the one before it was confirmed.
+//! Publishes a window: an event is sent only once the previous event of its record is confirmed.
 //!
 //! The first of each record go together, then the second of each, … An event that is refused could else be overtaken by the
 //! next of its record, which finds room a moment later. Each wave waits for the broker, so a window has a few events of a record

@@ -32,8 +32,8 @@ pub(super) async fn begin_purge(
     Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
 }
 
-/// Removes the first `limit` errors of an operation; says whether there are more. A place and a range of the key: a join of the
-/// two would be planned badly for errors that nobody has counted yet.
+/// Removes the first `limit` errors of an operation; says whether there are more. Finds the boundary key first and deletes below it: the planner
+/// misestimates a join when the table has no fresh statistics.
 pub(super) async fn delete_errors(tx: &mut TenantTx, operation: Uuid, limit: i64) -> Result<bool, DbError> {
     let query = sqlx::query_as(
         "SELECT line, number FROM operation_error WHERE tenant_id = $1 AND operation_id = $2

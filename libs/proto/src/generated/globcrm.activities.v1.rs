@@ -16,12 +16,12 @@ pub struct Note {
     pub updated_by: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "7")]
     pub deleted_at: ::core::option::Option<::prost_types::Timestamp>,
-    /// The user who owns the record; the creator when none is sent.
+    /// The user who owns the note. If it is not sent, the caller owns it.
     #[prost(string, optional, tag = "8")]
     pub owner_id: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "9")]
     pub team_id: ::core::option::Option<::prost::alloc::string::String>,
-    /// How the record came to be.
+    /// How the record was created.
     #[prost(enumeration = "super::super::common::v1::Source", tag = "10")]
     pub source: i32,
     /// Ids of the record in other systems, by the system's name.
@@ -35,7 +35,7 @@ pub struct Note {
     /// Markdown (CommonMark with tables, strikethrough and task lists).
     #[prost(string, optional, tag = "13")]
     pub body: ::core::option::Option<::prost::alloc::string::String>,
-    /// `body` as HTML that is safe to show: without scripts, styles, frames, forms and images.
+    /// `body` rendered as HTML that is safe to display: no scripts, styles, frames, forms or images.
     #[prost(string, tag = "14")]
     pub body_html: ::prost::alloc::string::String,
     /// The records that the note is about.
@@ -50,7 +50,7 @@ pub struct Note {
     /// What the caller may do with the record; with `include=access`.
     #[prost(message, optional, tag = "18")]
     pub access: ::core::option::Option<super::super::common::v1::Access>,
-    /// The version that the change starts from; lets changes of disjoint fields merge.
+    /// The version that the change is based on. With it, concurrent changes to different fields are merged instead of refused.
     #[prost(string, optional, tag = "19")]
     pub etag: ::core::option::Option<::prost::alloc::string::String>,
 }
@@ -66,7 +66,7 @@ pub struct NoteLink {
     #[prost(bool, tag = "3")]
     pub deleted: bool,
 }
-/// Makes a note.
+/// Creates a note.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateNoteRequest {
     #[prost(message, optional, tag = "1")]
@@ -83,7 +83,7 @@ pub struct CreateNoteResponse {
 pub struct GetNoteRequest {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// Names of the members wanted, parted by commas; empty: all.
+    /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "2")]
     pub fields: ::prost::alloc::string::String,
     /// `access`.
@@ -109,7 +109,7 @@ pub struct ListNotesRequest {
     pub page_size: ::core::option::Option<i32>,
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
-    /// Names of the members wanted, parted by commas; empty: all.
+    /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "5")]
     pub fields: ::prost::alloc::string::String,
     /// `access`.
@@ -131,7 +131,7 @@ pub struct ListNotesResponse {
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
 }
-/// Changes a note: absent members stay, `null` clears.
+/// Changes a note: members that are not sent keep their values, `null` clears one.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UpdateNoteRequest {
     #[prost(string, tag = "1")]
@@ -250,7 +250,7 @@ pub mod activities_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Makes a note.
+        /// Creates a note.
         pub async fn create_note(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateNoteRequest>,
@@ -442,7 +442,7 @@ pub mod activities_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with ActivitiesServiceServer.
     #[async_trait]
     pub trait ActivitiesService: std::marker::Send + std::marker::Sync + 'static {
-        /// Makes a note.
+        /// Creates a note.
         async fn create_note(
             &self,
             request: tonic::Request<super::CreateNoteRequest>,

@@ -346,7 +346,7 @@ impl ShowDeleted {
         }
     }
 }
-/// How a record came to be.
+/// How a record was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Source {
@@ -395,17 +395,17 @@ pub struct Operation {
     /// The first 100 errors.
     #[prost(message, repeated, tag = "6")]
     pub errors: ::prost::alloc::vec::Vec<RowError>,
-    /// Whether there are more: up to 10,000 of them at `/operations/{id}/errors`.
+    /// Whether there are more errors than `errors` shows. Up to 10,000 are at `/operations/{id}/errors`.
     #[prost(bool, tag = "7")]
     pub errors_truncated: bool,
     #[prost(message, optional, tag = "8")]
     pub created_at: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(message, optional, tag = "9")]
     pub finished_at: ::core::option::Option<::prost_types::Timestamp>,
-    /// Why a failed operation failed as a whole; a reason in capitals.
+    /// Why the operation as a whole failed: one of the reasons at `/problems`. Set only in the state `failed`.
     #[prost(string, optional, tag = "10")]
     pub failure: ::core::option::Option<::prost::alloc::string::String>,
-    /// Errors beyond those that are kept. The rows that have them count as failed all the same.
+    /// How many errors were not kept. Their rows are still counted in `failed`.
     #[prost(int64, tag = "11")]
     pub errors_omitted: i64,
 }

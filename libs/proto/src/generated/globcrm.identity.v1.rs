@@ -44,7 +44,7 @@ pub struct FieldRule {
     #[prost(enumeration = "FieldAccess", tag = "3")]
     pub access: i32,
 }
-/// Makes a role.
+/// Creates a role.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateRoleRequest {
     #[prost(message, optional, tag = "1")]
@@ -756,7 +756,7 @@ pub struct Team {
     #[prost(message, optional, tag = "5")]
     pub created_at: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// Makes a team.
+/// Creates a team.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateTeamRequest {
     #[prost(message, optional, tag = "1")]
@@ -1341,7 +1341,7 @@ pub mod identity_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Makes a team.
+        /// Creates a team.
         pub async fn create_team(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateTeamRequest>,
@@ -1422,7 +1422,7 @@ pub mod identity_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Makes a role.
+        /// Creates a role.
         pub async fn create_role(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateRoleRequest>,
@@ -1943,7 +1943,7 @@ pub mod identity_service_server {
             tonic::Response<super::ChangePasswordResponse>,
             tonic::Status,
         >;
-        /// Makes a team.
+        /// Creates a team.
         async fn create_team(
             &self,
             request: tonic::Request<super::CreateTeamRequest>,
@@ -1964,7 +1964,7 @@ pub mod identity_service_server {
             tonic::Response<super::ListTeamsResponse>,
             tonic::Status,
         >;
-        /// Makes a role.
+        /// Creates a role.
         async fn create_role(
             &self,
             request: tonic::Request<super::CreateRoleRequest>,

@@ -155,7 +155,7 @@ pub struct Company {
     pub owner_id: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "9")]
     pub team_id: ::core::option::Option<::prost::alloc::string::String>,
-    /// How the record came to be.
+    /// How the record was created.
     #[prost(enumeration = "super::super::common::v1::Source", tag = "10")]
     pub source: i32,
     /// Ids of the record in other systems, by the system's name.
@@ -201,7 +201,7 @@ pub struct Company {
     #[prost(string, optional, tag = "27")]
     pub etag: ::core::option::Option<::prost::alloc::string::String>,
 }
-/// Makes a company.
+/// Creates a company.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateCompanyRequest {
     #[prost(message, optional, tag = "1")]
@@ -218,7 +218,7 @@ pub struct CreateCompanyResponse {
 pub struct GetCompanyRequest {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// Names of the members wanted, parted by commas; empty: all.
+    /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "2")]
     pub fields: ::prost::alloc::string::String,
     /// `access`.
@@ -244,7 +244,7 @@ pub struct ListCompaniesRequest {
     pub page_size: ::core::option::Option<i32>,
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
-    /// Names of the members wanted, parted by commas; empty: all.
+    /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "5")]
     pub fields: ::prost::alloc::string::String,
     /// `access`.
@@ -304,7 +304,7 @@ pub struct RestoreCompanyResponse {
     #[prost(message, optional, tag = "1")]
     pub company: ::core::option::Option<Company>,
 }
-/// A contact's tie to a company.
+/// A contact's link to a company.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ContactCompany {
     #[prost(string, tag = "1")]
@@ -317,7 +317,7 @@ pub struct ContactCompany {
     #[prost(message, optional, tag = "4")]
     pub created_at: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// Ties a contact to a company, or changes the tie.
+/// Links a contact to a company, or changes the link.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LinkContactCompanyRequest {
     #[prost(string, tag = "1")]
@@ -325,7 +325,7 @@ pub struct LinkContactCompanyRequest {
     #[prost(message, optional, tag = "2")]
     pub link: ::core::option::Option<ContactCompany>,
 }
-/// The tie.
+/// The link.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LinkContactCompanyResponse {
     #[prost(message, optional, tag = "1")]
@@ -343,7 +343,7 @@ pub struct ListContactCompaniesResponse {
     #[prost(message, repeated, tag = "1")]
     pub companies: ::prost::alloc::vec::Vec<ContactCompany>,
 }
-/// Unties a contact from a company.
+/// Removes the link of a contact to a company.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UnlinkContactCompanyRequest {
     #[prost(string, tag = "1")]
@@ -351,7 +351,7 @@ pub struct UnlinkContactCompanyRequest {
     #[prost(string, tag = "2")]
     pub company_id: ::prost::alloc::string::String,
 }
-/// The tie is gone.
+/// The link is gone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UnlinkContactCompanyResponse {}
 /// A person.
@@ -376,7 +376,7 @@ pub struct Contact {
     pub owner_id: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "9")]
     pub team_id: ::core::option::Option<::prost::alloc::string::String>,
-    /// How the record came to be.
+    /// How the record was created.
     #[prost(enumeration = "super::super::common::v1::Source", tag = "10")]
     pub source: i32,
     /// Ids of the record in other systems, by the system's name.
@@ -437,7 +437,7 @@ pub struct Contact {
     #[prost(string, optional, tag = "34")]
     pub etag: ::core::option::Option<::prost::alloc::string::String>,
 }
-/// Makes a contact.
+/// Creates a contact.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateContactRequest {
     #[prost(message, optional, tag = "1")]
@@ -454,7 +454,7 @@ pub struct CreateContactResponse {
 pub struct GetContactRequest {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// Names of the members wanted, parted by commas; empty: all.
+    /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "2")]
     pub fields: ::prost::alloc::string::String,
     /// `access`.
@@ -480,7 +480,7 @@ pub struct ListContactsRequest {
     pub page_size: ::core::option::Option<i32>,
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
-    /// Names of the members wanted, parted by commas; empty: all.
+    /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "5")]
     pub fields: ::prost::alloc::string::String,
     /// `access`.
@@ -612,7 +612,7 @@ pub struct ListOperationsRequest {
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
 }
-/// One page of operations, each without the errors of its rows.
+/// One page of operations, without their row errors. Read one operation to see its errors.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListOperationsResponse {
     #[prost(message, repeated, tag = "1")]
@@ -777,7 +777,7 @@ pub mod records_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Makes a contact.
+        /// Creates a contact.
         pub async fn create_contact(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateContactRequest>,
@@ -942,7 +942,7 @@ pub mod records_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Makes a company.
+        /// Creates a company.
         pub async fn create_company(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateCompanyRequest>,
@@ -1412,7 +1412,7 @@ pub mod records_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with RecordsServiceServer.
     #[async_trait]
     pub trait RecordsService: std::marker::Send + std::marker::Sync + 'static {
-        /// Makes a contact.
+        /// Creates a contact.
         async fn create_contact(
             &self,
             request: tonic::Request<super::CreateContactRequest>,
@@ -1460,7 +1460,7 @@ pub mod records_service_server {
             tonic::Response<super::RestoreContactResponse>,
             tonic::Status,
         >;
-        /// Makes a company.
+        /// Creates a company.
         async fn create_company(
             &self,
             request: tonic::Request<super::CreateCompanyRequest>,

@@ -9,9 +9,9 @@ reasons! {
     /// No such company: unknown, deleted, of another organization, or not yours to see; all answer the same.
     COMPANY_NOT_FOUND [404] "Company not found",
         "Check the id; a deleted company is in the trash (`show_deleted=only`).";
-    /// No such note: unknown, deleted, of another organization, or not yours to see; all answer the same.
+    /// There is no such note: it does not exist, is deleted, belongs to another organization, or you may not read it. All four answer the same.
     NOTE_NOT_FOUND [404] "Note not found",
-        "Check the id; a deleted note is in the trash (`show_deleted=only`).";
+        "Check the id. If the note was deleted, find it with `show_deleted=only` and restore it.";
     /// The contact to restore is not in the trash.
     CONTACT_NOT_DELETED [409] "Contact not deleted",
         "Nothing needs to be done; read the contact.";

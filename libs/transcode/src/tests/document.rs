@@ -116,7 +116,7 @@ fn constraints_comments_and_nulls_are_documented() {
     assert_eq!(headers(patch), [json!("If-Match")]);
     let create = &document["paths"]["/api/v1/contacts"]["post"];
     assert_eq!(headers(create), [json!("Idempotency-Key")]);
-    assert_eq!(create["summary"], "Makes a contact.");
+    assert_eq!(create["summary"], "Creates a contact.");
     assert_eq!(create["x-permission"], "contact.create");
     assert!(create["responses"]["201"]["headers"].get("Location").is_some());
     let restore = &document["paths"]["/api/v1/contacts/{id}:restore"]["post"]["requestBody"];

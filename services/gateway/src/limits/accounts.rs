@@ -11,11 +11,11 @@ use super::window;
 use super::{OPEN, Standing, Tier};
 use known::Known;
 
-/// Known is who was charged: one whose network is full leaves nothing here, so that many addresses do not push out those who are known.
+/// Only a caller that was charged gets an account. A refused network leaves none, so many addresses cannot evict existing accounts.
 #[derive(Debug, Default)]
 pub(super) struct Accounts(Mutex<Known>);
 
-/// What becomes of a request.
+/// The decision on a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Judged {
     /// The tier that decides, by its place.

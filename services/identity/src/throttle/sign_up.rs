@@ -17,8 +17,8 @@ const NETWORKS_OF_WIDE: u32 = 8;
 /// Counts a sign-up from a network in its hour and its day, also one that fails for a slug that is taken; and what the network may make
 /// in those of the wide network: one network alone must not use that up. Errors: 429 `SIGN_UP_THROTTLED`.
 ///
-/// What the wide network is refused is counted nowhere: it has up to 65,536 networks, each of which would leave rows behind and use up
-/// the day of all.
+/// A sign-up refused for the wide network is not counted: it has up to 65,536 networks, and each could add rows and use up the
+/// global daily limit.
 pub(crate) async fn count(
     db: &Db,
     network: &str,

@@ -38,13 +38,12 @@ pub(crate) enum Outcome {
 const BUDGET: Duration = Duration::from_millis(400);
 /// Rows that are read or judged before other tasks of the process have their turn: it takes no more than some milliseconds.
 const AT_ONCE: usize = 16;
-/// A statement of a batch works and waits for at most so long, in milliseconds: the rows and fences that the batch holds are
-/// others' as well.
+/// Statement and lock timeout of a batch, in milliseconds: others wait for the rows and fences that it holds.
 pub(super) const STATEMENT: i32 = 1_000;
-/// A batch that took longer does not commit: its permissions may have been taken away since, and who took them has been told
-/// that it is done.
+/// A batch that took longer does not commit: its permissions may have been revoked meanwhile, and the caller that revoked them
+/// has already been told that the revocation is in force.
 const LONGEST: Duration = Duration::from_millis(1_600);
-/// Errors of rows that are kept of an import, and their bytes: the file is told what is wrong with it by far fewer.
+/// Row errors kept for an import, and their bytes. Far fewer are enough to show what is wrong with a file.
 const MAX_ERRORS: i64 = 10_000;
 const MAX_ERROR_BYTES: i64 = 2 << 20;
 /// Bytes of a text of an error.

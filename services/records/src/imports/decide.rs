@@ -1,4 +1,4 @@
-//! What becomes of one row, by what stands when its turn comes.
+//! Decides what happens to one row, given what is stored and what the rows before it did.
 
 use auth::Context;
 use db::TenantTx;

@@ -1,4 +1,4 @@
-//! The work of an import: its file, its plan, its batches. Claims and turns are `operations`'.
+//! The work of an import: its file, its plan, its batches. `libs/operations` does claims and scheduling.
 
 use std::io;
 use std::sync::Arc;

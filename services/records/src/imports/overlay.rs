@@ -1,8 +1,8 @@
 //! Contacts as an import sees them after the rows before: what is stored, what this batch is about to store, and in a dry run
 //! what it would have stored.
 //!
-//! A row is judged by what stands when its turn comes, whether that was written by an earlier batch or is yet to be written
-//! with this one. So the outcome of a file depends neither on where its batches end nor on whether it is a dry run.
+//! A row sees the effects of every row before it, whether an earlier batch has written them or this batch still has to. So the
+//! outcome of a file depends neither on where its batches end nor on whether it is a dry run.
 
 pub(crate) mod store;
 
@@ -189,7 +189,7 @@ impl Taken for Overlay {
         let mut uniques = custom::uniques(plan.set, &after.custom);
         uniques.retain(|unique| !had.contains(unique));
         if self.is_taken(tx, after.id, &uniques).await? {
-            let text = "another contact has a value that must be unique";
+            let text = "another contact already has the same value in a field that must be unique";
             violations.note("", Reason::DUPLICATE_VALUE, text);
         }
         Ok(())

@@ -3,8 +3,8 @@
 use super::super::pace::Pace;
 use super::super::window::Window;
 
-/// A time that is so much earlier than an account's, in milliseconds, is that of a request which read the clock before another did; an
-/// even earlier one is that of a clock which was set back.
+/// A request may carry a time up to this many milliseconds before the account's: another read the clock later and was counted
+/// first. An even earlier time means that the clock was set back.
 const LATE: i64 = 1_000;
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,9 +1,8 @@
 //! The accounts that are known, bounded in number.
 //!
-//! One that has lapsed ends within seconds ([`Known::sweep`]). Where there is no room for a newcomer, whatever costs least to forget of
-//! some that are looked at goes, and never one that refuses: whoever comes from many addresses must not reset the brakes of others, nor
-//! their own. Where none may go, newcomers share accounts: they are fewer than newcomers may be, so those get less, and nobody gets
-//! more than a limit.
+//! Expired accounts are removed within seconds ([`Known::sweep`]). When the table is full, a newcomer evicts the cheapest of a random
+//! sample, but never an account that is refusing requests: a caller with many addresses must not be able to reset anybody's limit. If
+//! the sample has no such account, newcomers share accounts; sharing can only give a caller less than its limit, never more.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -15,7 +14,7 @@ use super::account::{Account, Worth};
 
 /// Accounts known at once.
 const MOST: usize = 100_000;
-/// Accounts that are looked at to make room for one. They are drawn: next to each other stand those who came together.
+/// Accounts sampled to find one to evict. The sample is random, as neighbours in the map arrived together.
 const LOOKED_AT: usize = 32;
 /// Accounts that are looked at in one sweep.
 const SWEPT: usize = 2_000;
