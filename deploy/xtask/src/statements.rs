@@ -26,7 +26,7 @@ const ACROSS: [(&str, usize); 11] = [
     // From a slug to a tenant, and from tenant to tenant.
     ("services/identity/src/directory/store.rs", 2),
     // What is due, as the worker role.
-    ("services/records/src/jobs/uploads/store.rs", 1),
+    ("services/records/src/uploads/purge/store.rs", 1),
 ];
 
 /// Tables that several schemas have, which statements name without one.

@@ -11,7 +11,7 @@ use crate::sql::Bind;
 use crate::{list, refusal};
 
 /// The place after a row, by what its list is ordered by.
-pub trait Place: Copy {
+pub trait Anchor: Copy {
     /// Before the first row.
     fn start() -> Self;
     /// The id and the key that a token holds.
@@ -29,7 +29,7 @@ pub struct Newest {
     pub id: Uuid,
 }
 
-impl Place for Newest {
+impl Anchor for Newest {
     fn start() -> Self {
         // Later than every row.
         Self { created_at: time::macros::datetime!(9999-12-31 23:59:59 UTC), id: Uuid::max() }
@@ -51,7 +51,7 @@ impl Place for Newest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ordinal(pub i32);
 
-impl Place for Ordinal {
+impl Anchor for Ordinal {
     fn start() -> Self {
         Self(-1)
     }
@@ -78,7 +78,7 @@ pub struct PageRequest<'a, P> {
     pub after: P,
 }
 
-impl<'a, P: Place> PageRequest<'a, P> {
+impl<'a, P: Anchor> PageRequest<'a, P> {
     /// Reads page size and token. `list` names the list, its tenant, and whoever else the token is for.
     ///
     /// Errors: 400 `PAGE_SIZE_INVALID`, `PAGE_TOKEN_INVALID`, and `PAGE_TOKEN_MISMATCH` for a token of another list.
@@ -136,7 +136,7 @@ mod tests {
         Newest { created_at: time::macros::datetime!(2026-05-04 03:02:01.123456 UTC), id: Uuid::from_u128(n) }
     }
 
-    fn read<'a, P: Place>(
+    fn read<'a, P: Anchor>(
         key: &'a CursorKey,
         list: &[&[u8]],
         token: &str,

@@ -6,16 +6,16 @@ use std::time::Duration;
 use ::config::{Reader, Seconds};
 use field_types::phone::Region;
 
-/// How long records and what belongs to them are kept.
+/// When the trash is emptied and derived data is compared.
 #[derive(Clone, Copy, Debug)]
-pub struct Kept {
+pub struct MaintenanceConfig {
     /// How long the trash keeps.
     pub trash_retention: Duration,
-    /// How long after its end the comparison of a tenant's derived data begins again.
+    /// Pause between two comparisons of a tenant's derived data.
     pub derived_check_every: Duration,
 }
 
-impl Kept {
+impl MaintenanceConfig {
     /// Reads the settings.
     pub fn read(r: &mut Reader<'_>) -> Option<Self> {
         let retention: Option<Seconds> =

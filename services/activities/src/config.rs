@@ -6,7 +6,7 @@ use events::AmqpConfig;
 use field_types::phone::Region;
 use fleet::Role;
 use query::CursorKey;
-use record::Kept;
+use record::MaintenanceConfig;
 use rpc::{Peer, ServiceSecret};
 
 /// The settings of `GLOBCRM_ACTIVITIES_…`.
@@ -26,8 +26,8 @@ pub struct Config {
     pub cursor_key: CursorKey,
     /// Where phone numbers without country code belong.
     pub region: Option<Region>,
-    /// How long records and what belongs to them are kept.
-    pub kept: Kept,
+    /// When the trash is emptied and derived data is compared.
+    pub maintenance: MaintenanceConfig,
     /// With which the service proves itself to others.
     pub service_secret: ServiceSecret,
 }
@@ -41,7 +41,7 @@ impl Section for Config {
         let records = Peer::read(r, Role::Records);
         let cursor_key = CursorKey::read(r);
         let region = record::config::region(r);
-        let kept = Kept::read(r);
+        let maintenance = MaintenanceConfig::read(r);
         let service_secret = ServiceSecret::read(r);
         Some(Self {
             database: database?,
@@ -51,7 +51,7 @@ impl Section for Config {
             records: records?,
             cursor_key: cursor_key?,
             region: region?,
-            kept: kept?,
+            maintenance: maintenance?,
             service_secret: service_secret?,
         })
     }

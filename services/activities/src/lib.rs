@@ -10,7 +10,7 @@ use host::{HostConfig, Process, ServeError};
 use proto::activities::v1::activities_service_server::ActivitiesServiceServer;
 use record::definitions::Definitions;
 use record::reference::References;
-use record::{Env, consumers, peers};
+use record::{Env, peers, tasks};
 use rpc::fields::Fields;
 use rpc::records::Records;
 use service::Frame;
@@ -51,13 +51,13 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             references: References::to_people(peers::people(peers.identity)).and_to(ELSEWHERE, records),
         };
         frame.follow_permissions(&peers.gate);
-        consumers::follow_definitions(frame, &env);
-        consumers::follow_elsewhere(
+        tasks::follow_definitions(frame, &env);
+        tasks::follow_references(
             frame,
             &env,
             &["records.*.deleted.v1", "records.*.restored.v1", "records.*.purged.v1"],
         );
-        consumers::keep(frame, &env, config.kept);
+        tasks::start_maintenance(frame, &env, config.maintenance);
         let service = Service::new(peers.gate.clone(), env);
         Ok((peers.gate, Routes::new(ActivitiesServiceServer::new(service))))
     };

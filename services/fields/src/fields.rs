@@ -7,13 +7,16 @@ mod patch;
 mod rules;
 mod slots;
 mod store;
+mod transition;
 
+pub(crate) mod archive;
 pub(crate) mod create;
+pub(crate) mod deprecate;
 pub(crate) mod field_set;
 pub(crate) mod get;
-pub(crate) mod life;
 pub(crate) mod limits;
 pub(crate) mod list;
+pub(crate) mod restore;
 pub(crate) mod update;
 
 use auth::{Context, RowPredicate};

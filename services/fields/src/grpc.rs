@@ -12,7 +12,7 @@ use query::CursorKey;
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
-use crate::fields::{create, field_set, get, life, limits, list, update};
+use crate::fields::{archive, create, deprecate, field_set, get, limits, list, restore, update};
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl FieldsService for Service {
         request: Request<pb::DeprecateFieldRequest>,
     ) -> Result<Response<pb::DeprecateFieldResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        let answer = life::deprecate(&self.0, &cx, request).await?;
+        let answer = deprecate::deprecate(&self.0, &cx, request).await?;
         Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
@@ -82,7 +82,7 @@ impl FieldsService for Service {
         request: Request<pb::ArchiveFieldRequest>,
     ) -> Result<Response<pb::ArchiveFieldResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        let answer = life::archive(&self.0, &cx, request).await?;
+        let answer = archive::archive(&self.0, &cx, request).await?;
         Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 
@@ -91,7 +91,7 @@ impl FieldsService for Service {
         request: Request<pb::RestoreFieldRequest>,
     ) -> Result<Response<pb::RestoreFieldResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        let answer = life::restore(&self.0, &cx, request).await?;
+        let answer = restore::restore(&self.0, &cx, request).await?;
         Ok(versioned(answer, |answer| answer.field.as_ref()).respond(&cx))
     }
 

@@ -9,7 +9,7 @@ use events::AmqpConfig;
 use field_types::phone::Region;
 use fleet::Role;
 use query::CursorKey;
-use record::Kept;
+use record::MaintenanceConfig;
 use rpc::{Peer, ServiceSecret};
 
 use crate::quota::Quotas;
@@ -32,8 +32,8 @@ pub struct Config {
     pub cursor_key: CursorKey,
     /// Where phone numbers without country code belong.
     pub region: Option<Region>,
-    /// How long records and what belongs to them are kept.
-    pub kept: Kept,
+    /// When the trash is emptied and derived data is compared.
+    pub maintenance: MaintenanceConfig,
     /// How long uploads are kept that no import reads.
     pub upload_retention: Duration,
     /// How long operations that are over are kept, with their errors.
@@ -54,7 +54,7 @@ impl Section for Config {
         let fields = Peer::read(r, Role::Fields);
         let cursor_key = CursorKey::read(r);
         let region = record::config::region(r);
-        let kept = Kept::read(r);
+        let maintenance = MaintenanceConfig::read(r);
         let uploads: Option<Seconds> = r.with_default(
             "UPLOAD_RETENTION",
             "604800",
@@ -84,7 +84,7 @@ impl Section for Config {
             fields: fields?,
             cursor_key: cursor_key?,
             region: region?,
-            kept: kept?,
+            maintenance: maintenance?,
             upload_retention: uploads?.0,
             operation_retention: operations?.0,
             quotas: quotas?,

@@ -7,7 +7,6 @@ mod contact_points;
 mod contacts;
 mod grpc;
 mod imports;
-mod jobs;
 mod links;
 mod peers;
 mod quota;
@@ -18,7 +17,7 @@ use db::Migrations;
 use fleet::Role;
 use host::{HostConfig, Process, ServeError};
 use proto::records::v1::records_service_server::RecordsServiceServer;
-use record::consumers;
+use record::tasks;
 use rpc::fields::Fields;
 use service::Frame;
 use tonic::service::Routes;
@@ -29,10 +28,10 @@ pub use app::{Parts, ServiceToken};
 pub use config::Config;
 pub use grpc::Service;
 pub use imports::DryRuns;
-pub use jobs::uploads::UploadPurge;
 pub use quota::Quotas;
 pub use record::definitions::Fetch as FetchDefinitions;
 pub use record::reference::Ask as AskPeople;
+pub use uploads::purge::UploadPurge;
 
 /// The migrations of the schema `records`; those of uploads and imports begin at 0150.
 pub const MIGRATIONS: Migrations = db::migrations!(
@@ -61,8 +60,8 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         let (gate, blobs) = (parts.gate.clone(), parts.blobs.clone());
         frame.follow_permissions(&gate);
         let service = Service::new(parts);
-        consumers::follow_definitions(frame, &service.0.env);
-        consumers::keep(frame, &service.0.env, config.kept);
+        tasks::follow_definitions(frame, &service.0.env);
+        tasks::start_maintenance(frame, &service.0.env, config.maintenance);
         let importing = service.clone();
         frame.spawn("records.imports", |shutdown| importing.work_imports(shutdown));
         work(frame, &config, blobs);

@@ -14,7 +14,7 @@ use service::Rounds;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::uploads::store as upload_store;
+use super::store as upload_store;
 
 /// Uploads asked for at once.
 const BATCH: i64 = 200;

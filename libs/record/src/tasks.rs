@@ -1,4 +1,4 @@
-//! What runs by itself for records: what follows events, and what goes on round after round.
+//! Starts the background tasks of a service with records: consumers of events, and periodic jobs.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use events::broadcast::Notice;
 use service::Frame;
 use tokio::sync::Notify;
 
-use crate::config::Kept;
+use crate::config::MaintenanceConfig;
 use crate::elsewhere::{Follower, Listener};
 use crate::{DerivedCheck, Env, Purge};
 
@@ -20,8 +20,8 @@ pub fn follow_definitions(frame: &Frame, env: &Env) {
     });
 }
 
-/// Follows what becomes of records of other services that records here name; `patterns` are the events that say so.
-pub fn follow_elsewhere(frame: &Frame, env: &Env, patterns: &'static [&'static str]) {
+/// Updates records when records of other services that they refer to are deleted, restored or purged; `patterns` are those events.
+pub fn follow_references(frame: &Frame, env: &Env, patterns: &'static [&'static str]) {
     let (heard, clock) = (Arc::new(Notify::new()), frame.clock.clone());
     let listener = Listener { clock: clock.clone(), heard: heard.clone() };
     frame.consume(env.role.names().elsewhere, patterns, listener);
@@ -29,12 +29,12 @@ pub fn follow_elsewhere(frame: &Frame, env: &Env, patterns: &'static [&'static s
     frame.rounds(Follower { role: env.role, objects: env.objects, db, worker, clock, wake, heard });
 }
 
-/// Compares what is derived of records, and removes what has lain in the trash for long enough.
-pub fn keep(frame: &Frame, env: &Env, kept: Kept) {
+/// Starts the comparison of derived data and the purge of the trash.
+pub fn start_maintenance(frame: &Frame, env: &Env, config: MaintenanceConfig) {
     let (role, objects) = (env.role, env.objects);
     let (db, worker, clock) = (|| frame.db.clone(), || frame.worker.clone(), || frame.clock.clone());
-    let every = kept.derived_check_every;
+    let every = config.derived_check_every;
     frame.rounds(DerivedCheck { role, objects, db: db(), worker: worker(), clock: clock(), every });
-    let (wake, retention) = (frame.wake.clone(), kept.trash_retention);
+    let (wake, retention) = (frame.wake.clone(), config.trash_retention);
     frame.rounds(Purge { role, objects, db: db(), worker: worker(), clock: clock(), wake, retention });
 }

@@ -1,3 +1,0 @@
-//! Work beside calls.
-
-pub(crate) mod uploads;
