@@ -46,6 +46,12 @@ fn deceives(c: char) -> bool {
         | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0001}')
 }
 
+/// A text that was made of another, without what [`clean`] takes out and refuses.
+pub fn undeceiving(text: String) -> String {
+    let stays = |c: char| !deceives(c) && (!c.is_control() || matches!(c, '\n' | '\t'));
+    if text.chars().all(stays) { text } else { text.chars().filter(|c| stays(*c)).collect() }
+}
+
 /// What does not show by itself: fillers, selectors, marks of music and of language tags.
 fn is_blank(c: char) -> bool {
     c.is_whitespace()
