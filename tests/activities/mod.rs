@@ -1,5 +1,6 @@
 //! The activities service on a real PostgreSQL, called as the gateway calls it.
 
+mod computed;
 mod following;
 mod notes;
 pub(crate) mod world;

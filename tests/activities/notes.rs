@@ -46,7 +46,7 @@ async fn markdown_is_kept_and_shown_as_harmless_html() -> Result<()> {
     }
     let link = html(&admin, "[x](https://x.test) <mailto:a@x.test>").await?;
     assert!(
-        link.contains(r#"href="https://x.test""#) && link.contains("noopener noreferrer nofollow"),
+        link.contains(r#"href="https://x.test/""#) && link.contains("noopener noreferrer nofollow"),
         "{link}"
     );
     assert!(link.contains(r#"href="mailto:a@x.test""#), "{link}");
@@ -68,7 +68,10 @@ async fn a_note_has_a_text_of_bounded_length() -> Result<()> {
     );
     let longer = admin.create(text(&"x".repeat(most + 1))).await.unwrap_err();
     assert_eq!(longer.violations(), [("/body", "TOO_LONG")]);
-    for empty in ["", " \n "] {
+    for (control, reason) in [("a\0b", "NUL_CHARACTER"), ("a\u{1}b", "TEXT_CONTROL_CHARACTER")] {
+        assert_eq!(admin.create(text(control)).await.unwrap_err().violations(), [("/body", reason)]);
+    }
+    for empty in ["", " \n ", "\u{200b}\u{2800}\u{3164}", "\u{202e}\u{feff}"] {
         assert_eq!(admin.create(text(empty)).await.unwrap_err().violations(), [("/body", "REQUIRED")]);
     }
     Ok(())
@@ -144,6 +147,23 @@ async fn links_are_asked_for_in_one_call_and_only_where_they_may_be_new() -> Res
     world.known.asked.lock().unwrap().clear();
     admin.update(&note.id, pb::Note { pinned: true, ..Default::default() }, &["pinned"]).await?;
     assert!(world.known.asked.lock().unwrap().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn links_that_two_have_changed_are_a_conflict_and_other_fields_merge() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let (ada, acme) = (world.known.add("contact"), world.known.add("company"));
+    let note = admin.create(about(&[])).await?;
+    let first = |note: pb::Note| pb::Note { etag: Some("1".to_owned()), ..note };
+    let linked = admin.update(&note.id, about(&[("contact", &ada)]), &["links"]).await?;
+    let other = first(about(&[("company", &acme)]));
+    let conflict = admin.update(&note.id, other, &["links", "etag"]).await.unwrap_err();
+    assert_eq!(conflict.is(), (409, "EDIT_CONFLICT"));
+    assert_eq!(conflict.problem()["conflicts"][0]["field"], "links");
+    let merged = admin.update(&note.id, first(text("*new*")), &["body", "etag"]).await?;
+    assert_eq!((merged.links, merged.body_html.as_str()), (linked.links, "<p><em>new</em></p>\n"));
     Ok(())
 }
 

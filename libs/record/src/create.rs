@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::change::Author;
 use super::commit::commit;
+use super::computed::Computed;
 use super::draft::Draft;
 use super::fence::{self, Tries};
 use super::prepare::{Path, Plan, Proposal, Stored, prepare};
@@ -47,7 +48,8 @@ async fn attempt(
     let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path: Path::Create };
     let mut record = new_record(&author, "api");
     record.set("owner_id", cx.user().to_string().into());
-    let proposal = Proposal::create(&plan, record, sent).ask_elsewhere(&plan).await?;
+    let ahead = Computed::ahead(object, &sent.fields).await?;
+    let proposal = Proposal::create(&plan, record, sent).computed(ahead).ask_elsewhere(&plan).await?;
 
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
     let result = store(&mut tx, &plan, (rpc, request), proposal).await;

@@ -3,7 +3,8 @@
 //!
 //! Nothing of it should ever differ: each is written in the transaction of its source. The job is for what nobody has thought
 //! of, and its count is an alarm. It goes through the records of one tenant after the other, slice by slice, by the definitions
-//! of the fence; a slice is read without a lock, and only what differs is locked, read again and put right.
+//! of the fence. A slice is read without a lock and what is computed of it is made outside of a transaction; only what differs is locked,
+//! and put right if it is still what was read.
 
 mod store;
 
@@ -21,9 +22,10 @@ use serde_json::Value;
 use service::Rounds;
 use uuid::Uuid;
 
+use crate::computed::Computed;
 use crate::definitions::FieldSet;
 use crate::env::named;
-use crate::{Object, Record, SideTable, custom, fence, store as record_store, write};
+use crate::{Fields, Object, Record, SideTable, custom, fence, store as record_store, write};
 use store::Turn;
 
 /// Records compared at once, and such with long texts.
@@ -49,6 +51,12 @@ pub struct DerivedCheck {
     pub clock: Clock,
     /// How long after its end a tenant's comparison begins again.
     pub every: Duration,
+}
+
+/// A record as it was read, and what is computed of it.
+struct Due {
+    record: Record,
+    computed: Fields,
 }
 
 /// What differed.
@@ -82,8 +90,8 @@ impl DerivedCheck {
         let Some(object) = named(self.objects, &turn.object) else { return Ok(true) };
         let tenant = VerifiedTenant::from_claim(turn.tenant_id.into());
         let (last, differing) = self.compare(tenant, object, &turn).await?;
-        for id in differing {
-            self.repair(tenant, object, id).await;
+        for due in differing {
+            self.repair(tenant, object, due).await;
         }
         let due_at = if last.is_some() { now } else { now + self.every };
         let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
@@ -92,43 +100,36 @@ impl DerivedCheck {
         Ok(true)
     }
 
-    /// The last record of the turn's slice, if there may be more, and those of the slice that something differs of.
+    /// The last record of the turn's slice, if there may be more, and those of the slice that something differs of, as they should be.
+    /// Nothing is computed in a transaction.
     async fn compare(
         &self,
         tenant: VerifiedTenant,
-        object: &Object,
+        object: &'static Object,
         turn: &Turn,
-    ) -> Result<(Option<Uuid>, BTreeSet<Uuid>), Error> {
-        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
-        let Some(set) = fence::read(&mut tx, object).await? else { return Ok((None, BTreeSet::new())) };
-        let after = turn.after_id.unwrap_or_default();
+    ) -> Result<(Option<Uuid>, Vec<Due>), Error> {
         let limit = if object.has_texts() { SLICE_OF_TEXTS } else { SLICE };
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+        let after = turn.after_id.unwrap_or_default();
         let records = record_store::slice(&mut tx, object, after, limit).await?;
-        let mut rows = Vec::with_capacity(records.len());
-        for record in &records {
-            rows.push(Value::Object(expected(&mut tx, object, &set, record).await?));
-            // What follows from a long text may take milliseconds.
-            tokio::task::yield_now().await;
-        }
-        let mut differing: BTreeSet<Uuid> =
-            record_store::differing(&mut tx, object, rows).await?.into_iter().collect();
-        let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
-        for side in object.sides {
-            let held = by_record(record_store::side_held(&mut tx, side.held, &ids).await?);
-            let differs = records.iter().filter(|record| side_differs(side, record, held.get(&record.id)));
-            differing.extend(differs.map(|record| record.id));
-        }
-        let held = by_record(record_store::uniques_held(&mut tx, &ids).await?);
-        let differs = records.iter().filter(|record| uniques_differ(&set, record, held.get(&record.id)));
-        differing.extend(differs.map(|record| record.id));
         tx.commit().await?;
-        let last = records.last().filter(|_| records.len() as i64 == limit);
-        Ok((last.map(|record| record.id), differing))
+        let mut all = Vec::with_capacity(records.len());
+        for record in records {
+            let computed = Computed::of(object, &record).await?.into_values();
+            all.push(Due { record, computed });
+        }
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+        let differing = differing(&mut tx, object, &all).await?;
+        tx.commit().await?;
+        let last = all.last().filter(|_| all.len() as i64 == limit).map(|due| due.record.id);
+        all.retain(|due| differing.contains(&due.record.id));
+        Ok((last, all))
     }
 
     /// Puts a record right. What cannot be is told; it holds up no other.
-    async fn repair(&self, tenant: VerifiedTenant, object: &Object, id: Uuid) {
-        let (outcome, kinds) = match self.put_right(tenant, object, id).await {
+    async fn repair(&self, tenant: VerifiedTenant, object: &Object, due: Due) {
+        let id = due.record.id;
+        let (outcome, kinds) = match self.put_right(tenant, object, due).await {
             Ok(kinds) => ("repaired", kinds),
             Err(error) => {
                 tracing::error!(tenant_id = %tenant.id(), object = object.name, record_id = %id, %error,
@@ -150,9 +151,9 @@ impl DerivedCheck {
         }
     }
 
-    async fn put_right(&self, tenant: VerifiedTenant, object: &Object, id: Uuid) -> Result<Kinds, Error> {
+    async fn put_right(&self, tenant: VerifiedTenant, object: &Object, due: Due) -> Result<Kinds, Error> {
         let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
-        let result = put_right(&mut tx, object, id).await;
+        let result = put_right(&mut tx, object, due).await;
         tx.settle(result).await
     }
 }
@@ -165,13 +166,38 @@ fn counter() -> Counter<u64> {
         .build()
 }
 
-/// Reads a record anew under its lock, and writes what differs.
-async fn put_right(tx: &mut TenantTx, object: &Object, id: Uuid) -> Result<Kinds, Error> {
+/// Those of the records that something differs of. One that was changed since it was read may be among them.
+async fn differing(tx: &mut TenantTx, object: &Object, all: &[Due]) -> Result<BTreeSet<Uuid>, Error> {
+    let Some(set) = fence::read(tx, object).await? else { return Ok(BTreeSet::new()) };
+    let mut rows = Vec::with_capacity(all.len());
+    for Due { record, computed } in all {
+        rows.push(Value::Object(expected(tx, object, &set, record, computed.clone()).await?));
+    }
+    let mut differing: BTreeSet<Uuid> =
+        record_store::differing(tx, object, rows).await?.into_iter().collect();
+    let records = || all.iter().map(|due| &due.record);
+    let ids: Vec<Uuid> = records().map(|record| record.id).collect();
+    for side in object.sides {
+        let held = by_record(record_store::side_held(tx, side.held, &ids).await?);
+        let differs = records().filter(|record| side_differs(side, record, held.get(&record.id)));
+        differing.extend(differs.map(|record| record.id));
+    }
+    let held = by_record(record_store::uniques_held(tx, &ids).await?);
+    let differs = records().filter(|record| uniques_differ(&set, record, held.get(&record.id)));
+    differing.extend(differs.map(|record| record.id));
+    Ok(differing)
+}
+
+/// Locks a record and writes what differs. One that was changed since it was read is left to the next comparison.
+async fn put_right(tx: &mut TenantTx, object: &Object, due: Due) -> Result<Kinds, Error> {
+    let Due { record: read, computed } = due;
+    let id = read.id;
     let mut kinds = Kinds::new();
     let Some(set) = fence::read(tx, object).await? else { return Ok(kinds) };
-    let Some(record) = record_store::lock(tx, object, id).await? else { return Ok(kinds) };
+    let found = record_store::lock(tx, object, id).await?;
+    let Some(record) = found.filter(|record| record.version == read.version) else { return Ok(kinds) };
     let is_live = !record.is_deleted();
-    let row = Value::Object(expected(tx, object, &set, &record).await?);
+    let row = Value::Object(expected(tx, object, &set, &record, computed).await?);
     if !record_store::differing(tx, object, vec![row.clone()]).await?.is_empty() {
         record_store::write_derived(tx, object, id, row).await?;
         kinds.insert("columns");
@@ -200,8 +226,9 @@ async fn expected(
     object: &Object,
     set: &FieldSet,
     record: &Record,
-) -> Result<crate::Fields, DbError> {
-    let mut row = write::row(object, set, record, (object.derive)(&record.fields));
+    computed: Fields,
+) -> Result<Fields, DbError> {
+    let mut row = write::row(object, set, record, computed);
     if !record.custom.keys().all(|key| set.knows(key)) {
         write::keep_slots(tx, object, set, record.id, &mut row).await?;
     }

@@ -7,6 +7,7 @@ mod cells;
 pub mod change;
 mod check;
 mod commit;
+mod computed;
 pub mod config;
 mod conflict;
 pub mod custom;

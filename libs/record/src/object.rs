@@ -140,6 +140,11 @@ impl Object {
         self.shape().has_texts
     }
 
+    /// Whether what is computed of its fields may be long, and take time.
+    pub(crate) fn computes_texts(&self) -> bool {
+        self.shape().computes_texts
+    }
+
     /// The caller's field rules, completed: who may not see a field may not see what is computed of it.
     pub(crate) fn mask(&self, given: &FieldMask) -> FieldMask {
         let computed = self.computed().iter().filter(|(_, reads)| reads.iter().any(|read| given.hides(read)));

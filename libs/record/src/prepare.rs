@@ -9,6 +9,7 @@ use field_types::phone::Region;
 use input::Violations;
 
 use super::change::{Author, Diff, diff};
+use super::computed::{self, Computed};
 use super::definitions::FieldSet;
 use super::draft::Sent;
 use super::reference::{self, Reference, records};
@@ -64,6 +65,8 @@ pub struct Proposal {
     /// Changes that are not in the row.
     also: Vec<Diff>,
     elsewhere: Elsewhere,
+    /// What is computed of what was sent.
+    ahead: Option<Computed>,
 }
 
 /// What is known of what a proposal names and other services keep.
@@ -94,6 +97,7 @@ impl Proposal {
             violations,
             also: Vec::new(),
             elsewhere: Elsewhere::default(),
+            ahead: None,
         }
     }
 
@@ -117,6 +121,7 @@ impl Proposal {
             violations,
             also: Vec::new(),
             elsewhere: Elsewhere::default(),
+            ahead: None,
         }
     }
 
@@ -124,7 +129,7 @@ impl Proposal {
     pub fn beside(before: Record, also: Vec<Diff>) -> Self {
         let after = before.clone();
         let (broken, violations, elsewhere) = (Vec::new(), Violations::default(), Elsewhere::default());
-        Self { before: Some(before), after, broken, violations, also, elsewhere }
+        Self { before: Some(before), after, broken, violations, also, elsewhere, ahead: None }
     }
 
     /// The fields that change.
@@ -144,6 +149,13 @@ impl Proposal {
     #[must_use]
     pub(crate) fn knowing(mut self, asked: &[Reference], violations: Vec<Violation>) -> Self {
         self.elsewhere = Elsewhere { asked: asked.iter().map(|r| r.pointer.clone()).collect(), violations };
+        self
+    }
+
+    /// Takes over what was computed of what was sent before the transaction.
+    #[must_use]
+    pub(crate) fn computed(mut self, ahead: Option<Computed>) -> Self {
+        self.ahead = ahead;
         self
     }
 
@@ -293,7 +305,7 @@ pub async fn prepare(
     taken: &mut impl Taken,
 ) -> Result<Result<Prepared, Violations>, Error> {
     let Plan { env, cx, object, set, .. } = *plan;
-    let Proposal { before, mut after, broken, mut violations, also, elsewhere } = proposal;
+    let Proposal { before, mut after, broken, mut violations, also, elsewhere, ahead } = proposal;
     let old = before.as_ref();
     check_rules(plan, old, &after, &broken, &mut violations);
     // Of a row that is wrong in itself nothing is looked up: a file has many.
@@ -332,7 +344,7 @@ pub async fn prepare(
         return Ok(Err(violations));
     }
     let Prepared { before, mut after, also } = prepared;
-    finish_fields(object, &mut after);
+    computed::complete(object, before.as_ref(), ahead.as_ref(), &mut after);
     Ok(Ok(Prepared { before, after, also }))
 }
 
@@ -382,12 +394,4 @@ fn to_itself(object: &Object, after: &Record, references: &[Reference]) -> Vec<V
     let own = references.iter().filter(|r| r.object == object.name && r.id == after.id);
     own.map(|r| Violation::new(r.pointer.clone(), Reason::REFERENCE_CYCLE, "a record cannot refer to itself"))
         .collect()
-}
-
-/// Takes over those computed fields that the answer shows.
-fn finish_fields(object: &Object, record: &mut Record) {
-    let mut derived = (object.derive)(&record.fields);
-    for (name, _) in object.computed() {
-        record.set(name, derived.remove(*name).unwrap_or_default());
-    }
 }

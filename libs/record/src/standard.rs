@@ -159,6 +159,11 @@ impl Standard {
         Self { naming: Some(naming), ..self }
     }
 
+    /// Whether it holds texts of many lines.
+    fn is_text(&self) -> bool {
+        matches!(self.kind, Kind::Kept) && self.empty.is_none()
+    }
+
     fn is_written_by_callers(&self) -> bool {
         !self.output && self.computed.is_empty()
     }
@@ -245,6 +250,8 @@ pub(crate) struct Shape {
     pub(crate) naming: Vec<(&'static str, &'static Naming)>,
     /// Some of them hold texts of many lines.
     pub(crate) has_texts: bool,
+    /// Texts of many lines are computed of others.
+    pub(crate) computes_texts: bool,
     pub(crate) statements: Statements,
     searched: Vec<(&'static str, String)>,
     money: Vec<(&'static str, [String; 2])>,
@@ -300,7 +307,8 @@ impl Shape {
             writable: own().filter(|field| field.is_written_by_callers()).map(|field| field.name).collect(),
             computed: own().filter(|f| !f.computed.is_empty()).map(|f| (f.name, f.computed)).collect(),
             links: own().filter_map(|field| Some((field.name, field.of?))).collect(),
-            has_texts: own().any(|field| matches!(field.kind, Kind::Kept) && field.empty.is_none()),
+            has_texts: own().any(Standard::is_text),
+            computes_texts: own().any(|field| field.is_text() && !field.computed.is_empty()),
             naming: own().filter_map(|field| Some((field.name, field.naming?))).collect(),
             searched: own().filter(|f| f.searched).map(|f| (f.name, format!("{}_folded", f.name))).collect(),
             money: own().filter(|f| matches!(f.kind, Kind::Money)).map(|f| (f.name, money(f.name))).collect(),

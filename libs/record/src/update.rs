@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::change::Author;
 use super::commit::commit;
+use super::computed::Computed;
 use super::definitions::FieldSet;
 use super::draft::{Draft, Sent};
 use super::fence::Tries;
@@ -53,11 +54,12 @@ async fn attempt(
     });
     let asked = named(env, object, (&set, &mask), &sent);
     let unknown = env.references.check(cx, &asked).await?;
+    let ahead = Computed::ahead(object, &sent.fields).await?;
 
     let author = Author::of(env, cx);
     let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path: Path::Update };
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
-    let change = Change { id, sent, etag, asked, unknown };
+    let change = Change { id, sent, etag, ahead, asked, unknown };
     let result = store(&mut tx, &plan, change).await;
     commit(env, tx, result).await
 }
@@ -68,6 +70,8 @@ struct Change {
     sent: Sent,
     /// The version that the body's `etag` names.
     etag: Option<i64>,
+    /// What is computed of it.
+    ahead: Option<Computed>,
     /// What other services were asked for, and what of it they do not know.
     asked: Vec<Reference>,
     unknown: Vec<Violation>,
@@ -75,12 +79,12 @@ struct Change {
 
 async fn store(tx: &mut TenantTx, plan: &Plan<'_>, change: Change) -> Result<Answer, Error> {
     let Plan { cx, object, mask, .. } = *plan;
-    let Change { id, sent, etag, asked, unknown } = change;
+    let Change { id, sent, etag, ahead, asked, unknown } = change;
     db::fence::check(tx, cx).await?;
     tree::lock(tx, object, &sent.fields).await?;
     let before = lock_live(tx, cx, object, id, "update").await?;
     let version = before.version;
-    let mut proposal = Proposal::change(plan, before, sent).knowing(&asked, unknown);
+    let mut proposal = Proposal::change(plan, before, sent).computed(ahead).knowing(&asked, unknown);
     check_versions(tx, plan, (id, version), etag, &mut proposal).await?;
     let prepared = prepare(tx, plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
     if !prepared.is_change(object) {
