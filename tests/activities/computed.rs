@@ -1,15 +1,19 @@
 //! HTML is made where nobody waits for it: outside of transactions, and on no thread that serves calls.
 
 use std::pin::pin;
-use std::sync::{LazyLock, Mutex, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use config::SecretString;
 use error::Error;
 use prost::bytes::Bytes;
 use proto::activities::v1 as pb;
 use proto::common::v1::Access;
+use query::CursorKey;
+use record::definitions::Definitions;
+use record::reference::{Ids, References};
 use record::view::View;
 use record::{Built, DerivedCheck, Env, Fields, Object, Reader, Wire};
 use sqlx::{Connection, PgConnection};
@@ -19,6 +23,7 @@ use uuid::Uuid;
 use super::world::{Caller, World};
 use crate::database::Database;
 use crate::waiting;
+use crate::world::definitions;
 
 fn note() -> &'static Object {
     activities::OBJECTS[0]
@@ -116,9 +121,29 @@ impl Wire for Watched {
     }
 }
 
+/// What operations on the watched note work with.
+fn env(world: &World) -> Result<Env> {
+    Ok(Env {
+        role: fleet::Role::Activities,
+        objects: &*OBJECTS,
+        db: world.db.clone(),
+        clock: world.clock.clone(),
+        wake: events::Wake::default(),
+        cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,
+        region: None,
+        definitions: Definitions::new(Arc::new(|_, _, _| Box::pin(async { Ok(definitions::field_set()) }))),
+        references: References::to_people(Arc::new(|_, _| Box::pin(async { Ok(Ids::new()) }))),
+    })
+}
+
+/// As a service lets a call in.
+async fn admit<T: proto::Rpc>(world: &World, who: &Caller, body: T) -> Result<(auth::Context, T)> {
+    Ok(world.gates.gate.admit(who.request(body, &[])).await?)
+}
+
 async fn create(world: &World, env: &Env, who: &Caller, body: &str) -> Result<pb::Note> {
     let request = pb::CreateNoteRequest { note: Some(text(body)) };
-    let (cx, request) = world.admit(who, request).await?;
+    let (cx, request) = admit(world, who, request).await?;
     Ok(record::create::<Watched, _>(env, &cx, &request, request.note.as_ref()).await?.message)
 }
 
@@ -132,7 +157,7 @@ async fn update(
 ) -> Result<pb::Note> {
     let update_mask = Some(prost_types::FieldMask { paths: vec![path.to_owned()] });
     let request = pb::UpdateNoteRequest { id: id.to_owned(), note: Some(note), update_mask };
-    let (cx, request) = world.admit(who, request).await?;
+    let (cx, request) = admit(world, who, request).await?;
     let (mask, sent) = (request.update_mask, request.note.as_ref());
     Ok(record::update::<Watched>(env, &cx, id, mask, sent).await?.message)
 }
@@ -160,7 +185,7 @@ async fn html_is_made_outside_of_transactions_and_only_of_a_text_that_changes() 
     let database = Database::fresh("globcrm_test_computed", &[activities::MIGRATIONS]).await?;
     let world = World::on(database)?;
     let (who, mut sql) = (world.admin()?, world.sql().await?);
-    let env = world.env(&*OBJECTS)?;
+    let env = env(&world)?;
 
     let made = aside(&mut sql, create(&world, &env, &who, "*one*")).await?;
     assert_eq!(made.body_html, "<p><em>one</em></p>\n");
@@ -171,7 +196,7 @@ async fn html_is_made_outside_of_transactions_and_only_of_a_text_that_changes() 
     assert_eq!(without(update(&world, &env, &who, id, pin, "pinned")).await?.body_html, changed.body_html);
     who.delete(id).await?;
     let restored = without(async {
-        let (cx, request) = world.admit(&who, pb::RestoreNoteRequest { id: id.to_owned() }).await?;
+        let (cx, request) = admit(&world, &who, pb::RestoreNoteRequest { id: id.to_owned() }).await?;
         Ok(record::restore::<Watched, _>(&env, &cx, &request, id).await?.message)
     });
     assert_eq!(restored.await?.body_html, changed.body_html);

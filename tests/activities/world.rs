@@ -12,10 +12,10 @@ use ids::{Clock, TenantId};
 use proto::activities::v1 as pb;
 use proto::activities::v1::activities_service_server::ActivitiesService;
 use query::CursorKey;
+use record::Env;
 use record::definitions::Definitions;
 use record::elsewhere::{Follower, Listener};
 use record::reference::{Ask, Ids, References};
-use record::{Env, Object};
 use uuid::Uuid;
 
 use crate::database::Database;
@@ -79,19 +79,23 @@ impl World {
         let (clock, time) = Clock::fixed(time::OffsetDateTime::now_utc());
         let ground = Ground::on(database, "activities", clock)?;
         let gates = TestGate::new(&ground.clock)?;
-        let known = Known::default();
-        let service = Service::new(gates.gate.clone(), env(&ground, &known, activities::OBJECTS)?);
+        let (known, set) = (Known::default(), definitions::field_set());
+        let env = Env {
+            role: fleet::Role::Activities,
+            objects: activities::OBJECTS,
+            db: ground.db.clone(),
+            clock: ground.clock.clone(),
+            wake: events::Wake::default(),
+            cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,
+            region: None,
+            definitions: Definitions::new(Arc::new(move |_, _, _| {
+                let set = set.clone();
+                Box::pin(async move { Ok(set) })
+            })),
+            references: References::to_people(known.ask()).and_to(activities::ELSEWHERE, known.ask()),
+        };
+        let service = Service::new(gates.gate.clone(), env);
         Ok(Self { served: crate::world::World::on(ground, gates, service), known, time })
-    }
-
-    /// As a service lets a call in.
-    pub(crate) async fn admit<T: proto::Rpc>(&self, who: &Caller, body: T) -> Result<(auth::Context, T)> {
-        Ok(self.gates.gate.admit(who.request(body, &[])).await?)
-    }
-
-    /// What operations on these objects work with.
-    pub(crate) fn env(&self, objects: &'static [&'static Object]) -> Result<Env> {
-        env(self, &self.known, objects)
     }
 
     /// Somebody who may do everything in a tenant of their own.
@@ -182,24 +186,6 @@ impl Caller {
         let listed = self.service.list_notes(self.request(request, &[])).await?.into_inner();
         Ok(listed.notes.into_iter().map(|note| note.id).collect())
     }
-}
-
-fn env(ground: &Ground, known: &Known, objects: &'static [&'static Object]) -> Result<Env> {
-    let set = definitions::field_set();
-    Ok(Env {
-        role: fleet::Role::Activities,
-        objects,
-        db: ground.db.clone(),
-        clock: ground.clock.clone(),
-        wake: events::Wake::default(),
-        cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,
-        region: None,
-        definitions: Definitions::new(Arc::new(move |_, _, _| {
-            let set = set.clone();
-            Box::pin(async move { Ok(set) })
-        })),
-        references: References::to_people(known.ask()).and_to(activities::ELSEWHERE, known.ask()),
-    })
 }
 
 /// A note about some records.
