@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 
 use ammonia::url::Url;
-use html5ever::tokenizer::{BufferQueue, Tag, Token, TokenSink, TokenSinkResult, Tokenizer};
+use html5ever::tokenizer::{BufferQueue, Tag, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts};
 
 use super::{GROWTH, MAX_DEPTH, SAFE, address, to_html};
 
@@ -70,7 +70,8 @@ impl TokenSink for Seen {
 }
 
 fn seen(html: &str) -> Vec<Tag> {
-    let (tokenizer, input) = (Tokenizer::new(Seen::default(), Default::default()), BufferQueue::default());
+    let (tokenizer, input) =
+        (Tokenizer::new(Seen::default(), TokenizerOpts::default()), BufferQueue::default());
     input.push_back(html.into());
     let _end = tokenizer.feed(&input);
     tokenizer.end();
