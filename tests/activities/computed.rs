@@ -1,6 +1,7 @@
 //! HTML is made where nobody waits for it: outside of transactions, and on no thread that serves calls.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
@@ -43,16 +44,19 @@ struct Watch {
     hold: mpsc::Receiver<()>,
 }
 
+/// How often HTML was made.
+static MADE: AtomicUsize = AtomicUsize::new(0);
 static WATCH: Mutex<Option<Watch>> = Mutex::new(None);
 
 fn watched(fields: &Fields) -> Fields {
+    MADE.fetch_add(1, Ordering::SeqCst);
     let watch = WATCH.lock().unwrap().take();
     if let Some(Watch { test, begun, hold }) = watch {
         let is_aside = thread::current().id() != test;
         let told = begun.send(is_aside);
         // Nobody could let go of what holds up the test itself.
         if is_aside && told.is_ok() {
-            drop(hold.recv());
+            let _gone = hold.recv();
         }
     }
     (note().derive)(fields)
@@ -64,8 +68,9 @@ fn watch() -> (oneshot::Receiver<bool>, mpsc::Sender<()>) {
     (told, go)
 }
 
-/// Works, and looks at the database while HTML is made for it.
+/// Works, and looks at the database while HTML is made for it, which happens once.
 async fn aside<T>(sql: &mut PgConnection, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let before = MADE.load(Ordering::SeqCst);
     let (told, go) = watch();
     let mut work = pin!(work);
     let is_aside = tokio::select! {
@@ -81,7 +86,9 @@ async fn aside<T>(sql: &mut PgConnection, work: impl Future<Output = Result<T>>)
     .await?;
     assert_eq!(open, 0, "a transaction waits for HTML");
     drop(go);
-    work.await
+    let done = work.await?;
+    assert_eq!(MADE.load(Ordering::SeqCst) - before, 1, "HTML was made again");
+    Ok(done)
 }
 
 /// Works, for which no HTML may be made.
