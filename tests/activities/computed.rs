@@ -68,8 +68,8 @@ fn watch() -> (oneshot::Receiver<bool>, mpsc::Sender<()>) {
     (told, go)
 }
 
-/// Works, and looks at the database while HTML is made for it, which happens once.
-async fn aside<T>(sql: &mut PgConnection, work: impl Future<Output = Result<T>>) -> Result<T> {
+/// Works, and looks at the database while HTML is made for it, which happens this often.
+async fn aside<T>(sql: &mut PgConnection, often: usize, work: impl Future<Output = Result<T>>) -> Result<T> {
     let before = MADE.load(Ordering::SeqCst);
     let (told, go) = watch();
     let mut work = pin!(work);
@@ -87,7 +87,7 @@ async fn aside<T>(sql: &mut PgConnection, work: impl Future<Output = Result<T>>)
     assert_eq!(open, 0, "a transaction waits for HTML");
     drop(go);
     let done = work.await?;
-    assert_eq!(MADE.load(Ordering::SeqCst) - before, 1, "HTML was made again");
+    assert_eq!(MADE.load(Ordering::SeqCst) - before, often, "of a text each");
     Ok(done)
 }
 
@@ -193,11 +193,13 @@ async fn html_is_made_outside_of_transactions_and_only_of_a_text_that_changes() 
     let world = World::on(database)?;
     let (who, mut sql) = (world.admin()?, world.sql().await?);
     let env = env(&world)?;
+    // The first write of a tenant is judged again when it has raised the fence of definitions.
+    who.create(text("*first*")).await?;
 
-    let made = aside(&mut sql, create(&world, &env, &who, "*one*")).await?;
+    let made = aside(&mut sql, 1, create(&world, &env, &who, "*one*")).await?;
     assert_eq!(made.body_html, "<p><em>one</em></p>\n");
     let id = made.id.as_str();
-    let changed = aside(&mut sql, update(&world, &env, &who, id, text("*two*"), "body")).await?;
+    let changed = aside(&mut sql, 1, update(&world, &env, &who, id, text("*two*"), "body")).await?;
     assert_eq!(changed.body_html, "<p><em>two</em></p>\n");
     let pin = pb::Note { pinned: true, ..Default::default() };
     assert_eq!(without(update(&world, &env, &who, id, pin, "pinned")).await?.body_html, changed.body_html);
@@ -218,7 +220,7 @@ async fn html_is_made_outside_of_transactions_and_only_of_a_text_that_changes() 
         .execute(&mut sql)
         .await?;
     sqlx::query(DUE).execute(&mut sql).await?;
-    aside(&mut sql, async { Ok(check.round().await?) }).await?;
+    aside(&mut sql, 2, async { Ok(check.round().await?) }).await?;
     assert_eq!(who.get(id).await?.body_html, changed.body_html);
     Ok(())
 }
