@@ -92,4 +92,22 @@ mod tests {
         let own = "/globcrm.records.v1.RecordsService/GetContact".to_owned();
         assert_eq!(call(&api, "GET", "/api/v1/contacts/fields.1"), Ok(own));
     }
+
+    #[test]
+    fn the_list_is_that_of_operations_and_no_other() {
+        let api = Api::compile(proto::DESCRIPTORS).unwrap();
+        let is_list = |verb, path| match api.route(verb, path) {
+            Route::Found { method, .. } => list::is_list(method),
+            _ => panic!("{verb} {path}"),
+        };
+        assert!(is_list("GET", "/api/v1/operations"));
+        for (verb, path) in [
+            ("GET", "/api/v1/operations/records.1"),
+            ("POST", "/api/v1/operations/records.1:cancel"),
+            ("GET", "/api/v1/operations/records.1/errors"),
+            ("GET", "/api/v1/contacts"),
+        ] {
+            assert!(!is_list(verb, path), "{verb} {path}");
+        }
+    }
 }
