@@ -146,7 +146,8 @@ async fn without_one_service_there_is_no_list_and_the_problem_names_it() {
 async fn a_service_that_answers_too_late_is_named_as_well() {
     let services = Services::start(["records", "fields"]).await;
     services.all[0].with(|state| state.act = Act::Hang);
-    let late = services.page(2, (None, ""), Duration::from_millis(200)).await.unwrap_err();
+    let asked = services.page(2, (None, ""), Duration::from_millis(200));
+    let late = tokio::time::timeout(LONG, asked).await.expect("it is given up in time").unwrap_err();
     assert_eq!((late.code(), late.reason()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
     assert_eq!(late.metadata().get("service").map(String::as_str), Some("records"));
 }
