@@ -9,15 +9,43 @@ use crate::isolation::matrix::{self, Table};
 pub struct Service {
     pub role: Role,
     pub migrations: Migrations,
+    /// The objects whose statements are built of their fields.
+    pub objects: &'static [&'static record::Object],
     /// Its part of the isolation matrix.
     pub matrix: fn() -> Table,
+    /// A path below `/api/v1` to which a POST with this body makes something new, once for each `Idempotency-Key`.
+    pub makes: (&'static str, &'static str),
 }
 
 pub const SERVICES: [Service; 4] = [
-    Service { role: Role::Identity, migrations: identity::MIGRATIONS, matrix: matrix::identity::table },
-    Service { role: Role::Fields, migrations: fields::MIGRATIONS, matrix: matrix::fields::table },
-    Service { role: Role::Records, migrations: records::MIGRATIONS, matrix: matrix::records::table },
-    Service { role: Role::Activities, migrations: activities::MIGRATIONS, matrix: matrix::activities::table },
+    Service {
+        role: Role::Identity,
+        migrations: identity::MIGRATIONS,
+        objects: &[],
+        matrix: matrix::identity::table,
+        makes: ("/teams", r#"{"name": "{unique}"}"#),
+    },
+    Service {
+        role: Role::Fields,
+        migrations: fields::MIGRATIONS,
+        objects: &[],
+        matrix: matrix::fields::table,
+        makes: ("/objects/contact/fields", r#"{"key": "{unique}", "label": "New", "type": "text"}"#),
+    },
+    Service {
+        role: Role::Records,
+        migrations: records::MIGRATIONS,
+        objects: records::OBJECTS,
+        matrix: matrix::records::table,
+        makes: ("/contacts", r#"{"last_name": "{unique}"}"#),
+    },
+    Service {
+        role: Role::Activities,
+        migrations: activities::MIGRATIONS,
+        objects: activities::OBJECTS,
+        matrix: matrix::activities::table,
+        makes: ("/notes", r#"{"body": "{unique}"}"#),
+    },
 ];
 
 /// The schemas of all of them.

@@ -93,6 +93,10 @@ async fn limits_hold_with_redis_and_without_it() {
     let reason = answer.json()["reason"].as_str().expect("a reason").to_owned();
     problem(&answer, 503, &reason);
     assert!(answer.header("retry-after").is_some(), "{:?}", answer.headers);
+    // A list of operations without those of a service would look whole.
+    let answer = third.admin.get("/api/v1/operations").await;
+    problem(&answer, 503, &reason);
+    assert_eq!(answer.json()["meta"]["service"], "records", "{}", answer.text);
     third.admin.get("/api/v1/me").await.expect(200);
 }
 

@@ -43,7 +43,7 @@ async fn operations_are_listed_to_their_owner_page_by_page() {
     let stage = Stage::shared().await;
     let (tenant, other) = (stage.tenant("operation-list").await, stage.tenant("operation-list-other").await);
     let (first, second) = (queue(&tenant).await, queue(&tenant).await);
-    let (mut seen, mut token) = (Vec::new(), String::new());
+    let (mut seen, mut token, mut tokens) = (Vec::new(), String::new(), Vec::new());
     loop {
         let path = format!("/api/v1/operations?page_size=1&page_token={token}");
         let page = tenant.admin.get(&path).await.expect(200);
@@ -53,11 +53,25 @@ async fn operations_are_listed_to_their_owner_page_by_page() {
         if token.is_empty() {
             break;
         }
+        tokens.push(token.clone());
     }
     assert_eq!(seen, [second, first]);
-    let theirs = other.admin.get("/api/v1/operations").await.expect(200);
-    assert_eq!(theirs["operations"], json!([]));
-    for bad in ["page_size=0", "page_size=201", "page_token=nonsense"] {
+    let theirs = other.admin.get("/api/v1/operations").await;
+    assert_eq!(theirs.expect(200)["operations"], json!([]));
+    assert_eq!(theirs.header("x-request-cost"), Some("1"));
+    assert!(theirs.header("permission-version").is_some(), "{:?}", theirs.headers);
+    // A token is its caller's and its list's.
+    for _ in 0..2 {
+        tenant.admin.post("/api/v1/contacts", json!({"last_name": "Meyer"})).await.expect(201);
+    }
+    let contacts = tenant.admin.get("/api/v1/contacts?page_size=1").await.expect(200);
+    for (client, foreign) in
+        [(&other.admin, &tokens[0]), (&tenant.admin, &text(&contacts["next_page_token"]))]
+    {
+        let answer = client.get(&format!("/api/v1/operations?page_token={foreign}")).await;
+        problem(&answer, 400, "PAGE_TOKEN_MISMATCH");
+    }
+    for bad in ["page_size=0", "page_size=201", "page_token=nonsense", "fields=id"] {
         assert_eq!(tenant.admin.get(&format!("/api/v1/operations?{bad}")).await.status, 400, "{bad}");
     }
 }

@@ -10,33 +10,24 @@ use super::Journey;
 use super::export::{Encoding, export};
 use super::writing::{finished, import_body, upload};
 use crate::client::query;
+use crate::services::SERVICES;
 use crate::stage::{PASSWORD, Stage, text};
 use crate::waiting;
 
 /// Each service is frozen with a request in its hands, killed, and started again; the client repeats the request with
 /// the same key and it happens once.
 pub async fn every_service_dies_once(stage: &mut Stage, journey: &Journey) {
-    for role in [Role::Activities, Role::Records, Role::Fields, Role::Identity, Role::Gateway] {
+    let made = SERVICES.iter().rev().map(|service| (service.role, service.makes));
+    // What the gateway has in its hands is for another.
+    for (role, (path, body)) in made.chain([(Role::Gateway, ("/contacts", r#"{"last_name": "{unique}"}"#))]) {
         let name = role.name();
-        let (verb, path, body) = match role {
-            Role::Fields => {
-                let body = json!({"key": format!("during_{name}"), "label": "During", "type": "text"});
-                (Method::POST, "/api/v1/objects/contact/fields".to_owned(), body)
-            }
-            Role::Identity => {
-                (Method::POST, "/api/v1/teams".to_owned(), json!({"name": format!("during-{name}")}))
-            }
-            Role::Activities => {
-                (Method::POST, "/api/v1/notes".to_owned(), json!({"body": format!("During {name}")}))
-            }
-            Role::Records | Role::Gateway => {
-                (Method::POST, "/api/v1/contacts".to_owned(), json!({"last_name": format!("During {name}")}))
-            }
-        };
+        let path = format!("/api/v1{path}");
+        let body: Value =
+            serde_json::from_str(&body.replace("{unique}", &format!("during_{name}"))).expect("a body");
         let admin = journey.a.admin.clone();
         let key = format!("during-{name}");
         let call =
-            move || admin.call(verb.clone(), &path).header("idempotency-key", &key).json(&body).try_send();
+            move || admin.call(Method::POST, &path).header("idempotency-key", &key).json(&body).try_send();
         stage.fleet.pause(role).expect("paused");
         let in_flight = tokio::spawn(call());
         // Frozen with the request sent: it can neither finish nor fail.
@@ -59,7 +50,7 @@ pub async fn every_service_dies_once(stage: &mut Stage, journey: &Journey) {
         let again = until_answered(&call).await;
         assert_eq!(first["id"], again["id"], "{name}: it happened twice");
     }
-    let filter = query(&[("filter", "last_name = \"During records\" OR last_name = \"During gateway\"")]);
+    let filter = query(&[("filter", "last_name = \"during_records\" OR last_name = \"during_gateway\"")]);
     let page = journey.a.admin.get(&format!("/api/v1/contacts{filter}")).await.expect(200);
     assert_eq!(super::ids(&page).len(), 2, "{page}");
     // Sessions outlive every process.

@@ -1,10 +1,11 @@
-//! Lists operations.
+//! Lists operations: the part of a caller's list that one service has. The gateway merges the parts, so that a token is a place in
+//! the list of all services and names none.
 
 use auth::Context;
 use db::TenantTx;
 use error::Error;
 use proto::common::v1 as pb;
-use query::page::{Newest, PageRequest};
+use query::page::{Newest, OPERATIONS, PageRequest};
 
 use crate::{Env, store};
 
@@ -25,10 +26,9 @@ pub async fn list(
     page_size: Option<i32>,
     page_token: &str,
 ) -> Result<Listed, Error> {
-    // What a token is good for: this caller's list.
-    let (tenant, principal) = (cx.tenant.id().uuid(), cx.principal.id);
-    let list = [&b"operations"[..], env.role.name().as_bytes(), tenant.as_bytes(), principal.as_bytes()];
-    let page = PageRequest::<Newest>::read(&env.cursor_key, &list, page_size, page_token)?;
+    let principal = cx.principal.id;
+    let owner = (cx.tenant.id().uuid(), principal);
+    let page = PageRequest::<Newest>::read_own(&env.cursor_key, OPERATIONS, owner, page_size, page_token)?;
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
     let mut stored = store::list(&mut tx, principal, page.after, page.limit()).await?;
     tx.commit().await?;

@@ -28,16 +28,8 @@ mod objects {
 }
 pub use objects::OBJECTS;
 
-/// Generated code keeps its own style.
-macro_rules! generated {
-    ($(#[$doc:meta])* $vis:vis mod $name:ident = $file:literal) => {
-        $(#[$doc])*
-        #[allow(clippy::all, clippy::pedantic, clippy::allow_attributes_without_reason, missing_docs, unreachable_pub, reason = "generated code keeps its own style")]
-        $vis mod $name {
-            include!(concat!("generated/", $file));
-        }
-    };
-}
+// The messages and services of every package, in modules of its name.
+include!("generated/packages.rs");
 
 /// `google.api`: HTTP mapping and field behaviour.
 pub mod google_api {
@@ -46,35 +38,4 @@ pub mod google_api {
 /// `buf.validate`: the rules the gateway enforces.
 pub mod buf_validate {
     pub use super::buf::validate::*;
-}
-mod google {
-    generated!(pub(crate) mod api = "google.api.rs");
-}
-mod buf {
-    generated!(pub(crate) mod validate = "buf.validate.rs");
-}
-
-/// Types and options used by every service.
-pub mod common {
-    generated!(pub mod v1 = "globcrm.common.v1.rs");
-}
-/// Event payloads and envelope.
-pub mod events {
-    generated!(pub mod v1 = "globcrm.events.v1.rs");
-}
-/// `IdentityService`.
-pub mod identity {
-    generated!(pub mod v1 = "globcrm.identity.v1.rs");
-}
-/// `FieldsService`.
-pub mod fields {
-    generated!(pub mod v1 = "globcrm.fields.v1.rs");
-}
-/// `ActivitiesService`.
-pub mod activities {
-    generated!(pub mod v1 = "globcrm.activities.v1.rs");
-}
-/// `RecordsService`.
-pub mod records {
-    generated!(pub mod v1 = "globcrm.records.v1.rs");
 }

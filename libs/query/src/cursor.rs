@@ -64,7 +64,7 @@ impl CursorKey {
 
 impl Section for CursorKey {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let about = "Secret of at least 32 bytes that signs page tokens; the same in every instance";
+        let about = "Secret of at least 32 bytes that signs page tokens; the same in every instance, and the same in the gateway and all services with operations";
         let secret: SecretString = r.required("CURSOR_KEY", about)?;
         Self::new(&secret).map_err(|error| r.refuse("CURSOR_KEY", error.to_string())).ok()
     }

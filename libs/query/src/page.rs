@@ -10,6 +10,10 @@ use crate::cursor::{CursorKey, Position, fingerprint_of};
 use crate::sql::Bind;
 use crate::{list, refusal};
 
+/// Names the list of a caller's operations. Each service with operations has a part of it, and the gateway makes one list of the
+/// parts: a place in one is a place in all of them, so they and the gateway name it alike and sign with the same key.
+pub const OPERATIONS: &str = "operations";
+
 /// The place after a row, by what its list is ordered by.
 pub trait Anchor: Copy {
     /// Before the first row.
@@ -20,8 +24,8 @@ pub trait Anchor: Copy {
     fn of(id: Uuid, key: &Bind) -> Option<Self>;
 }
 
-/// A place in a list that shows the newest first, and of those the greatest id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A place in a list that shows the newest first, and of those the greatest id. The greater place comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Newest {
     /// When the row was created.
     pub created_at: OffsetDateTime,
@@ -101,6 +105,17 @@ impl<'a, P: Anchor> PageRequest<'a, P> {
         Ok(Self { key, fingerprint, size, after })
     }
 
+    /// The same of a list that every caller has of their own: the token is of no use to another.
+    pub fn read_own(
+        key: &'a CursorKey,
+        list: &str,
+        (tenant, principal): (Uuid, Uuid),
+        page_size: Option<i32>,
+        token: &str,
+    ) -> Result<Self, Error> {
+        Self::read(key, &[list.as_bytes(), tenant.as_bytes(), principal.as_bytes()], page_size, token)
+    }
+
     /// Rows to fetch: one more than the page holds says whether there is a next one.
     pub fn limit(&self) -> i64 {
         self.size as i64 + 1
@@ -109,8 +124,19 @@ impl<'a, P: Anchor> PageRequest<'a, P> {
     /// Cuts the rows to the page, and to `most` where fewer fit, but not below one. Gives the token of the next page, empty on the
     /// last.
     pub fn cut<T>(&self, rows: &mut Vec<T>, most: usize, place: impl Fn(&T) -> P) -> String {
+        self.cut_of_more(rows, most, false, place)
+    }
+
+    /// The same of rows that are pages themselves: where there are `more` after the last of them, the page is not the last either.
+    pub fn cut_of_more<T>(
+        &self,
+        rows: &mut Vec<T>,
+        most: usize,
+        more: bool,
+        place: impl Fn(&T) -> P,
+    ) -> String {
         let size = self.size.min(most.max(1));
-        if rows.len() <= size {
+        if rows.len() <= size && !more {
             return String::new();
         }
         rows.truncate(size);

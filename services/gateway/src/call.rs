@@ -44,17 +44,15 @@ pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, 
             &mut request,
         )
         .map_err(refused)?;
-    let (channel, path) = callee(incoming)?;
     let metadata = metadata(incoming)?;
     let deadline = deadline(method.rate_class);
     let request = request.freeze();
-    let call = || rpc::raw::unary(channel, &path, metadata.clone(), request.clone(), deadline);
-    let answered = match call().await.map_err(Error::from) {
-        // Nothing was written, and the service has dropped the permissions that were too old.
-        Err(error) if error.reason() == Reason::PERMISSIONS_CHANGED => call().await.map_err(Error::from),
-        answered => answered,
+    let (answered, wire) = if operations::list::is_list(method) {
+        operations::list::list(incoming, &metadata, &request, deadline).await?
+    } else {
+        let (channel, path) = callee(incoming)?;
+        ask(channel, &path, &metadata, &request, deadline).await?
     };
-    let (answered, wire) = answered?;
     let mut json = Vec::with_capacity(wire.len() * 2 + 64);
     let meta = app
         .api
@@ -66,6 +64,22 @@ pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, 
         _ => party.take_anyway(Kind::Unread, json.len()),
     };
     Ok(success(incoming, &answered, &meta, holding(json, (place, unread))))
+}
+
+/// Calls a service, once more where its first answer rests on permissions that have changed.
+pub(crate) async fn ask(
+    channel: &rpc::Channel,
+    path: &str,
+    metadata: &MetadataMap,
+    request: &Bytes,
+    deadline: Duration,
+) -> Result<(MetadataMap, Bytes), Error> {
+    let call = || rpc::raw::unary(channel, path, metadata.clone(), request.clone(), deadline);
+    match call().await.map_err(Error::from) {
+        // Nothing was written, and the service has dropped the permissions that were too old.
+        Err(error) if error.reason() == Reason::PERMISSIONS_CHANGED => call().await.map_err(Error::from),
+        answered => answered,
+    }
 }
 
 fn success(incoming: &Incoming<'_>, answered: &MetadataMap, meta: &ResponseMeta, json: Bytes) -> Reply {

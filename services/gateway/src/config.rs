@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use config::{Reader, Seconds, SecretString, Section};
 use fleet::Role;
+use query::CursorKey;
 use rpc::{Peer, ServiceSecret};
 
 use crate::ROLE;
@@ -19,6 +20,8 @@ pub struct Config {
     pub services: Vec<Peer>,
     /// Proves to the services that this is the gateway.
     pub service_secret: ServiceSecret,
+    /// Signs page tokens of the list of all operations, as the services do that have a part of it.
+    pub cursor_key: CursorKey,
     /// Shared counters of the rate limits; without it every gateway counts for itself.
     pub redis_url: Option<SecretString>,
     /// Cost units a tenant may spend in a minute.
@@ -50,6 +53,7 @@ impl Section for Config {
         let others = ROLE.member().calls.iter().filter(|role| **role != Role::Identity);
         let services: Vec<Option<Peer>> = others.map(|role| Peer::read(r, *role)).collect();
         let service_secret = ServiceSecret::read(r);
+        let cursor_key = CursorKey::read(r);
         let redis_url = r.optional(
             "REDIS_URL",
             "Redis for rate limits shared by all gateways; without it each counts for itself",
@@ -100,6 +104,7 @@ impl Section for Config {
             identity: identity?,
             services: services.into_iter().collect::<Option<_>>()?,
             service_secret: service_secret?,
+            cursor_key: cursor_key?,
             redis_url: redis_url?,
             tenant_per_minute: tenant_per_minute?,
             principal_per_minute: principal_per_minute?,
@@ -163,7 +168,8 @@ pub(crate) mod tests {
         let variables = peers.iter().map(|name| (name.as_str(), "http://peer:1"));
         let listen = ("GLOBCRM_GATEWAY_LISTEN", "127.0.0.1:0");
         let secret = ("GLOBCRM_GATEWAY_SERVICE_SECRET", "a-secret-of-the-gateway-for-its-tests");
-        let env: ::config::Env = variables.chain([listen, secret]).collect();
+        let cursor_key = ("GLOBCRM_GATEWAY_CURSOR_KEY", "a-key-for-page-tokens-of-the-tests");
+        let env: ::config::Env = variables.chain([listen, secret, cursor_key]).collect();
         ::config::load(&env, ROLE.upper()).unwrap()
     }
 

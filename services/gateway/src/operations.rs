@@ -1,7 +1,10 @@
-//! `/operations/{service}.{id}`: the service that does the work answers. It is found by the prefix of the id.
+//! `/operations/{service}.{id}`: the service that does the work answers. It is found by the prefix of the id. The list of all
+//! operations is asked of every service that has any: [`list`].
 //!
 //! The paths are in the contract once, at the first service that had operations. Others have RPCs of the same names and shapes
 //! (a test of `fleet` holds them to it), so that what was compiled for the one serves them all.
+
+pub(crate) mod list;
 
 use std::borrow::Cow;
 
@@ -9,7 +12,7 @@ use error::{Error, Reason};
 use fleet::Member;
 use transcode::{Method, PathParams};
 
-/// How the paths of one operation begin. `GET /operations` has no id: see the test below.
+/// How the paths of one operation begin.
 const ONE: &str = "/api/v1/operations/{id}";
 
 /// The full name of the gRPC service that a request goes to, and the path of the call.
@@ -90,13 +93,21 @@ mod tests {
         assert_eq!(call(&api, "GET", "/api/v1/contacts/fields.1"), Ok(own));
     }
 
-    /// `GET /operations` is asked of the one service that has any, whose pages are the answer's. A second service needs pages of
-    /// both merged by time, with a token that holds a place in each.
     #[test]
-    fn one_service_has_the_list_of_all_operations() {
+    fn the_list_is_that_of_operations_and_no_other() {
         let api = Api::compile(proto::DESCRIPTORS).unwrap();
-        let Route::Found { method, .. } = api.route("GET", "/api/v1/operations") else { panic!("no list") };
-        let have: Vec<_> = FLEET.iter().filter(|member| member.has_operations).map(|m| m.service).collect();
-        assert_eq!(have, [Some(method.service.as_str())]);
+        let is_list = |verb, path| match api.route(verb, path) {
+            Route::Found { method, .. } => list::is_list(method),
+            _ => panic!("{verb} {path}"),
+        };
+        assert!(is_list("GET", "/api/v1/operations"));
+        for (verb, path) in [
+            ("GET", "/api/v1/operations/records.1"),
+            ("POST", "/api/v1/operations/records.1:cancel"),
+            ("GET", "/api/v1/operations/records.1/errors"),
+            ("GET", "/api/v1/contacts"),
+        ] {
+            assert!(!is_list(verb, path), "{verb} {path}");
+        }
     }
 }

@@ -16,6 +16,5 @@ pub(crate) fn read<'a>(
     page_size: Option<i32>,
     token: &str,
 ) -> Result<Page<'a>, Error> {
-    let (tenant, principal) = (cx.tenant.id().uuid(), cx.principal.id);
-    PageRequest::read(key, &[list.as_bytes(), tenant.as_bytes(), principal.as_bytes()], page_size, token)
+    PageRequest::read_own(key, list, (cx.tenant.id().uuid(), cx.principal.id), page_size, token)
 }

@@ -1280,7 +1280,7 @@ pub mod records_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists the operations of the caller, the newest first.
+        /// Lists the operations of the caller, the newest first: over REST those of all services, over gRPC those of this one.
         pub async fn list_operations(
             &mut self,
             request: impl tonic::IntoRequest<super::ListOperationsRequest>,
@@ -1556,7 +1556,7 @@ pub mod records_service_server {
             tonic::Response<super::GetOperationResponse>,
             tonic::Status,
         >;
-        /// Lists the operations of the caller, the newest first.
+        /// Lists the operations of the caller, the newest first: over REST those of all services, over gRPC those of this one.
         async fn list_operations(
             &self,
             request: tonic::Request<super::ListOperationsRequest>,
