@@ -28,7 +28,7 @@ CREATE TABLE activities.notes (
 ) PARTITION BY HASH (tenant_id);
 SELECT activities.record_table('notes', 8, 'note');
 
--- Records of other services, so no foreign key: see libs/record, elsewhere.rs.
+-- Records of other services, so no foreign key: see libs/record, peer_records.rs.
 CREATE TABLE activities.note_link (
     tenant_id uuid NOT NULL,
     note_id uuid NOT NULL,

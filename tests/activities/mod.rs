@@ -2,5 +2,6 @@
 
 mod computed;
 mod following;
+mod following_turns;
 mod notes;
 pub(crate) mod world;

@@ -14,7 +14,7 @@ use proto::activities::v1::activities_service_server::ActivitiesService;
 use query::CursorKey;
 use record::Env;
 use record::definitions::Definitions;
-use record::elsewhere::{Follower, Listener};
+use record::peer_records::{Listener, Reconciler};
 use record::reference::{Ask, Ids, References};
 use uuid::Uuid;
 
@@ -92,7 +92,7 @@ impl World {
                 let set = set.clone();
                 Box::pin(async move { Ok(set) })
             })),
-            references: References::to_people(known.ask()).and_to(activities::ELSEWHERE, known.ask()),
+            references: References::to_people(known.ask()).and_to(activities::PEER_OBJECTS, known.ask()),
         };
         let service = Service::new(gates.gate.clone(), env);
         Ok(Self { served: crate::world::World::on(ground, gates, service), known, time })
@@ -103,14 +103,21 @@ impl World {
         self.served.caller(self.tenant(), &ALL)
     }
 
-    /// Hears that a record of another service has come to a version by `verb`.
-    pub(crate) async fn hear(
+    /// Delivers the event of another service that `verb` brought a record to a version. Gives who did that.
+    pub(crate) async fn hear(&self, tenant: TenantId, of: (&str, &str, &str), version: i64) -> Result<Uuid> {
+        let actor = self.clock.new_uuid();
+        self.hear_by(actor, tenant, of, version).await?;
+        Ok(actor)
+    }
+
+    /// As [`Self::hear`], by somebody known.
+    pub(crate) async fn hear_by(
         &self,
+        actor: Uuid,
         tenant: TenantId,
         (object, id, verb): (&str, &str, &str),
         version: i64,
-    ) -> Result<Uuid> {
-        let actor = self.clock.new_uuid();
+    ) -> Result<()> {
         let event = Event {
             id: self.clock.new_uuid(),
             kind: format!("records.{object}.{verb}.v1"),
@@ -126,16 +133,21 @@ impl World {
             time: self.clock.now(),
             traceparent: None,
         };
-        let listener = Listener { clock: self.clock.clone(), heard: Arc::default() };
+        let listener = Listener {
+            peers: activities::PEER_OBJECTS,
+            objects: activities::OBJECTS,
+            clock: self.clock.clone(),
+            heard: Arc::default(),
+        };
         let mut tx = self.tx(tenant).await?;
         listener.handle(&mut tx, &events::Delivery { event, attempt: 1 }).await?;
         tx.commit().await?;
-        Ok(actor)
+        Ok(())
     }
 
-    /// What brings notes up to it.
-    pub(crate) fn follower(&self) -> Result<Follower> {
-        Ok(Follower {
+    /// The job that applies such events to notes.
+    pub(crate) fn reconciler(&self) -> Result<Reconciler> {
+        Ok(Reconciler {
             role: fleet::Role::Activities,
             objects: activities::OBJECTS,
             db: self.db.clone(),

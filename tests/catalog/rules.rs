@@ -105,6 +105,7 @@ pub(super) const POLICIES: Rule = Rule {
         "{s}.inbox_retry policy retention for d",
         "{s}.idempotency policy retention for d",
         "{s}.idempotency policy retention_read for r",
+        "{s}.peer_record policy retention for d",
         // The one table that is asked before a tenant is known: slug to tenant, at sign-up and login.
         "identity.directory has no policy by tenant for the app role",
         "identity.directory policy entry for a",
@@ -113,7 +114,7 @@ pub(super) const POLICIES: Rule = Rule {
         "{s}.operation policy worker_sees for r",
         "{s}.operation policy worker_claims for w",
         "{s}.purge_due policy worker for *",
-        "{s}.heard policy worker for r",
+        "{s}.peer_record policy worker for r",
         "{s}.operation_turn policy worker for *",
         "{s}.derived_check policy worker_sees for r",
         "{s}.derived_check policy worker_claims for w",
@@ -181,7 +182,7 @@ pub(super) const INDEXES: Rule = Rule {
         "{s}.operation index operation_over",
         "records.upload index upload_created_at",
         "{s}.purge_due index purge_due_deleted_at",
-        "{s}.heard index heard_next_at",
+        "{s}.peer_record index peer_record_age",
         "{s}.derived_check index derived_check_due",
     ],
 };

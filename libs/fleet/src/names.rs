@@ -25,10 +25,10 @@ pub struct Names {
     pub definitions: &'static str,
     /// The task that removes for good what is in the trash.
     pub purge: &'static str,
-    /// The task and the consumer that hear what becomes of records elsewhere that are named here.
-    pub elsewhere: &'static str,
-    /// The task that brings the records that name them up to it.
-    pub following: &'static str,
+    /// The task and the consumer that listen to state changes of other services' records.
+    pub peer_records: &'static str,
+    /// The task that applies them to the records here that name those.
+    pub reconcile: &'static str,
     /// The task that compares what is derived of records with its source.
     pub derived: &'static str,
     /// The task that removes operations that were over long ago.
@@ -53,8 +53,8 @@ macro_rules! names {
             permissions: concat!($name, ".permissions"),
             definitions: concat!($name, ".definitions"),
             purge: concat!($name, ".purge"),
-            elsewhere: concat!($name, ".elsewhere"),
-            following: concat!($name, ".following"),
+            peer_records: concat!($name, ".peer_records"),
+            reconcile: concat!($name, ".reconcile"),
             derived: concat!($name, ".derived"),
             operations: concat!($name, ".operations"),
         }

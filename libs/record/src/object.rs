@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Fields;
-use super::elsewhere::State;
+use super::peer_records::State;
 use super::prepare::{Guard, Rules};
 use super::purge::Ties;
 use super::reference::Reference;
@@ -61,10 +61,10 @@ impl Built {
 pub struct Naming {
     /// What a value names, with the rest of each pointer (`/0/id`).
     pub ids: fn(&Value) -> Vec<Reference>,
-    /// `$2` the object, `$3` the id, `$4` another id, `$5` number: the records after that id whose values name the record, in the order
-    /// of ids.
+    /// `$2` the object, `$3` ids, `$4` another id, `$5` number: the records after that id whose values name one of the ids, in the order
+    /// of ids. It reads no more than `$5` rows for each of them.
     pub holders: &'static str,
-    /// The value after the record that it names has come to the state. The same value where nothing is to be done.
+    /// The value once a record that it names is in the state; the same value if that makes no difference.
     pub follow: fn(&Value, &str, Uuid, State) -> Value,
     /// The sent value, with the state of its references (such as `deleted`) taken from the stored one: clients cannot set it.
     pub known: fn(&Value, Value) -> Value,

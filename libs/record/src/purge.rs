@@ -18,9 +18,9 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::change::{self, Author};
-use crate::elsewhere::State;
 use crate::env::named;
 use crate::follow::{Named, follow};
+use crate::peer_records::State;
 use crate::{Object, Record, store as record_store};
 
 /// Records of one round; what is left waits for the next one, which follows at once.

@@ -7,7 +7,7 @@ use service::Frame;
 use tokio::sync::Notify;
 
 use crate::config::MaintenanceConfig;
-use crate::elsewhere::{Follower, Listener};
+use crate::peer_records::{Listener, Reconciler};
 use crate::{DerivedCheck, Env, Purge};
 
 /// Drops definitions of custom fields as they change, in this instance.
@@ -20,13 +20,20 @@ pub fn follow_definitions(frame: &Frame, env: &Env) {
     });
 }
 
-/// Updates records when records of other services that they refer to are deleted, restored or purged; `patterns` are those events.
-pub fn follow_references(frame: &Frame, env: &Env, patterns: &'static [&'static str]) {
+/// Updates records when records of other services that they refer to are deleted, restored or purged: `peers` are the objects of
+/// those records, `patterns` those events.
+pub fn follow_references(
+    frame: &Frame,
+    env: &Env,
+    peers: &'static [&'static str],
+    patterns: &'static [&'static str],
+) {
+    let (role, objects) = (env.role, env.objects);
     let (heard, clock) = (Arc::new(Notify::new()), frame.clock.clone());
-    let listener = Listener { clock: clock.clone(), heard: heard.clone() };
-    frame.consume(env.role.names().elsewhere, patterns, listener);
+    let listener = Listener { peers, objects, clock: clock.clone(), heard: heard.clone() };
+    frame.consume(role.names().peer_records, patterns, listener);
     let (db, worker, wake) = (frame.db.clone(), frame.worker.clone(), frame.wake.clone());
-    frame.rounds(Follower { role: env.role, objects: env.objects, db, worker, clock, wake, heard });
+    frame.rounds(Reconciler { role, objects, db, worker, clock, wake, heard });
 }
 
 /// Starts the comparison of derived data and the purge of the trash.

@@ -26,10 +26,10 @@ pub const MIGRATIONS: Migrations =
 /// The objects whose records are kept here.
 pub const OBJECTS: &[&record::Object] = &[&notes::NOTE];
 
-/// What the records of other services are that records here name.
-pub const ELSEWHERE: &[&str] = &["contact", "company"];
+/// The objects of other services whose records may be named here.
+pub const PEER_OBJECTS: &[&str] = &["contact", "company"];
 
-/// Connections of the worker role: relay, retries, purge, follower, metrics.
+/// Connections of the worker role: relay, retries, purge, reconciler, metrics.
 const FRAME: service::Service =
     service::Service { role: Role::Activities, migrations: &MIGRATIONS, worker_connections: 5 };
 
@@ -48,13 +48,14 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             cursor_key: config.cursor_key.clone(),
             region: config.region,
             definitions: Definitions::new(peers::definitions(Fields::new(peers.connect(&config.fields)?))),
-            references: References::to_people(peers::people(peers.identity)).and_to(ELSEWHERE, records),
+            references: References::to_people(peers::people(peers.identity)).and_to(PEER_OBJECTS, records),
         };
         frame.follow_permissions(&peers.gate);
         tasks::follow_definitions(frame, &env);
         tasks::follow_references(
             frame,
             &env,
+            PEER_OBJECTS,
             &["records.*.deleted.v1", "records.*.restored.v1", "records.*.purged.v1"],
         );
         tasks::start_maintenance(frame, &env, config.maintenance);

@@ -58,7 +58,7 @@ pub const RECORD: Group = crate::migration_group!(
         "0054_forget_changes",
         "0055_create_definitions_fence",
         "0056_create_derived_check",
-        "0057_create_heard",
+        "0057_create_peer_record",
     ]
 );
 

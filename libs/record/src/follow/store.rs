@@ -1,4 +1,4 @@
-//! Runs the statements by which records follow those that they name.
+//! Runs the statements that find and change the records which name others.
 
 use db::{DbError, TenantTx};
 use serde_json::Value;
@@ -17,16 +17,16 @@ pub(super) async fn holders(
     Ok(query.bind(limit as i64).fetch_all(tx.conn()).await?)
 }
 
-/// The first `limit` records after an id that name a record in a list.
+/// The first `limit` records after an id that name one of the records in a list.
 pub(super) async fn list_holders(
     tx: &mut TenantTx,
     statement: &'static str,
     object: &str,
-    id: Uuid,
+    ids: &[Uuid],
     after: Uuid,
     limit: usize,
 ) -> Result<Vec<Uuid>, DbError> {
-    let query = sqlx::query_scalar(statement).bind(tx.tenant_id()).bind(object).bind(id).bind(after);
+    let query = sqlx::query_scalar(statement).bind(tx.tenant_id()).bind(object).bind(ids).bind(after);
     Ok(query.bind(limit as i64).fetch_all(tx.conn()).await?)
 }
 

@@ -4,7 +4,7 @@ use error::Reason;
 use field_types::FieldError;
 use input::{Input, id};
 use proto::activities::v1 as pb;
-use record::elsewhere::State;
+use record::peer_records::State;
 use record::reference::Reference;
 use record::{Naming, SideTable};
 use serde_json::{Value, json};
@@ -19,8 +19,11 @@ pub(super) const NAMING: Naming = Naming {
         });
         named.collect()
     },
-    holders: "SELECT l.note_id FROM activities.note_link AS l
-     WHERE l.tenant_id = $1 AND l.object = $2 AND l.record_id = $3 AND l.note_id > $4
+    // A range of the index for each id: one for all of them could not be read in the order of notes.
+    holders: "SELECT DISTINCT l.note_id FROM unnest($3::uuid[]) AS named (id) CROSS JOIN LATERAL (
+         SELECT n.note_id FROM activities.note_link AS n
+         WHERE n.tenant_id = $1 AND n.object = $2 AND n.record_id = named.id AND n.note_id > $4
+         ORDER BY n.note_id LIMIT $5) AS l
      ORDER BY l.note_id LIMIT $5",
     follow,
     known: as_known,
@@ -57,7 +60,7 @@ pub(super) fn read(input: &mut Input, sent: &[pb::NoteLink]) {
     for (n, link) in sent.iter().enumerate() {
         // A refused one keeps its place, by which the others are told of.
         links.push(Value::Null);
-        let is_object = crate::ELSEWHERE.contains(&link.object.as_str());
+        let is_object = crate::PEER_OBJECTS.contains(&link.object.as_str());
         if !is_object {
             let error = FieldError::new(Reason::ENUM_VALUE_UNKNOWN, "a note is about a contact or a company");
             input.refuse(format!("/links/{n}/object"), error);

@@ -1,2 +1,0 @@
--- phase: expand
-DROP TABLE {{schema}}.heard;

@@ -1,0 +1,2 @@
+-- phase: expand
+DROP TABLE {{schema}}.peer_record;
