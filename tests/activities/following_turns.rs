@@ -129,7 +129,11 @@ async fn a_state_that_only_a_later_version_knows_stops_nobody() -> Result<()> {
     for tenant in [admin.tenant, other.tenant] {
         world.hear(tenant, ("contact", &world.known.add("contact"), "deleted"), 2).await?;
     }
-    execute(&mut sql, "UPDATE activities.peer_record SET state = 'merged', next_at = heard_at").await?;
+    execute(
+        &mut sql,
+        "UPDATE activities.peer_record SET state = 'merged', next_at = heard_at - interval '1 s'",
+    )
+    .await?;
     world.hear(admin.tenant, ("contact", &ada, "deleted"), 2).await?;
     world.reconciler()?.round().await?;
     assert_eq!(states(&admin.get(&note.id).await?), [(&*ada, true)].into());

@@ -66,6 +66,36 @@ async fn old_uploads_and_operations_and_the_way_up_are_found_by_indexes() -> Res
     Ok(())
 }
 
+#[tokio::test]
+async fn what_names_a_record_is_read_slice_by_slice() -> Result<()> {
+    let world = alone("globcrm_test_holder_plans").await?;
+    let admin = world.admin()?;
+    let mut sql = world.sql().await?;
+    let parent: Uuid = line(&mut sql, admin.tenant, 1).await?;
+    fill(&mut sql, admin.tenant).await?;
+    sqlx::query("UPDATE records.companies SET parent_id = $1 WHERE tenant_id = $2 AND id <> $1")
+        .bind(parent)
+        .bind(admin.tenant.uuid())
+        .execute(&mut sql)
+        .await?;
+    execute(&mut sql, "VACUUM ANALYZE records.companies").await?;
+    let object = records::OBJECTS.iter().find(|object| object.name == "company").context("no company")?;
+    let statements = object.statements();
+    let holders = statements.following.iter().find(|f| f.column == "parent_id").context("no parent")?.holders;
+    let plan: Vec<String> =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("EXPLAIN (ANALYZE, TIMING OFF) {holders}")))
+            .bind(admin.tenant.uuid())
+            .bind([parent])
+            .bind(Uuid::nil())
+            .bind(500_i64)
+            .fetch_all(&mut sql)
+            .await?;
+    let scans: Vec<&String> = plan.iter().filter(|line| line.contains(" Scan using ")).collect();
+    assert_eq!(scans.len(), 1, "{plan:#?}");
+    assert!(scans[0].contains("parent_id_id_idx") && scans[0].contains("(actual rows=500"), "{plan:#?}");
+    Ok(())
+}
+
 /// Companies of which each stands below the one before; gives the last.
 async fn line(sql: &mut PgConnection, tenant: TenantId, length: i32) -> Result<Uuid> {
     let mut last = None;

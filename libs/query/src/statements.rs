@@ -37,8 +37,8 @@ pub struct Stored<'a> {
 pub struct Following {
     /// The column.
     pub column: &'static str,
-    /// `$2` ids, `$3` after, `$4` limit: ids greater than `after` of the rows that refer to any of the ids, ascending. Empty for a list
-    /// column: its `Naming::holders` is used instead.
+    /// `$2` ids, `$3` an id, `$4` number: the ids after that one of rows that name one of the ids, in the order of ids. It reads no more
+    /// than `$4` rows for each of them. Empty for a list, whose side table says it.
     pub holders: &'static str,
     /// `$2` rows as a JSON array: writes the column, the version, and who changed the row when.
     pub rewrite: &'static str,
@@ -128,9 +128,12 @@ impl Statements {
             rewrite: rewrite(Some(column)),
         };
         let by_id = ids.iter().map(|column| {
+            // A range of the index for each id: one for all of them could not be read in the order of rows.
             let holders = format!(
-                "SELECT t.id FROM {table} AS t\n\
-                 WHERE t.tenant_id = $1 AND t.{column} = ANY($2) AND t.id > $3 ORDER BY t.id LIMIT $4"
+                "SELECT t.id FROM unnest($2::uuid[]) AS named (id) CROSS JOIN LATERAL (\n  \
+                 SELECT n.id FROM {table} AS n\n  \
+                 WHERE n.tenant_id = $1 AND n.{column} = named.id AND n.id > $3 ORDER BY n.id LIMIT $4) AS t\n\
+                 ORDER BY t.id LIMIT $4"
             );
             following(column, holders)
         });

@@ -137,8 +137,10 @@ WITH RECURSIVE line (id, parent_id, passed) AS (
 SELECT coalesce(bool_or(line.id = $3), false), coalesce(array_agg(line.id), '{}') FROM line;
 
 -- holders of parent_id
-SELECT t.id FROM records.companies AS t
-WHERE t.tenant_id = $1 AND t.parent_id = ANY($2) AND t.id > $3 ORDER BY t.id LIMIT $4;
+SELECT t.id FROM unnest($2::uuid[]) AS named (id) CROSS JOIN LATERAL (
+  SELECT n.id FROM records.companies AS n
+  WHERE n.tenant_id = $1 AND n.parent_id = named.id AND n.id > $3 ORDER BY n.id LIMIT $4) AS t
+ORDER BY t.id LIMIT $4;
 
 -- rewrite parent_id
 UPDATE records.companies AS t
