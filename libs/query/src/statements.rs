@@ -37,8 +37,8 @@ pub struct Stored<'a> {
 pub struct Following {
     /// The column.
     pub column: &'static str,
-    /// `$2` ids, `$3` an id, `$4` number: the ids after that one of rows that name one of the ids, in the order of ids. It reads no more
-    /// than `$4` rows for each of them. Empty for a list, whose side table says it.
+    /// `$2` ids, `$3` after, `$4` limit: ids greater than `after` of the rows that refer to any of the ids, ascending. Reads at most
+    /// `$4` rows for each of them. Empty for a list column: its `Naming::holders` is used instead.
     pub holders: &'static str,
     /// `$2` rows as a JSON array: writes the column, the version, and who changed the row when.
     pub rewrite: &'static str,
