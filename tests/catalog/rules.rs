@@ -112,7 +112,7 @@ pub(super) const POLICIES: Rule = Rule {
         // Jobs: the worker claims a row, then opens its tenant.
         "{s}.operation policy worker_sees for r",
         "{s}.operation policy worker_claims for w",
-        "{s}.purge_due policy worker for *",
+        "{s}.purge_due policy worker_sees for r",
         "{s}.heard policy worker for r",
         "{s}.operation_turn policy worker for *",
         "{s}.derived_check policy worker_sees for r",
@@ -180,7 +180,6 @@ pub(super) const INDEXES: Rule = Rule {
         "{s}.operation index operation_open",
         "{s}.operation index operation_over",
         "records.upload index upload_created_at",
-        "{s}.purge_due index purge_due_deleted_at",
         "{s}.heard index heard_next_at",
         "{s}.derived_check index derived_check_due",
     ],
