@@ -113,7 +113,7 @@ pub(super) const POLICIES: Rule = Rule {
         // Jobs: the worker claims a row, then opens its tenant.
         "{s}.operation policy worker_sees for r",
         "{s}.operation policy worker_claims for w",
-        "{s}.purge_due policy worker for *",
+        "{s}.purge_due policy worker_sees for r",
         "{s}.peer_record policy worker for r",
         "{s}.operation_turn policy worker for *",
         "{s}.derived_check policy worker_sees for r",
@@ -181,7 +181,6 @@ pub(super) const INDEXES: Rule = Rule {
         "{s}.operation index operation_open",
         "{s}.operation index operation_over",
         "records.upload index upload_created_at",
-        "{s}.purge_due index purge_due_deleted_at",
         "{s}.peer_record index peer_record_age",
         "{s}.derived_check index derived_check_due",
     ],

@@ -17,7 +17,7 @@ pub(super) async fn age(sql: &mut PgConnection, tenant: TenantId, id: &str) -> R
     for statement in [
         "UPDATE records.contacts SET deleted_at = deleted_at - interval '31 days' WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NOT NULL",
         "UPDATE records.companies SET deleted_at = deleted_at - interval '31 days' WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NOT NULL",
-        "UPDATE records.purge_due SET deleted_at = deleted_at - interval '31 days' WHERE tenant_id = $1 AND record_id = $2",
+        "UPDATE records.purge_due SET counted_from = counted_from - interval '31 days' WHERE tenant_id = $1 AND record_id = $2",
     ] {
         sqlx::query(statement).bind(tenant.uuid()).bind(id.parse::<Uuid>()?).execute(&mut *sql).await?;
     }

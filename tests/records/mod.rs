@@ -1,5 +1,6 @@
 //! The records service on a real PostgreSQL, called as the gateway calls it.
 
+mod claims;
 mod companies;
 mod conflicts;
 mod dry_runs;
@@ -12,6 +13,7 @@ mod links;
 mod lists;
 mod operations;
 pub(crate) mod plans;
+mod purge_turns;
 mod purging;
 mod retention;
 mod retention_plans;

@@ -63,7 +63,7 @@ async fn the_purge_removes_what_lay_long_enough_and_nothing_else() -> Result<()>
     let mut sql = world.sql().await?;
     for statement in [
         "UPDATE records.contacts SET deleted_at = deleted_at - interval '31 days' WHERE tenant_id = $1 AND id = $2",
-        "UPDATE records.purge_due SET deleted_at = deleted_at - interval '31 days' WHERE tenant_id = $1 AND record_id = $2",
+        "UPDATE records.purge_due SET counted_from = counted_from - interval '31 days' WHERE tenant_id = $1 AND record_id = $2",
     ] {
         let query = sqlx::query(statement).bind(admin.tenant.uuid()).bind(old.id.parse::<uuid::Uuid>()?);
         assert_eq!(query.execute(&mut sql).await?.rows_affected(), 1);

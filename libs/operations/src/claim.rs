@@ -100,12 +100,20 @@ pub struct Held<'c> {
 }
 
 impl Claim {
-    /// Claims an operation that nobody works on, of the tenant that has waited longest; of its own the oldest.
-    pub(crate) async fn next(env: &Env, worker: Uuid) -> Result<Option<Self>, DbError> {
+    /// Claims an operation of these kinds that nobody works on, of the tenant that has waited longest; of its own the oldest.
+    pub(crate) async fn next(env: &Env, worker: Uuid, kinds: &[&str]) -> Result<Option<Self>, DbError> {
         let mut tx = env.worker.begin().await?;
-        let claim = store::claim(&mut tx, worker, env.clock.now_micros()).await?;
+        let claim = store::claim(&mut tx, worker, kinds, env.clock.now_micros()).await?;
         tx.commit().await?;
         Ok(claim)
+    }
+
+    /// Open operations of kinds that the service does not have, by kind, counted up to `most`.
+    pub(crate) async fn strangers(env: &Env, most: i64) -> Result<Vec<(String, i64)>, DbError> {
+        let mut tx = env.worker.begin().await?;
+        let strangers = store::strangers(&mut tx, env.kinds, most).await?;
+        tx.commit().await?;
+        Ok(strangers)
     }
 
     /// The tenant whose operation it is.

@@ -10,6 +10,8 @@ use query::CursorKey;
 pub struct Env {
     /// The service that does the work: its name is the prefix of public ids.
     pub role: Role,
+    /// Every kind of operation that the service has.
+    pub kinds: &'static [&'static str],
     /// The app role's pool.
     pub db: Db,
     /// The worker role's pool, for claims.

@@ -20,6 +20,11 @@ const POLL: Duration = Duration::from_millis(500);
 /// half of the time is theirs alone.
 const LONGEST_REST: Duration = Duration::from_secs(2);
 
+/// How often the worker says that there are operations that nobody in this service can do.
+const REMIND: Duration = Duration::from_secs(600);
+/// So many of them are counted.
+const STRANGERS: i64 = 1_000;
+
 /// What was done of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worked {
@@ -29,8 +34,11 @@ pub enum Worked {
     All,
 }
 
-/// The work of a service's operations, of whatever kinds it has.
+/// The work of a service's operations of some kinds.
 pub trait Job: Send {
+    /// The kinds that it can do: others are left to other jobs.
+    fn kinds(&self) -> &'static [&'static str];
+
     /// Works one batch.
     fn work(&mut self, claim: &Claim) -> impl Future<Output = Result<Worked, Stop>> + Send;
 
@@ -44,8 +52,15 @@ pub trait Job: Send {
 /// Works operations until `shutdown`; `wake` says that one was queued.
 pub async fn run<J: Job>(env: &Env, wake: &Notify, mut job: J, shutdown: CancellationToken) {
     let worker = env.clock.new_uuid();
+    let mut reminded: Option<Instant> = None;
     loop {
         job.tidy();
+        if reminded.is_none_or(|at| at.elapsed() >= REMIND) {
+            reminded = Some(Instant::now());
+            if shutdown.run_until_cancelled(remind(env)).await.is_none() {
+                return;
+            }
+        }
         let begun = Instant::now();
         let worked = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -73,9 +88,26 @@ pub async fn run<J: Job>(env: &Env, wake: &Notify, mut job: J, shutdown: Cancell
     }
 }
 
+/// Tells of operations that wait for a version of this service that knows their kind.
+async fn remind(env: &Env) {
+    match Claim::strangers(env, STRANGERS).await {
+        Ok(strangers) => {
+            for (kind, operations) in strangers {
+                tracing::warn!(
+                    service = env.role.name(),
+                    kind,
+                    operations,
+                    "nobody here can do operations of this kind; left alone"
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "operations of unknown kinds cannot be counted"),
+    }
+}
+
 /// Claims an operation and works one batch of it; gives its tenant, or `None` when there is none.
 async fn turn<J: Job>(env: &Env, worker: Uuid, job: &mut J) -> Result<Option<VerifiedTenant>, DbError> {
-    let Some(claim) = Claim::next(env, worker).await? else { return Ok(None) };
+    let Some(claim) = Claim::next(env, worker, job.kinds()).await? else { return Ok(None) };
     let tenant = claim.tenant();
     let (tenant_id, operation_id, kind) = (tenant.id(), claim.id, &claim.kind);
     let span = tracing::info_span!("operations.work", %tenant_id, %operation_id, %kind);

@@ -20,6 +20,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 use serde_json::Value;
 use service::Rounds;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::computed::Computed;
@@ -89,15 +90,29 @@ impl DerivedCheck {
         let Some(turn) = turn else { return Ok(false) };
         let Some(object) = named(self.objects, &turn.object) else { return Ok(true) };
         let tenant = VerifiedTenant::from_claim(turn.tenant_id.into());
-        let (last, differing) = self.compare(tenant, object, &turn).await?;
+        if let Err(error) = self.take(tenant, object, &turn, now).await {
+            // It is due again when its turn has passed, and meanwhile holds up no other.
+            tracing::warn!(tenant_id = %tenant.id(), object = object.name, %error,
+                "what is derived of records cannot be compared; tried again later");
+        }
+        Ok(true)
+    }
+
+    async fn take(
+        &self,
+        tenant: VerifiedTenant,
+        object: &'static Object,
+        turn: &Turn,
+        now: OffsetDateTime,
+    ) -> Result<(), Error> {
+        let (last, differing) = self.compare(tenant, object, turn).await?;
         for due in differing {
             self.repair(tenant, object, due).await;
         }
         let due_at = if last.is_some() { now } else { now + self.every };
         let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
         store::advance(&mut tx, object.name, last, due_at).await?;
-        tx.commit().await?;
-        Ok(true)
+        Ok(tx.commit().await?)
     }
 
     /// The last record of the turn's slice, if there may be more, and those of the slice that something differs of, as they should be.

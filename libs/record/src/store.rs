@@ -357,8 +357,8 @@ pub(crate) async fn add_purge(
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
     let query = sqlx::query(
-        "INSERT INTO purge_due (tenant_id, object, record_id, deleted_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (tenant_id, object, record_id) DO UPDATE SET deleted_at = EXCLUDED.deleted_at",
+        "INSERT INTO purge_due (tenant_id, object, record_id, counted_from) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, object, record_id) DO UPDATE SET counted_from = EXCLUDED.counted_from, attempts = 0",
     );
     query.bind(tx.tenant_id()).bind(object.name).bind(id).bind(at).execute(tx.conn()).await?;
     Ok(())

@@ -80,6 +80,7 @@ impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         let operations = operations::Env {
             role: Role::Records,
+            kinds: crate::imports::KINDS,
             db: parts.db.clone(),
             worker: parts.worker,
             clock: parts.clock.clone(),

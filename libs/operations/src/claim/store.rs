@@ -1,4 +1,4 @@
-//! SQL of claims. The first statement looks across tenants.
+//! SQL of claims. The first two statements look across tenants.
 
 use db::{DbError, TenantTx, WorkerTx};
 use time::OffsetDateTime;
@@ -7,22 +7,23 @@ use uuid::Uuid;
 use super::{CLAIM, Claim, Held, Tally};
 use crate::RowError;
 
-/// Claims an operation that nobody works on, of the tenant whose last turn is longest ago; of its own the oldest. One that
-/// another worker has in hand is left to it until the claim ends. `worker` is who asks.
+/// Claims an operation of some kinds that nobody works on, of the tenant whose last turn of its kind is longest ago; of its own the
+/// oldest. One that another worker has in hand is left to it until the claim ends. `worker` is who asks.
 pub(super) async fn claim(
     tx: &mut WorkerTx,
     worker: Uuid,
+    kinds: &[&str],
     now: OffsetDateTime,
 ) -> Result<Option<Claim>, DbError> {
     let query = sqlx::query_as(
         "WITH next AS (
-             SELECT o.tenant_id, o.id FROM operation AS o
-             LEFT JOIN operation_turn AS t ON t.tenant_id = o.tenant_id
-             WHERE o.state IN ('queued', 'running') AND (o.claim_until <= $1 OR o.held_by = $3)
+             SELECT o.tenant_id, o.id, o.kind FROM operation AS o
+             LEFT JOIN operation_turn AS t ON t.tenant_id = o.tenant_id AND t.kind = o.kind
+             WHERE o.state IN ('queued', 'running') AND o.kind = ANY($4) AND (o.claim_until <= $1 OR o.held_by = $3)
              ORDER BY t.served_at NULLS FIRST, o.created_at, o.id LIMIT 1 FOR UPDATE OF o SKIP LOCKED),
          turn AS (
-             INSERT INTO operation_turn (tenant_id, served_at) SELECT tenant_id, $1 FROM next
-             ON CONFLICT (tenant_id) DO UPDATE SET served_at = EXCLUDED.served_at)
+             INSERT INTO operation_turn (tenant_id, kind, served_at) SELECT tenant_id, kind, $1 FROM next
+             ON CONFLICT (tenant_id, kind) DO UPDATE SET served_at = EXCLUDED.served_at)
          UPDATE operation AS o
          SET state = 'running', claim_until = $2, claim_number = o.claim_number + 1, attempts = o.attempts + 1,
              held_by = NULL
@@ -31,8 +32,23 @@ pub(super) async fn claim(
          RETURNING o.tenant_id, o.id, o.kind, o.principal_id, o.request, o.claim_number, o.attempts, o.created, o.created_at,
              o.done",
     );
-    let claimed = query.bind(now).bind(now + CLAIM).bind(worker).fetch_optional(tx.conn()).await?;
+    let claimed =
+        query.bind(now).bind(now + CLAIM).bind(worker).bind(kinds).fetch_optional(tx.conn()).await?;
     Ok(claimed.map(|claim| Claim { worker, ..claim }))
+}
+
+/// How many operations of other kinds are open, by kind; `most` are counted.
+pub(super) async fn strangers(
+    tx: &mut WorkerTx,
+    kinds: &[&str],
+    most: i64,
+) -> Result<Vec<(String, i64)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT kind, count(*) FROM (
+             SELECT kind FROM operation WHERE state IN ('queued', 'running') AND kind <> ALL($1) LIMIT $2) AS other
+         GROUP BY kind ORDER BY kind",
+    );
+    Ok(query.bind(kinds).bind(most).fetch_all(tx.conn()).await?)
 }
 
 /// Locks a claimed operation; `None`: the claim was lost. No statement of the transaction waits or works for longer than

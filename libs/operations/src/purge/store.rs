@@ -4,17 +4,23 @@ use db::{DbError, TenantTx, WorkerTx};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Operations that were over before a moment, the oldest first: tenant, operation.
+/// When an operation was over, its tenant and id: its place in their order.
+pub(super) type Place = (OffsetDateTime, Uuid, Uuid);
+
+/// Operations that were over before a moment, the oldest first, from behind a place.
 pub(super) async fn due(
     tx: &mut WorkerTx,
     before: OffsetDateTime,
+    (finished_at, tenant, id): Place,
     limit: i64,
-) -> Result<Vec<(Uuid, Uuid)>, DbError> {
+) -> Result<Vec<Place>, DbError> {
     let query = sqlx::query_as(
-        "SELECT tenant_id, id FROM operation
-         WHERE finished_at < $1 ORDER BY finished_at, tenant_id, id LIMIT $2",
+        "SELECT finished_at, tenant_id, id FROM operation
+         WHERE finished_at < $1 AND (finished_at, tenant_id, id) > ($2, $3, $4)
+         ORDER BY finished_at, tenant_id, id LIMIT $5",
     );
-    Ok(query.bind(before).bind(limit).fetch_all(tx.conn()).await?)
+    let query = query.bind(before).bind(finished_at).bind(tenant).bind(id).bind(limit);
+    Ok(query.fetch_all(tx.conn()).await?)
 }
 
 /// Marks an operation that was over before a moment as being removed: from now on it is not found. `false` when there is none.

@@ -6,17 +6,81 @@ use uuid::Uuid;
 
 use crate::{Fields, Object, Record};
 
-/// What was deleted before a moment, the oldest first: tenant, object, record.
-pub(crate) async fn due(
+/// The records of an object that a tenant has in the trash.
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) tenant_id: Uuid,
+    pub(super) object: String,
+    /// The retention of some has passed.
+    pub(super) is_due: bool,
+}
+
+/// Lists of work behind a tenant and object, in their order. It steps from one to the next by an index, whatever is on them.
+pub(super) async fn lists(
     tx: &mut WorkerTx,
+    (tenant, object): &(Uuid, String),
     before: OffsetDateTime,
     limit: i64,
-) -> Result<Vec<(Uuid, String, Uuid)>, DbError> {
+) -> Result<Vec<List>, DbError> {
     let query = sqlx::query_as(
-        "SELECT tenant_id, object, record_id FROM purge_due
-         WHERE deleted_at < $1 ORDER BY deleted_at, tenant_id LIMIT $2",
+        "WITH RECURSIVE list (tenant_id, object) AS (
+             (SELECT tenant_id, object FROM purge_due
+              WHERE (tenant_id, object) > ($1, $2) ORDER BY tenant_id, object LIMIT 1)
+             UNION ALL
+             SELECT next.tenant_id, next.object FROM list CROSS JOIN LATERAL (
+                 SELECT d.tenant_id, d.object FROM purge_due AS d
+                 WHERE (d.tenant_id, d.object) > (list.tenant_id, list.object)
+                 ORDER BY d.tenant_id, d.object LIMIT 1) AS next)
+         SELECT tenant_id, object, EXISTS (
+             SELECT FROM purge_due AS d
+             WHERE d.tenant_id = list.tenant_id AND d.object = list.object AND d.counted_from < $3) AS is_due
+         FROM list LIMIT $4",
     );
-    Ok(query.bind(before).bind(limit).fetch_all(tx.conn()).await?)
+    let query = query.bind(tenant).bind(object).bind(before).bind(limit);
+    let rows: Vec<(Uuid, String, bool)> = query.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(tenant_id, object, is_due)| List { tenant_id, object, is_due }).collect())
+}
+
+/// Records of an object whose retention counts from before a moment, the oldest first, with the purges of each that failed.
+pub(super) async fn due(
+    tx: &mut TenantTx,
+    object: &Object,
+    before: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<(Uuid, i32)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT record_id, attempts FROM purge_due
+         WHERE tenant_id = $1 AND object = $2 AND counted_from < $3 ORDER BY counted_from LIMIT $4",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(before).bind(limit);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Counts a purge of records that failed.
+pub(super) async fn count_attempt(tx: &mut TenantTx, object: &Object, ids: &[Uuid]) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "UPDATE purge_due SET attempts = attempts + 1
+         WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3)",
+    );
+    query.bind(tx.tenant_id()).bind(object.name).bind(ids).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Puts off those of the records that are due by a moment: for a minute, for twice as long after each time, for a day at most. Says how
+/// many.
+pub(super) async fn put_off(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+    before: OffsetDateTime,
+) -> Result<u64, DbError> {
+    let query = sqlx::query(
+        "UPDATE purge_due SET attempts = attempts + 1,
+             counted_from = $4 + make_interval(secs => least(60 * 2 ^ least(attempts, 12), 86400))
+         WHERE tenant_id = $1 AND object = $2 AND record_id = ANY($3) AND counted_from < $4",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(ids).bind(before);
+    Ok(query.execute(tx.conn()).await?.rows_affected())
 }
 
 /// Those of the records that were deleted before a moment, locked, with who deleted them.

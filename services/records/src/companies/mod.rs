@@ -71,7 +71,7 @@ impl Ties for Contacts {
         author: &Author,
         ids: &[Uuid],
         limit: usize,
-    ) -> Result<bool, DbError> {
+    ) -> Result<usize, DbError> {
         links::untie(tx, author, ids, limit).await
     }
 }

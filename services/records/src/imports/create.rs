@@ -12,7 +12,7 @@ use proto::records::v1::{CreateImportRequest, CreateImportResponse, DuplicatePol
 use tonic::Response;
 use uuid::Uuid;
 
-use super::{mapping, store};
+use super::{KIND, mapping, store};
 use crate::App;
 use crate::contacts::CONTACT;
 use crate::{quota, uploads};
@@ -69,7 +69,7 @@ async fn queue(
     let now = app.env.clock.now_micros();
     let id = app.env.clock.new_uuid();
     let sent = request.encode_to_vec();
-    let new = New { id, kind: "import", principal: cx.principal.id, request: &sent, now };
+    let new = New { id, kind: KIND, principal: cx.principal.id, request: &sent, now };
     let operation = operations::queue(&app.operations, tx, new).await?;
     store::reads(tx, id, upload).await?;
     claim.keep(tx, &operation, now).await?;

@@ -13,6 +13,7 @@ use record::fence::{self, Tries};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::KINDS;
 use super::batch::{self, Outcome};
 use super::overlay;
 use super::plan::{self, Plan, PlanError};
@@ -84,6 +85,10 @@ struct Imports {
 }
 
 impl Job for Imports {
+    fn kinds(&self) -> &'static [&'static str] {
+        KINDS
+    }
+
     async fn work(&mut self, claim: &Claim) -> Result<Worked, Stop> {
         work(&self.app, &mut self.sessions, claim).await
     }

@@ -14,3 +14,8 @@ mod store;
 mod table;
 
 pub use job::DryRuns;
+
+/// The kind of an operation that is an import.
+const KIND: &str = "import";
+/// The kinds of operations of this service.
+pub(crate) const KINDS: &[&str] = &[KIND];

@@ -49,16 +49,16 @@ async fn note(
     Ok(())
 }
 
-/// Unties contacts from companies that are about to be purged: `limit` at most. Says whether there may be more.
+/// Unties contacts from companies that are about to be purged: `limit` at most. Says how many ties that were.
 pub(crate) async fn untie(
     tx: &mut TenantTx,
     author: &Author,
     companies: &[Uuid],
     limit: usize,
-) -> Result<bool, DbError> {
+) -> Result<usize, DbError> {
     let ties = store::of_companies(tx, companies, limit as i64).await?;
     let mut by_company: BTreeMap<Uuid, BTreeMap<Uuid, store::Link>> = BTreeMap::new();
-    let more = ties.len() == limit;
+    let untied = ties.len();
     for (contact, link) in ties {
         by_company.entry(link.company_id).or_default().insert(contact, link);
     }
@@ -74,7 +74,7 @@ pub(crate) async fn untie(
         rewrite(tx, author, &CONTACT, "companies", changes.collect()).await?;
         store::delete_of(tx, company, &contacts).await?;
     }
-    Ok(more)
+    Ok(untied)
 }
 
 fn value(link: Option<&store::Link>) -> Value {
