@@ -31,6 +31,8 @@ async fn nothing_is_lost_beside(pattern: Pattern, in_force: u64) {
     waiting::until(BOUND, "the pattern is in force", async || attack.tally().begun >= in_force).await;
     let before = attack.tally();
     let day = work(&mut neighbours.quiet, ROUNDS, None).await.expect("the quiet one works");
+    // What it holds open it may hold for longer than the day: then the next request comes when the server has cut that off.
+    waiting::until(BOUND, "the pattern goes on", async || attack.tally().begun > before.begun).await;
     let after = attack.end().await;
     assert_eq!(
         day.failures,
@@ -39,10 +41,6 @@ async fn nothing_is_lost_beside(pattern: Pattern, in_force: u64) {
         day.failed
     );
     assert_eq!(day.latencies.len(), 4 * 4 * ROUNDS);
-    assert!(
-        after.begun >= before.begun && after.begun >= in_force,
-        "the pattern went on: {before:?} {after:?}"
-    );
 }
 
 macro_rules! beside {
