@@ -57,6 +57,7 @@ impl Ledger {
     pub async fn holds_exactly_the_committed_changes(&self, stage: &Stage, tenants: &[&Tenant]) {
         let committed = committed(stage, tenants).await;
         assert!(committed.len() > 5_000, "the journey made {} changes", committed.len());
+        assert!(committed.iter().any(|(_, object, ..)| object == "note"), "the journey wrote no note");
         waiting::outcome(HEARD, "every event is heard", async || {
             let heard = self.heard.lock().expect("the ledger").clone();
             let lost: Vec<&Entry> = committed.difference(&heard).collect();
@@ -67,8 +68,9 @@ impl Ledger {
         let heard = self.heard.lock().expect("the ledger").clone();
         // Other tests share the broker.
         let ours = |tenant: &str| tenants.iter().any(|t| t.id == tenant);
+        let is_record = |object: &str| matches!(object, "contact" | "company" | "note");
         let records: BTreeSet<Entry> =
-            heard.into_iter().filter(|(t, o, ..)| ours(t) && (o == "contact" || o == "company")).collect();
+            heard.into_iter().filter(|(t, o, ..)| ours(t) && is_record(o)).collect();
         let invented: Vec<&Entry> = records.difference(&committed).take(5).collect();
         assert!(invented.is_empty(), "events of changes that were rolled back: {invented:?}");
     }
@@ -120,7 +122,7 @@ async fn listen(amqp: &str, heard: &Mutex<BTreeSet<Entry>>) -> Result<(), lapin:
     Ok(())
 }
 
-/// Every change that records has committed for the tenants, from its change log.
+/// Every change of a record that was committed for the tenants, from the change logs.
 async fn committed(stage: &Stage, tenants: &[&Tenant]) -> BTreeSet<Entry> {
     let admin = stage.backing.postgres_admin_url();
     let url = match admin.rsplit_once('/') {
@@ -131,7 +133,9 @@ async fn committed(stage: &Stage, tenants: &[&Tenant]) -> BTreeSet<Entry> {
     let mut all = BTreeSet::new();
     for tenant in tenants {
         let rows: Vec<Entry> = sqlx::query_as(
-            "SELECT tenant_id::text, object, record_id::text, version FROM records.change WHERE tenant_id = $1::text::uuid",
+            "SELECT tenant_id::text, object, record_id::text, version FROM records.change WHERE tenant_id = $1::text::uuid
+             UNION ALL
+             SELECT tenant_id::text, object, record_id::text, version FROM activities.change WHERE tenant_id = $1::text::uuid",
         )
         .bind(&tenant.id)
         .fetch_all(&mut connection)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use error::{Code, Error};
 use prost::Message;
+use proto::activities::v1::ListNotesRequest;
 use proto::fields::v1::{CreateFieldRequest, Field};
 use proto::identity::v1::{CreateTeamRequest, Team};
 use proto::records::v1::{Contact, CreateContactRequest, EmailAddress, ListContactsRequest};
@@ -63,8 +64,9 @@ async fn every_service_keeps_its_rules_and_takes_what_is_right() {
     let field = CreateFieldRequest { object: "contact".to_owned(), field: Some(field) };
     let team = |name: String| CreateTeamRequest { team: Some(Team { name, ..Default::default() }) };
     let page = ListContactsRequest { page_size: Some(-1), filter: "\0".to_owned(), ..Default::default() };
+    let notes = ListNotesRequest { page_size: Some(-1), filter: "\0".to_owned(), ..Default::default() };
     let create_team = "/globcrm.identity.v1.IdentityService/CreateTeam";
-    for (role, path, message, places) in [
+    let broken = [
         (
             Role::Fields,
             "/globcrm.fields.v1.FieldsService/CreateField",
@@ -73,7 +75,18 @@ async fn every_service_keeps_its_rules_and_takes_what_is_right() {
         ),
         (Role::Identity, create_team, team("x\0".repeat(200)).encode_to_vec(), &["/name"]),
         (Role::Records, LIST_CONTACTS, page.encode_to_vec(), &["/filter", "/page_size"]),
-    ] {
+        (
+            Role::Activities,
+            "/globcrm.activities.v1.ActivitiesService/ListNotes",
+            notes.encode_to_vec(),
+            &["/filter", "/page_size"],
+        ),
+    ];
+    let asked: BTreeSet<Role> = broken.iter().map(|(role, ..)| *role).collect();
+    let serving: BTreeSet<Role> =
+        Role::ALL.into_iter().filter(|role| role.member().service.is_some()).collect();
+    assert_eq!(asked, serving, "the services that are asked");
+    for (role, path, message, places) in broken {
         let refused = Direct::to(stage, role).call(path, &shown, message).await.expect_err(path);
         assert_eq!((refused.code(), refused.reason()), (Code::Unprocessable, "VALIDATION_FAILED"), "{path}");
         let found: Vec<String> = violations(&refused).into_iter().map(|(place, _)| place).collect();
