@@ -159,6 +159,7 @@ async fn refusals_and_deaths_among_thousands_of_events_of_a_record_lose_none_and
 
     let (mut relay, mut arrived, mut offers) = (lead(&world).await?, Arrived::default(), 0);
     let mut slow = Some(slow);
+    let (mut refused, mut died) = (0, 0);
     let ended = |arrived: &Arrived, all: [&[Uuid]; 4]| all.iter().all(|events| arrived.has(events));
     for cycle in 1..3_000 {
         if ended(&arrived, [&of_hot, &of_warm, &others, &late_ids]) {
@@ -176,24 +177,33 @@ async fn refusals_and_deaths_among_thousands_of_events_of_a_record_lose_none_and
             others.extend(write_others(&world, 2).await?);
         }
         relay.hurry();
-        let before = offers;
+        let (before, deaths) = (offers, died);
         let cycled = relay.cycle(|event| {
             offers += 1;
             // Each 61st offer is refused; in each 97th cycle the second arrives, and the relay dies.
             if cycle % 97 == 0 && offers == before + 2 {
                 arrived.take(event);
+                died += 1;
                 return Fate::Died;
             }
-            if offers % 61 == 0 { Fate::Refused } else { arrived.take(event) }
+            if offers % 61 != 0 {
+                return arrived.take(event);
+            }
+            refused += 1;
+            Fate::Refused
         });
-        if cycled.await.is_err() {
+        if let Err(error) = cycled.await {
+            ensure!(died > deaths, "cycle {cycle}: {error}");
             relay = lead(&world).await?;
         }
     }
     assert!(ended(&arrived, [&of_hot, &of_warm, &others, &late_ids]), "lost");
     arrived.in_order(&of_hot)?;
     arrived.in_order(&of_warm)?;
-    arrived.in_order(&late_ids[..10])?;
+    for of_record in late_ids.chunks(10) {
+        arrived.in_order(of_record)?;
+    }
+    assert!(refused > 0 && died > 0, "{refused} refusals, {died} deaths");
     relay.hurry();
     relay.cycle(|event| arrived.take(event)).await.map_err(failed)?;
     assert_eq!(world.number(HOLES).await?, 0);
