@@ -6,6 +6,7 @@
 
 mod client;
 mod services;
+mod sockets;
 mod stage;
 mod waiting;
 mod world;

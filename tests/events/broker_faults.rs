@@ -1,8 +1,7 @@
 //! A broker of the test's own, killed and paused under load.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use ids::Clock;
@@ -12,23 +11,15 @@ use testkit::{Progress, Purpose};
 use super::consuming::{DISORDER, started};
 use super::world::{Ledger, World, until};
 use crate::faults::backing::apart;
+use crate::sockets::connected;
+
+/// What has not come by then does not come.
+const NEVER: Duration = Duration::from_secs(60);
 
 /// Runs a fault, which blocks, beside the writer.
 async fn fault(backing: &Arc<Backing>, act: fn(&Control<'_>) -> Result<()>) -> Result<()> {
     let backing = Arc::clone(backing);
     tokio::task::spawn_blocking(move || act(&backing.rabbitmq())).await?
-}
-
-/// This machine's established connections to a port, each by the address of its client.
-fn connected(port: u16) -> Result<BTreeSet<String>> {
-    let (remote, established) = (format!(":{port:04X}"), "01");
-    let table = std::fs::read_to_string("/proc/net/tcp").context("the kernel's table of connections")?;
-    let clients = table.lines().filter_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let (client, server, state) = (fields.next()?, fields.next()?, fields.next()?);
-        (server.ends_with(&remote) && state == established).then(|| client.to_owned())
-    });
-    Ok(clients.collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,54 +44,53 @@ async fn a_broker_killed_and_paused_under_load_loses_nothing_and_repeats_no_effe
     let stop = tokio_util::sync::CancellationToken::new();
     let writer = async {
         let mut all = Vec::new();
-        let mut slowest = Duration::ZERO;
         let mut pace = tokio::time::interval(Duration::from_millis(50));
         pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let records: Vec<_> = (0..20).map(|_| world.clock.new_uuid()).collect();
         for version in 1.. {
             for record in &records {
-                let begun = Instant::now();
                 all.extend(world.write(vec![world.event(*record, version)]).await?);
-                slowest = slowest.max(begun.elapsed());
             }
             if stop.is_cancelled() {
                 break;
             }
             pace.tick().await;
         }
-        anyhow::Ok((all, slowest))
+        anyhow::Ok(all)
     };
     let applied = async || world.number("SELECT count(*) FROM events_it.ledger").await;
+    let written = async || world.number("SELECT count(*) FROM events_it.outbox").await;
+    // More than a round of the writer: no write waits for the broker.
+    let writes_go_on = async || {
+        let before = written().await?;
+        until("writes go on without the broker", async || Ok(written().await? > before + 20)).await
+    };
     let faults = async {
         fault(&backing, |broker| broker.kill9()).await?;
+        writes_go_on().await?;
         fault(&backing, |broker| broker.start_again()).await?;
-        let (back, before) = (Instant::now(), applied().await?);
+        let before = applied().await?;
         until("events flow after kill -9", async || Ok(applied().await? > before)).await?;
-        let recovery = back.elapsed();
         let half_open = &connected(broker)? - &taps;
         assert!(half_open.len() >= 2, "the relay and the consumer have a connection each: {half_open:?}");
         fault(&backing, |broker| broker.pause()).await?;
+        writes_go_on().await?;
         until("the half-open connections are given up", async || {
             Ok(connected(broker)?.is_disjoint(&half_open))
         })
         .await?;
         fault(&backing, |broker| broker.resume()).await?;
-        let (back, before) = (Instant::now(), applied().await?);
+        let before = applied().await?;
         until("events flow after the pause", async || Ok(applied().await? > before)).await?;
         stop.cancel();
-        anyhow::Ok((recovery, back.elapsed()))
+        anyhow::Ok(())
     };
-    let ((all, slowest), (after_kill, after_pause)) = tokio::try_join!(writer, faults)?;
-    assert!(after_kill < Duration::from_secs(15), "{after_kill:?}");
-    assert!(after_pause < Duration::from_secs(15), "{after_pause:?}");
-    assert!(slowest < Duration::from_secs(1), "a write waited for the broker: {slowest:?}");
+    let (all, ()) = tokio::try_join!(writer, faults)?;
 
     world.await_applied(&all.iter().collect::<Vec<_>>()).await?;
     assert_eq!(world.number("SELECT count(*) - count(DISTINCT event_id) FROM events_it.ledger").await?, 0);
     assert_eq!(world.number(DISORDER).await?, 0);
-    let stopping = Instant::now();
-    running.stop().await?;
-    assert!(stopping.elapsed() < Duration::from_secs(10), "stopping took {:?}", stopping.elapsed());
+    tokio::time::timeout(NEVER, running.stop()).await.context("it does not stop")??;
     drop(world);
     let backing = Arc::into_inner(backing).context("still in use")?;
     tokio::task::spawn_blocking(move || {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::world::{World, until};
 
-/// Each seed is a run of its own; a failure is told with its seed and its smallest steps.
+/// Each seed is a run of its own; a failure names its seed and its smallest steps.
 const SEEDS: [u8; 4] = [1, 7, 42, 99];
 const CASES: u32 = 40;
 const WRITERS: usize = 5;

@@ -20,6 +20,9 @@ use super::world::{Ledger, Running, World, until};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
+/// What has not come by then does not come.
+const NEVER: Duration = Duration::from_secs(60);
+
 /// An authority, and the file with its certificate.
 fn authority(world: &World, name: &str) -> Result<(Authority, PathBuf)> {
     let mut params = CertificateParams::new(Vec::new())?;
@@ -115,7 +118,7 @@ async fn a_peer_that_takes_the_connection_and_says_nothing_is_left() -> Result<(
     let (mut stream, _) = silent.accept().await?;
     // It says hello, hears nothing, and goes.
     let mut hello = Vec::new();
-    let heard = tokio::time::timeout(Duration::from_secs(9), stream.read_to_end(&mut hello));
+    let heard = tokio::time::timeout(NEVER, stream.read_to_end(&mut hello));
     heard.await.context("the connection is still open")??;
     running.stop().await?;
     Ok(std::fs::remove_file(file)?)
