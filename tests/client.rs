@@ -134,7 +134,7 @@ impl Call {
         Self { builder: self.builder.header(name, value) }
     }
 
-    /// A header of bytes that are no text.
+    /// A header of bytes that are not text.
     pub fn raw_header(self, name: &str, value: &[u8]) -> Self {
         let value = reqwest::header::HeaderValue::from_bytes(value).expect("a header");
         Self { builder: self.builder.header(name, value) }

@@ -76,13 +76,12 @@ async fn limits_hold_with_redis_and_without_it() {
     let (mut passed, refused) = at_once(&tenants[1].admin, "/api/v1/me", 3 * LIMIT).await;
     passed.push(made);
     admitted(&passed, &refused, 200);
-    let degraded = async {
-        while fresh().get("/readyz").await.expect(200)["status"] != "degraded" {
-            // A failure opens the breaker for a second: the gateway must keep failing to be seen as degraded.
-            fresh().get("/api/v1/me").await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), degraded).await.expect("readiness tells of it");
+    until(Duration::from_secs(20), "readiness says degraded", async || {
+        // A failure opens the breaker for a second: the gateway must keep failing to be seen as degraded.
+        fresh().get("/api/v1/me").await;
+        fresh().get("/readyz").await.expect(200)["status"] == "degraded"
+    })
+    .await;
     tokio::task::block_in_place(|| stage.backing.redis().start_again()).expect("started again");
 
     // A service that is away is a 503 that says when to come again.

@@ -81,19 +81,19 @@ async fn a_company_comes_back_and_is_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_contact_is_tied_to_companies_with_one_primary() -> Result<()> {
+async fn a_contact_is_linked_to_companies_and_one_is_primary() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
     let contact = admin.create(named("Zoë", "A")).await?;
     let (a, b) = (admin.create_company(company("A")).await?, admin.create_company(company("B")).await?);
     link(&admin, &contact.id, &a.id, true).await?;
     link(&admin, &contact.id, &b.id, true).await?;
-    let tied = links(&admin, &contact.id).await?;
+    let linked = links(&admin, &contact.id).await?;
     assert_eq!(
-        tied.iter().map(|l| (l.company_id.clone(), l.is_primary)).collect::<Vec<_>>(),
+        linked.iter().map(|l| (l.company_id.clone(), l.is_primary)).collect::<Vec<_>>(),
         [(b.id.clone(), true), (a.id, false)]
     );
-    assert_eq!(admin.get(&contact.id).await?.version, 3, "every tie is a change of the contact");
+    assert_eq!(admin.get(&contact.id).await?.version, 3, "every link is a change of the contact");
     let foreign = world.admin()?.create_company(company("F")).await?;
     for id in [&foreign.id, &world.clock.new_uuid().to_string()] {
         let refused = link(&admin, &contact.id, id, false).await.unwrap_err();

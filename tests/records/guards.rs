@@ -139,7 +139,8 @@ impl World {
         Ok(self.gates.gate.admit(who.request(body, &[])).await?)
     }
 
-    /// A contact that was stored with this title, whatever its guard says; in the trash, if it is to be restored.
+    /// A stored contact. For a link or a restore, which send no title, its title is `title`, past the guard; for a restore it is
+    /// in the trash.
     async fn known(&self, who: &Principal, title: &str, path: Path) -> Result<Uuid> {
         let id = self.create(who, ALLOWED).await?.id;
         if matches!(path, Path::Link | Path::Restore) {
@@ -181,7 +182,7 @@ impl World {
         Ok(())
     }
 
-    /// What a service does that writes beside the calls of the library.
+    /// What a service does that writes without the calls of the library.
     async fn prepare_and_write(
         &self,
         who: &Principal,
@@ -216,7 +217,8 @@ impl World {
                 Proposal::create(&plan, record, sent())
             }
             (Some(before), Path::Link) => {
-                let diff = Diff { field: "companies".to_owned(), before: Value::Null, after: json!("a tie") };
+                let diff =
+                    Diff { field: "companies".to_owned(), before: Value::Null, after: json!("a link") };
                 Proposal::beside(before, vec![diff])
             }
             (Some(before), _) => Proposal::change(&plan, before, sent()),
@@ -273,7 +275,7 @@ async fn every_way_to_a_write_asks_the_guard() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_a_guard_stores_belongs_to_every_write() -> Result<()> {
+async fn every_way_to_a_write_stores_what_the_guard_adds() -> Result<()> {
     let world = World::new().await?;
     for (path, is_known) in WAYS {
         let who = world.somebody()?;

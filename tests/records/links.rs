@@ -1,4 +1,4 @@
-//! `If-Match` on ties: a tie is a part of its contact, and the condition is about the contact's version.
+//! `If-Match` on links to companies: a link is part of its contact, and the condition is about the contact's version.
 
 use anyhow::Result;
 use proto::records::v1 as pb;
@@ -7,7 +7,7 @@ use proto::records::v1::records_service_server::RecordsService;
 use super::world::{Refusal, World, named};
 
 #[tokio::test]
-async fn a_tie_is_made_changed_and_cut_only_at_the_version_that_is_demanded() -> Result<()> {
+async fn a_link_is_made_changed_and_removed_only_at_the_version_in_if_match() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
     let contact = admin.create(named("Zoë", "")).await?.id;
@@ -35,12 +35,12 @@ async fn a_tie_is_made_changed_and_cut_only_at_the_version_that_is_demanded() ->
         ((412, "VERSION_STALE"), "1".into())
     );
     link("\"1\"", "buyer").await?;
-    // Somebody else has tied it meanwhile.
+    // Somebody else has linked it meanwhile.
     assert_eq!(link("\"1\"", "late").await.unwrap_err().is(), (412, "VERSION_STALE"));
     assert_eq!(unlink("\"1\"").await.unwrap_err().is(), (412, "VERSION_STALE"));
     let list = pb::ListContactCompaniesRequest { contact_id: contact.clone() };
-    let ties = admin.service.list_contact_companies(admin.request(list, &[])).await?.into_inner().companies;
-    assert_eq!(ties.iter().map(|t| t.role.as_deref()).collect::<Vec<_>>(), [Some("buyer")]);
+    let links = admin.service.list_contact_companies(admin.request(list, &[])).await?.into_inner().companies;
+    assert_eq!(links.iter().map(|l| l.role.as_deref()).collect::<Vec<_>>(), [Some("buyer")]);
     link("*", "user").await?;
     unlink("\"3\"").await?;
     assert_eq!(admin.get(&contact).await?.version, 4);

@@ -17,7 +17,7 @@ pub struct Look {
     pub since: Duration,
 }
 
-/// A line for everything that must not be there: an event that is not what its row says, or that stands before an older
+/// A line for everything that must not be there: an event that is not what its row says, or that comes before an older
 /// one of the same record; an operation that counts as running, with nobody left to run it.
 ///
 /// What is not looked at: locks and transactions, as a connection gives up its own a moment after the test (the suite

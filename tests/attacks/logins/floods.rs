@@ -88,7 +88,7 @@ async fn a_network_that_is_refused_does_not_use_up_what_its_neighbours_may_make(
 /// A wide network that is full may come from 65,536 networks: none of them leaves a row, and the day of all is not used up by what was
 /// refused in an hour.
 #[tokio::test]
-async fn what_a_wide_network_is_refused_leaves_nothing_and_uses_up_no_day() -> Result<()> {
+async fn sign_ups_refused_to_a_wide_network_leave_no_rows_and_do_not_count_for_its_day() -> Result<()> {
     let world = World::alone("globcrm_test_identity_wide").await?;
     let wide = world.network().split(':').take(3).collect::<Vec<_>>().join(":");
     let sign_up = |network: u32| {
