@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use config::{Env, ExposeSecret, Seconds, SecretString};
@@ -14,7 +15,12 @@ use db::{DatabaseConfig, Migrations};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::sync::OnceCell;
 
+use crate::waiting;
+
 const ADMIN_URL: &str = "GLOBCRM_TEST_POSTGRES_ADMIN_URL";
+
+/// Who has not met a lock by then does not meet it.
+const BOUND: Duration = Duration::from_secs(60);
 
 /// A database of its own for a group of tests.
 #[derive(Clone, Debug)]
@@ -119,8 +125,8 @@ impl Database {
             worker_url: url("worker"),
             max_connections: 8,
             tenant_connections: None,
-            acquire: Seconds(std::time::Duration::from_secs(20)),
-            statement_timeout: Seconds(std::time::Duration::from_secs(20)),
+            acquire: Seconds(Duration::from_secs(20)),
+            statement_timeout: Seconds(Duration::from_secs(20)),
         }
     }
 }
@@ -146,4 +152,33 @@ async fn connect(url: &str) -> Result<PgConnection> {
 pub(crate) async fn execute(conn: &mut PgConnection, text: impl Into<String>) -> Result<()> {
     sqlx::raw_sql(AssertSqlSafe(text.into())).execute(conn).await?;
     Ok(())
+}
+
+/// How many sessions of the database wait for a lock, in statements that contain `part`.
+pub(crate) async fn blocked(sql: &mut PgConnection, part: &str) -> Result<i64> {
+    let query = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+         AND cardinality(pg_blocking_pids(pid)) > 0 AND position($1 IN query) > 0",
+    );
+    Ok(query.bind(part).fetch_one(sql).await?)
+}
+
+/// Waits until a session waits for a lock in a statement that contains `part`.
+pub(crate) async fn until_blocked(sql: &mut PgConnection, part: &str) {
+    waiting::until(BOUND, &format!("a statement with {part:?} waits for a lock"), async || {
+        blocked(&mut *sql, part).await.expect("activity can be read") > 0
+    })
+    .await;
+}
+
+/// Waits until a session waits for the advisory lock of this number.
+pub(crate) async fn until_waited_for(sql: &mut PgConnection, number: i64) {
+    waiting::until(BOUND, "a session waits for the advisory lock", async || {
+        let query = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+             AND ((classid::bigint << 32) | objid::bigint) = $1)",
+        );
+        query.bind(number).fetch_one(&mut *sql).await.expect("locks can be read")
+    })
+    .await;
 }

@@ -14,17 +14,13 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::database::Database;
+use crate::database::{blocked, until_blocked};
 use crate::records::imports::{finished, import, upload};
 use crate::records::world::{Caller, World, custom, custom_of, mail, named};
 use crate::waiting::{outcome, until};
 use crate::world::definitions;
 
 const LONG: Duration = Duration::from_secs(60);
-
-async fn world(database: &'static str) -> Result<World> {
-    World::on(Database::fresh(database, &[records::MIGRATIONS]).await?)
-}
 
 /// A field that did not exist a moment ago: indexed (num_05), unique if wanted.
 fn make_field(world: &World, unique: bool) {
@@ -47,23 +43,10 @@ async fn stale(world: &World, caller: &Caller) -> Result<Caller> {
     Ok(stale)
 }
 
-/// The fence's row is held by writers that are in the midst of their work.
-async fn is_blocked(sql: &mut PgConnection) -> bool {
-    let query = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
-         AND cardinality(pg_blocking_pids(pid)) > 0 AND query LIKE '%definitions_fence%')",
-    );
-    query.fetch_one(sql).await.expect("activity can be read")
-}
-
 /// So many calls wait for a lock.
 async fn waiting(sql: &mut PgConnection, calls: i64) {
     until(LONG, "calls wait for a lock", async || {
-        let query = sqlx::query_scalar::<_, i64>(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-             AND cardinality(pg_blocking_pids(pid)) > 0",
-        );
-        query.fetch_one(&mut *sql).await.expect("activity can be read") >= calls
+        blocked(&mut *sql, "").await.expect("activity can be read") >= calls
     })
     .await;
 }
@@ -77,7 +60,7 @@ async fn without_fence(sql: &mut PgConnection) -> Result<()> {
 #[tokio::test]
 async fn a_value_that_is_written_while_an_import_runs_is_found() -> Result<()> {
     for has_fence in [true, false] {
-        let world = world("globcrm_test_definitions_import").await?;
+        let world = World::alone("globcrm_test_definitions_import").await?;
         let admin = world.admin()?;
         let (mut ids, mut file) = (Vec::new(), "Mail,Title\n".to_owned());
         for n in 0..3 {
@@ -93,8 +76,7 @@ async fn a_value_that_is_written_while_an_import_runs_is_found() -> Result<()> {
             upload(&world, &admin, &file).await?,
             &[("Mail", "emails.address"), ("Title", "job_title")],
         );
-        let queued = admin.service.create_import(admin.request(request, &[])).await?.into_inner();
-        let operation = queued.operation.unwrap().id;
+        let operation = admin.queue_import(request).await?.id;
         // The batch stops at the second contact.
         let mut held = world.tx(admin.tenant).await?;
         sqlx::query("SELECT FROM records.contacts WHERE tenant_id = $1 AND id = $2 FOR UPDATE")
@@ -104,22 +86,17 @@ async fn a_value_that_is_written_while_an_import_runs_is_found() -> Result<()> {
             .await?;
         let worker = world.instance()?.work_imports(CancellationToken::new());
         let attack = async {
-            until(LONG, "the batch has written the first contact and waits for the second", async || {
-                let query = sqlx::query_scalar(
-                    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
-                     AND cardinality(pg_blocking_pids(pid)) > 0 AND query LIKE '%FOR UPDATE OF t%')",
-                );
-                query.fetch_one(&mut sql).await.expect("activity can be read")
-            })
-            .await;
+            // The batch has written the first contact and waits for the second.
+            until_blocked(&mut sql, "FOR UPDATE OF t").await;
             make_field(&world, false);
             let (writer, last) = (admin.at(&world.instance()?), ids[2].clone());
             let write =
                 tokio::spawn(
                     async move { writer.update(&last, custom(&json!({"late": 7})), &["custom"]).await },
                 );
+            // The fence's row is held by writers that are in the midst of their work.
             until(LONG, "the value is written or waits", async || {
-                write.is_finished() || is_blocked(&mut sql).await
+                write.is_finished() || blocked(&mut sql, "definitions_fence").await.is_ok_and(|n| n > 0)
             })
             .await;
             held.rollback().await?;
@@ -152,7 +129,7 @@ async fn a_value_that_is_written_while_an_import_runs_is_found() -> Result<()> {
 /// What an instance with an old set may do to a contact of another: nothing of it loses a value.
 #[tokio::test]
 async fn writes_by_an_instance_with_old_definitions_lose_no_slot_and_no_unique_value() -> Result<()> {
-    let world = world("globcrm_test_definitions_stale").await?;
+    let world = World::alone("globcrm_test_definitions_stale").await?;
     let admin = world.admin()?;
     let contact = admin.create(named("Ada", "L")).await?.id;
     let company = pb::Company { name: Some("Acme".to_owned()), ..Default::default() };
@@ -172,7 +149,7 @@ async fn writes_by_an_instance_with_old_definitions_lose_no_slot_and_no_unique_v
         Ok(())
     };
     still_there().await?;
-    let [patch, unique, tie, untie, trash, import_] = instances.as_slice() else { unreachable!() };
+    let [patch, unique, linking, unlinking, trash, import_] = instances.as_slice() else { unreachable!() };
 
     let title = pb::Contact { job_title: Some("CTO".to_owned()), ..Default::default() };
     patch.update(&contact, title, &["job_title"]).await?;
@@ -183,11 +160,11 @@ async fn writes_by_an_instance_with_old_definitions_lose_no_slot_and_no_unique_v
 
     let link = pb::ContactCompany { company_id: company.clone(), is_primary: true, ..Default::default() };
     let request = pb::LinkContactCompanyRequest { contact_id: contact.clone(), link: Some(link) };
-    tie.service.link_contact_company(tie.request(request, &[])).await?;
+    linking.service.link_contact_company(linking.request(request, &[])).await?;
     still_there().await?;
 
     let request = pb::UnlinkContactCompanyRequest { contact_id: contact.clone(), company_id: company };
-    untie.service.unlink_contact_company(untie.request(request, &[])).await?;
+    unlinking.service.unlink_contact_company(unlinking.request(request, &[])).await?;
     still_there().await?;
 
     trash.delete(&contact, &[]).await?;
@@ -198,8 +175,7 @@ async fn writes_by_an_instance_with_old_definitions_lose_no_slot_and_no_unique_v
     fresh.update(&contact, address, &["emails"]).await?;
     let file = upload(&world, &admin, "Mail,Title\nada@x.test,CEO\n").await?;
     let request = import(file, &[("Mail", "emails.address"), ("Title", "job_title")]);
-    let queued = admin.service.create_import(admin.request(request, &[])).await?.into_inner();
-    let operation = queued.operation.unwrap().id;
+    let operation = admin.queue_import(request).await?.id;
     let operation = tokio::select! {
         () = import_.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
         operation = finished(&admin, &operation) => operation?,
@@ -211,7 +187,7 @@ async fn writes_by_an_instance_with_old_definitions_lose_no_slot_and_no_unique_v
 /// What is made by old definitions has the new ones' defaults and slots, also when nobody has ever raised the fence.
 #[tokio::test]
 async fn a_contact_made_by_an_instance_with_old_definitions_is_made_by_the_new_ones() -> Result<()> {
-    let world = world("globcrm_test_definitions_create").await?;
+    let world = World::alone("globcrm_test_definitions_create").await?;
     let admin = world.admin()?;
     let old = stale(&world, &admin).await?;
     make_field(&world, false);
@@ -227,7 +203,7 @@ async fn a_contact_made_by_an_instance_with_old_definitions_is_made_by_the_new_o
 /// The very first write of a tenant, by definitions that are old by the time it commits: who raises the fence waits for it.
 #[tokio::test]
 async fn the_first_writer_of_all_is_waited_for_or_judged_anew() -> Result<()> {
-    let world = world("globcrm_test_definitions_first").await?;
+    let world = World::alone("globcrm_test_definitions_first").await?;
     let admin = world.admin()?;
     let contact = admin.create(named("Ada", "L")).await?.id;
     let mut sql = world.sql().await?;
@@ -260,7 +236,7 @@ async fn the_first_writer_of_all_is_waited_for_or_judged_anew() -> Result<()> {
 /// A field of a type that this version of the service does not know: its slot and its unique value stay as another wrote them.
 #[tokio::test]
 async fn a_field_that_is_not_understood_keeps_its_slot() -> Result<()> {
-    let world = world("globcrm_test_definitions_unknown").await?;
+    let world = World::alone("globcrm_test_definitions_unknown").await?;
     let admin = world.admin()?;
     make_field(&world, true);
     let contact = admin.create(pb::Contact { first_name: Some("A".into()), ..custom(&json!({"late": 7})) });
@@ -288,7 +264,7 @@ async fn a_field_that_is_not_understood_keeps_its_slot() -> Result<()> {
 /// nothing is written.
 #[tokio::test]
 async fn a_fence_that_nobody_can_reach_refuses_and_does_not_turn_for_ever() -> Result<()> {
-    let world = world("globcrm_test_definitions_ahead").await?;
+    let world = World::alone("globcrm_test_definitions_ahead").await?;
     let admin = world.admin()?;
     let contact = admin.create(named("Ada", "L")).await?.id;
     let mut sql = world.sql().await?;
@@ -306,7 +282,7 @@ async fn a_fence_that_nobody_can_reach_refuses_and_does_not_turn_for_ever() -> R
 /// ended.
 #[tokio::test]
 async fn a_writer_that_goes_on_holds_up_the_fence_for_a_moment() -> Result<()> {
-    let world = world("globcrm_test_definitions_held").await?;
+    let world = World::alone("globcrm_test_definitions_held").await?;
     let admin = world.admin()?;
     let contact = admin.create(named("Ada", "L")).await?.id;
     let mut held = world.tx(admin.tenant).await?;

@@ -7,11 +7,10 @@ use auth::{Call, Context, Gate};
 use config::SecretString;
 use db::{DbError, TenantTx};
 use ids::{Clock, TenantId};
-use sqlx::PgConnection;
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
 
-use crate::database::Database;
+use crate::database::{Database, until_blocked};
 use crate::waiting;
 use crate::world::{ALL, Ground, NOTHING, Principal, TestGate};
 
@@ -135,7 +134,7 @@ async fn a_writer_that_comes_while_the_first_fence_is_raised_sees_it() -> Result
     let mut sql = world.ground.sql().await?;
     let check = db::fence::check(&mut writer, &cx);
     let commit = async {
-        until_waiting(&mut sql).await;
+        until_blocked(&mut sql, "authz_fence_hold").await;
         raising.commit().await
     };
     let (checked, committed) = tokio::join!(check, commit);
@@ -158,15 +157,4 @@ async fn a_fence_waits_for_nobody_whom_it_does_not_concern() -> Result<()> {
     db::fence::raise(&mut raising, None, 6).await?;
     raising.commit().await?;
     Ok(())
-}
-
-async fn until_waiting(sql: &mut PgConnection) {
-    let sql = tokio::sync::Mutex::new(sql);
-    waiting::until(BOUND, "the writer waits for the fence", async || {
-        let text = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-                    AND wait_event_type = 'Lock' AND wait_event = 'advisory'";
-        let waiting = sqlx::query_scalar::<_, i64>(text).fetch_one(&mut **sql.lock().await).await;
-        waiting.is_ok_and(|n| n > 0)
-    })
-    .await;
 }

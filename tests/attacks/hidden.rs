@@ -203,8 +203,7 @@ async fn a_record_is_not_moved_out_of_ones_own_reach() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
     let rep = world.caller(admin.tenant, &May { actions: &OWN, fields: &[] })?;
-    let team = world.clock.new_uuid();
-    world.people.lock().unwrap().push(team);
+    let team = world.people.add("team");
     let mine = rep.create(named("M", "")).await?.id;
     let to = |owner: Option<String>, team: Option<String>| pb::Contact {
         owner_id: owner,
@@ -214,7 +213,7 @@ async fn a_record_is_not_moved_out_of_ones_own_reach() -> Result<()> {
     let away = [
         (to(Some(admin.id.to_string()), None), vec!["owner_id"]),
         (to(None, None), vec!["owner_id"]),
-        (to(Some(admin.id.to_string()), Some(team.to_string())), vec!["owner_id", "team_id"]),
+        (to(Some(admin.id.to_string()), Some(team.clone())), vec!["owner_id", "team_id"]),
     ];
     for (contact, paths) in &away {
         let refused = rep.update(&mine, contact.clone(), paths).await.unwrap_err();
@@ -226,7 +225,7 @@ async fn a_record_is_not_moved_out_of_ones_own_reach() -> Result<()> {
     }
     assert_eq!(rep.get(&mine).await?.version, 1);
     // What stays within reach is one's own business.
-    rep.update(&mine, to(None, Some(team.to_string())), &["team_id"]).await?;
+    rep.update(&mine, to(None, Some(team.clone())), &["team_id"]).await?;
     // Who may assign may give away what they reach, and no other's.
     let assigns: Vec<_> = OWN.iter().copied().chain([("contact", "assign", Scope::Own)]).collect();
     let giver = world.caller(admin.tenant, &May { actions: &assigns, fields: &[] })?;

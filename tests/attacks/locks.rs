@@ -3,22 +3,17 @@
 //! The digests are worked out here by themselves: a lock that is held under such a number must be the one that the service meets.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use anyhow::Result;
 use proto::common::v1 as common;
-use proto::records::v1::records_service_server::RecordsService;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use crate::database::Database;
+use crate::database::until_waited_for;
 use crate::identity::world::{PASSWORD, World as Identity};
 use crate::records::imports::{finished, import, upload};
 use crate::records::world::{Refusal, World, named};
-use crate::waiting;
-
-const BOUND: Duration = Duration::from_secs(60);
 
 /// The number of what has this name.
 fn number(name: impl AsRef<[u8]>) -> i64 {
@@ -35,15 +30,6 @@ async fn give_back(sql: &mut PgConnection, number: i64) -> Result<()> {
     let held: bool = sqlx::query_scalar("SELECT pg_advisory_unlock($1)").bind(number).fetch_one(sql).await?;
     anyhow::ensure!(held, "the lock was not held");
     Ok(())
-}
-
-async fn until_waited_for(sql: &mut PgConnection, number: i64) {
-    waiting::until(BOUND, "somebody waits for the lock", async || {
-        let text = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-                        AND ((classid::bigint << 32) | objid::bigint) = $1)";
-        sqlx::query_scalar(text).bind(number).fetch_one(&mut *sql).await.expect("locks can be read")
-    })
-    .await;
 }
 
 /// So that the guesses that are judged before an account must wait are bounded, however many come at once.
@@ -91,15 +77,14 @@ async fn an_idempotency_key_is_one_of_its_tenant_its_principal_and_its_call() ->
 /// Two imports at once must not both make the contact of an address.
 #[tokio::test]
 async fn an_import_waits_for_whoever_makes_the_contact_of_an_address() -> Result<()> {
-    let world = World::on(Database::fresh("globcrm_test_attacks_locks", &[records::MIGRATIONS]).await?)?;
+    let world = World::alone("globcrm_test_attacks_locks").await?;
     let admin = world.admin()?;
     let held = number(format!("address/{}/a@x.test", admin.tenant));
     let (mut making, mut sql) = (world.sql().await?, world.sql().await?);
     take(&mut making, held).await?;
     let file = upload(&world, &admin, "Mail,First\na@x.test,Ada\nb@x.test,Bob\n").await?;
     let request = import(file, &[("Mail", "emails.address"), ("First", "first_name")]);
-    let queued = admin.service.create_import(admin.request(request, &[])).await?.into_inner();
-    let id = queued.operation.expect("an operation").id;
+    let id = admin.queue_import(request).await?.id;
     let over = async {
         until_waited_for(&mut sql, held).await;
         give_back(&mut making, held).await?;

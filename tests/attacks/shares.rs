@@ -12,9 +12,9 @@ use reqwest::Method;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::database::Database;
+use crate::database::{Database, until_blocked};
 use crate::records::imports::{finished, import, upload};
-use crate::records::world::{Caller, May, Refusal, World, mail, named};
+use crate::records::world::{Caller, May, Refusal, World, mail, named, row_id};
 use crate::stage::{Stage, Tenant};
 use crate::waiting::{outcome, until};
 use crate::world::definitions;
@@ -22,19 +22,13 @@ use crate::world::definitions;
 const LONG: Duration = Duration::from_secs(60);
 const COLUMNS: [(&str, &str); 2] = [("Mail", "emails.address"), ("First", "first_name")];
 
-async fn world(database: &'static str, quotas: Quotas) -> Result<World> {
-    World::with(Database::fresh(database, &[records::MIGRATIONS]).await?, quotas)
-}
-
 fn rows(from: usize, to: usize) -> String {
     let rows = (from..to).map(|n| format!("p{n}@x.test,P\n"));
     format!("Mail,First\n{}", rows.collect::<String>())
 }
 
 async fn queue(caller: &Caller, upload: Uuid, dry_run: bool) -> Result<String, Refusal> {
-    let request = pb::CreateImportRequest { dry_run, ..import(upload, &COLUMNS) };
-    let answer = caller.service.create_import(caller.request(request, &[])).await?;
-    Ok(answer.into_inner().operation.unwrap().id)
+    Ok(caller.queue_import(pb::CreateImportRequest { dry_run, ..import(upload, &COLUMNS) }).await?.id)
 }
 
 async fn queued(world: &World, caller: &Caller, file: &str, dry_run: bool) -> Result<String> {
@@ -45,7 +39,7 @@ async fn queued(world: &World, caller: &Caller, file: &str, dry_run: bool) -> Re
 /// batches of the others.
 #[tokio::test]
 async fn the_tenant_that_waited_longest_is_next_after_each_batch() -> Result<()> {
-    let world = world("globcrm_test_shares_turns", Quotas::default()).await?;
+    let world = World::alone("globcrm_test_shares_turns").await?;
     let (greedy, small, other) = (world.admin()?, world.admin()?, world.admin()?);
     let mut greedy_ones = Vec::new();
     for n in 0..4 {
@@ -81,14 +75,14 @@ async fn the_tenant_that_waited_longest_is_next_after_each_batch() -> Result<()>
 /// An import whose worker goes away between two batches goes on with another, and no row is done twice.
 #[tokio::test]
 async fn a_turn_given_back_is_taken_by_any_worker_and_no_row_is_done_twice() -> Result<()> {
-    let world = world("globcrm_test_shares_workers", Quotas::default()).await?;
+    let world = World::alone("globcrm_test_shares_workers").await?;
     let admin = world.admin()?;
     let id = queued(&world, &admin, &rows(0, 2_600), false).await?;
-    let bare: Uuid = id.trim_start_matches("records.").parse()?;
+    let row = row_id(&id)?;
     let mut sql = world.sql().await?;
     let begun = until(LONG, "the first worker has done a batch", async || {
         let done: i64 = sqlx::query_scalar("SELECT done FROM records.operation WHERE id = $1")
-            .bind(bare)
+            .bind(row)
             .fetch_one(&mut sql)
             .await
             .expect("the operation is there");
@@ -111,7 +105,7 @@ async fn a_turn_given_back_is_taken_by_any_worker_and_no_row_is_done_twice() -> 
 /// A batch that waits for a row that somebody holds gives back its fences: a revoke does not wait for it.
 #[tokio::test]
 async fn a_batch_that_cannot_go_on_gives_its_fences_back() -> Result<()> {
-    let world = world("globcrm_test_shares_fences", Quotas::default()).await?;
+    let world = World::alone("globcrm_test_shares_fences").await?;
     let admin = world.admin()?;
     let contact = pb::Contact { emails: vec![mail("p0@x.test")], ..named("A", "B") };
     let contact = admin.create(contact).await?.id;
@@ -127,14 +121,7 @@ async fn a_batch_that_cannot_go_on_gives_its_fences_back() -> Result<()> {
     raising.commit().await?;
     let mut sql = world.sql().await?;
     let attack = async {
-        until(LONG, "the batch waits for the contact", async || {
-            let query = sqlx::query_scalar(
-                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
-                 AND cardinality(pg_blocking_pids(pid)) > 0)",
-            );
-            query.fetch_one(&mut sql).await.expect("activity can be read")
-        })
-        .await;
+        until_blocked(&mut sql, "FOR UPDATE OF t").await;
         // While the contact is still held.
         outcome(LONG, "the fence is raised", async || {
             let mut raising = world.tx(admin.tenant).await?;
@@ -157,7 +144,8 @@ async fn a_batch_that_cannot_go_on_gives_its_fences_back() -> Result<()> {
 #[tokio::test]
 async fn a_tenant_queues_so_many_operations_and_no_more() -> Result<()> {
     let quotas = Quotas { operations_open: 3, operations: 5, ..Quotas::default() };
-    let world = world("globcrm_test_shares_queue", quotas).await?;
+    let database = Database::fresh("globcrm_test_shares_queue", &[records::MIGRATIONS]).await?;
+    let world = World::with(database, quotas)?;
     let (greedy, other) = (world.admin()?, world.admin()?);
     let file = upload(&world, &greedy, &rows(0, 2)).await?;
     // At once, so that none can hide behind the count of another.
@@ -209,14 +197,14 @@ fn open_files(tenant: ids::TenantId) -> Result<usize> {
 /// An import whose user loses the permission between two batches fails, and its file does not stay open.
 #[tokio::test]
 async fn the_file_of_a_failed_import_is_closed() -> Result<()> {
-    let world = world("globcrm_test_shares_closed", Quotas::default()).await?;
+    let world = World::alone("globcrm_test_shares_closed").await?;
     let admin = world.admin()?;
     let id = queued(&world, &admin, &rows(0, 20_000), false).await?;
-    let bare: Uuid = id.trim_start_matches("records.").parse()?;
+    let row = row_id(&id)?;
     let mut sql = world.sql().await?;
     let attack = async {
         until(LONG, "a batch is done, and the file is open", async || {
-            let query = sqlx::query_scalar("SELECT done FROM records.operation WHERE id = $1").bind(bare);
+            let query = sqlx::query_scalar("SELECT done FROM records.operation WHERE id = $1").bind(row);
             let done: i64 = query.fetch_one(&mut sql).await.expect("the operation is there");
             done > 0 && open_files(admin.tenant).expect("files are listed") > 0
         })
@@ -235,7 +223,7 @@ async fn the_file_of_a_failed_import_is_closed() -> Result<()> {
         .await;
         until(LONG, "the import has failed", async || {
             let query =
-                sqlx::query_scalar("SELECT state = 'failed' FROM records.operation WHERE id = $1").bind(bare);
+                sqlx::query_scalar("SELECT state = 'failed' FROM records.operation WHERE id = $1").bind(row);
             query.fetch_one(&mut sql).await.expect("the operation is there")
         })
         .await;
@@ -278,7 +266,7 @@ async fn a_tenant_keeps_so_many_uploads_and_bytes_and_no_more() -> Result<()> {
 /// The review's file: everything in it is wrong, in 40 columns. What is kept of it is bounded, and the answer says so.
 #[tokio::test]
 async fn a_file_of_errors_leaves_a_bounded_number_of_them() -> Result<()> {
-    let world = world("globcrm_test_shares_errors", Quotas::default()).await?;
+    let world = World::alone("globcrm_test_shares_errors").await?;
     let admin = world.admin()?;
     let numbers: Vec<String> = (0..40).map(|n| format!("n{n}")).collect();
     let fields =
@@ -293,8 +281,7 @@ async fn a_file_of_errors_leaves_a_bounded_number_of_them() -> Result<()> {
         header.iter().zip(&numbers).map(|(column, key)| (column.clone(), format!("custom.{key}"))).collect();
     let columns: Vec<(&str, &str)> = columns.iter().map(|(c, f)| (c.as_str(), f.as_str())).collect();
     let request = import(upload(&world, &admin, &file).await?, &columns);
-    let queued = admin.service.create_import(admin.request(request, &[])).await?.into_inner();
-    let id = queued.operation.unwrap().id;
+    let id = admin.queue_import(request).await?.id;
     let operation = tokio::select! {
         () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
         operation = finished(&admin, &id) => operation?,
@@ -327,7 +314,7 @@ async fn a_file_of_errors_leaves_a_bounded_number_of_them() -> Result<()> {
 /// H5: what a list makes the database do is told with its answer, and has a bound for every field.
 #[tokio::test]
 async fn a_list_tells_what_it_cost_and_looks_at_a_bounded_number_of_rows() -> Result<()> {
-    let world = world("globcrm_test_shares_cost", Quotas::default()).await?;
+    let world = World::alone("globcrm_test_shares_cost").await?;
     let admin = world.admin()?;
     let first = admin.create(named("A", "B")).await?.id;
     let mut sql = world.sql().await?;

@@ -1,4 +1,6 @@
-//! A dry run tells what the import would do: row by row, whatever repeats whatever, wherever batches end.
+//! A dry run reports what the import would do: row by row, whatever repeats whatever, wherever batches end.
+
+use std::time::Duration;
 
 use anyhow::Result;
 use proto::common::v1 as common;
@@ -11,16 +13,17 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::imports::{finished, import, upload};
-use super::world::{Caller, May, World, custom, mail, named};
-use crate::database::Database;
+use super::world::{Caller, May, World, custom, mail, named, row_id};
+use crate::waiting::{outcome, until};
 
 /// More than two batches.
 const ROWS: usize = 1_150;
 /// Few enough that most rows repeat others, in their batch and across.
 const ADDRESSES: u64 = 260;
 const SERIALS: u64 = 40;
-/// Contacts with an address and a serial that stand before.
+/// Contacts with an address and a serial that exist before the import.
 const BEFORE: usize = 30;
+const BOUND: Duration = Duration::from_secs(60);
 /// Two of them do not fit into one contact.
 const LONG: usize = 9_000;
 
@@ -86,7 +89,7 @@ fn file(rows: &[Row], boss: &str) -> String {
     text
 }
 
-/// A contact as far as it decides what becomes of rows.
+/// The parts of a contact that decide what happens to rows.
 #[derive(Clone, Debug, Default)]
 struct Contact {
     address: Option<u64>,
@@ -94,7 +97,7 @@ struct Contact {
     long: [bool; 2],
 }
 
-/// What must become of the rows, one after the other: created, updated, skipped, failed.
+/// What must happen to the rows, one after the other: created, updated, skipped, failed.
 fn expected(rows: &[Row], mut contacts: Vec<Contact>, policy: pb::DuplicatePolicy) -> (i64, i64, i64, i64) {
     use pb::DuplicatePolicy as Policy;
     let (mut created, mut updated, mut skipped, mut failed) = (0, 0, 0, 0);
@@ -137,21 +140,15 @@ async fn report(world: &World, operation: &common::Operation) -> Result<Report> 
         "SELECT line, number, column_name, reason, detail FROM records.operation_error
          WHERE operation_id = $1 ORDER BY line, number",
     );
-    let id: Uuid = operation.id.trim_start_matches("records.").parse()?;
     Ok(Report {
         counts: (result.created, result.updated, result.skipped, result.failed),
-        errors: errors.bind(id).fetch_all(&mut world.sql().await?).await?,
+        errors: errors.bind(row_id(&operation.id)?).fetch_all(&mut world.sql().await?).await?,
     })
-}
-
-async fn queue(caller: &Caller, request: pb::CreateImportRequest) -> Result<String> {
-    let answer = caller.service.create_import(caller.request(request, &[])).await?;
-    Ok(answer.into_inner().operation.unwrap().id)
 }
 
 /// Imports to the end, and until nothing is left of a dry run.
 async fn run(world: &World, caller: &Caller, request: pb::CreateImportRequest) -> Result<common::Operation> {
-    let id = queue(caller, request).await?;
+    let id = caller.queue_import(request).await?.id;
     resume(world, caller, &id).await
 }
 
@@ -159,9 +156,10 @@ async fn resume(world: &World, caller: &Caller, id: &str) -> Result<common::Oper
     let over = async {
         let operation = finished(caller, id).await?;
         let mut sql = world.sql().await?;
-        while noted(world, &mut sql, caller).await? > 0 {
-            tokio::task::yield_now().await;
-        }
+        until(BOUND, "the marks of the dry run are gone", async || {
+            noted(world, &mut sql, caller).await.expect("marks are counted") == 0
+        })
+        .await;
         Ok(operation)
     };
     tokio::select! {
@@ -177,7 +175,7 @@ async fn noted(world: &World, sql: &mut sqlx::PgConnection, caller: &Caller) -> 
 
 /// A world with two long fields.
 async fn world(database: &'static str) -> Result<World> {
-    let world = World::on(Database::fresh(database, &[records::MIGRATIONS]).await?)?;
+    let world = World::alone(database).await?;
     let mut set = world.definitions.lock().unwrap();
     for (n, key) in [(50, "long_one"), (51, "long_two")] {
         set.fields.push(fields::FieldProjection {
@@ -192,8 +190,8 @@ async fn world(database: &'static str) -> Result<World> {
     Ok(world)
 }
 
-/// Contacts that stand before, the first rows' addresses and serials among theirs.
-async fn stand(admin: &Caller) -> Result<Vec<Contact>> {
+/// Contacts that exist before the import, the first rows' addresses and serials among theirs.
+async fn fill(admin: &Caller) -> Result<Vec<Contact>> {
     let mut contacts = Vec::new();
     for n in 0..BEFORE as u64 {
         let emails = vec![mail(&format!("p{n}@x.test"))];
@@ -208,7 +206,7 @@ async fn agree(database: &'static str, policy: pb::DuplicatePolicy, seeds: &[u64
     for seed in seeds {
         let admin = world.admin()?;
         let boss = admin.create(named("Boss", "")).await?;
-        let contacts = stand(&admin).await?;
+        let contacts = fill(&admin).await?;
         let rows = rows(*seed);
         let request = pb::CreateImportRequest {
             duplicate_policy: policy.into(),
@@ -254,12 +252,12 @@ async fn a_dry_run_that_repeats_reports_what_the_import_does() -> Result<()> {
     agree("globcrm_test_dry_create", pb::DuplicatePolicy::Create, &[7]).await
 }
 
-/// Who may import and not read is told of the repetitions of the file, and of nothing else.
+/// A user who may import but not read sees which rows of the file repeat each other, and nothing else.
 #[tokio::test]
 async fn a_file_repeats_itself_for_who_sees_no_contact() -> Result<()> {
     let world = world("globcrm_test_dry_blind").await?;
     let admin = world.admin()?;
-    stand(&admin).await?;
+    fill(&admin).await?;
     let actions = [("contact", "import", Scope::All), ("contact", "create", Scope::All)];
     let blind = world.caller(admin.tenant, &May { actions: &actions, fields: &[] })?;
     let rows: Vec<Row> =
@@ -282,27 +280,27 @@ async fn a_dry_run_that_another_worker_takes_over_reports_the_same() -> Result<(
     let world = world("globcrm_test_dry_resumed").await?;
     let admin = world.admin()?;
     let boss = admin.create(named("Boss", "")).await?;
-    stand(&admin).await?;
+    fill(&admin).await?;
     let rows = rows(8);
     let request = pb::CreateImportRequest {
         dry_run: true,
         ..import(upload(&world, &admin, &file(&rows, &boss.id)).await?, &COLUMNS)
     };
-    let id = queue(&admin, request.clone()).await?;
+    let id = admin.queue_import(request.clone()).await?.id;
     let mut sql = world.sql().await?;
     let half_done = async {
-        loop {
+        outcome(BOUND, "a batch is done", async || {
             let get = pb::GetOperationRequest { id: id.clone() };
-            let answer = admin.service.get_operation(admin.request(get, &[])).await?.into_inner();
-            let operation = answer.operation.unwrap_or_default();
-            if operation.progress.unwrap_or_default().done > 0 {
-                return Ok::<_, anyhow::Error>(operation);
-            }
-        }
+            let answer = admin.service.get_operation(admin.request(get, &[])).await;
+            let operation = answer.expect("the operation").into_inner().operation.unwrap_or_default();
+            let done = operation.progress.unwrap_or_default().done;
+            if done > 0 { Ok(operation) } else { Err("none") }
+        })
+        .await
     };
     let stopped = tokio::select! {
         () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
-        operation = half_done => operation?,
+        operation = half_done => operation,
     };
     assert_eq!(stopped.finished_at, None, "it was over too soon: {stopped:?}");
     // The claim of the dead worker lapses.

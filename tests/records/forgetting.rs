@@ -7,7 +7,6 @@ use proto::records::v1::records_service_server::RecordsService;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::retention::alone;
 use super::world::{Caller, World, named};
 
 pub(super) const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
@@ -32,7 +31,7 @@ async fn changes(sql: &mut PgConnection, caller: &Caller, id: &str) -> Result<i6
 
 #[tokio::test]
 async fn the_values_of_a_purged_record_are_gone_from_the_change_log() -> Result<()> {
-    let world = alone("globcrm_test_forgetting_values").await?;
+    let world = World::alone("globcrm_test_forgetting_values").await?;
     let (admin, stranger) = (world.admin()?, world.admin()?);
     let mut sql = world.sql().await?;
     let (old, young, live) = (
@@ -67,7 +66,7 @@ async fn the_values_of_a_purged_record_are_gone_from_the_change_log() -> Result<
 /// An answer that is kept for a repeated call holds the whole record.
 #[tokio::test]
 async fn the_values_of_a_purged_record_are_gone_from_the_answers_kept() -> Result<()> {
-    let world = alone("globcrm_test_forgetting_answers").await?;
+    let world = World::alone("globcrm_test_forgetting_answers").await?;
     let (admin, stranger) = (world.admin()?, world.admin()?);
     let mut keyed = Vec::new();
     for (caller, name, key) in
@@ -98,7 +97,7 @@ async fn the_values_of_a_purged_record_are_gone_from_the_answers_kept() -> Resul
 /// A record that was changed very often is forgotten piece by piece, also when that breaks off after the record itself.
 #[tokio::test]
 async fn a_purge_that_broke_off_is_taken_up_again() -> Result<()> {
-    let world = alone("globcrm_test_forgetting_broken").await?;
+    let world = World::alone("globcrm_test_forgetting_broken").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
     let made = admin.create(named("Often", "Changed")).await?;

@@ -10,7 +10,6 @@ use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use prost::bytes::Bytes;
 use proto::common::v1 as common;
-use proto::records::v1::records_service_server::RecordsService;
 use query::CursorKey;
 use record::reference::Ids;
 use records::{Parts, Service};
@@ -19,19 +18,18 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::imports::{finished, import, upload};
-use super::world::{Caller, World};
-use crate::database::Database;
+use super::world::{Caller, World, row_id};
 use crate::waiting::until;
 
 const COLUMNS: [(&str, &str); 2] = [("Mail", "emails.address"), ("First", "first_name")];
+const BOUND: Duration = Duration::from_secs(60);
 const FILE: &str = "Mail,First\na@x.test,Ada\nb@x.test,Bob\n";
 
 async fn queue(world: &World, caller: &Caller) -> Result<(String, Uuid)> {
     let request = import(upload(world, caller, FILE).await?, &COLUMNS);
-    let answer = caller.service.create_import(caller.request(request, &[])).await?;
-    let id = answer.into_inner().operation.unwrap().id;
-    let bare = id.trim_start_matches("records.").parse()?;
-    Ok((id, bare))
+    let id = caller.queue_import(request).await?.id;
+    let row = row_id(&id)?;
+    Ok((id, row))
 }
 
 /// The state, the rows known of, when the claim ends, and its number.
@@ -76,18 +74,18 @@ async fn slow(world: &World, caller: &Caller, wait: Duration) -> Result<Service>
 /// which would be done at once, leaves it alone.
 #[tokio::test]
 async fn a_claim_is_renewed_while_its_file_is_examined() -> Result<()> {
-    let database = Database::fresh("globcrm_test_import_claims", &[records::MIGRATIONS]).await?;
-    let world = World::on(database)?;
+    let world = World::alone("globcrm_test_import_claims").await?;
     let admin = world.admin()?;
     let (public, id) = queue(&world, &admin).await?;
     let slow = slow(&world, &admin, Duration::from_millis(1_800)).await?;
     let watch = async {
         // The slow one has it before the other begins to look.
-        while claim(&world, id).await?.0 == "queued" {
-            tokio::task::yield_now().await;
-        }
+        until(BOUND, "the slow one has the import", async || {
+            claim(&world, id).await.expect("the claim is read").0 != "queued"
+        })
+        .await;
         let (mut ends, other) = (Vec::new(), world.service.clone().work_imports(CancellationToken::new()));
-        let examined = until(Duration::from_secs(60), "the file is examined", async || {
+        let examined = until(BOUND, "the file is examined", async || {
             let (_, total, until, number) = claim(&world, id).await.expect("the claim is read");
             assert_eq!(number, 1, "the claim was lost");
             if total == 0 && ends.last() != Some(&until) {
@@ -103,7 +101,7 @@ async fn a_claim_is_renewed_while_its_file_is_examined() -> Result<()> {
     };
     let (ends, operation) = tokio::select! {
         () = slow.work_imports(CancellationToken::new()) => unreachable!(),
-        seen = tokio::time::timeout(Duration::from_secs(60), watch) => seen??,
+        seen = tokio::time::timeout(BOUND, watch) => seen??,
     };
     assert!(ends.len() >= 3 && ends.is_sorted(), "{ends:?}");
     assert_eq!(operation.state, i32::from(common::OperationState::Succeeded), "{operation:?}");
@@ -115,8 +113,7 @@ async fn a_claim_is_renewed_while_its_file_is_examined() -> Result<()> {
 
 #[tokio::test]
 async fn an_import_that_was_taken_up_too_often_is_given_up() -> Result<()> {
-    let database = Database::fresh("globcrm_test_import_attempts", &[records::MIGRATIONS]).await?;
-    let world = World::on(database)?;
+    let world = World::alone("globcrm_test_import_attempts").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
     for (claims, end, failure) in [
@@ -141,8 +138,7 @@ async fn an_import_that_was_taken_up_too_often_is_given_up() -> Result<()> {
 /// As the removal of an upload that breaks off leaves it: the row is still there, the bytes are not.
 #[tokio::test]
 async fn an_import_of_bytes_that_are_gone_fails_at_once() -> Result<()> {
-    let database = Database::fresh("globcrm_test_import_gone", &[records::MIGRATIONS]).await?;
-    let world = World::on(database)?;
+    let world = World::alone("globcrm_test_import_gone").await?;
     let admin = world.admin()?;
     let (public, id) = queue(&world, &admin).await?;
     let sha256: String = sqlx::query_scalar("SELECT sha256 FROM records.upload WHERE tenant_id = $1")

@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::world::{Caller, Refusal, World, custom, custom_of, mail};
-use crate::database::Database;
 use crate::waiting;
 
 /// A stored file of the caller, as an upload leaves it.
@@ -65,7 +64,7 @@ pub(crate) async fn finished(caller: &Caller, id: &str) -> Result<common::Operat
 
 #[tokio::test]
 async fn repeated_rows_merge_and_a_row_that_may_not_be_written_is_an_error_of_that_row_alone() -> Result<()> {
-    let world = World::on(Database::fresh("globcrm_test_imports", &[records::MIGRATIONS]).await?)?;
+    let world = World::alone("globcrm_test_imports").await?;
     let admin = world.admin()?;
     for (address, serial) in [("a@x.test", "S-1"), ("b@x.test", "S-2")] {
         let contact = pb::Contact { emails: vec![mail(address)], ..custom(&json!({ "serial": serial })) };
@@ -125,12 +124,11 @@ async fn repeated_rows_merge_and_a_row_that_may_not_be_written_is_an_error_of_th
 
 #[tokio::test]
 async fn a_row_that_is_too_long_fails_the_import_with_its_line_as_an_error_of_that_row() -> Result<()> {
-    let world = World::on(Database::fresh("globcrm_test_import_row", &[records::MIGRATIONS]).await?)?;
+    let world = World::alone("globcrm_test_import_row").await?;
     let admin = world.admin()?;
     let file = format!("Mail,First\na@x.test,Ada\nb@x.test,{}\n", "x".repeat((1 << 20) + 1));
     let request = import(upload(&world, &admin, &file).await?, &[("Mail", "emails.address")]);
-    let queued = admin.service.create_import(admin.request(request, &[])).await?.into_inner();
-    let id = queued.operation.unwrap().id;
+    let id = admin.queue_import(request).await?.id;
     let operation = tokio::select! {
         () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
         operation = finished(&admin, &id) => operation?,

@@ -7,12 +7,7 @@ use proto::records::v1::records_service_server::RecordsService;
 use tokio_util::sync::CancellationToken;
 
 use super::imports::{finished, import, upload};
-use super::world::{ALL, Caller, Refusal, World};
-use crate::database::Database;
-
-async fn world(database: &'static str) -> Result<World> {
-    World::on(Database::fresh(database, &[records::MIGRATIONS]).await?)
-}
+use super::world::{ALL, Caller, Refusal, World, row_id};
 
 /// Queues so many imports; their ids, the newest first.
 async fn queue(world: &World, caller: &Caller, count: usize) -> Result<Vec<String>> {
@@ -20,8 +15,7 @@ async fn queue(world: &World, caller: &Caller, count: usize) -> Result<Vec<Strin
     let mut ids = Vec::new();
     for _ in 0..count {
         let request = import(file, &[("Mail", "emails.address")]);
-        let answer = caller.service.create_import(caller.request(request, &[])).await?;
-        ids.insert(0, answer.into_inner().operation.unwrap_or_default().id);
+        ids.insert(0, caller.queue_import(request).await?.id);
     }
     Ok(ids)
 }
@@ -42,7 +36,7 @@ fn ids(operations: &[common::Operation]) -> Vec<String> {
 
 #[tokio::test]
 async fn a_list_has_the_callers_operations_alone_the_newest_first() -> Result<()> {
-    let world = world("globcrm_test_operations_own").await?;
+    let world = World::alone("globcrm_test_operations_own").await?;
     let (admin, stranger) = (world.admin()?, world.admin()?);
     let colleague = world.caller(admin.tenant, &ALL)?;
     let own = queue(&world, &admin, 3).await?;
@@ -62,7 +56,7 @@ async fn a_list_has_the_callers_operations_alone_the_newest_first() -> Result<()
 
 #[tokio::test]
 async fn a_walk_through_the_pages_has_each_operation_once_though_others_are_queued_meanwhile() -> Result<()> {
-    let world = world("globcrm_test_operations_walk").await?;
+    let world = World::alone("globcrm_test_operations_walk").await?;
     let admin = world.admin()?;
     let before = queue(&world, &admin, 5).await?;
     let (mut seen, mut token, mut pages) = (Vec::new(), String::new(), 0);
@@ -83,26 +77,23 @@ async fn a_walk_through_the_pages_has_each_operation_once_though_others_are_queu
 }
 
 #[tokio::test]
-async fn a_list_shows_what_became_of_operations_and_none_that_is_being_removed() -> Result<()> {
-    let world = world("globcrm_test_operations_states").await?;
+async fn a_list_shows_outcomes_and_leaves_out_operations_being_removed() -> Result<()> {
+    let world = World::alone("globcrm_test_operations_states").await?;
     let admin = world.admin()?;
     let queued = queue(&world, &admin, 3).await?;
     let [removed, worked, cancelled] = [&queued[0], &queued[1], &queued[2]];
     let request = pb::CancelOperationRequest { id: cancelled.clone() };
     admin.service.cancel_operation(admin.request(request, &[])).await?;
-    let bare = |id: &str| id.trim_start_matches("records.").parse::<uuid::Uuid>();
     let mut sql = world.sql().await?;
     sqlx::query(
         "UPDATE records.operation SET state = 'failed', finished_at = now(), purged_at = now() WHERE id = $1",
     )
-    .bind(bare(removed)?)
+    .bind(row_id(removed)?)
     .execute(&mut sql)
     .await?;
-    // A row that is refused: its address is none.
+    // A row with an invalid address.
     let file = upload(&world, &admin, "Mail\nnonsense\n").await?;
-    let import = import(file, &[("Mail", "emails.address")]);
-    let answer = admin.service.create_import(admin.request(import, &[])).await?;
-    let refused = answer.into_inner().operation.unwrap_or_default().id;
+    let refused = admin.queue_import(import(file, &[("Mail", "emails.address")])).await?.id;
     tokio::select! {
         () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
         over = async {

@@ -6,7 +6,7 @@ use proto::records::v1 as pb;
 use sqlx::PgConnection;
 
 use super::world::World;
-use crate::database::{Database, execute};
+use crate::database::execute;
 
 const ROWS: i64 = 30_000;
 
@@ -34,8 +34,7 @@ pub(crate) async fn fill(sql: &mut PgConnection, tenant: TenantId, rows: i64) ->
 #[tokio::test]
 async fn lists_of_many_records_are_served_by_indexes() -> Result<()> {
     // Of its own, so that nothing else is counted.
-    let database = Database::fresh("globcrm_test_records_plans", &[records::MIGRATIONS]).await?;
-    let world = World::on(database)?;
+    let world = World::alone("globcrm_test_records_plans").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
     fill(&mut sql, admin.tenant, ROWS).await?;
@@ -74,8 +73,7 @@ async fn lists_of_many_records_are_served_by_indexes() -> Result<()> {
 /// A plan for the average tenant would sort all that the largest one has, at each page.
 #[tokio::test]
 async fn the_kept_plan_of_a_plain_list_serves_the_largest_of_many_tenants() -> Result<()> {
-    let database = Database::fresh("globcrm_test_records_kept_plans", &[records::MIGRATIONS]).await?;
-    let world = World::on(database)?;
+    let world = World::alone("globcrm_test_records_kept_plans").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
     fill(&mut sql, admin.tenant, ROWS / 10).await?;

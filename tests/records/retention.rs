@@ -16,15 +16,17 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::imports::{import, upload};
-use super::world::{Caller, Refusal, World};
-use crate::database::Database;
+use super::world::{Caller, Refusal, World, row_id};
+use crate::database::until_waited_for;
+use crate::waiting::until;
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
+const BOUND: Duration = Duration::from_secs(60);
 
 /// A world on a database that no other test's removal looks at: removals look across tenants.
 pub(super) async fn alone(database: &'static str) -> Result<World> {
-    World::on(Database::fresh(database, &[records::MIGRATIONS]).await?)
+    World::alone(database).await
 }
 
 pub(super) fn upload_purge(world: &World) -> Result<UploadPurge> {
@@ -67,9 +69,7 @@ async fn has(world: &World, tenant: TenantId, sha256: &str) -> bool {
 }
 
 async fn queue(caller: &Caller, upload: Uuid) -> Result<common::Operation, Refusal> {
-    let request = import(upload, &[("Mail", "emails.address")]);
-    let answer = caller.service.create_import(caller.request(request, &[])).await?;
-    Ok(answer.into_inner().operation.unwrap_or_default())
+    caller.queue_import(import(upload, &[("Mail", "emails.address")])).await
 }
 
 async fn cancel(caller: &Caller, operation: &common::Operation) -> Result<(), Refusal> {
@@ -80,7 +80,7 @@ async fn cancel(caller: &Caller, operation: &common::Operation) -> Result<(), Re
 
 #[tokio::test]
 async fn an_old_upload_goes_with_its_bytes_and_every_other_stays() -> Result<()> {
-    let world = alone("globcrm_test_retention_uploads").await?;
+    let world = World::alone("globcrm_test_retention_uploads").await?;
     let (admin, stranger) = (world.admin()?, world.admin()?);
     let mut sql = world.sql().await?;
     let file = |text: &str| format!("Mail\n{text}@x.test\n");
@@ -133,7 +133,7 @@ fn place(tenant: TenantId, sha256: &str) -> PathBuf {
 
 #[tokio::test]
 async fn a_removal_that_breaks_off_is_taken_up_again_and_holds_up_no_other() -> Result<()> {
-    let world = alone("globcrm_test_retention_broken").await?;
+    let world = World::alone("globcrm_test_retention_broken").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
     let file = |text: &str| format!("Mail\n{text}@y.test\n");
@@ -170,7 +170,7 @@ async fn a_removal_that_breaks_off_is_taken_up_again_and_holds_up_no_other() -> 
 /// Somebody uploads the same bytes in the moment in which they are removed: the removal waits, and then finds them in use.
 #[tokio::test]
 async fn bytes_that_come_again_while_they_are_removed_stay() -> Result<()> {
-    let world = alone("globcrm_test_retention_again").await?;
+    let world = World::alone("globcrm_test_retention_again").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
     let text = "Mail\nagain@x.test\n";
@@ -178,27 +178,12 @@ async fn bytes_that_come_again_while_they_are_removed_stay() -> Result<()> {
     let name = sha256(&mut sql, old).await?.unwrap();
     age(&mut sql, old).await?;
     let mut coming = world.tx(admin.tenant).await?;
-    let key = format!("upload/{}/{name}", admin.tenant);
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
-        .bind(&key)
-        .execute(coming.conn())
-        .await?;
+    let lock = sqlx::query_scalar("SELECT hashtextextended($1, 0)");
+    let lock: i64 = lock.bind(format!("upload/{}/{name}", admin.tenant)).fetch_one(coming.conn()).await?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(lock).execute(coming.conn()).await?;
     let purge = upload_purge(&world)?;
     let removal = tokio::spawn(async move { purge.round().await });
-    loop {
-        let waits: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-                 AND ((classid::bigint << 32) | objid::bigint) = hashtextextended($1, 0))",
-        )
-        .bind(&key)
-        .fetch_one(&mut sql)
-        .await?;
-        if waits {
-            break;
-        }
-        assert!(!removal.is_finished(), "the removal did not wait");
-        tokio::task::yield_now().await;
-    }
+    until_waited_for(&mut sql, lock).await;
     let new = world.clock.new_uuid();
     sqlx::query(
         "INSERT INTO records.upload (tenant_id, id, principal_id, content_type, size, sha256, created_at)
@@ -259,7 +244,7 @@ async fn what_broken_uploads_left_is_swept_a_day_later() -> Result<()> {
 
 /// Makes an operation one that was over `days` ago, with errors.
 async fn over(sql: &mut PgConnection, operation: &common::Operation, days: i32, errors: i32) -> Result<Uuid> {
-    let id: Uuid = operation.id.trim_start_matches("records.").parse()?;
+    let id = row_id(&operation.id)?;
     sqlx::query(
         "UPDATE records.operation
          SET state = 'failed', failed = $3, finished_at = now() - make_interval(days => $2) WHERE id = $1",
@@ -304,7 +289,7 @@ async fn is_gone(caller: &Caller, operation: &common::Operation) -> Result<()> {
 
 #[tokio::test]
 async fn an_operation_that_was_over_long_ago_goes_with_all_of_its_errors() -> Result<()> {
-    let world = alone("globcrm_test_retention_operations").await?;
+    let world = World::alone("globcrm_test_retention_operations").await?;
     let (admin, stranger) = (world.admin()?, world.admin()?);
     let mut sql = world.sql().await?;
     let file = upload(&world, &admin, "Mail\nop@x.test\n").await?;
@@ -330,7 +315,7 @@ async fn an_operation_that_was_over_long_ago_goes_with_all_of_its_errors() -> Re
 /// Nobody takes the errors that are still there for all.
 #[tokio::test]
 async fn an_operation_whose_removal_broke_off_is_gone_already_and_goes_with_the_rest() -> Result<()> {
-    let world = alone("globcrm_test_retention_half").await?;
+    let world = World::alone("globcrm_test_retention_half").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
     let file = upload(&world, &admin, "Mail\nhalf@x.test\n").await?;
@@ -345,10 +330,10 @@ async fn an_operation_whose_removal_broke_off_is_gone_already_and_goes_with_the_
         .await?;
     let purge = operation_purge(&world)?;
     let removal = tokio::spawn(async move { purge.round().await });
-    while errors(&mut sql, id).await? > 1_000 {
-        assert!(!removal.is_finished(), "nothing was removed");
-        tokio::task::yield_now().await;
-    }
+    until(BOUND, "the first piece is removed", async || {
+        errors(&mut sql, id).await.expect("errors are counted") <= 1_000
+    })
+    .await;
     removal.abort();
     assert!(removal.await.is_err_and(|error| error.is_cancelled()));
     is_gone(&admin, &operation).await?;

@@ -4,11 +4,12 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use auth::PrincipalKind;
 use blobs::Blobs;
 use config::SecretString;
 use ids::{Clock, TenantId};
+use proto::common::v1 as common;
 use proto::fields::v1 as fields;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use crate::database::Database;
 pub(crate) use crate::world::{ALL, May, Refusal};
-use crate::world::{Ground, TestGate, definitions};
+use crate::world::{Ground, Known, TestGate, definitions};
 
 pub(crate) type Caller = crate::world::Caller<Service>;
 
@@ -34,7 +35,7 @@ pub(crate) struct World {
     /// How often it was asked.
     pub(crate) asked: Arc<AtomicUsize>,
     /// Users and teams that identity knows.
-    pub(crate) people: Arc<Mutex<Vec<Uuid>>>,
+    pub(crate) people: Known,
 }
 
 impl Deref for World {
@@ -50,6 +51,11 @@ impl World {
         Self::on(Database::shared(records::MIGRATIONS).await?)
     }
 
+    /// A service on a database of its own: for jobs, which go across tenants.
+    pub(crate) async fn alone(name: &'static str) -> Result<Self> {
+        Self::on(Database::fresh(name, &[records::MIGRATIONS]).await?)
+    }
+
     /// A service on a database.
     pub(crate) fn on(database: Database) -> Result<Self> {
         Self::with(database, records::Quotas::default())
@@ -62,8 +68,7 @@ impl World {
         let definitions = Arc::new(Mutex::new(definitions::field_set()));
         let (answer, asked) = (definitions.clone(), Arc::new(AtomicUsize::new(0)));
         let counter = asked.clone();
-        let people: Arc<Mutex<Vec<Uuid>>> = Arc::default();
-        let (known_people, own) = (people.clone(), gates.signer.clone());
+        let (people, own) = (Known::default(), gates.signer.clone());
         let blobs = Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?;
         let worker = ground.worker()?;
         let answer: records::FetchDefinitions = Arc::new(move |_, object, version| {
@@ -75,10 +80,10 @@ impl World {
             Box::pin(async move { Ok(set) })
         });
         let parts = Arc::new({
-            let (gate, blobs) = (gates.gate.clone(), blobs.clone());
+            let (gate, blobs, people) = (gates.gate.clone(), blobs.clone(), people.clone());
             let (db, clock) = (ground.db.clone(), ground.clock.clone());
             move || {
-                let (known_people, own) = (known_people.clone(), own.clone());
+                let own = own.clone();
                 Ok::<_, anyhow::Error>(Parts {
                     gate: gate.clone(),
                     db: db.clone(),
@@ -86,13 +91,7 @@ impl World {
                     cursor_key: CursorKey::new(&SecretString::from("0123456789abcdef0123456789abcdef"))?,
                     region: "US".parse().ok(),
                     definitions: answer.clone(),
-                    people: Arc::new(move |_, mut ids| {
-                        let known = known_people.lock().unwrap().clone();
-                        for ids in ids.values_mut() {
-                            ids.retain(|id| !known.contains(id));
-                        }
-                        Box::pin(async move { Ok(ids) })
-                    }),
+                    people: people.ask(),
                     wake: events::Wake::default(),
                     worker: worker.clone(),
                     blobs: blobs.clone(),
@@ -129,7 +128,7 @@ impl World {
     /// Somebody in `tenant`, whom identity knows.
     pub(crate) fn caller(&self, tenant: TenantId, may: &May<'_>) -> Result<Caller> {
         let caller = self.served.caller(tenant, may)?;
-        self.people.lock().unwrap().push(caller.id);
+        self.people.insert("user", caller.id);
         Ok(caller)
     }
 
@@ -228,10 +227,25 @@ impl Caller {
         Ok(self.service.list_contacts(self.request(request, &[])).await?.into_inner())
     }
 
+    pub(crate) async fn queue_import(
+        &self,
+        request: pb::CreateImportRequest,
+    ) -> Result<common::Operation, Refusal> {
+        let answer = self.service.create_import(self.request(request, &[])).await?.into_inner();
+        Ok(answer.operation.unwrap())
+    }
+
     pub(crate) async fn create_company(&self, company: pb::Company) -> Result<pb::Company, Refusal> {
         let request = pb::CreateCompanyRequest { company: Some(company) };
         Ok(self.service.create_company(self.request(request, &[])).await?.into_inner().company.unwrap())
     }
+}
+
+/// The id of the row of an operation.
+pub(crate) fn row_id(operation: &str) -> Result<Uuid> {
+    let id =
+        operation.strip_prefix("records.").with_context(|| format!("{operation} is of another service"))?;
+    Ok(id.parse()?)
 }
 
 /// A field for [`World::definitions`].

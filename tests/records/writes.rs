@@ -92,6 +92,17 @@ async fn every_violation_of_a_body_is_told_at_once_and_nothing_is_stored() -> Re
 }
 
 #[tokio::test]
+async fn the_id_of_a_user_is_not_accepted_as_a_team() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let user = world.people.add("user");
+    admin.create(pb::Contact { owner_id: Some(user.clone()), ..named("Ada", "") }).await?;
+    let refused = admin.create(pb::Contact { team_id: Some(user), ..named("Ada", "") }).await.unwrap_err();
+    assert_eq!(refused.violations(), [("/team_id", "REFERENCE_NOT_FOUND")]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_mask_names_members_and_what_it_does_not_name_stays() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;

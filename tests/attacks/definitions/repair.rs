@@ -5,8 +5,8 @@ use proto::records::v1 as pb;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{found, world};
-use crate::records::world::{custom, mail, named};
+use super::found;
+use crate::records::world::{World, custom, mail, named};
 
 /// Everything that is derived of a contact and a company, broken by hand.
 const BREAK: [&str; 10] = [
@@ -37,7 +37,7 @@ const DERIVED: &str = "SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
 
 #[tokio::test]
 async fn whatever_is_derived_and_differs_is_put_right() -> Result<()> {
-    let world = world("globcrm_test_derived").await?;
+    let world = World::alone("globcrm_test_derived").await?;
     let admin = world.admin()?;
     let full = |n: u32| pb::Contact {
         emails: vec![mail(&format!("p{n}@x.test"))],
@@ -85,7 +85,7 @@ async fn whatever_is_derived_and_differs_is_put_right() -> Result<()> {
 /// A record that cannot be put right, as another has its value by now, holds up no other.
 #[tokio::test]
 async fn what_cannot_be_put_right_holds_up_nothing() -> Result<()> {
-    let world = world("globcrm_test_derived_taken").await?;
+    let world = World::alone("globcrm_test_derived_taken").await?;
     let admin = world.admin()?;
     let serial =
         |text: &str| pb::Contact { first_name: Some("A".into()), ..custom(&json!({ "serial": text })) };

@@ -8,7 +8,7 @@ use events::{NewEvent, outbox};
 use ids::TenantId;
 use uuid::Uuid;
 
-use crate::database::execute;
+use crate::database::{blocked, execute};
 use crate::events::consuming::{delete_queues, started};
 use crate::events::world::{Ledger, World, until};
 
@@ -43,9 +43,7 @@ async fn writers_go_on_while_a_partition_waits_to_be_dropped() -> Result<()> {
                 async move { execute(&mut conn, "SELECT events_it.outbox_maintain('7 days')").await },
             );
         until("the removal waits for the row", async || {
-            let text = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
-                        AND cardinality(pg_blocking_pids(pid)) > 0 AND query LIKE '%outbox_maintain%')";
-            Ok(maintain.is_finished() || sqlx::query_scalar(text).fetch_one(&mut sql).await?)
+            Ok(maintain.is_finished() || blocked(&mut sql, "outbox_maintain").await? > 0)
         })
         .await?;
         let mut tx = world.begin().await?;
