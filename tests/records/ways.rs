@@ -1,6 +1,6 @@
 //! Every way to a write passes every check. A cell says what a way answers where a check fails, or why it cannot fail there.
 
-mod behind;
+mod fence;
 
 use anyhow::Result;
 use proto::identity::v1::Scope;
@@ -12,7 +12,6 @@ use uuid::Uuid;
 
 use super::imports::{finished, import, upload};
 use super::world::{Caller, May, Refusal, World, custom, mail, named};
-use crate::database::Database;
 
 /// How a record comes to be written.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +37,7 @@ enum Check {
     References,
     /// A record does not refer to itself.
     Itself,
-    /// No record stands above itself.
+    /// No record is its own ancestor.
     Tree,
     /// The caller reaches the record where it is put.
     Reach,
@@ -64,12 +63,17 @@ const CHECKS: [Check; 8] = [
 enum Cell {
     /// With this reason, of the call or of a violation.
     Refuses(&'static str),
+    /// Writes nothing, and is tried again until its definitions are those of the fence.
+    Waits,
     /// It cannot come to that.
-    Never(&'static str),
+    Never(#[expect(dead_code, reason = "for the reader")] &'static str),
 }
 
+/// What an attempt found whose write waits.
+const WAITS: &str = "waits";
+
 fn cell(way: Way, check: Check) -> Cell {
-    use Cell::{Never, Refuses};
+    use Cell::{Never, Refuses, Waits};
     match (check, way) {
         (Check::Rules, Way::Create | Way::Update | Way::ImportNew) => Refuses("NAME_OR_EMAIL_REQUIRED"),
         (Check::Rules, Way::ImportKnown) => Never("a cell clears no field"),
@@ -82,7 +86,7 @@ fn cell(way: Way, check: Check) -> Cell {
         (Check::Itself, Way::Create | Way::ImportNew) => Never("nobody knows the id of a new record"),
         (Check::Itself, Way::Link) => Never("a contact is linked to companies"),
         (Check::Tree, Way::Create) => Refuses("REFERENCE_TOO_DEEP"),
-        (Check::Tree, Way::ImportNew | Way::ImportKnown | Way::Link) => Never("contacts stand in no tree"),
+        (Check::Tree, Way::ImportNew | Way::ImportKnown | Way::Link) => Never("contacts have no parent"),
         (Check::Reach, Way::Create | Way::Update) => Refuses("PERMISSION_DENIED"),
         (Check::Reach, Way::ImportNew) => Never("the owner is who imports"),
         (Check::Reach, Way::ImportKnown) => Never("no column feeds owner or team"),
@@ -92,9 +96,8 @@ fn cell(way: Way, check: Check) -> Cell {
         (Check::Guard, _) => {
             Never("neither contacts nor companies have one (guards.rs has an object with one)")
         }
-        (Check::Fence, Way::Create | Way::Update | Way::ImportNew | Way::ImportKnown | Way::Link) => {
-            Refuses("DEFINITIONS_CHANGED")
-        }
+        (Check::Fence, Way::Create | Way::Update | Way::Link) => Refuses("DEFINITIONS_CHANGED"),
+        (Check::Fence, Way::ImportNew | Way::ImportKnown) => Waits,
         (Check::Fence, Way::Restore) => Never("it writes neither slots nor unique values"),
         (Check::Rules | Check::Reach | Check::Unique, Way::Link) => Never("the contact's fields stay"),
         (Check::Rules | Check::References | Check::Itself | Check::Tree | Check::Reach, Way::Restore) => {
@@ -105,7 +108,7 @@ fn cell(way: Way, check: Check) -> Cell {
 
 #[tokio::test]
 async fn every_way_to_a_write_passes_every_check() -> Result<()> {
-    let world = World::on(Database::fresh("globcrm_test_ways", &[records::MIGRATIONS]).await?)?;
+    let world = World::alone("globcrm_test_ways").await?;
     let stop = CancellationToken::new();
     let worker = tokio::spawn(world.service.clone().work_imports(stop.clone()));
     let (mut wrong, mut asked) = (Vec::new(), 0);
@@ -113,10 +116,8 @@ async fn every_way_to_a_write_passes_every_check() -> Result<()> {
         for check in CHECKS {
             let expected = match cell(way, check) {
                 Cell::Refuses(reason) => reason,
-                Cell::Never(why) => {
-                    assert!(!why.is_empty(), "{way:?} x {check:?}");
-                    continue;
-                }
+                Cell::Waits => WAITS,
+                Cell::Never(_) => continue,
             };
             let found = attempt(&world, way, check).await?;
             asked += 1;
@@ -133,15 +134,15 @@ async fn every_way_to_a_write_passes_every_check() -> Result<()> {
     Ok(())
 }
 
-/// The reason by which a write is refused; `none` where it is made.
+/// The reason by which a write is refused; [`WAITS`] where it waits, `none` where it is made.
 async fn attempt(world: &World, way: Way, check: Check) -> Result<String> {
     // A tenant for each cell: what one left behind is in no other's way.
     let admin = world.admin()?;
     admin.create(custom_named(&json!({"serial": "S-1"}))).await?;
     let nobody = world.clock.new_uuid().to_string();
     let outcome = match (way, check) {
-        (_, Check::Fence) => return behind::attempt(world, &admin, way).await,
-        (Way::Create | Way::Update, Check::Tree) => stand(&admin, way).await?,
+        (_, Check::Fence) => return fence::attempt(world, &admin, way).await,
+        (Way::Create | Way::Update, Check::Tree) => place_in_tree(&admin, way).await?,
         (Way::Create | Way::Update, Check::Reach) => give_away(world, &admin, way).await?,
         (Way::Create, _) => {
             let sent = match check {
@@ -219,15 +220,14 @@ async fn row(world: &World, admin: &Caller, way: Way, check: Check, nobody: &str
         ("Serial", "custom.serial"),
         ("Score", "score"),
     ];
-    let request = import(upload(world, admin, &file).await?, &columns);
-    let queued = admin.service.create_import(admin.request(request, &[])).await?.into_inner();
-    let operation = finished(admin, &queued.operation.unwrap_or_default().id).await?;
+    let queued = admin.queue_import(import(upload(world, admin, &file).await?, &columns)).await?;
+    let operation = finished(admin, &queued.id).await?;
     let reasons: Vec<&str> = operation.errors.iter().map(|error| error.reason.as_str()).collect();
     Ok(if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") })
 }
 
 /// A company below fifty others, or one put below itself.
-async fn stand(admin: &Caller, way: Way) -> Result<Result<(), Refusal>> {
+async fn place_in_tree(admin: &Caller, way: Way) -> Result<Result<(), Refusal>> {
     let company = |parent: Option<&String>| pb::Company {
         name: Some("Company".to_owned()),
         parent_id: parent.cloned(),

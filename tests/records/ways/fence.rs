@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 
-use super::{Caller, Refusal, Way, World, finished, import, mail, named, reason, upload};
+use super::{Caller, Refusal, WAITS, Way, World, finished, import, mail, named, reason, upload};
 use crate::waiting::until;
 
 /// A version that the definitions do not have.
@@ -16,7 +16,7 @@ const NEWER: i64 = 1_000;
 const TRIES: usize = 3;
 const ADDRESS: &str = "known@x.test";
 
-/// The reason by which a write is refused, of which nothing was written; `none` where it is made.
+/// The reason by which a write is refused, of which nothing was written; [`WAITS`] where it waits, `none` where it is made.
 pub(super) async fn attempt(world: &World, admin: &Caller, way: Way) -> Result<String> {
     let known = pb::Contact { emails: vec![mail(ADDRESS)], ..named("", "Known") };
     let id = admin.create(known).await?.id;
@@ -24,7 +24,7 @@ pub(super) async fn attempt(world: &World, admin: &Caller, way: Way) -> Result<S
     let company_id = admin.create_company(company).await?.id;
     let mut sql = world.sql().await?;
     let written = world.count(&mut sql, "change", admin.tenant).await?;
-    fence(world, admin, NEWER).await?;
+    set_fence(world, admin, NEWER).await?;
     let found = match way {
         Way::Create => reason(admin.create(named("", "New")).await.map(drop)),
         Way::Update => reason(admin.update(&id, named("", "Other"), &["last_name"]).await.map(drop)),
@@ -36,7 +36,7 @@ pub(super) async fn attempt(world: &World, admin: &Caller, way: Way) -> Result<S
         }
         Way::ImportNew => batch(world, admin, "new@x.test").await?,
         Way::ImportKnown => batch(world, admin, ADDRESS).await?,
-        Way::Restore => unreachable!("it is no cell"),
+        Way::Restore => unreachable!("a restore is not checked by the fence"),
     };
     let added = world.count(&mut sql, "change", admin.tenant).await? - written;
     // An import that had to wait has come to its end meanwhile.
@@ -52,8 +52,7 @@ async fn batch(world: &World, admin: &Caller, address: &str) -> Result<String> {
     let asked = world.asked.load(Ordering::SeqCst);
     let file = upload(world, admin, &format!("Mail,Name\n{address},Imported\n")).await?;
     let request = import(file, &[("Mail", "emails.address"), ("Name", "last_name")]);
-    let queued = admin.service.create_import(admin.request(request, &[])).await?.into_inner();
-    let id = queued.operation.unwrap_or_default().id;
+    let id = admin.queue_import(request).await?.id;
     let mut is_written = false;
     until(Duration::from_secs(60), "the batch is refused or done", async || {
         is_written = world.count(&mut sql, "change", admin.tenant).await.is_ok_and(|now| now > written);
@@ -61,20 +60,20 @@ async fn batch(world: &World, admin: &Caller, address: &str) -> Result<String> {
     })
     .await;
     let version = world.definitions.lock().unwrap().version;
-    fence(world, admin, version).await?;
+    set_fence(world, admin, version).await?;
     let operation = finished(admin, &id).await?;
     ensure!(operation.state == i32::from(proto::common::v1::OperationState::Succeeded), "{operation:?}");
-    Ok(if is_written { "none" } else { "DEFINITIONS_CHANGED" }.to_owned())
+    Ok(if is_written { "none" } else { WAITS }.to_owned())
 }
 
-/// Puts the fence of the tenant's contacts where it is said to be.
-async fn fence(world: &World, admin: &Caller, version: i64) -> Result<()> {
+/// Sets the version of the fence of the tenant's contacts.
+async fn set_fence(world: &World, admin: &Caller, version: i64) -> Result<()> {
     let query = sqlx::query(
         "INSERT INTO records.definitions_fence AS f (tenant_id, object, version, fields)
          VALUES ($1, 'contact', $2, '') ON CONFLICT (tenant_id, object) DO UPDATE SET version = EXCLUDED.version",
     );
     query.bind(admin.tenant.uuid()).bind(version).execute(&mut world.sql().await?).await?;
-    // Whoever waits for the next try of a batch need not wait for the end of its claim.
+    // Lets the next try begin at once instead of at the end of the claim.
     let query = sqlx::query(
         "UPDATE records.operation SET claim_until = now() WHERE tenant_id = $1 AND state = 'running'",
     );
