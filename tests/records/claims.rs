@@ -23,7 +23,7 @@ const WAIT: Duration = Duration::from_secs(60);
 
 /// Works so many batches of each operation, if the test lets it, and notes what it was given.
 #[derive(Clone)]
-struct Batches {
+struct Worker {
     env: Env,
     kinds: &'static [&'static str],
     batches: i64,
@@ -33,7 +33,7 @@ struct Batches {
     lost: Arc<Mutex<usize>>,
 }
 
-impl Job for Batches {
+impl Job for Worker {
     fn kinds(&self) -> &'static [&'static str] {
         self.kinds
     }
@@ -65,7 +65,7 @@ impl Job for Batches {
     fn kept(&self) -> impl Kept {}
 }
 
-impl Batches {
+impl Worker {
     fn new(world: &World, kinds: &'static [&'static str], batches: i64) -> Result<Self> {
         let env = Env {
             role: Role::Records,
@@ -147,7 +147,7 @@ async fn a_kind_that_a_worker_cannot_do_is_left_alone() -> Result<()> {
     let strange = queue(&world, &admin, "strange", 20).await?;
     let export = queue(&world, &admin, "export", 10).await?;
     let import = queue(&world, &admin, "import", 0).await?;
-    let job = Batches::new(&world, &["import"], 1)?;
+    let job = Worker::new(&world, &["import"], 1)?;
     tokio::select! {
         () = job.run() => unreachable!(),
         () = over(&world, import) => {}
@@ -164,7 +164,7 @@ async fn tenants_take_turns_batch_by_batch() -> Result<()> {
     let (admin, other) = (world.admin()?, world.admin()?);
     let first = queue(&world, &admin, "import", 20).await?;
     let second = queue(&world, &other, "import", 10).await?;
-    let job = Batches::new(&world, &["import"], 2)?;
+    let job = Worker::new(&world, &["import"], 2)?;
     tokio::select! {
         () = job.run() => unreachable!(),
         () = over(&world, second) => {}
@@ -183,7 +183,7 @@ async fn each_kind_has_turns_of_its_own() -> Result<()> {
     served(&world, other.tenant, "export", -1).await?;
     let younger = queue(&world, &admin, "export", 10).await?;
     let older = queue(&world, &other, "export", 20).await?;
-    let job = Batches::new(&world, &["export"], 0)?;
+    let job = Worker::new(&world, &["export"], 0)?;
     tokio::select! {
         () = job.run() => unreachable!(),
         () = over(&world, older) => {}
@@ -197,8 +197,8 @@ async fn whoever_lost_a_claim_writes_nothing_and_ends_nothing() -> Result<()> {
     let world = world("globcrm_test_claims_lost").await?;
     let admin = world.admin()?;
     let id = queue(&world, &admin, "import", 0).await?;
-    let slow = Batches::new(&world, &["import"], 9)?.held_up();
-    let quick = Batches::new(&world, &["import"], 9)?.held_up();
+    let slow = Worker::new(&world, &["import"], 9)?.held_up();
+    let quick = Worker::new(&world, &["import"], 9)?.held_up();
     let watch = async {
         until(WAIT, "the slow one has it", async || slow.claims().len() == 1).await;
         sqlx::query("UPDATE records.operation SET claim_until = now() - interval '1 second' WHERE id = $1")
@@ -235,7 +235,7 @@ async fn checkpoints_add_up_and_end_a_series_of_attempts() -> Result<()> {
     let world = world("globcrm_test_claims_checkpoints").await?;
     let admin = world.admin()?;
     let id = queue(&world, &admin, "import", 0).await?;
-    let job = Batches::new(&world, &["import"], 3)?;
+    let job = Worker::new(&world, &["import"], 3)?;
     tokio::select! {
         () = job.run() => unreachable!(),
         () = over(&world, id) => {}
@@ -251,7 +251,7 @@ async fn an_operation_that_is_worked_on_stops_before_its_next_batch_when_its_own
     let world = world("globcrm_test_claims_cancel").await?;
     let admin = world.admin()?;
     let id = queue(&world, &admin, "import", 0).await?;
-    let job = Batches::new(&world, &["import"], 9)?.held_up();
+    let job = Worker::new(&world, &["import"], 9)?.held_up();
     let watch = async {
         job.permits.add_permits(1);
         until(WAIT, "the second batch begins", async || job.claims().len() == 2).await;
