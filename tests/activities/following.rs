@@ -63,7 +63,7 @@ async fn a_link_says_that_its_record_is_deleted_until_it_is_restored_and_goes_wi
     assert_eq!(
         (seen.version, seen.updated_by),
         (2, actor.to_string()),
-        "a change like any other, by whoever deleted"
+        "an ordinary change, made by the user who deleted the record"
     );
     // Whoever sends the links anew does not bring the record back.
     let sent = admin.update(&note.id, about(&[("company", &acme), ("contact", &ada)]), &["links"]).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use activities::Service;
 use anyhow::Result;
@@ -15,43 +15,14 @@ use query::CursorKey;
 use record::Env;
 use record::definitions::Definitions;
 use record::peer_records::{Listener, Reconciler};
-use record::reference::{Ask, Ids, References};
+use record::reference::References;
 use uuid::Uuid;
 
 use crate::database::Database;
-pub(crate) use crate::world::{ALL, May, Refusal};
+pub(crate) use crate::world::{ALL, Known, May, Refusal};
 use crate::world::{Ground, TestGate, definitions};
 
 pub(crate) type Caller = crate::world::Caller<Service>;
-
-/// What other services know, and what they were asked for, one entry for each call.
-#[derive(Clone, Default)]
-pub(crate) struct Known {
-    pub(crate) ids: Arc<Mutex<Ids>>,
-    pub(crate) asked: Arc<Mutex<Vec<Ids>>>,
-}
-
-impl Known {
-    /// A record that callers may refer to from now on.
-    pub(crate) fn add(&self, object: &str) -> String {
-        let id = Uuid::now_v7();
-        self.ids.lock().unwrap().entry(object.to_owned()).or_default().push(id);
-        id.to_string()
-    }
-
-    fn ask(&self) -> Ask {
-        let Self { ids, asked } = self.clone();
-        Arc::new(move |_, mut wanted| {
-            asked.lock().unwrap().push(wanted.clone());
-            let known = ids.lock().unwrap().clone();
-            let is_known = |object: &str, id: &Uuid| known.get(object).is_some_and(|ids| ids.contains(id));
-            for (object, ids) in &mut wanted {
-                ids.retain(|id| !is_known(object, id));
-            }
-            Box::pin(async move { Ok(wanted) })
-        })
-    }
-}
 
 /// One service, with what is around it.
 pub(crate) struct World {

@@ -21,9 +21,9 @@ use crate::waiting;
 /// A call that is ready to be made.
 pub(super) type Call = Pin<Box<dyn Future<Output = Result<(), Status>> + Send>>;
 
-/// No call waits so often.
+/// More points than any call has.
 const MOST_POINTS: usize = 300;
-/// What comes to rest at all does so by then.
+/// How long a call may take to come to rest.
 const BOUND: Duration = Duration::from_secs(10);
 /// Connections of [`Database::config`].
 const CONNECTIONS: u128 = 8;
@@ -85,7 +85,7 @@ impl Watch {
         .await;
     }
 
-    /// Uses all connections at once, each for another tenant, as none may hold many while others do: none is lost, none is in a transaction of somebody else.
+    /// Uses all connections at once, each for another tenant. None is lost, and none is in somebody else's transaction.
     pub(super) async fn all_connections_are_good(&self) -> Result<()> {
         let begun = try_join_all((0..CONNECTIONS).map(|n| async move {
             let tenant = Uuid::from_u128(1 + n);

@@ -5,10 +5,9 @@ mod lists;
 mod permissions;
 mod statements;
 
-/// Compares with the committed text; on a difference shows the new one, to be read and then copied.
+/// Compares with the committed text; a difference shows the new one. With `GLOBCRM_GOLDEN=write` the file is written instead, and
+/// `git diff` shows what changed.
 #[track_caller]
-///
-/// With `GLOBCRM_GOLDEN=write` the file is written instead, for `git diff` to show what changed.
 fn same(file: &str, committed: &str, found: &str) {
     if std::env::var("GLOBCRM_GOLDEN").is_ok_and(|value| value == "write") {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(file);

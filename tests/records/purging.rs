@@ -32,7 +32,7 @@ async fn delete(caller: &Caller, id: &str) -> Result<()> {
 }
 
 /// The event of a record that has a version.
-async fn event(world: &World, id: &str, version: i64) -> Result<events::Event> {
+async fn event_of(world: &World, id: &str, version: i64) -> Result<events::Event> {
     let mut sql = world.sql().await?;
     let query = sqlx::query_scalar("SELECT envelope FROM records.outbox WHERE record_id = $1");
     let envelopes: Vec<Vec<u8>> = query.bind(id.parse::<Uuid>()?).fetch_all(&mut sql).await?;
@@ -44,7 +44,7 @@ async fn event(world: &World, id: &str, version: i64) -> Result<events::Event> {
 }
 
 #[tokio::test]
-async fn what_named_a_purged_company_changes_like_by_any_other_change() -> Result<()> {
+async fn a_purge_gives_every_record_that_named_it_a_version_and_an_event() -> Result<()> {
     let world = alone("globcrm_test_purging").await?;
     let admin = world.admin()?;
     let cleaner = world.caller(admin.tenant, &ALL)?;
@@ -66,11 +66,11 @@ async fn what_named_a_purged_company_changes_like_by_any_other_change() -> Resul
 
     let seen = read(&admin, &below).await?;
     assert_eq!((seen.parent_id, seen.version), (None, 2));
-    assert_eq!(seen.updated_by, cleaner.id.to_string(), "in the name of whoever put it into the trash");
-    let told = event(&world, &below, 2).await?;
-    assert_eq!((told.kind.as_str(), told.actor), ("records.company.updated.v1", cleaner.id));
+    assert_eq!(seen.updated_by, cleaner.id.to_string(), "in the name of the user who deleted it");
+    let event = event_of(&world, &below, 2).await?;
+    assert_eq!((event.kind.as_str(), event.actor), ("records.company.updated.v1", cleaner.id));
     let parent: Vec<_> =
-        told.changes.iter().map(|c| (c.field.as_str(), c.before.clone(), c.after.clone())).collect();
+        event.changes.iter().map(|c| (c.field.as_str(), c.before.clone(), c.after.clone())).collect();
     assert_eq!(parent, [("parent_id", Some(json!(above).to_string()), Some("null".to_owned()))]);
     // Its log keeps what was before, so that a client's merge sees it.
     let logged: Value =
@@ -80,19 +80,19 @@ async fn what_named_a_purged_company_changes_like_by_any_other_change() -> Resul
             .await?;
     assert_eq!(logged, json!({"parent_id": above}));
     // One in the trash, too; one that did not name it has no change.
-    event(&world, &trashed, 3).await?;
+    event_of(&world, &trashed, 3).await?;
     assert_eq!(read(&admin, &beside).await?.version, 1);
-    // A tie is a part of its contact.
+    // A link is part of its contact.
     assert_eq!(admin.get(&contact).await?.version, 3);
-    let told = event(&world, &contact, 3).await?;
-    assert_eq!((told.actor, told.changes[0].field.as_str()), (cleaner.id, "companies"));
-    let before: Value = serde_json::from_str(told.changes[0].before.as_deref().unwrap_or_default())?;
+    let event = event_of(&world, &contact, 3).await?;
+    assert_eq!((event.actor, event.changes[0].field.as_str()), (cleaner.id, "companies"));
+    let before: Value = serde_json::from_str(event.changes[0].before.as_deref().unwrap_or_default())?;
     assert_eq!((&before["company_id"], &before["is_primary"]), (&json!(above), &json!(true)));
     assert_eq!(world.count(&mut sql, "contact_company", admin.tenant).await?, 0);
     // The event of the purge says who and that, and nothing of what stood in the record.
-    let told = event(&world, &above, 3).await?;
+    let event = event_of(&world, &above, 3).await?;
     assert_eq!(
-        (told.kind.as_str(), told.actor, told.changes.len()),
+        (event.kind.as_str(), event.actor, event.changes.len()),
         ("records.company.purged.v1", cleaner.id, 0)
     );
     Ok(())
@@ -114,7 +114,7 @@ async fn put_1101_below(admin: &Caller, sql: &mut PgConnection, above: &str) -> 
 }
 
 #[tokio::test]
-async fn more_than_a_slice_is_let_go_before_the_record_goes() -> Result<()> {
+async fn references_are_cleared_slice_by_slice_before_the_purge() -> Result<()> {
     let world = alone("globcrm_test_purging_slices").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
@@ -142,7 +142,7 @@ async fn more_than_a_slice_is_let_go_before_the_record_goes() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_record_whose_purge_has_begun_does_not_come_back_without_what_named_it() -> Result<()> {
+async fn a_record_whose_purge_has_begun_cannot_be_restored() -> Result<()> {
     let world = alone("globcrm_test_purging_begun").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
@@ -179,7 +179,7 @@ async fn a_record_whose_purge_has_begun_does_not_come_back_without_what_named_it
 }
 
 #[tokio::test]
-async fn contacts_are_untied_in_the_order_in_which_others_lock_them() -> Result<()> {
+async fn the_purge_locks_linked_contacts_in_order_of_their_ids() -> Result<()> {
     let world = alone("globcrm_test_purging_ties").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
