@@ -1,5 +1,5 @@
 -- phase: expand
--- The newest state heard of records of other services (libs/record, peer_records.rs): the work list of a job that looks across
+-- The newest state heard of records of other services (the module peer_records of libs/record): the work list of a job that looks across
 -- tenants, and, once a row is applied, the memory by which an older event that arrives later is recognized.
 CREATE TABLE {{schema}}.peer_record (
     tenant_id uuid NOT NULL,
