@@ -15,11 +15,12 @@ const ACROSS: [(&str, usize); 11] = [
     ("libs/events/src/relay/store.rs", 7),
     // What is too old, as the worker role, whose policies know the ages.
     ("libs/events/src/retention/store.rs", 3),
-    // The claim of work, as the worker role, and what is due.
-    ("libs/operations/src/claim/store.rs", 1),
+    // The claim of work and the kinds that nobody works, as the worker role, and what is due.
+    ("libs/operations/src/claim/store.rs", 2),
     ("libs/operations/src/purge/store.rs", 1),
     // What is due, as the worker role.
     ("libs/record/src/derived/store.rs", 1),
+    ("libs/record/src/peer_records/store.rs", 2),
     ("libs/record/src/purge/store.rs", 1),
     // The beginning of statements whose conditions stand where they are used.
     ("services/fields/src/fields/store.rs", 1),
@@ -30,7 +31,7 @@ const ACROSS: [(&str, usize); 11] = [
 ];
 
 /// Tables that several schemas have, which statements name without one.
-const BASE: [&str; 16] = [
+const BASE: [&str; 17] = [
     "authz_fence",
     "change",
     "custom_unique",
@@ -45,6 +46,7 @@ const BASE: [&str; 16] = [
     "operation_error",
     "operation_turn",
     "outbox",
+    "peer_record",
     "purge_due",
     "record_tag",
 ];
