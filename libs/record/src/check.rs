@@ -13,7 +13,7 @@ use super::reference::reached;
 const MAX_IDS: usize = 1_000;
 
 /// The ids that the caller may not refer to, in the order asked. Deleted records, records of other tenants, records that the caller may
-/// not read, objects that this service does not store, and malformed ids cannot be distinguished. Errors: 400 above [`MAX_IDS`].
+/// not read, objects that this service does not store, and malformed ids cannot be distinguished. Errors: 400 above 1,000 ids.
 pub async fn check(env: &Env, cx: &Context, asked: Vec<RecordIds>) -> Result<Vec<RecordIds>, Error> {
     if asked.iter().map(|records| records.ids.len()).sum::<usize>() > MAX_IDS {
         return Err(Error::malformed(Reason::TOO_MANY_IDS, format!("at most {MAX_IDS} ids in one call")));

@@ -9,7 +9,7 @@
 //!   applied, for longer than any event can be under way, wherever an older event could still do harm: when the record is
 //!   live, or deleted and named. Of a record that is deleted and not named, or purged, nothing is left to harm.
 //! - **Writes in flight.** A reference is validated before its transaction, which may then commit one to a record that has just
-//!   gone. So deletions and purges get a pass [`SETTLED`] after they were heard, when no such transaction is open any more. If
+//!   gone. So deletions and purges get a pass five minutes after they were heard, when no such transaction is open any more. If
 //!   nothing names the record when it is heard of, that is the only pass, and many such records share it.
 //! - **Fairness.** A round serves every tenant with due work once, by a bounded amount of work.
 
