@@ -98,8 +98,10 @@ async fn a_purge_gives_every_record_that_named_it_a_version_and_an_event() -> Re
     Ok(())
 }
 
-async fn put_1101_below(admin: &Caller, sql: &mut PgConnection, above: &str) -> Result<()> {
-    let one = company(admin, Some(above.to_owned())).await?;
+/// A company with 1,101 below it, in the trash for longer than the retention.
+async fn old_above_1101(admin: &Caller, sql: &mut PgConnection) -> Result<String> {
+    let above = company(admin, None).await?;
+    let one = company(admin, Some(above.clone())).await?;
     sqlx::query(
         "INSERT INTO records.companies (tenant_id, id, version, created_at, created_by, updated_at, updated_by, source,
              external_ids, tags, name, name_folded, domains, parent_id, phones, addresses, custom)
@@ -108,9 +110,11 @@ async fn put_1101_below(admin: &Caller, sql: &mut PgConnection, above: &str) -> 
          FROM records.companies, generate_series(1, 1100) WHERE id = $1",
     )
     .bind(one.parse::<Uuid>()?)
-    .execute(sql)
+    .execute(&mut *sql)
     .await?;
-    Ok(())
+    delete(admin, &above).await?;
+    age(sql, admin.tenant, &above).await?;
+    Ok(above)
 }
 
 #[tokio::test]
@@ -118,10 +122,7 @@ async fn references_are_cleared_slice_by_slice_before_the_purge() -> Result<()> 
     let world = alone("globcrm_test_purging_slices").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
-    let above = company(&admin, None).await?;
-    put_1101_below(&admin, &mut sql, &above).await?;
-    delete(&admin, &above).await?;
-    age(&mut sql, admin.tenant, &above).await?;
+    old_above_1101(&admin, &mut sql).await?;
     assert_eq!(world.purge(MONTH)?.round().await?, 1);
     let (left, changed): (i64, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE parent_id IS NOT NULL), count(*) FILTER (WHERE version = 2)
@@ -146,10 +147,7 @@ async fn a_record_whose_purge_has_begun_cannot_be_restored() -> Result<()> {
     let world = alone("globcrm_test_purging_begun").await?;
     let admin = world.admin()?;
     let mut sql = world.sql().await?;
-    let above = company(&admin, None).await?;
-    put_1101_below(&admin, &mut sql, &above).await?;
-    delete(&admin, &above).await?;
-    age(&mut sql, admin.tenant, &above).await?;
+    let above = old_above_1101(&admin, &mut sql).await?;
     // Somebody holds one of the second slice for longer than a statement of the purge waits.
     let mut holder = world.sql().await?;
     sqlx::raw_sql("BEGIN").execute(&mut holder).await?;

@@ -1,13 +1,13 @@
 //! Shows one record.
 
 use auth::Context;
-use db::{DbError, TenantTx};
+use db::DbError;
 use error::Error;
 use query::{Bind, Deleted, Limits, List, ListRequest, Projection, Schema};
 use uuid::Uuid;
 
 use super::definitions::keys_in;
-use super::{Answer, Object, Record, access};
+use super::{Answer, Object, Record, access, list};
 use crate::Env;
 
 /// Reads one live record that the caller may see; hidden fields are not selected. 404 for all others.
@@ -33,11 +33,7 @@ pub(crate) async fn get(
         order_by: "",
         limits: Limits::default(),
     };
-    let mut tx = if fields.is_empty() && request.has_one_plan() {
-        TenantTx::begin_snapshot_with_kept_plans(&env.db, cx.tenant).await?
-    } else {
-        TenantTx::begin_snapshot(&env.db, cx.tenant).await?
-    };
+    let mut tx = list::begin(env, cx, &request, fields, true).await?;
     let list = List::new(tx.tenant_id(), &request)?;
     let page = query::fetch_page(&mut tx, &list, &projection, &env.cursor_key, 1, "").await?;
     tx.commit().await?;

@@ -78,12 +78,8 @@ pub(crate) async fn list<T>(
         order_by: asked.order_by,
         limits: Limits::default(),
     };
-    // A plan is kept with its statement, of which a connection keeps no number that callers choose.
-    let mut tx = if request.has_one_plan() && asked.fields.is_empty() && !is_counted(asked.count) {
-        TenantTx::begin_snapshot_with_kept_plans(&env.db, cx.tenant).await?
-    } else {
-        TenantTx::begin_snapshot(&env.db, cx.tenant).await?
-    };
+    let count = counted(asked.count);
+    let mut tx = begin(env, cx, &request, asked.fields, count.is_none()).await?;
     let mut list = List::open(&mut tx, &request).await?;
     if list.cost() > 1 && env.db.others_come(cx.tenant) {
         tx.rollback().await?;
@@ -96,7 +92,7 @@ pub(crate) async fn list<T>(
     }
     let mut page =
         query::fetch_page(&mut tx, &list, &projection, &env.cursor_key, page_size, asked.page_token).await?;
-    let total = total(&mut tx, &list, asked.count).await?;
+    let total = total(&mut tx, &list, count).await?;
     tx.commit().await?;
     let layout = page.rows.first().map(|row| Layout::of(row, object.columns())).transpose();
     let layout = layout.map_err(DbError::from)?;
@@ -117,14 +113,31 @@ pub(crate) async fn list<T>(
     Ok(Listed { records, next_page_token: page.next_page_token, total, cost: list.cost() })
 }
 
-fn is_counted(kind: i32) -> bool {
-    matches!(CountKind::try_from(kind), Ok(CountKind::Exact | CountKind::Estimate))
+/// Begins to read, with kept plans where the statement has one best plan, is the `only_statement` and has all fields: with fields of the
+/// caller's choice the number of statements, and so of plans that a connection keeps, would be the caller's as well.
+pub(super) async fn begin(
+    env: &Env,
+    cx: &Context,
+    request: &ListRequest<'_>,
+    fields: &str,
+    only_statement: bool,
+) -> Result<TenantTx, DbError> {
+    if only_statement && fields.is_empty() && request.has_one_plan() {
+        TenantTx::begin_snapshot_with_kept_plans(&env.db, cx.tenant).await
+    } else {
+        TenantTx::begin_snapshot(&env.db, cx.tenant).await
+    }
 }
 
-async fn total(tx: &mut TenantTx, list: &List<'_>, kind: i32) -> Result<Option<Total>, Error> {
-    let counted = match CountKind::try_from(kind) {
-        Ok(CountKind::Exact) => count::exact(tx, list).await?,
-        Ok(CountKind::Estimate) => count::estimate(tx, list).await?,
+/// How the rows are to be counted, if at all.
+fn counted(kind: i32) -> Option<CountKind> {
+    CountKind::try_from(kind).ok().filter(|kind| matches!(kind, CountKind::Exact | CountKind::Estimate))
+}
+
+async fn total(tx: &mut TenantTx, list: &List<'_>, kind: Option<CountKind>) -> Result<Option<Total>, Error> {
+    let counted = match kind {
+        Some(CountKind::Exact) => count::exact(tx, list).await?,
+        Some(CountKind::Estimate) => count::estimate(tx, list).await?,
         _ => return Ok(None),
     };
     let kind = if counted.at_least { TotalKind::AtLeast } else { TotalKind::Exact };
