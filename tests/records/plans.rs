@@ -70,7 +70,7 @@ async fn lists_of_many_records_are_served_by_indexes() -> Result<()> {
     Ok(())
 }
 
-/// A plan for the average tenant would sort all that the largest one has, at each page.
+/// The plan is made for the average tenant, which has two contacts.
 #[tokio::test]
 async fn the_kept_plan_of_a_plain_list_serves_the_largest_of_many_tenants() -> Result<()> {
     let world = World::alone("globcrm_test_records_kept_plans").await?;

@@ -22,8 +22,8 @@ use crate::shares::Place;
 pub(crate) const BEGUN: &str = "SELECT pg_backend_pid(), now() = statement_timestamp()";
 /// Begins a transaction in which every statement sees the same state.
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-/// In a transaction whose statements have one best plan for all values: it is made once for a connection. It goes along the index
-/// also where the average tenant has so few rows that sorting them would be as cheap, for the plan serves the largest tenant as well.
+/// In a transaction whose statements have one best plan for all values: it is made once for a connection. It may not sort: a precaution,
+/// as the plan for the average tenant serves the largest as well.
 pub(crate) const KEPT_PLANS: &str =
     ", set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_sort', 'off', true)";
 /// Fails when the transaction has failed, where a bare `COMMIT` would roll back and say nothing; and there must be one.
