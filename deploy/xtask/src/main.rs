@@ -68,13 +68,6 @@ pub(crate) fn root() -> std::path::PathBuf {
 }
 
 fn run(command: Command, progress: &Progress) -> anyhow::Result<()> {
-    if matches!(
-        command,
-        Command::Up(_) | Command::Test(_) | Command::Bench { .. } | Command::Check | Command::Docs { .. }
-    ) {
-        // Before the first build: what cargo would say of it names a script, not what to do.
-        testkit::backing::provide_make(progress)?;
-    }
     match command {
         Command::Up(options) => up::up(&options, progress),
         Command::Down => up::down(progress),

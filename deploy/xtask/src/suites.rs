@@ -221,7 +221,7 @@ fn run_suite(
         });
     }
     if suite == Suite::Whole(Whole::Unit) {
-        let mut command = cargo::cargo(&["test", "--workspace", "--lib", "--bins"]);
+        let mut command = cargo::cargo(&["test", "--workspace", "--lib", "--bins", "--no-fail-fast"]);
         if !arguments.is_empty() {
             command.arg("--").args(arguments);
         }

@@ -25,7 +25,9 @@ pub(crate) fn build(workspace: &Workspace, release: bool, progress: &Progress) -
     progress.say("building globcrm");
     let mut command = cargo::cargo(&["build", "--package", "globcrm"]);
     if release {
-        command.arg("--release");
+        // Before the build: what cargo would say of its absence names a script, not what to do.
+        testkit::backing::provide_make(progress)?;
+        command.args(["--release", "--features", "jemalloc"]);
     }
     cargo::run(command, progress)?;
     Ok(workspace.target().join(if release { "release" } else { "debug" }).join("globcrm"))

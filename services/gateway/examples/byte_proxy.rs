@@ -17,6 +17,7 @@ use proto::records::v1::ListContactsRequest;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 
 /// The same as the product's.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -15,6 +15,7 @@ use crate::roles::Role;
 
 /// A page of a list is thousands of small values: a third less processor time than with the C library's allocator, and
 /// memory goes back to the system when a burst is over.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -23,18 +23,19 @@ pub(super) async fn lists(
     limit: i64,
 ) -> Result<Vec<List>, DbError> {
     let query = sqlx::query_as(
-        "WITH RECURSIVE list (tenant_id, object) AS (
-             (SELECT tenant_id, object FROM purge_due
+        "WITH RECURSIVE list (tenant_id, object, place) AS (
+             (SELECT tenant_id, object, 1 FROM purge_due
               WHERE (tenant_id, object) > ($1, $2) ORDER BY tenant_id, object LIMIT 1)
              UNION ALL
-             SELECT next.tenant_id, next.object FROM list CROSS JOIN LATERAL (
+             SELECT next.tenant_id, next.object, list.place + 1 FROM list CROSS JOIN LATERAL (
                  SELECT d.tenant_id, d.object FROM purge_due AS d
                  WHERE (d.tenant_id, d.object) > (list.tenant_id, list.object)
-                 ORDER BY d.tenant_id, d.object LIMIT 1) AS next)
+                 ORDER BY d.tenant_id, d.object LIMIT 1) AS next
+             WHERE list.place < $4)
          SELECT tenant_id, object, EXISTS (
              SELECT FROM purge_due AS d
              WHERE d.tenant_id = list.tenant_id AND d.object = list.object AND d.counted_from < $3) AS is_due
-         FROM list LIMIT $4",
+         FROM list ORDER BY place",
     );
     let query = query.bind(tenant).bind(object).bind(before).bind(limit);
     let rows: Vec<(Uuid, String, bool)> = query.fetch_all(tx.conn()).await?;

@@ -94,7 +94,10 @@ fn build(workspace: &Workspace, progress: &Progress) -> Result<(PathBuf, PathBuf
         "globcrm-gateway",
         "--example",
         "byte_proxy",
+        "--features",
+        "globcrm/jemalloc,globcrm-gateway/jemalloc",
     ];
+    testkit::backing::provide_make(progress)?;
     cargo::run(cargo::cargo(&[&["build", "--release"][..], &packages[..]].concat()), progress)?;
     let release = workspace.target().join("release");
     Ok((release.join("globcrm"), release.join("examples/byte_proxy")))

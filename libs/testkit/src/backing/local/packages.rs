@@ -57,7 +57,8 @@ pub(super) fn provide(services: &[Service], progress: &Progress) -> Result<Progr
     Ok(programs)
 }
 
-/// `make`, which the allocator's C code is built with; the one build tool that a Rust tool chain with its linker may lack.
+/// `make`, which the C code of a release's allocator is built with; the one build tool that a Rust tool chain with its linker may
+/// lack.
 pub fn provide_make(progress: &Progress) -> Result<()> {
     if on_path("make").is_some() {
         return Ok(());
