@@ -169,6 +169,34 @@ fn charged(stage: &Stage, tenant: &str) -> u64 {
     answer.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("no number: {text}"))
 }
 
+/// A key has a limit of its own: it uses up neither its user's nor that of another key.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_has_a_limit_of_its_own() {
+    const OF_KEY: usize = 20;
+    let variables = [("GLOBCRM_GATEWAY_RATE_API_KEY_PER_MINUTE", "20")];
+    let stage = tokio::task::block_in_place(|| Stage::start_with(&variables));
+    let tenant = sign_up(&stage.anonymous, "of-key").await;
+    let key = async |name: &str| {
+        let body = json!({"name": name, "scopes": ["contact.read"]});
+        let made = tenant.admin.post("/api/v1/api-keys", body).await.expect(201);
+        stage.anonymous.with_token(made["secret"].as_str().expect("a secret"))
+    };
+    let (busy, other) = (key("busy").await, key("other").await);
+    let began = std::time::Instant::now();
+    let (passed, refused) = at_once(&busy, "/api/v1/contacts", 3 * OF_KEY).await;
+    // While the requests were made the window may have moved on.
+    let moved = (OF_KEY as f64 * began.elapsed().as_secs_f64() / 60.0).ceil() as usize;
+    assert!((OF_KEY..=OF_KEY + 1 + moved).contains(&passed.len()), "{} passed", passed.len());
+    assert_eq!(passed[0].header("x-ratelimit-limit"), Some("20"));
+    assert_eq!(passed[0].header("ratelimit-policy"), Some("\"api_key\";q=20;w=60"));
+    let refused = refused.first().expect("some are refused");
+    problem(refused, 429, "RATE_LIMITED");
+    assert_eq!(refused.json()["meta"]["tier"], "api_key", "{}", refused.text);
+    other.get("/api/v1/contacts").await.expect(200);
+    let own = tenant.admin.get("/api/v1/contacts").await;
+    assert_eq!((own.status, own.header("x-ratelimit-limit")), (200, Some("12000")), "{}", own.text);
+}
+
 /// Requests one after the other, for which leases of 1, 2, 4 and 8 are charged.
 const FEW: usize = 12;
 

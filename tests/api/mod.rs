@@ -1,5 +1,6 @@
 //! The REST contract beyond the journey: what every client library relies on.
 
+mod accounts;
 mod conditions;
 mod documents;
 mod idempotency;
@@ -28,7 +29,8 @@ fn problem(answer: &Answer, status: u16, reason: &str) {
         assert!(problem[member].as_str().is_some_and(|t| !t.is_empty()), "no {member}: {problem}");
     }
     let request_id = answer.header("x-request-id").expect("X-Request-Id");
-    assert_eq!(problem["instance"], format!("urn:uuid:{request_id}"), "{problem}");
+    let kind = if uuid::Uuid::try_parse(request_id).is_ok() { "uuid" } else { "globcrm:request" };
+    assert_eq!(problem["instance"], format!("urn:{kind}:{request_id}"), "{problem}");
     assert_eq!(answer.header("api-version"), Some("1"));
     assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{:?}", answer.headers);
 }

@@ -64,21 +64,34 @@ async fn every_kind_of_refusal_is_a_whole_problem() {
 }
 
 #[tokio::test]
-async fn a_request_id_that_is_a_uuid_is_taken_and_any_other_is_replaced() {
+async fn a_request_id_is_taken_as_it_is_and_replaced_when_it_cannot_be_one() {
     let stage = Stage::shared().await;
-    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
-    let call =
-        |id: &'static str| stage.anonymous.call(Method::GET, "/api/v1/me").header("x-request-id", id).send();
-    let taken = call(id).await;
-    assert_eq!(taken.header("x-request-id"), Some(id));
-    problem(&taken, 401, "CREDENTIALS_MISSING");
+    let longest = "a".repeat(128);
+    let call = async |ids: &[&str]| {
+        let mut call = stage.anonymous.call(Method::GET, "/api/v1/me");
+        for id in ids {
+            call = call.header("x-request-id", id);
+        }
+        call.send().await
+    };
+    let uuid = "01890A5D-ac96-774b-bcce-b302099a8057";
+    for id in [uuid, "01890a5d-ac96-774b-bcce-b302099a8057", "mine", "req_7Hk2.9f:3-1", "0", longest.as_str()]
+    {
+        let taken = call(&[id]).await;
+        assert_eq!(taken.header("x-request-id"), Some(id));
+        problem(&taken, 401, "CREDENTIALS_MISSING");
+    }
     let mut seen = std::collections::BTreeSet::new();
-    for bad in ["", "mine", "01890a5d-ac96-774b-bcce-b302099a805", "x\"; drop"] {
-        let answer = call(bad).await;
+    let long = "a".repeat(129);
+    for bad in ["", "x\"; drop", "a b", "a=b", "a/b", "a,b", long.as_str()] {
+        let answer = call(&[bad]).await;
         let made = answer.header("x-request-id").expect("an id");
         assert!(uuid::Uuid::try_parse(made).is_ok() && made != bad, "{bad} -> {made}");
+        assert!(bad.is_empty() || !answer.text.contains(bad), "{bad} -> {}", answer.text);
         assert!(seen.insert(made.to_owned()), "{made} was given twice");
     }
+    let twice = call(&["one", "two"]).await;
+    assert!(twice.header("x-request-id").is_some_and(|id| uuid::Uuid::try_parse(id).is_ok()));
     let made = stage.anonymous.get("/healthz").await;
     assert!(made.header("x-request-id").is_some_and(|id| uuid::Uuid::try_parse(id).is_ok()));
 }

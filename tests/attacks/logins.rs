@@ -3,6 +3,7 @@
 mod accounts;
 mod floods;
 mod names;
+mod resets;
 
 use anyhow::Result;
 use proto::identity::v1 as pb;

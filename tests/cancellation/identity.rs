@@ -149,7 +149,11 @@ async fn prepare(world: &World, rpc: &str) -> Call {
         }
         _ => {}
     }
-    if rpc.contains("User") || rpc.ends_with("Invitation") {
+    if rpc.contains("User")
+        || rpc.ends_with("Invitation")
+        || rpc.ends_with("PasswordReset")
+        || rpc == "ResetPassword"
+    {
         users(client, rpc, &token, &tenant.slug).await
     } else if rpc.contains("Team") {
         teams(client, rpc, &token).await
@@ -184,6 +188,24 @@ async fn users(mut client: Client, rpc: &str, token: &str, slug: &str) -> Call {
         "ResendInvitation" => {
             call!(client, resend_invitation, with(token, pb::ResendInvitationRequest { id }))
         }
+        "CreatePasswordReset" | "ResetPassword" => {
+            let accept = pb::AcceptInvitationRequest {
+                token: made.invitation_token.unwrap(),
+                password: PASSWORD.to_owned(),
+                display_name: None,
+            };
+            client.accept_invitation(Request::new(accept)).await.unwrap();
+            let create = pb::CreatePasswordResetRequest { id };
+            if rpc == "CreatePasswordReset" {
+                return call!(client, create_password_reset, with(token, create));
+            }
+            let reset = client.create_password_reset(with(token, create)).await.unwrap().into_inner();
+            let request = pb::ResetPasswordRequest {
+                token: reset.reset_token,
+                password: "another-horse-battery-staple".to_owned(),
+            };
+            call!(client, reset_password, Request::new(request))
+        }
         "DisableUser" => call!(client, disable_user, with(token, pb::DisableUserRequest { id })),
         "EnableUser" => {
             let disable = pb::DisableUserRequest { id: id.clone() };
@@ -210,6 +232,21 @@ async fn teams(mut client: Client, rpc: &str, token: &str) -> Call {
         "GetTeam" => {
             let made = client.create_team(with(token, create)).await.unwrap().into_inner();
             call!(client, get_team, with(token, pb::GetTeamRequest { id: made.team.unwrap().id }))
+        }
+        "UpdateTeam" => {
+            let made = client.create_team(with(token, create)).await.unwrap().into_inner().team.unwrap();
+            let request = pb::UpdateTeamRequest {
+                id: made.id,
+                team: Some(pb::Team { name: "Council".to_owned(), ..Default::default() }),
+                update_mask: Some(FieldMask { paths: vec!["name".to_owned()] }),
+            };
+            call!(client, update_team, with(token, request))
+        }
+        "DeleteTeam" => {
+            let made = client.create_team(with(token, create)).await.unwrap().into_inner().team.unwrap();
+            let user = pb::User { team_ids: vec![made.id.clone()], ..new_user(&made.id) };
+            client.create_user(with(token, pb::CreateUserRequest { user: Some(user) })).await.unwrap();
+            call!(client, delete_team, with(token, pb::DeleteTeamRequest { id: made.id }))
         }
         "ListTeams" => call!(client, list_teams, with(token, pb::ListTeamsRequest::default())),
         other => panic!("{other} has no call here"),

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use proto::identity::v1 as pb;
+use proto::identity::v1::identity_service_server::IdentityService;
 
-use super::world::{World, role};
+use super::world::{Refusal, World, done, role};
 
 #[tokio::test]
 async fn a_key_acts_as_its_owner_within_its_scopes() -> Result<()> {
@@ -64,5 +65,39 @@ async fn a_key_belongs_to_its_owner_alone_and_ends_in_time() -> Result<()> {
         bob.create_key("one more", &["api_key.read"]).await.unwrap_err().is(),
         (409, "API_KEY_LIMIT_REACHED")
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_key_that_has_expired_says_so_and_one_that_was_revoked_does_not() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let make = |name: &'static str| {
+        let ends = world.clock.now() + std::time::Duration::from_secs(60);
+        let key = pb::ApiKey {
+            name: name.to_owned(),
+            scopes: vec!["user.read".to_owned()],
+            expires_at: Some(prost_types::Timestamp { seconds: ends.unix_timestamp(), nanos: 0 }),
+            ..Default::default()
+        };
+        let request = ada.request(pb::CreateApiKeyRequest { api_key: Some(key) });
+        async { Ok::<_, Refusal>(done(world.service.create_api_key(request).await)?.api_key.unwrap()) }
+    };
+    let (made, revoked) = (make("a").await?, make("b").await?);
+    let secret = made.secret.unwrap();
+    let key = ada.with(&world.exchange(&secret).await?.access_token);
+    key.list_users(pb::ListUsersRequest::default()).await?;
+    ada.delete_api_key(pb::DeleteApiKeyRequest { id: revoked.id }).await?;
+    world.hand.advance(std::time::Duration::from_secs(60));
+    let expired = (401, "API_KEY_EXPIRED");
+    assert_eq!(world.exchange(&secret).await.unwrap_err().is(), expired);
+    // Also for the token that it was traded for a moment ago.
+    assert_eq!(key.list_users(pb::ListUsersRequest::default()).await.unwrap_err().is(), expired);
+    assert_eq!(key.snapshot().await.unwrap_err().is(), expired);
+    // Whoever does not have the whole key learns nothing, and what was revoked has not expired.
+    let forged = format!("{}{}", &secret[..secret.len() - 1], if secret.ends_with('A') { 'E' } else { 'A' });
+    for other in [forged, revoked.secret.unwrap()] {
+        assert_eq!(world.exchange(&other).await.unwrap_err().is(), (401, "API_KEY_INVALID"));
+    }
     Ok(())
 }

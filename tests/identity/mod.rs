@@ -1,10 +1,14 @@
 //! The identity service against PostgreSQL, through its RPCs: token, gate, operation, row-level security.
 
 mod audit;
+mod invitations;
 mod isolation;
 mod keys;
+mod passwords;
 mod permissions;
+mod refreshes;
 mod roles;
 mod sessions;
+mod teams;
 mod users;
 pub(crate) mod world;

@@ -149,6 +149,15 @@ impl World {
         done(self.service.accept_invitation(from(&self.address, request)).await)
     }
 
+    pub(crate) async fn reset(
+        &self,
+        token: &str,
+        password: &str,
+    ) -> Result<pb::ResetPasswordResponse, Refusal> {
+        let request = pb::ResetPasswordRequest { token: token.to_owned(), password: password.to_owned() };
+        done(self.service.reset_password(from(&self.address, request)).await)
+    }
+
     pub(crate) async fn login(
         &self,
         slug: &str,
@@ -199,6 +208,8 @@ calls! {
     disable_user(DisableUserRequest) -> DisableUserResponse;
     enable_user(EnableUserRequest) -> EnableUserResponse;
     get_team(GetTeamRequest) -> GetTeamResponse;
+    update_team(UpdateTeamRequest) -> UpdateTeamResponse;
+    delete_team(DeleteTeamRequest) -> DeleteTeamResponse;
     list_teams(ListTeamsRequest) -> ListTeamsResponse;
     get_role(GetRoleRequest) -> GetRoleResponse;
     list_roles(ListRolesRequest) -> ListRolesResponse;
@@ -208,11 +219,18 @@ calls! {
     delete_api_key(DeleteApiKeyRequest) -> DeleteApiKeyResponse;
     change_password(ChangePasswordRequest) -> ChangePasswordResponse;
     resend_invitation(ResendInvitationRequest) -> ResendInvitationResponse;
+    create_password_reset(CreatePasswordResetRequest) -> CreatePasswordResetResponse;
     get_snapshot(GetSnapshotRequest) -> GetSnapshotResponse;
     check_references(CheckReferencesRequest) -> CheckReferencesResponse;
 }
 
 impl Caller {
+    /// Makes the token by which a user sets a new password.
+    pub(crate) async fn make_reset(&self, id: &str) -> Result<String, Refusal> {
+        let request = pb::CreatePasswordResetRequest { id: id.to_owned() };
+        Ok(self.create_password_reset(request).await?.reset_token)
+    }
+
     /// The same caller with another access token.
     pub(crate) fn with(&self, access: &str) -> Self {
         let who = Session { access: access.to_owned(), ..self.who.clone() };

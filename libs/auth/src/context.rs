@@ -11,6 +11,7 @@ use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use uuid::Uuid;
 
 use crate::gate::Lease;
+use crate::if_match::IfMatch;
 use crate::predicate::{RowFacts, RowPredicate};
 use crate::{FieldMask, Snapshot, VerifiedTenant};
 
@@ -49,15 +50,6 @@ pub struct Principal {
     pub id: Uuid,
 }
 
-/// The condition of a conditional write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IfMatch {
-    /// Exactly this version.
-    Version(i64),
-    /// Any version, as long as the record exists.
-    Any,
-}
-
 /// What every call carries, authenticated or not.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -87,9 +79,10 @@ impl Call {
             }
             None => None,
         };
-        let if_match = text("if-match").map(parse_if_match).transpose()?;
+        let if_match = text("if-match").map(IfMatch::read).transpose()?;
         Ok(Self {
-            request_id: text("x-request-id").unwrap_or_default().chars().take(64).collect(),
+            // One that cannot be an id is left out: it is logged and kept.
+            request_id: text("x-request-id").and_then(ids::request_id).unwrap_or_default().to_owned(),
             idempotency_key,
             if_match,
             user_agent: text("x-user-agent").map(|t| t.chars().take(200).collect()),
@@ -104,23 +97,6 @@ fn is_traceparent(text: &str) -> bool {
     let parts: Vec<usize> = text.split('-').map(str::len).collect();
     let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-';
     parts == [2, 32, 16, 2] && text.bytes().all(hexadecimal)
-}
-
-fn parse_if_match(text: &str) -> Result<IfMatch, Error> {
-    if text == "*" {
-        return Ok(IfMatch::Any);
-    }
-    text.strip_prefix('"')
-        .and_then(|t| t.strip_suffix('"'))
-        .and_then(|t| t.parse().ok())
-        .filter(|v: &i64| *v > 0)
-        .map(IfMatch::Version)
-        .ok_or_else(|| {
-            Error::malformed(
-                Reason::IF_MATCH_MALFORMED,
-                "If-Match must be one ETag as it was given, like \"3\"",
-            )
-        })
 }
 
 /// The context of a verified call.
@@ -236,10 +212,10 @@ impl Context {
         response
     }
 
-    /// The version that `If-Match` demands, when it is not the current one.
+    /// The version that `If-Match` demands, when it is not the current one; of several the latest.
     pub fn stale(&self, current: i64) -> Option<i64> {
-        match self.call.if_match {
-            Some(IfMatch::Version(version)) if version != current => Some(version),
+        match &self.call.if_match {
+            Some(IfMatch::Versions(versions)) if !versions.contains(&current) => versions.last().copied(),
             _ => None,
         }
     }
@@ -294,11 +270,13 @@ mod tests {
     }
 
     #[test]
-    fn if_match_takes_one_strong_tag() {
-        assert_eq!(parse_if_match("\"3\"").unwrap(), IfMatch::Version(3));
-        assert_eq!(parse_if_match("*").unwrap(), IfMatch::Any);
-        for bad in ["3", "W/\"3\"", "\"\"", "\"-1\"", "\"3\", \"4\"", "\"x\""] {
-            assert_eq!(parse_if_match(bad).unwrap_err().reason(), "IF_MATCH_MALFORMED", "{bad}");
-        }
+    fn a_request_id_that_cannot_be_one_is_left_out() {
+        let read = |text: &str| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("x-request-id", text.parse().unwrap());
+            Call::read(&metadata).unwrap().request_id
+        };
+        assert_eq!(read("a-request:7"), "a-request:7");
+        assert_eq!((read("a request"), read(&"a".repeat(129))), (String::new(), String::new()));
     }
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod context;
 mod gate;
+mod if_match;
 mod mask;
 mod predicate;
 mod snapshot;
@@ -10,8 +11,9 @@ mod tenant;
 mod token;
 
 pub use answer::Answer;
-pub use context::{API_KEY_PREFIX, Call, Context, IfMatch, Principal, PrincipalKind, version_stale};
+pub use context::{API_KEY_PREFIX, Call, Context, Principal, PrincipalKind, version_stale};
 pub use gate::{FetchKeys, FetchSnapshot, Future, Gate, LEASE, Lease, permissions_changed};
+pub use if_match::{IfMatch, uncoded, version_of};
 pub use mask::{Access, FieldMask};
 pub use predicate::{RowFacts, RowPredicate};
 pub use snapshot::{Scopes, Snapshot};

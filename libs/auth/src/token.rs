@@ -19,6 +19,7 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use ids::{Clock, SessionId, TenantId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::context::PrincipalKind;
@@ -130,14 +131,26 @@ impl Signer {
         sid: Option<SessionId>,
         act: Option<String>,
     ) -> Result<String, serde_json::Error> {
-        let (iat, exp) = self.span(ACCESS_TTL);
+        self.sign_at(self.clock.now(), tid, knd, sub, sid, act)
+    }
+
+    /// The token that [`Signer::sign`] gave at that time: the same text, as signatures are deterministic (RFC 8032).
+    pub fn sign_at(
+        &self,
+        at: OffsetDateTime,
+        tid: TenantId,
+        knd: PrincipalKind,
+        sub: Uuid,
+        sid: Option<SessionId>,
+        act: Option<String>,
+    ) -> Result<String, serde_json::Error> {
+        let (iat, exp) = span(at, ACCESS_TTL);
         self.seal(ACCESS_TYPE, &Claims { iss: ISSUER.to_owned(), tid, knd, sub, sid, act, iat, exp })
     }
 
     /// From now on for so long.
     fn span(&self, ttl: Duration) -> (i64, i64) {
-        let iat = self.clock.now().unix_timestamp();
-        (iat, iat + ttl.as_secs() as i64)
+        span(self.clock.now(), ttl)
     }
 
     fn seal(&self, typ: &str, claims: &impl Serialize) -> Result<String, serde_json::Error> {
@@ -150,6 +163,12 @@ impl Signer {
         token.push_str(&BASE64.encode(signature.to_bytes()));
         Ok(token)
     }
+}
+
+/// From that time on for so long.
+fn span(from: OffsetDateTime, ttl: Duration) -> (i64, i64) {
+    let iat = from.unix_timestamp();
+    (iat, iat + ttl.as_secs() as i64)
 }
 
 /// Verifies tokens against the keys it knows.

@@ -16,7 +16,7 @@ pub struct Problem<'a> {
     code: &'static str,
     reason: &'a str,
     detail: &'a str,
-    /// `urn:uuid:<request id>`.
+    /// The URN of the request's id.
     instance: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Entry<'a>>,
@@ -49,7 +49,7 @@ struct Conflict {
 }
 
 impl<'a> Problem<'a> {
-    /// The document of `error` as the answer to request `request_id` (a UUID).
+    /// The document of `error` as the answer to request `request_id`.
     pub fn new(error: &'a Error, request_id: &str) -> Self {
         let status = error.code().http(error.reason());
         // Only what is named otherwise has a text for the caller.
@@ -63,7 +63,7 @@ impl<'a> Problem<'a> {
             code: error.code().name(),
             reason: error.reason(),
             detail: if internal { "internal error" } else { error.message() },
-            instance: format!("urn:uuid:{request_id}"),
+            instance: instance(request_id),
             errors: error
                 .violations()
                 .iter()
@@ -86,6 +86,17 @@ impl<'a> Problem<'a> {
         // A struct of strings and numbers cannot fail to serialise; an empty document would still be valid.
         serde_json::to_vec(self).unwrap_or_else(|_| b"{}".to_vec())
     }
+}
+
+/// A client may choose another id than a UUID; all its characters may stand in a URN.
+fn instance(request_id: &str) -> String {
+    let hyphen = |(place, b): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => b == b'-',
+        _ => b.is_ascii_hexdigit(),
+    };
+    let is_uuid = request_id.len() == 36 && request_id.bytes().enumerate().all(hyphen);
+    let kind = if is_uuid { "uuid" } else { "globcrm:request" };
+    format!("urn:{kind}:{request_id}")
 }
 
 fn details(error: &Error) -> (Vec<Conflict>, Vec<String>) {

@@ -52,8 +52,10 @@ impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         match error.code() {
             Code::PermissionDenied => Self::failed(Reason::PERMISSION_DENIED),
-            // Whoever asked for it was disabled. Anything else that is wrong with a token is not theirs.
-            Code::Unauthenticated if error.reason() == Reason::SESSION_REVOKED => {
+            // Whoever asked for it was disabled, or did so by a key that has ended. Anything else that is wrong with a token is not theirs.
+            Code::Unauthenticated
+                if error.reason() == Reason::SESSION_REVOKED || error.reason() == Reason::API_KEY_EXPIRED =>
+            {
                 Self::failed(Reason::PERMISSION_DENIED)
             }
             _ => Self::Later(error),
@@ -84,6 +86,7 @@ mod tests {
         let denied = Some(Reason::PERMISSION_DENIED);
         assert_eq!(failure(error(Code::PermissionDenied, Reason::PERMISSION_DENIED)), denied);
         assert_eq!(failure(error(Code::Unauthenticated, Reason::SESSION_REVOKED)), denied);
+        assert_eq!(failure(error(Code::Unauthenticated, Reason::API_KEY_EXPIRED)), denied);
         assert_eq!(failure(error(Code::Unauthenticated, Reason::TOKEN_INVALID)), None);
         assert_eq!(failure(Error::internal("a peer is away")), None);
     }

@@ -33,7 +33,7 @@ mod tests {
         assert_eq!(actions("contact"), ["assign", "create", "delete", "import", "read", "update"]);
         assert_eq!(actions("company"), ["assign", "create", "delete", "read", "update"]);
         assert_eq!(actions("session"), ["delete", "read"]);
-        assert_eq!(actions("team"), ["create", "read", "update"]);
+        assert_eq!(actions("team"), ["create", "delete", "read", "update"]);
         assert!(actions("operation").is_empty());
     }
 

@@ -14,13 +14,13 @@ use super::change::Diff;
 /// The fields that changed since the caller's version, with their values at that version.
 pub(crate) type Base = BTreeMap<String, Value>;
 
-/// The version that a body `etag` names, with or without the quotes of the header.
+/// The version that a body `etag` names: as in the header, strong or weak, or the bare number.
 pub(crate) fn parse_etag(etag: Option<&str>) -> Result<Option<i64>, Violation> {
     let Some(text) = etag.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
-    match bare.parse() {
-        Ok(version) if version > 0 => Ok(Some(version)),
-        _ => Err(Violation::new(
+    let bare = || text.parse().ok().filter(|version| *version > 0);
+    match auth::version_of(text).or_else(bare) {
+        Some(version) => Ok(Some(version)),
+        None => Err(Violation::new(
             "/etag",
             Reason::ETAG_INVALID,
             "the version of the record is expected, like \"3\"",
@@ -92,9 +92,11 @@ mod tests {
     #[test]
     fn an_etag_is_a_version() {
         assert_eq!(parse_etag(Some("\"3\"")).unwrap(), Some(3));
-        assert_eq!(parse_etag(Some("3")).unwrap(), Some(3));
+        for good in ["3", "W/\"3\"", " \"3\" ", "W/\"3-17-0123456789abcdef\""] {
+            assert_eq!(parse_etag(Some(good)).unwrap(), Some(3), "{good}");
+        }
         assert_eq!(parse_etag(None).unwrap(), None);
-        for bad in ["\"", "x", "0", "-1", "W/\"3\""] {
+        for bad in ["\"", "x", "0", "-1", "W/3", "\"3\", \"4\""] {
             assert_eq!(parse_etag(Some(bad)).unwrap_err().reason, "ETAG_INVALID", "{bad}");
         }
     }

@@ -134,23 +134,41 @@ impl Router {
             segments[count] = segment;
             count += 1;
         }
-        let mut suffix = None;
-        if let Some((stem, verb)) = segments[count - 1].rsplit_once(':') {
+        let last = segments[count - 1];
+        let mut allow = Vec::new();
+        // Clients encode the colon before a verb too. As it came it may be part of a value, so that is looked for first; of the rest nothing
+        // is decoded before it is known which part is a value.
+        for cut in [at_colon(last), at_encoded_colon(last)].into_iter().flatten() {
+            let (stem, suffix) = cut;
             segments[count - 1] = stem;
-            suffix = Some(verb);
+            let mut search = Search { verb: Verb::parse(verb), suffix, allow: Vec::new() };
+            let mut values = Vec::new();
+            if let Some(method) = search.walk(&self.root, &segments[..count], &mut values) {
+                return decoded(method, &values);
+            }
+            allow.append(&mut search.allow);
         }
-        let mut search = Search { verb: Verb::parse(verb), suffix, allow: Vec::new() };
-        let mut values = Vec::new();
-        if let Some(method) = search.walk(&self.root, &segments[..count], &mut values) {
-            return decoded(method, &values);
-        }
-        if search.allow.is_empty() {
+        if allow.is_empty() {
             return Match::NotFound;
         }
-        search.allow.sort_unstable();
-        search.allow.dedup();
-        Match::MethodNotAllowed(search.allow)
+        allow.sort_unstable();
+        allow.dedup();
+        Match::MethodNotAllowed(allow)
     }
+}
+
+/// The last segment, without its verb and with it.
+type Cut<'p> = (&'p str, Option<&'p str>);
+
+fn at_colon(segment: &str) -> Option<Cut<'_>> {
+    Some(segment.rsplit_once(':').map_or((segment, None), |(stem, verb)| (stem, Some(verb))))
+}
+
+/// At the last colon, if that is encoded.
+fn at_encoded_colon(segment: &str) -> Option<Cut<'_>> {
+    let at = segment.rfind("%3A").max(segment.rfind("%3a"))?;
+    let (stem, verb) = (&segment[..at], &segment[at + 3..]);
+    (!verb.contains(':')).then_some((stem, Some(verb)))
 }
 
 fn decoded<'p>(method: usize, values: &[&'p str]) -> Match<'p> {
@@ -256,7 +274,23 @@ mod tests {
         assert_eq!(router.find("POST", "/a/1:restore"), found(1, &["1"]));
         assert_eq!(router.find("POST", "/a:go"), found(2, &[]));
         assert_eq!(router.find("GET", "/a/1:restore"), Match::MethodNotAllowed(vec![Verb::Post]));
+        for path in ["/a/1%3Arestore", "/a/1%3arestore", "/a%3Ago"] {
+            assert!(matches!(router.find("POST", path), Match::Found(..)), "{path}");
+        }
+        assert_eq!(router.find("POST", "/a/1%3Arestore"), found(1, &["1"]));
+        assert_eq!(router.find("POST", "/a/x%3Ay%3arestore"), found(1, &["x:y"]));
+        assert_eq!(router.find("POST", "/a/x:y%3Arestore"), found(1, &["x:y"]));
+        assert_eq!(router.find("POST", "/a/x%3Ay:restore"), found(1, &["x:y"]));
+        // A value goes before a verb where both fit the method.
         assert_eq!(router.find("GET", "/a/1%3Arestore"), found(0, &["1:restore"]));
+        assert_eq!(router.find("GET", "/a/1%3Aother"), found(0, &["1:other"]));
+        // Nothing else is decoded to find a verb, and nothing twice.
+        for path in ["/a/1%253Arestore", "/a/1%3Are%73tore", "/a/1%3Arestore%20", "/a/1%3Aother"] {
+            assert_eq!(router.find("POST", path), Match::MethodNotAllowed(vec![Verb::Get]), "{path}");
+        }
+        for path in ["/a/%3Arestore", "/a%3A", "/a%3Aother", "/a%2F1:restore"] {
+            assert_eq!(router.find("POST", path), Match::NotFound, "{path}");
+        }
         for path in ["/a/1:other", "/a/:restore", "/a:", "/a/1:"] {
             assert_eq!(router.find("POST", path), Match::NotFound, "{path}");
         }

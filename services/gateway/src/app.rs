@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::PrincipalKind;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Version, header, request::Parts};
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use crate::call::Cost;
 use crate::credentials::{Caller, Credentials, Presented};
-use crate::limits::{self, Charged, Limits, Receipt, Standing, Tier};
+use crate::limits::{self, Charged, Limit, Limits, Receipt, Standing, Tier};
 use crate::places::{Kind, Party, Places};
 use crate::reply::{self, Reply};
 use crate::{Config, call, documents, stream};
@@ -209,7 +210,8 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
         Ok(Some(Presented::Token(token))) => (app.credentials.caller(token).await.map(Some), None),
         Ok(Some(Presented::UnknownKey(key, digest))) => {
             let owner = app.credentials.owner(&digest);
-            let (tiers, party) = (tiers(&app.config, owner, address), app.places.party(address, owner));
+            let tiers = tiers(&app.config, owner.map(|named| (named, PrincipalKind::ApiKey)), address);
+            let party = app.places.party(address, owner);
             let paid = pay(&app.limits, &party, &tiers, &mut waited).await?;
             let traded = async {
                 let _place = party.take(Kind::Call, 1)?;
@@ -230,8 +232,9 @@ async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Resul
         tracing::Span::current().record("tenant_id", tracing::field::display(caller.tenant));
     }
     // Whoever cannot say who they are is charged by address, so that guessing has its bound too.
-    let named = caller.as_ref().ok().and_then(Option::as_ref).map(Caller::named);
-    let tiers = tiers(&app.config, named, address);
+    let known = caller.as_ref().ok().and_then(Option::as_ref);
+    let named = known.map(Caller::named);
+    let tiers = tiers(&app.config, known.map(|caller| (caller.named(), caller.kind)), address);
     let Paid { tier, standing, .. } = match paid {
         Some(paid) => paid,
         None => pay(&app.limits, &app.places.party(address, named), &tiers, &mut waited).await?,
@@ -311,14 +314,12 @@ fn other_method(asked: &Method, has: &[Verb], request_id: &str) -> Reply {
     reply
 }
 
-/// The client's id of the request where it is a UUID, else a new one.
+/// The client's id of the request, sent once and as ids may be; else a new one.
 fn request_id(headers: &HeaderMap, clock: &Clock) -> String {
-    headers
-        .get("x-request-id")
-        .and_then(|v| v.to_str().ok())
-        .and_then(|text| uuid::Uuid::try_parse(text).ok())
-        .unwrap_or_else(|| clock.new_uuid())
-        .to_string()
+    let mut sent = headers.get_all("x-request-id").iter();
+    let only = sent.next().filter(|_| sent.next().is_none());
+    let taken = only.and_then(|v| v.to_str().ok()).and_then(ids::request_id);
+    taken.map_or_else(|| clock.new_uuid().to_string(), str::to_owned)
 }
 
 /// The peer, or the last address of the last `X-Forwarded-For`: the one that the proxy has put there. A proxy may add to the
@@ -332,12 +333,16 @@ fn client_address(headers: &HeaderMap, peer: SocketAddr, trust_forwarded_for: bo
     address.unwrap_or(peer.ip()).to_canonical()
 }
 
-/// Whom a request is charged to: the tenant and principal, or the address of whoever is not known.
-fn tiers(config: &Config, named: Option<(TenantId, Uuid)>, address: IpAddr) -> Vec<Tier> {
-    match named {
-        Some(named) => Tier::of_principal(named, config.tenant_per_minute, config.principal_per_minute),
-        None => Tier::of_address(address, config.anonymous_per_minute),
-    }
+/// Whom a request is charged to: the tenant and the user or API key, or the address of whoever is not known.
+fn tiers(config: &Config, known: Option<((TenantId, Uuid), PrincipalKind)>, address: IpAddr) -> Vec<Tier> {
+    let Some((named, kind)) = known else { return Tier::of_address(address, config.anonymous_per_minute) };
+    let of_one = match kind {
+        PrincipalKind::ApiKey => Limit { name: "api_key", requests: config.api_key_per_minute },
+        PrincipalKind::User | PrincipalKind::Service => {
+            Limit { name: "principal", requests: config.principal_per_minute }
+        }
+    };
+    Tier::of_principal(named, config.tenant_per_minute, of_one)
 }
 
 fn limit_headers(reply: &mut Reply, tier: &str, standing: Standing, cost: u32) {
@@ -383,7 +388,8 @@ mod tests {
         for (first, second) in [(500, 800), (800, 500), (0, 500), (500, 0)] {
             let limits = Limits::new(None, clock.clone(), process.tasks.clone()).unwrap();
             let owner = (clock.new_uuid().into(), clock.new_uuid());
-            let both = [Tier::of_address(address, LIMIT), Tier::of_principal(owner, LIMIT, LIMIT)];
+            let of_one = Limit { name: "principal", requests: LIMIT };
+            let both = [Tier::of_address(address, LIMIT), Tier::of_principal(owner, LIMIT, of_one)];
             let mut waited = Duration::ZERO;
             let began = tokio::time::Instant::now();
             for (tiers, millis) in both.iter().zip([first, second]) {

@@ -146,13 +146,12 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
     if let Some(agent) = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()) {
         put("x-user-agent", &agent[..agent.len().min(MAX_FORWARDED)])?;
     }
-    let etag = "If-Match must be one ETag as it was given, like \"3\" or W/\"3-17-0123456789abcdef\"";
-    if let Some(condition) = only(headers, &header::IF_MATCH, Reason::IF_MATCH_MALFORMED, etag)? {
+    if let Some(condition) = etag::condition(headers)? {
         if !method.conditional {
             let text = "If-Match is not supported here: the call changes nothing that has a version";
             return Err(Error::malformed(Reason::IF_MATCH_NOT_SUPPORTED, text));
         }
-        put("if-match", &etag::condition(condition))?;
+        put("if-match", &condition)?;
     }
     let name = HeaderName::from_static("idempotency-key");
     let visible = "Idempotency-Key must be 1 to 255 visible ASCII characters";
@@ -166,8 +165,7 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
     Ok(metadata)
 }
 
-/// The text of a header that decides what is written: sent once and legible, or refused. Dropped silently it would turn a
-/// conditional write into an unconditional one.
+/// The text of a header that decides what is written: sent once and legible, or refused, never dropped silently.
 fn only<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,

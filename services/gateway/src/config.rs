@@ -26,8 +26,10 @@ pub struct Config {
     pub redis_url: Option<SecretString>,
     /// Cost units a tenant may spend in a minute.
     pub tenant_per_minute: u32,
-    /// Cost units a principal may spend in a minute.
+    /// Cost units a user may spend in a minute.
     pub principal_per_minute: u32,
+    /// Cost units an API key may spend in a minute.
+    pub api_key_per_minute: u32,
     /// Calls without credentials that one client address may make in a minute; all of an IPv6 /48 eight times as many.
     pub anonymous_per_minute: u32,
     /// Requests in work at once, until their answers have gone; more are refused with 503.
@@ -60,10 +62,12 @@ impl Section for Config {
         );
         let tenant_per_minute =
             r.with_default("RATE_TENANT_PER_MINUTE", "60000", "Requests a tenant may make in a minute");
-        let principal_per_minute = r.with_default(
-            "RATE_PRINCIPAL_PER_MINUTE",
-            "12000",
-            "Requests a user or API key may make in a minute",
+        let principal_per_minute =
+            r.with_default("RATE_PRINCIPAL_PER_MINUTE", "12000", "Requests a user may make in a minute");
+        let api_key_per_minute = r.with_default(
+            "RATE_API_KEY_PER_MINUTE",
+            "6000",
+            "Requests an API key may make in a minute, whatever its user and other keys make",
         );
         let anonymous_per_minute = r.with_default(
             "RATE_ANONYMOUS_PER_MINUTE",
@@ -108,6 +112,7 @@ impl Section for Config {
             redis_url: redis_url?,
             tenant_per_minute: tenant_per_minute?,
             principal_per_minute: principal_per_minute?,
+            api_key_per_minute: api_key_per_minute?,
             anonymous_per_minute: anonymous_per_minute?,
             max_in_flight: max_in_flight?,
             max_in_flight_tenant: max_in_flight_tenant?,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::API_KEY_PREFIX;
+use auth::{API_KEY_PREFIX, PrincipalKind};
 use axum::http::{HeaderMap, header};
 use cache::Expiring;
 use error::{Code, Error, Reason};
@@ -24,6 +24,7 @@ const MAX_REMEMBERED: usize = 10_000;
 pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
     pub(crate) principal: Uuid,
+    pub(crate) kind: PrincipalKind,
     pub(crate) token: SecretString,
 }
 
@@ -116,6 +117,6 @@ impl Credentials {
     /// The caller whose token this is.
     pub(crate) async fn caller(&self, token: SecretString) -> Result<Caller, Error> {
         let claims = self.gate.verify(&token).await?;
-        Ok(Caller { tenant: claims.tid, principal: claims.sub, token })
+        Ok(Caller { tenant: claims.tid, principal: claims.sub, kind: claims.knd, token })
     }
 }

@@ -4,8 +4,13 @@
 //! caller may see by now, on who it is, and on the query. So its tag is weak and names those too, `W/"3-17-5f3a…"`: version,
 //! permission version, and a hash of caller and query. `If-Match` takes both forms and compares the version.
 
+use auth::IfMatch;
 use axum::http::{HeaderMap, header};
+use error::Error;
 use uuid::Uuid;
+
+/// Longest `If-Match` that is looked at, in bytes.
+const MOST_CONDITION: usize = 4_096;
 
 /// The tag of a write's answer.
 pub(crate) fn of_write(version: &str) -> String {
@@ -24,7 +29,7 @@ pub(crate) fn of_read(version: &str, permissions: &str, principal: Uuid, query: 
 
 /// Whether the client holds what this tag names (RFC 9110, 13.1.2; weak comparison).
 pub(crate) fn is_held(headers: &HeaderMap, tag: &str) -> bool {
-    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let bare = |tag: &str| auth::uncoded(tag.trim().trim_start_matches("W/").trim_matches('"')).to_owned();
     let wanted = bare(tag);
     headers
         .get_all(header::IF_NONE_MATCH)
@@ -34,22 +39,18 @@ pub(crate) fn is_held(headers: &HeaderMap, tag: &str) -> bool {
         .any(|held| held.trim() == "*" || bare(held) == wanted)
 }
 
-/// `If-Match` as services take it: a read's tag becomes that of the version it names, everything else stays.
-pub(crate) fn condition(given: &str) -> String {
-    let version = given
-        .strip_prefix("W/")
-        .unwrap_or(given)
-        .strip_prefix('"')
-        .and_then(|tag| tag.strip_suffix('"'))
-        .and_then(|tag| {
-            let mut parts = tag.split('-');
-            let (version, permissions, hash) = (parts.next()?, parts.next()?, parts.next()?);
-            let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            let hexadecimal = hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-            (digits(version) && digits(permissions) && hexadecimal && parts.next().is_none())
-                .then_some(version)
-        });
-    version.map_or_else(|| given.to_owned(), of_write)
+/// `If-Match` as services take it: all its lines are one list (RFC 9110, 5.3), and of each tag the version remains. `None` without one.
+/// Errors: 400 `IF_MATCH_MALFORMED`. Dropped silently it would turn a conditional write into an unconditional one.
+pub(crate) fn condition(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let lines: Vec<_> = headers.get_all(header::IF_MATCH).iter().map(|line| line.to_str()).collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let lines: Result<Vec<&str>, _> = lines.into_iter().collect();
+    // What cannot be read, or is longer than any condition, is no condition.
+    let text = lines.map(|lines| lines.join(", ")).unwrap_or_default();
+    let text = if text.len() > MOST_CONDITION { "" } else { &text };
+    IfMatch::read(text).map(|condition| Some(condition.to_string()))
 }
 
 #[cfg(test)]
@@ -78,21 +79,41 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_may_be_the_tag_of_a_read() {
+    fn a_condition_is_what_all_lines_say_by_their_versions() {
+        let read = |lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::IF_MATCH, line.parse().unwrap());
+            }
+            condition(&headers).map_err(|error| error.reason().to_owned())
+        };
         let tag = of_read("3", "17", Uuid::nil(), "");
-        assert_eq!(condition(&tag), "\"3\"");
-        assert_eq!(condition(tag.trim_start_matches("W/")), "\"3\"");
-        for kept in [
-            "\"3\"",
-            "*",
-            "W/\"4\"",
-            "4",
-            "\"3-17\"",
-            "\"-17-0123456789abcdef\"",
-            "\"3-17-x\"",
-            "\"3\", \"4\"",
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&["*"]), Ok(Some("*".to_owned())));
+        for (lines, wanted) in [
+            (&[tag.as_str()][..], "\"3\""),
+            (&[tag.trim_start_matches("W/")], "\"3\""),
+            (&["\"4\"", "W/\"2\""], "\"2\", \"4\""),
         ] {
-            assert_eq!(condition(kept), kept);
+            assert_eq!(read(lines), Ok(Some(wanted.to_owned())), "{lines:?}");
         }
+        let long = vec!["\"3\""; 2_000].join(",");
+        for bad in [&[""][..], &["", ""], &["4"], &["\"4\"", "*"], &["\"4\"", "x"], &[long.as_str()]] {
+            assert_eq!(read(bad), Err("IF_MATCH_MALFORMED".to_owned()), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_a_cache_has_marked_is_still_held() {
+        let tag = of_read("3", "17", Uuid::nil(), "");
+        let bare = tag.trim_start_matches("W/").trim_matches('"');
+        for held in [format!("\"{bare}-gzip\""), format!("W/\"{bare}--br\""), format!("\"{bare};gzip\"")] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_NONE_MATCH, held.parse().unwrap());
+            assert!(is_held(&headers, &tag), "{held}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_NONE_MATCH, format!("\"{bare}-other\"").parse().unwrap());
+        assert!(!is_held(&headers, &tag));
     }
 }

@@ -16,6 +16,7 @@ use crate::jobs::cleanup;
 use crate::passwords::Passwords;
 use crate::permissions::get_snapshot;
 use crate::service_secrets::ServiceSecrets;
+use crate::sessions::succession::Succession;
 use query::CursorKey;
 
 /// The parts of the service that operations use.
@@ -25,6 +26,7 @@ pub struct App {
     pub(crate) clock: Clock,
     pub(crate) entropy: Entropy,
     pub(crate) signer: Signer,
+    pub(crate) succession: Succession,
     pub(crate) gate: Gate,
     pub(crate) passwords: Passwords,
     pub(crate) pages: CursorKey,
@@ -98,6 +100,7 @@ impl App {
         });
         Ok(Arc::new(Self {
             passwords: Passwords::new(passwords, entropy.clone())?,
+            succession: Succession::derived_from(&signing_key)?,
             pages: CursorKey::derived_from(&signing_key).map_err(Error::internal)?,
             gate: Gate::new(verifier, fetch_keys, fetch_snapshot),
             db,

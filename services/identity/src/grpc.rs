@@ -133,6 +133,22 @@ impl IdentityService for Service {
         Ok(cx.answer(users::change_password::run(&self.0, &cx, body).await?))
     }
 
+    async fn create_password_reset(
+        &self,
+        request: Request<pb::CreatePasswordResetRequest>,
+    ) -> Result<pb::CreatePasswordResetResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(users::create_password_reset::run(&self.0, &cx, body).await?))
+    }
+
+    async fn reset_password(
+        &self,
+        request: Request<pb::ResetPasswordRequest>,
+    ) -> Result<pb::ResetPasswordResponse> {
+        let (call, body) = PublicCall::read(request)?;
+        Ok(Response::new(users::reset_password::run(&self.0, &call, body).await?))
+    }
+
     async fn accept_invitation(
         &self,
         request: Request<pb::AcceptInvitationRequest>,
@@ -156,6 +172,18 @@ impl IdentityService for Service {
     async fn list_teams(&self, request: Request<pb::ListTeamsRequest>) -> Result<pb::ListTeamsResponse> {
         let (cx, body) = self.0.gate.admit(request).await?;
         Ok(cx.answer(teams::list::run(&self.0, &cx, body).await?))
+    }
+
+    async fn update_team(&self, request: Request<pb::UpdateTeamRequest>) -> Result<pb::UpdateTeamResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = teams::update::run(&self.0, &cx, body).await?;
+        let version = message.team.as_ref().map(|t| t.version);
+        Ok(Answer::of_version(version, message).respond(&cx))
+    }
+
+    async fn delete_team(&self, request: Request<pb::DeleteTeamRequest>) -> Result<pb::DeleteTeamResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(teams::delete::run(&self.0, &cx, body).await?))
     }
 
     async fn create_role(&self, request: Request<pb::CreateRoleRequest>) -> Result<pb::CreateRoleResponse> {

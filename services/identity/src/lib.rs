@@ -56,6 +56,9 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0110_create_known_place",
         "0111_create_cleanup_cursor",
         "0112_index_invitation_user",
+        "0113_create_password_reset",
+        "0114_add_refresh_successor",
+        "0115_add_team_deletion",
     ]
 );
 

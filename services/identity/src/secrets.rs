@@ -1,4 +1,4 @@
-//! The texts that stand for a secret: refresh tokens, invitations, API keys and known devices.
+//! The texts that stand for a secret: refresh tokens, invitations, API keys, known devices and password resets.
 //!
 //! One form for all: `<prefix><tenant>.<id>.<secret>`, each part base64url. The tenant and the id say where to look, so
 //! no table is searched across tenants; the secret has 256 bits, and only the SHA-256 of the whole is stored. A fast hash is
@@ -20,6 +20,7 @@ pub(crate) enum Kind {
     Invitation,
     ApiKey,
     Device,
+    PasswordReset,
 }
 
 impl Kind {
@@ -29,6 +30,7 @@ impl Kind {
             Self::Invitation => "giv_",
             Self::ApiKey => auth::API_KEY_PREFIX,
             Self::Device => "gdv_",
+            Self::PasswordReset => "gpr_",
         }
     }
 }
@@ -55,7 +57,11 @@ pub(crate) struct Presented {
 
 /// Makes the secret of row `id`.
 pub(crate) fn make(kind: Kind, tenant: TenantId, id: Uuid, entropy: &Entropy) -> Result<Fresh, error::Error> {
-    let secret = entropy.bytes::<32>()?;
+    Ok(of(kind, tenant, id, &entropy.bytes()?))
+}
+
+/// The secret of row `id` with these bytes, which nobody else knows.
+pub(crate) fn of(kind: Kind, tenant: TenantId, id: Uuid, secret: &[u8; 32]) -> Fresh {
     let text = format!(
         "{}{}.{}.{}",
         kind.prefix(),
@@ -64,7 +70,7 @@ pub(crate) fn make(kind: Kind, tenant: TenantId, id: Uuid, entropy: &Entropy) ->
         BASE64.encode(secret)
     );
     let shown = text.chars().take(SHOWN_CHARS).collect();
-    Ok(Fresh { hash: Sha256::digest(text.as_bytes()).to_vec(), text: SecretString::from(text), shown })
+    Fresh { hash: Sha256::digest(text.as_bytes()).to_vec(), text: SecretString::from(text), shown }
 }
 
 /// Reads a secret's text; `None` for anything that cannot be one of this kind.
@@ -101,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_read_back_and_matches_its_hash_only() {
-        for kind in [Kind::Refresh, Kind::Invitation, Kind::ApiKey, Kind::Device] {
+        for kind in [Kind::Refresh, Kind::Invitation, Kind::ApiKey, Kind::Device, Kind::PasswordReset] {
             let (one, other) = (fresh(kind), fresh(kind));
             let presented = read(kind, one.text.expose_secret()).unwrap();
             assert_eq!((presented.tenant.uuid(), presented.id), (Uuid::from_u128(1), Uuid::from_u128(2)));

@@ -136,9 +136,8 @@ fn span(request: &Request, method: Option<&Method>) -> Span {
         tenant_id = Empty,
         request_id = Empty,
     );
-    if let Some(id) =
-        request.headers().get("x-request-id").and_then(|v| v.to_str().ok()).filter(|id| id.len() <= 64)
-    {
+    let id = request.headers().get("x-request-id").and_then(|v| v.to_str().ok());
+    if let Some(id) = id.and_then(ids::request_id) {
         span.record("request_id", id);
     }
     trace::continue_from(&span, request.headers());

@@ -742,6 +742,39 @@ pub struct ChangePasswordResponse {
     #[prost(string, optional, tag = "1")]
     pub device_token: ::core::option::Option<::prost::alloc::string::String>,
 }
+/// Makes the token by which a user sets a new password.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreatePasswordResetRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// The token, in this answer only. Whoever has it can become the user: pass it on as carefully as a password.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CreatePasswordResetResponse {
+    /// What `POST /auth/password-reset` takes as its `token`, once.
+    #[prost(string, tag = "1")]
+    pub reset_token: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub expires_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Sets a new password.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ResetPasswordRequest {
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub password: ::prost::alloc::string::String,
+}
+/// The password is set, and every session has ended: the user logs in.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ResetPasswordResponse {
+    /// Names this device: sent at its next login, it lets its user in while others guess at the account. Each login gives the next.
+    #[prost(string, optional, tag = "1")]
+    pub device_token: ::core::option::Option<::prost::alloc::string::String>,
+}
 /// A team: a node of the team tree.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Team {
@@ -780,6 +813,31 @@ pub struct GetTeamResponse {
     #[prost(message, optional, tag = "1")]
     pub team: ::core::option::Option<Team>,
 }
+/// Changes a team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateTeamRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub team: ::core::option::Option<Team>,
+    #[prost(message, optional, tag = "3")]
+    pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
+}
+/// The changed team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateTeamResponse {
+    #[prost(message, optional, tag = "1")]
+    pub team: ::core::option::Option<Team>,
+}
+/// Deletes a team.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTeamRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// The team is deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTeamResponse {}
 /// Lists teams, the newest first.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListTeamsRequest {
@@ -956,7 +1014,8 @@ pub mod identity_service_client {
                 .insert(GrpcMethod::new("globcrm.identity.v1.IdentityService", "Login"));
             self.inner.unary(req, path, codec).await
         }
-        /// Trades a refresh token for the next pair; a token used twice ends the session.
+        /// Trades a refresh token for the next pair. Used again within 10 seconds it gives the same client the same pair, later it ends the
+        /// session.
         pub async fn refresh(
             &mut self,
             request: impl tonic::IntoRequest<super::RefreshRequest>,
@@ -1089,7 +1148,7 @@ pub mod identity_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Invites a user.
+        /// Invites a user; one who is still invited at the address gets a new invitation, and the one before ends.
         pub async fn create_user(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateUserRequest>,
@@ -1341,6 +1400,66 @@ pub mod identity_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Makes the one-time token by which a user who forgot the password sets a new one; the token before ends.
+        pub async fn create_password_reset(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreatePasswordResetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreatePasswordResetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/CreatePasswordReset",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.identity.v1.IdentityService",
+                        "CreatePasswordReset",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sets a new password by the token of a reset; ends every session of the user.
+        pub async fn reset_password(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResetPasswordRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResetPasswordResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/ResetPassword",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.identity.v1.IdentityService",
+                        "ResetPassword",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Creates a team.
         pub async fn create_team(
             &mut self,
@@ -1419,6 +1538,60 @@ pub mod identity_service_client {
             req.extensions_mut()
                 .insert(
                     GrpcMethod::new("globcrm.identity.v1.IdentityService", "ListTeams"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Changes a team's name or its place in the tree.
+        pub async fn update_team(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateTeamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateTeamResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/UpdateTeam",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.identity.v1.IdentityService", "UpdateTeam"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a team that has no team below it, and takes its members out; returns when none of them sees anything by it any more.
+        pub async fn delete_team(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteTeamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTeamResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/DeleteTeam",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.identity.v1.IdentityService", "DeleteTeam"),
                 );
             self.inner.unary(req, path, codec).await
         }
@@ -1843,7 +2016,8 @@ pub mod identity_service_server {
             &self,
             request: tonic::Request<super::LoginRequest>,
         ) -> std::result::Result<tonic::Response<super::LoginResponse>, tonic::Status>;
-        /// Trades a refresh token for the next pair; a token used twice ends the session.
+        /// Trades a refresh token for the next pair. Used again within 10 seconds it gives the same client the same pair, later it ends the
+        /// session.
         async fn refresh(
             &self,
             request: tonic::Request<super::RefreshRequest>,
@@ -1874,7 +2048,7 @@ pub mod identity_service_server {
             tonic::Response<super::DeleteSessionResponse>,
             tonic::Status,
         >;
-        /// Invites a user.
+        /// Invites a user; one who is still invited at the address gets a new invitation, and the one before ends.
         async fn create_user(
             &self,
             request: tonic::Request<super::CreateUserRequest>,
@@ -1943,6 +2117,22 @@ pub mod identity_service_server {
             tonic::Response<super::ChangePasswordResponse>,
             tonic::Status,
         >;
+        /// Makes the one-time token by which a user who forgot the password sets a new one; the token before ends.
+        async fn create_password_reset(
+            &self,
+            request: tonic::Request<super::CreatePasswordResetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreatePasswordResetResponse>,
+            tonic::Status,
+        >;
+        /// Sets a new password by the token of a reset; ends every session of the user.
+        async fn reset_password(
+            &self,
+            request: tonic::Request<super::ResetPasswordRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResetPasswordResponse>,
+            tonic::Status,
+        >;
         /// Creates a team.
         async fn create_team(
             &self,
@@ -1962,6 +2152,22 @@ pub mod identity_service_server {
             request: tonic::Request<super::ListTeamsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListTeamsResponse>,
+            tonic::Status,
+        >;
+        /// Changes a team's name or its place in the tree.
+        async fn update_team(
+            &self,
+            request: tonic::Request<super::UpdateTeamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateTeamResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a team that has no team below it, and takes its members out; returns when none of them sees anything by it any more.
+        async fn delete_team(
+            &self,
+            request: tonic::Request<super::DeleteTeamRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTeamResponse>,
             tonic::Status,
         >;
         /// Creates a role.
@@ -2870,6 +3076,101 @@ pub mod identity_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/globcrm.identity.v1.IdentityService/CreatePasswordReset" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreatePasswordResetSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::CreatePasswordResetRequest>
+                    for CreatePasswordResetSvc<T> {
+                        type Response = super::CreatePasswordResetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreatePasswordResetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::create_password_reset(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreatePasswordResetSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.identity.v1.IdentityService/ResetPassword" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResetPasswordSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::ResetPasswordRequest>
+                    for ResetPasswordSvc<T> {
+                        type Response = super::ResetPasswordResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResetPasswordRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::reset_password(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResetPasswordSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/globcrm.identity.v1.IdentityService/CreateTeam" => {
                     #[allow(non_camel_case_types)]
                     struct CreateTeamSvc<T: IdentityService>(pub Arc<T>);
@@ -2990,6 +3291,96 @@ pub mod identity_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListTeamsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.identity.v1.IdentityService/UpdateTeam" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateTeamSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::UpdateTeamRequest>
+                    for UpdateTeamSvc<T> {
+                        type Response = super::UpdateTeamResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateTeamRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::update_team(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateTeamSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.identity.v1.IdentityService/DeleteTeam" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteTeamSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::DeleteTeamRequest>
+                    for DeleteTeamSvc<T> {
+                        type Response = super::DeleteTeamResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteTeamRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::delete_team(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteTeamSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

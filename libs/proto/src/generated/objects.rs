@@ -201,7 +201,7 @@ pub const OBJECTS: &[crate::Object] = &[
         package: "globcrm.identity.v1",
         has_custom: false,
         fields: &["id", "version", "name", "parent_id", "created_at"],
-        actions: &["create", "read", "update"],
+        actions: &["create", "delete", "read", "update"],
     },
     crate::Object {
         name: "upload",

@@ -48,6 +48,14 @@ impl std::fmt::Debug for crate::identity::v1::ChangePasswordResponse {
             .finish()
     }
 }
+impl std::fmt::Debug for crate::identity::v1::CreatePasswordResetResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreatePasswordResetResponse")
+            .field("expires_at", &self.expires_at)
+            .field("reset_token", &"[redacted]")
+            .finish()
+    }
+}
 impl std::fmt::Debug for crate::identity::v1::ExchangeApiKeyRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ExchangeApiKeyRequest").field("api_key", &"[redacted]").finish()
@@ -129,6 +137,21 @@ impl std::fmt::Debug for crate::identity::v1::RefreshResponse {
             .field("expires_in", &self.expires_in)
             .field("access_token", &"[redacted]")
             .field("refresh_token", &"[redacted]")
+            .finish()
+    }
+}
+impl std::fmt::Debug for crate::identity::v1::ResetPasswordRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResetPasswordRequest")
+            .field("token", &"[redacted]")
+            .field("password", &"[redacted]")
+            .finish()
+    }
+}
+impl std::fmt::Debug for crate::identity::v1::ResetPasswordResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResetPasswordResponse")
+            .field("device_token", &"[redacted]")
             .finish()
     }
 }

@@ -269,6 +269,40 @@ impl crate::Resource for crate::identity::v1::Role {
         },
     ];
 }
+impl crate::Resource for crate::identity::v1::Team {
+    const MEMBERS: &'static [crate::Member] = &[
+        crate::Member {
+            number: 1,
+            name: "id",
+            output_only: true,
+            json_object: false,
+        },
+        crate::Member {
+            number: 2,
+            name: "version",
+            output_only: true,
+            json_object: false,
+        },
+        crate::Member {
+            number: 3,
+            name: "name",
+            output_only: false,
+            json_object: false,
+        },
+        crate::Member {
+            number: 4,
+            name: "parent_id",
+            output_only: false,
+            json_object: false,
+        },
+        crate::Member {
+            number: 5,
+            name: "created_at",
+            output_only: true,
+            json_object: false,
+        },
+    ];
+}
 impl crate::Resource for crate::identity::v1::User {
     const MEMBERS: &'static [crate::Member] = &[
         crate::Member {

@@ -202,6 +202,17 @@ impl crate::Rpc for crate::identity::v1::ChangePasswordRequest {
         key: None,
     };
 }
+impl crate::Rpc for crate::identity::v1::CreatePasswordResetRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/CreatePasswordReset";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "user",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::identity::v1::ResetPasswordRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/ResetPassword";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Public;
+}
 impl crate::Rpc for crate::identity::v1::CreateTeamRequest {
     const NAME: &'static str = "globcrm.identity.v1.IdentityService/CreateTeam";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
@@ -221,6 +232,20 @@ impl crate::Rpc for crate::identity::v1::ListTeamsRequest {
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
         object: "team",
         action: "read",
+    });
+}
+impl crate::Rpc for crate::identity::v1::UpdateTeamRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/UpdateTeam";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "team",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::identity::v1::DeleteTeamRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/DeleteTeam";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "team",
+        action: "delete",
     });
 }
 impl crate::Rpc for crate::identity::v1::CreateRoleRequest {

@@ -36,6 +36,9 @@ reasons! {
     /// Users hold the role.
     ROLE_IN_USE [409] "Role in use",
         "Give those users other roles first.";
+    /// Teams lie below the team, or it has more members than are taken out at once.
+    TEAM_IN_USE [409] "Team in use",
+        "Move or delete the teams below it, or take members out, first.";
     /// The role belongs to the system and cannot be changed or deleted.
     ROLE_IS_SYSTEM [409] "Role is a system role",
         "Create a role of your own.";
@@ -48,6 +51,15 @@ reasons! {
     /// The invitation is not valid, was used or has expired.
     INVITATION_INVALID [401] "Invitation invalid",
         "Ask an administrator to send a new invitation.";
+    /// The token to reset a password is not valid, was used or has expired.
+    PASSWORD_RESET_INVALID [401] "Password reset invalid",
+        "Ask an administrator for a new token.";
+    /// You cannot reset your own password.
+    OWN_PASSWORD_RESET [403] "Own password",
+        "Change it with `POST /me/password`.";
+    /// The user has not accepted the invitation, or is disabled.
+    USER_NOT_ACTIVE [409] "User not active",
+        "Invite the user again with `POST /users/{id}:resend-invitation`, or enable the user first.";
     /// The password is too short, too common or too similar to your address; `detail` says which.
     PASSWORD_TOO_WEAK [violation] "Password too weak",
         "Choose a longer, less usual password.";

@@ -18,14 +18,17 @@ reasons! {
     /// The access token has expired.
     TOKEN_EXPIRED [401] "Token expired",
         "Get a new one with `POST /auth/refresh`.";
-    /// The session or API key has ended, or its user was disabled.
+    /// The session has ended, the API key was revoked, or their user was disabled.
     SESSION_REVOKED [401] "Session revoked",
         "Log in.";
     /// The refresh token is not valid or has expired.
     REFRESH_TOKEN_INVALID [401] "Refresh token invalid",
         "Log in.";
-    /// The API key is not valid, was revoked or has expired.
+    /// The API key is not valid or was revoked.
     API_KEY_INVALID [401] "API key invalid",
+        "Create a new key.";
+    /// The API key has reached its `expires_at`.
+    API_KEY_EXPIRED [401] "API key expired",
         "Create a new key.";
     /// An API key may not do this; its owner must have logged in.
     SESSION_REQUIRED [403] "Session required",

@@ -67,9 +67,9 @@ reasons! {
     /// The gRPC service has no method of this name.
     METHOD_UNKNOWN [501] "Method unknown",
         "Compare service and method with the published protos.";
-    /// `If-Match` is not one entity tag.
+    /// `If-Match` is neither `*` nor a list of entity tags of a record.
     IF_MATCH_MALFORMED [400] "If-Match malformed",
-        "Send the `ETag` of the record as it was given, like `\"3\"`.";
+        "Send the `ETag` of the record as it was given, like `\"3\"`, or several with commas between them.";
     /// This method does not take `If-Match`.
     IF_MATCH_NOT_SUPPORTED [400] "If-Match not supported",
         "Send the request without `If-Match`.";

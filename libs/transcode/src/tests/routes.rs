@@ -41,6 +41,25 @@ fn collections_items_and_verbs_are_told_apart() {
     assert_eq!((rpc.as_str(), params), ("GetOperation", vec!["records.0190".to_owned()]));
 }
 
+/// Some clients encode every colon of a path.
+#[test]
+fn the_colon_before_every_verb_may_be_encoded() {
+    let mut verbs = 0;
+    for method in API.methods() {
+        let Some((front, verb)) = method.path.rsplit_once(':') else { continue };
+        let front = method
+            .path_parameters()
+            .fold(front.to_owned(), |path, name| path.replace(&format!("{{{name}}}"), "records.0190-a%3Ab"));
+        for colon in ["%3A", "%3a"] {
+            let (rpc, params) = found(method.verb.as_str(), &format!("{front}{colon}{verb}"));
+            assert_eq!(rpc, method.rpc, "{front}{colon}{verb}");
+            assert!(params.iter().all(|param| param == "records.0190-a:b"), "{params:?}");
+        }
+        verbs += 1;
+    }
+    assert!(verbs > 5, "{verbs} verbs");
+}
+
 #[test]
 fn other_verbs_are_not_allowed_and_other_paths_not_found() {
     let Route::MethodNotAllowed { allow } = API.route("PUT", "/api/v1/contacts/x") else { panic!() };

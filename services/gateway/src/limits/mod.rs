@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use accounts::{Accounts, Judged};
 use lease::{Leases, Order, Shared};
 use redis_window::RedisWindows;
-pub(crate) use tier::Tier;
+pub(crate) use tier::{Limit, Tier};
 
 /// The window of every tier.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -243,11 +243,12 @@ fn tightest(standings: &[Standing]) -> (usize, Standing) {
 
 /// The refusal of a full tier.
 pub(crate) fn refused(tier: &str, standing: Standing) -> Error {
+    let whose = if tier == "api_key" { "API key" } else { tier };
     Error::new(
         Code::ResourceExhausted,
         Reason::RATE_LIMITED,
         format!(
-            "the {tier} may make {} requests a minute, beyond an initial burst at an even pace",
+            "the {whose} may make {} requests a minute, beyond an initial burst at an even pace",
             standing.limit
         ),
     )

@@ -11,7 +11,7 @@ const NETWORKS_OF_SITE: u32 = 8;
 /// One counter that a request is charged to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tier {
-    /// `tenant`, `principal`, `network`, `address`.
+    /// `tenant`, `principal`, `api_key`, `network`, `address`.
     pub(crate) name: &'static str,
     /// The counter's key. All that a request is charged to hold the same word in braces (the tenant, or the network), so that they
     /// live on one Redis node.
@@ -20,17 +20,25 @@ pub(crate) struct Tier {
     pub(crate) limit: u32,
 }
 
+/// The limit of one user or of one API key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    /// `principal` of a user, `api_key` of a key.
+    pub(crate) name: &'static str,
+    pub(crate) requests: u32,
+}
+
 impl Tier {
     /// What somebody known is charged to: the tenant, and the user or API key.
     pub(crate) fn of_principal(
         (tenant, principal): (TenantId, Uuid),
         of_tenant: u32,
-        of_principal: u32,
+        of_one: Limit,
     ) -> Vec<Self> {
         let key = format!("rl:{{{tenant}}}:p:{principal}");
         vec![
             Self { name: "tenant", key: format!("rl:{{{tenant}}}:t"), limit: of_tenant },
-            Self { name: "principal", key, limit: of_principal },
+            Self { name: of_one.name, key, limit: of_one.requests },
         ]
     }
 
@@ -82,7 +90,10 @@ pub(super) mod tests {
     fn what_a_request_is_charged_to_lives_on_one_node_of_redis() {
         let clock = ids::Clock::system();
         let somebody = (clock.new_uuid().into(), clock.new_uuid());
-        for tiers in [Tier::of_principal(somebody, 9, 9), Tier::of_address(site_of(1), 9)] {
+        for tiers in [
+            Tier::of_principal(somebody, 9, Limit { name: "principal", requests: 9 }),
+            Tier::of_address(site_of(1), 9),
+        ] {
             let node = |tier: &Tier| tier.key.split(['{', '}']).nth(1).map(str::to_owned);
             assert!(tiers.len() == 2 && node(&tiers[0]).is_some(), "{tiers:?}");
             assert_eq!(node(&tiers[0]), node(&tiers[1]));

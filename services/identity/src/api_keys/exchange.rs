@@ -14,24 +14,22 @@ use crate::secrets::{self, Kind};
 /// Uses are noted at most this often.
 const NOTED_EVERY: Duration = Duration::from_secs(300);
 
-/// The token. Whatever is wrong with the key answers one 401 `API_KEY_INVALID`.
+/// The token. Whatever is wrong with the key answers one 401 `API_KEY_INVALID`; only whoever has the whole key learns that nothing but its
+/// time has ended it: 401 `API_KEY_EXPIRED`.
 #[tracing::instrument(name = "identity.api_keys.exchange", skip_all)]
 pub(crate) async fn run(
     app: &App,
     request: pb::ExchangeApiKeyRequest,
 ) -> Result<pb::ExchangeApiKeyResponse, Error> {
-    let invalid = || {
-        Error::unauthenticated(
-            Reason::API_KEY_INVALID,
-            "the API key is not valid, was revoked or has expired",
-        )
-    };
+    let invalid =
+        || Error::unauthenticated(Reason::API_KEY_INVALID, "the API key is not valid or was revoked");
     let presented = secrets::read(Kind::ApiKey, &request.api_key).ok_or_else(invalid)?;
     let now = app.clock.now_micros();
     let mut tx = TenantTx::begin(&app.db, VerifiedTenant::from_directory(presented.tenant)).await?;
-    let stored = store::live_hash(&mut tx, presented.id, now).await?.ok_or_else(invalid)?;
-    if !presented.matches(&stored) {
-        return Err(invalid());
+    let key = store::standing(&mut tx, presented.id).await?;
+    let key = key.filter(|key| presented.matches(&key.secret_hash) && key.live).ok_or_else(invalid)?;
+    if key.has_expired(now) {
+        return Err(expired());
     }
     store::touch(&mut tx, presented.id, now, now - NOTED_EVERY).await?;
     tx.commit().await?;
@@ -45,4 +43,9 @@ pub(crate) async fn run(
         api_key_id: presented.id.to_string(),
         tenant_id: presented.tenant.to_string(),
     })
+}
+
+/// 401: the key has reached its `expires_at`.
+pub(crate) fn expired() -> Error {
+    Error::unauthenticated(Reason::API_KEY_EXPIRED, "the API key has expired; create a new one")
 }

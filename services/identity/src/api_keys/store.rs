@@ -108,23 +108,33 @@ pub(crate) async fn revoke_all(tx: &mut TenantTx, user_id: Uuid, at: OffsetDateT
     Ok(())
 }
 
-/// The stored hash of a live key of an active user.
-pub(super) async fn live_hash(
-    tx: &mut TenantTx,
-    id: Uuid,
-    now: OffsetDateTime,
-) -> Result<Option<Vec<u8>>, DbError> {
-    Ok(sqlx::query_scalar(
-        "SELECT k.secret_hash FROM identity.api_key k
+/// A key as it stands for whoever shows it.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) secret_hash: Vec<u8>,
+    /// It is not revoked, and its user is active.
+    pub(crate) live: bool,
+    pub(crate) expires_at: Option<OffsetDateTime>,
+}
+
+impl Standing {
+    /// Whether nothing but its time has ended it.
+    pub(crate) fn has_expired(&self, now: OffsetDateTime) -> bool {
+        self.live && self.expires_at.is_some_and(|at| at <= now)
+    }
+}
+
+pub(crate) async fn standing(tx: &mut TenantTx, id: Uuid) -> Result<Option<Standing>, DbError> {
+    let row: Option<(Vec<u8>, bool, Option<OffsetDateTime>)> = sqlx::query_as(
+        "SELECT k.secret_hash, k.revoked_at IS NULL AND u.state = 'active', k.expires_at FROM identity.api_key k
          JOIN identity.app_user u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
-         WHERE k.tenant_id = $1 AND k.id = $2 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $3)
-           AND u.state = 'active'",
+         WHERE k.tenant_id = $1 AND k.id = $2",
     )
     .bind(tx.tenant_id())
     .bind(id)
-    .bind(now)
     .fetch_optional(tx.conn())
-    .await?)
+    .await?;
+    Ok(row.map(|(secret_hash, live, expires_at)| Standing { secret_hash, live, expires_at }))
 }
 
 /// Notes a use, unless one was noted after `since`: a busy key must not write its row with every exchange.

@@ -1,4 +1,4 @@
-//! Removes what has expired: sessions, refresh tokens, invitations, kept answers, throttle entries.
+//! Removes what has expired: sessions, refresh tokens, invitations, password resets, kept answers, throttle entries.
 //!
 //! It goes from tenant to tenant and needs no right across tenants. A minute's work is a slice: all throttle entries that are
 //! forgotten, and so many tenants that all have had their turn in a day. The instances share one cursor, so each tenant has one

@@ -17,6 +17,9 @@ pub(super) const SPENT: &[&str] = &[
     "DELETE FROM identity.invitation WHERE (tenant_id, id) IN (
          SELECT tenant_id, id FROM identity.invitation
          WHERE tenant_id = $1 AND expires_at < $2 LIMIT $3 FOR UPDATE SKIP LOCKED)",
+    "DELETE FROM identity.password_reset WHERE (tenant_id, user_id) IN (
+         SELECT tenant_id, user_id FROM identity.password_reset
+         WHERE tenant_id = $1 AND expires_at < $2 LIMIT $3 FOR UPDATE SKIP LOCKED)",
     "DELETE FROM identity.idempotency WHERE (tenant_id, principal_id, rpc, key) IN (
          SELECT tenant_id, principal_id, rpc, key FROM identity.idempotency
          WHERE tenant_id = $1 AND created_at < $2 LIMIT $3 FOR UPDATE SKIP LOCKED)",

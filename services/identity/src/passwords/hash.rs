@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::normal::Password;
+use super::turns::Turns;
+use crate::config::PasswordConfig;
+use crate::entropy::Entropy;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use error::{Error, Reason};
-use secrecy::{ExposeSecret, SecretString};
-
-use super::turns::Turns;
-use crate::config::PasswordConfig;
-use crate::entropy::Entropy;
 
 /// How long a call waits for its turn.
 const TURN_DEADLINE: Duration = Duration::from_secs(5);
@@ -55,17 +54,18 @@ impl Passwords {
     }
 
     /// The PHC string to store; `share` is whom the work is for, of whom each has its turn. Errors: 503 `LOGIN_BUSY`.
-    pub(crate) async fn hash(&self, share: &str, password: SecretString) -> Result<String, Error> {
+    pub(crate) async fn hash(&self, share: &str, password: Password) -> Result<String, Error> {
         let salt = self.entropy.bytes::<16>()?;
         let argon2 = self.argon2.clone();
-        self.in_turn(share, move || hash(&argon2, password.expose_secret().as_bytes(), &salt)).await?
+        self.in_turn(share, move || hash(&argon2, password.text().as_bytes(), &salt)).await?
     }
 
-    /// Whether this is the password of `stored`. Without `stored` it takes as long and is never so. Errors: 503 `LOGIN_BUSY`.
+    /// Whether this is the password of `stored`. Without `stored`, or a text that can be nobody's password, it takes as long and is never
+    /// so. Errors: 503 `LOGIN_BUSY`.
     pub(crate) async fn verify(
         &self,
         share: &str,
-        password: SecretString,
+        password: Option<Password>,
         stored: Option<String>,
     ) -> Result<bool, Error> {
         let argon2 = self.argon2.clone();
@@ -73,8 +73,9 @@ impl Passwords {
         self.in_turn(share, move || {
             let text = stored.as_deref().unwrap_or(&dummy);
             let parsed = PasswordHash::new(text).map_err(Error::internal)?;
-            let fits = argon2.verify_password(password.expose_secret().as_bytes(), &parsed).is_ok();
-            Ok(fits && stored.is_some())
+            let bytes = password.as_ref().map_or(&b""[..], |password| password.text().as_bytes());
+            let fits = argon2.verify_password(bytes, &parsed).is_ok();
+            Ok(fits && password.is_some() && stored.is_some())
         })
         .await?
     }
@@ -120,8 +121,8 @@ mod tests {
         Passwords::new(config, Entropy::system()).unwrap()
     }
 
-    fn secret(text: &str) -> SecretString {
-        SecretString::from(text)
+    fn secret(text: &str) -> Password {
+        Password::parse(text).unwrap()
     }
 
     #[tokio::test]
@@ -134,9 +135,10 @@ mod tests {
             passwords.hash("a", secret("correct horse")).await.unwrap(),
             "every hash has its own salt"
         );
-        assert!(passwords.verify("a", secret("correct horse"), Some(stored.clone())).await.unwrap());
-        assert!(!passwords.verify("a", secret("correct hors"), Some(stored)).await.unwrap());
-        assert!(!passwords.verify("a", secret("anything"), None).await.unwrap());
+        assert!(passwords.verify("a", Some(secret("correct horse")), Some(stored.clone())).await.unwrap());
+        assert!(!passwords.verify("a", Some(secret("correct hors")), Some(stored.clone())).await.unwrap());
+        assert!(!passwords.verify("a", Some(secret("anything")), None).await.unwrap());
+        assert!(!passwords.verify("a", None, Some(stored)).await.unwrap());
     }
 
     #[test]

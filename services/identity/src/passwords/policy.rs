@@ -2,6 +2,9 @@
 //! kinds of characters: they make passwords worse.
 
 use error::{Reason, Violation};
+use input::Violations;
+
+use super::normal::Password;
 
 /// Shortest password, in characters.
 const MIN_CHARS: usize = 10;
@@ -54,11 +57,29 @@ const GUESSED: &[&str] = &[
     "",
 ];
 
+/// Reads a password that is to be set: in its normal form and accepted, or a violation at `pointer`.
+pub(crate) fn choose(
+    sent: &str,
+    pointer: &str,
+    known: &[&str],
+    violations: &mut Violations,
+) -> Option<Password> {
+    let password = violations.take(pointer, Password::parse(sent))?;
+    match check(&password, pointer, known) {
+        None => Some(password),
+        Some(violation) => {
+            violations.push(violation);
+            None
+        }
+    }
+}
+
 /// Checks a password; `known` are texts about its owner that it must not repeat (address, slug, names).
-pub(crate) fn check(password: &str, known: &[&str]) -> Option<Violation> {
-    let weak = |detail: &'static str| Some(Violation::new("/password", Reason::PASSWORD_TOO_WEAK, detail));
+fn check(password: &Password, pointer: &str, known: &[&str]) -> Option<Violation> {
+    let password = password.text();
+    let weak = |detail: &'static str| Some(Violation::new(pointer, Reason::PASSWORD_TOO_WEAK, detail));
     if password.len() > MAX_BYTES {
-        return Some(Violation::new("/password", Reason::TOO_LONG, "at most 1024 bytes"));
+        return Some(Violation::new(pointer, Reason::TOO_LONG, "at most 1024 bytes"));
     }
     if password.chars().count() < MIN_CHARS {
         return weak("at least 10 characters");
@@ -85,11 +106,14 @@ fn repeats_itself(lower: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn check(password: &str, known: &[&str]) -> Option<Violation> {
+        super::check(&Password::parse(password).unwrap(), "/password", known)
+    }
+
     #[test]
     fn short_guessed_and_personal_passwords_are_weak() {
         let known = ["ada.lovelace@acme.test", "acme-incorporated", "Acme Incorporated"];
         for weak in [
-            "",
             "short",
             "ninechars",
             "password123",
@@ -106,6 +130,8 @@ mod tests {
             "ACME-incorporated",
             "acme incorporated!",
             "ääää",
+            // Ten characters as they were sent, nine in the normal form.
+            "a\u{308}bcdefghi",
         ] {
             let violation = check(weak, &known).unwrap_or_else(|| panic!("{weak} was accepted"));
             assert_eq!(

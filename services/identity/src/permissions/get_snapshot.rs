@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::compile::compile;
 use super::store::{self, Live};
+use crate::api_keys::{self, exchange};
 use crate::app::App;
 use crate::roles;
 use crate::roles::body::KeyScope;
@@ -24,6 +25,9 @@ pub(crate) enum GetSnapshotError {
     /// The session or key has ended, or the user is disabled.
     #[error("the principal has ended")]
     Revoked,
+    /// The key has reached its time.
+    #[error("the key has expired")]
+    KeyExpired,
     #[error(transparent)]
     Database(#[from] DbError),
 }
@@ -34,12 +38,13 @@ impl From<GetSnapshotError> for Error {
             GetSnapshotError::Revoked => {
                 Self::unauthenticated(Reason::SESSION_REVOKED, "the session or key has ended; log in again")
             }
+            GetSnapshotError::KeyExpired => exchange::expired(),
             GetSnapshotError::Database(cause) => cause.into(),
         }
     }
 }
 
-/// For the bearer of a token. Errors: 401 `SESSION_REVOKED`.
+/// For the bearer of a token. Errors: 401 `SESSION_REVOKED` or `API_KEY_EXPIRED`.
 #[tracing::instrument(name = "identity.permissions.get_snapshot", skip_all)]
 pub(crate) async fn run(
     app: &App,
@@ -69,7 +74,14 @@ pub(crate) async fn of(
         PrincipalKind::ApiKey => store::live_key(&mut tx, claims.sub, now).await?,
         PrincipalKind::User | PrincipalKind::Service => None,
     };
-    let live = live.ok_or(GetSnapshotError::Revoked)?;
+    let Some(live) = live else {
+        let key = match claims.knd {
+            PrincipalKind::ApiKey => api_keys::store::standing(&mut tx, claims.sub).await?,
+            PrincipalKind::User | PrincipalKind::Service => None,
+        };
+        let expired = key.is_some_and(|key| key.has_expired(now));
+        return Err(if expired { GetSnapshotError::KeyExpired } else { GetSnapshotError::Revoked });
+    };
     let lease_until = live.ends_at.map_or(now + LEASE, |end| end.min(now + LEASE));
     let (version, lease_until) = (live.version, Some(timestamp(lease_until)));
     if version == if_version {

@@ -16,32 +16,54 @@
 
 mod store;
 
-use auth::{Context, Scopes};
+use std::sync::Arc;
+
+use auth::{Context, Scopes, Snapshot};
 use db::{DbError, TenantTx};
 use error::{Code, Error, Reason};
+use proto::identity::v1::PermissionSnapshot;
 use uuid::Uuid;
 
 use crate::permissions;
+use crate::permissions::compile::compile;
 use crate::roles::body::{ObjectPermission, RoleBody, Scope};
 use crate::roles::names::{self, ANY};
 use crate::roles::{self, guard};
-use crate::users::User;
+use crate::users::{self, State, User};
 
 /// The caller, with the teams that bound the scope `team`. Read under the lock of the tenant's head, so they hold until the
 /// change commits.
 #[derive(Debug)]
-pub(crate) struct Power<'a> {
-    cx: &'a Context,
+pub(crate) struct Power {
+    user: Uuid,
+    snapshot: Arc<Snapshot>,
     teams: Vec<Uuid>,
     /// Everybody in these teams, the caller included.
     members: Vec<Uuid>,
 }
 
-impl<'a> Power<'a> {
+impl Power {
     /// The power of the caller. The transaction holds the tenant's head.
-    pub(crate) async fn of(tx: &mut TenantTx, cx: &'a Context) -> Result<Self, DbError> {
-        let (teams, members) = permissions::store::teams_and_members(tx, cx.user().uuid()).await?;
-        Ok(Self { cx, teams, members })
+    pub(crate) async fn of(tx: &mut TenantTx, cx: &Context) -> Result<Self, DbError> {
+        Self::by(tx, cx.user().uuid(), cx.snapshot.clone()).await
+    }
+
+    /// The power that somebody has now who once made a token that opens an account; `None` if it is an active user no more. Whoever has
+    /// the token may be them, so it opens nothing that they do not reach by now. The transaction holds the tenant's head.
+    pub(crate) async fn of_maker(tx: &mut TenantTx, maker: Uuid) -> Result<Option<Self>, DbError> {
+        let user = users::store::get(tx, maker).await?;
+        if user.is_none_or(|user| user.state != State::Active) {
+            return Ok(None);
+        }
+        let roles = roles::store::bodies_of_user(tx, maker).await?;
+        let (objects, field_rules) = compile(&roles, None);
+        let wire = PermissionSnapshot { objects, field_rules, ..PermissionSnapshot::default() };
+        Self::by(tx, maker, Arc::new(Snapshot::from_wire(&wire))).await.map(Some)
+    }
+
+    async fn by(tx: &mut TenantTx, user: Uuid, snapshot: Arc<Snapshot>) -> Result<Self, DbError> {
+        let (teams, members) = permissions::store::teams_and_members(tx, user).await?;
+        Ok(Self { user, snapshot, teams, members })
     }
 
     /// Checks a new user. Errors: 403 `ROLE_EXCEEDS_CALLER`, `TEAM_EXCEEDS_CALLER`.
@@ -61,14 +83,14 @@ impl<'a> Power<'a> {
     ) -> Result<(), Error> {
         let powers =
             |user: &User| (user.state, user.role_ids.clone(), user.team_ids.clone(), user.manager_id);
-        if before.id == self.cx.user().uuid() && powers(before) == powers(after) {
+        if before.id == self.user && powers(before) == powers(after) {
             // One's own name.
             return Ok(());
         }
         self.check_reach(tx, before).await?;
         self.check_reach(tx, after).await?;
         if before.manager_id != after.manager_id
-            && before.id == self.cx.user().uuid()
+            && before.id == self.user
             && !self.has(Scopes::ALL, "user", "update")
         {
             let text = "only someone who may change all users can change their own manager";
@@ -84,7 +106,7 @@ impl<'a> Power<'a> {
         let bodies: Vec<RoleBody> =
             roles::store::bodies(tx, &user.role_ids).await?.into_iter().map(|(_, body)| body).collect();
         for body in &bodies {
-            guard::check(body, &self.cx.snapshot)?;
+            guard::check(body, &self.snapshot)?;
         }
         let beyond = user.team_ids.iter().any(|team| !self.teams.contains(team));
         if beyond && bodies.iter().any(|body| self.needs_teams(body)) {
@@ -114,7 +136,7 @@ impl<'a> Power<'a> {
         bodies: [&RoleBody; 2],
     ) -> Result<(), Error> {
         for body in bodies {
-            guard::check(body, &self.cx.snapshot)?;
+            guard::check(body, &self.snapshot)?;
         }
         if bodies.iter().any(|body| self.needs_teams(body)) && store::held_beyond(tx, id, &self.teams).await?
         {
@@ -135,7 +157,7 @@ impl<'a> Power<'a> {
         if teams.is_empty() || self.has(Scopes::ALL, "team", "update") {
             return Ok(());
         }
-        if user == self.cx.user().uuid() || teams.iter().any(|team| !self.teams.contains(team)) {
+        if user == self.user || teams.iter().any(|team| !self.teams.contains(team)) {
             let text =
                 "a team is given by its members or by somebody who may change all teams, never to oneself";
             return Err(refused(Reason::TEAM_EXCEEDS_CALLER, text));
@@ -167,9 +189,9 @@ impl<'a> Power<'a> {
     /// Whether the caller does everything with the records of `owner` that somebody with these roles does by one of these scopes,
     /// and sees and changes every field of them that they do.
     fn reaches_records_of(&self, owner: Uuid, roles: &[&RoleBody], by: &[Scope]) -> bool {
-        let (is_mine, is_colleague) = (owner == self.cx.user().uuid(), self.members.contains(&owner));
+        let (is_mine, is_colleague) = (owner == self.user, self.members.contains(&owner));
         let reached = |object: &str, action: &str| {
-            let scopes = self.cx.snapshot.scopes(object, action);
+            let scopes = self.snapshot.scopes(object, action);
             scopes.contains(Scopes::ALL)
                 || (scopes.contains(Scopes::TEAM) && is_colleague)
                 || (!scopes.is_empty() && is_mine)
@@ -180,12 +202,21 @@ impl<'a> Power<'a> {
         // A role says what is seen of an object's records whichever of the roles reaches them.
         let fields = names::restrictable()
             .filter(|object| shared().any(|p| p.object == *object || p.object == ANY))
-            .all(|object| roles.iter().all(|role| guard::fields_within(role, object, &self.cx.snapshot)));
+            .all(|object| roles.iter().all(|role| guard::fields_within(role, object, &self.snapshot)));
         actions && fields
     }
 
     fn has(&self, scopes: Scopes, object: &str, action: &str) -> bool {
-        self.cx.snapshot.scopes(object, action).contains(scopes)
+        self.snapshot.scopes(object, action).contains(scopes)
+    }
+}
+
+/// Whether a check has found nothing beyond the reach. Errors: those that are no refusal.
+pub(crate) fn within(checked: Result<(), Error>) -> Result<bool, Error> {
+    match checked {
+        Ok(()) => Ok(true),
+        Err(error) if error.code() == Code::PermissionDenied => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

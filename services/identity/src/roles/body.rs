@@ -118,12 +118,14 @@ pub(crate) fn read_permissions(
     permissions
 }
 
-/// Reads field rules; violations point into `/fields`. A custom field need not exist yet.
+/// Reads field rules; violations point into `/fields`. A custom field need not exist yet; a standard field must, for a rule on a name that
+/// is wrongly spelt would leave the field open that was meant.
 pub(crate) fn read_fields(wire: &[pb::FieldRule], violations: &mut Violations) -> Vec<FieldRule> {
     let mut fields = Vec::with_capacity(wire.len());
     for (i, rule) in wire.iter().enumerate() {
         let at = format!("/fields/{i}");
-        if !names::restrictable().any(|object| object == rule.object) {
+        let is_object = names::restrictable().any(|object| object == rule.object);
+        if !is_object {
             let text = "no such object with field rules";
             violations.note(format!("{at}/object"), Reason::UNKNOWN_OBJECT, text);
         }
@@ -131,6 +133,8 @@ pub(crate) fn read_fields(wire: &[pb::FieldRule], violations: &mut Violations) -
         if field_types::key::check(key).is_err() {
             let text = "a field's name or `custom.<key>`";
             violations.note(format!("{at}/field"), Reason::FIELD_NAME_INVALID, text);
+        } else if is_object && key == rule.field && !names::is_field(&rule.object, key) {
+            violations.unknown(format!("{at}/field"));
         }
         // These make a record what it is; without them no answer could be read.
         if ["id", "version"].contains(&rule.field.as_str()) {
@@ -201,6 +205,10 @@ mod tests {
                 pb::FieldRule { object: "contact".into(), field: "custom.not_yet".into(), access: 1 },
                 pb::FieldRule { object: "role".into(), field: "custom.".into(), access: 0 },
                 pb::FieldRule { object: "contact".into(), field: "id".into(), access: 1 },
+                pb::FieldRule { object: "contact".into(), field: "frist_name".into(), access: 1 },
+                pb::FieldRule { object: "contact".into(), field: "first_name".into(), access: 1 },
+                pb::FieldRule { object: "company".into(), field: "first_name".into(), access: 1 },
+                pb::FieldRule { object: "contact".into(), field: "custom.frist_name".into(), access: 1 },
             ],
             &mut violations,
         );
@@ -220,6 +228,8 @@ mod tests {
                 ("/fields/1/field", "FIELD_NAME_INVALID"),
                 ("/fields/1/access", "ENUM_VALUE_UNKNOWN"),
                 ("/fields/2/field", "FIELD_NOT_RESTRICTABLE"),
+                ("/fields/3/field", "UNKNOWN_FIELD"),
+                ("/fields/5/field", "UNKNOWN_FIELD"),
             ]
         );
     }

@@ -26,6 +26,11 @@ pub(crate) fn restrictable() -> impl Iterator<Item = &'static str> {
     OBJECTS.iter().filter(|object| object.has_custom).map(|object| object.name)
 }
 
+/// Whether the object has a standard field of this name.
+pub(super) fn is_field(object: &str, field: &str) -> bool {
+    OBJECTS.iter().any(|known| known.name == object && known.fields.contains(&field))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

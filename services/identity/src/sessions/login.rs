@@ -4,7 +4,6 @@ use auth::VerifiedTenant;
 use db::{DbError, TenantTx};
 use error::{Error, Reason};
 use proto::identity::v1 as pb;
-use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::open;
@@ -12,6 +11,7 @@ use crate::app::App;
 use crate::call::PublicCall;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::directory;
+use crate::passwords::Password;
 use crate::places;
 use crate::secrets::{self, Kind};
 use crate::throttle::{Attempt, Judged, ThrottleError};
@@ -72,7 +72,8 @@ pub(crate) async fn run(
     let attempt = Attempt::on_account(&slug, &email, call, place);
     attempt.check(&app.db, now).await?;
 
-    let password = SecretString::from(request.password);
+    // What can be nobody's password costs as much as a wrong one.
+    let password = Password::parse(&request.password).ok();
     let stored = found.as_ref().filter(|c| c.state == State::Active).and_then(|c| c.password_hash.clone());
     let fits = app.passwords.verify(&call.network, password, stored.clone()).await?;
     let judged = attempt.judge(&app.db, app.clock.now(), fits).await?;

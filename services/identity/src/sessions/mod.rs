@@ -9,6 +9,7 @@ pub(crate) mod logout;
 pub(crate) mod open;
 pub(crate) mod refresh;
 pub(crate) mod store;
+pub(crate) mod succession;
 
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use std::time::Duration;
 pub(crate) const SESSION_TTL: Duration = Duration::from_secs(30 * 86_400);
 /// A refresh token ends this long after it was made: a session unused for so long is over.
 pub(crate) const IDLE_TTL: Duration = Duration::from_secs(14 * 86_400);
+
+/// A refresh token that was spent is answered again for this long.
+pub(crate) const ANSWERED_AGAIN: Duration = Duration::from_secs(10);
 
 /// Live sessions of one user; one more ends the oldest.
 pub(crate) const MOST_SESSIONS: i64 = 100;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{IDLE_TTL, MOST_SESSIONS, SESSION_TTL, end, store};
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
-use crate::secrets::{self, Kind};
+use crate::secrets::{self, Fresh, Kind};
 
 /// The pair of tokens that answers hold.
 pub(crate) struct Tokens {
@@ -63,29 +63,42 @@ pub(crate) async fn run(
             },
         )
         .await?;
-    issue(app, change.tx(), &session, now).await
+    let tenant = TenantId::from(change.tx().tenant_id());
+    let token_id = app.clock.new_uuid();
+    let fresh = secrets::make(Kind::Refresh, tenant, token_id, &app.entropy)?;
+    issue(app, change.tx(), &session, (token_id, fresh), now).await
 }
 
-/// Makes the next pair of tokens of a session.
+/// Gives a session its next pair of tokens.
 pub(crate) async fn issue(
     app: &App,
     tx: &mut db::TenantTx,
     session: &store::Session,
+    (token_id, fresh): (Uuid, Fresh),
     now: OffsetDateTime,
 ) -> Result<Tokens, Error> {
-    let tenant = TenantId::from(tx.tenant_id());
-    let token_id = app.clock.new_uuid();
-    let fresh = secrets::make(Kind::Refresh, tenant, token_id, &app.entropy)?;
     let expires_at = session.expires_at.min(now + IDLE_TTL);
     store::insert_refresh_token(tx, token_id, session.id, &fresh.hash, now, expires_at).await?;
+    pair(app, TenantId::from(tx.tenant_id()), session, &fresh, (now, now))
+}
+
+/// The pair of tokens that a session got at one time, as it is at another.
+pub(super) fn pair(
+    app: &App,
+    tenant: TenantId,
+    session: &store::Session,
+    refresh: &Fresh,
+    (got_at, now): (OffsetDateTime, OffsetDateTime),
+) -> Result<Tokens, Error> {
     let session_id = SessionId::from(session.id);
     let access_token = app
         .signer
-        .sign(tenant, PrincipalKind::User, session.user_id, Some(session_id), None)
+        .sign_at(got_at, tenant, PrincipalKind::User, session.user_id, Some(session_id), None)
         .map_err(Error::internal)?;
+    let left = ACCESS_TTL.as_secs() as i64 - (now - got_at).whole_seconds().max(0);
     Ok(Tokens {
         access_token,
-        refresh_token: fresh.text.expose_secret().to_owned(),
-        expires_in: ACCESS_TTL.as_secs() as i32,
+        refresh_token: refresh.text.expose_secret().to_owned(),
+        expires_in: left as i32,
     })
 }

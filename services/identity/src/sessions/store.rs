@@ -197,6 +197,9 @@ pub(crate) struct RefreshToken {
     pub(crate) secret_hash: Vec<u8>,
     pub(crate) expires_at: OffsetDateTime,
     pub(crate) used_at: Option<OffsetDateTime>,
+    /// The client that used it, and the token that it got.
+    pub(crate) used_by: Option<Vec<u8>>,
+    pub(crate) successor_id: Option<Uuid>,
     pub(crate) session_ended: bool,
     pub(crate) user_active: bool,
 }
@@ -213,12 +216,14 @@ pub(crate) async fn lock_refresh_token(tx: &mut TenantTx, id: Uuid) -> Result<Op
         Vec<u8>,
         OffsetDateTime,
         Option<OffsetDateTime>,
+        Option<Vec<u8>>,
+        Option<Uuid>,
         bool,
         bool,
     );
     let row: Option<TokenRow> = sqlx::query_as(
         "SELECT s.id, s.user_id, s.created_at, s.last_used_at, s.expires_at, s.user_agent, t.secret_hash, t.expires_at,
-             t.used_at, s.ended_at IS NOT NULL, u.state = 'active'
+             t.used_at, t.used_by, t.successor_id, s.ended_at IS NOT NULL, u.state = 'active'
          FROM identity.refresh_token t
          JOIN identity.session s ON s.tenant_id = t.tenant_id AND s.id = t.session_id
          JOIN identity.app_user u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
@@ -240,25 +245,56 @@ pub(crate) async fn lock_refresh_token(tx: &mut TenantTx, id: Uuid) -> Result<Op
             secret_hash,
             expires_at,
             used_at,
+            used_by,
+            successor_id,
             session_ended,
             user_active,
         )| {
             let session = session((sid, user, created, last, ends, agent));
-            RefreshToken { session, secret_hash, expires_at, used_at, session_ended, user_active }
+            RefreshToken {
+                session,
+                secret_hash,
+                expires_at,
+                used_at,
+                used_by,
+                successor_id,
+                session_ended,
+                user_active,
+            }
         },
     ))
 }
 
-pub(crate) async fn spend_refresh_token(
-    tx: &mut TenantTx,
-    id: Uuid,
-    now: OffsetDateTime,
-) -> Result<(), DbError> {
-    sqlx::query("UPDATE identity.refresh_token SET used_at = $3 WHERE tenant_id = $1 AND id = $2")
-        .bind(tx.tenant_id())
-        .bind(id)
-        .bind(now)
-        .execute(tx.conn())
-        .await?;
+/// How a refresh token was used.
+#[derive(Debug)]
+pub(crate) struct Spent {
+    pub(crate) at: OffsetDateTime,
+    pub(crate) by: [u8; 32],
+    pub(crate) successor_id: Uuid,
+}
+
+pub(crate) async fn spend_refresh_token(tx: &mut TenantTx, id: Uuid, spent: &Spent) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE identity.refresh_token SET used_at = $3, used_by = $4, successor_id = $5
+         WHERE tenant_id = $1 AND id = $2",
+    )
+    .bind(tx.tenant_id())
+    .bind(id)
+    .bind(spent.at)
+    .bind(spent.by.as_slice())
+    .bind(spent.successor_id)
+    .execute(tx.conn())
+    .await?;
     Ok(())
+}
+
+/// The hash of a refresh token that nobody has used.
+pub(crate) async fn unused_hash(tx: &mut TenantTx, id: Uuid) -> Result<Option<Vec<u8>>, DbError> {
+    Ok(sqlx::query_scalar(
+        "SELECT secret_hash FROM identity.refresh_token WHERE tenant_id = $1 AND id = $2 AND used_at IS NULL",
+    )
+    .bind(tx.tenant_id())
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?)
 }

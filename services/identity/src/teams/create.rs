@@ -6,9 +6,9 @@ use error::{Error, Violation};
 use input::{Violations, id, required_line};
 use proto::identity::v1 as pb;
 
-use super::{Team, convert, store};
+use super::{Team, change_of, convert, store};
 use crate::app::App;
-use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::changes::{Actor, ChangeTx, Touches};
 
 const RPC: &str = <pb::CreateTeamRequest as proto::Rpc>::NAME;
 
@@ -51,20 +51,8 @@ async fn make(
     let id = app.clock.new_uuid();
     let team = Team { id, version: 1, name, parent_id, created_at: now, created_by: cx.user().uuid() };
     store::insert(change.tx(), &team).await?;
-    let created = Change {
-        object: "team",
-        action: "create",
-        verb: "created",
-        record_id: id,
-        version: 1,
-        owner: None,
-        before: None,
-        after: Some(convert::to_json(&team)),
-        reason: "",
-        // Nobody is in it yet.
-        touches: Touches::Nobody,
-        narrows: false,
-    };
+    // Nobody is in it yet.
+    let created = change_of(("create", "created"), None, Some(&team), Touches::Nobody);
     change.record(&app.clock, &Actor::of(cx), created).await?;
     let response = pb::CreateTeamResponse { team: Some(convert::to_proto(&team)) };
     claim.keep(change.tx(), &response, now).await?;

@@ -7,7 +7,6 @@ use field_types::email;
 use ids::TenantId;
 use input::{Violations, required_line};
 use proto::identity::v1 as pb;
-use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -16,7 +15,7 @@ use crate::app::App;
 use crate::call::PublicCall;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::directory;
-use crate::passwords;
+use crate::passwords::{self, Password};
 use crate::places::{self, Place};
 use crate::roles::{self, body::RoleBody};
 use crate::sessions::open;
@@ -58,7 +57,7 @@ struct Wanted {
     tenant: Tenant,
     email: String,
     display_name: String,
-    password: SecretString,
+    password: Password,
 }
 
 /// Signs up. Errors: 422 with all violations, 429 `SIGN_UP_THROTTLED`, 409 `SLUG_TAKEN`, 503 `LOGIN_BUSY`.
@@ -162,10 +161,11 @@ fn read(request: pb::SignUpRequest) -> Result<Wanted, Error> {
     let display_name =
         violations.take("/display_name", required_line(&request.display_name, 200)).unwrap_or_default();
     let known = [&request.email, &email, &request.slug, &organization, &display_name].map(String::as_str);
-    violations.extend(passwords::check(&request.password, &known));
+    let password = passwords::choose(&request.password, "/password", &known, &mut violations);
+    let Some(password) = password.filter(|_| violations.is_empty()) else {
+        return Err(violations.into_error());
+    };
     let tenant = Tenant { slug: request.slug, organization };
-    let password = SecretString::from(request.password);
-    violations.into_result()?;
     Ok(Wanted { tenant, email, display_name, password })
 }
 

@@ -5,13 +5,14 @@ use db::{DbError, TenantTx};
 use error::{Error, Reason};
 use input::{Violations, required_line};
 use proto::identity::v1 as pb;
-use secrecy::SecretString;
+use uuid::Uuid;
 
-use super::{State, change_of, invitations, store};
+use super::{State, User, change_of, invitations, store};
 use crate::app::App;
 use crate::call::PublicCall;
 use crate::changes::{Actor, ChangeTx, Touches};
 use crate::places::{self, Place};
+use crate::power::{Power, within};
 use crate::secrets::{self, Kind};
 use crate::sessions::open;
 use crate::throttle::{Attempt, ThrottleError};
@@ -79,16 +80,22 @@ pub(crate) async fn run(
     };
     let known =
         [&user.email, &organization.slug, &organization.organization, &display_name].map(String::as_str);
-    violations.extend(passwords::check(&request.password, &known));
-    violations.into_result()?;
-    let password_hash = app.passwords.hash(&call.network, SecretString::from(request.password)).await?;
+    let password = passwords::choose(&request.password, "/password", &known, &mut violations);
+    let Some(password) = password.filter(|_| violations.is_empty()) else {
+        return Err(violations.into_error().into());
+    };
+    let password_hash = app.passwords.hash(&call.network, password).await?;
 
     let now = app.clock.now_micros();
     let actor = Actor::user(user.id, &call.call);
     let mut change = ChangeTx::begin(&app.db, tenant).await?.ok_or(AcceptInvitationError::Invalid)?;
     // Two may have come this far with one token: the head's lock lets the second find it used.
-    invitations::pending(change.tx(), presented.id, now).await?.ok_or(AcceptInvitationError::Invalid)?;
+    let pending = invitations::pending(change.tx(), presented.id, now).await?;
+    let maker = pending.ok_or(AcceptInvitationError::Invalid)?.created_by;
     let before = store::get(change.tx(), user.id).await?.ok_or(AcceptInvitationError::Invalid)?;
+    if !may_open(change.tx(), maker, &before).await? {
+        return Err(AcceptInvitationError::Invalid);
+    }
     let mut after = before.clone();
     after.display_name = display_name;
     after.state = State::Active;
@@ -110,4 +117,13 @@ pub(crate) async fn run(
         expires_in: tokens.expires_in,
         device_token: Some(device),
     })
+}
+
+/// Whether the user lies within the reach that whoever invited has now: they hold the token, and others may have made its user powerful
+/// since. A key that invited was shown no token.
+async fn may_open(tx: &mut TenantTx, maker: Uuid, user: &User) -> Result<bool, Error> {
+    match Power::of_maker(tx, maker).await? {
+        Some(power) => within(power.check_reach(tx, user).await),
+        None => Ok(store::get(tx, maker).await?.is_none()),
+    }
 }

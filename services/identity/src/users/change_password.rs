@@ -4,18 +4,18 @@ use auth::{Context, PrincipalKind};
 use error::{Code, Error, Reason};
 use input::Violations;
 use proto::identity::v1 as pb;
-use secrecy::SecretString;
 
-use super::{State, change_of, store};
+use super::{State, change_of, resets, store};
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::passwords::{self, Password};
 use crate::places::{self, Place};
 use crate::refusals::refuse_idempotency_key;
 use crate::throttle::Attempt;
-use crate::{passwords, sessions, tenants};
+use crate::{sessions, tenants};
 
 /// Changes it, and ends every session but the caller's: whoever knew the old password is out when this returns. Where the user
-/// has logged in before is forgotten, too; the answer holds the token by which this device is known. API keys stay.
+/// has logged in before is forgotten, too, and a token to reset the password ends; the answer holds the token by which this device is known. API keys stay.
 ///
 /// Errors: 403 `SESSION_REQUIRED`, 403 `CURRENT_PASSWORD_WRONG`, 422 with all violations, 429 `LOGIN_THROTTLED`, 503
 /// `LOGIN_BUSY`.
@@ -41,28 +41,29 @@ pub(crate) async fn run(
 
     let known = [&user.email, &organization.slug, &organization.organization, &user.display_name];
     let mut violations = Violations::default();
-    if let Some(mut weak) = passwords::check(&request.new_password, &known.map(String::as_str)) {
-        "/new_password".clone_into(&mut weak.pointer);
-        violations.push(weak);
-    } else if request.new_password == request.current_password {
+    let current = Password::parse(&request.current_password).ok();
+    let known = known.map(String::as_str);
+    let password = passwords::choose(&request.new_password, "/new_password", &known, &mut violations);
+    if password.is_some() && password == current {
         let text = "must differ from the current password";
         violations.note("/new_password", Reason::PASSWORD_UNCHANGED, text);
     }
-    violations.into_result()?;
+    let Some(password) = password.filter(|_| violations.is_empty()) else {
+        return Err(violations.into_error());
+    };
 
     // By session: a stolen one must not keep its user's others from this.
     let (tenant, of_session) = (cx.tenant.id().to_string(), session.to_string());
     let attempt = Attempt::signed_in(&["change password", &tenant, &of_session]);
     attempt.check(&app.db, app.clock.now()).await?;
     let share = format!("user {id}");
-    let current = SecretString::from(request.current_password);
     let fits = app.passwords.verify(&share, current, stored.clone()).await?;
     attempt.judge(&app.db, app.clock.now(), fits).await?;
     if !fits {
         let text = "the current password is wrong";
         return Err(Error::new(Code::PermissionDenied, Reason::CURRENT_PASSWORD_WRONG, text));
     }
-    let password_hash = app.passwords.hash(&share, SecretString::from(request.new_password)).await?;
+    let password_hash = app.passwords.hash(&share, password).await?;
 
     let mut change = ChangeTx::begin_own(&app.db, cx).await?;
     let now = app.clock.now_micros();
@@ -80,6 +81,7 @@ pub(crate) async fn run(
     after.updated_at = now;
     store::update(change.tx(), &after, id).await?;
     store::set_password(change.tx(), id, &password_hash).await?;
+    resets::end(change.tx(), id).await?;
     sessions::store::end_others(change.tx(), id, session, now).await?;
     places::store::forget(change.tx(), id).await?;
     let device = places::remember(app, change.tx(), id, None, Place::Unknown, now).await?;

@@ -12,7 +12,7 @@ use proto::identity::v1 as pb;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::{State, User, change_of, convert, invitations, references, store};
+use super::{State, User, change_of, convert, invitations, invite_again, references, store};
 use crate::app::App;
 use crate::changes::{Actor, ChangeTx, Touches};
 use crate::power::Power;
@@ -54,7 +54,8 @@ impl From<DbError> for CreateUserError {
     }
 }
 
-/// Invites. Errors: 422 with all violations, 403 `ROLE_EXCEEDS_CALLER` or `TEAM_EXCEEDS_CALLER`, 409 `EMAIL_TAKEN`.
+/// Invites; at the address of somebody who is still invited, again ([`invite_again`]). Errors: 422 with all violations, 403
+/// `ROLE_EXCEEDS_CALLER`, `TEAM_EXCEEDS_CALLER` or `MANAGER_EXCEEDS_CALLER`, 409 `EMAIL_TAKEN`.
 #[tracing::instrument(name = "identity.users.create", skip_all)]
 pub(crate) async fn run(
     app: &App,
@@ -91,6 +92,9 @@ pub(crate) async fn run(
         created_at: now,
         updated_at: now,
     };
+    if let Some(before) = invite_again::of(&mut change, cx, &user).await? {
+        return Ok(invite_again::run(app, cx, change, before, &user).await?);
+    }
     if !user.reached_by(cx.reached()) {
         return Err(cx.denied().into());
     }

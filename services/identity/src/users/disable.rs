@@ -1,11 +1,13 @@
-//! Shuts a user out: sessions and API keys end at once.
+//! Shuts a user out: sessions, API keys, and a token that would let the user in, end at once.
 
 use auth::Context;
 use error::Error;
 use ids::UserId;
 use proto::identity::v1 as pb;
 
-use super::{State, change_of, convert, keep_an_administrator, not_found, store, to_change};
+use super::{
+    State, change_of, convert, invitations, keep_an_administrator, not_found, resets, store, to_change,
+};
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::power::Power;
@@ -37,6 +39,9 @@ pub(crate) async fn run(
     sessions::store::end_all(change.tx(), id, now).await?;
     api_keys::store::revoke_all(change.tx(), id, now).await?;
     places::store::forget(change.tx(), id).await?;
+    // Else a token would open the account once it is enabled again.
+    invitations::end_pending(change.tx(), id).await?;
+    resets::end(change.tx(), id).await?;
     keep_an_administrator(change.tx()).await?;
     let touches = Touches::Principal(id);
     let disabled =

@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::changes::{Actor, ChangeTx, Touches};
 use crate::power::Power;
 
-/// Enables; one who never accepted an invitation is invited again. Sessions and keys stay ended. Enabling an enabled user is
-/// no error.
+/// Enables; one who never accepted an invitation is in the state `invited` again and needs a new one. Sessions, keys and invitations stay
+/// ended. Enabling an enabled user is no error.
 ///
 /// Errors: 404 `USER_NOT_FOUND`, 412 `VERSION_STALE`, 403 `ROLE_EXCEEDS_CALLER` or `TEAM_EXCEEDS_CALLER`.
 #[tracing::instrument(name = "identity.users.enable", skip_all)]

@@ -17,6 +17,8 @@ pub(super) struct Invitation {
 pub(super) struct Pending {
     pub(super) user_id: Uuid,
     pub(super) secret_hash: Vec<u8>,
+    /// The user or API key who invited.
+    pub(super) created_by: Uuid,
 }
 
 pub(super) async fn insert(
@@ -60,8 +62,8 @@ pub(super) async fn pending(
     id: Uuid,
     now: OffsetDateTime,
 ) -> Result<Option<Pending>, DbError> {
-    let row: Option<(Uuid, Vec<u8>)> = sqlx::query_as(
-        "SELECT i.user_id, i.secret_hash FROM identity.invitation i
+    let row: Option<(Uuid, Vec<u8>, Uuid)> = sqlx::query_as(
+        "SELECT i.user_id, i.secret_hash, i.created_by FROM identity.invitation i
          JOIN identity.app_user u ON u.tenant_id = i.tenant_id AND u.id = i.user_id
          WHERE i.tenant_id = $1 AND i.id = $2 AND i.accepted_at IS NULL AND i.expires_at > $3 AND u.state = 'invited'",
     )
@@ -70,7 +72,7 @@ pub(super) async fn pending(
     .bind(now)
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(|(user_id, secret_hash)| Pending { user_id, secret_hash }))
+    Ok(row.map(|(user_id, secret_hash, created_by)| Pending { user_id, secret_hash, created_by }))
 }
 
 pub(super) async fn accept(tx: &mut TenantTx, id: Uuid, now: OffsetDateTime) -> Result<(), DbError> {

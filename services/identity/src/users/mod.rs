@@ -4,15 +4,20 @@ pub(crate) mod accept_invitation;
 pub(crate) mod change_password;
 pub(crate) mod convert;
 pub(crate) mod create;
+pub(crate) mod create_password_reset;
 pub(crate) mod disable;
 pub(crate) mod enable;
 pub(crate) mod get;
 mod invitations;
+mod invite_again;
 pub(crate) mod list;
 mod references;
 pub(crate) mod resend_invitation;
+pub(crate) mod reset_password;
+mod resets;
 pub(crate) mod store;
 pub(crate) mod update;
+pub(crate) mod write;
 
 use auth::{Context, RowFacts, RowPredicate};
 use db::TenantTx;
@@ -89,7 +94,7 @@ async fn to_change(tx: &mut TenantTx, cx: &Context, id: Uuid) -> Result<User, Er
 }
 
 /// A change of a user that takes nothing away, to be recorded; `before` is `None` for a new one.
-fn change_of(
+pub(crate) fn change_of(
     (action, verb): (&'static str, &'static str),
     before: Option<&User>,
     after: &User,

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use super::create::CreateUserError;
 use super::{
     State, change_of, convert, invitations, keep_an_administrator, not_found, references, store, to_change,
+    write,
 };
 use crate::app::App;
-use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::changes::{Actor, Change, ChangeTx};
 use crate::power::Power;
 
 /// What a valid request changes; `None`: stays as it is.
@@ -83,31 +84,17 @@ pub(crate) async fn run(
     }
 
     Power::of(change.tx(), cx).await?.check_change(change.tx(), &before, &after).await?;
-    let (roles_gone, roles_new) = difference(&before.role_ids, &after.role_ids);
-    let (teams_gone, teams_new) = difference(&before.team_ids, &after.team_ids);
-    let now = app.clock.now_micros();
     after.version += 1;
-    after.updated_at = now;
-    store::update(change.tx(), &after, cx.principal.id).await?;
+    after.updated_at = app.clock.now_micros();
+    let effect =
+        write::changed(change.tx(), &before, &after, cx.principal.id).await.map_err(CreateUserError::from)?;
     if moved {
-        store::set_email(change.tx(), id, &after.email).await.map_err(CreateUserError::from)?;
         invitations::end_pending(change.tx(), id).await?;
     }
-    store::remove_roles(change.tx(), id, &roles_gone).await?;
-    store::add_roles(change.tx(), id, &roles_new, now, cx.principal.id).await?;
-    store::remove_teams(change.tx(), id, &teams_gone).await?;
-    store::add_teams(change.tx(), id, &teams_new).await?;
     keep_an_administrator(change.tx()).await?;
-    let touches = if !teams_gone.is_empty() || !teams_new.is_empty() {
-        // The scope `team` of every member of these teams changes with it.
-        Touches::Everyone
-    } else if !roles_gone.is_empty() || !roles_new.is_empty() {
-        Touches::Principal(id)
-    } else {
-        Touches::Nobody
-    };
-    let narrows = !roles_gone.is_empty() || !teams_gone.is_empty();
-    let updated = Change { narrows, ..change_of(("update", "updated"), Some(&before), &after, touches) };
+    let narrows = effect.narrows;
+    let updated =
+        Change { narrows, ..change_of(("update", "updated"), Some(&before), &after, effect.touches) };
     change.record(&app.clock, &Actor::of(cx), updated).await?;
     change.commit(&app.gate).await?;
     if narrows {
@@ -139,13 +126,6 @@ fn read(request: pb::UpdateUserRequest, violations: &mut Violations) -> Wanted {
     wanted
 }
 
-/// What was taken away and what is new.
-fn difference(before: &[Uuid], after: &[Uuid]) -> (Vec<Uuid>, Vec<Uuid>) {
-    let without =
-        |these: &[Uuid], those: &[Uuid]| these.iter().filter(|id| !those.contains(id)).copied().collect();
-    (without(before, after), without(after, before))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,11 +146,5 @@ mod tests {
         let wanted = read(request, &mut violations);
         assert_eq!((wanted.display_name.as_deref(), wanted.manager_id), (Some("Bob"), Some(None)));
         assert!(wanted.role_ids.is_none() && wanted.team_ids.is_none() && violations.is_empty());
-    }
-
-    #[test]
-    fn the_difference_tells_gone_from_new() {
-        let id = Uuid::from_u128;
-        assert_eq!(difference(&[id(1), id(2)], &[id(2), id(3)]), (vec![id(1)], vec![id(3)]));
     }
 }

@@ -10,6 +10,13 @@ use super::{By, Table};
 use crate::stage::{PASSWORD, Stage, Tenant, text};
 
 pub const USER: Target = Target::new(|_, tenant, unique| Box::pin(user(tenant, unique)));
+const ACTIVE_USER: Target = Target::new(|stage, tenant, unique| Box::pin(active_user(stage, tenant, unique)));
+const PASSWORD_RESET: Target = Target::new(|stage, tenant, unique| {
+    Box::pin(async move {
+        let path = format!("/api/v1/users/{}:reset-password", active_user(stage, tenant, unique).await);
+        text(&tenant.admin.post(&path, json!({})).await.expect(200)["reset_token"])
+    })
+});
 const DISABLED_USER: Target = Target::new(|_, tenant, unique| {
     Box::pin(async move {
         let id = user(tenant, unique).await;
@@ -47,6 +54,7 @@ pub fn table() -> Table {
                          "password": PASSWORD, "display_name": "X"});
     let login = json!({"organization": "{slug}", "email": "admin@{slug}.test", "password": PASSWORD});
     let accept = json!({"token": "{invitation}", "password": PASSWORD});
+    let reset = json!({"token": "{reset}", "password": "{unique} is quite long"});
     let password = json!({"current_password": PASSWORD, "new_password": "{unique} is quite long"});
     let user = |place: &str, id| json!({"email": "{unique}@x.test", "display_name": "U", place: id});
     let role = json!({"name": "{unique}", "permissions": [], "fields": []});
@@ -59,7 +67,9 @@ pub fn table() -> Table {
             .public(),
         post("AcceptInvitation", "/invitations:accept").json(accept).with("invitation", &INVITATION).public(),
         post("ResendInvitation", "/users/{id}:resend-invitation").of(&USER),
-        post("ChangePassword", "/me:change-password").json(password).by(By::Member).open(200),
+        post("CreatePasswordReset", "/users/{id}:reset-password").of(&ACTIVE_USER),
+        post("ResetPassword", "/auth/password-reset").json(reset).with("reset", &PASSWORD_RESET).public(),
+        post("ChangePassword", "/me/password").json(password).by(By::Member).open(200),
         post("Logout", "/auth/logout").by(By::Session).answers(204).open(204),
         get("GetMe", "/me").open(200),
         get("ListSessions", "/me/sessions").open(200),
@@ -78,6 +88,8 @@ pub fn table() -> Table {
             .answers(201),
         get("GetTeam", "/teams/{id}").of(&TEAM),
         get("ListTeams", "/teams"),
+        patch("UpdateTeam", "/teams/{id}").of(&TEAM).json(json!({"name": "{unique}"})),
+        delete("DeleteTeam", "/teams/{id}").of(&TEAM),
         post("CreateRole", "/roles").json(role).answers(201),
         get("GetRole", "/roles/{id}").of(&ROLE),
         get("ListRoles", "/roles"),
@@ -100,6 +112,13 @@ async fn invited(tenant: &Tenant, unique: &str) -> serde_json::Value {
 
 async fn user(tenant: &Tenant, unique: &str) -> String {
     created(&invited(tenant, unique).await)
+}
+
+async fn active_user(stage: &Stage, tenant: &Tenant, unique: &str) -> String {
+    let made = invited(tenant, unique).await;
+    let accept = json!({"token": made["invitation_token"], "password": PASSWORD});
+    stage.anonymous.post("/api/v1/invitations:accept", accept).await.expect(200);
+    created(&made)
 }
 
 async fn login(stage: &Stage, tenant: &Tenant) -> serde_json::Value {

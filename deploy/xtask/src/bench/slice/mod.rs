@@ -114,7 +114,7 @@ fn measure(
     let mut environments = fleet::environments(backing, &places)?;
     // One client makes all the load: what it may make in a minute is not what is measured.
     if let Some(gateway) = environments.roles.get_mut(&Role::Gateway) {
-        for tier in ["TENANT", "PRINCIPAL", "ANONYMOUS"] {
+        for tier in ["TENANT", "PRINCIPAL", "API_KEY", "ANONYMOUS"] {
             gateway.insert(format!("GLOBCRM_GATEWAY_RATE_{tier}_PER_MINUTE"), "100000000".to_owned());
         }
     }

@@ -1,0 +1,2 @@
+DROP INDEX identity.team_below;
+ALTER TABLE identity.team DROP COLUMN deleted_by, DROP COLUMN deleted_at;
