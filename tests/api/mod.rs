@@ -3,6 +3,7 @@
 mod accounts;
 mod conditions;
 mod documents;
+mod duplicates;
 mod idempotency;
 mod keys;
 mod limits;

@@ -147,6 +147,15 @@ async fn prepare(world: &World, rpc: &str) -> Call {
             let request = pb::CheckReferencesRequest { user_ids: vec![admin.id], team_ids: Vec::new() };
             return call!(client, check_references, with(&token, request));
         }
+        "GetOrganization" => {
+            return call!(client, get_organization, with(&token, pb::GetOrganizationRequest {}));
+        }
+        "UpdateOrganization" => {
+            let organization = pb::Organization { duplicate_check: Some(false), ..Default::default() };
+            let request =
+                pb::UpdateOrganizationRequest { organization: Some(organization), update_mask: None };
+            return call!(client, update_organization, with(&token, request));
+        }
         _ => {}
     }
     if rpc.contains("User")

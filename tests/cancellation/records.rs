@@ -73,7 +73,7 @@ async fn prepare(world: &World, rpc: &str) -> Call {
     match rpc {
         "CreateContact" => {
             let contact = pb::Contact { emails: vec![mail("ada@x.test")], ..named("Ada", "Lovelace") };
-            let request = pb::CreateContactRequest { contact: Some(contact) };
+            let request = pb::CreateContactRequest { contact: Some(contact), ..Default::default() };
             call!(client, create_contact, who.request(request, &KEY))
         }
         "GetContact" => {

@@ -3,6 +3,7 @@
 
 mod dump;
 mod rules;
+mod served;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -82,6 +83,11 @@ async fn every_foreign_key_of_a_tenant_table_starts_with_the_tenant() -> Result<
 }
 
 #[tokio::test]
+async fn every_foreign_key_is_served_by_an_index() -> Result<()> {
+    holds(&rules::FOREIGN_KEY_INDEXES).await
+}
+
+#[tokio::test]
 async fn indexed_columns_have_leakproof_operators() -> Result<()> {
     holds(&rules::LEAKPROOF).await
 }
@@ -139,6 +145,11 @@ const BREACHES: &str = "
     ALTER TABLE fields.breach_child ENABLE ROW LEVEL SECURITY;
     ALTER TABLE fields.breach_child FORCE ROW LEVEL SECURITY;
     CREATE POLICY tenant ON fields.breach_child TO globcrm_fields_app USING (true) WITH CHECK (true);
+    CREATE TABLE fields.breach_named (tenant_id uuid NOT NULL, id uuid NOT NULL, PRIMARY KEY (tenant_id, id));
+    CREATE TABLE fields.breach_naming (tenant_id uuid NOT NULL, id uuid NOT NULL, named uuid, ended_at timestamptz,
+        PRIMARY KEY (tenant_id, id), FOREIGN KEY (tenant_id, named) REFERENCES fields.breach_named);
+    CREATE INDEX breach_some ON fields.breach_naming (tenant_id, named) WHERE ended_at IS NULL;
+    CREATE INDEX breach_order ON fields.breach_naming (tenant_id, ended_at, named);
     CREATE TABLE fields.breach_tenantless (id uuid PRIMARY KEY);
     CREATE TABLE fields.breach_parent (tenant_id uuid NOT NULL) PARTITION BY HASH (tenant_id);
     CREATE TABLE fields.breach_part PARTITION OF fields.breach_parent FOR VALUES WITH (MODULUS 1, REMAINDER 0);

@@ -40,13 +40,14 @@ fn matches(allowed: &str, finding: &str) -> bool {
     }
 }
 
-pub(super) const ALL: [&Rule; 15] = [
+pub(super) const ALL: [&Rule; 16] = [
     &ROW_LEVEL_SECURITY,
     &POLICIES,
     &PARTITIONS,
     &TENANTLESS,
     &INDEXES,
     &FOREIGN_KEYS,
+    &FOREIGN_KEY_INDEXES,
     &LEAKPROOF,
     &ROLES,
     &MEMBERSHIPS,
@@ -194,6 +195,25 @@ pub(super) const FOREIGN_KEYS: Rule = Rule {
           LEFT JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attname = 'tenant_id' AND NOT f.attisdropped
           WHERE n.nspname = ANY($1) AND k.contype = 'f' AND k.conparentid = 0
               AND NOT (k.conkey[1] = a.attnum AND coalesce(k.confkey[1] = f.attnum, false))
+          ORDER BY 1",
+    allowed: &[],
+};
+
+/// What is changed or removed on the other side looks for the rows that name it. An index of those rows alone that have a value serves
+/// it; one of only some of them does not.
+pub(super) const FOREIGN_KEY_INDEXES: Rule = Rule {
+    name: "an index of the referencing table begins with the columns of each foreign key",
+    sql: "SELECT n.nspname || '.' || c.relname || ' constraint ' || k.conname
+          FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE n.nspname = ANY($1) AND k.contype = 'f' AND k.conparentid = 0 AND NOT EXISTS (
+              SELECT FROM pg_index i
+              WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indnkeyatts >= cardinality(k.conkey)
+                  AND (SELECT array_agg(at ORDER BY at) FROM unnest(k.conkey) AS at)
+                      = (SELECT array_agg(at ORDER BY at)
+                         FROM unnest((i.indkey::int2[])[0:cardinality(k.conkey) - 1]) AS at)
+                  AND (i.indpred IS NULL OR EXISTS (
+                      SELECT FROM pg_attribute a WHERE a.attrelid = k.conrelid AND a.attnum = ANY(k.conkey)
+                          AND pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))))
           ORDER BY 1",
     allowed: &[],
 };

@@ -5,6 +5,7 @@ mod invitations;
 mod isolation;
 mod keys;
 mod passwords;
+mod organization;
 mod permissions;
 mod refreshes;
 mod roles;

@@ -202,6 +202,8 @@ calls! {
     get_me(GetMeRequest) -> GetMeResponse;
     list_sessions(ListSessionsRequest) -> ListSessionsResponse;
     delete_session(DeleteSessionRequest) -> DeleteSessionResponse;
+    get_organization(GetOrganizationRequest) -> GetOrganizationResponse;
+    update_organization(UpdateOrganizationRequest) -> UpdateOrganizationResponse;
     get_user(GetUserRequest) -> GetUserResponse;
     list_users(ListUsersRequest) -> ListUsersResponse;
     update_user(UpdateUserRequest) -> UpdateUserResponse;

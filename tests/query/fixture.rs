@@ -84,6 +84,9 @@ pub(crate) const TYPES: &[(&str, FieldType, &str)] = &[
     ("custom.loose_ref", FieldType::Lookup, ""),
 ];
 
+/// The options of every picklist.
+const OPTIONS: [&str; 7] = ["gold", "silver", "tin", "red", "blue", "lead", "customer"];
+
 /// A row as the evaluation in memory sees it: canonical values by public name, unset ones absent.
 #[derive(Debug, Clone)]
 pub(crate) struct Thing {
@@ -315,7 +318,8 @@ fn schema(role: &str) -> String {
 fn custom_fields() -> Vec<CustomField> {
     let custom = TYPES.iter().filter_map(|(name, field_type, slot)| {
         let key = name.strip_prefix("custom.")?.to_owned();
-        Some(CustomField { key, field_type: *field_type, slot: slot.parse().ok() })
+        let options = OPTIONS.map(str::to_owned).to_vec();
+        Some(CustomField { key, field_type: *field_type, slot: slot.parse().ok(), options })
     });
     custom.collect()
 }
@@ -323,7 +327,7 @@ fn custom_fields() -> Vec<CustomField> {
 /// A canonical value, as the write path of a service makes it.
 pub(crate) fn canonical(field_type: FieldType, value: &Value) -> Option<Value> {
     let option = |key: &str| FieldOption { key: key.into(), label: key.into(), retired: false };
-    let options = ["gold", "silver", "tin", "red", "blue", "lead", "customer"].map(option);
+    let options = OPTIONS.map(option);
     let rules = FieldRules { options: &options, ..FieldRules::default() };
     field_types::parse(field_type, value, &rules)
         .expect("a valid sample")

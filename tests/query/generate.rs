@@ -143,7 +143,7 @@ fn literals(field_type: FieldType) -> Vec<String> {
         }
     }
     if field_type == FieldType::MultiPicklist {
-        literals = vec![quoted("red"), quoted("blue"), quoted("none")];
+        literals = vec![quoted("red"), quoted("blue"), quoted("tin")];
     }
     literals
 }

@@ -155,7 +155,7 @@ impl World {
     }
 
     async fn create(&self, who: &Principal, title: &str) -> Result<pb::Contact> {
-        let request = pb::CreateContactRequest { contact: Some(contact(title)) };
+        let request = pb::CreateContactRequest { contact: Some(contact(title)), ..Default::default() };
         let (cx, request) = self.admit(who, request).await?;
         let made = record::create::<Guarded, _>(&self.env, &cx, &request, request.contact.as_ref()).await?;
         Ok(made.message)

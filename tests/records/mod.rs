@@ -4,6 +4,7 @@ mod claims;
 mod companies;
 mod conflicts;
 mod dry_runs;
+mod duplicates;
 mod ending;
 mod forgetting;
 mod guards;

@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 use ids::TenantId;
+use proto::common::v1::ShowDeleted;
 use proto::records::v1 as pb;
 use sqlx::PgConnection;
 
-use super::world::World;
+use super::world::{World, named};
 use crate::database::execute;
 
 const ROWS: i64 = 30_000;
@@ -103,15 +104,102 @@ async fn the_kept_plan_of_a_plain_list_serves_the_largest_of_many_tenants() -> R
     Ok(())
 }
 
+/// Lists, and whether an index serves them.
+const BY_PRICE: [(&str, &str, bool); 22] = [
+    ("", "custom.note", false),
+    ("", "score desc", false),
+    ("", "birthday", false),
+    ("", "created_at desc, score", true),
+    ("custom.note = \"x\"", "", false),
+    ("custom.note:*", "", false),
+    ("score > 3", "", false),
+    ("timezone = \"Europe/Vienna\"", "", false),
+    ("job_title:\"head\"", "", false),
+    ("do_not_call = true", "", false),
+    ("source = \"import\"", "", false),
+    ("first_name = \"First\" OR score > 3", "", false),
+    ("first_name != \"First\" AND custom.note = \"x\"", "", false),
+    ("first_name = \"First\" AND score > 3", "", true),
+    ("custom.tier = \"gold\" AND custom.note = \"x\"", "", true),
+    ("lifecycle = \"lead\"", "", true),
+    ("lead_source = \"fair\"", "", true),
+    ("emails.address = \"a@b.test\"", "", true),
+    ("emails.domain = \"B.test\"", "", true),
+    ("tags:\"vip\"", "", true),
+    ("NOT lifecycle:*", "", true),
+    ("owner_id:* AND language = \"de\"", "", false),
+];
+
 #[tokio::test]
-async fn sorting_many_records_by_what_has_no_index_is_refused() -> Result<()> {
+async fn what_no_index_serves_is_refused_of_many_records_whether_its_field_is_standard_or_custom()
+-> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
-    let sorted = || pb::ListContactsRequest { order_by: "custom.note".to_owned(), ..Default::default() };
-    assert!(admin.list(sorted()).await?.contacts.is_empty(), "few records may be sorted by anything");
-    fill(&mut world.sql().await?, admin.tenant, ROWS).await?;
-    let refused = admin.list(sorted()).await.unwrap_err();
+    let list = async |filter: &str, order_by: &str, show_deleted: ShowDeleted| {
+        let (filter, order_by) = (filter.to_owned(), order_by.to_owned());
+        let show_deleted = show_deleted.into();
+        admin.list(pb::ListContactsRequest { filter, order_by, show_deleted, ..Default::default() }).await
+    };
+    let mut sql = world.sql().await?;
+    fill(&mut sql, admin.tenant, 20_000).await?;
+    for (filter, order_by, _) in BY_PRICE {
+        list(filter, order_by, ShowDeleted::Unspecified).await?;
+    }
+    fill(&mut sql, admin.tenant, 1).await?;
+    for (filter, order_by, is_served) in BY_PRICE {
+        match list(filter, order_by, ShowDeleted::Unspecified).await {
+            Ok(_) => assert!(is_served, "{filter} {order_by}"),
+            Err(refused) => {
+                assert!(!is_served, "{filter} {order_by}");
+                assert_eq!(refused.is(), (422, "FIELD_NOT_INDEXED"), "{filter} {order_by}");
+            }
+        }
+    }
+    // The trash is counted by itself.
+    list("score > 3", "last_name", ShowDeleted::Only).await?;
+    sqlx::query("UPDATE records.contacts SET deleted_at = now(), deleted_by = $1 WHERE tenant_id = $1")
+        .bind(admin.tenant.uuid())
+        .execute(&mut sql)
+        .await?;
+    list("score > 3", "score", ShowDeleted::Unspecified).await?;
+    list("", "deleted_at desc", ShowDeleted::Only).await?;
+    list("deleted_at > 2026-01-01 AND score > 3", "", ShowDeleted::Only).await?;
+    for (filter, order_by) in
+        [("last_name = \"Last 7\"", ""), ("lifecycle = \"lead\"", ""), ("", "created_at")]
+    {
+        let refused = list(filter, order_by, ShowDeleted::Only).await.unwrap_err();
+        assert_eq!(refused.is(), (422, "FIELD_NOT_INDEXED"), "{filter} {order_by}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn few_records_are_not_said_to_be_many_and_no_option_is_made_up() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let list = async |filter: &str| {
+        admin.list(pb::ListContactsRequest { filter: filter.to_owned(), ..Default::default() }).await
+    };
+    admin.create(named("A", "")).await?;
+    let refused = list("custom.note:\"x\"").await.unwrap_err();
     assert_eq!(refused.is(), (422, "FIELD_NOT_INDEXED"));
+    assert!(!refused.message().contains("many"), "{}", refused.message());
+    // As wrong as `lifecycle = "nope"`.
+    for filter in
+        ["lifecycle = \"nope\"", "custom.tier = \"platinum\"", "NOT custom.tier = (\"gold\", \"Gold\")"]
+    {
+        assert_eq!(list(filter).await.unwrap_err().is(), (400, "FILTER_TYPE_MISMATCH"), "{filter}");
+    }
+    // One that was made a moment ago is known, though the definitions that are held do not have it.
+    {
+        let mut set = world.definitions.lock().unwrap();
+        set.version += 1;
+        let tier = set.fields.iter_mut().find(|field| field.key == "tier").expect("tier");
+        let (key, label) = ("platinum".to_owned(), "Platinum".to_owned());
+        tier.options.push(proto::fields::v1::FieldOption { key, label, retired: false });
+    }
+    assert!(list("custom.tier = \"platinum\"").await?.contacts.is_empty());
+    assert_eq!(list("custom.tier = \"nope\"").await.unwrap_err().is(), (400, "FILTER_TYPE_MISMATCH"));
     Ok(())
 }
 

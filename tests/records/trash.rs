@@ -48,7 +48,7 @@ async fn the_purge_removes_what_lay_long_enough_and_nothing_else() -> Result<()>
     let admin = world.admin()?;
     let tagged = |name: &str| pb::Contact {
         tags: vec!["t".to_owned()],
-        emails: vec![mail("a@example.test")],
+        emails: vec![mail(&format!("{name}@example.test"))],
         external_ids: [(name.to_owned(), "1".to_owned())].into(),
         ..named(name, "")
     };

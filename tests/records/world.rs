@@ -157,7 +157,8 @@ impl Caller {
         contact: pb::Contact,
         headers: &[(&'static str, &str)],
     ) -> Result<Response<pb::CreateContactResponse>, Status> {
-        let request = self.request(pb::CreateContactRequest { contact: Some(contact) }, headers);
+        let request =
+            self.request(pb::CreateContactRequest { contact: Some(contact), ..Default::default() }, headers);
         self.service.create_contact(request).await
     }
 

@@ -59,6 +59,7 @@ pub struct Snapshot {
     owner: Uuid,
     teams: Vec<Uuid>,
     team_members: Vec<Uuid>,
+    allows_duplicates: bool,
 }
 
 impl Snapshot {
@@ -90,6 +91,7 @@ impl Snapshot {
             owner: Uuid::try_parse(&wire.owner_id).unwrap_or_default(),
             teams: ids(&wire.team_ids),
             team_members: ids(&wire.team_member_ids),
+            allows_duplicates: wire.allows_duplicates,
         }
     }
 
@@ -101,6 +103,11 @@ impl Snapshot {
     /// The user whose rows are "own".
     pub fn owner(&self) -> Uuid {
         self.owner
+    }
+
+    /// Whether the principal's organization takes records that are like others of its own.
+    pub fn allows_duplicates(&self) -> bool {
+        self.allows_duplicates
     }
 
     /// The scopes of an action on an object; `*` stands for every object and every action. Empty: not allowed.
@@ -177,6 +184,7 @@ mod tests {
             team_ids: vec![Uuid::from_u128(50).to_string()],
             team_member_ids: vec![Uuid::from_u128(2).to_string()],
             owner_id: Uuid::from_u128(1).to_string(),
+            allows_duplicates: false,
         })
     }
 

@@ -9,6 +9,7 @@ use error::Error;
 use field_types::{FieldType, text};
 
 use crate::filter::{Comparison, Expr, Literal, Op};
+use crate::list::Deleted;
 use crate::refusal;
 use crate::schema::{CustomField, Kind, Named, Schema, SetKind, Source};
 use crate::sql::Bind;
@@ -18,15 +19,13 @@ use values::Operand;
 /// What may be done at the price of a scan.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Whether fields without index may be filtered and sorted by; only where the tenant has few rows.
+    /// Whether fields without index may be filtered and sorted by, which looks at every row; only where there are few.
     pub allow_unindexed: bool,
-    /// Whether standard columns without index may be looked at in every row; only where the tenant has not too many.
-    pub allow_scan: bool,
 }
 
 impl Limits {
     /// Nothing is refused for its price.
-    pub const NONE: Self = Self { allow_unindexed: true, allow_scan: true };
+    pub const NONE: Self = Self { allow_unindexed: true };
 }
 
 /// A checked filter in negation normal form.
@@ -59,11 +58,11 @@ pub(crate) enum Test {
 }
 
 impl Condition<'_> {
-    /// The comparisons that look at every row.
-    pub(crate) fn unindexed(&self) -> u64 {
+    /// The comparisons that no index answers.
+    pub(crate) fn unindexed(&self, rows: Deleted) -> u64 {
         match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().map(Condition::unindexed).sum(),
-            Self::Test { field, .. } => u64::from(!field.is_indexed()),
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(|part| part.unindexed(rows)).sum(),
+            Self::Test { field, .. } => u64::from(!field.is_indexed(rows)),
         }
     }
 
@@ -75,16 +74,23 @@ impl Condition<'_> {
         }
     }
 
-    /// The first standard field without index that is looked at in every row: not where an index has chosen the rows.
-    pub(crate) fn scanned(&self) -> Option<&str> {
-        let chooses = |part: &Condition<'_>| match part {
-            Condition::Test { field, negated, .. } => !negated && field.is_indexed(),
-            _ => false,
-        };
+    /// The first field without index that is looked at in every row: not where an index has chosen the rows.
+    pub(crate) fn scanned(&self, rows: Deleted) -> Option<Named<'_>> {
         match self {
-            Self::And(parts) if parts.iter().any(chooses) => None,
-            Self::And(parts) | Self::Or(parts) => parts.iter().find_map(Condition::scanned),
-            Self::Test { field, .. } => (!field.is_indexed()).then_some(field.name),
+            Self::And(parts) if parts.iter().any(|part| part.chooses(rows)) => None,
+            Self::And(parts) | Self::Or(parts) => parts.iter().find_map(|part| part.scanned(rows)),
+            Self::Test { field, .. } => (!field.is_indexed(rows)).then_some(*field),
+        }
+    }
+
+    /// Whether an index finds the rows that pass: all that have a value, or all but some, is no choice.
+    fn chooses(&self, rows: Deleted) -> bool {
+        match self {
+            Self::And(parts) => parts.iter().any(|part| part.chooses(rows)),
+            Self::Or(parts) => parts.iter().all(|part| part.chooses(rows)),
+            Self::Test { field, test, negated } => {
+                !negated && *test != Test::Present && field.is_indexed(rows)
+            }
         }
     }
 }
@@ -96,13 +102,12 @@ impl PartialEq for Named<'_> {
 }
 
 /// Checks every comparison of a filter.
-pub(crate) fn check<'a>(schema: &Schema<'a>, expr: &'a Expr, limits: Limits) -> Result<Condition<'a>, Error> {
-    Checker { schema, limits }.expr(expr, false)
+pub(crate) fn check<'a>(schema: &Schema<'a>, expr: &'a Expr) -> Result<Condition<'a>, Error> {
+    Checker { schema }.expr(expr, false)
 }
 
 struct Checker<'s, 'a> {
     schema: &'s Schema<'a>,
-    limits: Limits,
 }
 
 impl<'a> Checker<'_, 'a> {
@@ -124,13 +129,6 @@ impl<'a> Checker<'_, 'a> {
     }
 
     fn test(&self, field: Named<'a>, comparison: &Comparison) -> Result<Test, Error> {
-        if let Source::Custom(custom) = field.source
-            && custom.slot.is_none()
-            && !self.limits.allow_unindexed
-            && !needs_index(custom, comparison)
-        {
-            return Err(refusal::not_indexed(self.schema.table.object, field.name));
-        }
         let asks_presence = matches!(comparison.values.as_slice(), [only] if only.literal == Literal::Any);
         if asks_presence {
             return Ok(Test::Present);
@@ -139,31 +137,26 @@ impl<'a> Checker<'_, 'a> {
             Source::Standard(standard) => standard_test(standard.kind, comparison),
             Source::Custom(custom) if custom.field_type == FieldType::MultiPicklist => {
                 allow(comparison, &[Op::Has])?;
-                match first_text(comparison)? {
-                    Some(key) => Ok(Test::ContainsOption(key)),
-                    None => Ok(Test::Present),
+                if first_text(comparison)?.is_none() {
+                    return Ok(Test::Present);
                 }
+                let keys = each(comparison, |value| values::option(value, &custom.options))?;
+                Ok(keys.into_iter().next().map_or(Test::Present, Test::ContainsOption))
             }
             // No slot, no folded column, nothing that could find a prefix.
             Source::Custom(custom) if comparison.op == Op::Has && custom.slot.is_none() => {
                 allow(comparison, values::operators(custom.field_type))?;
                 Err(refusal::operator_not_indexed(self.schema.table.object, field.name))
             }
-            Source::Custom(custom) => custom_test(custom.field_type, comparison),
+            Source::Custom(custom) => custom_test(custom, comparison),
         }
     }
-}
-
-/// Whether the operator needs an index, however few the rows are.
-fn needs_index(custom: &CustomField, comparison: &Comparison) -> bool {
-    let asks_presence = matches!(comparison.values.as_slice(), [only] if only.literal == Literal::Any);
-    comparison.op == Op::Has && custom.field_type != FieldType::MultiPicklist && !asks_presence
 }
 
 fn standard_test(kind: Kind, comparison: &Comparison) -> Result<Test, Error> {
     match kind {
         Kind::Text { key: None } => equal_texts(comparison, &[Op::Eq, Op::Ne], text::nfc),
-        Kind::Text { key: Some(_) } => searchable_text(comparison, text::nfc),
+        Kind::Text { key: Some(_) } => searchable_text(comparison, text::nfc, text::nfc),
         Kind::Integer => ordered(comparison, values::integer, Bind::Int),
         Kind::Float => ordered(comparison, values::decimal, Bind::Float),
         Kind::Boolean => one_of(comparison, &[Op::Eq, Op::Ne], values::boolean, Bind::Bool),
@@ -182,21 +175,24 @@ fn standard_test(kind: Kind, comparison: &Comparison) -> Result<Test, Error> {
                 SetKind::Text { .. } => equal_texts(comparison, contains, text::nfc),
                 SetKind::Email => equal_texts(comparison, contains, values::canonical_email),
                 SetKind::Phone => equal_texts(comparison, contains, values::canonical_phone),
+                SetKind::Domain => equal_texts(comparison, contains, values::canonical_domain),
                 SetKind::Uuid => one_of(comparison, contains, values::id, Bind::Uuid),
             }
         }
     }
 }
 
-fn custom_test(field_type: FieldType, comparison: &Comparison) -> Result<Test, Error> {
+fn custom_test(field: &CustomField, comparison: &Comparison) -> Result<Test, Error> {
+    let field_type = field.field_type;
     match field_type {
-        FieldType::Text => searchable_text(comparison, text::nfc),
-        FieldType::Email => searchable_text(comparison, values::canonical_email),
-        FieldType::Phone => searchable_text(comparison, values::canonical_phone),
-        FieldType::Url => searchable_text(comparison, values::canonical_url),
+        FieldType::Text => searchable_text(comparison, text::nfc, text::nfc),
+        FieldType::Email => searchable_text(comparison, values::canonical_email, values::email_prefix),
+        FieldType::Phone => searchable_text(comparison, values::canonical_phone, values::phone_prefix),
+        FieldType::Url => searchable_text(comparison, values::canonical_url, values::canonical_url),
         FieldType::LongText => equal_texts(comparison, values::operators(field_type), text::nfc),
         FieldType::Picklist | FieldType::MultiPicklist => {
-            one_of(comparison, values::operators(field_type), values::text, Bind::Text)
+            let option = |value: &Literal| values::option(value, &field.options);
+            one_of(comparison, values::operators(field_type), option, Bind::Text)
         }
         FieldType::Integer => {
             ordered(comparison, |value| values::integer(value).map(|n| n as f64), Bind::Float)
@@ -210,14 +206,21 @@ fn custom_test(field_type: FieldType, comparison: &Comparison) -> Result<Test, E
     }
 }
 
-fn searchable_text(comparison: &Comparison, canonical: fn(&str) -> String) -> Result<Test, Error> {
+/// `canonical` is the stored form of a whole value, `beginning` that of one which may end anywhere.
+fn searchable_text(
+    comparison: &Comparison,
+    canonical: fn(&str) -> String,
+    beginning: fn(&str) -> String,
+) -> Result<Test, Error> {
     if comparison.op != Op::Has {
         return equal_texts(comparison, &[Op::Eq, Op::Ne, Op::Has], canonical);
     }
     // An empty prefix begins every text.
-    Ok(first_text(comparison)?.map_or(Test::Present, |prefix| match field_types::search_key(&prefix) {
-        key if key.is_empty() => Test::Present,
-        key => Test::Prefix(key),
+    Ok(first_text(comparison)?.map_or(Test::Present, |prefix| {
+        match field_types::search_key(&beginning(&prefix)) {
+            key if key.is_empty() => Test::Present,
+            key => Test::Prefix(key),
+        }
     }))
 }
 

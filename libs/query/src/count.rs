@@ -3,7 +3,7 @@
 use db::{DbError, TenantTx};
 use error::Error;
 
-use crate::list::List;
+use crate::list::{Deleted, List};
 use crate::schema::Table;
 use crate::sql::{Bind, Sql};
 
@@ -11,11 +11,12 @@ use crate::sql::{Bind, Sql};
 pub const EXACT_CAP: i64 = 10_000;
 /// Where the cheap count stops.
 pub const ESTIMATE_CAP: i64 = 1_000;
-/// A tenant with at most this many rows in a table may filter and sort by unindexed fields.
+/// A tenant with at most this many live rows in a table may filter and sort by fields without index; in the trash, with at most
+/// this many deleted ones.
 pub const SMALL_SET: i64 = 20_000;
 
-/// A tenant with at most this many rows in a table may filter by standard fields without index.
-pub const SCANNED_SET: i64 = 100_000;
+/// Where counting for the cost of a list stops.
+const COUNTED_SET: i64 = 100_000;
 
 /// A total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,15 +44,14 @@ async fn capped(tx: &mut TenantTx, list: &List<'_>, cap: i64) -> Result<Total, E
     Ok(Total { value: counted.min(cap), at_least: counted > cap })
 }
 
-/// The rows that the tenant has in the table, deleted ones included, counted up to one more than [`SCANNED_SET`]: what
-/// [`crate::Limits`] and the cost of a list go by.
-pub async fn rows(tx: &mut TenantTx, table: &'static Table) -> Result<i64, Error> {
+/// The live or deleted rows that the tenant has in the table, up to a bound that is far above [`SMALL_SET`]: what [`crate::Limits`]
+/// and the cost of a list go by.
+pub async fn rows(tx: &mut TenantTx, table: &'static Table, rows: Deleted) -> Result<i64, Error> {
     let mut sql = Sql::for_tenant(tx.tenant_id());
-    let cap = sql.bind(Bind::Int(SCANNED_SET + 1));
-    sql.push(format!(
-        "SELECT count(*) FROM (SELECT 1 FROM {} AS t WHERE t.tenant_id = $1 LIMIT {cap}) AS counted",
-        table.name
-    ));
+    let cap = sql.bind(Bind::Int(COUNTED_SET));
+    sql.push(format!("SELECT count(*) FROM (SELECT 1 FROM {} AS t WHERE t.tenant_id = $1", table.name));
+    rows.push(&mut sql, table);
+    sql.push(format!(" LIMIT {cap}) AS counted"));
     run(tx, sql).await
 }
 

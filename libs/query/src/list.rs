@@ -47,6 +47,18 @@ pub enum Deleted {
     Only,
 }
 
+impl Deleted {
+    /// Appends the condition.
+    pub(crate) fn push(self, sql: &mut Sql, table: &Table) {
+        match (table.deleted_at, self) {
+            (Some(column), Self::Hidden) => sql.push(format!(" AND t.{column} IS NULL")),
+            (Some(column), Self::Only) => sql.push(format!(" AND t.{column} IS NOT NULL")),
+            (None, Self::Hidden) => {}
+            (None, Self::Only) => sql.push(" AND FALSE"),
+        }
+    }
+}
+
 /// A list as asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct ListRequest<'a> {
@@ -127,9 +139,8 @@ pub(crate) enum Phase {
 impl<'a> List<'a> {
     /// Checks filter and order. `tenant` is that of the transaction in which the list will run.
     pub fn new(tenant: Uuid, request: &ListRequest<'a>) -> Result<Self, Error> {
-        let condition =
-            request.filter.map(|expr| check(&request.schema, expr, request.limits)).transpose()?;
-        let order = order::parse(&request.schema, request.order_by, request.limits)?;
+        let condition = request.filter.map(|expr| check(&request.schema, expr)).transpose()?;
+        let order = order::parse(&request.schema, request.order_by, request.deleted, request.limits)?;
         let mut list = Self {
             tenant,
             table: request.schema.table,
@@ -141,8 +152,9 @@ impl<'a> List<'a> {
             fingerprint: 0,
             cost: 1,
         };
-        if let Some(name) = list.scanned().filter(|_| !request.limits.allow_scan) {
-            return Err(refusal::not_indexed(list.table.object, name));
+        let scanned = list.condition.as_ref().and_then(|condition| condition.scanned(list.deleted));
+        if let Some(field) = scanned.filter(|_| !request.limits.allow_unindexed) {
+            return Err(refusal::not_indexed(list.table.object, &field, list.deleted));
         }
         list.fingerprint = list.fingerprint();
         Ok(list)
@@ -152,21 +164,14 @@ impl<'a> List<'a> {
     /// count more, in that case only). The list knows its cost then.
     pub async fn open(tx: &mut TenantTx, request: &ListRequest<'a>) -> Result<Self, Error> {
         let tenant = tx.tenant_id();
-        let mut list = match Self::new(tenant, &ListRequest { limits: Limits::NONE, ..*request }) {
-            Ok(list) => list,
-            Err(refused) => return Err(refused),
-        };
+        let mut list = Self::new(tenant, &ListRequest { limits: Limits::NONE, ..*request })?;
         let unindexed = list.unindexed();
         if unindexed == 0 {
             return Ok(list);
         }
-        let rows = count::rows(tx, request.schema.table).await?;
-        let limits = Limits {
-            allow_unindexed: request.limits.allow_unindexed || rows <= count::SMALL_SET,
-            allow_scan: request.limits.allow_scan || rows <= count::SCANNED_SET,
-        };
-        if limits != Limits::NONE {
-            Self::new(tenant, &ListRequest { limits, ..*request })?;
+        let rows = count::rows(tx, request.schema.table, request.deleted).await?;
+        if rows > count::SMALL_SET {
+            Self::new(tenant, request)?;
         }
         list.cost = 1 + unindexed.saturating_mul(rows.unsigned_abs()) / COST_UNIT;
         Ok(list)
@@ -180,14 +185,9 @@ impl<'a> List<'a> {
     /// The comparisons and keys that look at every row.
     fn unindexed(&self) -> u64 {
         let keys = self.order.keys.iter().enumerate();
-        let keys =
-            keys.filter(|(at, key)| *at == 0 && !key.field.is_indexed() || key.field.is_unpacked()).count();
-        self.condition.as_ref().map_or(0, Condition::unindexed) + keys as u64
-    }
-
-    /// The first standard field that is looked at in every row.
-    fn scanned(&self) -> Option<&str> {
-        self.condition.as_ref().and_then(Condition::scanned)
+        let is_unindexed = |at: usize, key: &Key<'_>| at == 0 && !key.field.is_indexed(self.deleted);
+        let keys = keys.filter(|(at, key)| is_unindexed(*at, key) || key.field.is_unpacked()).count();
+        self.condition.as_ref().map_or(0, |condition| condition.unindexed(self.deleted)) + keys as u64
     }
 
     /// The statements that a first page of `page_size` rows may run, in this order; to look at their plans.
@@ -242,12 +242,7 @@ impl<'a> List<'a> {
             sql.push(compile::custom::UNPACKED);
         }
         sql.push(" WHERE t.tenant_id = $1");
-        match (self.table.deleted_at, self.deleted) {
-            (Some(column), Deleted::Hidden) => sql.push(format!(" AND t.{column} IS NULL")),
-            (Some(column), Deleted::Only) => sql.push(format!(" AND t.{column} IS NOT NULL")),
-            (None, Deleted::Hidden) => {}
-            (None, Deleted::Only) => sql.push(" AND FALSE"),
-        }
+        self.deleted.push(sql, self.table);
         for (column, value) in self.fixed {
             let value = sql.bind(value.clone());
             sql.push(format!(" AND t.{column} = {value}"));

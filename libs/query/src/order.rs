@@ -11,6 +11,7 @@ use field_types::FieldType;
 
 use crate::check::Limits;
 use crate::compile;
+use crate::list::Deleted;
 use crate::refusal;
 use crate::schema::{Kind, Named, Schema, Source};
 use crate::sql::Sql;
@@ -48,8 +49,13 @@ pub(crate) enum KeyKind {
     Time,
 }
 
-/// Reads and checks an order.
-pub(crate) fn parse<'a>(schema: &Schema<'a>, text: &'a str, limits: Limits) -> Result<Order<'a>, Error> {
+/// Reads and checks an order of these rows.
+pub(crate) fn parse<'a>(
+    schema: &Schema<'a>,
+    text: &'a str,
+    rows: Deleted,
+    limits: Limits,
+) -> Result<Order<'a>, Error> {
     let mut order = Order { keys: Vec::new(), id_descends: false };
     if text.len() > MAX_BYTES {
         return Err(refusal::order(0, format!("an order has at most {MAX_BYTES} bytes")));
@@ -84,8 +90,8 @@ pub(crate) fn parse<'a>(schema: &Schema<'a>, text: &'a str, limits: Limits) -> R
         if order.keys.iter().any(|other| other.field.name == name) {
             return Err(refusal::order(at, "a field is repeated"));
         }
-        if !limits.allow_unindexed && !may_stand(&key, order.keys.is_empty()) {
-            return Err(refusal::not_indexed(schema.table.object, name));
+        if !limits.allow_unindexed && !may_stand(&key, order.keys.is_empty(), rows) {
+            return Err(refusal::not_indexed(schema.table.object, &key.field, rows));
         }
         order.keys.push(key);
     }
@@ -93,11 +99,8 @@ pub(crate) fn parse<'a>(schema: &Schema<'a>, text: &'a str, limits: Limits) -> R
 }
 
 /// The first key must be served by an index; custom values without slot are not sorted by even inside ties.
-fn may_stand(key: &Key<'_>, is_first: bool) -> bool {
-    match key.field.source {
-        Source::Standard(field) => field.indexed || !is_first,
-        Source::Custom(field) => field.slot.is_some(),
-    }
+fn may_stand(key: &Key<'_>, is_first: bool, rows: Deleted) -> bool {
+    if is_first { key.field.is_indexed(rows) } else { !key.field.is_unpacked() }
 }
 
 fn key<'a>(schema: &Schema<'a>, at: usize, name: &'a str, descends: bool) -> Result<Key<'a>, Error> {

@@ -4,6 +4,10 @@ use std::borrow::Cow;
 
 use error::{Code, Error, Reason};
 
+use crate::count::SMALL_SET;
+use crate::list::Deleted;
+use crate::schema::Named;
+
 /// 400: the filter cannot be read. `at` is the number of characters before the place.
 pub(crate) fn filter(at: usize, detail: impl Into<Cow<'static, str>>) -> Error {
     positioned(Reason::FILTER_INVALID, "filter", at, detail.into())
@@ -39,22 +43,30 @@ pub(crate) fn fields(at: usize, detail: impl Into<Cow<'static, str>>) -> Error {
 /// The reason of [`not_indexed`].
 pub(crate) const NOT_INDEXED: Reason = Reason::FIELD_NOT_INDEXED;
 
-/// 422: possible with an index only, and the set is too large to do without.
-pub(crate) fn not_indexed(object: &str, name: &str) -> Error {
-    let detail = format!("{name} is not indexed, and there are too many records to filter or sort by it");
-    Error::new(Code::Unprocessable, NOT_INDEXED, detail)
-        .with_metadata("field", name)
-        .with_metadata("object", object)
-        .with_metadata("action", "index")
+/// 422: possible with an index only, as there are more rows than [`SMALL_SET`].
+pub(crate) fn not_indexed(object: &str, field: &Named<'_>, rows: Deleted) -> Error {
+    let name = field.name;
+    let trash = if rows == Deleted::Only { " of the trash" } else { "" };
+    let detail = format!(
+        "no index serves {name}, and more than {SMALL_SET} records{trash} are too many to filter or sort by it; \
+         filter by an indexed field as well"
+    );
+    // Clients cannot give an index to a standard field, nor to the trash.
+    let action = if field.is_custom() && rows == Deleted::Hidden { "index" } else { "narrow" };
+    refused_without_index(object, name, action, detail)
 }
 
 /// 422: an operator that an index alone can answer, however few the records are.
 pub(crate) fn operator_not_indexed(object: &str, name: &str) -> Error {
     let detail = format!("{name} is not indexed, and the operator : needs an index");
+    refused_without_index(object, name, "index", detail)
+}
+
+fn refused_without_index(object: &str, name: &str, action: &'static str, detail: String) -> Error {
     Error::new(Code::Unprocessable, NOT_INDEXED, detail)
         .with_metadata("field", name)
         .with_metadata("object", object)
-        .with_metadata("action", "index")
+        .with_metadata("action", action)
 }
 
 /// 400: a page token of another request.

@@ -32,6 +32,7 @@ pub struct Field {
     pub(crate) kind: Kind,
     pub(crate) nullable: bool,
     pub(crate) indexed: bool,
+    pub(crate) indexed_in_trash: bool,
     pub(crate) reads: &'static [&'static str],
 }
 
@@ -74,13 +75,15 @@ pub enum SetKind {
     Email,
     /// Phone numbers in E.164.
     Phone,
+    /// Internet domains in lower case and ASCII.
+    Domain,
     /// Ids of other records.
     Uuid,
 }
 
 impl Field {
     const fn new(name: &'static str, column: &'static str, kind: Kind) -> Self {
-        Self { name, column, kind, nullable: false, indexed: false, reads: &[] }
+        Self { name, column, kind, nullable: false, indexed: false, indexed_in_trash: false, reads: &[] }
     }
 
     /// Text that is equal or not, without prefix search or order.
@@ -146,12 +149,24 @@ impl Field {
         self
     }
 
-    /// There is an index `(tenant_id, column, id)` (with the key column for searchable text), so that the field may
-    /// lead an order in a set of any size.
+    /// There is an index `(tenant_id, column, id)` of the live rows (with the key column for searchable text), so that a set of
+    /// any size may be filtered by the field, and an order may begin with it.
     #[must_use]
     pub const fn indexed(mut self) -> Self {
         self.indexed = true;
         self
+    }
+
+    /// There is such an index of the deleted rows.
+    #[must_use]
+    pub const fn indexed_in_trash(mut self) -> Self {
+        self.indexed_in_trash = true;
+        self
+    }
+
+    /// The public name.
+    pub const fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The fields whose values this one gives away, if they are others than its own name: `emails.address` reads
@@ -172,4 +187,6 @@ pub struct CustomField {
     pub field_type: FieldType,
     /// The slot that indexes it, if it is indexed.
     pub slot: Option<SlotColumn>,
+    /// The keys of its options, retired ones included; empty where its type has none.
+    pub options: Vec<String>,
 }

@@ -26,6 +26,7 @@ pub(crate) static CONTACTS: Table = Table {
         Field::boolean("do_not_call", "do_not_call"),
         Field::date("birthday", "birthday").nullable(),
         Field::timestamp("created_at", "created_at").indexed(),
+        Field::timestamp("deleted_at", "deleted_at").nullable().indexed_in_trash(),
         Field::uuid("owner_id", "owner_id").nullable(),
         Field::choice("lifecycle", "lifecycle", &["lead", "customer"]).nullable(),
         Field::money("revenue", "revenue_minor", "revenue_currency").nullable().indexed(),
@@ -44,6 +45,12 @@ pub(crate) static CONTACTS: Table = Table {
             Set { table: "records.contact_email", parent: "contact_id", kind: SetKind::Email },
         )
         .reads(&["emails"]),
+        Field::set(
+            "emails.domain",
+            "domain",
+            Set { table: "records.contact_email", parent: "contact_id", kind: SetKind::Domain },
+        )
+        .reads(&["emails"]),
     ],
 };
 
@@ -59,6 +66,7 @@ pub(crate) fn custom_fields() -> Vec<CustomField> {
         key: key.into(),
         field_type,
         slot: slot.parse().ok(),
+        options: ["gold", "silver", "tin", "red", "blue"].map(str::to_owned).to_vec(),
     };
     vec![
         field("tier", FieldType::Picklist, "txt_01"),
@@ -99,7 +107,7 @@ impl Default for Ask<'_> {
             order_by: "",
             predicate: RowPredicate::Always,
             mask: FieldMask::default(),
-            limits: Limits { allow_scan: true, ..Limits::default() },
+            limits: Limits::default(),
             deleted: Deleted::Hidden,
         }
     }

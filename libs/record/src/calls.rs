@@ -5,11 +5,12 @@ use error::Error;
 use prost::Message;
 use proto::Rpc;
 
+use super::create::Asked;
 use super::draft::Draft;
-use super::list::{Asked, Listed};
-use super::{Env, Reader, Wire};
+use super::list::{self, Listed};
+use super::{Alike, Env, Reader, Wire};
 
-/// Creates a record of what was sent; the owner is the caller when none is named.
+/// Creates a record of what was sent, also of one that is like another; the owner is the caller when none is named.
 #[tracing::instrument(name = "record.create", skip_all, fields(object = W::object().name))]
 pub async fn create<W: Wire, R: Rpc + Message>(
     env: &Env,
@@ -17,12 +18,34 @@ pub async fn create<W: Wire, R: Rpc + Message>(
     request: &R,
     sent: Option<&W::Message>,
 ) -> Result<Answer<W::Message>, Error> {
+    make::<W, R>(env, cx, request, sent, Alike::Allowed).await
+}
+
+/// As [`create`], unless the record is like another and that is refused: 409 `DUPLICATE`.
+#[tracing::instrument(name = "record.create", skip_all, fields(object = W::object().name))]
+pub async fn create_unlike<W: Wire, R: Rpc + Message>(
+    env: &Env,
+    cx: &Context,
+    request: &R,
+    sent: Option<&W::Message>,
+    alike: Alike,
+) -> Result<Answer<W::Message>, Error> {
+    make::<W, R>(env, cx, request, sent, alike).await
+}
+
+async fn make<W: Wire, R: Rpc + Message>(
+    env: &Env,
+    cx: &Context,
+    request: &R,
+    sent: Option<&W::Message>,
+    alike: Alike,
+) -> Result<Answer<W::Message>, Error> {
     let nothing = W::Message::default();
     let sent = sent.unwrap_or(&nothing);
     let read = |names: &[&str]| Reader::read::<W>(env, sent, names);
     let draft = Draft::new(None, sent, W::custom(sent), &read)?;
-    let answer = crate::create::create(env, cx, W::object(), R::NAME, request.encode_to_vec(), draft).await?;
-    answer.shown::<W>()
+    let asked = Asked { rpc: R::NAME, request: &request.encode_to_vec() };
+    crate::create::create(env, cx, W::object(), asked, draft, alike).await?.shown::<W>()
 }
 
 /// Shows one record that the caller may see.
@@ -39,7 +62,11 @@ pub async fn get<W: Wire>(
 
 /// Lists the records that the caller may see.
 #[tracing::instrument(name = "record.list", skip_all, fields(object = W::object().name))]
-pub async fn list<W: Wire>(env: &Env, cx: &Context, asked: Asked<'_>) -> Result<Listed<W::Message>, Error> {
+pub async fn list<W: Wire>(
+    env: &Env,
+    cx: &Context,
+    asked: list::Asked<'_>,
+) -> Result<Listed<W::Message>, Error> {
     crate::list::list(env, cx, W::object(), asked, W::show).await
 }
 

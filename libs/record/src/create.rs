@@ -13,20 +13,27 @@ use super::computed::Computed;
 use super::draft::Draft;
 use super::fence::{self, Tries};
 use super::prepare::{Path, Plan, Proposal, Stored, prepare};
-use super::{Answer, Env, Fields, Object, Record, write};
+use super::{Alike, Answer, Env, Fields, Object, Record, likeness, write};
 
-/// Creates a record of what was sent. `request` is what an `Idempotency-Key` stands for.
+/// What an `Idempotency-Key` stands for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) rpc: &'static str,
+    pub(crate) request: &'a Vec<u8>,
+}
+
+/// Creates a record of what was sent.
 pub(crate) async fn create(
     env: &Env,
     cx: &Context,
     object: &'static Object,
-    rpc: &'static str,
-    request: Vec<u8>,
+    asked: Asked<'_>,
     draft: Draft<'_>,
+    alike: Alike,
 ) -> Result<Answer, Error> {
     let mut tries = Tries::default();
     loop {
-        match attempt(env, cx, object, rpc, &request, &draft).await {
+        match attempt(env, cx, object, asked, &draft, alike).await {
             Err(error) if tries.again(&error) => fence::renew(env, cx, object).await?,
             done => return done,
         }
@@ -37,9 +44,9 @@ async fn attempt(
     env: &Env,
     cx: &Context,
     object: &'static Object,
-    rpc: &'static str,
-    request: &Vec<u8>,
+    asked: Asked<'_>,
     draft: &Draft<'_>,
+    alike: Alike,
 ) -> Result<Answer, Error> {
     let set = env.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;
     let mask = set.mask(object, cx.mask(object.name));
@@ -52,22 +59,26 @@ async fn attempt(
     let proposal = Proposal::create(&plan, record, sent).computed(ahead).ask_elsewhere(&plan).await?;
 
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
-    let result = store(&mut tx, &plan, (rpc, request), proposal).await;
+    let result = store(&mut tx, &plan, asked, proposal, alike).await;
     commit(env, tx, result).await
 }
 
 async fn store(
     tx: &mut TenantTx,
     plan: &Plan<'_>,
-    (rpc, request): (&'static str, &Vec<u8>),
+    asked: Asked<'_>,
     proposal: Proposal,
+    alike: Alike,
 ) -> Result<Answer, Error> {
     db::fence::check(tx, plan.cx).await?;
-    let claim = idempotency::claim(tx, plan.cx, rpc, request).await?;
+    let claim = idempotency::claim(tx, plan.cx, asked.rpc, asked.request).await?;
     if let Claim::Replay(kept) = &claim {
         return Answer::replay(kept, plan.mask.clone());
     }
     let prepared = prepare(tx, plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
+    if alike == Alike::Refused {
+        likeness::check(tx, plan, prepared.after()).await?;
+    }
     write::insert(tx, plan, std::slice::from_ref(&prepared)).await?;
     let record = prepared.after().clone();
     claim.keep(tx, &Answer::kept(&record)?, plan.author.now).await?;

@@ -70,7 +70,12 @@ impl FieldSet {
         let by_key = definitions.iter().enumerate().map(|(index, d)| (d.key.clone(), index)).collect();
         let queryable = definitions.iter().filter(|d| d.is_usable());
         let queryable = queryable
-            .map(|d| CustomField { key: d.key.clone(), field_type: d.field_type, slot: d.slot })
+            .map(|d| CustomField {
+                key: d.key.clone(),
+                field_type: d.field_type,
+                slot: d.slot,
+                options: d.options.iter().map(|option| option.key.clone()).collect(),
+            })
             .collect();
         Self { version: wire.version, wire: bytes, definitions, by_key, queryable }
     }

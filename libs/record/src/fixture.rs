@@ -79,6 +79,7 @@ pub(crate) static CONTACT: Object = Object {
     guard: None,
     ties: None,
     sides: &[],
+    likeness: None,
     tree: Some("parent_id"),
     built: Built::later(),
 };

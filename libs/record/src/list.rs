@@ -2,7 +2,7 @@
 
 use auth::Context;
 use db::{DbError, TenantTx};
-use error::Error;
+use error::{Error, Reason};
 use prost::Message;
 use proto::common::v1::{Access, CountKind, ShowDeleted, Total, TotalKind};
 use query::{Deleted, Limits, List, ListRequest, Projection, Schema, count};
@@ -10,7 +10,7 @@ use tonic::Response;
 use tonic::metadata::AsciiMetadataValue;
 
 use super::cells::{Cells, Layout};
-use super::definitions::keys_in;
+use super::definitions::{FieldSet, keys_in};
 use super::view::{Source, View};
 use super::{Object, access};
 use crate::Env;
@@ -59,10 +59,31 @@ pub(crate) async fn list<T>(
     asked: Asked<'_>,
     convert: fn(View<'_>, Option<Access>) -> Result<T, Error>,
 ) -> Result<Listed<T>, Error> {
+    let keys = keys_in(&[asked.filter, asked.order_by, asked.fields]);
+    let set = env.definitions.for_keys(cx, object, keys.iter().copied()).await?;
+    match by_definitions(env, cx, object, asked, &set, convert).await {
+        // The option may be newer than the definitions held.
+        Err(refused) if !keys.is_empty() && refused.reason() == Reason::FILTER_TYPE_MISMATCH.as_str() => {
+            let newer = env.definitions.renew(cx, object).await?;
+            if newer.version() == set.version() {
+                return Err(refused);
+            }
+            by_definitions(env, cx, object, asked, &newer, convert).await
+        }
+        done => done,
+    }
+}
+
+async fn by_definitions<T>(
+    env: &Env,
+    cx: &Context,
+    object: &'static Object,
+    asked: Asked<'_>,
+    set: &FieldSet,
+    convert: fn(View<'_>, Option<Access>) -> Result<T, Error>,
+) -> Result<Listed<T>, Error> {
     let page_size = query::list::page_size(asked.page_size)?;
     let with_access = access::wanted(asked.include)?;
-    let keys = keys_in(&[asked.filter, asked.order_by, asked.fields]);
-    let set = env.definitions.for_keys(cx, object, keys).await?;
     let mask = set.mask(object, cx.mask(object.name));
     let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, asked.fields)?;
     let filter = query::filter::parse(asked.filter)?;
@@ -99,7 +120,7 @@ pub(crate) async fn list<T>(
     let (mut records, mut bytes) = (Vec::with_capacity(page.rows.len()), 0);
     for (row, layout) in page.rows.iter().zip(layout.iter().cycle()) {
         let cells = Cells::of(row, layout).map_err(DbError::from)?;
-        let access = with_access.then(|| access::of(cx, object, &set, &mask, cells.keys.facts()));
+        let access = with_access.then(|| access::of(cx, object, set, &mask, cells.keys.facts()));
         bytes += access.as_ref().map_or(0, Message::encoded_len);
         let view = View { source: Source::Row(&cells), mask: &mask, asked: projection.custom_keys() };
         let record = convert(view, access)?;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Fields;
+use super::likeness::Likeness;
 use super::peer_records::State;
 use super::prepare::{Guard, Rules};
 use super::purge::Ties;
@@ -39,6 +40,8 @@ pub struct Object {
     pub ties: Option<&'static dyn Ties>,
     /// What stands in side tables.
     pub sides: &'static [SideTable],
+    /// By what its records are alike. `None` where nobody asks.
+    pub likeness: Option<&'static Likeness>,
     /// The field that holds the record above. `None` where records do not stand above each other.
     pub tree: Option<&'static str>,
     /// What follows from the fields.

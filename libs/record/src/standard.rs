@@ -20,8 +20,10 @@ pub struct Standard {
     required: bool,
     searched: bool,
     indexed: bool,
+    indexed_in_trash: bool,
     output: bool,
-    set: Option<(&'static str, &'static str, Set)>,
+    /// Public names, columns and side tables of the values that filters find.
+    sets: [Option<(&'static str, &'static str, Set)>; 2],
     naming: Option<&'static Naming>,
 }
 
@@ -50,8 +52,9 @@ impl Standard {
             required: false,
             searched: false,
             indexed: false,
+            indexed_in_trash: false,
             output: false,
-            set: None,
+            sets: [None, None],
             naming: None,
         }
     }
@@ -129,10 +132,18 @@ impl Standard {
         Self { searched: true, ..self }
     }
 
-    /// A live list in its order is served by an index.
+    /// An index serves live lists that are filtered or ordered by it, however many records there are. Without it they are refused above
+    /// 20,000 records, unless an index serves another part of the filter. The suite `catalog` holds the declaration against the
+    /// indexes that there are.
     #[must_use]
     pub const fn indexed(self) -> Self {
         Self { indexed: true, ..self }
+    }
+
+    /// An index serves the trash in its order.
+    #[must_use]
+    pub const fn indexed_in_trash(self) -> Self {
+        Self { indexed_in_trash: true, ..self }
     }
 
     /// Computed of these fields by [`Object::derive`], which gives it away with them.
@@ -147,10 +158,16 @@ impl Standard {
         Self { output: true, ..self }
     }
 
-    /// Its values stand in a side table as well, where filters find them as `name`; `column` is the value's column there.
+    /// Its values stand in a side table as well, where filters find them as `name` by an index; `column` is the value's column there.
+    /// Twice at most.
     #[must_use]
     pub const fn set(self, name: &'static str, column: &'static str, set: Set) -> Self {
-        Self { set: Some((name, column, set)), ..self }
+        let found = Some((name, column, set));
+        let sets = match self.sets {
+            [None, _] => [found, None],
+            [first, _] => [first, found],
+        };
+        Self { sets, ..self }
     }
 
     /// Its value names records, each of which the caller must be able to read.
@@ -189,12 +206,13 @@ impl Standard {
         };
         let field = field.map(|field| if self.required { field } else { field.nullable() });
         let field = field.map(|field| if self.indexed { field.indexed() } else { field });
+        let field = field.map(|field| if self.indexed_in_trash { field.indexed_in_trash() } else { field });
         let field = field.map(|field| field.reads(self.computed));
-        let set = self.set.map(|(public, column, set)| {
+        let sets = self.sets.into_iter().flatten().map(move |(public, column, set)| {
             let field = Field::set(public, column, set);
             if public == name { field } else { field.reads(&*vec![name].leak()) }
         });
-        field.into_iter().chain(set)
+        field.into_iter().chain(sets)
     }
 
     /// The columns that are made of its value.
@@ -217,7 +235,7 @@ const SYSTEM: [Standard; 7] = [
     Standard::id("created_by", "user").required(),
     Standard::timestamp("updated_at").required().indexed(),
     Standard::id("updated_by", "user").required(),
-    Standard::timestamp("deleted_at"),
+    Standard::timestamp("deleted_at").indexed_in_trash(),
     Standard::choice("source", &["api", "import"]).required(),
 ];
 

@@ -147,6 +147,35 @@ pub async fn reached(
     Ok(query.fetch_all(tx.conn()).await?)
 }
 
+/// Locks values of a kind until the transaction ends, in one order, so that two calls at once never wait for each other crosswise. Clients
+/// choose the values, and all locks are one space: a hash that can be steered would let them hold up another tenant (see `idempotency`).
+pub async fn lock_values(tx: &mut TenantTx, kind: &str, values: &[&str]) -> Result<(), DbError> {
+    sqlx::query(
+        "SELECT pg_advisory_xact_lock(key) FROM (
+            SELECT DISTINCT ('x' || encode(substr(sha256(convert_to($3 || '/' || $1::text || '/' || value, 'UTF8')), 1, 8), 'hex'))
+                ::bit(64)::bigint AS key
+            FROM unnest($2::text[]) AS v (value) ORDER BY key) AS keys",
+    )
+    .bind(tx.tenant_id())
+    .bind(values)
+    .bind(kind)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Live records within the scope that have one of the keys, by the statement of their object.
+pub(crate) async fn alike(
+    tx: &mut TenantTx,
+    holders: &'static str,
+    keys: &[String],
+    scope: &RowScope,
+) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(holders).bind(tx.tenant_id()).bind(keys);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
 /// Locks the tree of an object's records until the transaction ends.
 pub(crate) async fn lock_tree(tx: &mut TenantTx, object: &Object) -> Result<(), DbError> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('tree/' || $1::text || '/' || $2, 0))")

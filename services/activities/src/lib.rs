@@ -21,7 +21,7 @@ pub use grpc::Service;
 
 /// The migrations of the schema `activities`.
 pub const MIGRATIONS: Migrations =
-    db::migrations!("activities", [db::migrate::RECORD], ["0100_create_notes"]);
+    db::migrations!("activities", [db::migrate::RECORD], ["0100_create_notes", "0170_index_note_trash"]);
 
 /// The objects whose records are kept here.
 pub const OBJECTS: &[&record::Object] = &[&notes::NOTE];

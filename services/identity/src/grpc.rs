@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use crate::app::App;
 use crate::call::{PublicCall, bearer};
-use crate::{api_keys, permissions, roles, sessions, teams, tenants, users};
+use crate::{api_keys, organization, permissions, roles, sessions, teams, tenants, users};
 
 type Result<T> = std::result::Result<Response<T>, Status>;
 
@@ -155,6 +155,26 @@ impl IdentityService for Service {
     ) -> Result<pb::AcceptInvitationResponse> {
         let (call, body) = PublicCall::read(request)?;
         Ok(Response::new(users::accept_invitation::run(&self.0, &call, body).await.map_err(Error::from)?))
+    }
+
+    async fn get_organization(
+        &self,
+        request: Request<pb::GetOrganizationRequest>,
+    ) -> Result<pb::GetOrganizationResponse> {
+        let (cx, _) = self.0.gate.admit(request).await?;
+        let message = organization::get::run(&self.0, &cx).await?;
+        let version = message.organization.as_ref().map(|o| o.version);
+        Ok(Answer::of_version(version, message).respond(&cx))
+    }
+
+    async fn update_organization(
+        &self,
+        request: Request<pb::UpdateOrganizationRequest>,
+    ) -> Result<pb::UpdateOrganizationResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        let message = organization::update::run(&self.0, &cx, body).await?;
+        let version = message.organization.as_ref().map(|o| o.version);
+        Ok(Answer::of_version(version, message).respond(&cx))
     }
 
     async fn create_team(&self, request: Request<pb::CreateTeamRequest>) -> Result<pb::CreateTeamResponse> {

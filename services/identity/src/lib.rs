@@ -10,6 +10,7 @@ mod entropy;
 mod grpc;
 mod jobs;
 mod network;
+mod organization;
 mod page;
 mod passwords;
 mod permissions;
@@ -59,6 +60,8 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0113_create_password_reset",
         "0114_add_refresh_successor",
         "0115_add_team_deletion",
+        "0120_index_foreign_keys",
+        "0121_add_duplicate_check",
     ]
 );
 

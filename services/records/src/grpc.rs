@@ -7,6 +7,7 @@ use futures_util::stream::{BoxStream, StreamExt};
 use operations::Piece;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
+use record::Alike;
 use record::list::Asked;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -39,8 +40,9 @@ impl RecordsService for Service {
         request: Request<pb::CreateContactRequest>,
     ) -> Result<Response<pb::CreateContactResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        let answer =
-            record::create::<Contact, _>(&self.0.env, &cx, &request, request.contact.as_ref()).await?;
+        let (env, sent) = (&self.0.env, request.contact.as_ref());
+        let alike = Alike::of(&cx, request.allow_duplicates);
+        let answer = record::create_unlike::<Contact, _>(env, &cx, &request, sent, alike).await?;
         Ok(answer.map(|contact| pb::CreateContactResponse { contact: Some(contact) }).respond(&cx))
     }
 

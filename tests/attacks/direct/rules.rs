@@ -45,7 +45,7 @@ async fn broken_rules_are_told_all_at_once_as_through_rest() {
         custom: br#"{"a":"\u0000"}"#.to_vec().into(),
         ..Default::default()
     };
-    let request = CreateContactRequest { contact: Some(contact) };
+    let request = CreateContactRequest { contact: Some(contact), ..Default::default() };
     let records = Direct::to(stage, Role::Records);
     let direct = records.call(CREATE_CONTACT, &shown, request.encode_to_vec()).await.expect_err("broken");
     assert_eq!((direct.code(), direct.reason()), (Code::Unprocessable, "VALIDATION_FAILED"), "{direct}");

@@ -12,6 +12,9 @@ pub(crate) type Operand<T> = Result<T, Cow<'static, str>>;
 /// Operators of everything that has an order.
 pub(crate) const ORDERED: &[Op] = &[Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge];
 
+/// Options that a refusal lists; a field may have hundreds.
+const SHOWN_OPTIONS: usize = 20;
+
 /// Money in a filter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Amount {
@@ -99,6 +102,18 @@ pub(crate) fn choice(value: &Literal, allowed: &[&str]) -> Operand<String> {
     }
 }
 
+/// The key of an option. A retired one is looked for as well: records still have it.
+pub(crate) fn option(value: &Literal, options: &[String]) -> Operand<String> {
+    match value {
+        Literal::Text(text) if options.contains(text) => Ok(text.clone()),
+        _ => {
+            let more = if options.len() > SHOWN_OPTIONS { ", …" } else { "" };
+            let shown = options.iter().take(SHOWN_OPTIONS).map(String::as_str).collect::<Vec<_>>().join(", ");
+            Err(format!("the key of an option in double quotes is expected: {shown}{more}").into())
+        }
+    }
+}
+
 pub(crate) fn amount(value: &Literal) -> Operand<Amount> {
     let expected = "an amount with its currency in double quotes is expected, such as \"1250.00 EUR\"";
     let Literal::Text(text) = value else { return Err(expected.into()) };
@@ -111,8 +126,39 @@ pub(crate) fn canonical_email(text: &str) -> String {
     email::parse(text).unwrap_or_else(|_| text.to_lowercase())
 }
 
+/// The beginning of an address in stored form: a domain that is not ASCII as far as its labels are whole.
+pub(crate) fn email_prefix(text: &str) -> String {
+    let stored = |local: &str, domain: &str| {
+        // A domain has two labels at least, and this one may have been cut.
+        let address = email::parse(&format!("x@{domain}.test")).ok()?;
+        let domain = email::domain(&address)?.strip_suffix(".test")?;
+        Some(format!("{local}@{domain}"))
+    };
+    match text.rsplit_once('@') {
+        Some((local, domain)) if !domain.is_ascii() => {
+            stored(local, domain).unwrap_or_else(|| text.to_owned())
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The beginning of a number in stored form: without the punctuation between its digits.
+pub(crate) fn phone_prefix(text: &str) -> String {
+    if text.chars().any(char::is_alphabetic) {
+        return text.to_owned();
+    }
+    text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
+}
+
 pub(crate) fn canonical_phone(text: &str) -> String {
     phone::parse(text, None).unwrap_or_else(|_| text.to_owned())
+}
+
+/// The domain in lower case and ASCII; what is none equals no stored one.
+pub(crate) fn canonical_domain(text: &str) -> String {
+    let address = email::parse(&format!("x@{}", text.trim())).ok();
+    let domain = address.as_deref().filter(|_| !text.contains('@')).and_then(email::domain);
+    domain.map_or_else(|| text.to_lowercase(), str::to_owned)
 }
 
 pub(crate) fn canonical_url(text: &str) -> String {
@@ -123,5 +169,34 @@ fn bare<'v>(value: &'v Literal, expected: &'static str) -> Operand<&'v str> {
     match value {
         Literal::Bare(text) => Ok(text),
         _ => Err(expected.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_has_the_form_of_what_is_stored() {
+        for (text, stored) in [
+            ("zoe@bücher", "zoe@xn--bcher-kva"),
+            ("zoe@bücher.ex", "zoe@xn--bcher-kva.ex"),
+            ("zoe@exam", "zoe@exam"),
+            ("zoe", "zoe"),
+            ("@", "@"),
+        ] {
+            assert_eq!(email_prefix(text), stored);
+        }
+        for (text, stored) in [
+            ("+49 151", "+49151"),
+            ("+49 (151) 12-3", "+49151123"),
+            ("\u{202a}+49\u{202c}", "+49"),
+            ("x1", "x1"),
+        ] {
+            assert_eq!(phone_prefix(text), stored);
+        }
+        assert_eq!(canonical_url("https://bücher"), "https://xn--bcher-kva");
+        assert_eq!(canonical_domain(" Bücher.Example"), "xn--bcher-kva.example");
+        assert_eq!(canonical_domain("a@b.test"), "a@b.test");
     }
 }

@@ -2,6 +2,7 @@ use auth::FieldMask;
 use error::Error;
 
 use super::{CustomField, Field, Kind, Table};
+use crate::list::Deleted;
 use crate::refusal;
 
 /// A table as one caller sees it: fields that the mask hides do not exist.
@@ -59,14 +60,23 @@ impl<'a> Schema<'a> {
 }
 
 impl Named<'_> {
-    /// Whether a comparison is answered by an index, of the row or of a side table.
-    pub(crate) fn is_indexed(&self) -> bool {
-        match self.source {
-            Source::Standard(field) => {
-                field.indexed || field.column == "id" || matches!(field.kind, Kind::Set(_))
+    /// Whether a comparison is answered by an index, of these rows or of a side table. What indexes live rows does not know the
+    /// deleted ones.
+    pub(crate) fn is_indexed(&self, rows: Deleted) -> bool {
+        match (self.source, rows) {
+            (Source::Standard(field), _) if field.column == "id" || matches!(field.kind, Kind::Set(_)) => {
+                true
             }
-            Source::Custom(field) => field.slot.is_some(),
+            (Source::Standard(field), Deleted::Hidden) => field.indexed,
+            (Source::Standard(field), Deleted::Only) => field.indexed_in_trash,
+            (Source::Custom(field), Deleted::Hidden) => field.slot.is_some(),
+            (Source::Custom(_), Deleted::Only) => false,
         }
+    }
+
+    /// Whether it is a custom field, which can be given an index.
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.source, Source::Custom(_))
     }
 
     /// Whether the value must be looked for in the row's custom values.

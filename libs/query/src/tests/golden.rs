@@ -107,7 +107,8 @@ fn filters_become_these_conditions() {
         ("NOT score != 1", "t.score = $2", vec![Bind::Int(1)]),
     ];
     for (filter, expected, binds) in cases {
-        let (condition, found) = Ask { filter, ..Ask::default() }.condition().unwrap();
+        let limits = Limits::NONE;
+        let (condition, found) = Ask { filter, limits, ..Ask::default() }.condition().unwrap();
         assert_eq!(condition, expected, "{filter}");
         assert!(found == binds, "binds of {filter}");
     }
@@ -274,7 +275,8 @@ fn row_predicates_become_these_conditions() {
 fn a_filter_cannot_reach_around_the_row_predicate() {
     let predicate = RowPredicate::Never;
     let filter = "score = 1 OR score = 2";
-    let sql = Ask { filter, predicate, ..Ask::default() }.sql().unwrap();
+    let limits = Limits::NONE;
+    let sql = Ask { filter, predicate, limits, ..Ask::default() }.sql().unwrap();
     assert!(sql.contains("AND (t.score = $2 OR t.score = $3) AND FALSE"), "{sql}");
 }
 
@@ -306,7 +308,7 @@ fn no_value_ever_stands_in_the_text() {
 fn the_second_phase_is_left_out_where_it_cannot_find_anything() {
     let statements = |filter: &str, order_by: &str| {
         let projection = Projection::parse(&[], None, &auth::FieldMask::default(), "").unwrap();
-        Ask { filter, order_by, ..Ask::default() }
+        Ask { filter, order_by, limits: Limits::NONE, ..Ask::default() }
             .list(|list| list.statements(&projection, 50).len())
             .unwrap()
     };

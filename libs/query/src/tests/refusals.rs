@@ -3,7 +3,7 @@ use error::{Code, Error};
 use proptest::prelude::*;
 
 use super::{Ask, mask};
-use crate::{Limits, list};
+use crate::{Deleted, Limits, list};
 
 fn refused(filter: &str) -> Error {
     let limits = Limits::NONE;
@@ -26,6 +26,10 @@ fn wrong_types_are_refused_at_the_value() {
         (r#"created_at > "2026-01-01T00:00:00Z""#, 13),
         (r#"owner_id = "me""#, 11),
         (r#"lifecycle = "vip""#, 12),
+        (r#"custom.tier = "platinum""#, 14),
+        (r#"custom.tier != "Gold""#, 15),
+        (r#"custom.tier = ("gold", "platinum")"#, 23),
+        (r#"custom.colours:"purple""#, 15),
         ("revenue > 5", 10),
         (r#"revenue > "5""#, 10),
         (r#"revenue > "1.005 EUR""#, 10),
@@ -105,13 +109,47 @@ fn unindexed_fields_are_refused_in_large_sets() {
     for order_by in orders {
         let error = Ask { order_by, ..Ask::default() }.sql().unwrap_err();
         assert_eq!((error.code(), error.reason()), (Code::Unprocessable, "FIELD_NOT_INDEXED"), "{order_by}");
-        assert_eq!(error.metadata()["action"], "index");
         let limits = Limits::NONE;
         assert!(Ask { order_by, limits, ..Ask::default() }.sql().is_ok(), "{order_by}");
     }
-    for filter in ["custom.loose = 1", r#"custom.colours:"red""#, "custom.memo:*"] {
+    let error = Ask { order_by: "custom.loose", ..Ask::default() }.sql().unwrap_err();
+    assert_eq!(error.metadata()["action"], "index");
+    let error = Ask { order_by: "score", ..Ask::default() }.sql().unwrap_err();
+    assert_eq!(error.metadata()["action"], "narrow", "nobody can index a standard field");
+    // Standard and custom fields alike.
+    for filter in [
+        "custom.loose = 1",
+        r#"custom.colours:"red""#,
+        "custom.memo:*",
+        "score > 3",
+        r#"NOT lifecycle = "lead""#,
+        "birthday:*",
+        "do_not_call = true",
+        r#"timezone = "UTC""#,
+        r#"last_name = "Å" OR score = 3"#,
+        r#"last_name != "Å" AND score = 3"#,
+        r#"last_name != "Å" AND custom.loose = 3"#,
+        "created_at:* AND score = 3",
+        "NOT (last_name = \"Å\" OR NOT score = 3)",
+        r#"last_name = "Å" OR (last_name:"B" AND score = 3) OR custom.loose = 1"#,
+    ] {
         let error = Ask { filter, ..Ask::default() }.sql().unwrap_err();
-        assert_eq!(error.reason(), "FIELD_NOT_INDEXED", "{filter}");
+        assert_eq!((error.code(), error.reason()), (Code::Unprocessable, "FIELD_NOT_INDEXED"), "{filter}");
+        assert!(Ask { filter, limits: Limits::NONE, ..Ask::default() }.sql().is_ok(), "{filter}");
+    }
+    // An index has chosen the rows.
+    for filter in [
+        r#"last_name = "Å" AND score = 3"#,
+        r#"custom.tier = "gold" AND custom.loose = 3 AND timezone = "UTC""#,
+        r#"tags:"x" AND (score = 3 OR custom.loose = 4)"#,
+        r#"(last_name = "Å" OR custom.nick:"b") AND score = 3"#,
+        r#"(last_name = "Å" AND score = 3) OR (tags:"x" AND custom.loose = 3)"#,
+        r#"emails.domain = "a.test" AND score = 3"#,
+        "id:*",
+        "last_name:*",
+        r#"last_name != "Å""#,
+    ] {
+        assert!(Ask { filter, ..Ask::default() }.sql().is_ok(), "{filter}");
     }
     // Nothing could find it, however few they are.
     let error = refused(r#"custom.loose_text:"x""#);
@@ -120,22 +158,33 @@ fn unindexed_fields_are_refused_in_large_sets() {
 }
 
 #[test]
-fn standard_fields_without_index_are_looked_at_in_every_row_of_a_bounded_set_only() {
-    let limits = Limits::default();
-    for filter in [
-        "score > 3",
-        r#"NOT lifecycle = "lead""#,
-        r#"last_name = "Å" OR score = 3"#,
-        r#"last_name != "Å" AND score = 3"#,
+fn indexes_of_live_rows_do_not_count_in_the_trash() {
+    let asked = |filter: &str, order_by: &str, limits| {
+        Ask { filter, order_by, limits, deleted: Deleted::Only, ..Ask::default() }.sql()
+    };
+    for (filter, order_by) in [
+        (r#"last_name = "Å""#, ""),
+        (r#"custom.tier = "gold""#, ""),
+        ("", "created_at"),
+        ("", "custom.seats desc"),
+        ("", "last_name, deleted_at"),
     ] {
-        let error = Ask { filter, limits, ..Ask::default() }.sql().unwrap_err();
-        assert_eq!((error.code(), error.reason()), (Code::Unprocessable, "FIELD_NOT_INDEXED"), "{filter}");
-        assert!(Ask { filter, ..Ask::default() }.sql().is_ok(), "{filter}");
+        let error = asked(filter, order_by, Limits::default()).unwrap_err();
+        assert_eq!(error.reason(), "FIELD_NOT_INDEXED", "{filter} {order_by}");
+        assert!(error.message().contains("of the trash"), "{}", error.message());
+        assert_eq!(error.metadata()["action"], "narrow", "{filter} {order_by}");
+        asked(filter, order_by, Limits::NONE).unwrap();
     }
-    // An index has chosen the rows.
-    for filter in [r#"last_name = "Å" AND score = 3"#, r#"tags:"x" AND (score = 3 OR score = 4)"#, "id:*"] {
-        assert!(Ask { filter, limits, ..Ask::default() }.sql().is_ok(), "{filter}");
+    for (filter, order_by) in [
+        ("", "deleted_at desc"),
+        ("deleted_at > 2026-01-01 AND score = 3", "deleted_at, last_name"),
+        (r#"tags:"x""#, ""),
+        (r#"emails.address = "a@b.test""#, "id desc"),
+    ] {
+        asked(filter, order_by, Limits::default()).unwrap();
     }
+    let live = Ask { order_by: "deleted_at", ..Ask::default() }.sql().unwrap_err();
+    assert_eq!(live.reason(), "FIELD_NOT_INDEXED");
 }
 
 #[test]

@@ -42,9 +42,6 @@ reasons! {
     /// The stored request of the import cannot be read.
     REQUEST_UNREADABLE [operation] "Request unreadable",
         "Create the import again.";
-    /// A contact with this e-mail address exists, and the import's `duplicate_policy` is `fail`.
-    DUPLICATE [violation] "Duplicate",
-        "Take the row out, or import with the policy `skip` or `update`.";
     /// A batch of an import took too long; the import goes on with it later.
     BATCH_TOO_LONG [503] "Batch took too long",
         "Wait: the import tries again by itself.";

@@ -9,12 +9,14 @@ reasons! {
     /// The filter has more comparisons, levels or listed values than it may.
     FILTER_TOO_COMPLEX [400] "Filter too complex",
         "Ask with several simpler filters.";
-    /// The filter compares a field with a value of another type, or with an operator that the type does not have.
+    /// The filter compares a field with a value of another type, with an option that the field does not have, or with an operator
+    /// that the type does not have.
     FILTER_TYPE_MISMATCH [400] "Filter type mismatch",
-        "Compare with a value of the field's type; texts are written in quotes.";
-    /// The filter or order uses a custom field that has no index, over more records than can be searched without one.
+        "Compare with a value of the field's type, or with the key of one of its options; both are written in quotes where they are texts.";
+    /// The filter or order uses a field that has no index, over more than 20,000 records and without a condition that an index serves;
+    /// or it looks for a prefix of a custom field that has no index.
     FIELD_NOT_INDEXED [422] "Field not indexed",
-        "Set `indexed` on the field's definition, or filter by another field.";
+        "Where `meta.action` is `index`, give the custom field an index; else filter by an indexed field as well.";
     /// `order_by` cannot be read, or has too many or repeated keys.
     ORDER_INVALID [400] "Order invalid",
         "Send up to three fields, each with ` desc` or not, separated by commas.";

@@ -37,6 +37,10 @@ reasons! {
     /// Another record has a value that must be unique. `meta.fields` names the field, `candidates` the records that you may see.
     DUPLICATE_VALUE [409, violation] "Duplicate value",
         "Use the record that exists, or send another value.";
+    /// A contact with one of these e-mail addresses exists. `candidates` lists those that you may see. In an import: its
+    /// `duplicate_policy` is `fail`.
+    DUPLICATE [409, violation] "Duplicate",
+        "Use the contact that exists, or send the request with `allow_duplicates=true`; take the row out of an import, or import with the policy `skip` or `update`.";
     /// A contact needs a first name, a last name or an e-mail address.
     NAME_OR_EMAIL_REQUIRED [violation] "Name or e-mail address required",
         "Send at least one of the three.";

@@ -274,6 +274,8 @@ impl IdentityService for Peer {
         change_password(ChangePasswordRequest) -> ChangePasswordResponse,
         create_password_reset(CreatePasswordResetRequest) -> CreatePasswordResetResponse,
         reset_password(ResetPasswordRequest) -> ResetPasswordResponse,
+        get_organization(GetOrganizationRequest) -> GetOrganizationResponse,
+        update_organization(UpdateOrganizationRequest) -> UpdateOrganizationResponse,
         get_team(GetTeamRequest) -> GetTeamResponse,
         list_teams(ListTeamsRequest) -> ListTeamsResponse,
         update_team(UpdateTeamRequest) -> UpdateTeamResponse,

@@ -33,7 +33,7 @@ fn refused(rpc: &str, request: &impl Message) -> Vec<(String, &'static str)> {
 }
 
 fn create(contact: Contact) -> CreateContactRequest {
-    CreateContactRequest { contact: Some(contact) }
+    CreateContactRequest { contact: Some(contact), ..Default::default() }
 }
 
 #[test]

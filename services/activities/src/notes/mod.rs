@@ -31,6 +31,7 @@ pub(crate) static NOTE: Object = Object {
     guard: None,
     ties: None,
     sides: &[TAGS, EXTERNAL_IDS, links::LINKS],
+    likeness: None,
     tree: None,
     built: Built::later(),
 };

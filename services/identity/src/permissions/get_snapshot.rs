@@ -16,6 +16,7 @@ use super::compile::compile;
 use super::store::{self, Live};
 use crate::api_keys::{self, exchange};
 use crate::app::App;
+use crate::organization;
 use crate::roles;
 use crate::roles::body::KeyScope;
 
@@ -90,6 +91,7 @@ pub(crate) async fn of(
     }
     let roles = roles::store::bodies_of_user(&mut tx, live.owner).await?;
     let (team_ids, team_member_ids) = store::teams_and_members(&mut tx, live.owner).await?;
+    let allows_duplicates = !organization::store::duplicate_check(&mut tx).await?;
     tx.commit().await?;
     let (objects, field_rules) = compile(&roles, key_scopes(&live).as_deref());
     let texts = |ids: &[Uuid]| ids.iter().map(Uuid::to_string).collect();
@@ -101,6 +103,7 @@ pub(crate) async fn of(
         team_ids: texts(&team_ids),
         team_member_ids: texts(&team_member_ids),
         owner_id: live.owner.to_string(),
+        allows_duplicates,
     };
     Ok(pb::GetSnapshotResponse { snapshot: Some(snapshot), version, lease_until })
 }

@@ -24,15 +24,15 @@ pub(crate) static COMPANY: Object = Object {
         Standard::line("name").searched().indexed().required(),
         Standard::line("legal_name").searched(),
         Standard::texts("domains").set("domains", "domain", DOMAIN_SET),
-        Standard::id("parent_id", "company").indexed(),
-        Standard::line("industry"),
+        Standard::id("parent_id", "company").indexed().indexed_in_trash(),
+        Standard::line("industry").indexed(),
         Standard::integer("employee_count"),
         Standard::money("annual_revenue"),
         Standard::list("phones"),
         Standard::list("addresses"),
         Standard::line("tax_id"),
         Standard::lines("description"),
-        Standard::choice("lifecycle", &LIFECYCLES),
+        Standard::choice("lifecycle", &LIFECYCLES).indexed(),
     ],
     not_found: Reason::COMPANY_NOT_FOUND,
     not_deleted: Reason::COMPANY_NOT_DELETED,
@@ -41,13 +41,13 @@ pub(crate) static COMPANY: Object = Object {
     guard: None,
     ties: Some(&Contacts),
     sides: &[TAGS, EXTERNAL_IDS, DOMAINS],
+    likeness: None,
     tree: Some("parent_id"),
     built: Built::later(),
 };
 
 /// Domains as filters find them.
-const DOMAIN_SET: Set =
-    Set { table: "records.company_domain", parent: "company_id", kind: SetKind::Text { key: None } };
+const DOMAIN_SET: Set = Set { table: "records.company_domain", parent: "company_id", kind: SetKind::Domain };
 
 const DOMAINS: SideTable = SideTable {
     field: "domains",

@@ -8,7 +8,7 @@ use input::Violations;
 use query::{Set, SetKind};
 use record::prepare::Rules;
 use record::side_tables::{EXTERNAL_IDS, TAGS};
-use record::{Built, Fields, Object, SideTable, Standard};
+use record::{Built, Fields, Likeness, Object, SideTable, Standard};
 use serde_json::Value;
 
 /// The stages of life, as filters name them.
@@ -24,14 +24,18 @@ pub(crate) static CONTACT: Object = Object {
         Standard::line("full_name").searched().indexed().computed(&["first_name", "last_name"]),
         Standard::line("job_title").searched(),
         Standard::line("department").searched(),
-        Standard::list("emails").set("emails.address", "address", ADDRESSES),
+        Standard::list("emails").set("emails.address", "address", ADDRESSES).set(
+            "emails.domain",
+            "domain",
+            ADDRESS_DOMAINS,
+        ),
         Standard::list("phones"),
         Standard::list("addresses"),
         Standard::line("language"),
         Standard::line("timezone"),
         Standard::date("birthday"),
-        Standard::choice("lifecycle", &LIFECYCLES),
-        Standard::line("lead_source"),
+        Standard::choice("lifecycle", &LIFECYCLES).indexed(),
+        Standard::line("lead_source").indexed(),
         Standard::integer("score"),
         Standard::flag("do_not_call"),
         Standard::flag("do_not_email"),
@@ -45,6 +49,7 @@ pub(crate) static CONTACT: Object = Object {
     guard: None,
     ties: None,
     sides: &[TAGS, EXTERNAL_IDS, EMAILS],
+    likeness: Some(&ADDRESS_IN_COMMON),
     tree: None,
     built: Built::later(),
 };
@@ -52,18 +57,36 @@ pub(crate) static CONTACT: Object = Object {
 /// E-mail addresses as filters find them.
 const ADDRESSES: Set = Set { table: "records.contact_email", parent: "contact_id", kind: SetKind::Email };
 
+/// The domains of e-mail addresses as filters find them.
+const ADDRESS_DOMAINS: Set =
+    Set { table: "records.contact_email", parent: "contact_id", kind: SetKind::Domain };
+
 const EMAILS: SideTable = SideTable {
     field: "emails",
-    pairs: |value| {
-        let items = value.as_array().into_iter().flatten();
-        items.filter_map(|item| Some((item["address"].as_str()?.to_owned(), String::new()))).collect()
-    },
+    pairs: |value| addresses(value).map(|address| (address.to_owned(), String::new())).collect(),
     put: store::PUT_EMAILS,
     clear: store::CLEAR_EMAILS,
     held: store::HELD_EMAILS,
     set_live: Some(store::SET_EMAILS_LIVE),
     holders: None,
 };
+
+/// Two contacts with one address are one person, as a rule.
+const ADDRESS_IN_COMMON: Likeness = Likeness {
+    field: "emails",
+    kind: ADDRESS,
+    keys: |value| addresses(value).map(str::to_owned).collect(),
+    detail: "another contact has one of these e-mail addresses; with allow_duplicates=true this one is created as well",
+    holders: store::ADDRESS_HOLDERS,
+};
+
+/// The kind under which addresses are locked, by calls and by imports.
+pub(crate) const ADDRESS: &str = "address";
+
+/// The addresses of the field `emails`.
+fn addresses(emails: &Value) -> impl Iterator<Item = &str> {
+    emails.as_array().into_iter().flatten().filter_map(|item| item["address"].as_str())
+}
 
 /// The full name.
 fn derive(fields: &Fields) -> Fields {

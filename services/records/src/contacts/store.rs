@@ -15,3 +15,11 @@ pub(crate) const SET_EMAILS_LIVE: &str =
 /// The addresses of contacts, as pairs.
 pub(crate) const HELD_EMAILS: &str = "SELECT contact_id, address, '', live FROM records.contact_email
      WHERE tenant_id = $1 AND contact_id = ANY($2)";
+
+/// Live contacts within a scope that have one of the addresses: 20 at most, of the first 1,000 that have it.
+pub(crate) const ADDRESS_HOLDERS: &str = "SELECT DISTINCT c.id
+     FROM (SELECT e.contact_id FROM records.contact_email AS e
+           WHERE e.tenant_id = $1 AND e.address = ANY($2) AND e.live LIMIT 1000) AS held
+     JOIN records.contacts AS c ON c.tenant_id = $1 AND c.id = held.contact_id
+     WHERE c.deleted_at IS NULL AND ($3 OR c.owner_id = ANY($4) OR c.team_id = ANY($5))
+     ORDER BY c.id LIMIT 20";

@@ -21,7 +21,7 @@ use super::row::{self, ReadRow};
 use super::store;
 use super::table::Row;
 use crate::App;
-use crate::contacts::CONTACT;
+use crate::contacts::{ADDRESS, CONTACT};
 
 /// What became of a batch.
 #[derive(Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ async fn known(
     if addresses.is_empty() {
         return Ok(Vec::new());
     }
-    store::lock_addresses(tx, addresses).await?;
+    record::store::lock_values(tx, ADDRESS, addresses).await?;
     let scope = RowScope::from(&cx.snapshot.predicate(CONTACT.name, "read"));
     Ok(store::holders(tx, addresses, &scope, (actor, claim.created_at)).await?)
 }

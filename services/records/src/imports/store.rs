@@ -16,22 +16,6 @@ pub(crate) async fn reads(tx: &mut TenantTx, operation: Uuid, upload: Uuid) -> R
     Ok(())
 }
 
-/// Locks addresses until the transaction ends, in one order, so that two imports at once cannot both create. Clients choose the
-/// addresses, and all locks are one space: a hash that can be steered would let them hold up another tenant (see `idempotency`).
-pub(crate) async fn lock_addresses(tx: &mut TenantTx, addresses: &[&str]) -> Result<(), DbError> {
-    sqlx::query(
-        "SELECT pg_advisory_xact_lock(key) FROM (
-            SELECT DISTINCT ('x' || encode(substr(sha256(convert_to('address/' || $1::text || '/' || address, 'UTF8')), 1, 8), 'hex'))
-                ::bit(64)::bigint AS key
-            FROM unnest($2::text[]) AS a (address) ORDER BY key) AS keys",
-    )
-    .bind(tx.tenant_id())
-    .bind(addresses)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
 /// Per address, the newest of the live contacts that have it, of those within the scope and those that `import` has made: who,
 /// since when. Without the latter, a row could not be told to repeat an earlier one of its file by who may import and not
 /// read.

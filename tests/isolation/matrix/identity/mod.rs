@@ -82,6 +82,8 @@ pub fn table() -> Table {
         patch("UpdateUser", "/users/{id}").of(&USER).json(json!({"display_name": "New"})),
         post("DisableUser", "/users/{id}:disable").of(&USER),
         post("EnableUser", "/users/{id}:enable").of(&DISABLED_USER),
+        get("GetOrganization", "/organization"),
+        patch("UpdateOrganization", "/organization").json(json!({"duplicate_check": false})),
         post("CreateTeam", "/teams")
             .of(&TEAM)
             .json(json!({"name": "{unique}", "parent_id": "{id}"}))

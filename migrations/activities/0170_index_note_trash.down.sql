@@ -1,0 +1,2 @@
+-- phase: contract
+DROP INDEX activities.notes_deleted_at;

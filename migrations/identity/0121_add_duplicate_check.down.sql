@@ -1,0 +1,2 @@
+-- phase: contract
+ALTER TABLE identity.tenant DROP COLUMN version, DROP COLUMN duplicate_check;

@@ -1,0 +1,3 @@
+-- phase: contract
+DROP INDEX records.contact_email_domain;
+ALTER TABLE records.contact_email DROP COLUMN domain;
