@@ -123,6 +123,10 @@ impl Wire for Watched {
         &sent.custom
     }
 
+    fn custom_mut(sent: &mut pb::Note) -> &mut Bytes {
+        &mut sent.custom
+    }
+
     fn etag(sent: &pb::Note) -> Option<&str> {
         sent.etag.as_deref()
     }
@@ -151,7 +155,7 @@ async fn admit<T: proto::Rpc>(world: &World, who: &Caller, body: T) -> Result<(a
 async fn create(world: &World, env: &Env, who: &Caller, body: &str) -> Result<pb::Note> {
     let request = pb::CreateNoteRequest { note: Some(text(body)) };
     let (cx, request) = admit(world, who, request).await?;
-    Ok(record::create::<Watched, _>(env, &cx, &request, request.note.as_ref()).await?.message)
+    Ok(record::create::<Watched, _>(env, &cx, request, |create| &mut create.note).await?.message)
 }
 
 async fn update(

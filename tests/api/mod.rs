@@ -12,8 +12,10 @@ mod methods;
 mod notes;
 mod one_process;
 mod operations;
+mod patching;
 mod refusals;
 mod uploads;
+mod values;
 mod writing;
 
 use serde_json::json;

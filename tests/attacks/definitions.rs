@@ -158,8 +158,10 @@ async fn writes_by_an_instance_with_old_definitions_lose_no_slot_and_no_unique_v
     unique.update(&contact, custom(&json!({"serial": "S-1"})), &["custom"]).await?;
     still_there().await?;
 
-    let link = pb::ContactCompany { company_id: company.clone(), is_primary: true, ..Default::default() };
-    let request = pb::LinkContactCompanyRequest { contact_id: contact.clone(), link: Some(link) };
+    let link =
+        pb::ContactCompany { company_id: company.clone(), is_primary: Some(true), ..Default::default() };
+    let request =
+        pb::LinkContactCompanyRequest { contact_id: contact.clone(), link: Some(link), ..Default::default() };
     linking.service.link_contact_company(linking.request(request, &[])).await?;
     still_there().await?;
 

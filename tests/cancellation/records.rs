@@ -139,7 +139,11 @@ async fn prepare(world: &World, rpc: &str) -> Call {
         "LinkContactCompany" | "UnlinkContactCompany" | "ListContactCompanies" => {
             let (contact_id, company_id) = (contact(&who).await, company(&who).await);
             let link = pb::ContactCompany { company_id: company_id.clone(), ..Default::default() };
-            let link = pb::LinkContactCompanyRequest { contact_id: contact_id.clone(), link: Some(link) };
+            let link = pb::LinkContactCompanyRequest {
+                contact_id: contact_id.clone(),
+                link: Some(link),
+                ..Default::default()
+            };
             if rpc == "LinkContactCompany" {
                 return call!(client, link_contact_company, who.request(link, &[]));
             }

@@ -194,7 +194,7 @@ impl Fixture {
     }
 
     pub(crate) fn schema(&self) -> Schema<'_> {
-        Schema { table: &THINGS, custom: &self.custom, mask: &self.mask }
+        Schema { table: &THINGS, custom: &self.custom, mask: &self.mask, region: None }
     }
 
     pub(crate) fn projection(&self) -> Projection {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use auth::RowFacts;
-use field_types::{FieldType, moment, money, search_key, text};
+use field_types::{FieldType, moment, money, search_key, slot_key, text};
 use query::Deleted;
 use query::filter::{Comparison, Expr, Literal, Op};
 use serde_json::Value;
@@ -59,7 +59,7 @@ fn passes(thing: &Thing, comparison: &Comparison) -> bool {
             (Some(_), Literal::Any) => true,
             (Some(Value::Array(keys)), Literal::Text(wanted)) => keys.iter().any(|key| key == wanted),
             (Some(value), Literal::Text(prefix)) => {
-                search_key(value.as_str().unwrap()).starts_with(&search_key(prefix))
+                slot_key(kind, value.as_str().unwrap()).starts_with(&slot_key(kind, prefix))
             }
             _ => panic!("not a test for {}", comparison.field),
         }),
@@ -133,6 +133,6 @@ fn by_key(kind: FieldType, x: &Value, y: &Value) -> Ordering {
             moment(x).cmp(&moment(y))
         }
         FieldType::Date => x.as_str().cmp(&y.as_str()),
-        _ => search_key(x.as_str().unwrap()).cmp(&search_key(y.as_str().unwrap())),
+        _ => slot_key(kind, x.as_str().unwrap()).cmp(&slot_key(kind, y.as_str().unwrap())),
     }
 }

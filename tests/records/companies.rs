@@ -18,8 +18,16 @@ async fn link(
     company: &str,
     is_primary: bool,
 ) -> Result<pb::ContactCompany, Refusal> {
-    let link = pb::ContactCompany { company_id: company.to_owned(), is_primary, ..Default::default() };
-    let request = pb::LinkContactCompanyRequest { contact_id: contact.to_owned(), link: Some(link) };
+    let link = pb::ContactCompany {
+        company_id: company.to_owned(),
+        is_primary: Some(is_primary),
+        ..Default::default()
+    };
+    let request = pb::LinkContactCompanyRequest {
+        contact_id: contact.to_owned(),
+        link: Some(link),
+        ..Default::default()
+    };
     Ok(caller.service.link_contact_company(caller.request(request, &[])).await?.into_inner().link.unwrap())
 }
 
@@ -36,7 +44,7 @@ async fn a_company_comes_back_and_is_found() -> Result<()> {
     let made = admin
         .create_company(pb::Company {
             domains: vec!["ACME.example".to_owned()],
-            annual_revenue: Some(Money { amount_minor: 125_000, currency: "EUR".to_owned() }),
+            annual_revenue: Some(Money { amount_minor: Some(125_000), currency: Some("EUR".to_owned()) }),
             employee_count: Some(12),
             parent_id: Some(parent.id.clone()),
             ..company("Acme")
@@ -90,7 +98,7 @@ async fn a_contact_is_linked_to_companies_and_one_is_primary() -> Result<()> {
     link(&admin, &contact.id, &b.id, true).await?;
     let linked = links(&admin, &contact.id).await?;
     assert_eq!(
-        linked.iter().map(|l| (l.company_id.clone(), l.is_primary)).collect::<Vec<_>>(),
+        linked.iter().map(|l| (l.company_id.clone(), l.is_primary())).collect::<Vec<_>>(),
         [(b.id.clone(), true), (a.id, false)]
     );
     assert_eq!(admin.get(&contact.id).await?.version, 3, "every link is a change of the contact");
@@ -104,7 +112,8 @@ async fn a_contact_is_linked_to_companies_and_one_is_primary() -> Result<()> {
         company_id: company.to_owned(),
     };
     admin.service.unlink_contact_company(admin.request(unlink(&b.id), &[])).await?;
-    assert_eq!(links(&admin, &contact.id).await?.len(), 1);
+    // The other becomes the primary one.
+    assert_eq!(links(&admin, &contact.id).await?.iter().map(|l| l.is_primary()).collect::<Vec<_>>(), [true]);
     let again = admin.service.unlink_contact_company(admin.request(unlink(&b.id), &[])).await.unwrap_err();
     assert_eq!(Refusal::from(again).http(), 404);
     Ok(())

@@ -88,6 +88,10 @@ impl Wire for Guarded {
         &sent.custom
     }
 
+    fn custom_mut(sent: &mut pb::Contact) -> &mut Bytes {
+        &mut sent.custom
+    }
+
     fn etag(sent: &pb::Contact) -> Option<&str> {
         sent.etag.as_deref()
     }
@@ -157,7 +161,8 @@ impl World {
     async fn create(&self, who: &Principal, title: &str) -> Result<pb::Contact> {
         let request = pb::CreateContactRequest { contact: Some(contact(title)), ..Default::default() };
         let (cx, request) = self.admit(who, request).await?;
-        let made = record::create::<Guarded, _>(&self.env, &cx, &request, request.contact.as_ref()).await?;
+        let made =
+            record::create::<Guarded, _>(&self.env, &cx, request, |create| &mut create.contact).await?;
         Ok(made.message)
     }
 
@@ -200,9 +205,7 @@ impl World {
                 ("last_name".to_owned(), json!("Imported")),
                 ("job_title".to_owned(), title.into()),
             ]),
-            custom: Fields::new(),
-            broken: Vec::new(),
-            violations: Violations::default(),
+            ..Sent::default()
         };
         let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
         db::fence::check(&mut tx, &cx).await?;

@@ -19,7 +19,11 @@ async fn a_link_is_made_changed_and_removed_only_at_the_version_in_if_match() ->
             role: Some(role.to_owned()),
             ..Default::default()
         };
-        let request = pb::LinkContactCompanyRequest { contact_id: contact.clone(), link: Some(link) };
+        let request = pb::LinkContactCompanyRequest {
+            contact_id: contact.clone(),
+            link: Some(link),
+            ..Default::default()
+        };
         let answer = admin.service.link_contact_company(admin.request(request, &[("if-match", condition)]));
         answer.await.map(drop).map_err(Refusal::from)
     };

@@ -57,8 +57,9 @@ async fn a_purge_gives_every_record_that_named_it_a_version_and_an_event() -> Re
     );
     delete(&admin, &trashed).await?;
     let contact = admin.create(named("Ada", "Lovelace")).await?.id;
-    let link = pb::ContactCompany { company_id: above.clone(), is_primary: true, ..Default::default() };
-    let link = pb::LinkContactCompanyRequest { contact_id: contact.clone(), link: Some(link) };
+    let link = pb::ContactCompany { company_id: above.clone(), is_primary: Some(true), ..Default::default() };
+    let link =
+        pb::LinkContactCompanyRequest { contact_id: contact.clone(), link: Some(link), ..Default::default() };
     admin.service.link_contact_company(admin.request(link, &[])).await?;
     delete(&cleaner, &above).await?;
     age(&mut sql, admin.tenant, &above).await?;
@@ -186,7 +187,11 @@ async fn the_purge_locks_linked_contacts_in_order_of_their_ids() -> Result<()> {
     let (a, b) = (admin.create(named("A", "A")).await?.id, admin.create(named("B", "B")).await?.id);
     for (contact, company_id) in [(&b, &first), (&a, &second)] {
         let link = pb::ContactCompany { company_id: company_id.clone(), ..Default::default() };
-        let link = pb::LinkContactCompanyRequest { contact_id: contact.clone(), link: Some(link) };
+        let link = pb::LinkContactCompanyRequest {
+            contact_id: contact.clone(),
+            link: Some(link),
+            ..Default::default()
+        };
         admin.service.link_contact_company(admin.request(link, &[])).await?;
     }
     for id in [&first, &second] {

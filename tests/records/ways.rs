@@ -166,7 +166,7 @@ async fn attempt(world: &World, way: Way, check: Check) -> Result<String> {
         (Way::Link, _) => {
             let contact_id = admin.create(named("", "Known")).await?.id;
             let link = Some(pb::ContactCompany { company_id: nobody, ..Default::default() });
-            let request = pb::LinkContactCompanyRequest { contact_id, link };
+            let request = pb::LinkContactCompanyRequest { contact_id, link, ..Default::default() };
             admin
                 .service
                 .link_contact_company(admin.request(request, &[]))

@@ -176,19 +176,31 @@ fn resources(pool: &prost_reflect::DescriptorPool) -> Result<Vec<u8>> {
         ));
         let mut fields: Vec<_> = message.fields().collect();
         fields.sort_by_key(prost_reflect::FieldDescriptor::number);
-        for field in fields {
+        let output_only = |field: &prost_reflect::FieldDescriptor| {
             let options = field.options();
             let behaviors = options.get_extension(&behavior);
-            let output_only =
-                behaviors.as_list().is_some_and(|list| list.iter().any(|b| b.as_enum_number() == Some(3)));
+            behaviors.as_list().is_some_and(|list| list.iter().any(|b| b.as_enum_number() == Some(3)))
+        };
+        for field in fields {
+            let options = field.options();
             let json = options.get_extension(&policy);
             let json =
                 json.as_message().and_then(|m| m.get_field_by_name("json")).and_then(|v| v.as_enum_number());
+            let inside = match field.kind() {
+                _ if json == Some(1) => "Json".to_owned(),
+                _ if field.is_map() => "Keys".to_owned(),
+                Kind::Message(inner) if !field.is_list() && !inner.full_name().starts_with("google.") => {
+                    let members: Vec<_> = inner.fields().filter(|inner| !output_only(inner)).collect();
+                    let names: Vec<&str> = members.iter().map(|inner| inner.name()).collect();
+                    format!("Members(&{names:?})")
+                }
+                _ => "Nothing".to_owned(),
+            };
             text.push_str(&format!(
-                "crate::Member {{ number: {}, name: \"{}\", output_only: {output_only}, json_object: {} }},",
+                "crate::Member {{ number: {}, name: \"{}\", output_only: {}, inside: crate::Inside::{inside} }},",
                 field.number(),
                 field.name(),
-                json == Some(1),
+                output_only(&field),
             ));
         }
         text.push_str("]; }\n");

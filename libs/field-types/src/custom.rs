@@ -5,24 +5,24 @@ use serde_json::{Map, Value};
 
 use crate::FieldError;
 
-/// Largest JSON of all custom values of one record, in bytes.
-pub const CUSTOM_BYTES: usize = 16 * 1024;
+/// Largest JSON of all custom values of one record, in bytes: six texts of [`crate::text::LONG_TEXT_CHARS`] characters of any script
+/// (four bytes each at most), or 26 of such that are ASCII. It bounds what many fields make together, never what one may hold.
+pub const CUSTOM_BYTES: usize = 256 * 1024;
 
-/// Refuses an object of canonical values whose JSON is longer than [`CUSTOM_BYTES`].
-pub fn check_size(values: &Map<String, Value>) -> Result<(), FieldError> {
-    check_size_within(values, 1)
+/// Whether an object of canonical values has at most [`CUSTOM_BYTES`] as JSON, `times` as many allowed.
+pub fn fits(values: &Map<String, Value>, times: usize) -> bool {
+    let mut counter = Counter { left: CUSTOM_BYTES.saturating_mul(times) };
+    serde_json::to_writer(&mut counter, values).is_ok()
 }
 
-/// As [`check_size`], with `times` as many bytes allowed. The error is the same.
-pub fn check_size_within(values: &Map<String, Value>, times: usize) -> Result<(), FieldError> {
-    let mut counter = Counter { left: CUSTOM_BYTES.saturating_mul(times) };
-    if serde_json::to_writer(&mut counter, values).is_ok() {
-        return Ok(());
-    }
-    Err(FieldError::new(
+/// The refusal of a value by which all together are too large.
+pub fn too_large() -> FieldError {
+    FieldError::new(
         Reason::CUSTOM_TOO_LARGE,
-        format!("all custom values together have at most {CUSTOM_BYTES} bytes"),
-    ))
+        format!(
+            "with this value, all custom values of the record together have more than {CUSTOM_BYTES} bytes as JSON"
+        ),
+    )
 }
 
 /// Counts bytes instead of keeping them, and stops at the limit.

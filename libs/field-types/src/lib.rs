@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+pub mod country;
 pub mod custom;
 mod display;
 pub mod email;
 mod error;
 mod field_type;
 pub mod key;
+pub mod language;
 pub mod moment;
 pub mod money;
 pub mod number;
@@ -16,6 +18,7 @@ mod rules;
 mod slot;
 mod slot_column;
 pub mod text;
+pub mod timezone;
 pub mod url;
 
 #[cfg(test)]
@@ -27,6 +30,6 @@ pub use field_type::{FieldType, UnknownFieldType};
 pub use parse::{Canonical, parse};
 pub use parse_text::parse_text;
 pub use rules::{FieldOption, FieldRules};
-pub use slot::{SLOT_TEXT_CHARS, SlotKind, SlotValue, search_key, slot};
+pub use slot::{SLOT_TEXT_CHARS, SlotKind, SlotValue, search_key, slot, slot_key};
 pub use slot_column::{SlotColumn, UnknownSlotColumn};
 pub use text::fold;

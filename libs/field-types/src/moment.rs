@@ -13,6 +13,10 @@ const DAY: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-
 /// A day as `YYYY-MM-DD`, years 0001 to 9999.
 pub fn date(value: &str) -> Result<Date, FieldError> {
     let invalid = || FieldError::new(Reason::DATE_INVALID, "a date as YYYY-MM-DD is expected");
+    if value.starts_with("--") {
+        let detail = "a date as YYYY-MM-DD is expected; a day without its year cannot be stored";
+        return Err(FieldError::new(Reason::DATE_INVALID, detail));
+    }
     if value.len() != 10 {
         return Err(invalid());
     }

@@ -29,7 +29,7 @@ pub fn parse(
 ) -> Result<Option<Canonical>, Vec<FieldError>> {
     let parsed = match field_type {
         _ if value.is_null() => None,
-        FieldType::Text => text::clean(string(value)?, text::TEXT_CHARS).map_err(one)?.map(Value::from),
+        FieldType::Text => text::line(string(value)?, text::TEXT_CHARS).map_err(one)?.map(Value::from),
         FieldType::LongText => {
             text::clean(string(value)?, text::LONG_TEXT_CHARS).map_err(one)?.map(Value::from)
         }
@@ -104,8 +104,8 @@ fn string(value: &Value) -> Result<&str, Vec<FieldError>> {
 }
 
 fn filled(given: &str) -> Option<&str> {
-    let trimmed = given.trim();
-    (!trimmed.is_empty()).then_some(trimmed)
+    let bare = text::bare(given);
+    (!bare.is_empty()).then_some(bare)
 }
 
 /// Only the hyphenated form: the same id in several spellings would break equality elsewhere.

@@ -19,8 +19,8 @@ pub fn parse_text(
 ) -> Result<Option<Canonical>, Vec<FieldError>> {
     let cell = cell.trim();
     let parsed = match field_type {
-        _ if cell.is_empty() => None,
-        FieldType::Text => text::clean(cell, text::TEXT_CHARS).map_err(one)?.map(Value::from),
+        _ if text::bare(cell).is_empty() => None,
+        FieldType::Text => text::line(&one_line_of(cell), text::TEXT_CHARS).map_err(one)?.map(Value::from),
         FieldType::LongText => text::clean(cell, text::LONG_TEXT_CHARS).map_err(one)?.map(Value::from),
         FieldType::Integer => Some(number::integer_text(cell).map_err(one)?.into()),
         FieldType::Decimal => Some(number::decimal_json(number::decimal_text(cell).map_err(one)?)),
@@ -31,9 +31,18 @@ pub fn parse_text(
             let options = cell.split(CELL_SEPARATOR).map(str::trim).filter(|part| !part.is_empty());
             option_set(options.map(|part| option(part, rules)).collect::<Result<_, _>>().map_err(one)?)
         }
-        _ => Some(one_line(field_type, cell, rules).map_err(one)?),
+        _ => Some(one_line(field_type, text::bare(cell), rules).map_err(one)?),
     };
     required(parsed, rules)
+}
+
+/// A cell that was broken over lines for its column's width.
+fn one_line_of(cell: &str) -> String {
+    cell.split(['\n', '\r', '\t'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn boolean(cell: &str) -> Result<bool, FieldError> {

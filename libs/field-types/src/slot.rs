@@ -2,7 +2,7 @@ use serde_json::Value;
 use time::{OffsetDateTime, Time};
 use uuid::Uuid;
 
-use crate::{FieldType, moment, text};
+use crate::{FieldType, email, moment, text, url};
 
 /// Longest text in a slot, in characters.
 pub const SLOT_TEXT_CHARS: usize = 128;
@@ -43,7 +43,7 @@ pub fn slot(field_type: FieldType, canonical: &Value) -> Option<SlotValue> {
         FieldType::Boolean => canonical.as_bool().map(|value| SlotValue::Num(f64::from(u8::from(value)))),
         FieldType::Picklist => canonical.as_str().map(|key| SlotValue::Text(key.to_owned())),
         FieldType::Text | FieldType::Email | FieldType::Phone | FieldType::Url => {
-            canonical.as_str().map(|value| SlotValue::Text(search_key(value)))
+            canonical.as_str().map(|value| SlotValue::Text(slot_key(field_type, value)))
         }
         FieldType::Date => {
             let day = moment::date(canonical.as_str()?).ok()?;
@@ -52,6 +52,16 @@ pub fn slot(field_type: FieldType, canonical: &Value) -> Option<SlotValue> {
         FieldType::Datetime => moment::datetime(canonical.as_str()?).ok().map(SlotValue::Time),
         FieldType::Lookup => canonical.as_str()?.parse().ok().map(SlotValue::Ref),
         FieldType::LongText | FieldType::MultiPicklist => None,
+    }
+}
+
+/// The form in which a text of a type is indexed in a slot. Web and e-mail addresses have their host in Unicode, as people type it.
+/// The beginning of a value has the beginning of its key, but for a host that is written in ASCII and not yet whole.
+pub fn slot_key(field_type: FieldType, value: &str) -> String {
+    match field_type {
+        FieldType::Email => search_key(&email::searched(value)),
+        FieldType::Url => search_key(&url::searched(value)),
+        _ => search_key(value),
     }
 }
 

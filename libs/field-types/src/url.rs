@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use reasons::Reason;
 
-use crate::FieldError;
+use crate::{FieldError, email, text};
 
 /// Longest address, in characters.
 pub(crate) const URL_CHARS: usize = 2_000;
@@ -14,7 +14,7 @@ pub(crate) const URL_CHARS: usize = 2_000;
 /// Other schemes would run code or open programs when clicked; a user name in front of the host serves deception only.
 pub fn parse(value: &str) -> Result<String, FieldError> {
     let invalid = |detail: &str| FieldError::new(Reason::URL_INVALID, detail);
-    let trimmed = value.trim();
+    let trimmed = text::bare(value);
     if trimmed.chars().nth(URL_CHARS).is_some() {
         return Err(invalid("at most 2,000 characters"));
     }
@@ -58,10 +58,8 @@ fn host_and_port(authority: &str) -> Option<String> {
     let port = port_suffix(port)?;
     let host = idna::domain_to_ascii_strict(host).ok()?;
     // What ends in a number is an IPv4 address or nothing.
-    let last = host.trim_end_matches('.').rsplit('.').next()?;
-    if last.is_empty()
-        || (last.bytes().all(|byte| byte.is_ascii_digit()) && host.parse::<Ipv4Addr>().is_err())
-    {
+    let is_empty = host.trim_end_matches('.').is_empty();
+    if is_empty || (email::is_number(&host) && host.parse::<Ipv4Addr>().is_err()) {
         return None;
     }
     Some(format!("{host}{port}"))
@@ -78,4 +76,13 @@ fn port_suffix(suffix: &str) -> Option<String> {
     }
     let port: u16 = digits.parse().ok()?;
     Some(format!(":{port}"))
+}
+
+/// The address as it is searched: its stored form, with the host in Unicode. It takes the beginning of an address as well.
+pub(crate) fn searched(value: &str) -> String {
+    let bare = text::bare(value);
+    let Some((scheme, rest)) = bare.split_once("://") else { return bare.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (host, port) = authority.find(':').map_or((authority, ""), |colon| authority.split_at(colon));
+    format!("{}://{}{port}{path}", scheme.to_ascii_lowercase(), email::host_in_unicode(host))
 }

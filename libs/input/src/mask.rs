@@ -1,14 +1,33 @@
 //! Which members of a resource a call writes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use prost::encoding::{DecodeContext, decode_key, skip_field};
 use prost_types::FieldMask;
-use proto::{Member, Resource};
+use proto::{Inside, Member, Resource};
 
 use crate::{Violations, pointer};
 
 /// The members that a call writes, in the order of their numbers, each once. Never one that only the service sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mask(Vec<&'static str>);
+pub struct Mask {
+    names: Vec<&'static str>,
+    /// Those of them of which single members are written.
+    parts: BTreeMap<&'static str, BTreeSet<String>>,
+    /// There was no mask: of each object, what is set is written.
+    merges: bool,
+}
+
+/// What of a member is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'m> {
+    /// All of it: it is replaced.
+    Whole,
+    /// Of an object, these members; one that is not set is removed.
+    Named(&'m BTreeSet<String>),
+    /// Of an object, the members that are set.
+    Set,
+}
 
 impl Mask {
     /// The members that are set.
@@ -23,7 +42,8 @@ impl Mask {
                 break;
             }
         }
-        Self::naming::<R>(|member| numbers.contains(&member.number))
+        let names = writable::<R>().filter(|member| numbers.contains(&member.number));
+        Self { names: names.map(|member| member.name).collect(), parts: BTreeMap::new(), merges: true }
     }
 
     /// The members that an update mask names; without one, those that are set. See the README for what a path means; one that
@@ -32,40 +52,79 @@ impl Mask {
         let Some(FieldMask { mut paths }) = mask else { return Self::of(sent) };
         paths.sort_unstable();
         paths.dedup();
-        for path in paths.iter().filter(|path| !R::MEMBERS.iter().any(|member| is_named(member, path))) {
-            violations.unknown(pointer(path));
+        let (mut whole, mut parts) = (BTreeSet::new(), BTreeMap::<&'static str, BTreeSet<String>>::new());
+        for path in &paths {
+            match R::MEMBERS.iter().find_map(|member| Some((member, named(member, path)?))) {
+                Some((member, Named::Whole)) => drop(whole.insert(member.name)),
+                Some((member, Named::Key(key))) => drop(parts.entry(member.name).or_default().insert(key)),
+                None => violations.unknown(pointer(path)),
+            }
         }
-        Self::naming::<R>(|member| paths.iter().any(|path| is_named(member, path)))
+        parts.retain(|name, _| !whole.contains(name));
+        let is_named = |member: &&Member| whole.contains(member.name) || parts.contains_key(member.name);
+        let names = writable::<R>().filter(is_named).map(|member| member.name).collect();
+        Self { names, parts, merges: false }
     }
 
-    fn naming<R: Resource>(is_named: impl Fn(&Member) -> bool) -> Self {
-        let named = R::MEMBERS.iter().filter(|member| !member.output_only && is_named(member));
-        Self(named.map(|member| member.name).collect())
-    }
-
-    /// Whether the call writes the member.
+    /// Whether the call writes the member, or a part of it.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains(&name)
+        self.names.contains(&name)
+    }
+
+    /// What of a member that it has the call writes.
+    pub fn part(&self, name: &str) -> Part<'_> {
+        match self.parts.get(name) {
+            Some(keys) => Part::Named(keys),
+            None if self.merges => Part::Set,
+            None => Part::Whole,
+        }
     }
 
     /// The members.
     pub fn names(&self) -> &[&'static str] {
-        &self.0
+        &self.names
     }
 }
 
-fn is_named(member: &Member, path: &str) -> bool {
-    match path.strip_prefix(member.name) {
-        Some("") => true,
-        Some(rest) => member.json_object && rest.starts_with('.'),
-        None => false,
+fn writable<R: Resource>() -> impl Iterator<Item = &'static Member> {
+    R::MEMBERS.iter().filter(|member| !member.output_only)
+}
+
+/// What a path names of a member.
+enum Named {
+    Whole,
+    Key(String),
+}
+
+/// What a path names of the member; `None`: nothing.
+fn named(member: &Member, path: &str) -> Option<Named> {
+    let rest = path.strip_prefix(member.name)?;
+    if rest.is_empty() {
+        return Some(Named::Whole);
     }
+    let key = key(rest.strip_prefix('.')?)?;
+    let is_there = match member.inside {
+        Inside::Nothing => false,
+        Inside::Json | Inside::Keys => true,
+        Inside::Members(names) => names.contains(&key.as_str()),
+    };
+    is_there.then_some(Named::Key(key))
+}
+
+/// The key at the end of a path. Between backticks it may be any text, with two of them for one (AIP-161).
+fn key(text: &str) -> Option<String> {
+    let Some(quoted) = text.strip_prefix('`') else {
+        return (!text.is_empty() && !text.contains(['.', '`'])).then(|| text.to_owned());
+    };
+    let inner = quoted.strip_suffix('`')?;
+    let key = inner.replace("``", "\0");
+    (!key.contains('`')).then(|| key.replace('\0', "`"))
 }
 
 #[cfg(test)]
 mod tests {
     use proto::identity::v1::User;
-    use proto::records::v1::Contact;
+    use proto::records::v1::{Company, Contact};
 
     use super::*;
 
@@ -91,15 +150,47 @@ mod tests {
         let sent = User { id: "x".to_owned(), version: 7, ..User::default() };
         let paths = ["id", "version", "state", "created_at", "updated_at", "invitation_token", "email"];
         assert_eq!(read(&paths, &sent), (vec!["email"], vec![]));
-        assert_eq!(Mask::of(&sent), Mask::default());
+        assert_eq!(Mask::of(&sent).names(), Mask::default().names());
     }
 
     #[test]
-    fn a_path_into_a_json_object_counts_as_the_object_and_no_other_does() {
-        let (names, found) = read(&["custom.seats", "external_ids.erp", "customs"], &Contact::default());
-        assert_eq!(names, ["custom"]);
-        let pointers: Vec<_> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
-        assert_eq!(pointers, ["/customs", "/external_ids/erp"]);
+    fn a_path_into_an_object_names_a_part_of_it_and_into_anything_else_nothing() {
+        let paths = [
+            "custom.seats",
+            "external_ids.erp",
+            "external_ids.`a.b``c`",
+            "customs",
+            "tags.x",
+            "emails.address",
+            "custom.a.b",
+            "external_ids.`x",
+            "external_ids.",
+        ];
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        let mut violations = Violations::default();
+        let mask = Mask::read(Some(FieldMask { paths }), &Contact::default(), &mut violations);
+        assert_eq!(mask.names(), ["external_ids", "custom"]);
+        let keys = BTreeSet::from(["a.b`c".to_owned(), "erp".to_owned()]);
+        assert_eq!(mask.part("external_ids"), Part::Named(&keys));
+        assert_eq!(mask.part("custom"), Part::Named(&BTreeSet::from(["seats".to_owned()])));
+        let pointers: BTreeSet<_> = violations.iter().map(|v| v.pointer.as_str()).collect();
+        let unknown =
+            ["/custom/a/b", "/customs", "/emails/address", "/external_ids/", "/external_ids/`x", "/tags/x"];
+        assert_eq!(pointers, unknown.into());
+    }
+
+    #[test]
+    fn a_path_to_the_whole_wins_over_one_into_it_and_members_of_a_message_are_known() {
+        let read = |paths: &[&str]| {
+            let mut violations = Violations::default();
+            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+            let mask = Mask::read(Some(FieldMask { paths }), &Company::default(), &mut violations);
+            (mask, violations.iter().count())
+        };
+        let (mask, unknown) = read(&["external_ids.erp", "external_ids", "annual_revenue.currency"]);
+        assert_eq!((mask.part("external_ids"), unknown), (Part::Whole, 0));
+        assert_eq!(mask.part("annual_revenue"), Part::Named(&BTreeSet::from(["currency".to_owned()])));
+        assert_eq!(read(&["annual_revenue.amount"]).1, 1);
     }
 
     #[test]
@@ -116,6 +207,7 @@ mod tests {
         let mut violations = Violations::default();
         let names = Mask::read(None, &sent, &mut violations);
         assert_eq!(names.names(), ["external_ids", "tags", "first_name", "do_not_call", "custom"]);
+        assert_eq!(names.part("external_ids"), Part::Set);
         assert_eq!(Mask::read(Some(FieldMask::default()), &sent, &mut violations), Mask::default());
         assert!(violations.is_empty());
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use error::Reason;
 use field_types::{FieldError, text};
 use serde_json::{Map, Value};
 
@@ -12,6 +13,8 @@ use crate::{Violations, escaped, line, required_line, value};
 pub struct Input {
     /// Values by name; `null` clears.
     pub fields: Map<String, Value>,
+    /// Objects by name, of which the members are merged into those that are there (RFC 7396); `null` removes one.
+    pub merges: Map<String, Value>,
     /// What is wrong with the others.
     pub violations: Violations,
 }
@@ -53,8 +56,8 @@ impl Input {
         read: impl Fn(&str) -> Result<String, FieldError>,
     ) {
         let value = optional(sent, |sent| {
-            let trimmed = sent.trim();
-            if trimmed.is_empty() { Ok(None) } else { read(trimmed).map(Some) }
+            let bare = text::bare(sent);
+            if bare.is_empty() { Ok(None) } else { read(bare).map(Some) }
         });
         self.take(name, value);
     }
@@ -88,13 +91,32 @@ impl Input {
 
     /// Ids in other systems.
     pub fn external_ids(&mut self, sent: &BTreeMap<String, String>) {
+        let kept = self.read_ids(sent.iter().map(|(system, id)| (system, Some(id))));
+        self.set("external_ids", kept);
+    }
+
+    /// Ids in some other systems; without one, that of the system is removed.
+    pub fn merge_external_ids<'s>(&mut self, sent: impl Iterator<Item = (&'s String, Option<&'s String>)>) {
+        let patch = self.read_ids(sent);
+        self.merges.insert("external_ids".to_owned(), Value::Object(patch));
+    }
+
+    fn read_ids<'s>(
+        &mut self,
+        sent: impl Iterator<Item = (&'s String, Option<&'s String>)>,
+    ) -> Map<String, Value> {
         let mut kept = Map::new();
         for (system, id) in sent {
-            let read =
-                required_line(system, 60).and_then(|system| Ok((system, required_line(id, 200)?.into())));
+            let read = required_line(system, 60).and_then(|system| {
+                let id = id.map(|id| required_line(id, 200)).transpose()?;
+                if kept.contains_key(&system) {
+                    return Err(FieldError::new(Reason::REPEATED, "is repeated"));
+                }
+                Ok((system, id.into()))
+            });
             kept.extend(self.violations.take(format!("/external_ids/{}", escaped(system)), read));
         }
-        self.set("external_ids", kept);
+        kept
     }
 }
 

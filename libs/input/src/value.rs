@@ -9,12 +9,7 @@ use uuid::Uuid;
 /// What a reader does not see is taken out and not refused (see [`text::clean`]): it comes with copies from elsewhere, and nobody can
 /// mend what they do not see; what is stored is what is shown.
 pub fn line(sent: &str, max_chars: usize) -> Result<Option<String>, FieldError> {
-    match text::clean(sent, max_chars)? {
-        Some(text) if text.contains(['\n', '\t']) => {
-            Err(FieldError::new(Reason::TEXT_CONTROL_CHARACTER, "one line of text is expected"))
-        }
-        cleaned => Ok(cleaned),
-    }
+    text::line(sent, max_chars)
 }
 
 /// As [`line()`], where something must be left.

@@ -11,7 +11,7 @@ pub mod rpc;
 
 pub use moment::{moment, timestamp};
 pub use object::Object;
-pub use resource::{Member, Resource};
+pub use resource::{Inside, Member, Resource};
 pub use rpc::Rpc;
 
 mod redacted {

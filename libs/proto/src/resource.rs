@@ -15,6 +15,19 @@ pub struct Member {
     pub name: &'static str,
     /// Only the service sets it (AIP-203): sent back, it is ignored.
     pub output_only: bool,
-    /// Holds a JSON object, whose own members a path may name.
-    pub json_object: bool,
+    /// What a path may name inside it.
+    pub inside: Inside,
+}
+
+/// What a path of an update mask may name inside a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inside {
+    /// Nothing: one value, or a list, which is replaced as a whole.
+    Nothing,
+    /// Any key: a JSON object.
+    Json,
+    /// Any key: a map.
+    Keys,
+    /// The members of a message, those left out that only the service sets.
+    Members(&'static [&'static str]),
 }

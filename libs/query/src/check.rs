@@ -6,6 +6,7 @@
 mod values;
 
 use error::Error;
+use field_types::phone::Region;
 use field_types::{FieldType, text};
 
 use crate::filter::{Comparison, Expr, Literal, Op};
@@ -134,7 +135,7 @@ impl<'a> Checker<'_, 'a> {
             return Ok(Test::Present);
         }
         match field.source {
-            Source::Standard(standard) => standard_test(standard.kind, comparison),
+            Source::Standard(standard) => standard_test(standard.kind, comparison, self.schema.region),
             Source::Custom(custom) if custom.field_type == FieldType::MultiPicklist => {
                 allow(comparison, &[Op::Has])?;
                 if first_text(comparison)?.is_none() {
@@ -148,15 +149,15 @@ impl<'a> Checker<'_, 'a> {
                 allow(comparison, values::operators(custom.field_type))?;
                 Err(refusal::operator_not_indexed(self.schema.table.object, field.name))
             }
-            Source::Custom(custom) => custom_test(custom, comparison),
+            Source::Custom(custom) => custom_test(custom, comparison, self.schema.region),
         }
     }
 }
 
-fn standard_test(kind: Kind, comparison: &Comparison) -> Result<Test, Error> {
+fn standard_test(kind: Kind, comparison: &Comparison, region: Option<Region>) -> Result<Test, Error> {
     match kind {
         Kind::Text { key: None } => equal_texts(comparison, &[Op::Eq, Op::Ne], text::nfc),
-        Kind::Text { key: Some(_) } => searchable_text(comparison, text::nfc, text::nfc),
+        Kind::Text { key: Some(_) } => searchable_text(comparison, text::nfc, field_types::search_key),
         Kind::Integer => ordered(comparison, values::integer, Bind::Int),
         Kind::Float => ordered(comparison, values::decimal, Bind::Float),
         Kind::Boolean => one_of(comparison, &[Op::Eq, Op::Ne], values::boolean, Bind::Bool),
@@ -174,21 +175,31 @@ fn standard_test(kind: Kind, comparison: &Comparison) -> Result<Test, Error> {
                     .map_or(Test::Present, |wanted| Test::ContainsKey(field_types::search_key(&wanted)))),
                 SetKind::Text { .. } => equal_texts(comparison, contains, text::nfc),
                 SetKind::Email => equal_texts(comparison, contains, values::canonical_email),
-                SetKind::Phone => equal_texts(comparison, contains, values::canonical_phone),
                 SetKind::Domain => equal_texts(comparison, contains, values::canonical_domain),
+                SetKind::Phone => {
+                    equal_texts(comparison, contains, |text| values::canonical_phone(text, region))
+                }
                 SetKind::Uuid => one_of(comparison, contains, values::id, Bind::Uuid),
             }
         }
     }
 }
 
-fn custom_test(field: &CustomField, comparison: &Comparison) -> Result<Test, Error> {
+fn custom_test(
+    field: &CustomField,
+    comparison: &Comparison,
+    region: Option<Region>,
+) -> Result<Test, Error> {
     let field_type = field.field_type;
     match field_type {
-        FieldType::Text => searchable_text(comparison, text::nfc, text::nfc),
+        FieldType::Text => searchable_text(comparison, text::nfc, field_types::search_key),
         FieldType::Email => searchable_text(comparison, values::canonical_email, values::email_prefix),
-        FieldType::Phone => searchable_text(comparison, values::canonical_phone, values::phone_prefix),
-        FieldType::Url => searchable_text(comparison, values::canonical_url, values::canonical_url),
+        FieldType::Phone => searchable_text(
+            comparison,
+            |text| values::canonical_phone(text, region),
+            |text| values::phone_prefix(text, region),
+        ),
+        FieldType::Url => searchable_text(comparison, values::canonical_url, values::url_prefix),
         FieldType::LongText => equal_texts(comparison, values::operators(field_type), text::nfc),
         FieldType::Picklist | FieldType::MultiPicklist => {
             let option = |value: &Literal| values::option(value, &field.options);
@@ -206,25 +217,27 @@ fn custom_test(field: &CustomField, comparison: &Comparison) -> Result<Test, Err
     }
 }
 
-/// `canonical` is the stored form of a whole value, `beginning` that of one which may end anywhere.
+/// `canonical` is the stored form of a value, `prefix` the key of the beginning of one.
 fn searchable_text(
     comparison: &Comparison,
-    canonical: fn(&str) -> String,
-    beginning: fn(&str) -> String,
+    canonical: impl Fn(&str) -> String,
+    prefix: impl Fn(&str) -> String,
 ) -> Result<Test, Error> {
     if comparison.op != Op::Has {
         return equal_texts(comparison, &[Op::Eq, Op::Ne, Op::Has], canonical);
     }
     // An empty prefix begins every text.
-    Ok(first_text(comparison)?.map_or(Test::Present, |prefix| {
-        match field_types::search_key(&beginning(&prefix)) {
-            key if key.is_empty() => Test::Present,
-            key => Test::Prefix(key),
-        }
+    Ok(first_text(comparison)?.map_or(Test::Present, |text| match prefix(&text) {
+        key if key.is_empty() => Test::Present,
+        key => Test::Prefix(key),
     }))
 }
 
-fn equal_texts(comparison: &Comparison, ops: &[Op], canonical: fn(&str) -> String) -> Result<Test, Error> {
+fn equal_texts(
+    comparison: &Comparison,
+    ops: &[Op],
+    canonical: impl Fn(&str) -> String,
+) -> Result<Test, Error> {
     allow(comparison, ops)?;
     Ok(Test::Text(each(comparison, |value| values::text(value).map(|text| canonical(&text)))?))
 }

@@ -60,7 +60,7 @@ fn standard(sql: &mut Sql, field: &Field, test: &Test) -> String {
             prefix_range(sql, &format!("t.{key}"), prefix)
         }
         (Kind::Text { key: Some(key) }, Test::Text(texts)) => {
-            let by_key = equal_key(sql, &format!("t.{key}"), texts);
+            let by_key = equal_key(sql, &format!("t.{key}"), texts, field_types::search_key);
             let exact = equal(sql, &column, text_binds(texts));
             format!("({by_key} AND {exact})")
         }
@@ -110,8 +110,8 @@ fn equal(sql: &mut Sql, column: &str, mut values: Vec<Bind>) -> String {
 }
 
 /// Equality of search keys: what the index finds, more than what is equal.
-fn equal_key(sql: &mut Sql, column: &str, texts: &[String]) -> String {
-    let mut keys: Vec<String> = texts.iter().map(|text| field_types::search_key(text)).collect();
+fn equal_key(sql: &mut Sql, column: &str, texts: &[String], key: impl Fn(&str) -> String) -> String {
+    let mut keys: Vec<String> = texts.iter().map(|text| key(text)).collect();
     keys.sort_unstable();
     keys.dedup();
     equal(sql, column, text_binds(&keys))

@@ -119,7 +119,7 @@ impl Ask<'_> {
         let custom = custom_fields();
         let expr = filter::parse(self.filter)?;
         let request = ListRequest {
-            schema: Schema { table: &CONTACTS, custom: &custom, mask: &self.mask },
+            schema: Schema { table: &CONTACTS, custom: &custom, mask: &self.mask, region: None },
             predicate: &self.predicate,
             fixed: &[],
             deleted: self.deleted,

@@ -2,6 +2,7 @@
 
 use auth::{Answer, Context};
 use error::Error;
+use input::Mask;
 use prost::Message;
 use proto::Rpc;
 
@@ -10,13 +11,14 @@ use super::draft::Draft;
 use super::list::{self, Listed};
 use super::{Alike, Env, Reader, Wire};
 
-/// Creates a record of what was sent, also of one that is like another; the owner is the caller when none is named.
+/// Creates a record of what was sent, also of one that is like another; the owner is the caller when none is named. `sent` is where the
+/// request has it.
 #[tracing::instrument(name = "record.create", skip_all, fields(object = W::object().name))]
 pub async fn create<W: Wire, R: Rpc + Message>(
     env: &Env,
     cx: &Context,
-    request: &R,
-    sent: Option<&W::Message>,
+    request: R,
+    sent: fn(&mut R) -> &mut Option<W::Message>,
 ) -> Result<Answer<W::Message>, Error> {
     make::<W, R>(env, cx, request, sent, Alike::Allowed).await
 }
@@ -26,8 +28,8 @@ pub async fn create<W: Wire, R: Rpc + Message>(
 pub async fn create_unlike<W: Wire, R: Rpc + Message>(
     env: &Env,
     cx: &Context,
-    request: &R,
-    sent: Option<&W::Message>,
+    request: R,
+    sent: fn(&mut R) -> &mut Option<W::Message>,
     alike: Alike,
 ) -> Result<Answer<W::Message>, Error> {
     make::<W, R>(env, cx, request, sent, alike).await
@@ -36,15 +38,21 @@ pub async fn create_unlike<W: Wire, R: Rpc + Message>(
 async fn make<W: Wire, R: Rpc + Message>(
     env: &Env,
     cx: &Context,
-    request: &R,
-    sent: Option<&W::Message>,
+    mut request: R,
+    sent: fn(&mut R) -> &mut Option<W::Message>,
     alike: Alike,
 ) -> Result<Answer<W::Message>, Error> {
-    let nothing = W::Message::default();
-    let sent = sent.unwrap_or(&nothing);
-    let read = |names: &[&str]| Reader::read::<W>(env, sent, names);
-    let draft = Draft::new(None, sent, W::custom(sent), &read)?;
-    let asked = Asked { rpc: R::NAME, request: &request.encode_to_vec() };
+    // An `Idempotency-Key` stands for what was meant, not for how it was written.
+    if let Some(sent) = sent(&mut request) {
+        let custom = W::custom_mut(sent);
+        *custom = input::canonical(custom).into();
+    }
+    let fingerprint = request.encode_to_vec();
+    let sent = sent(&mut request).take().unwrap_or_default();
+    let surroundings = (env.region, env.clock.now());
+    let read = |names: &[&str], mask: &Mask| Reader::read_by::<W>(surroundings, &sent, names, Some(mask));
+    let draft = Draft::new(None, &sent, W::custom(&sent), &read)?;
+    let asked = Asked { rpc: R::NAME, request: &fingerprint };
     crate::create::create(env, cx, W::object(), asked, draft, alike).await?.shown::<W>()
 }
 
@@ -70,7 +78,7 @@ pub async fn list<W: Wire>(
     crate::list::list(env, cx, W::object(), asked, W::show).await
 }
 
-/// Changes the members that the update mask names; without a mask those that are set.
+/// Changes the members that the update mask names; without a mask those that are set. Objects are merged (RFC 7396).
 #[tracing::instrument(name = "record.update", skip_all, fields(object = W::object().name))]
 pub async fn update<W: Wire>(
     env: &Env,
@@ -81,7 +89,8 @@ pub async fn update<W: Wire>(
 ) -> Result<Answer<W::Message>, Error> {
     let nothing = W::Message::default();
     let sent = sent.unwrap_or(&nothing);
-    let read = |names: &[&str]| Reader::read::<W>(env, sent, names);
+    let surroundings = (env.region, env.clock.now());
+    let read = |names: &[&str], mask: &Mask| Reader::read_by::<W>(surroundings, sent, names, Some(mask));
     let draft = Draft::new(mask, sent, W::custom(sent), &read)?;
     crate::update::update(env, cx, W::object(), id, W::etag(sent), draft).await?.shown::<W>()
 }

@@ -50,7 +50,7 @@ async fn attempt(
 ) -> Result<Answer, Error> {
     let set = env.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;
     let mask = set.mask(object, cx.mask(object.name));
-    let sent = draft.open(&set, &mask)?;
+    let sent = draft.open(&set, &mask);
     let author = Author::of(env, cx);
     let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path: Path::Create };
     let mut record = new_record(&author, "api");

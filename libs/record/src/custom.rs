@@ -3,7 +3,7 @@
 use auth::{Access, FieldMask};
 use error::Reason;
 use field_types::phone::Region;
-use field_types::{FieldError, FieldRules, FieldType, SlotValue, moment::datetime_text};
+use field_types::{FieldRules, FieldType, SlotValue, moment::datetime_text};
 use input::{Violations, escaped};
 use proto::fields::v1::FieldState;
 use serde_json::Value;
@@ -48,27 +48,40 @@ pub fn merge(
             }
         }
     }
-    violations.take("/custom", check_size(set, mask, values));
+    if !fits(set, mask, values)
+        && let Some(key) = largest(values, sent)
+    {
+        violations.refuse(format!("/custom/{}", escaped(key)), field_types::custom::too_large());
+    }
     violations
 }
 
-/// What the caller does not see may make a record so many times larger than what it does.
-const HIDDEN_SIZES: usize = 8;
+/// `null` for each value that is there and that the caller may write.
+pub(crate) fn cleared(set: &FieldSet, mask: &FieldMask, values: &Fields) -> Fields {
+    let writes =
+        |key: &str| set.usable(key).is_some() && mask.access(&format!("custom.{key}")) == Access::Edit;
+    values.keys().filter(|key| writes(key)).map(|key| (key.clone(), Value::Null)).collect()
+}
 
-/// Refuses values that are too large, by those that the caller sees: the size of a hidden one must not be told by how long a
+/// The largest of the values sent: the one to be shortened.
+fn largest<'s>(values: &Fields, sent: &'s Fields) -> Option<&'s String> {
+    sent.keys().max_by_key(|key| values.get(*key).map_or(0, |value| value.to_string().len()))
+}
+
+/// What the caller does not see may make a record so many times larger than what it does.
+const HIDDEN_SIZES: usize = 4;
+
+/// Whether values are not too large, by those that the caller sees: the size of a hidden one must not be told by how long a
 /// visible one may be. All together are bounded as well, far beyond what one caller can reach.
-fn check_size(set: &FieldSet, mask: &FieldMask, values: &Fields) -> Result<(), FieldError> {
+fn fits(set: &FieldSet, mask: &FieldMask, values: &Fields) -> bool {
     let is_visible = |key: &str| set.usable(key).is_some() && !mask.hides(&format!("custom.{key}"));
     let visible: Fields = values
         .iter()
         .filter(|(key, _)| is_visible(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    field_types::custom::check_size(&visible)?;
-    if visible.len() == values.len() {
-        return Ok(());
-    }
-    field_types::custom::check_size_within(values, HIDDEN_SIZES)
+    let is_whole = visible.len() == values.len();
+    field_types::custom::fits(&visible, 1) && (is_whole || field_types::custom::fits(values, HIDDEN_SIZES))
 }
 
 /// What a new record gets beside the values sent: defaults, and a violation per required field without a value. A field

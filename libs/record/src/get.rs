@@ -25,7 +25,7 @@ pub(crate) async fn get(
     let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, fields)?;
     let id = parse_id(object, id)?;
     let request = ListRequest {
-        schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask },
+        schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask, region: env.region },
         predicate: cx.reached(),
         fixed: &[("id", Bind::Uuid(id))],
         deleted: Deleted::Hidden,

@@ -41,6 +41,7 @@ pub mod create;
 mod delete;
 pub mod get;
 pub mod list;
+mod merge;
 mod restore;
 pub mod update;
 

@@ -88,7 +88,7 @@ async fn by_definitions<T>(
     let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, asked.fields)?;
     let filter = query::filter::parse(asked.filter)?;
     let request = ListRequest {
-        schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask },
+        schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask, region: env.region },
         predicate: cx.reached(),
         fixed: &[],
         deleted: match ShowDeleted::try_from(asked.show_deleted) {

@@ -138,6 +138,11 @@ impl Object {
         &self.shape().naming
     }
 
+    /// Whether the field holds an amount of money.
+    pub(crate) fn is_money(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name == name && field.is_money())
+    }
+
     /// Whether its records hold texts of many lines.
     pub(crate) fn has_texts(&self) -> bool {
         self.shape().has_texts

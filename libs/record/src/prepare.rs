@@ -13,7 +13,7 @@ use super::computed::{self, Computed};
 use super::definitions::FieldSet;
 use super::draft::Sent;
 use super::reference::{self, Reference, records};
-use super::{Env, Object, Record, custom, tree, unique};
+use super::{Env, Object, Record, custom, draft, merge, tree, unique};
 
 /// How records come to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +49,18 @@ pub struct Plan<'a> {
     pub path: Path,
 }
 
+/// By what a body is put into a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) object: &'static Object,
+    pub(crate) set: &'a FieldSet,
+    pub(crate) mask: &'a FieldMask,
+    pub(crate) region: Option<Region>,
+}
+
 impl Plan<'_> {
-    fn region(&self) -> Option<Region> {
-        self.env.region
+    fn terms(&self) -> Terms<'_> {
+        Terms { object: self.object, set: self.set, mask: self.mask, region: self.env.region }
     }
 }
 
@@ -61,6 +70,8 @@ pub struct Proposal {
     before: Option<Record>,
     after: Record,
     broken: Vec<String>,
+    /// Fields that would change, and that the caller may not change.
+    denied: Vec<String>,
     violations: Violations,
     /// Changes that are not in the row.
     also: Vec<Diff>,
@@ -80,20 +91,26 @@ struct Elsewhere {
 impl Proposal {
     /// A new record with what was sent: custom values are merged, and completed by their defaults.
     pub fn create(plan: &Plan<'_>, mut record: Record, sent: Sent) -> Self {
-        let Sent { fields, custom, broken, mut violations } = sent;
+        let Sent { fields, merges, mut custom, read_only, broken, mut violations, .. } = sent;
+        let Terms { object, set, mask, region } = plan.terms();
+        let blank = (!read_only.is_empty()).then(|| record.clone());
         for (name, value) in fields {
             // Nothing to clear yet: a `null` leaves the default.
             if !value.is_null() {
                 record.set(&name, value);
             }
         }
-        let (set, mask, region) = (plan.set, plan.mask, plan.region());
+        merge::standard(object, &mut record, merges, &mut violations);
+        // Of a field that the caller may not write, `null` says as much as nothing: its default stays.
+        custom.retain(|key, value| !(value.is_null() && read_only.contains(&format!("custom.{key}"))));
         violations.extend(custom::merge(set, mask, &mut record.custom, &custom, region));
+        let denied = denied(blank.as_ref(), &record, read_only, &violations);
         violations.extend(custom::complete(set, mask, &mut record.custom, &custom, region));
         Self {
             before: None,
             after: record,
             broken,
+            denied,
             violations,
             also: Vec::new(),
             elsewhere: Elsewhere::default(),
@@ -101,23 +118,35 @@ impl Proposal {
         }
     }
 
-    /// A record with what was sent: `null` clears.
+    /// A record with what was sent: `null` clears, objects are merged.
     pub fn change(plan: &Plan<'_>, before: Record, sent: Sent) -> Self {
-        let Sent { fields, custom, broken, mut violations } = sent;
+        Self::changed(plan.terms(), before, sent)
+    }
+
+    pub(crate) fn changed(terms: Terms<'_>, before: Record, sent: Sent) -> Self {
+        let Terms { object, set, mask, region } = terms;
+        let Sent { fields, merges, custom, clears_custom, read_only, broken, mut violations } = sent;
         let mut after = before.clone();
         for (name, value) in fields {
             after.set(&name, value);
         }
-        for (name, naming) in plan.object.naming() {
+        merge::standard(object, &mut after, merges, &mut violations);
+        for (name, naming) in object.naming() {
             if let (Some(old), Some(new)) = (before.fields.get(*name), after.fields.get(*name)) {
                 after.set(name, (naming.known)(old, new.clone()));
             }
         }
-        violations.extend(custom::merge(plan.set, plan.mask, &mut after.custom, &custom, plan.region()));
+        let mut custom = merge::custom(&before.custom, custom);
+        if clears_custom {
+            custom.extend(custom::cleared(set, mask, &before.custom));
+        }
+        violations.extend(custom::merge(set, mask, &mut after.custom, &custom, region));
+        let denied = denied(Some(&before), &after, read_only, &violations);
         Self {
             before: Some(before),
             after,
             broken,
+            denied,
             violations,
             also: Vec::new(),
             elsewhere: Elsewhere::default(),
@@ -129,7 +158,28 @@ impl Proposal {
     pub fn beside(before: Record, also: Vec<Diff>) -> Self {
         let after = before.clone();
         let (broken, violations, elsewhere) = (Vec::new(), Violations::default(), Elsewhere::default());
-        Self { before: Some(before), after, broken, violations, also, elsewhere, ahead: None }
+        Self {
+            before: Some(before),
+            after,
+            broken,
+            denied: Vec::new(),
+            violations,
+            also,
+            elsewhere,
+            ahead: None,
+        }
+    }
+
+    /// The record as it would be.
+    #[cfg(test)]
+    pub(crate) fn after(&self) -> &Record {
+        &self.after
+    }
+
+    /// The fields that would change, and that the caller may not change.
+    #[cfg(test)]
+    pub(crate) fn denied(&self) -> &[String] {
+        &self.denied
     }
 
     /// The fields that change.
@@ -165,6 +215,28 @@ impl Proposal {
         let violations = plan.env.references.check(plan.cx, &references).await?;
         Ok(self.knowing(&references, violations))
     }
+}
+
+/// Those of the fields that are not as they were: what is sent back as it was read is no change of it. A value that cannot be read is not
+/// the one that is there.
+fn denied(
+    before: Option<&Record>,
+    after: &Record,
+    read_only: Vec<String>,
+    violations: &Violations,
+) -> Vec<String> {
+    let value = |record: &Record, name: &str| match name.strip_prefix("custom.") {
+        Some(key) => record.custom.get(key).cloned(),
+        None => record.fields.get(name).cloned(),
+    };
+    let is_same = |name: &String| {
+        let pointer = input::pointer(name);
+        let is_broken = violations.iter().any(|v| {
+            v.pointer.strip_prefix(&pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        !is_broken && before.is_some_and(|before| value(before, name) == value(after, name))
+    };
+    read_only.into_iter().filter(|name| !is_same(name)).collect()
 }
 
 /// A write that has passed every check. Made by [`prepare`] only.
@@ -305,7 +377,10 @@ pub async fn prepare(
     taken: &mut impl Taken,
 ) -> Result<Result<Prepared, Violations>, Error> {
     let Plan { env, cx, object, set, .. } = *plan;
-    let Proposal { before, mut after, broken, mut violations, also, elsewhere, ahead } = proposal;
+    let Proposal { before, mut after, broken, denied, mut violations, also, elsewhere, ahead } = proposal;
+    if !denied.is_empty() {
+        return Err(draft::read_only(&denied.iter().map(String::as_str).collect::<Vec<_>>()));
+    }
     let old = before.as_ref();
     check_rules(plan, old, &after, &broken, &mut violations);
     // Of a row that is wrong in itself nothing is looked up: a file has many.

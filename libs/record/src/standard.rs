@@ -176,6 +176,10 @@ impl Standard {
         Self { naming: Some(naming), ..self }
     }
 
+    pub(crate) fn is_money(&self) -> bool {
+        matches!(self.kind, Kind::Money)
+    }
+
     /// Whether it holds texts of many lines.
     fn is_text(&self) -> bool {
         matches!(self.kind, Kind::Kept) && self.empty.is_none()
@@ -219,7 +223,7 @@ impl Standard {
     fn derived(&self) -> Vec<String> {
         let own = (!self.computed.is_empty()).then(|| self.name.to_owned());
         let folded = self.searched.then(|| format!("{}_folded", self.name));
-        let money = matches!(self.kind, Kind::Money).then(|| money(self.name)).into_iter().flatten();
+        let money = self.is_money().then(|| money(self.name)).into_iter().flatten();
         own.into_iter().chain(folded).chain(money).collect()
     }
 }
@@ -329,7 +333,7 @@ impl Shape {
             computes_texts: own().any(|field| field.is_text() && !field.computed.is_empty()),
             naming: own().filter_map(|field| Some((field.name, field.naming?))).collect(),
             searched: own().filter(|f| f.searched).map(|f| (f.name, format!("{}_folded", f.name))).collect(),
-            money: own().filter(|f| matches!(f.kind, Kind::Money)).map(|f| (f.name, money(f.name))).collect(),
+            money: own().filter(|f| f.is_money()).map(|f| (f.name, money(f.name))).collect(),
             columns,
         }
     }

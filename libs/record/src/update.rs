@@ -47,7 +47,7 @@ async fn attempt(
     let set = env.definitions.for_keys(cx, object, draft.custom.keys().map(String::as_str)).await?;
     let mask = set.mask(object, cx.mask(object.name));
     let id = parse_id(object, id)?;
-    let mut sent = draft.open(&set, &mask)?;
+    let mut sent = draft.open(&set, &mask);
     let etag = conflict::parse_etag(etag).unwrap_or_else(|violation| {
         sent.violations.push(violation);
         None

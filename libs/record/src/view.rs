@@ -111,8 +111,9 @@ impl<'a> View<'a> {
     pub fn money(&self, name: &str) -> Option<proto::common::v1::Money> {
         let cell = self.get(name)?;
         let value = cell.json()?;
-        let currency = value["currency"].as_str()?.to_owned();
-        Some(proto::common::v1::Money { amount_minor: value["amount_minor"].as_i64()?, currency })
+        let (amount_minor, currency) =
+            (value["amount_minor"].as_i64()?, value["currency"].as_str()?.to_owned());
+        Some(proto::common::v1::Money { amount_minor: Some(amount_minor), currency: Some(currency) })
     }
 
     /// Custom values as a JSON object.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use error::Error;
 use field_types::FieldError;
 use field_types::phone::Region;
-use input::{Input, choice};
+use input::{Input, Mask, Part, choice};
 use prost::bytes::Bytes;
 use proto::Resource;
 use proto::common::v1::{Access, Money};
@@ -28,6 +28,8 @@ pub trait Wire {
     fn show(view: View<'_>, access: Option<Access>) -> Result<Self::Message, Error>;
     /// Custom values, a JSON object.
     fn custom(sent: &Self::Message) -> &Bytes;
+    /// The same, to be brought into one form.
+    fn custom_mut(sent: &mut Self::Message) -> &mut Bytes;
     /// The version that the change starts from.
     fn etag(sent: &Self::Message) -> Option<&str>;
 }
@@ -36,6 +38,8 @@ pub trait Wire {
 #[derive(Debug)]
 pub struct Reader<'a> {
     names: &'a [&'a str],
+    /// What of them; `None`: all.
+    mask: Option<&'a Mask>,
     /// Where phone numbers without country code belong.
     pub region: Option<Region>,
     /// The moment of the call.
@@ -44,12 +48,25 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads the fields of these names.
+    /// Reads the fields of these names as a whole.
     pub fn read<W: Wire>(env: &Env, sent: &W::Message, names: &'a [&'a str]) -> Input {
-        let (region, now) = (env.region, env.clock.now());
-        let mut reader = Self { names, region, now, input: Input::default() };
+        Self::read_by::<W>((env.region, env.clock.now()), sent, names, None)
+    }
+
+    /// Reads what the mask names of the fields of these names. `surroundings` are the region of phone numbers, and the moment of the call.
+    pub(crate) fn read_by<W: Wire>(
+        (region, now): (Option<Region>, OffsetDateTime),
+        sent: &W::Message,
+        names: &'a [&'a str],
+        mask: Option<&'a Mask>,
+    ) -> Input {
+        let mut reader = Self { names, mask, region, now, input: Input::default() };
         W::read(sent, &mut reader);
         reader.input
+    }
+
+    fn part(&self, name: &str) -> Part<'a> {
+        self.mask.map_or(Part::Whole, |mask| mask.part(name))
     }
 
     /// Whether the field is to be written.
@@ -123,7 +140,11 @@ impl<'a> Reader<'a> {
 
     /// An amount that is not negative.
     pub fn money(&mut self, name: &str, sent: Option<&Money>) {
-        self.with(name, |input| read_money(input, name, sent));
+        let part = self.part(name);
+        self.with(name, |input| match part {
+            Part::Whole => read_money(input, name, sent),
+            part => drop(input.merges.insert(name.to_owned(), money_patch(sent, part))),
+        });
     }
 
     /// Tags.
@@ -133,7 +154,12 @@ impl<'a> Reader<'a> {
 
     /// Ids in other systems.
     pub fn external_ids(&mut self, sent: &BTreeMap<String, String>) {
-        self.with("external_ids", |input| input.external_ids(sent));
+        let part = self.part("external_ids");
+        self.with("external_ids", |input| match part {
+            Part::Whole => input.external_ids(sent),
+            Part::Named(systems) => input.merge_external_ids(systems.iter().map(|s| (s, sent.get(s)))),
+            Part::Set => input.merge_external_ids(sent.iter().map(|(system, id)| (system, Some(id)))),
+        });
     }
 }
 
@@ -144,13 +170,37 @@ fn short_name(full: &str, prefix: &str) -> String {
 
 fn read_money(input: &mut Input, name: &str, sent: Option<&Money>) {
     let Some(sent) = sent else { return input.set(name, Value::Null) };
-    let json = serde_json::json!({"amount_minor": sent.amount_minor, "currency": sent.currency});
-    match field_types::money::parse(&json) {
-        Ok(amount) if amount.amount_minor < 0 => {
-            let error = FieldError::new(error::Reason::OUT_OF_RANGE, "must not be negative");
-            input.refuse(format!("/{name}/amount_minor"), error);
-        }
-        Ok(amount) => input.set(name, amount.to_json()),
+    let members = [
+        ("amount_minor", sent.amount_minor.map(Value::from)),
+        ("currency", sent.currency.as_deref().map(Value::from)),
+    ];
+    let set = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    match amount(&Value::Object(set.collect())) {
+        Ok(amount) => input.set(name, amount),
         Err(errors) => errors.into_iter().for_each(|error| input.refuse(format!("/{name}"), error)),
     }
+}
+
+/// The members of an amount that are changed; `null` removes.
+fn money_patch(sent: Option<&Money>, part: Part<'_>) -> Value {
+    let members = [
+        ("amount_minor", sent.and_then(|sent| sent.amount_minor).map(Value::from)),
+        ("currency", sent.and_then(|sent| sent.currency.as_deref()).map(Value::from)),
+    ];
+    let is_named = |name: &str, value: &Option<Value>| match part {
+        Part::Named(names) => names.contains(name),
+        Part::Whole | Part::Set => value.is_some(),
+    };
+    let named = members.into_iter().filter(|(name, value)| is_named(name, value));
+    Value::Object(named.map(|(name, value)| (name.to_owned(), value.into())).collect())
+}
+
+/// The canonical form of an amount that is not negative.
+pub(crate) fn amount(value: &Value) -> Result<Value, Vec<FieldError>> {
+    let amount = field_types::money::parse(value)?;
+    if amount.amount_minor < 0 {
+        let error = FieldError::new(error::Reason::OUT_OF_RANGE, "must not be negative");
+        return Err(vec![error.at("/amount_minor")]);
+    }
+    Ok(amount.to_json())
 }

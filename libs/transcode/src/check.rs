@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use prost::Message as _;
 use proto::descriptor::{FileDescriptorSet, MethodDescriptor};
 
-use crate::plan::{self, Body, CompileError, Method};
+use crate::plan::{self, Body, CompileError, Method, RequestPlan};
 use crate::schema::{FieldPlan, Kind, MessageId, Schema, Shape};
 use crate::violation::Violation;
 
@@ -31,6 +31,8 @@ pub struct Check {
     body: Option<usize>,
     /// The field mask: members that it does not name may be missing.
     mask: Option<usize>,
+    /// It is a merge patch (RFC 7396).
+    merges: bool,
 }
 
 /// Why a request was refused.
@@ -83,13 +85,14 @@ impl Check {
     fn compile(schema: &Schema, method: &MethodDescriptor, rest: Option<&Method>) -> Result<Self, String> {
         let message = plan::find(schema, &method.input_type)?;
         let Some(rest) = rest else {
-            return Ok(Self { message, path: Vec::new(), body: None, mask: None });
+            return Ok(Self { message, path: Vec::new(), body: None, mask: None, merges: false });
         };
         let body = match rest.request.body {
             Body::Field { field, .. } => Some(field),
             Body::None | Body::Whole => None,
         };
-        Ok(Self { message, path: rest.request.path.clone(), body, mask: rest.request.update_mask })
+        let RequestPlan { path, update_mask, merges, .. } = &rest.request;
+        Ok(Self { message, path: path.clone(), body, mask: *update_mask, merges: *merges })
     }
 }
 

@@ -98,8 +98,10 @@ pub(crate) struct RequestPlan {
     /// Fields that are query parameters.
     pub(crate) query: Vec<usize>,
     pub(crate) body: Body,
-    /// The `update_mask` of a PATCH, filled from the members sent.
+    /// The `update_mask`, filled from the members sent.
     pub(crate) update_mask: Option<usize>,
+    /// The body is a merge patch (RFC 7396).
+    pub(crate) merges: bool,
     /// The query parameter `fields`.
     pub(crate) selection: Option<usize>,
 }
@@ -329,9 +331,9 @@ fn request_plan(
     }
     let mask = message.fields.iter().position(|field| field.kind == Kind::FieldMask);
     match (mask, verb) {
-        (Some(at), Verb::Patch) if &*message.fields[at].name == "update_mask" => {}
+        (Some(at), Verb::Patch | Verb::Post) if &*message.fields[at].name == "update_mask" => {}
         (None, _) => {}
-        _ => return Err("a field mask is served as the `update_mask` of a PATCH only".to_owned()),
+        _ => return Err("a field mask is served as the `update_mask` of a PATCH or POST only".to_owned()),
     }
     let mut query = Vec::new();
     for (at, field) in message.fields.iter().enumerate() {
@@ -359,7 +361,17 @@ fn request_plan(
         &*field.name == "fields" && field.kind == Kind::String && field.shape == Shape::Implicit
     };
     let selection = query.iter().find(is_selection).copied();
-    Ok(RequestPlan { message: id, path: bound, path_names, query, body, update_mask: mask, selection })
+    let merges = mask.is_some() && verb == Verb::Patch;
+    Ok(RequestPlan {
+        message: id,
+        path: bound,
+        path_names,
+        query,
+        body,
+        update_mask: mask,
+        merges,
+        selection,
+    })
 }
 
 /// Everything a body can hold must be writable from JSON.

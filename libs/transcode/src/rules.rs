@@ -31,9 +31,9 @@ pub(crate) struct Rules {
 pub(crate) struct ValueRules {
     /// An element must not be zero or empty.
     pub(crate) required: bool,
-    /// In code points.
+    /// In characters.
     pub(crate) min_len: u64,
-    /// In code points of text, in bytes of bytes.
+    /// In characters of text, in bytes of bytes.
     pub(crate) max_len: Option<u64>,
     pub(crate) uuid: bool,
     pub(crate) gte: Option<i64>,
@@ -218,12 +218,13 @@ pub(crate) fn limits(kind: Kind) -> (i64, i64) {
     }
 }
 
-/// Code points, counted no further than needed to know that there are more than `most`.
+/// Characters (Unicode scalar values). A text that has too many as it was sent is counted as it would be stored: in NFC, and without
+/// what cannot be seen.
 fn length_of(text: &str, most: Option<u64>) -> u64 {
+    let sent = text.chars().count() as u64;
     match most {
-        // No character is shorter than a byte: short texts need no count against the maximum alone.
-        Some(most) if text.len() as u64 > most.saturating_mul(4) => most.saturating_add(1),
-        _ => text.chars().count() as u64,
+        Some(most) if sent > most => field_types::text::length(text) as u64,
+        _ => sent,
     }
 }
 

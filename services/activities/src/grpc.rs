@@ -32,7 +32,7 @@ impl ActivitiesService for Service {
         request: Request<pb::CreateNoteRequest>,
     ) -> Result<Response<pb::CreateNoteResponse>, Status> {
         let (cx, request) = self.gate.admit(request).await?;
-        let answer = record::create::<Note, _>(&self.env, &cx, &request, request.note.as_ref()).await?;
+        let answer = record::create::<Note, _>(&self.env, &cx, request, |create| &mut create.note).await?;
         Ok(answer.map(|note| pb::CreateNoteResponse { note: Some(note) }).respond(&cx))
     }
 

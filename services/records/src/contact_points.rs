@@ -2,14 +2,14 @@
 
 use error::Reason;
 use field_types::phone::Region;
-use field_types::{FieldError, email, moment, phone};
+use field_types::text::bare;
+use field_types::{FieldError, country, email, moment, phone};
 use input::{Input, choice, line};
 use proto::records::v1 as pb;
 use proto::timestamp;
 use record::Fields;
 use record::fields::put;
 use serde_json::{Value, json};
-use std::str::FromStr;
 use time::OffsetDateTime;
 
 /// Reads e-mail addresses: canonical, each once, exactly one primary.
@@ -72,7 +72,8 @@ pub(crate) fn read_addresses(input: &mut Input, sent: &[pb::PostalAddress]) {
                 Err(error) => input.refuse(format!("/addresses/{index}/{name}"), error),
             }
         }
-        match address.country.as_deref().map(str::trim).filter(|c| !c.is_empty()).map(country).transpose() {
+        let sent = address.country.as_deref().filter(|code| !bare(code).is_empty());
+        match sent.map(country::parse).transpose() {
             Ok(value) => put(&mut parts, "country", value.into()),
             Err(error) => input.refuse(format!("/addresses/{index}/country"), error),
         }
@@ -117,17 +118,6 @@ pub(crate) fn read_consents(input: &mut Input, sent: &[pb::Consent], now: Offset
         kept.push(Value::Object(parts));
     }
     input.set("consents", kept);
-}
-
-/// ISO 3166-1 alpha-2 in upper case.
-fn country(code: &str) -> Result<String, FieldError> {
-    // Uninhabited territories have no telephones, so the telephone regions lack them.
-    const WITHOUT_PHONES: [&str; 6] = ["AQ", "BV", "GS", "HM", "TF", "UM"];
-    let upper = code.to_ascii_uppercase();
-    if WITHOUT_PHONES.contains(&upper.as_str()) || (upper.len() == 2 && Region::from_str(&upper).is_ok()) {
-        return Ok(upper);
-    }
-    Err(FieldError::new(Reason::COUNTRY_UNKNOWN, "a country code of two letters (ISO 3166-1) is expected"))
 }
 
 fn kind(input: &mut Input, pointer: String, kind: i32) -> Option<String> {
@@ -190,8 +180,16 @@ pub(crate) fn consent(value: &Value) -> pb::Consent {
     }
 }
 
+/// The numbers of phones, as pairs of a side table.
+pub(crate) fn numbers(phones: &Value) -> Vec<(String, String)> {
+    let items = phones.as_array().into_iter().flatten();
+    items.filter_map(|item| Some((item["number"].as_str()?.to_owned(), String::new()))).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr;
+
     use super::*;
 
     fn mail(address: &str, is_primary: bool) -> pb::EmailAddress {

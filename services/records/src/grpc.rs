@@ -40,9 +40,10 @@ impl RecordsService for Service {
         request: Request<pb::CreateContactRequest>,
     ) -> Result<Response<pb::CreateContactResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        let (env, sent) = (&self.0.env, request.contact.as_ref());
         let alike = Alike::of(&cx, request.allow_duplicates);
-        let answer = record::create_unlike::<Contact, _>(env, &cx, &request, sent, alike).await?;
+        let answer =
+            record::create_unlike::<Contact, _>(&self.0.env, &cx, request, |create| &mut create.contact, alike)
+                .await?;
         Ok(answer.map(|contact| pb::CreateContactResponse { contact: Some(contact) }).respond(&cx))
     }
 
@@ -117,7 +118,7 @@ impl RecordsService for Service {
     ) -> Result<Response<pb::CreateCompanyResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         let answer =
-            record::create::<Company, _>(&self.0.env, &cx, &request, request.company.as_ref()).await?;
+            record::create::<Company, _>(&self.0.env, &cx, request, |create| &mut create.company).await?;
         Ok(answer.map(|company| pb::CreateCompanyResponse { company: Some(company) }).respond(&cx))
     }
 

@@ -41,6 +41,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0100_create_contacts",
         "0101_create_companies",
         "0102_create_contact_company",
+        "0103_create_phones",
         "0150_create_upload",
         "0151_extend_operation",
         "0152_create_analyze_contacts",

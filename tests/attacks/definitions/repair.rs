@@ -9,7 +9,7 @@ use super::found;
 use crate::records::world::{World, custom, mail, named};
 
 /// Everything that is derived of a contact and a company, broken by hand.
-const BREAK: [&str; 10] = [
+const BREAK: [&str; 12] = [
     "UPDATE records.contacts SET num_01 = NULL, txt_05 = 'left over', first_name_folded = 'x', full_name = NULL
      WHERE tenant_id = $1",
     "DELETE FROM records.record_tag WHERE tenant_id = $1",
@@ -21,6 +21,8 @@ const BREAK: [&str; 10] = [
     "UPDATE records.custom_unique SET live = true WHERE tenant_id = $1",
     "UPDATE records.companies SET name_folded = 'x', annual_revenue_minor = 1 WHERE tenant_id = $1",
     "DELETE FROM records.company_domain WHERE tenant_id = $1",
+    "UPDATE records.contact_phone SET number = '+1' WHERE tenant_id = $1",
+    "DELETE FROM records.company_phone WHERE tenant_id = $1",
     "INSERT INTO records.record_tag (tenant_id, object, record_id, tag, tag_folded)
      SELECT tenant_id, 'company', id, 'stray', 'stray' FROM records.companies WHERE tenant_id = $1",
 ];
@@ -32,6 +34,8 @@ const DERIVED: &str = "SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
     UNION ALL SELECT to_jsonb(t)::text FROM records.record_tag AS t WHERE t.tenant_id = $1
     UNION ALL SELECT to_jsonb(t)::text FROM records.contact_email AS t WHERE t.tenant_id = $1
     UNION ALL SELECT to_jsonb(t)::text FROM records.company_domain AS t WHERE t.tenant_id = $1
+    UNION ALL SELECT to_jsonb(t)::text FROM records.contact_phone AS t WHERE t.tenant_id = $1
+    UNION ALL SELECT to_jsonb(t)::text FROM records.company_phone AS t WHERE t.tenant_id = $1
     UNION ALL SELECT to_jsonb(t)::text FROM records.external_id AS t WHERE t.tenant_id = $1
     UNION ALL SELECT to_jsonb(t)::text FROM records.custom_unique AS t WHERE t.tenant_id = $1) AS lines";
 
@@ -39,8 +43,10 @@ const DERIVED: &str = "SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
 async fn whatever_is_derived_and_differs_is_put_right() -> Result<()> {
     let world = World::alone("globcrm_test_derived").await?;
     let admin = world.admin()?;
+    let phone = || pb::PhoneNumber { number: "+4930901820".to_owned(), ..Default::default() };
     let full = |n: u32| pb::Contact {
         emails: vec![mail(&format!("p{n}@x.test"))],
+        phones: vec![phone()],
         tags: vec!["Blue".to_owned(), "red".to_owned()],
         external_ids: [("erp".to_owned(), format!("E-{n}"))].into(),
         custom: custom(&json!({"seats": n, "serial": format!("S-{n}"), "renewal": "2027-01-31"})).custom,
@@ -58,7 +64,11 @@ async fn whatever_is_derived_and_differs_is_put_right() -> Result<()> {
         .create_company(pb::Company {
             name: Some("Acme".to_owned()),
             domains: vec!["acme.com".to_owned()],
-            annual_revenue: Some(proto::common::v1::Money { amount_minor: 5, currency: "EUR".to_owned() }),
+            phones: vec![phone()],
+            annual_revenue: Some(proto::common::v1::Money {
+                amount_minor: Some(5),
+                currency: Some("EUR".to_owned()),
+            }),
             ..Default::default()
         })
         .await?;

@@ -30,7 +30,7 @@ pub(super) async fn attempt(world: &World, admin: &Caller, way: Way) -> Result<S
         Way::Update => reason(admin.update(&id, named("", "Other"), &["last_name"]).await.map(drop)),
         Way::Link => {
             let link = Some(pb::ContactCompany { company_id, ..Default::default() });
-            let request = pb::LinkContactCompanyRequest { contact_id: id, link };
+            let request = pb::LinkContactCompanyRequest { contact_id: id, link, ..Default::default() };
             let linked = admin.service.link_contact_company(admin.request(request, &[])).await;
             reason(linked.map(drop).map_err(Refusal::from))
         }

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use field_types::phone::Region;
 use field_types::{FieldType, email, moment, money, number, phone, url};
 use time::{Date, OffsetDateTime, Time};
 use uuid::Uuid;
@@ -126,32 +127,21 @@ pub(crate) fn canonical_email(text: &str) -> String {
     email::parse(text).unwrap_or_else(|_| text.to_lowercase())
 }
 
-/// The beginning of an address in stored form: a domain that is not ASCII as far as its labels are whole.
+pub(crate) fn canonical_phone(text: &str, region: Option<Region>) -> String {
+    phone::parse(text, region).unwrap_or_else(|_| text.to_owned())
+}
+
+/// The key of the beginning of a number; what begins none begins no stored one and stays as it is.
+pub(crate) fn phone_prefix(text: &str, region: Option<Region>) -> String {
+    phone::prefix(text, region).unwrap_or_else(|| field_types::search_key(text))
+}
+
 pub(crate) fn email_prefix(text: &str) -> String {
-    let stored = |local: &str, domain: &str| {
-        // A domain has two labels at least, and this one may have been cut.
-        let address = email::parse(&format!("x@{domain}.test")).ok()?;
-        let domain = email::domain(&address)?.strip_suffix(".test")?;
-        Some(format!("{local}@{domain}"))
-    };
-    match text.rsplit_once('@') {
-        Some((local, domain)) if !domain.is_ascii() => {
-            stored(local, domain).unwrap_or_else(|| text.to_owned())
-        }
-        _ => text.to_owned(),
-    }
+    field_types::slot_key(FieldType::Email, text)
 }
 
-/// The beginning of a number in stored form: without the punctuation between its digits.
-pub(crate) fn phone_prefix(text: &str) -> String {
-    if text.chars().any(char::is_alphabetic) {
-        return text.to_owned();
-    }
-    text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect()
-}
-
-pub(crate) fn canonical_phone(text: &str) -> String {
-    phone::parse(text, None).unwrap_or_else(|_| text.to_owned())
+pub(crate) fn url_prefix(text: &str) -> String {
+    field_types::slot_key(FieldType::Url, text)
 }
 
 /// The domain in lower case and ASCII; what is none equals no stored one.
@@ -177,25 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_beginning_has_the_form_of_what_is_stored() {
-        for (text, stored) in [
-            ("zoe@bücher", "zoe@xn--bcher-kva"),
-            ("zoe@bücher.ex", "zoe@xn--bcher-kva.ex"),
-            ("zoe@exam", "zoe@exam"),
-            ("zoe", "zoe"),
-            ("@", "@"),
-        ] {
-            assert_eq!(email_prefix(text), stored);
-        }
-        for (text, stored) in [
-            ("+49 151", "+49151"),
-            ("+49 (151) 12-3", "+49151123"),
-            ("\u{202a}+49\u{202c}", "+49"),
-            ("x1", "x1"),
-        ] {
-            assert_eq!(phone_prefix(text), stored);
-        }
-        assert_eq!(canonical_url("https://bücher"), "https://xn--bcher-kva");
+    fn a_domain_has_the_form_of_what_is_stored() {
         assert_eq!(canonical_domain(" Bücher.Example"), "xn--bcher-kva.example");
         assert_eq!(canonical_domain("a@b.test"), "a@b.test");
     }

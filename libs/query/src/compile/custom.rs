@@ -18,7 +18,7 @@ fn by_slot(sql: &mut Sql, field: &CustomField, slot: SlotColumn, test: &Test) ->
     let column = format!("t.{}", slot.name());
     match test {
         Test::Text(texts) => {
-            let by_key = equal_key(sql, &column, texts);
+            let by_key = equal_key(sql, &column, texts, |text| field_types::slot_key(field.field_type, text));
             let value = text_value(sql, field);
             let exact = equal(sql, &value, text_binds(texts));
             format!("({by_key} AND {exact})")

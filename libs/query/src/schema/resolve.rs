@@ -1,5 +1,6 @@
 use auth::FieldMask;
 use error::Error;
+use field_types::phone::Region;
 
 use super::{CustomField, Field, Kind, Table};
 use crate::list::Deleted;
@@ -14,6 +15,8 @@ pub struct Schema<'a> {
     pub custom: &'a [CustomField],
     /// What the caller may see.
     pub mask: &'a FieldMask,
+    /// Where phone numbers without country code belong.
+    pub region: Option<Region>,
 }
 
 /// A field that exists for the caller.

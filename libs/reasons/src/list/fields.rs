@@ -60,9 +60,9 @@ reasons! {
     /// A field of this kind cannot have a default.
     DEFAULT_NOT_SUPPORTED [violation] "Default not supported",
         "Leave `default` out.";
-    /// All custom values of a record are together larger than they may be.
+    /// All custom values of a record are together larger than they may be. The pointer names the longest value that was sent.
     CUSTOM_TOO_LARGE [violation] "Custom values too large",
-        "Shorten long values.";
+        "Shorten long values; `detail` says how many bytes all may have.";
     /// Definitions of fields kept changing while the request ran. Nothing was written.
     DEFINITIONS_CHANGED [409] "Definitions changed",
         "Send the request again.";

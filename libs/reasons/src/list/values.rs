@@ -21,7 +21,7 @@ reasons! {
     /// The text has fewer characters than it must.
     TOO_SHORT [violation] "Too short",
         "Send a longer text; `detail` says how long.";
-    /// The text has more characters or bytes than it may.
+    /// The text has more characters (Unicode scalar values, of its NFC) or bytes than it may.
     TOO_LONG [violation] "Too long",
         "Send a shorter text; `detail` says how long it may be.";
     /// The text contains U+0000, which no text may.
@@ -81,10 +81,10 @@ reasons! {
     /// The text is not a country code of ISO 3166-1.
     COUNTRY_UNKNOWN [violation] "Country unknown",
         "Send a code of two letters like `AT`.";
-    /// The text is not a language tag of BCP 47.
+    /// The text is not a language tag of BCP 47, or a subtag of it is not in the registry.
     LANGUAGE_INVALID [violation] "Language invalid",
         "Send a tag like `de-AT`.";
-    /// The text is not a time zone of the IANA list.
+    /// The text is not a time zone of the tz database (IANA).
     TIMEZONE_INVALID [violation] "Time zone invalid",
         "Send a name like `Europe/Vienna`.";
 }

@@ -78,26 +78,28 @@ impl<'w> Walk<'w> {
                 read_paths(piece, &mut held.named)?;
             }
         }
-        // Of a change, only the members that the mask names are there to be missed.
+        // Of a merge patch, only the members that the mask names are there to be missed; inside one that is merged, none is.
         let named = std::mem::take(&mut held.named);
-        let missed = |field: &FieldPlan| check.mask.is_none() || named.contains(field.name.as_bytes());
+        let missed = |field: &FieldPlan| !check.merges || named.contains(field.name.as_bytes());
         let Some(body) = check.body else {
             let skip = |at: usize| ignored(at) || check.mask == Some(at);
-            return self.finish(check.message, held, &skip, &missed);
+            return self.finish(check.message, held, &skip, &missed, check.merges);
         };
         let pieces = held.inner.remove(&body).unwrap_or_default();
         let skip = |at: usize| ignored(at) || at == body || check.mask == Some(at);
-        self.finish(check.message, held, &skip, &|_| true)?;
+        self.finish(check.message, held, &skip, &|_| true, false)?;
         let Kind::Message(inner) = plan.fields[body].kind else { return Ok(()) };
-        self.message(inner, &pieces, &missed)
+        self.message(inner, &pieces, &missed, check.merges)
     }
 
-    /// A message of one or more pieces; `missed` says which absent fields count.
+    /// A message of one or more pieces; `missed` says which absent fields count, and `merges` whether those inside a field that does
+    /// not count do not either.
     fn message(
         &mut self,
         id: MessageId,
         pieces: &[&'w [u8]],
         missed: &dyn Fn(&FieldPlan) -> bool,
+        merges: bool,
     ) -> Result<(), Malformed> {
         if self.depth == MAX_DEPTH {
             return Err(Malformed("messages are nested too deep"));
@@ -106,7 +108,7 @@ impl<'w> Walk<'w> {
         let plan = &self.schema.messages[id];
         let ignored = |at: usize| plan.fields[at].output_only;
         let held = self.read(id, pieces, &ignored)?;
-        self.finish(id, held, &ignored, missed)?;
+        self.finish(id, held, &ignored, missed, merges)?;
         self.depth -= 1;
         Ok(())
     }
@@ -191,7 +193,7 @@ impl<'w> Walk<'w> {
         let element = match field.kind {
             Kind::Message(inner) => {
                 let payload = reader.payload()?;
-                self.message(inner, &[payload], &|_| true)?;
+                self.message(inner, &[payload], &|_| true, false)?;
                 Element::Bytes(payload)
             }
             kind => self.value(kind, &field.rules.value, reader)?,
@@ -238,7 +240,7 @@ impl<'w> Walk<'w> {
         for bytes in values {
             let mut reader = Reader::new(bytes);
             match value.kind {
-                Kind::Message(inner) => self.message(inner, &[reader.payload()?], &|_| true)?,
+                Kind::Message(inner) => self.message(inner, &[reader.payload()?], &|_| true, false)?,
                 kind => {
                     self.value(kind, &map.rules.value, &mut reader)?;
                 }
@@ -346,6 +348,7 @@ impl<'w> Walk<'w> {
         mut held: Held<'w>,
         skip: &dyn Fn(usize) -> bool,
         missed: &dyn Fn(&FieldPlan) -> bool,
+        merges: bool,
     ) -> Result<(), Malformed> {
         let plan = &self.schema.messages[id];
         for (at, field) in plan.fields.iter().enumerate().filter(|(at, _)| !skip(*at)) {
@@ -362,7 +365,8 @@ impl<'w> Walk<'w> {
                     self.violations.add(reason, detail);
                 }
             } else if let (Kind::Message(inner), Some(pieces)) = (field.kind, held.inner.remove(&at)) {
-                self.message(inner, &pieces, &|_| true)?;
+                let is_merged = merges && !missed(field);
+                self.message(inner, &pieces, &|_| !is_merged, is_merged)?;
             }
             self.violations.leave();
         }

@@ -105,7 +105,7 @@ fn request_body(json: &mut Json, schemas: &Schemas<'_>, method: &Method) {
     json.key("requestBody").object(|json| {
         // An absent body is the empty object.
         json.key("required").boolean(matches!(method.request.body, Body::Field { .. }));
-        let media = if method.request.update_mask.is_some() {
+        let media = if method.request.merges {
             ["application/json", "application/merge-patch+json"].as_slice()
         } else {
             &["application/json"]

@@ -17,6 +17,23 @@ pub(super) enum Form {
     Input,
     /// As the body of a PATCH: nothing is required, `null` clears.
     Patch,
+    /// As an object inside such a body, which is merged: `null` removes any member.
+    Part,
+}
+
+impl Form {
+    /// The form of a message that is the value of a field, or in its list.
+    fn inner(self, field: &FieldPlan) -> Self {
+        match self {
+            Self::Output => Self::Output,
+            Self::Patch | Self::Part if field.shape == Shape::Explicit => Self::Part,
+            _ => Self::Input,
+        }
+    }
+
+    fn is_merged(self) -> bool {
+        matches!(self, Self::Patch | Self::Part)
+    }
 }
 
 /// The schemas that the document needs, and their names.
@@ -58,11 +75,11 @@ impl<'a> Schemas<'a> {
     }
 
     fn need_members(&mut self, id: MessageId, form: Form) {
-        let inner = if form == Form::Output { Form::Output } else { Form::Input };
         for field in &self.schema.messages[id].fields {
             if let Kind::Message(member) = field.kind
                 && shows(field, form)
             {
+                let inner = form.inner(field);
                 if field.shape == Shape::Map {
                     self.need_members(member, inner);
                 } else {
@@ -83,6 +100,7 @@ impl<'a> Schemas<'a> {
             Form::Output => name.to_owned(),
             Form::Input => format!("{name}Input"),
             Form::Patch => format!("{name}Patch"),
+            Form::Part => format!("{name}Part"),
         }
     }
 
@@ -118,7 +136,7 @@ impl<'a> Schemas<'a> {
             let certain = |field: &&FieldPlan| match form {
                 Form::Output => !field.omit_unset && !self.narrowed.contains(&id),
                 Form::Input => rules::check_absent(field).is_err(),
-                Form::Patch => false,
+                Form::Patch | Form::Part => false,
             };
             let required: Vec<&FieldPlan> = shown().filter(certain).collect();
             if !required.is_empty() {
@@ -133,7 +151,7 @@ impl<'a> Schemas<'a> {
     fn write_field(&self, json: &mut Json, field: &FieldPlan, form: Form) {
         let input = form != Form::Output;
         let unset = if input {
-            rules::check_absent(field).is_ok()
+            form == Form::Part || rules::check_absent(field).is_ok()
         } else {
             match (field.shape, field.kind) {
                 (Shape::Implicit, Kind::Enum(_) | Kind::JsonValue) | (Shape::Explicit, _) => {
@@ -160,7 +178,7 @@ impl<'a> Schemas<'a> {
                 }
                 Shape::Map => {
                     write_type(json, "object", unset);
-                    if input {
+                    if form == Form::Input {
                         limit(json, "maxProperties", rules.max_items);
                     }
                     if input && (rules.keys.max_len.is_some() || rules.keys.min_len > 0) {
@@ -169,8 +187,9 @@ impl<'a> Schemas<'a> {
                     if let Kind::Message(entry) = field.kind
                         && let Some(value) = self.schema.messages[entry].fields.get(1)
                     {
+                        let (removes, form) = (form.is_merged(), if input { Form::Input } else { form });
                         json.key("additionalProperties").object(|json| {
-                            self.write_value(json, value, value.kind, &rules.value, form, false);
+                            self.write_value(json, value, value.kind, &rules.value, form, removes);
                         });
                     }
                 }
@@ -209,8 +228,7 @@ impl<'a> Schemas<'a> {
         let input = form != Form::Output;
         match kind {
             Kind::Message(id) => {
-                let form = if input { Form::Input } else { Form::Output };
-                let reference = self.reference(id, form);
+                let reference = self.reference(id, form.inner(field));
                 if nullable {
                     json.key("anyOf").array(|json| {
                         json.object(|json| json.key("$ref").text(&reference));
@@ -299,7 +317,7 @@ impl<'a> Schemas<'a> {
 
 /// What a method's JSON body is.
 pub(super) fn body_form(method: &Method) -> Form {
-    if method.request.update_mask.is_some() { Form::Patch } else { Form::Input }
+    if method.request.merges { Form::Patch } else { Form::Input }
 }
 
 fn shows(field: &FieldPlan, form: Form) -> bool {

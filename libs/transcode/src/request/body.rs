@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use bytes::BytesMut;
 use reasons::Reason;
 
+use super::merge::Mask;
 use super::{BodyError, RequestError};
 use crate::json::copy;
 use crate::json::scan::{JsonError, Scanner};
 use crate::plan::{Body, RequestPlan};
 use crate::rules;
-use crate::schema::{FieldPlan, MessageId, MessagePlan, Schema, Shape};
+use crate::schema::{FieldPlan, Kind, MessageId, MessagePlan, Schema, Shape};
 use crate::violation::Violations;
 use crate::wire;
 
@@ -23,15 +24,15 @@ pub(super) struct Walk<'a, 'o> {
     pub(super) out: &'o mut BytesMut,
 }
 
-/// What is special about the outermost object.
+/// What is special about the outermost object, and about those that a merge patch merges.
 #[derive(Debug, Default)]
-struct Top<'a> {
+struct Top {
     /// Fields that the path or the gateway fills; as members they are unknown.
     taken: Vec<usize>,
-    /// Absent members stay as they are, so nothing is required.
+    /// Absent members stay as they are, so nothing is required, and objects inside are merged.
     patch: bool,
-    /// Fields of the members sent.
-    sent: Vec<&'a FieldPlan>,
+    /// The members sent.
+    mask: Mask,
 }
 
 /// Appends the body's part of the request message.
@@ -48,7 +49,7 @@ pub(super) fn encode(
         return Err(RequestError::Body(BodyError::NotAnObject));
     }
     let request = &schema.messages[plan.message];
-    let mut top = Top { patch: plan.update_mask.is_some(), ..Top::default() };
+    let mut top = Top { patch: plan.merges, ..Top::default() };
     match plan.body {
         Body::None => {}
         Body::Whole => {
@@ -68,21 +69,9 @@ pub(super) fn encode(
         return Err(RequestError::Invalid(violations));
     }
     if let Some(mask) = plan.update_mask {
-        put_mask(out, request.fields[mask].number, &top.sent);
+        top.mask.put(out, request.fields[mask].number);
     }
     Ok(())
-}
-
-/// Writes the mask, present even when no member was sent: an absent mask could be read as "all".
-fn put_mask(out: &mut BytesMut, number: u32, sent: &[&FieldPlan]) {
-    /// `google.protobuf.FieldMask.paths`.
-    const PATHS: u32 = 1;
-    wire::put_tag(out, number, wire::LEN);
-    let start = out.len();
-    for field in sent {
-        wire::put_field(out, PATHS, field.name.as_bytes());
-    }
-    wire::close_len(out, start);
 }
 
 /// One bit for each field of a message.
@@ -137,7 +126,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// Reads an object, the reader standing at its brace; writes its fields.
-    fn object(&mut self, plan: &'a MessagePlan, mut top: Option<&mut Top<'a>>) -> Result<(), JsonError> {
+    fn object(&mut self, plan: &'a MessagePlan, mut top: Option<&mut Top>) -> Result<(), JsonError> {
         self.scan.open()?;
         let mut object = self.scan.members();
         let mut seen = Seen::new(plan.fields.len());
@@ -154,13 +143,11 @@ impl<'a> Walk<'a, '_> {
                 continue;
             }
             seen.add(at);
-            if let Some(top) = top.as_deref_mut()
-                && !field.input_only
-            {
-                top.sent.push(field);
-            }
             self.violations.enter_name(Cow::Borrowed(&field.name));
-            self.member(field)?;
+            match top.as_deref_mut() {
+                Some(top) if !field.input_only => self.sent(field, top)?,
+                _ => self.member(field)?,
+            }
             self.violations.leave();
         }
         if top.as_deref().is_some_and(|top| top.patch) {
@@ -187,6 +174,43 @@ impl<'a> Walk<'a, '_> {
         Ok(())
     }
 
+    /// Reads a member that the mask names: one of a merge patch that is an object is merged, so its own members are named.
+    fn sent(&mut self, field: &'a FieldPlan, top: &mut Top) -> Result<(), JsonError> {
+        let first = self.scan.peek()?;
+        if top.patch && first == b'{' {
+            match (field.shape, field.kind) {
+                (Shape::Map, _) => {
+                    top.mask.enter(&field.name);
+                    self.map(field, Some(&mut top.mask))?;
+                    top.mask.leave(&field.name);
+                    return Ok(());
+                }
+                (Shape::Explicit, Kind::Message(inner)) => return self.merged(field, inner, top),
+                _ => {}
+            }
+        }
+        top.mask.name(&field.name);
+        if first == b'n' && top.mask.is_inside() {
+            // Whether the object can be without it is known when it is merged.
+            return self.scan.word("null");
+        }
+        self.member(field)
+    }
+
+    /// Reads an object that is merged into the one that is there; writes the field with the members sent.
+    fn merged(&mut self, field: &'a FieldPlan, inner: MessageId, top: &mut Top) -> Result<(), JsonError> {
+        wire::put_tag(self.out, field.number, wire::LEN);
+        let start = self.out.len();
+        let mut below = Top { patch: true, mask: std::mem::take(&mut top.mask), ..Top::default() };
+        below.mask.enter(&field.name);
+        let schema = self.schema;
+        self.object(&schema.messages[inner], Some(&mut below))?;
+        below.mask.leave(&field.name);
+        top.mask = below.mask;
+        wire::close_len(self.out, start);
+        Ok(())
+    }
+
     /// Reads the value of a field and writes the field.
     fn member(&mut self, field: &'a FieldPlan) -> Result<(), JsonError> {
         if self.scan.peek()? == b'n' {
@@ -198,7 +222,7 @@ impl<'a> Walk<'a, '_> {
         }
         match field.shape {
             Shape::Repeated => self.list(field),
-            Shape::Map => self.map(field),
+            Shape::Map => self.map(field, None),
             Shape::Implicit | Shape::Explicit => {
                 let start = self.out.len();
                 wire::put_tag(self.out, field.number, field.kind.wire_type());
@@ -217,6 +241,6 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-fn is_taken(top: Option<&Top<'_>>, field: usize) -> bool {
+fn is_taken(top: Option<&Top>, field: usize) -> bool {
     top.is_some_and(|top| top.taken.contains(&field))
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::body::Walk;
+use super::merge::Mask;
 use crate::json::scan::JsonError;
 use crate::rules;
 use crate::schema::{FieldPlan, Kind, Shape};
@@ -90,8 +91,8 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Reads an object and writes one entry for each member.
-    pub(super) fn map(&mut self, field: &'a FieldPlan) -> Result<(), JsonError> {
+    /// Reads an object and writes one entry for each member. Of a merge patch the keys are named, and those of `null` have no entry.
+    pub(super) fn map(&mut self, field: &'a FieldPlan, mut mask: Option<&mut Mask>) -> Result<(), JsonError> {
         let Kind::Message(entry) = field.kind else { return self.mismatch("an object") };
         let schema = self.schema;
         let [key, value] = schema.messages[entry].fields.as_slice() else {
@@ -110,6 +111,14 @@ impl<'a> Walk<'a, '_> {
                 self.violations.add(Reason::NUL_CHARACTER, "the key must not contain the character NUL");
             } else if let Err((reason, detail)) = field.rules.keys.check_text(&text) {
                 self.violations.add(reason, format!("the key {detail}"));
+            }
+            if let Some(mask) = mask.as_deref_mut() {
+                mask.key(&text);
+                if self.scan.peek()? == b'n' {
+                    self.scan.word("null")?;
+                    self.violations.leave();
+                    continue;
+                }
             }
             wire::put_tag(self.out, field.number, wire::LEN);
             let start = self.out.len();

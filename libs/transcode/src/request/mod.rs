@@ -2,6 +2,7 @@
 
 mod body;
 mod list;
+mod merge;
 mod query;
 mod value;
 

@@ -7,8 +7,8 @@ use prost_types::{FieldMask, Timestamp};
 use proto::fields::v1::GetFieldSetRequest;
 use proto::identity::v1::{GetSnapshotRequest, LoginRequest};
 use proto::records::v1::{
-    Consent, Contact, CreateContactRequest, EmailAddress, GetContactRequest, ListContactsRequest,
-    UpdateContactRequest,
+    Company, Consent, Contact, CreateContactRequest, EmailAddress, GetContactRequest, ListContactsRequest,
+    UpdateCompanyRequest, UpdateContactRequest,
 };
 
 use super::*;
@@ -224,4 +224,31 @@ proptest! {
         }
         is_right_as_read(&wire)?;
     }
+}
+
+#[test]
+fn of_an_object_that_is_merged_nothing_is_missed() {
+    let request = |paths: Option<&[&str]>| {
+        let amount = proto::common::v1::Money { amount_minor: Some(1), currency: None };
+        let company = Company { annual_revenue: Some(amount), ..Default::default() };
+        let paths = paths.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect());
+        let update_mask = paths.map(|paths| FieldMask { paths });
+        UpdateCompanyRequest { company: Some(company), update_mask, ..Default::default() }
+    };
+    let missing = expected(&[("/annual_revenue/currency", "REQUIRED")]);
+    assert_eq!(refused("UpdateCompany", &request(Some(&["annual_revenue"]))), missing);
+    let part = request(Some(&["annual_revenue.amount_minor"]));
+    assert_eq!(check(path("UpdateCompany"), &part.encode_to_vec()), Ok(()));
+    assert_eq!(check(path("UpdateCompany"), &request(None).encode_to_vec()), Ok(()));
+}
+
+#[test]
+fn a_text_is_as_long_as_its_normal_form_without_what_cannot_be_seen() {
+    // Two code points for each of the 100 characters.
+    let accents = create(Contact { first_name: Some("o\u{308}".repeat(100)), ..Default::default() });
+    assert_eq!(check(path("CreateContact"), &accents.encode_to_vec()), Ok(()));
+    let marks = create(Contact { first_name: Some("o\u{200b}".repeat(100)), ..Default::default() });
+    assert_eq!(check(path("CreateContact"), &marks.encode_to_vec()), Ok(()));
+    let long = create(Contact { first_name: Some("o\u{308}".repeat(101)), ..Default::default() });
+    assert_eq!(refused("CreateContact", &long), expected(&[("/first_name", "TOO_LONG")]));
 }

@@ -50,15 +50,15 @@ fn what_cannot_be_served_stops_the_start_and_is_named() {
         ("map<string, string> m = 1;", r#"get: "/x""#, "", "`m` can be no query parameter"),
         (
             "google.protobuf.FieldMask update_mask = 1;",
-            r#"post: "/x" body: "*""#,
+            r#"put: "/x" body: "*""#,
             "",
-            "`update_mask` of a PATCH only",
+            "`update_mask` of a PATCH or POST only",
         ),
         (
             "google.protobuf.FieldMask mask = 1;",
             r#"patch: "/x" body: "*""#,
             "",
-            "`update_mask` of a PATCH only",
+            "`update_mask` of a PATCH or POST only",
         ),
         (
             "oneof a { string b = 1; string c = 2; }",

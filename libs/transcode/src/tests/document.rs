@@ -102,7 +102,14 @@ fn constraints_comments_and_nulls_are_documented() {
     assert_eq!(output["properties"]["custom"]["type"], "object");
     let role = schemas["Role"]["required"].as_array().unwrap();
     assert!(role.contains(&json!("permissions")));
-    assert_eq!(schemas["MoneyInput"]["required"], json!(["currency"]));
+    assert_eq!(schemas["MoneyInput"]["required"], json!(["amount_minor", "currency"]));
+    // What a merge patch merges may be sent in part, and `null` removes.
+    let patch = &schemas["CompanyPatch"]["properties"];
+    assert_eq!(patch["annual_revenue"]["anyOf"][0]["$ref"], "#/components/schemas/MoneyPart");
+    assert!(schemas["MoneyPart"].get("required").is_none());
+    assert_eq!(schemas["MoneyPart"]["properties"]["currency"]["type"], json!(["string", "null"]));
+    assert_eq!(patch["external_ids"]["additionalProperties"]["type"], json!(["string", "null"]));
+    assert_eq!(input["external_ids"]["additionalProperties"]["type"], "string");
     let patch = &document["paths"]["/api/v1/contacts/{id}"]["patch"];
     assert_eq!(
         patch["requestBody"]["content"]["application/json"]["schema"]["$ref"],

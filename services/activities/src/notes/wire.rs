@@ -62,6 +62,10 @@ impl Wire for Note {
         &sent.custom
     }
 
+    fn custom_mut(sent: &mut pb::Note) -> &mut Bytes {
+        &mut sent.custom
+    }
+
     fn etag(sent: &pb::Note) -> Option<&str> {
         sent.etag.as_deref()
     }

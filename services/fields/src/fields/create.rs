@@ -47,7 +47,7 @@ async fn define(
     draft: Draft,
 ) -> error::Result<Created> {
     db::fence::check(tx, cx).await?;
-    let claim = idempotency::claim(tx, cx, RPC, request).await?;
+    let claim = idempotency::claim(tx, cx, RPC, &as_meant(request)).await?;
     if let Some(kept) = claim.replayed::<CreateFieldResponse>()? {
         return replay(cx, object, kept);
     }
@@ -91,6 +91,15 @@ async fn define(
     let answer = CreateFieldResponse { field: Some(convert::to_wire(&field)) };
     claim.keep(tx, &answer, now).await?;
     Ok(Created { answer, replayed: false })
+}
+
+/// The request with its default in the one form of all that mean the same.
+fn as_meant(request: &CreateFieldRequest) -> CreateFieldRequest {
+    let mut request = request.clone();
+    if let Some(field) = &mut request.field {
+        field.default = input::canonical(&field.default).into();
+    }
+    request
 }
 
 /// The answer kept, unless the caller may not know of the field any more.

@@ -53,7 +53,8 @@ impl Patch {
             self.check_no_option_is_gone(before, &mut out);
         }
         if has("default") {
-            after.default = rules::default(before.field_type, &after.options, &self.sent.default, &mut out);
+            let sent = merged(before.default.as_ref(), &self.sent.default);
+            after.default = rules::default(before.field_type, &after.options, &sent, &mut out);
             let traits = Traits {
                 field_type: before.field_type,
                 unique: before.unique,
@@ -93,6 +94,19 @@ impl Patch {
             );
             out.note("/options", Reason::OPTION_IN_USE, text);
         }
+    }
+}
+
+/// A default that is an object is merged into the one that is there (RFC 7396); one of which nothing is left is removed.
+fn merged(before: Option<&serde_json::Value>, sent: &[u8]) -> Vec<u8> {
+    match serde_json::from_slice::<serde_json::Value>(sent) {
+        Ok(patch @ serde_json::Value::Object(_)) => {
+            let mut value = before.cloned().unwrap_or_default();
+            input::merge(&mut value, patch);
+            let is_empty = value.as_object().is_some_and(serde_json::Map::is_empty);
+            if is_empty { Vec::new() } else { value.to_string().into_bytes() }
+        }
+        _ => sent.to_vec(),
     }
 }
 

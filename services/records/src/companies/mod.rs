@@ -13,6 +13,7 @@ use record::side_tables::{EXTERNAL_IDS, TAGS, texts};
 use record::{Built, Fields, Object, SideTable, Standard, Ties};
 use uuid::Uuid;
 
+use crate::contact_points;
 use crate::contacts::LIFECYCLES;
 use crate::links;
 
@@ -28,7 +29,7 @@ pub(crate) static COMPANY: Object = Object {
         Standard::line("industry").indexed(),
         Standard::integer("employee_count"),
         Standard::money("annual_revenue"),
-        Standard::list("phones"),
+        Standard::list("phones").set("phones.number", "number", NUMBERS),
         Standard::list("addresses"),
         Standard::line("tax_id"),
         Standard::lines("description"),
@@ -40,7 +41,7 @@ pub(crate) static COMPANY: Object = Object {
     rules,
     guard: None,
     ties: Some(&Contacts),
-    sides: &[TAGS, EXTERNAL_IDS, DOMAINS],
+    sides: &[TAGS, EXTERNAL_IDS, DOMAINS, PHONES],
     likeness: None,
     tree: Some("parent_id"),
     built: Built::later(),
@@ -48,6 +49,19 @@ pub(crate) static COMPANY: Object = Object {
 
 /// Domains as filters find them.
 const DOMAIN_SET: Set = Set { table: "records.company_domain", parent: "company_id", kind: SetKind::Domain };
+
+/// Phone numbers as filters find them.
+const NUMBERS: Set = Set { table: "records.company_phone", parent: "company_id", kind: SetKind::Phone };
+
+const PHONES: SideTable = SideTable {
+    field: "phones",
+    pairs: contact_points::numbers,
+    put: store::PUT_PHONES,
+    clear: store::CLEAR_PHONES,
+    held: store::HELD_PHONES,
+    set_live: None,
+    holders: None,
+};
 
 const DOMAINS: SideTable = SideTable {
     field: "domains",

@@ -1,4 +1,4 @@
-//! SQL of the side table of domains.
+//! SQL of the side tables of domains and phone numbers.
 
 /// Puts the domains of companies.
 pub(crate) const PUT_DOMAINS: &str =
@@ -20,4 +20,16 @@ pub(crate) const DOMAIN_HOLDERS: &str = "SELECT DISTINCT d.company_id FROM recor
 
 /// The domains of companies, as pairs.
 pub(crate) const HELD_DOMAINS: &str = "SELECT company_id, domain, '', live FROM records.company_domain
+     WHERE tenant_id = $1 AND company_id = ANY($2)";
+
+/// Puts the phone numbers of companies.
+pub(crate) const PUT_PHONES: &str = "INSERT INTO records.company_phone (tenant_id, company_id, number)
+     SELECT $1, company_id, number FROM unnest($2::uuid[], $3::text[]) AS put (company_id, number)";
+
+/// Removes the phone numbers of companies.
+pub(crate) const CLEAR_PHONES: &str =
+    "DELETE FROM records.company_phone WHERE tenant_id = $1 AND company_id = ANY($2)";
+
+/// The phone numbers of companies, as pairs.
+pub(crate) const HELD_PHONES: &str = "SELECT company_id, number, '', true FROM records.company_phone
      WHERE tenant_id = $1 AND company_id = ANY($2)";

@@ -82,6 +82,10 @@ impl Wire for Company {
         &sent.custom
     }
 
+    fn custom_mut(sent: &mut pb::Company) -> &mut Bytes {
+        &mut sent.custom
+    }
+
     fn etag(sent: &pb::Company) -> Option<&str> {
         sent.etag.as_deref()
     }

@@ -11,6 +11,8 @@ use record::side_tables::{EXTERNAL_IDS, TAGS};
 use record::{Built, Fields, Likeness, Object, SideTable, Standard};
 use serde_json::Value;
 
+use crate::contact_points;
+
 /// The stages of life, as filters name them.
 pub(crate) const LIFECYCLES: [&str; 5] = ["lead", "qualified", "customer", "former", "other"];
 
@@ -29,7 +31,7 @@ pub(crate) static CONTACT: Object = Object {
             "domain",
             ADDRESS_DOMAINS,
         ),
-        Standard::list("phones"),
+        Standard::list("phones").set("phones.number", "number", NUMBERS),
         Standard::list("addresses"),
         Standard::line("language"),
         Standard::line("timezone"),
@@ -48,7 +50,7 @@ pub(crate) static CONTACT: Object = Object {
     rules,
     guard: None,
     ties: None,
-    sides: &[TAGS, EXTERNAL_IDS, EMAILS],
+    sides: &[TAGS, EXTERNAL_IDS, EMAILS, PHONES],
     likeness: Some(&ADDRESS_IN_COMMON),
     tree: None,
     built: Built::later(),
@@ -60,6 +62,19 @@ const ADDRESSES: Set = Set { table: "records.contact_email", parent: "contact_id
 /// The domains of e-mail addresses as filters find them.
 const ADDRESS_DOMAINS: Set =
     Set { table: "records.contact_email", parent: "contact_id", kind: SetKind::Domain };
+
+/// Phone numbers as filters find them.
+const NUMBERS: Set = Set { table: "records.contact_phone", parent: "contact_id", kind: SetKind::Phone };
+
+const PHONES: SideTable = SideTable {
+    field: "phones",
+    pairs: contact_points::numbers,
+    put: store::PUT_PHONES,
+    clear: store::CLEAR_PHONES,
+    held: store::HELD_PHONES,
+    set_live: None,
+    holders: None,
+};
 
 const EMAILS: SideTable = SideTable {
     field: "emails",

@@ -1,4 +1,4 @@
-//! SQL of the side table of e-mail addresses.
+//! SQL of the side tables of e-mail addresses and phone numbers.
 
 /// Puts the addresses of contacts.
 pub(crate) const PUT_EMAILS: &str = "INSERT INTO records.contact_email (tenant_id, contact_id, address, live)
@@ -23,3 +23,15 @@ pub(crate) const ADDRESS_HOLDERS: &str = "SELECT DISTINCT c.id
      JOIN records.contacts AS c ON c.tenant_id = $1 AND c.id = held.contact_id
      WHERE c.deleted_at IS NULL AND ($3 OR c.owner_id = ANY($4) OR c.team_id = ANY($5))
      ORDER BY c.id LIMIT 20";
+
+/// Puts the phone numbers of contacts.
+pub(crate) const PUT_PHONES: &str = "INSERT INTO records.contact_phone (tenant_id, contact_id, number)
+     SELECT $1, contact_id, number FROM unnest($2::uuid[], $3::text[]) AS put (contact_id, number)";
+
+/// Removes the phone numbers of contacts.
+pub(crate) const CLEAR_PHONES: &str =
+    "DELETE FROM records.contact_phone WHERE tenant_id = $1 AND contact_id = ANY($2)";
+
+/// The phone numbers of contacts, as pairs.
+pub(crate) const HELD_PHONES: &str = "SELECT contact_id, number, '', true FROM records.contact_phone
+     WHERE tenant_id = $1 AND contact_id = ANY($2)";

@@ -4,7 +4,7 @@ use auth::{Answer, Context};
 use db::TenantTx;
 use db::idempotency;
 use error::{Code, Error, Reason, Violation};
-use input::{Violations, id, line};
+use input::{Mask, Violations, id, line};
 use proto::records::v1 as pb;
 use proto::timestamp;
 use query::RowScope;
@@ -38,10 +38,12 @@ pub(crate) async fn link(
     let contact_id = parse_id(&CONTACT, &request.contact_id)?;
     let sent = request.link.clone().unwrap_or_default();
     let mut violations = Violations::default();
+    let mask = Mask::read(request.update_mask.clone(), &sent, &mut violations);
     let company_id = violations.take("/company_id", id(&sent.company_id));
     let role = sent.role.as_deref().and_then(|role| violations.take("/role", line(role, 100))).flatten();
+    let is_primary = sent.is_primary();
 
-    let asked = Asked { contact_id, company_id, role, is_primary: sent.is_primary, violations };
+    let asked = Asked { contact_id, company_id, mask, role, is_primary, violations };
     let mut tries = Tries::default();
     loop {
         let set = app.env.definitions.for_keys(cx, &CONTACT, []).await?;
@@ -58,6 +60,8 @@ pub(crate) async fn link(
 struct Asked {
     contact_id: Uuid,
     company_id: Option<Uuid>,
+    /// The members sent; the others stay as they are.
+    mask: Mask,
     role: Option<String>,
     is_primary: bool,
     violations: Violations,
@@ -71,7 +75,7 @@ async fn tie(
     set: &FieldSet,
     asked: Asked,
 ) -> Result<Response<pb::LinkContactCompanyResponse>, Error> {
-    let Asked { contact_id, company_id, role, is_primary, mut violations } = asked;
+    let Asked { contact_id, company_id, mask, role, is_primary, mut violations } = asked;
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, request).await?;
     if let Some(kept) = claim.replayed::<pb::LinkContactCompanyResponse>()? {
@@ -92,13 +96,24 @@ async fn tie(
         let text = format!("a contact is linked to at most {MAX_LINKS} companies");
         return Err(Error::new(Code::FailedPrecondition, Reason::LINK_LIMIT_REACHED, text));
     }
-    let created_at = before.as_ref().map_or_else(|| app.env.clock.now_micros(), |link| link.created_at);
-    let after = store::Link { company_id, role, is_primary, created_at };
+    let new =
+        || store::Link { company_id, role: None, is_primary: false, created_at: app.env.clock.now_micros() };
+    let mut after = before.clone().unwrap_or_else(new);
+    if mask.has("role") {
+        after.role = role;
+    }
+    if mask.has("is_primary") {
+        after.is_primary = is_primary;
+    }
     if before.as_ref() != Some(&after) {
+        let was_primary = before.as_ref().is_some_and(|link| link.is_primary);
         if after.is_primary {
             store::clear_primary(tx, contact_id).await?;
         }
         store::put(tx, contact_id, &after, cx.principal.id).await?;
+        if was_primary && !after.is_primary {
+            store::make_primary(tx, &[contact_id], Some(company_id)).await?;
+        }
         note(tx, (app, cx), set, contact, before.as_ref(), Some(&after)).await?;
     }
     let answer = pb::LinkContactCompanyResponse { link: Some(to_wire(&after)) };
@@ -111,7 +126,7 @@ pub(super) fn to_wire(link: &store::Link) -> pb::ContactCompany {
     pb::ContactCompany {
         company_id: link.company_id.to_string(),
         role: link.role.clone(),
-        is_primary: link.is_primary,
+        is_primary: Some(link.is_primary),
         created_at: Some(timestamp(link.created_at)),
     }
 }

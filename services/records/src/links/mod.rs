@@ -65,15 +65,19 @@ pub(crate) async fn untie(
     // All at once, in the order of ids: nobody else who locks several contacts waits crosswise.
     let contacts: BTreeSet<Uuid> = by_company.values().flat_map(|ties| ties.keys().copied()).collect();
     let mut records = lock_all(tx, &CONTACT, &contacts.into_iter().collect::<Vec<_>>()).await?;
+    let mut had_primary: Vec<Uuid> = Vec::new();
     // A contact may be tied to several of them: each is a change of its own.
     for (company, ties) in by_company {
         let contacts: Vec<Uuid> = ties.keys().copied().collect();
+        had_primary.extend(ties.iter().filter(|(_, link)| link.is_primary).map(|(contact, _)| *contact));
         let tied = records.iter_mut().filter(|record| ties.contains_key(&record.id));
         let changes =
             tied.map(|record| Following { before: value(ties.get(&record.id)), after: Value::Null, record });
         rewrite(tx, author, &CONTACT, "companies", changes.collect()).await?;
         store::delete_of(tx, company, &contacts).await?;
     }
+    // Once all are gone, so that none becomes it that goes next.
+    store::make_primary(tx, &had_primary, None).await?;
     Ok(untied)
 }
 

@@ -49,6 +49,29 @@ pub(crate) async fn clear_primary(tx: &mut TenantTx, contact: Uuid) -> Result<()
     Ok(())
 }
 
+/// Makes the oldest tie of each contact to a live company the primary one, `but` for one that stops being it.
+pub(crate) async fn make_primary(
+    tx: &mut TenantTx,
+    contacts: &[Uuid],
+    but: Option<Uuid>,
+) -> Result<(), DbError> {
+    if contacts.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(
+        "UPDATE records.contact_company AS t SET is_primary = true
+         FROM unnest($2::uuid[]) AS c (id) CROSS JOIN LATERAL (
+             SELECT l.company_id FROM records.contact_company AS l
+             JOIN records.companies AS company ON company.tenant_id = $1 AND company.id = l.company_id
+             WHERE l.tenant_id = $1 AND l.contact_id = c.id AND company.deleted_at IS NULL
+               AND l.company_id IS DISTINCT FROM $3
+             ORDER BY l.created_at, l.company_id LIMIT 1) AS oldest
+         WHERE t.tenant_id = $1 AND t.contact_id = c.id AND t.company_id = oldest.company_id",
+    );
+    query.bind(tx.tenant_id()).bind(contacts).bind(but).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Makes a tie, or changes it.
 pub(crate) async fn put(tx: &mut TenantTx, contact: Uuid, link: &Link, actor: Uuid) -> Result<(), DbError> {
     let query = sqlx::query(

@@ -55,5 +55,8 @@ async fn untie(
     let link = store::get(tx, contact_id, company_id).await?.filter(|_| is_visible);
     let link = link.ok_or_else(|| Error::not_found(COMPANY.not_found))?;
     store::delete(tx, contact_id, company_id).await?;
+    if link.is_primary {
+        store::make_primary(tx, &[contact_id], None).await?;
+    }
     note(tx, (app, cx), set, contact, Some(&link), None).await
 }

@@ -1,0 +1,3 @@
+-- phase: expand
+DROP TABLE records.company_phone;
+DROP TABLE records.contact_phone;
