@@ -5,6 +5,7 @@ mod conditions;
 mod documents;
 mod duplicates;
 mod idempotency;
+mod imports;
 mod keys;
 mod limits;
 mod lists;

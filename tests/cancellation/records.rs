@@ -160,6 +160,11 @@ async fn prepare(world: &World, rpc: &str) -> Call {
             let request = import(&mut client, &who).await;
             call!(client, create_import, who.request(request, &KEY))
         }
+        "PreviewImport" => {
+            let pb::CreateImportRequest { upload_id, .. } = import(&mut client, &who).await;
+            let request = pb::PreviewImportRequest { upload_id, ..Default::default() };
+            call!(client, preview_import, who.request(request, &[]))
+        }
         "ListOperations" => {
             call!(client, list_operations, who.request(pb::ListOperationsRequest::default(), &[]))
         }

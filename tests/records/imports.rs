@@ -15,9 +15,10 @@ use super::world::{Caller, Refusal, World, custom, custom_of, mail};
 use crate::waiting;
 
 /// A stored file of the caller, as an upload leaves it.
-pub(crate) async fn upload(world: &World, caller: &Caller, file: &str) -> Result<Uuid> {
+pub(crate) async fn upload(world: &World, caller: &Caller, file: impl AsRef<[u8]>) -> Result<Uuid> {
     let id = world.clock.new_uuid();
-    let pieces = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from(file.to_owned()))]);
+    let bytes = Bytes::copy_from_slice(file.as_ref());
+    let pieces = futures_util::stream::iter([Ok::<_, std::io::Error>(bytes)]);
     let blob = world.blobs.put(caller.tenant, id, 100 << 20, pieces).await?;
     let mut tx = world.tx(caller.tenant).await?;
     sqlx::query(
@@ -45,7 +46,7 @@ pub(crate) fn import(upload: Uuid, columns: &[(&str, &str)]) -> pb::CreateImport
         object: "contact".to_owned(),
         mapping: mapping.collect(),
         duplicate_policy: pb::DuplicatePolicy::Update.into(),
-        dry_run: false,
+        ..Default::default()
     }
 }
 
@@ -123,18 +124,37 @@ async fn repeated_rows_merge_and_a_row_that_may_not_be_written_is_an_error_of_th
 }
 
 #[tokio::test]
-async fn a_row_that_is_too_long_fails_the_import_with_its_line_as_an_error_of_that_row() -> Result<()> {
+async fn a_row_that_is_too_long_is_an_error_of_that_row_and_the_rows_behind_it_are_imported() -> Result<()> {
     let world = World::alone("globcrm_test_import_row").await?;
     let admin = world.admin()?;
-    let file = format!("Mail,First\na@x.test,Ada\nb@x.test,{}\n", "x".repeat((1 << 20) + 1));
+    let file = format!("Mail,First\na@x.test,Ada\nb@x.test,{}\nc@x.test,Cid\n", "x".repeat((1 << 20) + 1));
     let request = import(upload(&world, &admin, &file).await?, &[("Mail", "emails.address")]);
     let id = admin.queue_import(request).await?.id;
     let operation = tokio::select! {
         () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
         operation = finished(&admin, &id) => operation?,
     };
-    assert_eq!(operation.failure.as_deref(), Some("ROW_TOO_LONG"), "{operation:?}");
+    assert_eq!(operation.failure, None, "{operation:?}");
+    let result = operation.result.unwrap();
+    assert_eq!((result.created, result.failed), (2, 1), "{result:?}");
     let errors: Vec<(i64, &str)> = operation.errors.iter().map(|e| (e.line, e.reason.as_str())).collect();
     assert_eq!(errors, [(3, "ROW_TOO_LONG")]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_header_that_breaks_the_grammar_fails_the_import_with_its_line() -> Result<()> {
+    let world = World::alone("globcrm_test_import_header").await?;
+    let admin = world.admin()?;
+    let file = "\nMail,\"First\na@x.test,Ada\n";
+    let request = import(upload(&world, &admin, file).await?, &[("Mail", "emails.address")]);
+    let id = admin.queue_import(request).await?.id;
+    let operation = tokio::select! {
+        () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
+        operation = finished(&admin, &id) => operation?,
+    };
+    assert_eq!(operation.failure.as_deref(), Some("QUOTE_OPEN"), "{operation:?}");
+    let errors: Vec<(i64, &str)> = operation.errors.iter().map(|e| (e.line, e.reason.as_str())).collect();
+    assert_eq!(errors, [(2, "QUOTE_OPEN")]);
     Ok(())
 }

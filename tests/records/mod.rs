@@ -9,6 +9,7 @@ mod ending;
 mod forgetting;
 mod guards;
 mod import_claims;
+mod import_files;
 pub(crate) mod imports;
 mod links;
 mod lists;

@@ -90,6 +90,8 @@ impl Operation {
             finished_at: self.finished_at.map(timestamp),
             failure: self.failure,
             errors_omitted: self.errors_omitted,
+            // What an import knows of its file is added by the service that imports.
+            detected: None,
         }
     }
 }

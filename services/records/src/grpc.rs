@@ -227,12 +227,21 @@ impl RecordsService for Service {
         Ok(imports::create::create(&self.0, &cx, request).await?)
     }
 
+    async fn preview_import(
+        &self,
+        request: Request<pb::PreviewImportRequest>,
+    ) -> Result<Response<pb::PreviewImportResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(imports::preview::preview(&self.0, &cx, &request).await?))
+    }
+
     async fn get_operation(
         &self,
         request: Request<pb::GetOperationRequest>,
     ) -> Result<Response<pb::GetOperationResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        let operation = operations::get(&self.0.operations, &cx, &request.id).await?;
+        let mut operation = operations::get(&self.0.operations, &cx, &request.id).await?;
+        imports::detected::add(&self.0, &cx, std::slice::from_mut(&mut operation)).await?;
         Ok(cx.answer(pb::GetOperationResponse { operation: Some(operation) }))
     }
 
@@ -243,7 +252,8 @@ impl RecordsService for Service {
         let (cx, request) = self.0.gate.admit(request).await?;
         let pb::ListOperationsRequest { page_size, page_token } = request;
         let listed = operations::list(&self.0.operations, &cx, page_size, &page_token).await?;
-        let operations::Listed { operations, next_page_token } = listed;
+        let operations::Listed { mut operations, next_page_token } = listed;
+        imports::detected::add(&self.0, &cx, &mut operations).await?;
         Ok(cx.answer(pb::ListOperationsResponse { operations, next_page_token }))
     }
 
@@ -252,7 +262,8 @@ impl RecordsService for Service {
         request: Request<pb::CancelOperationRequest>,
     ) -> Result<Response<pb::CancelOperationResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        let operation = operations::cancel(&self.0.operations, &cx, &request.id).await?;
+        let mut operation = operations::cancel(&self.0.operations, &cx, &request.id).await?;
+        imports::detected::add(&self.0, &cx, std::slice::from_mut(&mut operation)).await?;
         Ok(cx.answer(pb::CancelOperationResponse { operation: Some(operation) }))
     }
 

@@ -46,6 +46,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0151_extend_operation",
         "0152_create_analyze_contacts",
         "0153_create_dry_run",
+        "0160_add_detected_to_operation",
         "0170_index_contact_filters",
         "0171_index_company_filters",
         "0172_add_email_domain",

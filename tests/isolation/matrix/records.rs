@@ -77,6 +77,7 @@ pub fn table() -> Table {
         delete("UnlinkContactCompany", "/contacts/{id}").of(&LINK),
         post("CreateUpload", "/uploads").bytes("text/csv", FILE).answers(201),
         post("CreateImport", "/imports").of(&UPLOAD).json(import).answers(202),
+        post("PreviewImport", "/imports:preview").of(&UPLOAD).json(json!({"upload_id": "{id}"})),
         get("GetOperation", "/operations/{id}").of(&OPERATION).open(404),
         get("ListOperations", "/operations").open(200),
         post("CancelOperation", "/operations/{id}:cancel").of(&OPERATION).open(404),

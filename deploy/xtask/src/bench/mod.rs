@@ -3,6 +3,7 @@
 mod baseline;
 mod build;
 mod hostile;
+mod import;
 mod neighbours;
 mod slice;
 
@@ -17,6 +18,8 @@ pub(crate) enum Bench {
     Build,
     /// One page of a list and one import, end to end, on 100,000 contacts: latency, processor time, memory
     Slice(slice::Options),
+    /// Rows of imports in a second, and what they cost
+    Import(import::Options),
     /// A quiet organisation beside each pattern of a hostile one: errors, and latency set beside its latency alone
     Neighbours(neighbours::Options),
     /// The hostile side of `neighbours`, which starts it
@@ -62,6 +65,7 @@ pub(crate) fn run(bench: &Bench, progress: &Progress) -> Result<()> {
     match bench {
         Bench::Build => build::run(progress),
         Bench::Slice(options) => slice::run(options, progress),
+        Bench::Import(options) => import::run(options, progress),
         Bench::Neighbours(options) => neighbours::run(options, progress),
         Bench::Hostile(options) => hostile::run(options),
     }

@@ -19,7 +19,7 @@ use super::overlay::Overlay;
 use super::plan::Plan;
 use super::row::{self, ReadRow};
 use super::store;
-use super::table::Row;
+use super::table::{Fault, Row};
 use crate::App;
 use crate::contacts::{ADDRESS, CONTACT};
 
@@ -55,14 +55,15 @@ pub(crate) async fn run(
     cx: &Context,
     claim: &Claim,
     plan: &Plan,
-    rows: &[Row],
+    (header, rows): (&[String], &[Row]),
 ) -> Result<Outcome, Error> {
     let mut author = Author { lane: Lane::Bulk, ..Author::of(&app.env, cx) };
     // The import's own contacts are found by this, whichever instance made them and however its clock goes.
     author.now = author.now.max(claim.created_at);
-    let mut read: Vec<ReadRow> = Vec::with_capacity(rows.len());
+    // What is made of a row that breaks the grammar; nothing, if it does.
+    let mut read: Vec<Option<ReadRow>> = Vec::with_capacity(rows.len());
     for rows in rows.chunks(AT_ONCE) {
-        read.extend(rows.iter().map(|row| row::read(app, plan, row)));
+        read.extend(rows.iter().map(|row| row.faults.is_empty().then(|| row::read(app, plan, row))));
         tokio::task::yield_now().await;
     }
 
@@ -79,12 +80,12 @@ pub(crate) async fn run(
         Some(held) => held,
     };
     fence::check(&mut tx, &CONTACT, &plan.set).await?;
-    let addresses: Vec<&str> = read.iter().filter_map(ReadRow::address).collect();
+    let addresses: Vec<&str> = read.iter().flatten().filter_map(ReadRow::address).collect();
     let known = known(&mut tx, cx, claim, author.actor, &addresses).await?;
     let mut overlay = Overlay::open(&mut tx, claim, plan, &addresses, known).await?;
     let decider = Decider { app, cx, plan, author: &author };
     let (mut tally, mut errors) = (Tally::default(), Errors::new(held.errors));
-    for row in &mut read {
+    for (row, read) in rows.iter().zip(&mut read) {
         if tally.done > 0 && begun.elapsed() > BUDGET {
             break;
         }
@@ -92,12 +93,17 @@ pub(crate) async fn run(
             tokio::task::yield_now().await;
         }
         tally.done += 1;
-        match decider.decide(&mut tx, &mut overlay, row).await? {
+        let Some(read) = read else {
+            errors.note_faults(header, &row.faults);
+            tally.failed += 1;
+            continue;
+        };
+        match decider.decide(&mut tx, &mut overlay, read).await? {
             Ok(Done::Created) => tally.created += 1,
             Ok(Done::Updated) => tally.updated += 1,
             Ok(Done::Skipped) => tally.skipped += 1,
             Err(violations) => {
-                errors.note(plan, row.line, &violations);
+                errors.note(plan, read.line, &violations);
                 tally.failed += 1;
             }
         }
@@ -154,22 +160,38 @@ impl Errors {
 
     fn note(&mut self, plan: &Plan, line: u64, violations: &[Violation]) {
         for (number, violation) in violations.iter().enumerate() {
-            let error = RowError {
+            self.push(RowError {
                 line: line as i64,
                 number: number as i32 + 1,
                 column_name: cut(plan.column_of(&violation.pointer), MAX_TEXT).to_owned(),
                 reason: violation.reason.clone().into_owned(),
                 detail: cut(&violation.detail, MAX_TEXT).to_owned(),
-            };
-            let bytes = error.bytes() as i64;
-            // The first that does not fit ends the list: it has no holes.
-            if self.omitted > 0 || self.count >= MAX_ERRORS || self.bytes + bytes > MAX_ERROR_BYTES {
-                self.omitted += 1;
-                continue;
-            }
-            self.count += 1;
-            self.bytes += bytes;
-            self.kept.push(error);
+            });
         }
+    }
+
+    /// Notes why nothing was made of a row.
+    fn note_faults(&mut self, header: &[String], faults: &[Fault]) {
+        for (number, fault) in faults.iter().enumerate() {
+            self.push(RowError {
+                line: fault.line as i64,
+                number: number as i32 + 1,
+                column_name: cut(fault.column(header), MAX_TEXT).to_owned(),
+                reason: fault.reason.as_str().to_owned(),
+                detail: cut(&fault.detail, MAX_TEXT).to_owned(),
+            });
+        }
+    }
+
+    /// Keeps an error. The first that does not fit ends the list: it has no holes.
+    fn push(&mut self, error: RowError) {
+        let bytes = error.bytes() as i64;
+        if self.omitted > 0 || self.count >= MAX_ERRORS || self.bytes + bytes > MAX_ERROR_BYTES {
+            self.omitted += 1;
+            return;
+        }
+        self.count += 1;
+        self.bytes += bytes;
+        self.kept.push(error);
     }
 }

@@ -1,5 +1,7 @@
 //! `CreateImport`: checks everything that can be known before the file is read, and queues the work.
 
+use std::time::Duration;
+
 use auth::{Answer, Context};
 use db::TenantTx;
 use db::idempotency;
@@ -7,15 +9,21 @@ use error::{Error, Reason, Violation};
 use input::Violations;
 use operations::New;
 use prost::Message;
-use proto::common::v1::Operation;
+use proto::common::v1::{FileForm, Operation};
 use proto::records::v1::{CreateImportRequest, CreateImportResponse, DuplicatePolicy};
 use tonic::Response;
 use uuid::Uuid;
 
+use super::options::Said;
+use super::source::Source;
+use super::upload::file;
 use super::{KIND, mapping, store};
 use crate::App;
 use crate::contacts::CONTACT;
 use crate::{quota, uploads};
+
+/// How long the answer waits for the form of the file; a large one is left to the operation.
+const FORM_WITHIN: Duration = Duration::from_secs(2);
 
 const RPC: &str = <CreateImportRequest as proto::Rpc>::NAME;
 
@@ -34,15 +42,38 @@ pub(crate) async fn create(
     let set = app.env.definitions.for_keys(cx, &CONTACT, keys).await?;
     let mask = set.mask(&CONTACT, cx.mask(CONTACT.name));
     let (_, mut violations) = mapping::check(&request.mapping, &set, &mask);
+    let said = Said::from(&request);
+    violations.extend(said.read().2);
     if request.object != CONTACT.name {
         violations.note("/object", Reason::UNKNOWN_OBJECT, "only contacts can be imported");
     }
+    let form = match file(app, cx, &request.upload_id, said).await? {
+        Ok(Some(source)) if violations.is_empty() => form(&source, said, &request).await,
+        Ok(_) => None,
+        Err(refused) => {
+            violations.push(refused);
+            None
+        }
+    };
 
     let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
-    let result = queue(&mut tx, app, cx, &request, violations).await;
+    let result = queue(&mut tx, app, cx, &request, (violations, form)).await;
     let response = tx.settle(result).await?;
     app.imports.notify_one();
     Ok(response)
+}
+
+/// How the file will be read, if that is known soon; what is wrong with a file is its operation's failure.
+async fn form(source: &Source, said: Said<'_>, request: &CreateImportRequest) -> Option<FileForm> {
+    let mapped: Vec<&str> = request.mapping.iter().map(|entry| entry.column.trim()).collect();
+    match tokio::time::timeout(FORM_WITHIN, source.form(said, &mapped)).await {
+        Ok(Ok(form)) => Some(said.taken(&form)),
+        Ok(Err(error)) => {
+            tracing::info!(%error, "an import of a file that cannot be read is queued");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 async fn queue(
@@ -50,7 +81,7 @@ async fn queue(
     app: &App,
     cx: &Context,
     request: &CreateImportRequest,
-    mut violations: Violations,
+    (mut violations, form): (Violations, Option<FileForm>),
 ) -> Result<Response<CreateImportResponse>, Error> {
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, request).await?;
@@ -60,7 +91,7 @@ async fn queue(
     }
     let upload = Uuid::try_parse(&request.upload_id).unwrap_or_default();
     // Locked until the operation that names it has committed: else it could be removed in between.
-    if uploads::store::to_import(tx, upload, cx.principal.id).await?.is_none() {
+    if !uploads::store::hold(tx, upload, cx.principal.id).await? {
         violations.push(Violation::reference_not_found("/upload_id"));
     }
     violations.into_result()?;
@@ -70,8 +101,9 @@ async fn queue(
     let id = app.env.clock.new_uuid();
     let sent = request.encode_to_vec();
     let new = New { id, kind: KIND, principal: cx.principal.id, request: &sent, now };
-    let operation = operations::queue(&app.operations, tx, new).await?;
-    store::reads(tx, id, upload).await?;
+    let mut operation = operations::queue(&app.operations, tx, new).await?;
+    store::reads(tx, id, upload, form.as_ref().map(Message::encode_to_vec)).await?;
+    operation.detected = form;
     claim.keep(tx, &operation, now).await?;
     Ok(cx.answer(CreateImportResponse { operation: Some(operation) }))
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::KINDS;
 use super::batch::{self, Outcome};
+use super::options::Said;
 use super::overlay;
 use super::plan::{self, Plan, PlanError};
 use super::session::{Session, Sessions};
@@ -52,13 +53,15 @@ impl From<TableError> for Stop {
             }
             TableError::Io(cause) => Self::Later(Error::internal(cause)),
             TableError::Empty => Self::failed(Reason::FILE_EMPTY),
-            TableError::RepeatedColumn(_) => Self::failed(Reason::COLUMN_REPEATED),
             TableError::TooWide => Self::failed(Reason::TOO_MANY_COLUMNS),
             TableError::TooManyRows => Self::failed(Reason::TOO_MANY_ROWS),
-            TableError::RowTooLong(line) => {
-                Self::Failed(Failure { reason: Reason::ROW_TOO_LONG, line: Some(line) })
+            TableError::Header(fault) => {
+                Self::Failed(Failure { reason: fault.reason, line: Some(fault.line) })
             }
             TableError::NotText => Self::failed(Reason::FILE_NOT_TEXT),
+            TableError::EncodingUnknown(_) | TableError::CharsetUnknown(_) => {
+                Self::failed(Reason::ENCODING_UNKNOWN)
+            }
         }
     }
 }
@@ -153,15 +156,24 @@ async fn open(app: &App, claim: &Claim, request: &CreateImportRequest) -> Result
     let tenant = claim.tenant();
     let mut tx = TenantTx::begin_job(&app.env.db, tenant).await?;
     let upload = Uuid::try_parse(&request.upload_id).unwrap_or_default();
-    let sha256 = uploads::store::sha256(&mut tx, upload, claim.principal_id).await?;
+    let content = uploads::store::content(&mut tx, upload, claim.principal_id).await?;
     tx.commit().await?;
-    let sha256 = sha256.ok_or_else(|| Stop::failed(Reason::UPLOAD_GONE))?;
-    let source = Source { blobs: app.blobs.clone(), tenant: tenant.id(), sha256 };
-    let (format, header) = claim.renewed(&app.operations, source.examine()).await??;
+    let (sha256, content_type) = content.ok_or_else(|| Stop::failed(Reason::UPLOAD_GONE))?;
+    let source = Source { blobs: app.blobs.clone(), tenant: tenant.id(), sha256, content_type };
+    let mapped: Vec<&str> = request.mapping.iter().map(|entry| entry.column.trim()).collect();
+    let said = Said::from(request);
+    let form = claim.renewed(&app.operations, source.form(said, &mapped)).await??;
+    let (header, rows) = claim.renewed(&app.operations, source.survey(form)).await??;
+    // What nothing maps may be there as often as it likes.
+    let count = |name: &str| header.iter().filter(|column| *column == name).count();
+    if mapped.iter().any(|name| count(name) > 1) {
+        return Err(Stop::failed(Reason::COLUMN_REPEATED));
+    }
     let mut tx = TenantTx::begin_job(&app.env.db, tenant).await?;
-    claim.set_total(&mut tx, format.rows as i64).await?;
+    claim.set_total(&mut tx, rows as i64).await?;
+    store::set_detected(&mut tx, claim.id, said.taken(&form).encode_to_vec()).await?;
     tx.commit().await?;
-    Ok(Session::new(claim, header, source.rows(format, claim.done as u64)))
+    Ok(Session::new(claim, header, source.rows(form, claim.done as u64)))
 }
 
 /// Works one batch by the permissions and definitions of now: a permission taken away meanwhile ends the import, and a batch
@@ -176,7 +188,7 @@ async fn run_batch(
     let mut tries = Tries::default();
     loop {
         let (cx, plan) = claim.renewed(&app.operations, prepare(app, claim, request, header)).await??;
-        match batch::run(app, &cx, claim, &plan, rows).await {
+        match batch::run(app, &cx, claim, &plan, (header, rows)).await {
             Err(error) if tries.again(&error) => {
                 claim.renewed(&app.operations, fence::renew(&app.env, &cx, &CONTACT)).await??;
             }

@@ -3,15 +3,21 @@
 mod batch;
 pub(crate) mod create;
 mod decide;
+pub(crate) mod detected;
+mod hints;
 pub(crate) mod job;
 mod mapping;
+mod options;
 mod overlay;
 mod plan;
+pub(crate) mod preview;
 mod row;
 mod session;
 mod source;
 mod store;
+mod suggest;
 mod table;
+mod upload;
 
 pub use job::DryRuns;
 

@@ -9,7 +9,9 @@ use auth::{Context, FieldMask};
 use error::Error;
 use proto::records::v1::{CreateImportRequest, DuplicatePolicy};
 
+use super::hints::Hints;
 use super::mapping::{self, Column};
+use super::options::Said;
 use crate::App;
 use crate::contacts::CONTACT;
 
@@ -21,6 +23,7 @@ pub(crate) struct Plan {
     pub(crate) columns: Vec<(usize, Column)>,
     pub(crate) policy: DuplicatePolicy,
     pub(crate) dry_run: bool,
+    pub(crate) hints: Hints,
 }
 
 /// Why a file cannot be imported with a mapping.
@@ -68,7 +71,8 @@ pub(crate) async fn plan(
     let place = |column: Column| header.iter().position(|h| *h == column.header).map(|at| (at, column));
     let columns: Option<Vec<_>> = columns.into_iter().map(place).collect();
     let columns = columns.ok_or(PlanError::Column)?;
-    Ok(Plan { set, mask, columns, policy, dry_run: request.dry_run })
+    let hints = Said::from(request).hints();
+    Ok(Plan { set, mask, columns, policy, dry_run: request.dry_run, hints })
 }
 
 impl Plan {

@@ -55,7 +55,8 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
                     region: app.env.region,
                     current: None,
                 };
-                match field_types::parse_text(definition.field_type, cell, &rules) {
+                let cell = plan.hints.cell(definition.field_type, cell).map_err(|error| vec![error]);
+                match cell.and_then(|cell| field_types::parse_text(definition.field_type, &cell, &rules)) {
                     Ok(Some(value)) => drop(sent.insert(key.to_owned(), value.into_json())),
                     Ok(None) => {}
                     Err(errors) => {
@@ -67,13 +68,28 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
                 }
             }
             None => {
-                violations.take(format!("/{}", column.field), standard(&mut contact, &column.field, cell));
+                let read = match hinted(&column.field) {
+                    Some(field_type) => plan.hints.cell(field_type, cell),
+                    None => Ok(cell.into()),
+                };
+                let read = read.and_then(|cell| standard(&mut contact, &column.field, &cell));
+                violations.take(format!("/{}", column.field), read);
             }
         }
     }
     let input = Reader::read::<wire::Contact>(&app.env, &contact, Mask::of(&contact).names());
     violations.extend(input.violations);
     ReadRow { line: row.line, fields: input.fields, custom: sent, violations }
+}
+
+/// The type of a standard field whose cells are written in several ways.
+fn hinted(field: &str) -> Option<FieldType> {
+    match field {
+        "birthday" => Some(FieldType::Date),
+        "phones.number" => Some(FieldType::Phone),
+        "score" => Some(FieldType::Integer),
+        _ => None,
+    }
 }
 
 /// Puts a cell into its standard field. What the field demands of it is checked where every contact is.

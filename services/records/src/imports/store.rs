@@ -5,15 +5,50 @@ use query::RowScope;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Notes which upload an import reads: it is kept for as long as the import is not over.
-pub(crate) async fn reads(tx: &mut TenantTx, operation: Uuid, upload: Uuid) -> Result<(), DbError> {
-    sqlx::query("UPDATE records.operation SET upload_id = $3 WHERE tenant_id = $1 AND id = $2")
+/// Notes which upload an import reads, which is kept for as long as the import is not over, and how, where that is known.
+pub(crate) async fn reads(
+    tx: &mut TenantTx,
+    operation: Uuid,
+    upload: Uuid,
+    detected: Option<Vec<u8>>,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE records.operation SET upload_id = $3, detected = $4 WHERE tenant_id = $1 AND id = $2",
+    )
+    .bind(tx.tenant_id())
+    .bind(operation)
+    .bind(upload)
+    .bind(detected)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes how the file of an import is read.
+pub(crate) async fn set_detected(
+    tx: &mut TenantTx,
+    operation: Uuid,
+    detected: Vec<u8>,
+) -> Result<(), DbError> {
+    sqlx::query("UPDATE records.operation SET detected = $3 WHERE tenant_id = $1 AND id = $2")
         .bind(tx.tenant_id())
         .bind(operation)
-        .bind(upload)
+        .bind(detected)
         .execute(tx.conn())
         .await?;
     Ok(())
+}
+
+/// How the files of operations are read, of those that are known.
+pub(crate) async fn detected(
+    tx: &mut TenantTx,
+    operations: &[Uuid],
+) -> Result<Vec<(Uuid, Vec<u8>)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT id, detected FROM records.operation
+         WHERE tenant_id = $1 AND id = ANY($2) AND detected IS NOT NULL",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(operations).fetch_all(tx.conn()).await?)
 }
 
 /// Per address, the newest of the live contacts that have it, of those within the scope and those that `import` has made: who,

@@ -33,24 +33,26 @@ pub(crate) async fn insert(tx: &mut TenantTx, upload: &Upload) -> Result<(), DbE
     Ok(())
 }
 
-/// The content's name of an upload that the principal made.
-pub(crate) async fn sha256(tx: &mut TenantTx, id: Uuid, principal: Uuid) -> Result<Option<String>, DbError> {
-    let query = sqlx::query_scalar(
-        "SELECT sha256 FROM records.upload WHERE tenant_id = $1 AND id = $2 AND principal_id = $3",
+/// The content's name and type of an upload that the principal made.
+pub(crate) async fn content(
+    tx: &mut TenantTx,
+    id: Uuid,
+    principal: Uuid,
+) -> Result<Option<(String, String)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT sha256, content_type FROM records.upload WHERE tenant_id = $1 AND id = $2 AND principal_id = $3",
     );
     Ok(query.bind(tx.tenant_id()).bind(id).bind(principal).fetch_optional(tx.conn()).await?)
 }
 
-/// As [`sha256`], and nobody removes the upload until the transaction ends.
-pub(crate) async fn to_import(
-    tx: &mut TenantTx,
-    id: Uuid,
-    principal: Uuid,
-) -> Result<Option<String>, DbError> {
+/// Whether the principal made the upload; then nobody removes it until the transaction ends.
+pub(crate) async fn hold(tx: &mut TenantTx, id: Uuid, principal: Uuid) -> Result<bool, DbError> {
     let query = sqlx::query_scalar(
-        "SELECT sha256 FROM records.upload WHERE tenant_id = $1 AND id = $2 AND principal_id = $3 FOR SHARE",
+        "SELECT true FROM records.upload WHERE tenant_id = $1 AND id = $2 AND principal_id = $3 FOR SHARE",
     );
-    Ok(query.bind(tx.tenant_id()).bind(id).bind(principal).fetch_optional(tx.conn()).await?)
+    let held: Option<bool> =
+        query.bind(tx.tenant_id()).bind(id).bind(principal).fetch_optional(tx.conn()).await?;
+    Ok(held.is_some())
 }
 
 /// Locks a content until the transaction ends: whether it is used is decided by one at a time.

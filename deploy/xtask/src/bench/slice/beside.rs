@@ -23,6 +23,8 @@ use crate::cargo;
 const BURST: Duration = Duration::from_secs(2);
 /// Contacts of an import before it is the other side's turn.
 const ROWS: u64 = 5_000;
+/// Rows that an import brings in a second, on a machine that does nothing else.
+const PACE: f64 = 2_500.0;
 /// Imports of a side are fewer than its bursts of lists, as each takes longer.
 const BURSTS_PER_IMPORT: u8 = 3;
 
@@ -54,6 +56,39 @@ pub(super) fn run(commit: &str, turns: u8, progress: &Progress) -> Result<bool> 
         measured.print()?;
     }
     Ok(true)
+}
+
+/// Imports alone, `turns` of them, beside those of another commit if one is named.
+pub(in crate::bench) fn imports(commit: Option<&str>, turns: u8, progress: &Progress) -> Result<()> {
+    let other = match commit {
+        Some(commit) => {
+            let side = Side::start(&check_out(commit, progress)?, commit, progress)?;
+            Some(side.with_context(|| format!("the bench of {commit} holds no fleet"))?)
+        }
+        None => None,
+    };
+    let own = Side::start(&crate::root(), "this tree", progress)?.context("this tree cannot be held")?;
+    let mut sides: Vec<Side> = other.into_iter().chain([own]).collect();
+    progress.say(format!("{turns} imports of {ROWS} contacts each"));
+    for _ in 0..turns {
+        for side in &mut sides {
+            side.import(progress)?;
+        }
+        // Whoever was second is first in the next turn.
+        sides.rotate_left(1);
+    }
+    if turns % 2 == 1 {
+        sides.rotate_left(1);
+    }
+    let Some((own, others)) = sides.split_last() else { return Ok(()) };
+    let other = others.first().map(Side::of_imports);
+    for (at, line) in own.of_imports().iter().enumerate() {
+        let reference = other.as_ref().map(|lines| lines[at].value);
+        let mut measured = Measured::new("import", &line.figure, line.value, &line.unit).reference(reference);
+        measured.goal = line.goal;
+        measured.print()?;
+    }
+    Ok(())
 }
 
 /// Whoever was second is first in the next turn.
@@ -135,24 +170,31 @@ impl Side {
     /// What was measured while it was made ready, and by bursts.
     fn figures(&self) -> Vec<Line> {
         let used = &self.used;
-        let micros = |seconds: f64, of: f64| round(seconds * 1e6 / of.max(1.0));
-        let (pages, rows) = (used.pages as f64, used.rows as f64);
-        let figure = |figure: &str, value: f64, unit: &str| Line {
-            figure: figure.to_owned(),
-            value,
-            unit: unit.to_owned(),
-            goal: None,
-        };
+        let pages = used.pages as f64;
         let bursts = [
-            figure("list_p50", round(median(&used.p50)), "ms"),
-            figure("list_throughput", round(median(&used.per_second)), "1/s"),
-            figure("gateway_cpu_per_page", micros(used.gateway_cpu, pages), "µs"),
-            figure("records_cpu_per_page", micros(used.records_cpu, pages), "µs"),
-            figure("import", round(rows / used.seconds.max(0.01)), "rows/s"),
-            figure("import_cpu_of_records", micros(used.import_cpu, rows), "µs/row"),
+            line("list_p50", round(median(&used.p50)), "ms"),
+            line("list_throughput", round(median(&used.per_second)), "1/s"),
+            line("gateway_cpu_per_page", micros(used.gateway_cpu, pages), "µs"),
+            line("records_cpu_per_page", micros(used.records_cpu, pages), "µs"),
         ];
-        self.lines.iter().cloned().chain(bursts).collect()
+        self.lines.iter().cloned().chain(bursts).chain(self.of_imports()).collect()
     }
+
+    /// What imports took.
+    fn of_imports(&self) -> [Line; 2] {
+        let (used, rows) = (&self.used, self.used.rows as f64);
+        let pace = line("import", round(rows / used.seconds.max(0.01)), "rows/s");
+        let cpu = line("import_cpu_of_records", micros(used.import_cpu, rows), "µs/row");
+        [Line { goal: Some(PACE), ..pace }, cpu]
+    }
+}
+
+fn micros(seconds: f64, of: f64) -> f64 {
+    round(seconds * 1e6 / of.max(1.0))
+}
+
+fn line(figure: &str, value: f64, unit: &str) -> Line {
+    Line { figure: figure.to_owned(), value, unit: unit.to_owned(), goal: None }
 }
 
 /// Reads the figures that a command prints until it holds its fleet, and what it holds.

@@ -19,6 +19,7 @@ use testkit::backing::{Backing, Service};
 use testkit::fleet::{self, Environments, Fleet, Launch, Places, Ports, Role};
 use testkit::{Progress, Purpose, Workspace};
 
+pub(super) use self::beside::imports;
 pub(super) use self::load::Latencies;
 
 use self::api::Organisation;

@@ -1,0 +1,2 @@
+-- phase: expand
+ALTER TABLE records.operation DROP COLUMN detected;

@@ -1,0 +1,83 @@
+//! `PreviewImport`: how an upload reads, before anything is imported.
+
+use auth::Context;
+use error::{Error, Reason, Violation};
+use field_types::text::cut;
+use proto::common::v1::RowError;
+use proto::records::v1::{PreviewImportRequest, PreviewImportResponse, PreviewRow};
+
+use super::options::Said;
+use super::suggest::suggest;
+use super::table::{Fault, Row, TableError};
+use super::upload::file;
+use crate::App;
+use crate::contacts::CONTACT;
+
+/// Rows that are shown.
+const ROWS: usize = 10;
+/// Characters of a cell that are shown.
+const CELL: usize = 1_000;
+
+/// Reads the beginning of an upload of the caller.
+#[tracing::instrument(name = "records.imports.preview", skip_all)]
+pub(crate) async fn preview(
+    app: &App,
+    cx: &Context,
+    request: &PreviewImportRequest,
+) -> Result<PreviewImportResponse, Error> {
+    let said = Said::from(request);
+    let (_, _, mut violations) = said.read();
+    if ![CONTACT.name, ""].contains(&request.object.as_str()) {
+        violations.note("/object", Reason::UNKNOWN_OBJECT, "only contacts can be imported");
+    }
+    let source = match file(app, cx, &request.upload_id, said).await? {
+        Ok(Some(source)) if violations.is_empty() => source,
+        Ok(Some(_)) => return Err(violations.into_error()),
+        Ok(None) => {
+            violations.push(Violation::reference_not_found("/upload_id"));
+            return Err(violations.into_error());
+        }
+        Err(refused) => {
+            violations.push(refused);
+            return Err(violations.into_error());
+        }
+    };
+    let form = source.form(said, &[]).await.map_err(refused)?;
+    let (header, rows) = source.beginning(form, ROWS).await.map_err(refused)?;
+    let mapping = suggest(app, cx, &header).await?;
+    let rows = rows.into_iter().map(|row| shown(row, &header)).collect();
+    let header = header.iter().map(|name| cut(name, CELL).to_owned()).collect();
+    Ok(PreviewImportResponse { detected: Some(said.taken(&form)), header, rows, mapping })
+}
+
+fn shown(row: Row, header: &[String]) -> PreviewRow {
+    let error = |fault: &Fault| RowError {
+        line: fault.line as i64,
+        column: cut(fault.column(header), CELL).to_owned(),
+        reason: fault.reason.as_str().to_owned(),
+        detail: fault.detail.clone(),
+    };
+    PreviewRow {
+        line: row.line as i64,
+        errors: row.faults.iter().map(error).collect(),
+        cells: row.cells.iter().map(|cell| cut(cell, CELL).to_owned()).collect(),
+    }
+}
+
+/// What is wrong with the file is wrong with the upload that the request names.
+fn refused(error: TableError) -> Error {
+    let reason = match &error {
+        TableError::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => Reason::UPLOAD_GONE,
+        TableError::Io(_) => {
+            let text = "the upload cannot be read at the moment";
+            return Error::unavailable(Reason::BLOBS_UNAVAILABLE, text).with_source(error);
+        }
+        TableError::Empty => Reason::FILE_EMPTY,
+        TableError::TooWide => Reason::TOO_MANY_COLUMNS,
+        TableError::TooManyRows => Reason::TOO_MANY_ROWS,
+        TableError::Header(fault) => fault.reason,
+        TableError::NotText => Reason::FILE_NOT_TEXT,
+        TableError::EncodingUnknown(_) | TableError::CharsetUnknown(_) => Reason::ENCODING_UNKNOWN,
+    };
+    Error::validation(vec![Violation::new("/upload_id", reason, error.to_string())])
+}
