@@ -6,6 +6,7 @@ mod documents;
 mod duplicates;
 mod idempotency;
 mod imports;
+mod indexing;
 mod keys;
 mod limits;
 mod lists;

@@ -34,7 +34,7 @@ async fn prepare(world: &World, rpc: &str) -> Call {
         key: "tier".to_owned(),
         label: "Tier".to_owned(),
         r#type: pb::FieldType::Text.into(),
-        indexed: true,
+        indexed: !matches!(rpc, "AssignSlot" | "FinishSlot"),
         ..Default::default()
     };
     let create = pb::CreateFieldRequest { object: object.clone(), field: Some(field.clone()) };
@@ -70,6 +70,14 @@ async fn prepare(world: &World, rpc: &str) -> Call {
             call!(client, restore_field, who.who.request(pb::RestoreFieldRequest { object, id }, &[]))
         }
         "GetLimits" => call!(client, get_limits, who.who.request(pb::GetLimitsRequest {}, &[])),
+        "AssignSlot" => {
+            call!(client, assign_slot, who.who.request(pb::AssignSlotRequest { object, id }, &[]))
+        }
+        "FinishSlot" => {
+            let assign = pb::AssignSlotRequest { object: object.clone(), id: id.clone() };
+            client.assign_slot(who.who.request(assign, &[])).await.unwrap();
+            call!(client, finish_slot, who.who.request(pb::FinishSlotRequest { object, id }, &[]))
+        }
         "GetFieldSet" => {
             let request = pb::GetFieldSetRequest { object, if_version: 0 };
             call!(client, get_field_set, who.who.request(request, &[]))

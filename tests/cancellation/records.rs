@@ -11,6 +11,7 @@ use proto::records::v1::records_service_server::RecordsServiceServer;
 use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs};
 use crate::database::Database;
 use crate::records::world::{Caller, World, mail, named};
+use crate::world::definitions;
 
 const KEY: [(&str, &str); 1] = [("idempotency-key", "the-key")];
 
@@ -75,6 +76,12 @@ async fn prepare(world: &World, rpc: &str) -> Call {
             let contact = pb::Contact { emails: vec![mail("ada@x.test")], ..named("Ada", "Lovelace") };
             let request = pb::CreateContactRequest { contact: Some(contact), ..Default::default() };
             call!(client, create_contact, who.request(request, &KEY))
+        }
+        "IndexField" => {
+            let id =
+                definitions::field_set().fields.into_iter().find(|field| field.key == "note").unwrap().id;
+            let request = pb::IndexFieldRequest { object: "contact".to_owned(), id };
+            call!(client, index_field, who.request(request, &KEY))
         }
         "GetContact" => {
             let include = "access".to_owned();

@@ -210,7 +210,6 @@ calls! {
     disable_user(DisableUserRequest) -> DisableUserResponse;
     enable_user(EnableUserRequest) -> EnableUserResponse;
     get_team(GetTeamRequest) -> GetTeamResponse;
-    update_team(UpdateTeamRequest) -> UpdateTeamResponse;
     delete_team(DeleteTeamRequest) -> DeleteTeamResponse;
     list_teams(ListTeamsRequest) -> ListTeamsResponse;
     get_role(GetRoleRequest) -> GetRoleResponse;

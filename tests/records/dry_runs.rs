@@ -24,17 +24,23 @@ const SERIALS: u64 = 40;
 /// Contacts with an address and a serial that exist before the import.
 const BEFORE: usize = 30;
 const BOUND: Duration = Duration::from_secs(60);
-/// Two of them do not fit into one contact.
-const LONG: usize = 9_000;
+/// Characters of four bytes in a long text: eight such do not fit into one contact, and four do.
+const LONG: usize = 10_000;
 
-const COLUMNS: [(&str, &str); 7] = [
+const COLUMNS: [(&str, &str); 13] = [
     ("Mail", "emails.address"),
     ("First", "first_name"),
     ("Seats", "custom.seats"),
     ("Serial", "custom.serial"),
     ("Boss", "custom.boss"),
-    ("One", "custom.long_one"),
-    ("Two", "custom.long_two"),
+    ("A1", "custom.long_a1"),
+    ("A2", "custom.long_a2"),
+    ("A3", "custom.long_a3"),
+    ("A4", "custom.long_a4"),
+    ("B1", "custom.long_b1"),
+    ("B2", "custom.long_b2"),
+    ("B3", "custom.long_b3"),
+    ("B4", "custom.long_b4"),
 ];
 
 /// Numbers that look random and are the same each time.
@@ -55,6 +61,7 @@ struct Row {
     serial: Option<u64>,
     /// Names a contact, or nothing.
     boss: Option<bool>,
+    /// Sets the four texts of one half, and those of the other.
     long: [bool; 2],
 }
 
@@ -65,7 +72,7 @@ fn rows(seed: u64) -> Vec<Row> {
         is_broken: chance.below(12) == 0,
         serial: (chance.below(3) == 0).then(|| chance.below(SERIALS)),
         boss: (chance.below(8) == 0).then(|| chance.below(2) == 0),
-        long: [chance.below(10) == 0, chance.below(10) == 0],
+        long: [chance.below(60) == 0, chance.below(60) == 0],
     };
     (0..ROWS).map(|_| row()).collect()
 }
@@ -81,9 +88,10 @@ fn file(rows: &[Row], boss: &str) -> String {
             row.boss
                 .map(|exists| if exists { boss.to_owned() } else { Uuid::nil().to_string() })
                 .unwrap_or_default(),
-            if row.long[0] { "x".repeat(LONG) } else { String::new() },
-            if row.long[1] { "y".repeat(LONG) } else { String::new() },
         ];
+        let long = |is_set: bool| if is_set { "\u{1f4bb}".repeat(LONG) } else { String::new() };
+        let long = row.long.into_iter().flat_map(|is_set| vec![long(is_set); 4]);
+        let cells: Vec<String> = cells.into_iter().chain(long).collect();
         text += &(cells.join(",") + "\n");
     }
     text
@@ -173,11 +181,12 @@ async fn noted(world: &World, sql: &mut sqlx::PgConnection, caller: &Caller) -> 
     Ok(marks + world.count(sql, "dry_run_contact", caller.tenant).await?)
 }
 
-/// A world with two long fields.
+/// A world with eight long fields.
 async fn world(database: &'static str) -> Result<World> {
     let world = World::alone(database).await?;
     let mut set = world.definitions.lock().unwrap();
-    for (n, key) in [(50, "long_one"), (51, "long_two")] {
+    let keys = COLUMNS.iter().filter_map(|(_, field)| field.strip_prefix("custom.").filter(|key| key.starts_with("long_")));
+    for (n, key) in (50..).zip(keys) {
         set.fields.push(fields::FieldProjection {
             id: Uuid::from_u128(n).to_string(),
             key: key.to_owned(),

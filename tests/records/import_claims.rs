@@ -58,6 +58,7 @@ async fn slow(world: &World, caller: &Caller, wait: Duration) -> Result<Service>
             let set = definitions.lock().unwrap().clone();
             Box::pin(async move { Ok(set) })
         }),
+        slots: super::world::slots(world.definitions.clone()),
         people: Arc::new(|_, _| Box::pin(async { Ok(Ids::new()) })),
         wake: events::Wake::default(),
         worker: world.worker()?,

@@ -11,6 +11,7 @@ mod guards;
 mod import_claims;
 mod import_files;
 pub(crate) mod imports;
+mod indexing;
 mod links;
 mod lists;
 mod operations;

@@ -14,8 +14,11 @@ const AS_TEXT: [&str; 3] =
 
 /// A source without its comments and tests.
 fn code(source: &str) -> String {
-    let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-    source
+    // A test module that is a file of its own ends nothing here.
+    let begins =
+        |(at, _): &(usize, &str)| source[*at..].lines().nth(1).is_some_and(|line| line.ends_with('{'));
+    let end = source.match_indices("#[cfg(test)]\nmod ").find(begins).map_or(source.len(), |(at, _)| at);
+    source[..end]
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .fold(String::new(), |code, line| code + line + "\n")
@@ -72,7 +75,7 @@ fn no_source_has_a_reason_as_text() {
 
 #[test]
 fn words_are_read_whole_and_not_from_comments_or_tests() {
-    let source = "// Reason::A_COMMENT\nlet x = f(Reason::TOO_LONG, Reason::TOO_LONG_BY_FAR);\n#[cfg(test)]\nmod tests { Reason::IN_A_TEST }";
+    let source = "#[cfg(test)]\nmod tests;\n// Reason::A_COMMENT\nlet x = f(Reason::TOO_LONG, Reason::TOO_LONG_BY_FAR);\n#[cfg(test)]\nmod tests { Reason::IN_A_TEST }";
     let code = code(source);
     assert_eq!(words(&code, "Reason::"), BTreeSet::from(["TOO_LONG", "TOO_LONG_BY_FAR"]));
 }

@@ -185,11 +185,7 @@ fn standard_test(kind: Kind, comparison: &Comparison, region: Option<Region>) ->
     }
 }
 
-fn custom_test(
-    field: &CustomField,
-    comparison: &Comparison,
-    region: Option<Region>,
-) -> Result<Test, Error> {
+fn custom_test(field: &CustomField, comparison: &Comparison, region: Option<Region>) -> Result<Test, Error> {
     let field_type = field.field_type;
     match field_type {
         FieldType::Text => searchable_text(comparison, text::nfc, field_types::search_key),

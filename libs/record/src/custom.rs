@@ -56,13 +56,6 @@ pub fn merge(
     violations
 }
 
-/// `null` for each value that is there and that the caller may write.
-pub(crate) fn cleared(set: &FieldSet, mask: &FieldMask, values: &Fields) -> Fields {
-    let writes =
-        |key: &str| set.usable(key).is_some() && mask.access(&format!("custom.{key}")) == Access::Edit;
-    values.keys().filter(|key| writes(key)).map(|key| (key.clone(), Value::Null)).collect()
-}
-
 /// The largest of the values sent: the one to be shortened.
 fn largest<'s>(values: &Fields, sent: &'s Fields) -> Option<&'s String> {
     sent.keys().max_by_key(|key| values.get(*key).map_or(0, |value| value.to_string().len()))

@@ -41,12 +41,14 @@ pub struct Definition {
     pub default: Option<Value>,
     pub state: pb::FieldState,
     pub slot: Option<SlotColumn>,
+    /// The slot is written and not read yet.
+    pub filling: bool,
     pub lookup_object: String,
 }
 
 impl Definition {
     /// Whether values are read and written.
-    pub(crate) fn is_usable(&self) -> bool {
+    pub fn is_usable(&self) -> bool {
         matches!(self.state, pb::FieldState::Active | pb::FieldState::Deprecated)
     }
 }
@@ -73,7 +75,7 @@ impl FieldSet {
             .map(|d| CustomField {
                 key: d.key.clone(),
                 field_type: d.field_type,
-                slot: d.slot,
+                slot: d.slot.filter(|_| !d.filling),
                 options: d.options.iter().map(|option| option.key.clone()).collect(),
             })
             .collect();
@@ -144,6 +146,7 @@ fn definition(wire: pb::FieldProjection) -> Option<Definition> {
         default,
         state: pb::FieldState::try_from(wire.state).unwrap_or_default(),
         slot: wire.slot.parse().ok(),
+        filling: wire.filling,
         lookup_object: wire.lookup_object,
         key: wire.key,
     })

@@ -55,13 +55,13 @@ pub struct DerivedCheck {
 }
 
 /// A record as it was read, and what is computed of it.
-struct Due {
-    record: Record,
-    computed: Fields,
+pub(crate) struct Due {
+    pub(crate) record: Record,
+    pub(crate) computed: Fields,
 }
 
 /// What differed.
-type Kinds = BTreeSet<&'static str>;
+pub(crate) type Kinds = BTreeSet<&'static str>;
 
 /// What is held of a record beside its row: pairs, and whether they count as those of a live record.
 type Held<T> = BTreeMap<Uuid, BTreeSet<(T, bool)>>;
@@ -182,7 +182,11 @@ fn counter() -> Counter<u64> {
 }
 
 /// Those of the records that something differs of. One that was changed since it was read may be among them.
-async fn differing(tx: &mut TenantTx, object: &Object, all: &[Due]) -> Result<BTreeSet<Uuid>, Error> {
+pub(crate) async fn differing(
+    tx: &mut TenantTx,
+    object: &Object,
+    all: &[Due],
+) -> Result<BTreeSet<Uuid>, Error> {
     let Some(set) = fence::read(tx, object).await? else { return Ok(BTreeSet::new()) };
     let mut rows = Vec::with_capacity(all.len());
     for Due { record, computed } in all {
@@ -204,7 +208,7 @@ async fn differing(tx: &mut TenantTx, object: &Object, all: &[Due]) -> Result<BT
 }
 
 /// Locks a record and writes what differs. One that was changed since it was read is left to the next comparison.
-async fn put_right(tx: &mut TenantTx, object: &Object, due: Due) -> Result<Kinds, Error> {
+pub(crate) async fn put_right(tx: &mut TenantTx, object: &Object, due: Due) -> Result<Kinds, Error> {
     let Due { record: read, computed } = due;
     let id = read.id;
     let mut kinds = Kinds::new();

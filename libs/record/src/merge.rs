@@ -1,9 +1,11 @@
 //! Objects of a record as a change leaves them: merged member by member (RFC 7396), then checked as a whole.
 
+use auth::{Access, FieldMask};
 use error::Reason;
 use input::Violations;
 use serde_json::Value;
 
+use super::definitions::FieldSet;
 use super::fields::is_unset;
 use super::{Fields, Object, Record};
 
@@ -51,6 +53,13 @@ pub(crate) fn custom(before: &Fields, sent: Fields) -> Fields {
         (key, value)
     });
     merged.collect()
+}
+
+/// `null` for each value that is there and that the caller may write.
+pub(crate) fn cleared(set: &FieldSet, mask: &FieldMask, values: &Fields) -> Fields {
+    let writes =
+        |key: &str| set.usable(key).is_some() && mask.access(&format!("custom.{key}")) == Access::Edit;
+    values.keys().filter(|key| writes(key)).map(|key| (key.clone(), Value::Null)).collect()
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ impl Proposal {
         }
         let mut custom = merge::custom(&before.custom, custom);
         if clears_custom {
-            custom.extend(custom::cleared(set, mask, &before.custom));
+            custom.extend(merge::cleared(set, mask, &before.custom));
         }
         violations.extend(custom::merge(set, mask, &mut after.custom, &custom, region));
         let denied = denied(Some(&before), &after, read_only, &violations);

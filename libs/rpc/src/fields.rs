@@ -33,6 +33,22 @@ impl Fields {
         Ok(self.client.clone().get_field_set(request).await?.into_inner())
     }
 
+    /// Gives a field of the caller's tenant a slot that is to be filled.
+    pub async fn assign_slot(&self, cx: &Context, object: String, id: String) -> Result<(), Error> {
+        let mut request = Request::new(pb::AssignSlotRequest { object, id });
+        cx.forward(request.metadata_mut())?;
+        self.client.clone().assign_slot(request).await?;
+        Ok(())
+    }
+
+    /// Says that the slot of a field is filled.
+    pub async fn finish_slot(&self, cx: &Context, object: String, id: String) -> Result<(), Error> {
+        let mut request = Request::new(pb::FinishSlotRequest { object, id });
+        cx.forward(request.metadata_mut())?;
+        self.client.clone().finish_slot(request).await?;
+        Ok(())
+    }
+
     /// The generated client, for the calls without a wrapper.
     pub fn client(&self) -> FieldsServiceClient<Channel> {
         self.client.clone()

@@ -10,9 +10,11 @@ mod store;
 mod transition;
 
 pub(crate) mod archive;
+pub(crate) mod assign_slot;
 pub(crate) mod create;
 pub(crate) mod deprecate;
 pub(crate) mod field_set;
+pub(crate) mod finish_slot;
 pub(crate) mod get;
 pub(crate) mod limits;
 pub(crate) mod list;

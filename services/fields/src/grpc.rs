@@ -12,7 +12,9 @@ use query::CursorKey;
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
-use crate::fields::{archive, create, deprecate, field_set, get, limits, list, restore, update};
+use crate::fields::{
+    archive, assign_slot, create, deprecate, field_set, finish_slot, get, limits, list, restore, update,
+};
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -101,6 +103,22 @@ impl FieldsService for Service {
     ) -> Result<Response<pb::GetLimitsResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         Ok(cx.answer(limits::get_limits(&self.0, &cx, request).await?))
+    }
+
+    async fn assign_slot(
+        &self,
+        request: Request<pb::AssignSlotRequest>,
+    ) -> Result<Response<pb::AssignSlotResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(assign_slot::assign_slot(&self.0, &cx, request).await?))
+    }
+
+    async fn finish_slot(
+        &self,
+        request: Request<pb::FinishSlotRequest>,
+    ) -> Result<Response<pb::FinishSlotResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(finish_slot::finish_slot(&self.0, &cx, request).await?))
     }
 
     async fn get_field_set(

@@ -23,7 +23,7 @@ pub use crate::grpc::Service;
 pub const MIGRATIONS: Migrations = db::migrations!(
     "fields",
     [],
-    ["0100_create_object_version", "0101_create_field_definition", "0102_create_slot_use"]
+    ["0100_create_object_version", "0101_create_field_definition", "0102_create_slot_use", "0110_fill_slots"]
 );
 
 /// Connections of the worker role: relay, retries, metrics.

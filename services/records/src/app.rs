@@ -5,7 +5,7 @@ use record::definitions::{Definitions, Fetch};
 use record::reference::{Ask, References};
 use std::sync::Arc;
 
-use auth::{Future, Gate};
+use auth::{Call, Context, Future, Gate};
 use blobs::Blobs;
 use db::{Db, WorkerDb};
 use error::Error;
@@ -13,12 +13,18 @@ use events::Wake;
 use field_types::phone::Region;
 use fleet::Role;
 use ids::{Clock, TenantId};
+use operations::Claim;
 use query::CursorKey;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::peers::AskSlot;
 use crate::quota::Quotas;
+use crate::{imports, indexing};
+
+/// The kinds of operations of this service.
+const KINDS: &[&str] = &[imports::KIND, indexing::KIND];
 
 /// Asks identity for a token that acts in a tenant for a principal.
 pub type ServiceToken = Arc<dyn Fn(TenantId, Uuid) -> Future<Result<SecretString, Error>> + Send + Sync>;
@@ -37,6 +43,8 @@ pub struct Parts {
     pub region: Option<Region>,
     /// Asks for the definitions of an object.
     pub definitions: Fetch,
+    /// Asks for slots of fields.
+    pub slots: AskSlot,
     /// Asks which users and teams do not exist.
     pub people: Ask,
     /// Wakes the relay.
@@ -65,8 +73,11 @@ pub(crate) struct App {
     pub(crate) blobs: Blobs,
     pub(crate) quotas: Quotas,
     pub(crate) service_token: ServiceToken,
+    pub(crate) slots: AskSlot,
     /// Wakes the import job.
     pub(crate) imports: Notify,
+    /// Wakes the job that fills indexes.
+    pub(crate) indexing: Notify,
 }
 
 impl std::fmt::Debug for App {
@@ -80,7 +91,7 @@ impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         let operations = operations::Env {
             role: Role::Records,
-            kinds: crate::imports::KINDS,
+            kinds: KINDS,
             db: parts.db.clone(),
             worker: parts.worker,
             clock: parts.clock.clone(),
@@ -104,7 +115,22 @@ impl App {
             blobs: parts.blobs,
             quotas: parts.quotas,
             service_token: parts.service_token,
+            slots: parts.slots,
             imports: Notify::new(),
+            indexing: Notify::new(),
         }
+    }
+
+    /// The context of the principal who asked for an operation, by its permissions of now.
+    pub(crate) async fn context(&self, claim: &Claim) -> Result<Context, Error> {
+        let token = (self.service_token)(claim.tenant().id(), claim.principal_id).await?;
+        let call = Call {
+            request_id: claim.id.to_string(),
+            idempotency_key: None,
+            if_match: None,
+            user_agent: None,
+            traceparent: None,
+        };
+        self.gate.open(call, token).await
     }
 }

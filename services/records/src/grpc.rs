@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::app::{App, Parts};
 use crate::companies::wire::Company;
 use crate::contacts::wire::Contact;
-use crate::{imports, links, uploads};
+use crate::{imports, indexing, links, uploads};
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -31,6 +31,11 @@ impl Service {
     pub async fn work_imports(self, shutdown: CancellationToken) {
         imports::job::run(self.0, shutdown).await;
     }
+
+    /// Fills indexes until `shutdown`; [`crate::serve`] does it beside the calls.
+    pub async fn work_indexing(self, shutdown: CancellationToken) {
+        indexing::job::run(self.0, shutdown).await;
+    }
 }
 
 #[tonic::async_trait]
@@ -41,9 +46,14 @@ impl RecordsService for Service {
     ) -> Result<Response<pb::CreateContactResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         let alike = Alike::of(&cx, request.allow_duplicates);
-        let answer =
-            record::create_unlike::<Contact, _>(&self.0.env, &cx, request, |create| &mut create.contact, alike)
-                .await?;
+        let answer = record::create_unlike::<Contact, _>(
+            &self.0.env,
+            &cx,
+            request,
+            |create| &mut create.contact,
+            alike,
+        )
+        .await?;
         Ok(answer.map(|contact| pb::CreateContactResponse { contact: Some(contact) }).respond(&cx))
     }
 
@@ -233,6 +243,14 @@ impl RecordsService for Service {
     ) -> Result<Response<pb::PreviewImportResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         Ok(cx.answer(imports::preview::preview(&self.0, &cx, &request).await?))
+    }
+
+    async fn index_field(
+        &self,
+        request: Request<pb::IndexFieldRequest>,
+    ) -> Result<Response<pb::IndexFieldResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(indexing::create::create(&self.0, &cx, request).await?)
     }
 
     async fn get_operation(

@@ -7,6 +7,7 @@ mod contact_points;
 mod contacts;
 mod grpc;
 mod imports;
+mod indexing;
 mod links;
 mod peers;
 mod quota;
@@ -28,6 +29,7 @@ pub use app::{Parts, ServiceToken};
 pub use config::Config;
 pub use grpc::Service;
 pub use imports::DryRuns;
+pub use peers::{AskSlot, SlotStep};
 pub use quota::Quotas;
 pub use record::definitions::Fetch as FetchDefinitions;
 pub use record::reference::Ask as AskPeople;
@@ -50,6 +52,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0170_index_contact_filters",
         "0171_index_company_filters",
         "0172_add_email_domain",
+        "0173_index_operations",
     ]
 );
 
@@ -69,6 +72,8 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         tasks::start_maintenance(frame, &service.0.env, config.maintenance);
         let importing = service.clone();
         frame.spawn("records.imports", |shutdown| importing.work_imports(shutdown));
+        let indexing = service.clone();
+        frame.spawn("records.indexing", |shutdown| indexing.work_indexing(shutdown));
         work(frame, &config, blobs);
         Ok((gate, Routes::new(RecordsServiceServer::new(service))))
     };
@@ -77,12 +82,14 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
 
 fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
     let peers = frame.peers(&config.identity, config.service_secret.clone())?;
+    let fields = Fields::new(peers.connect(&config.fields)?);
     Ok(Parts {
         db: frame.db.clone(),
         clock: frame.clock.clone(),
         cursor_key: config.cursor_key.clone(),
         region: config.region,
-        definitions: record::peers::definitions(Fields::new(peers.connect(&config.fields)?)),
+        definitions: record::peers::definitions(fields.clone()),
+        slots: peers::slots(fields),
         people: record::peers::people(peers.identity.clone()),
         wake: frame.wake.clone(),
         worker: frame.worker.clone(),

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use auth::{Context, Future};
+use error::Error;
+use rpc::fields::Fields;
 use rpc::identity::Identity;
 
 use crate::app::ServiceToken;
@@ -10,5 +13,29 @@ pub(crate) fn service_token(identity: Identity) -> ServiceToken {
     Arc::new(move |tenant, act_for| {
         let identity = identity.clone();
         Box::pin(async move { identity.service_token(tenant, act_for).await })
+    })
+}
+
+/// What is said of a field's slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotStep {
+    /// The field is to get one.
+    Assign,
+    /// All records have it.
+    Finish,
+}
+
+/// Asks the fields service: the caller, the step, the object, the field.
+pub type AskSlot = Arc<dyn Fn(Context, SlotStep, String, String) -> Future<Result<(), Error>> + Send + Sync>;
+
+pub(crate) fn slots(fields: Fields) -> AskSlot {
+    Arc::new(move |cx, step, object, id| {
+        let fields = fields.clone();
+        Box::pin(async move {
+            match step {
+                SlotStep::Assign => fields.assign_slot(&cx, object, id).await,
+                SlotStep::Finish => fields.finish_slot(&cx, object, id).await,
+            }
+        })
     })
 }

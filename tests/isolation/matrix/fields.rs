@@ -1,18 +1,18 @@
 //! The RPCs of fields.
 
-use proto::fields::v1::GetFieldSetRequest;
 use proto::fields::v1::fields_service_client::FieldsServiceClient;
+use proto::fields::v1::{AssignSlotRequest, FinishSlotRequest, GetFieldSetRequest};
 use serde_json::json;
 use testkit::fleet::Role;
 use tonic::Code;
 
 use super::row::{get, patch, post};
-use super::target::{Target, created};
-use super::{Table, Two};
+use super::target::{Target, created, random_id};
+use super::{Check, Table, Two};
 use crate::isolation::internal::{as_service, with_token};
 use crate::stage::Tenant;
 
-const FIELD: Target = Target::new(|_, tenant, unique| Box::pin(field(tenant, unique)));
+pub const FIELD: Target = Target::new(|_, tenant, unique| Box::pin(field(tenant, unique)));
 const ARCHIVED: Target = Target::new(|_, tenant, unique| {
     Box::pin(async move {
         let id = field(tenant, unique).await;
@@ -34,7 +34,12 @@ pub fn table() -> Table {
         post("RestoreField", "/objects/contact/fields/{id}:restore").of(&ARCHIVED),
         get("GetLimits", "/limits"),
     ];
-    Table { rows, internal: vec![("GetFieldSet", |two| Box::pin(get_field_set(two)))], planted: Vec::new() }
+    let internal: Vec<(_, Check)> = vec![
+        ("GetFieldSet", |two| Box::pin(get_field_set(two))),
+        ("AssignSlot", |two| Box::pin(slots(two))),
+        ("FinishSlot", |two| Box::pin(slots(two))),
+    ];
+    Table { rows, internal, planted: Vec::new() }
 }
 
 async fn field(tenant: &Tenant, unique: &str) -> String {
@@ -56,4 +61,25 @@ async fn get_field_set(Two { stage, a, b }: &Two) {
     assert!(ours.is_empty(), "{ours:?}");
     let bare = fields.get_field_set(request()).await.expect_err("no credentials");
     assert_eq!(bare.code(), Code::Unauthenticated);
+}
+
+/// A foreign field is as unknown as a random one.
+async fn slots(Two { stage, a, b }: &Two) {
+    let service = as_service(stage.service_token(Role::Records).await);
+    let mut fields = FieldsServiceClient::with_interceptor(stage.grpc(Role::Fields).await, service);
+    let object = || "contact".to_owned();
+    let unique = random_id();
+    let theirs = field(b, &format!("f{unique}")).await;
+    let mut refused = Vec::new();
+    for id in [theirs.clone(), random_id()] {
+        let assign = AssignSlotRequest { object: object(), id: id.clone() };
+        let answer = fields.assign_slot(with_token(&a.access_token, assign)).await.expect_err("unknown");
+        refused.push((answer.code(), answer.message().to_owned()));
+        let finish = FinishSlotRequest { object: object(), id };
+        let answer = fields.finish_slot(with_token(&a.access_token, finish)).await.expect_err("unknown");
+        refused.push((answer.code(), answer.message().to_owned()));
+    }
+    assert!(refused.iter().all(|one| *one == refused[0] && one.0 == Code::NotFound), "{refused:?}");
+    let bare = fields.assign_slot(AssignSlotRequest { object: object(), id: theirs }).await;
+    assert_eq!(bare.expect_err("no credentials").code(), Code::Unauthenticated);
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use testkit::fleet::Role;
 use tonic::Code;
 
+use super::fields::FIELD;
 use super::identity::{TEAM, USER};
 use super::row::{delete, get, patch, post};
 use super::target::{Target, created, random_id};
@@ -78,6 +79,7 @@ pub fn table() -> Table {
         post("CreateUpload", "/uploads").bytes("text/csv", FILE).answers(201),
         post("CreateImport", "/imports").of(&UPLOAD).json(import).answers(202),
         post("PreviewImport", "/imports:preview").of(&UPLOAD).json(json!({"upload_id": "{id}"})),
+        post("IndexField", "/objects/contact/fields/{id}:index").of(&FIELD).answers(202),
         get("GetOperation", "/operations/{id}").of(&OPERATION).open(404),
         get("ListOperations", "/operations").open(200),
         post("CancelOperation", "/operations/{id}:cancel").of(&OPERATION).open(404),

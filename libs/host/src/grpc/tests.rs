@@ -73,6 +73,8 @@ impl FieldsService for Peer {
         archive_field(ArchiveFieldRequest) -> ArchiveFieldResponse,
         restore_field(RestoreFieldRequest) -> RestoreFieldResponse,
         get_limits(GetLimitsRequest) -> GetLimitsResponse,
+        assign_slot(AssignSlotRequest) -> AssignSlotResponse,
+        finish_slot(FinishSlotRequest) -> FinishSlotResponse,
         get_field_set(GetFieldSetRequest) -> GetFieldSetResponse,
     }
 }

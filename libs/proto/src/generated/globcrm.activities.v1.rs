@@ -131,14 +131,14 @@ pub struct ListNotesResponse {
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
 }
-/// Changes a note: members that are not sent keep their values, `null` clears one.
+/// Changes a note by a merge patch (RFC 7396): absent members stay, `null` removes, objects are merged, lists are replaced.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UpdateNoteRequest {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub note: ::core::option::Option<Note>,
-    /// The members sent; inside `custom` every key sent is changed.
+    /// The members sent; a path into an object names one of its members: `external_ids.erp`, `custom.seats`. See docs/api.md.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
 }

@@ -175,15 +175,15 @@ impl JsonKind {
         }
     }
 }
-/// An amount of money.
+/// An amount of money. Both members have presence, so that a change can name one and leave the other.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Money {
     /// The amount in minor units of the currency.
-    #[prost(int64, tag = "1")]
-    pub amount_minor: i64,
-    /// ISO 4217, upper case.
-    #[prost(string, tag = "2")]
-    pub currency: ::prost::alloc::string::String,
+    #[prost(int64, optional, tag = "1")]
+    pub amount_minor: ::core::option::Option<i64>,
+    /// ISO 4217, upper case; a code that was withdrawn stays valid.
+    #[prost(string, optional, tag = "2")]
+    pub currency: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// How many rows a list has in all.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -408,6 +408,32 @@ pub struct Operation {
     /// How many errors were not kept. Their rows are still counted in `failed`.
     #[prost(int64, tag = "11")]
     pub errors_omitted: i64,
+    /// How the file of an import is read; not set until that is known.
+    #[prost(message, optional, tag = "14")]
+    pub detected: ::core::option::Option<FileForm>,
+}
+/// How a file is read: what its sender said, and what was found out.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FileForm {
+    /// The name of the encoding by the WHATWG, such as `UTF-8` or `windows-1252`.
+    #[prost(string, tag = "1")]
+    pub encoding: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub delimiter: ::prost::alloc::string::String,
+    /// `"`, `'` or `none`.
+    #[prost(string, tag = "3")]
+    pub quote: ::prost::alloc::string::String,
+    /// The line on which the header begins. Lines before it, such as `sep=;` or a title, are not read.
+    #[prost(int64, tag = "4")]
+    pub header_line: i64,
+    /// Dates may have this form or `YYYY-MM-DD`.
+    #[prost(string, tag = "5")]
+    pub date_format: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub decimal_separator: ::prost::alloc::string::String,
+    /// Where telephone numbers without country code belong; empty where the installation's default says it.
+    #[prost(string, tag = "7")]
+    pub region: ::prost::alloc::string::String,
 }
 /// How far an operation is, in rows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -435,7 +461,8 @@ pub struct OperationResult {
 /// Why a row was refused.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RowError {
-    /// The line of the file on which the row begins; the header is line 1.
+    /// The line of the file on which the row begins; where the row breaks the grammar of the file, the line at which it does. The first line
+    /// of the file is line 1.
     #[prost(int64, tag = "1")]
     pub line: i64,
     /// The column's header; empty when the row as a whole is wrong.

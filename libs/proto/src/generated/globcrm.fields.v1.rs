@@ -20,7 +20,7 @@ pub struct Field {
     pub required: bool,
     #[prost(bool, tag = "8")]
     pub unique: bool,
-    /// Can be filtered, sorted and paged by at any size.
+    /// Can be filtered, sorted and paged by at any size. A field that was created without gets its index by `:index`.
     #[prost(bool, tag = "9")]
     pub indexed: bool,
     #[prost(message, repeated, tag = "10")]
@@ -209,7 +209,32 @@ pub struct FieldProjection {
     /// Number of the field within its object, from 0, never reused: the bit of field masks.
     #[prost(int32, tag = "11")]
     pub ordinal: i32,
+    /// The slot is written with every record, and not read yet: records of before are still without it.
+    #[prost(bool, tag = "12")]
+    pub filling: bool,
 }
+/// Gives a field a slot, which the owner of its records fills.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AssignSlotRequest {
+    #[prost(string, tag = "1")]
+    pub object: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+/// The slot is assigned.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AssignSlotResponse {}
+/// Says that the slot of a field is filled for every record of the tenant.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FinishSlotRequest {
+    #[prost(string, tag = "1")]
+    pub object: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+/// Filters and orders use the slot from now on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FinishSlotResponse {}
 /// Asks for the definitions of one object, all at once.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetFieldSetRequest {
@@ -622,6 +647,60 @@ pub mod fields_service_client {
                 .insert(GrpcMethod::new("globcrm.fields.v1.FieldsService", "GetLimits"));
             self.inner.unary(req, path, codec).await
         }
+        /// Gives a field a slot; the owner of its records fills it, on behalf of somebody who may change the field.
+        pub async fn assign_slot(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AssignSlotRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AssignSlotResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.fields.v1.FieldsService/AssignSlot",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.fields.v1.FieldsService", "AssignSlot"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says that the slot of a field is filled.
+        pub async fn finish_slot(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FinishSlotRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishSlotResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.fields.v1.FieldsService/FinishSlot",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.fields.v1.FieldsService", "FinishSlot"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Gives all definitions of an object to the owner of its records.
         pub async fn get_field_set(
             &mut self,
@@ -726,6 +805,22 @@ pub mod fields_service_server {
             request: tonic::Request<super::GetLimitsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetLimitsResponse>,
+            tonic::Status,
+        >;
+        /// Gives a field a slot; the owner of its records fills it, on behalf of somebody who may change the field.
+        async fn assign_slot(
+            &self,
+            request: tonic::Request<super::AssignSlotRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AssignSlotResponse>,
+            tonic::Status,
+        >;
+        /// Says that the slot of a field is filled.
+        async fn finish_slot(
+            &self,
+            request: tonic::Request<super::FinishSlotRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FinishSlotResponse>,
             tonic::Status,
         >;
         /// Gives all definitions of an object to the owner of its records.
@@ -1159,6 +1254,96 @@ pub mod fields_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetLimitsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.fields.v1.FieldsService/AssignSlot" => {
+                    #[allow(non_camel_case_types)]
+                    struct AssignSlotSvc<T: FieldsService>(pub Arc<T>);
+                    impl<
+                        T: FieldsService,
+                    > tonic::server::UnaryService<super::AssignSlotRequest>
+                    for AssignSlotSvc<T> {
+                        type Response = super::AssignSlotResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AssignSlotRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FieldsService>::assign_slot(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AssignSlotSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.fields.v1.FieldsService/FinishSlot" => {
+                    #[allow(non_camel_case_types)]
+                    struct FinishSlotSvc<T: FieldsService>(pub Arc<T>);
+                    impl<
+                        T: FieldsService,
+                    > tonic::server::UnaryService<super::FinishSlotRequest>
+                    for FinishSlotSvc<T> {
+                        type Response = super::FinishSlotResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FinishSlotRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as FieldsService>::finish_slot(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FinishSlotSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -13,7 +13,7 @@ pub struct EmailAddress {
 /// A phone number.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PhoneNumber {
-    /// Stored in E.164.
+    /// Stored in E.164. Punctuation and marks that cannot be seen are taken out.
     #[prost(string, tag = "1")]
     pub number: ::prost::alloc::string::String,
     #[prost(enumeration = "ContactPointKind", tag = "2")]
@@ -34,7 +34,7 @@ pub struct PostalAddress {
     pub region: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "5")]
     pub postal_code: ::core::option::Option<::prost::alloc::string::String>,
-    /// ISO 3166-1 alpha-2, upper case.
+    /// ISO 3166-1 alpha-2, upper case; a code that was withdrawn stays valid.
     #[prost(string, optional, tag = "6")]
     pub country: ::core::option::Option<::prost::alloc::string::String>,
 }
@@ -266,14 +266,17 @@ pub struct ListCompaniesResponse {
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
 }
-/// Changes a company: absent members stay, `null` clears.
+/// Changes a company by a merge patch (RFC 7396): absent members stay, `null` removes, objects are merged, lists are replaced.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UpdateCompanyRequest {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub company: ::core::option::Option<Company>,
-    /// The members sent; inside `custom` every key sent is changed.
+    /// The members sent. A path into an object names one of its members: `external_ids.erp`, `annual_revenue.amount_minor`,
+    /// `custom.seats`; a key that is not made of letters, digits and `_` stands between backticks. What a path names and the message
+    /// does not set is removed. A path to a whole object replaces it, but to `custom` it changes every key sent (`null` removes), or
+    /// removes all values where `custom` is not set. Without a mask, what is set is merged.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
 }
@@ -312,18 +315,22 @@ pub struct ContactCompany {
     /// What the contact is there, e.g. `CFO`.
     #[prost(string, optional, tag = "2")]
     pub role: ::core::option::Option<::prost::alloc::string::String>,
-    #[prost(bool, tag = "3")]
-    pub is_primary: bool,
+    /// One of a contact's links at most is the primary one. When it stops being so, the oldest of the others becomes it.
+    #[prost(bool, optional, tag = "3")]
+    pub is_primary: ::core::option::Option<bool>,
     #[prost(message, optional, tag = "4")]
     pub created_at: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// Links a contact to a company, or changes the link.
+/// Links a contact to a company, or changes the link: absent members stay, `null` clears.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LinkContactCompanyRequest {
     #[prost(string, tag = "1")]
     pub contact_id: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub link: ::core::option::Option<ContactCompany>,
+    /// The members sent; without a mask those that are set.
+    #[prost(message, optional, tag = "3")]
+    pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
 }
 /// The link.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -404,10 +411,10 @@ pub struct Contact {
     pub phones: ::prost::alloc::vec::Vec<PhoneNumber>,
     #[prost(message, repeated, tag = "20")]
     pub addresses: ::prost::alloc::vec::Vec<PostalAddress>,
-    /// BCP 47.
+    /// A tag of BCP 47 with registered subtags, stored in the case that it recommends.
     #[prost(string, optional, tag = "21")]
     pub language: ::core::option::Option<::prost::alloc::string::String>,
-    /// IANA name.
+    /// A name of the tz database (IANA) in any case, stored in its spelling.
     #[prost(string, optional, tag = "22")]
     pub timezone: ::core::option::Option<::prost::alloc::string::String>,
     /// `YYYY-MM-DD`.
@@ -442,6 +449,9 @@ pub struct Contact {
 pub struct CreateContactRequest {
     #[prost(message, optional, tag = "1")]
     pub contact: ::core::option::Option<Contact>,
+    /// Create it even where a contact has the same e-mail address.
+    #[prost(bool, tag = "2")]
+    pub allow_duplicates: bool,
 }
 /// The contact made.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -502,14 +512,14 @@ pub struct ListContactsResponse {
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
 }
-/// Changes a contact: absent members stay, `null` clears.
+/// Changes a contact by a merge patch (RFC 7396): absent members stay, `null` removes, objects are merged, lists are replaced.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UpdateContactRequest {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub contact: ::core::option::Option<Contact>,
-    /// The members sent; inside `custom` every key sent is changed.
+    /// The members sent; what a path means is said at `UpdateCompanyRequest`.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
 }
@@ -575,6 +585,87 @@ pub struct CreateImportRequest {
     /// Checks every row, stores none.
     #[prost(bool, tag = "5")]
     pub dry_run: bool,
+    /// The encoding of the file by a label of the WHATWG, such as `utf-8`, `windows-1251` or `shift_jis`. Empty: what the upload's
+    /// `Content-Type` names as `charset`; else it is found out, and a file that may have one of several is refused. A byte order mark
+    /// says more.
+    #[prost(string, tag = "6")]
+    pub encoding: ::prost::alloc::string::String,
+    /// One character between cells, such as `,`, `;`, `|` or a tab. Empty: by a first line `sep=;`; else the one that gives the
+    /// mapped columns and rows as wide as the header.
+    #[prost(string, tag = "7")]
+    pub delimiter: ::prost::alloc::string::String,
+    /// What stands around cells: `"` (also when empty), `'` or `none`.
+    #[prost(string, tag = "8")]
+    pub quote: ::prost::alloc::string::String,
+    /// `YYYY-MM-DD`, `YYYY/MM/DD`, `YYYY.MM.DD`, `YYYYMMDD`, `DD.MM.YYYY`, `DD/MM/YYYY`, `DD-MM-YYYY`, `MM/DD/YYYY`, `MM.DD.YYYY` or
+    /// `MM-DD-YYYY`. `YYYY-MM-DD` is read in addition to any of them.
+    #[prost(string, tag = "9")]
+    pub date_format: ::prost::alloc::string::String,
+    /// What stands before a fraction in numbers and amounts: `.` (also when empty) or `,`.
+    #[prost(string, tag = "10")]
+    pub decimal_separator: ::prost::alloc::string::String,
+    /// The country (ISO 3166, two letters) to which telephone numbers without country code belong. Empty: the installation's default.
+    #[prost(string, tag = "11")]
+    pub region: ::prost::alloc::string::String,
+}
+/// Reads the beginning of an upload as an import with these options would.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PreviewImportRequest {
+    #[prost(string, tag = "1")]
+    pub upload_id: ::prost::alloc::string::String,
+    /// The object that the suggested mapping is for; `contact` when empty.
+    #[prost(string, tag = "2")]
+    pub object: ::prost::alloc::string::String,
+    /// The encoding of the file by a label of the WHATWG, such as `utf-8`, `windows-1251` or `shift_jis`. Empty: what the upload's
+    /// `Content-Type` names as `charset`; else it is found out, and a file that may have one of several is refused. A byte order mark
+    /// says more.
+    #[prost(string, tag = "3")]
+    pub encoding: ::prost::alloc::string::String,
+    /// One character between cells, such as `,`, `;`, `|` or a tab. Empty: by a first line `sep=;`; else the one that gives the
+    /// mapped columns and rows as wide as the header.
+    #[prost(string, tag = "4")]
+    pub delimiter: ::prost::alloc::string::String,
+    /// What stands around cells: `"` (also when empty), `'` or `none`.
+    #[prost(string, tag = "5")]
+    pub quote: ::prost::alloc::string::String,
+    /// `YYYY-MM-DD`, `YYYY/MM/DD`, `YYYY.MM.DD`, `YYYYMMDD`, `DD.MM.YYYY`, `DD/MM/YYYY`, `DD-MM-YYYY`, `MM/DD/YYYY`, `MM.DD.YYYY` or
+    /// `MM-DD-YYYY`. `YYYY-MM-DD` is read in addition to any of them.
+    #[prost(string, tag = "6")]
+    pub date_format: ::prost::alloc::string::String,
+    /// What stands before a fraction in numbers and amounts: `.` (also when empty) or `,`.
+    #[prost(string, tag = "7")]
+    pub decimal_separator: ::prost::alloc::string::String,
+    /// The country (ISO 3166, two letters) to which telephone numbers without country code belong. Empty: the installation's default.
+    #[prost(string, tag = "8")]
+    pub region: ::prost::alloc::string::String,
+}
+/// How an upload reads.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PreviewImportResponse {
+    #[prost(message, optional, tag = "1")]
+    pub detected: ::core::option::Option<super::super::common::v1::FileForm>,
+    /// The names of the columns.
+    #[prost(string, repeated, tag = "2")]
+    pub header: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The first ten rows.
+    #[prost(message, repeated, tag = "3")]
+    pub rows: ::prost::alloc::vec::Vec<PreviewRow>,
+    /// Columns whose names are those of fields that the caller may write.
+    #[prost(message, repeated, tag = "4")]
+    pub mapping: ::prost::alloc::vec::Vec<ColumnMapping>,
+}
+/// A row of a preview.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PreviewRow {
+    /// The line of the file on which it begins.
+    #[prost(int64, tag = "1")]
+    pub line: i64,
+    /// As they were read, each cut after 1,000 characters. Of a row with errors they may begin and end elsewhere.
+    #[prost(string, repeated, tag = "2")]
+    pub cells: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why the row as such would be refused. What fields demand of their values is checked by a dry run.
+    #[prost(message, repeated, tag = "3")]
+    pub errors: ::prost::alloc::vec::Vec<super::super::common::v1::RowError>,
 }
 /// Which column feeds which field.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -589,6 +680,21 @@ pub struct ColumnMapping {
 /// The started import.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateImportResponse {
+    #[prost(message, optional, tag = "1")]
+    pub operation: ::core::option::Option<super::super::common::v1::Operation>,
+}
+/// Gives a custom field of contacts or companies an index.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IndexFieldRequest {
+    /// `contact` or `company`.
+    #[prost(string, tag = "1")]
+    pub object: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+/// The operation that fills it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IndexFieldResponse {
     #[prost(message, optional, tag = "1")]
     pub operation: ::core::option::Option<super::super::common::v1::Operation>,
 }
@@ -1253,6 +1359,60 @@ pub mod records_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Shows how an upload of the caller reads: its form, its header, its first rows, and a mapping that fits.
+        pub async fn preview_import(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PreviewImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PreviewImportResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.records.v1.RecordsService/PreviewImport",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.records.v1.RecordsService", "PreviewImport"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a custom field of contacts or companies an index, which is filled in the background and used once it is whole.
+        pub async fn index_field(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IndexFieldRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IndexFieldResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.records.v1.RecordsService/IndexField",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.records.v1.RecordsService", "IndexField"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Shows an operation of the caller.
         pub async fn get_operation(
             &mut self,
@@ -1546,6 +1706,22 @@ pub mod records_service_server {
             request: tonic::Request<super::CreateImportRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CreateImportResponse>,
+            tonic::Status,
+        >;
+        /// Shows how an upload of the caller reads: its form, its header, its first rows, and a mapping that fits.
+        async fn preview_import(
+            &self,
+            request: tonic::Request<super::PreviewImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PreviewImportResponse>,
+            tonic::Status,
+        >;
+        /// Gives a custom field of contacts or companies an index, which is filled in the background and used once it is whole.
+        async fn index_field(
+            &self,
+            request: tonic::Request<super::IndexFieldRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IndexFieldResponse>,
             tonic::Status,
         >;
         /// Shows an operation of the caller.
@@ -2438,6 +2614,96 @@ pub mod records_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateImportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.records.v1.RecordsService/PreviewImport" => {
+                    #[allow(non_camel_case_types)]
+                    struct PreviewImportSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::PreviewImportRequest>
+                    for PreviewImportSvc<T> {
+                        type Response = super::PreviewImportResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PreviewImportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::preview_import(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PreviewImportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.records.v1.RecordsService/IndexField" => {
+                    #[allow(non_camel_case_types)]
+                    struct IndexFieldSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::IndexFieldRequest>
+                    for IndexFieldSvc<T> {
+                        type Response = super::IndexFieldResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IndexFieldRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::index_field(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IndexFieldSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -163,8 +163,16 @@ pub const OBJECTS: &[crate::Object] = &[
             "finished_at",
             "failure",
             "errors_omitted",
+            "detected",
         ],
         actions: &[],
+    },
+    crate::Object {
+        name: "organization",
+        package: "globcrm.identity.v1",
+        has_custom: false,
+        fields: &["id", "version", "slug", "name", "created_at", "duplicate_check"],
+        actions: &["read", "update"],
     },
     crate::Object {
         name: "role",

@@ -97,6 +97,14 @@ impl crate::Rpc for crate::fields::v1::GetLimitsRequest {
         action: "read",
     });
 }
+impl crate::Rpc for crate::fields::v1::AssignSlotRequest {
+    const NAME: &'static str = "globcrm.fields.v1.FieldsService/AssignSlot";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
+}
+impl crate::Rpc for crate::fields::v1::FinishSlotRequest {
+    const NAME: &'static str = "globcrm.fields.v1.FieldsService/FinishSlot";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
+}
 impl crate::Rpc for crate::fields::v1::GetFieldSetRequest {
     const NAME: &'static str = "globcrm.fields.v1.FieldsService/GetFieldSet";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
@@ -212,6 +220,20 @@ impl crate::Rpc for crate::identity::v1::CreatePasswordResetRequest {
 impl crate::Rpc for crate::identity::v1::ResetPasswordRequest {
     const NAME: &'static str = "globcrm.identity.v1.IdentityService/ResetPassword";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Public;
+}
+impl crate::Rpc for crate::identity::v1::GetOrganizationRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/GetOrganization";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "organization",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::identity::v1::UpdateOrganizationRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/UpdateOrganization";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "organization",
+        action: "update",
+    });
 }
 impl crate::Rpc for crate::identity::v1::CreateTeamRequest {
     const NAME: &'static str = "globcrm.identity.v1.IdentityService/CreateTeam";
@@ -445,6 +467,20 @@ impl crate::Rpc for crate::records::v1::CreateImportRequest {
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
         object: "contact",
         action: "import",
+    });
+}
+impl crate::Rpc for crate::records::v1::PreviewImportRequest {
+    const NAME: &'static str = "globcrm.records.v1.RecordsService/PreviewImport";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "contact",
+        action: "import",
+    });
+}
+impl crate::Rpc for crate::records::v1::IndexFieldRequest {
+    const NAME: &'static str = "globcrm.records.v1.RecordsService/IndexField";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "field",
+        action: "update",
     });
 }
 impl crate::Rpc for crate::records::v1::GetOperationRequest {

@@ -23,16 +23,19 @@ reasons! {
         "Send a key like `renewal_date`.";
     /// The organization has as many fields, options, or indexed or unique fields of this type as it may have.
     FIELD_LIMIT_REACHED [422, violation] "Field limit reached",
-        "See `GET /limits`; archive fields or take `indexed` off others.";
+        "See `GET /limits`. Archive a field that is not needed; its slot serves the next field that gets its index by `:index`.";
     /// The field's state does not allow this; `meta.state` names it.
-    FIELD_STATE_INVALID [409] "Field state invalid",
+    FIELD_STATE_INVALID [409, operation] "Field state invalid",
         "Restore the field first, or leave it as it is.";
     /// The member cannot be changed once it is set.
     FIELD_IMMUTABLE [violation] "Field immutable",
         "Leave the member out, or create a new resource.";
     /// Fields of this type cannot be indexed.
-    FIELD_NOT_INDEXABLE [violation] "Field not indexable",
+    FIELD_NOT_INDEXABLE [422, violation] "Field not indexable",
         "Leave `indexed` out.";
+    /// The field has an index already.
+    FIELD_INDEXED [409] "Field indexed",
+        "Nothing needs to be done.";
     /// Values of fields of this type cannot be unique.
     FIELD_NOT_UNIQUABLE [violation] "Field cannot be unique",
         "Leave `unique` out.";

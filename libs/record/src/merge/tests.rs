@@ -40,6 +40,7 @@ static COMPANY: Object = Object {
     guard: None,
     ties: None,
     sides: &[],
+    likeness: None,
     tree: None,
     built: Built::later(),
 };

@@ -68,7 +68,7 @@ pub(crate) fn to_wire(field: &Definition) -> pb::Field {
         r#type: type_to_wire(field.field_type).into(),
         required: field.required,
         unique: field.unique,
-        indexed: field.slot.is_some(),
+        indexed: field.is_indexed(),
         options: options_to_wire(&field.options),
         default: default_to_wire(field.default.as_ref()),
         description: field.description.clone(),
@@ -93,6 +93,7 @@ pub(crate) fn to_projection(field: &Definition) -> pb::FieldProjection {
         slot: field.slot.map_or("", SlotColumn::name).to_owned(),
         lookup_object: field.lookup_object.map_or("", Object::as_str).to_owned(),
         ordinal: field.ordinal,
+        filling: field.filling,
     }
 }
 

@@ -79,6 +79,7 @@ async fn define(
         state: State::Active,
         lookup_object: draft.lookup_object,
         slot,
+        filling: false,
         ordinal,
         version: 1,
         created_at: now,

@@ -157,8 +157,10 @@ pub(crate) struct Definition {
     pub(crate) description: Option<String>,
     pub(crate) state: State,
     pub(crate) lookup_object: Option<Object>,
-    /// Set for an indexed field, and kept while it is archived.
+    /// Set for an indexed field, and kept while it is archived, until another field needs it.
     pub(crate) slot: Option<SlotColumn>,
+    /// The slot is written and not read yet.
+    pub(crate) filling: bool,
     /// Number within the object, from 0, never reused.
     pub(crate) ordinal: i32,
     pub(crate) version: i64,
@@ -174,6 +176,11 @@ impl Definition {
         format!("custom.{}", self.key)
     }
 
+    /// Whether filters and orders use its slot.
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.slot.is_some() && !self.filling
+    }
+
     /// What events tell, by name, in the order of the contract. The first two name the field and are in every event.
     pub(crate) fn facts(&self) -> [(&'static str, Value); 12] {
         [
@@ -183,7 +190,7 @@ impl Definition {
             ("type", json!(self.field_type.as_str())),
             ("required", json!(self.required)),
             ("unique", json!(self.unique)),
-            ("indexed", json!(self.slot.is_some())),
+            ("indexed", json!(self.is_indexed())),
             ("options", json!(self.options)),
             ("default", json!(self.default)),
             ("description", json!(self.description)),

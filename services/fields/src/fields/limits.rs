@@ -68,7 +68,8 @@ fn reached(text: String) -> Error {
 
 /// 422: no slot is free for an indexed field of this type.
 pub(crate) fn no_slot(field_type: FieldType) -> Error {
-    let text = "no more fields of this type can be indexed: all slots are taken, also by archived fields";
+    let text = "no more fields of this type can be created with an index: all slots are taken, also by archived fields; \
+                create it without, and `:index` it, which uses the slots of archived fields";
     let error = reached(text.to_owned()).with_violation(Violation::new(
         "/indexed",
         Reason::FIELD_LIMIT_REACHED,

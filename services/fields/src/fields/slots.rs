@@ -8,6 +8,11 @@ pub(crate) fn assign(field_type: FieldType, taken: &[SlotColumn]) -> Option<Slot
     SlotColumn::for_type(field_type).find(|column| !taken.contains(column))
 }
 
+/// The first column for values of `field_type` among those that archived fields keep.
+pub(crate) fn of_archived(field_type: FieldType, kept: &[SlotColumn]) -> Option<SlotColumn> {
+    SlotColumn::for_type(field_type).find(|column| kept.contains(column))
+}
+
 /// The name of a kind's limit.
 pub(crate) fn limit_name(kind: SlotKind) -> &'static str {
     match kind {

@@ -17,7 +17,7 @@ macro_rules! select_definition {
     ($rest:literal) => {
         concat!(
             "SELECT id, object, key, label, type, is_required, is_unique, options, default_value, description, state,
-                    lookup_object, slot, ordinal, version, created_at, created_by, updated_at, updated_by
+                    lookup_object, slot, is_filling, ordinal, version, created_at, created_by, updated_at, updated_by
              FROM fields.field_definition ",
             $rest
         )
@@ -129,6 +129,48 @@ pub(crate) async fn slots_taken(tx: &mut TenantTx, object: Object) -> Result<Vec
     Ok(names.iter().map(|name| known(name, "slot")).collect::<Result<_, _>>()?)
 }
 
+/// The slots of an object that archived fields keep.
+pub(crate) async fn slots_of_archived(tx: &mut TenantTx, object: Object) -> Result<Vec<SlotColumn>, DbError> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT slot FROM fields.slot_use WHERE tenant_id = $1 AND object = $2 AND state = 'clearing' ORDER BY slot",
+    )
+    .bind(tx.tenant_id())
+    .bind(object.as_str())
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(names.iter().map(|name| known(name, "slot")).collect::<Result<_, _>>()?)
+}
+
+/// Notes that a field has a slot; an archived field that kept it loses it.
+pub(crate) async fn use_slot(
+    tx: &mut TenantTx,
+    object: Object,
+    slot: SlotColumn,
+    field: FieldId,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE fields.field_definition SET slot = NULL, is_filling = false, version = version + 1
+         WHERE tenant_id = $1 AND object = $2 AND slot = $3 AND state = 'archived'",
+    )
+    .bind(tx.tenant_id())
+    .bind(object.as_str())
+    .bind(slot.name())
+    .execute(tx.conn())
+    .await?;
+    sqlx::query(
+        "INSERT INTO fields.slot_use (tenant_id, object, slot, field_id, state) VALUES ($1, $2, $3, $4, 'used')
+         ON CONFLICT (tenant_id, object, slot) DO UPDATE SET field_id = EXCLUDED.field_id, state = 'used'
+         WHERE slot_use.state = 'clearing'",
+    )
+    .bind(tx.tenant_id())
+    .bind(object.as_str())
+    .bind(slot.name())
+    .bind(field.uuid())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Writes a new definition, with its slot.
 pub(crate) async fn insert(tx: &mut TenantTx, field: &Definition) -> Result<(), DbError> {
     sqlx::query(
@@ -180,7 +222,7 @@ pub(crate) async fn update(tx: &mut TenantTx, field: &Definition) -> Result<(), 
     sqlx::query(
         "UPDATE fields.field_definition
          SET label = $3, is_required = $4, options = $5, default_value = $6, description = $7, state = $8, version = $9,
-             updated_at = $10, updated_by = $11
+             updated_at = $10, updated_by = $11, slot = $12, is_filling = $13
          WHERE tenant_id = $1 AND id = $2",
     )
     .bind(tx.tenant_id())
@@ -194,6 +236,8 @@ pub(crate) async fn update(tx: &mut TenantTx, field: &Definition) -> Result<(), 
     .bind(field.version)
     .bind(field.updated_at)
     .bind(field.updated_by)
+    .bind(field.slot.map(SlotColumn::name))
+    .bind(field.filling)
     .execute(tx.conn())
     .await?;
     let slot_state = if field.state == State::Archived { "clearing" } else { "used" };
@@ -228,6 +272,7 @@ impl<'r> FromRow<'r, PgRow> for Definition {
             state: known(row.try_get("state")?, "state")?,
             lookup_object: lookup_object.map(|name| known(name, "lookup_object")).transpose()?,
             slot: slot.map(|name| known(name, "slot")).transpose()?,
+            filling: row.try_get("is_filling")?,
             ordinal: row.try_get("ordinal")?,
             version: row.try_get("version")?,
             created_at: row.try_get("created_at")?,

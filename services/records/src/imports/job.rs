@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use auth::{Call, Context};
+use auth::Context;
 use db::{DbError, TenantTx};
 use error::{Error, Reason};
 use operations::{Claim, Failure, Job, Kept, Stop, Tally, Worked};
@@ -13,7 +13,7 @@ use record::fence::{self, Tries};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::KINDS;
+use super::KIND;
 use super::batch::{self, Outcome};
 use super::options::Said;
 use super::overlay;
@@ -89,7 +89,7 @@ struct Imports {
 
 impl Job for Imports {
     fn kinds(&self) -> &'static [&'static str] {
-        KINDS
+        &[KIND]
     }
 
     async fn work(&mut self, claim: &Claim) -> Result<Worked, Stop> {
@@ -204,20 +204,7 @@ async fn prepare(
     request: &CreateImportRequest,
     header: &[String],
 ) -> Result<(Context, Plan), Stop> {
-    let cx = context(app, claim).await?;
+    let cx = app.context(claim).await?;
     let plan = plan::plan(app, &cx, request, header).await?;
     Ok((cx, plan))
-}
-
-/// The context of the principal who asked for the import, by its permissions of now.
-async fn context(app: &App, claim: &Claim) -> Result<Context, Error> {
-    let token = (app.service_token)(claim.tenant().id(), claim.principal_id).await?;
-    let call = Call {
-        request_id: claim.id.to_string(),
-        idempotency_key: None,
-        if_match: None,
-        user_agent: None,
-        traceparent: None,
-    };
-    app.gate.open(call, token).await
 }

@@ -22,6 +22,4 @@ mod upload;
 pub use job::DryRuns;
 
 /// The kind of an operation that is an import.
-const KIND: &str = "import";
-/// The kinds of operations of this service.
-pub(crate) const KINDS: &[&str] = &[KIND];
+pub(crate) const KIND: &str = "import";

@@ -106,10 +106,7 @@ const NAMES: [(&str, &[&str]); 14] = [
             "stanowisko",
         ],
     ),
-    (
-        "department",
-        &["department", "abteilung", "departement", "departamento", "reparto", "afdeling"],
-    ),
+    ("department", &["department", "abteilung", "departement", "departamento", "reparto", "afdeling"]),
     ("language", &["language", "sprache", "langue", "idioma", "lingua", "taal", "jezyk"]),
     ("timezone", &["timezone", "time zone", "zeitzone", "fuseau horaire", "zona horaria"]),
     (

@@ -170,36 +170,36 @@ impl Writer<'_> {
                     self.cell(&cell, false);
                 }
                 self.end_line();
-                self.fault(line, None, "TOO_MANY_CELLS");
+                self.fault(line, None, Reason::TOO_MANY_CELLS.as_str());
             }
             Item::Bare(at) => {
                 let line = self.row_with(at % columns, "5\" pipe");
-                self.fault(line, Some(at % columns), "QUOTE_IN_CELL");
+                self.fault(line, Some(at % columns), Reason::QUOTE_IN_CELL.as_str());
             }
             Item::Indented(at) => {
                 let written = format!("  \"Berg{} PhD\"", self.file.delimiter);
                 let line = self.row_with(at % columns, &written);
-                self.fault(line, Some(at % columns), "QUOTE_IN_CELL");
+                self.fault(line, Some(at % columns), Reason::QUOTE_IN_CELL.as_str());
             }
             Item::Unescaped(at, has_backslash) => {
                 let mark = if *has_backslash { "\\\"" } else { "\"" };
                 let line = self.row_with(at % columns, &format!("\"Bob {mark}The{mark} B\""));
-                self.fault(line, Some(at % columns), "TEXT_AFTER_QUOTE");
+                self.fault(line, Some(at % columns), Reason::TEXT_AFTER_QUOTE.as_str());
             }
             Item::Broken(at) => {
                 let row: Vec<String> = (0..columns).map(|at| format!("no{at}")).collect();
                 let row = row.join(&self.file.delimiter.to_string());
                 let line = self.row_with(at % columns, &format!("\"She said \"call me\n{row}\nbye\" now\""));
-                self.fault(line, Some(at % columns), "TEXT_AFTER_QUOTE");
+                self.fault(line, Some(at % columns), Reason::TEXT_AFTER_QUOTE.as_str());
             }
             Item::Malformed(at) => {
                 let line = self.row_with(at % columns, &format!("x{BAD}y"));
-                self.fault(line, Some(at % columns), "ENCODING_INVALID");
+                self.fault(line, Some(at % columns), Reason::ENCODING_INVALID.as_str());
             }
             Item::Huge(at) => {
                 let line = self.row_with(at % columns, &"h".repeat(MAX_ROW + 1));
                 // The cells before it have filled a part of the row.
-                self.fault(line, Some(at % columns), "ROW_TOO_LONG");
+                self.fault(line, Some(at % columns), Reason::ROW_TOO_LONG.as_str());
             }
         }
     }
@@ -238,7 +238,7 @@ fn written(file: &File) -> (Vec<u8>, Vec<Truth>) {
     }
     if let Some((at, swallowed)) = &file.open {
         let line = writer.row_with(at % file.columns, "\"never closed");
-        writer.fault(line, Some(at % file.columns), "QUOTE_OPEN");
+        writer.fault(line, Some(at % file.columns), Reason::QUOTE_OPEN.as_str());
         let before = writer.truth.len();
         for cells in swallowed {
             writer.item(&Item::Good(cells.clone()));
