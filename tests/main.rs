@@ -21,6 +21,7 @@ mod events;
 mod fairness;
 mod faults;
 mod fields;
+mod findings;
 mod golden;
 mod identity;
 mod isolation;

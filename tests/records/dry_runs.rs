@@ -185,7 +185,9 @@ async fn noted(world: &World, sql: &mut sqlx::PgConnection, caller: &Caller) -> 
 async fn world(database: &'static str) -> Result<World> {
     let world = World::alone(database).await?;
     let mut set = world.definitions.lock().unwrap();
-    let keys = COLUMNS.iter().filter_map(|(_, field)| field.strip_prefix("custom.").filter(|key| key.starts_with("long_")));
+    let keys = COLUMNS
+        .iter()
+        .filter_map(|(_, field)| field.strip_prefix("custom.").filter(|key| key.starts_with("long_")));
     for (n, key) in (50..).zip(keys) {
         set.fields.push(fields::FieldProjection {
             id: Uuid::from_u128(n).to_string(),

@@ -43,6 +43,8 @@ pub(crate) enum Whole {
     Cancellation,
     /// What a hostile caller tries, one test a finding
     Attacks,
+    /// What people of this trade run into, one test a kind
+    Findings,
     /// What a busy tenant takes from a quiet one, by counts
     Fairness,
     /// Answers and plans that must not change unseen

@@ -138,7 +138,7 @@ impl Router {
         let mut allow = Vec::new();
         // Clients encode the colon before a verb too. As it came it may be part of a value, so that is looked for first; of the rest nothing
         // is decoded before it is known which part is a value.
-        for cut in [at_colon(last), at_encoded_colon(last)].into_iter().flatten() {
+        for cut in [Some(at_colon(last)), at_encoded_colon(last)].into_iter().flatten() {
             let (stem, suffix) = cut;
             segments[count - 1] = stem;
             let mut search = Search { verb: Verb::parse(verb), suffix, allow: Vec::new() };
@@ -160,8 +160,8 @@ impl Router {
 /// The last segment, without its verb and with it.
 type Cut<'p> = (&'p str, Option<&'p str>);
 
-fn at_colon(segment: &str) -> Option<Cut<'_>> {
-    Some(segment.rsplit_once(':').map_or((segment, None), |(stem, verb)| (stem, Some(verb))))
+fn at_colon(segment: &str) -> Cut<'_> {
+    segment.rsplit_once(':').map_or((segment, None), |(stem, verb)| (stem, Some(verb)))
 }
 
 /// At the last colon, if that is encoded.

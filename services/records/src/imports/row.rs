@@ -46,35 +46,30 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
         if cell.is_empty() {
             continue;
         }
-        match column.field.strip_prefix("custom.") {
-            Some(key) => {
-                let Some(definition) = plan.set.usable(key) else { continue };
-                let rules = FieldRules {
-                    required: false,
-                    options: &definition.options,
-                    region: app.env.region,
-                    current: None,
-                };
-                let cell = plan.hints.cell(definition.field_type, cell).map_err(|error| vec![error]);
-                match cell.and_then(|cell| field_types::parse_text(definition.field_type, &cell, &rules)) {
-                    Ok(Some(value)) => drop(sent.insert(key.to_owned(), value.into_json())),
-                    Ok(None) => {}
-                    Err(errors) => {
-                        let pointer = format!("/custom/{key}");
-                        for error in errors {
-                            violations.refuse(&pointer, error);
-                        }
+        if let Some(key) = column.field.strip_prefix("custom.") {
+            let Some(definition) = plan.set.usable(key) else { continue };
+            let rules = FieldRules {
+                required: false,
+                options: &definition.options,
+                region: app.env.region,
+                current: None,
+            };
+            let cell = plan.hints.cell(definition.field_type, cell).map_err(|error| vec![error]);
+            match cell.and_then(|cell| field_types::parse_text(definition.field_type, &cell, &rules)) {
+                Ok(Some(value)) => drop(sent.insert(key.to_owned(), value.into_json())),
+                Ok(None) => {}
+                Err(errors) => {
+                    let pointer = format!("/custom/{key}");
+                    for error in errors {
+                        violations.refuse(&pointer, error);
                     }
                 }
             }
-            None => {
-                let read = match hinted(&column.field) {
-                    Some(field_type) => plan.hints.cell(field_type, cell),
-                    None => Ok(cell.into()),
-                };
-                let read = read.and_then(|cell| standard(&mut contact, &column.field, &cell));
-                violations.take(format!("/{}", column.field), read);
-            }
+        } else {
+            let hinted = hinted(&column.field);
+            let read = hinted.map_or_else(|| Ok(cell.into()), |kind| plan.hints.cell(kind, cell));
+            let read = read.and_then(|cell| standard(&mut contact, &column.field, &cell));
+            violations.take(format!("/{}", column.field), read);
         }
     }
     let input = Reader::read::<wire::Contact>(&app.env, &contact, Mask::of(&contact).names());

@@ -149,16 +149,14 @@ impl Head {
         let mut rows = Rows::new(Text::new(self.text.as_slice(), UTF_8), dialect, MAX_COLUMNS);
         let mut sample: Vec<Raw> = Vec::new();
         while sample.len() < SAMPLE {
-            match rows.next()? {
-                Some(row) => sample.push(row),
-                None => {
-                    // But a header is read where it is, however long it is.
-                    if !self.is_whole && sample.len() > 1 {
-                        sample.pop();
-                    }
-                    break;
+            let Some(row) = rows.next()? else {
+                // But a header is read where it is, however long it is.
+                if !self.is_whole && sample.len() > 1 {
+                    sample.pop();
                 }
-            }
+                break;
+            };
+            sample.push(row);
         }
         sample.retain(|row| row.line > skipped);
         Ok(sample)

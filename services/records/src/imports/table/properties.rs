@@ -43,11 +43,14 @@ const SCRIPTS: [Script; 9] = [
     Script { is_declared: false, ..script(UTF_16LE, &["ab", "Zoe", "cd"], b"\x00\xdc") },
 ];
 
+/// Cells, and which of them are within quotes though they need not be.
+type Cells = Vec<(String, bool)>;
+
 /// A piece of a file, by what is in it.
 #[derive(Clone, Debug)]
 enum Item {
     /// Cells, each within quotes or, where it can be, without.
-    Good(Vec<(String, bool)>),
+    Good(Cells),
     Short(String),
     Blank,
     Surplus(Vec<String>),
@@ -73,7 +76,7 @@ struct File {
     columns: usize,
     items: Vec<Item>,
     /// What opens a quote in this column and never closes it, and the cells of the good rows behind it.
-    open: Option<(usize, Vec<Vec<(String, bool)>>)>,
+    open: Option<(usize, Vec<Cells>)>,
     ends_with_line: bool,
 }
 

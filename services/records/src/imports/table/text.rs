@@ -22,7 +22,7 @@ pub(super) struct Text<R> {
     decoder: Decoder,
     /// Bytes that an encoding of one byte does not define are decoded as C1 controls, which no text has.
     refuses_controls: bool,
-    text: Vec<u8>,
+    decoded: Vec<u8>,
     /// What is not yet taken, up to the next control.
     from: usize,
     clean: usize,
@@ -39,7 +39,7 @@ impl<R: Read> Text<R> {
             source: BufReader::with_capacity(CHUNK, source),
             decoder: encoding.new_decoder_without_bom_handling(),
             refuses_controls: ![UTF_8, UTF_16LE, UTF_16BE].contains(&encoding),
-            text: vec![0; CHUNK * 4],
+            decoded: vec![0; CHUNK * 4],
             from: 0,
             clean: 0,
             to: 0,
@@ -54,7 +54,7 @@ impl<R: Read> Text<R> {
             let bytes = self.source.fill_buf()?;
             let last = bytes.is_empty();
             let (result, read, written) =
-                self.decoder.decode_to_utf8_without_replacement(bytes, &mut self.text, last);
+                self.decoder.decode_to_utf8_without_replacement(bytes, &mut self.decoded, last);
             self.source.consume(read);
             (self.from, self.to) = (0, written);
             self.find_control();
@@ -65,7 +65,7 @@ impl<R: Read> Text<R> {
             }
         }
         Ok(if self.from < self.clean {
-            Piece::Text(&self.text[self.from..self.clean])
+            Piece::Text(&self.decoded[self.from..self.clean])
         } else if self.from < self.to || self.is_broken {
             Piece::Malformed
         } else {
@@ -93,7 +93,7 @@ impl<R: Read> Text<R> {
         self.clean = self.to;
         if self.refuses_controls {
             let is_control = |pair: &[u8]| pair[0] == 0xc2 && pair[1] < 0xa0;
-            let found = self.text[self.from..self.to].windows(2).position(is_control);
+            let found = self.decoded[self.from..self.to].windows(2).position(is_control);
             self.clean = found.map_or(self.to, |at| self.from + at);
         }
     }
