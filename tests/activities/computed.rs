@@ -200,7 +200,7 @@ async fn html_is_made_outside_of_transactions_and_only_of_a_text_that_changes() 
     // The first write of a tenant is judged again when it has raised the fence of definitions.
     who.create(text("*first*")).await?;
 
-    let made = aside(&mut sql, 1, create(&world, &env, &who, "*one*")).await?;
+    let made = aside(&mut sql, 1, Box::pin(create(&world, &env, &who, "*one*"))).await?;
     assert_eq!(made.body_html, "<p><em>one</em></p>\n");
     let id = made.id.as_str();
     let changed = aside(&mut sql, 1, update(&world, &env, &who, id, text("*two*"), "body")).await?;

@@ -134,7 +134,9 @@ async fn what_is_said_about_a_file_is_checked_and_what_was_taken_is_answered() {
 #[tokio::test]
 async fn a_row_that_breaks_the_grammar_is_an_error_with_its_line_and_column_and_nothing_else() {
     let stage = Stage::shared().await;
-    let cases: [(&[u8], &[&str], &[(i64, &str, &str)]); 5] = [
+    /// A file, the names that come of it, and its errors.
+    type Case = (&'static [u8], &'static [&'static str], &'static [(i64, &'static str, &'static str)]);
+    let cases: [Case; 5] = [
         (
             b"First,Mail\n\"Ann,ann@x.test\nBob,bob@x.test\nCid,cid@x.test\n",
             &[],

@@ -236,12 +236,12 @@ async fn what_is_not_sent_of_a_link_stays_and_another_becomes_the_primary_one() 
     assert_eq!((&now["role"], &now["is_primary"]), (&Value::Null, &json!(true)));
     assert_eq!(link(json!({"company_id": b})).await["is_primary"], false);
     link(json!({"company_id": c, "is_primary": true})).await;
-    assert_eq!(primary().await, [c.clone()]);
+    assert_eq!(primary().await, std::slice::from_ref(&c));
     // The oldest of the others follows.
     link(json!({"company_id": c, "is_primary": false})).await;
-    assert_eq!(primary().await, [a.clone()]);
+    assert_eq!(primary().await, std::slice::from_ref(&a));
     tenant.admin.delete(&format!("{links}/{a}")).await.expect(204);
-    assert_eq!(primary().await, [b.clone()]);
+    assert_eq!(primary().await, std::slice::from_ref(&b));
     tenant.admin.delete(&format!("{links}/{c}")).await.expect(204);
     assert_eq!(link(json!({"company_id": b, "is_primary": null})).await["is_primary"], false);
     assert_eq!(primary().await, Vec::<String>::new(), "there is no other");

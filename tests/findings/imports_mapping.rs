@@ -178,7 +178,9 @@ async fn companies_come_out_of_files_too() {
 async fn dates_have_the_form_that_was_named_and_are_never_guessed() {
     let tenant = Stage::shared().await.tenant("f-dates").await;
     let columns = [FM[0], ("Born", "birthday")];
-    let cases: [(&str, &[(&str, Option<&str>)]); 5] = [
+    /// A format, and cells with the dates that they are in it.
+    type Case = (&'static str, &'static [(&'static str, Option<&'static str>)]);
+    let cases: [Case; 5] = [
         (
             "DD.MM.YYYY",
             &[

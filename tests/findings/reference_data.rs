@@ -234,9 +234,12 @@ async fn an_amount_has_the_decimals_of_its_currency() {
         ("99 ISK", Some(99)),
         ("0.5 SLE", Some(50)),
     ];
-    let rows: String = cases.iter().map(|(cell, _)| format!("{cell};{cell}\n")).collect();
+    let mut file = "First;Budget\n".to_owned();
+    for (cell, _) in &cases {
+        file.push_str(&format!("{cell};{cell}\n"));
+    }
     let import = Import { columns: &columns, ..Import::default() };
-    let outcome = import.run(&tenant, format!("First;Budget\n{rows}")).await;
+    let outcome = import.run(&tenant, file).await;
     let mut wrong = Wrong::default();
     for (n, (cell, minor)) in cases.into_iter().enumerate() {
         let of_row = outcome.made.iter().find(|contact| contact["first_name"] == cell);

@@ -35,7 +35,7 @@ impl Chance {
         (self.0 >> 33) % bound
     }
 
-    fn one<'c, T: Copy>(&mut self, choices: &'c [T]) -> T {
+    fn one<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len() as u64) as usize]
     }
 }

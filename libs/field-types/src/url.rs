@@ -7,7 +7,7 @@ use reasons::Reason;
 use crate::{FieldError, email, text};
 
 /// Longest address, in characters.
-pub(crate) const URL_CHARS: usize = 2_000;
+pub const URL_CHARS: usize = 2_000;
 
 /// `http` or `https` with a host; scheme and host in lower case (IDNA), the rest as given.
 ///

@@ -7,6 +7,7 @@ mod grpc;
 
 use std::sync::Arc;
 
+use ::config::Limit;
 use db::Migrations;
 use fleet::Role;
 use host::{HostConfig, Process, ServeError};
@@ -15,6 +16,7 @@ use service::Frame;
 use tonic::service::Routes;
 
 use crate::app::App;
+use crate::fields::limits;
 
 pub use crate::config::Config;
 pub use crate::grpc::Service;
@@ -25,6 +27,14 @@ pub const MIGRATIONS: Migrations = db::migrations!(
     [],
     ["0100_create_object_version", "0101_create_field_definition", "0102_create_slot_use", "0110_fill_slots"]
 );
+
+/// What there is at most of definitions.
+pub const LIMITS: &[Limit] = &[
+    Limit::new("custom fields of an object, without archived ones", limits::FIELDS_IN_USE as u64, ""),
+    Limit::new("custom fields of an object in all", limits::FIELDS_IN_ALL as u64, ""),
+    Limit::new("options of a custom field", limits::OPTIONS as u64, ""),
+    Limit::new("options of all custom fields of an object together", limits::OPTIONS_IN_ALL as u64, ""),
+];
 
 /// Connections of the worker role: relay, retries, metrics.
 const FRAME: service::Service =

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::places::{Kind, Party};
 
 /// A JSON body may have this many bytes (`api.md`: body limit).
-const MAX_BODY: usize = 1 << 20;
+pub(crate) const MAX_BODY: usize = 1 << 20;
 /// A body must have come within this time.
 const DEADLINE: Duration = Duration::from_secs(15);
 /// Its first byte must have come within this time, and from then on so many bytes for each second.

@@ -16,6 +16,7 @@ mod stream;
 
 use std::sync::Arc;
 
+use ::config::Limit;
 use bytes::Bytes;
 use fleet::Role;
 use transcode::{Api, DocumentInfo};
@@ -24,6 +25,12 @@ pub use crate::config::Config;
 
 /// The place in the fleet.
 const ROLE: Role = Role::Gateway;
+
+/// What the gateway takes at most.
+pub const LIMITS: &[Limit] = &[
+    Limit::new("JSON body", body::MAX_BODY as u64, "bytes"),
+    Limit::new("upload", stream::MAX_UPLOAD, "bytes"),
+];
 
 /// Why the gateway cannot run.
 #[derive(Debug, thiserror::Error)]

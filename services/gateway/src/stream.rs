@@ -20,7 +20,7 @@ use crate::places::Kind;
 use crate::reply::{self, Reply};
 
 /// An upload may have this many bytes (`api.md`: body limit).
-const MAX_UPLOAD: u64 = 100 << 20;
+pub(crate) const MAX_UPLOAD: u64 = 100 << 20;
 /// Bytes of one message to the service.
 const PIECE: usize = 256 << 10;
 

@@ -4,6 +4,7 @@
 mod configuration;
 mod demo;
 mod healthcheck;
+mod limits;
 mod migrate;
 mod openapi;
 mod programs;
@@ -46,6 +47,8 @@ enum Command {
     Openapi,
     /// Print the reasons of refusals and what each means
     Reasons,
+    /// Print what clients may send at most
+    Limits,
     /// Exit 0 when this URL answers 200 (for containers without a shell)
     Healthcheck {
         /// For example http://127.0.0.1:9090/readyz
@@ -68,6 +71,7 @@ fn main() -> anyhow::Result<()> {
                 print!("{}", reasons::markdown());
                 Ok(())
             }
+            Command::Limits => limits::run(),
             Command::Healthcheck { url } => healthcheck::run(&url).await,
             Command::Demo => demo::run().await,
         }

@@ -1,6 +1,6 @@
 //! Which crate is which role: all that the binary adds to the fleet's list.
 
-use config::{Env, Problems, Setting};
+use config::{Env, Limit, Problems, Setting};
 use db::Migrations;
 use fleet::Role;
 use futures_util::future::BoxFuture;
@@ -14,6 +14,8 @@ pub(crate) struct Program {
     pub(crate) load: fn(&Env) -> Result<Ready, Problems>,
     /// Of its schema, where it has one.
     pub(crate) migrations: Option<Migrations>,
+    /// What clients meet and no setting changes.
+    pub(crate) limits: &'static [Limit],
 }
 
 /// A service with its configuration, read and checked.
@@ -43,7 +45,7 @@ impl Life for LifeConfig {
 
 /// The program of a service crate, which has a `Config` and a `serve` that takes it with these settings of its process.
 macro_rules! program {
-    ($service:ident, $role:expr, $host:ty, $migrations:expr) => {
+    ($service:ident, $role:expr, $host:ty, $migrations:expr, $limits:expr) => {
         Program {
             settings: || config::describe::<($service::Config, $host)>($role.upper()),
             load: |env| {
@@ -55,6 +57,7 @@ macro_rules! program {
                 Ok(Ready { life, serve: Box::new(serve) })
             },
             migrations: $migrations,
+            limits: $limits,
         }
     };
 }
@@ -62,11 +65,19 @@ macro_rules! program {
 /// The program of a role.
 pub(crate) fn of(role: Role) -> Program {
     match role {
-        Role::Identity => program!(identity, Role::Identity, HostConfig, Some(identity::MIGRATIONS)),
-        Role::Fields => program!(fields, Role::Fields, HostConfig, Some(fields::MIGRATIONS)),
-        Role::Records => program!(records, Role::Records, HostConfig, Some(records::MIGRATIONS)),
-        Role::Activities => program!(activities, Role::Activities, HostConfig, Some(activities::MIGRATIONS)),
-        Role::Gateway => program!(gateway, Role::Gateway, LifeConfig, None),
+        Role::Identity => {
+            program!(identity, Role::Identity, HostConfig, Some(identity::MIGRATIONS), identity::LIMITS)
+        }
+        Role::Fields => {
+            program!(fields, Role::Fields, HostConfig, Some(fields::MIGRATIONS), fields::LIMITS)
+        }
+        Role::Records => {
+            program!(records, Role::Records, HostConfig, Some(records::MIGRATIONS), records::LIMITS)
+        }
+        Role::Activities => {
+            program!(activities, Role::Activities, HostConfig, Some(activities::MIGRATIONS), &[])
+        }
+        Role::Gateway => program!(gateway, Role::Gateway, LifeConfig, None, gateway::LIMITS),
     }
 }
 

@@ -27,6 +27,7 @@ mod tenants;
 mod throttle;
 mod users;
 
+use ::config::Limit;
 use db::Migrations;
 use fleet::Role;
 use host::{HostConfig, Process, ServeError};
@@ -64,6 +65,14 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0121_add_duplicate_check",
     ]
 );
+
+/// What there is at most of accounts.
+pub const LIMITS: &[Limit] = &[
+    Limit::new("password, at least", passwords::MIN_CHARS as u64, "characters"),
+    Limit::new("password", passwords::MAX_BYTES as u64, "bytes"),
+    Limit::new("API keys of a user", api_keys::create::MAX_KEYS as u64, ""),
+    Limit::new("sessions of a user; the oldest ends", sessions::MOST_SESSIONS as u64, ""),
+];
 
 /// Connections of the worker role: the relay's, and one for metrics.
 const FRAME: service::Service =

@@ -13,6 +13,7 @@ mod peers;
 mod quota;
 mod uploads;
 
+use ::config::Limit;
 use blobs::Blobs;
 use db::Migrations;
 use fleet::Role;
@@ -55,6 +56,15 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0173_index_operations",
     ]
 );
+
+/// What an import and a contact may have.
+pub const LIMITS: &[Limit] = &[
+    Limit::new("companies that a contact is linked to", links::MAX_LINKS as u64, ""),
+    Limit::new("columns of an imported file", imports::MAX_COLUMNS as u64, ""),
+    Limit::new("rows of an imported file", imports::MAX_ROWS, ""),
+    Limit::new("row of an imported file", imports::MAX_ROW as u64, "bytes"),
+    Limit::new("errors that are kept of an import; the others are counted", imports::MAX_ERRORS as u64, ""),
+];
 
 /// Connections of the worker role: relay, retries, purge, claims of imports, metrics.
 const FRAME: service::Service =

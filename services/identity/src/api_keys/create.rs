@@ -16,7 +16,7 @@ use crate::roles::body::KeyScope;
 use crate::secrets::{self, Kind};
 
 /// Most keys of one user.
-const MAX_KEYS: i64 = 50;
+pub(crate) const MAX_KEYS: i64 = 50;
 
 /// Creates; the secret is in this answer and nowhere else. Errors: 422 with all violations, 403 `SCOPE_EXCEEDS_CALLER`, 403
 /// `SESSION_REQUIRED`, 409 `API_KEY_LIMIT_REACHED`.

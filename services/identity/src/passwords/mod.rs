@@ -7,4 +7,4 @@ mod turns;
 
 pub(crate) use hash::{Passwords, hasher};
 pub(crate) use normal::Password;
-pub(crate) use policy::choose;
+pub(crate) use policy::{MAX_BYTES, MIN_CHARS, choose};

@@ -7,9 +7,9 @@ use input::Violations;
 use super::normal::Password;
 
 /// Shortest password, in characters.
-const MIN_CHARS: usize = 10;
+pub(crate) const MIN_CHARS: usize = 10;
 /// Longest password, in bytes; longer ones would only cost time.
-const MAX_BYTES: usize = 1_024;
+pub(crate) const MAX_BYTES: usize = 1_024;
 
 /// The most guessed passwords of at least [`MIN_CHARS`] characters, and the shorter ones people lengthen (compared without
 /// case and without trailing digits and punctuation).

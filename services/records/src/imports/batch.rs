@@ -44,7 +44,7 @@ pub(super) const STATEMENT: i32 = 1_000;
 /// has already been told that the revocation is in force.
 const LONGEST: Duration = Duration::from_millis(1_600);
 /// Row errors kept for an import, and their bytes. Far fewer are enough to show what is wrong with a file.
-const MAX_ERRORS: i64 = 10_000;
+pub(crate) const MAX_ERRORS: i64 = 10_000;
 const MAX_ERROR_BYTES: i64 = 2 << 20;
 /// Bytes of a text of an error.
 const MAX_TEXT: usize = 300;

@@ -19,7 +19,9 @@ mod suggest;
 mod table;
 mod upload;
 
+pub(crate) use batch::MAX_ERRORS;
 pub use job::DryRuns;
+pub(crate) use table::{MAX_COLUMNS, MAX_ROW, MAX_ROWS};
 
 /// The kind of an operation that is an import.
 pub(crate) const KIND: &str = "import";

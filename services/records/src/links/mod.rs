@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::App;
 use crate::contacts::CONTACT;
 
-pub(crate) use link::link;
+pub(crate) use link::{MAX_LINKS, link};
 pub(crate) use list::list;
 pub(crate) use unlink::unlink;
 

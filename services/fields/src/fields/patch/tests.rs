@@ -23,6 +23,7 @@ fn stored() -> Definition {
         state: State::Active,
         lookup_object: None,
         slot: "txt_01".parse().ok(),
+        filling: false,
         ordinal: 4,
         version: 3,
         created_at: OffsetDateTime::UNIX_EPOCH,

@@ -25,11 +25,11 @@ use grammar::{Raw, Rows};
 use text::Text;
 
 /// More columns are no table.
-const MAX_COLUMNS: usize = 500;
+pub(crate) const MAX_COLUMNS: usize = 500;
 /// The cells of a row may have this many bytes; what is beyond is not kept.
 pub(crate) const MAX_ROW: usize = 1 << 20;
 /// More rows are no import: each may leave an error behind.
-const MAX_ROWS: u64 = 1_000_000;
+pub(crate) const MAX_ROWS: u64 = 1_000_000;
 
 /// Why a file is no table.
 #[derive(Debug, thiserror::Error)]
