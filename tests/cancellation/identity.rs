@@ -144,7 +144,7 @@ async fn prepare(world: &World, rpc: &str) -> Call {
         }
         "GetJwks" => return call!(client, get_jwks, Request::new(pb::GetJwksRequest {})),
         "CheckReferences" => {
-            let request = pb::CheckReferencesRequest { user_ids: vec![admin.id], team_ids: Vec::new() };
+            let request = pb::CheckReferencesRequest { user_ids: vec![admin.id], ..Default::default() };
             return call!(client, check_references, with(&token, request));
         }
         "GetOrganization" => {

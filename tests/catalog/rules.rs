@@ -332,6 +332,7 @@ pub(super) const FUNCTIONS: Rule = Rule {
         "{s}.outbox_maintain",
         "{s}.inbox_maintain",
         // ANALYZE needs the owner; for the worker alone, after a large import.
+        "records.analyze_companies",
         "records.analyze_contacts",
     ],
 };
@@ -351,6 +352,7 @@ pub(super) const EXECUTABLE: Rule = Rule {
         "{s}.authz_fence_raise by app",
         "{s}.outbox_maintain by worker",
         "{s}.inbox_maintain by worker",
+        "records.analyze_companies by worker",
         "records.analyze_contacts by worker",
     ],
 };

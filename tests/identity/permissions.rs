@@ -5,7 +5,7 @@ use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::IdentityService;
 use tonic::Request;
 
-use super::world::{GATEWAY_SECRET, PREVIOUS_SECRET, SERVICE_SECRET, World, done, mask, role};
+use super::world::{Caller, GATEWAY_SECRET, PREVIOUS_SECRET, SERVICE_SECRET, World, done, mask, role};
 
 #[tokio::test]
 async fn every_change_that_touches_a_principal_raises_its_version_and_a_narrowing_the_fence() -> Result<()> {
@@ -146,12 +146,36 @@ async fn references_are_checked_within_the_tenant() -> Result<()> {
         .check_references(pb::CheckReferencesRequest {
             user_ids: vec![ada.id.clone(), eve.id.clone(), "nonsense".into()],
             team_ids: vec![foreign.clone(), team],
+            user_emails: Vec::new(),
         })
         .await?;
     assert_eq!(
         (answer.unknown_user_ids, answer.unknown_team_ids),
         (vec![eve.id.clone(), "nonsense".into()], vec![foreign])
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn users_are_found_by_address_within_the_tenant_unless_they_are_disabled() -> Result<()> {
+    let world = World::new().await?;
+    let (ada, eve) = (world.sign_up().await?, world.sign_up().await?);
+    let bob = world.member(&ada, &[], &[]).await?;
+    let address = async |who: &Caller, id: &str| {
+        let request = pb::GetUserRequest { id: id.to_owned() };
+        Ok::<_, anyhow::Error>(who.get_user(request).await?.user.unwrap_or_default().email)
+    };
+    let (own, bobs, eves) =
+        (address(&ada, &ada.id).await?, address(&ada, &bob.id).await?, address(&eve, &eve.id).await?);
+    let found = async || {
+        let user_emails = vec![own.clone(), bobs.clone(), eves.clone(), "nobody@x.test".to_owned()];
+        let request = pb::CheckReferencesRequest { user_emails, ..Default::default() };
+        Ok::<_, anyhow::Error>(ada.check_references(request).await?.user_ids_by_email)
+    };
+    let both = [(own.clone(), ada.id.clone()), (bobs.clone(), bob.id.clone())];
+    assert_eq!(found().await?, both.clone().into());
+    ada.disable_user(pb::DisableUserRequest { id: bob.id.clone() }).await?;
+    assert_eq!(found().await?, both[..1].iter().cloned().collect());
     Ok(())
 }
 

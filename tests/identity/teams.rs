@@ -109,7 +109,7 @@ async fn a_deleted_team_is_nowhere_and_its_members_see_nothing_by_it() -> Result
     assert_eq!(refused.violations(), [("/team_ids/0", "REFERENCE_NOT_FOUND")]);
     let refused = put(&ada, &south, under(Some(&north)), &["parent_id"]).await.unwrap_err();
     assert_eq!(refused.violations(), [("/parent_id", "REFERENCE_NOT_FOUND")]);
-    let asked = pb::CheckReferencesRequest { user_ids: vec![], team_ids: vec![south, north.clone()] };
+    let asked = pb::CheckReferencesRequest { team_ids: vec![south, north.clone()], ..Default::default() };
     assert_eq!(ada.check_references(asked).await?.unknown_team_ids, std::slice::from_ref(&north));
 
     // One event of the team, one of each member, and a fence for all.

@@ -5,7 +5,7 @@ mod export;
 mod ledger;
 mod people;
 mod reading;
-mod writing;
+pub(crate) mod writing;
 
 use serde_json::{Value, json};
 

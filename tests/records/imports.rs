@@ -50,6 +50,58 @@ pub(crate) fn import(upload: Uuid, columns: &[(&str, &str)]) -> pb::CreateImport
     }
 }
 
+/// What an import came to: created, updated, skipped and failed rows, and the errors with their lines, columns, fields and reasons.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) counts: [i64; 4],
+    pub(crate) errors: Vec<(i64, String, String, String)>,
+    pub(crate) failure: Option<String>,
+    /// Of the errors.
+    pub(crate) details: Vec<String>,
+}
+
+impl Outcome {
+    pub(crate) fn errors(&self) -> Vec<(i64, &str, &str)> {
+        self.errors
+            .iter()
+            .map(|(line, column, _, reason)| (*line, column.as_str(), reason.as_str()))
+            .collect()
+    }
+}
+
+/// Imports a file, after a dry run of it that must come to the same.
+pub(crate) async fn run(
+    world: &World,
+    caller: &Caller,
+    file: &str,
+    request: impl Fn(Uuid) -> pb::CreateImportRequest,
+) -> Result<Outcome> {
+    let upload = upload(world, caller, file).await?;
+    let outcome = async |dry_run: bool| {
+        let request = pb::CreateImportRequest { dry_run, ..request(upload) };
+        let id = caller.queue_import(request).await?.id;
+        let operation = tokio::select! {
+            () = world.service.clone().work_imports(CancellationToken::new()) => unreachable!(),
+            operation = finished(caller, &id) => operation?,
+        };
+        let result = operation.result.unwrap_or_default();
+        let place = |e: &common::RowError| (e.line, e.column.clone(), e.field.clone(), e.reason.clone());
+        Ok::<_, anyhow::Error>(Outcome {
+            counts: [result.created, result.updated, result.skipped, result.failed],
+            errors: operation.errors.iter().map(place).collect(),
+            failure: operation.failure,
+            details: operation.errors.iter().map(|error| error.detail.clone()).collect(),
+        })
+    };
+    let dry = outcome(true).await?;
+    let real = outcome(false).await?;
+    assert_eq!(dry, real, "the dry run told another story");
+    for (line, column, field, reason) in &real.errors {
+        assert!(!column.is_empty() || !field.is_empty(), "line {line}: {reason} names nothing");
+    }
+    Ok(real)
+}
+
 /// The operation when it is over.
 pub(crate) async fn finished(caller: &Caller, id: &str) -> Result<common::Operation, Refusal> {
     waiting::outcome(Duration::from_secs(60), "the operation is over", async || {

@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) asked: Arc<AtomicUsize>,
     /// Users and teams that identity knows.
     pub(crate) people: Known,
+    /// Addresses of users by their tenants.
+    pub(crate) addresses: Arc<Mutex<Vec<(TenantId, String, Uuid)>>>,
 }
 
 impl Deref for World {
@@ -69,6 +71,7 @@ impl World {
         let (answer, asked) = (definitions.clone(), Arc::new(AtomicUsize::new(0)));
         let counter = asked.clone();
         let (people, own) = (Known::default(), gates.signer.clone());
+        let addresses = Arc::<Mutex<Vec<(TenantId, String, Uuid)>>>::default();
         let blobs = Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?;
         let worker = ground.worker()?;
         let answer: records::FetchDefinitions = Arc::new(move |_, object, version| {
@@ -82,9 +85,9 @@ impl World {
         let slots = slots(definitions.clone());
         let parts = Arc::new({
             let (gate, blobs, people) = (gates.gate.clone(), blobs.clone(), people.clone());
-            let (db, clock) = (ground.db.clone(), ground.clock.clone());
+            let (db, clock, addresses) = (ground.db.clone(), ground.clock.clone(), addresses.clone());
             move || {
-                let own = own.clone();
+                let (own, addresses) = (own.clone(), addresses.clone());
                 Ok::<_, anyhow::Error>(Parts {
                     gate: gate.clone(),
                     db: db.clone(),
@@ -94,6 +97,13 @@ impl World {
                     definitions: answer.clone(),
                     slots: slots.clone(),
                     people: people.ask(),
+                    users: Arc::new(move |cx, asked| {
+                        let known = addresses.lock().unwrap().clone().into_iter();
+                        let of = known.filter(move |(tenant, ..)| *tenant == cx.tenant.id());
+                        let found = of.map(|(_, address, id)| (address, id));
+                        let found = found.filter(|(address, _)| asked.contains(address)).collect();
+                        Box::pin(async move { Ok(found) })
+                    }),
                     wake: events::Wake::default(),
                     worker: worker.clone(),
                     blobs: blobs.clone(),
@@ -107,7 +117,7 @@ impl World {
             }
         });
         let served = crate::world::World::on(ground, gates, Service::new(parts()?));
-        Ok(Self { served, parts, blobs, definitions, asked, people })
+        Ok(Self { served, parts, blobs, definitions, asked, people, addresses })
     }
 
     /// Another instance of the service, which holds nothing yet.
@@ -132,6 +142,11 @@ impl World {
         let caller = self.served.caller(tenant, may)?;
         self.people.insert("user", caller.id);
         Ok(caller)
+    }
+
+    /// From now on a user of the tenant has this address.
+    pub(crate) fn address(&self, tenant: TenantId, address: &str, id: Uuid) {
+        self.addresses.lock().unwrap().push((tenant, address.to_owned(), id));
     }
 
     /// Somebody who may do everything in a tenant of their own.

@@ -258,6 +258,12 @@ fn objects(pool: &prost_reflect::DescriptorPool) -> Result<Vec<u8>> {
     }
     for (method, permission) in permissions(pool)? {
         let (object, action) = permission.split_once('.').context("a permission is <object>.<action>")?;
+        if object == "*" {
+            // Of any object: those that have the action say so themselves.
+            let is_known = objects.values().any(|(_, _, actions)| actions.contains(action));
+            anyhow::ensure!(is_known, "{method} asks for {permission}, and no object has the action");
+            continue;
+        }
         let (_, _, actions) = objects
             .get_mut(object)
             .with_context(|| format!("{method} asks for {permission}, and no message is the object"))?;

@@ -157,6 +157,12 @@ impl Context {
     /// Asks for what the contract says of the call's method, once and before anything else. Errors: 403 `PERMISSION_DENIED`.
     pub(crate) fn admit(self, access: Access) -> Result<Self, Error> {
         match access {
+            Access::Permission(Permission { object: Permission::ANY, action }) => {
+                if !self.snapshot.allows_somewhere(action) {
+                    return Err(Error::permission_denied(Permission::ANY, action));
+                }
+                Ok(self)
+            }
             Access::Permission(permission) => {
                 let reached = self.authorize(permission.object, permission.action)?;
                 Ok(Self { admitted: Some(Admitted { permission, reached }), ..self })

@@ -128,6 +128,12 @@ impl Snapshot {
         !self.scopes(object, action).is_empty()
     }
 
+    /// Whether the action is allowed on any row of any object that has it.
+    pub fn allows_somewhere(&self, action: &str) -> bool {
+        let mut objects = proto::OBJECTS.iter().filter(|object| object.actions.contains(&action));
+        objects.any(|object| self.allows(object.name, action))
+    }
+
     /// The rows that an action reaches.
     pub fn predicate(&self, object: &str, action: &str) -> RowPredicate {
         let scopes = self.scopes(object, action);

@@ -52,6 +52,8 @@ pub fn parse(value: &str, region: Option<Region>) -> Result<String, FieldError> 
     if plain.len() > PHONE_CHARS {
         return Err(invalid());
     }
+    // A number with its country code has no region: the parser would take the region's trunk prefix from it, such as the 1 of +49 151.
+    let region = region.filter(|_| !plain.starts_with('+'));
     let number = phonenumber::parse(region.map(|region| region.0), plain).map_err(|_| invalid())?;
     if !number.is_valid() {
         return Err(invalid());

@@ -155,7 +155,7 @@ impl Claim {
         }
     }
 
-    /// Ends the operation, if it is still claimed. The line at which it failed is an error of that row.
+    /// Ends the operation, if it is still claimed. What it failed for, and the line at which it failed, are its errors.
     pub(crate) async fn finish(&self, env: &Env, ended: Result<(), Failure>) -> Result<(), DbError> {
         let mut tx = TenantTx::begin_job(&env.db, self.tenant()).await?;
         let now = env.clock.now_micros();
@@ -166,9 +166,10 @@ impl Claim {
             Err(failure) => {
                 let word = failure.reason.as_str();
                 let finished = store::finish(&mut tx, self, "failed", Some(word), now).await?;
-                if let (true, Some(error)) = (finished, failure.row_error()) {
-                    store::add_errors(&mut tx, self.id, &[error]).await?;
-                    store::count_error(&mut tx, self.id).await?;
+                let errors = failure.row_errors();
+                if finished && !errors.is_empty() {
+                    store::add_errors(&mut tx, self.id, &errors).await?;
+                    store::count_errors(&mut tx, self.id, errors.len() as i64).await?;
                 }
             }
         }

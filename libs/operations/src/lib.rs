@@ -23,6 +23,6 @@ pub use kept::Kept;
 pub use list::{Listed, list};
 pub use operation::{New, RowError, queue};
 pub use purge::Purge;
-pub use stop::{Failure, Stop};
+pub use stop::{Detail, Failure, Stop};
 pub use store::count;
 pub use worker::{Job, Worked, run};

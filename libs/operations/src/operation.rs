@@ -124,8 +124,10 @@ pub struct RowError {
     pub line: i64,
     /// Place among the errors of the line.
     pub number: i32,
-    /// Header of the column; empty when the row as a whole is wrong.
+    /// Header of the column; empty where none is concerned.
     pub column_name: String,
+    /// The field; empty where none is concerned.
+    pub field: String,
     /// A reason in capitals.
     pub reason: String,
     /// The same in words.
@@ -135,11 +137,12 @@ pub struct RowError {
 impl RowError {
     /// Bytes of its texts.
     pub fn bytes(&self) -> usize {
-        self.column_name.len() + self.reason.len() + self.detail.len()
+        self.column_name.len() + self.field.len() + self.reason.len() + self.detail.len()
     }
 
     fn into_wire(self) -> pb::RowError {
-        pb::RowError { line: self.line, column: self.column_name, reason: self.reason, detail: self.detail }
+        let Self { line, column_name: column, field, reason, detail, .. } = self;
+        pb::RowError { line, column, reason, detail, field }
     }
 }
 
@@ -149,6 +152,7 @@ impl FromRow<'_, PgRow> for RowError {
             line: row.try_get("line")?,
             number: row.try_get("number")?,
             column_name: row.try_get("column_name")?,
+            field: row.try_get("field")?,
             reason: row.try_get("reason")?,
             detail: row.try_get("detail")?,
         })

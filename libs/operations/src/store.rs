@@ -77,7 +77,7 @@ pub(crate) async fn errors(
     limit: i64,
 ) -> Result<Vec<RowError>, DbError> {
     let query = sqlx::query_as(
-        "SELECT line, number, column_name, reason, detail FROM operation_error
+        "SELECT line, number, column_name, field, reason, detail FROM operation_error
          WHERE tenant_id = $1 AND operation_id = $2 AND (line, number) > ($3, $4)
          ORDER BY line, number LIMIT $5",
     );

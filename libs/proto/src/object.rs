@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn what_can_be_granted_is_what_methods_ask_for_and_what_the_object_adds() {
         assert_eq!(actions("contact"), ["assign", "create", "delete", "import", "read", "update"]);
-        assert_eq!(actions("company"), ["assign", "create", "delete", "read", "update"]);
+        assert_eq!(actions("company"), ["assign", "create", "delete", "import", "read", "update"]);
         assert_eq!(actions("session"), ["delete", "read"]);
         assert_eq!(actions("team"), ["create", "delete", "read", "update"]);
         assert!(actions("operation").is_empty());

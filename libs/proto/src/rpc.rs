@@ -33,10 +33,15 @@ pub enum Access {
 /// The right to do something with an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Permission {
-    /// `contact`.
+    /// `contact`; [`Permission::ANY`] for any object that has the action.
     pub object: &'static str,
     /// `create`.
     pub action: &'static str,
+}
+
+impl Permission {
+    /// Stands for any object: the operation asks for the one that its request names.
+    pub const ANY: &'static str = "*";
 }
 
 #[cfg(test)]
@@ -87,7 +92,7 @@ mod tests {
         assert_eq!(RestoreContactRequest::NAME, "globcrm.records.v1.RecordsService/RestoreContact");
         assert_eq!(RestoreContactRequest::ACCESS, Access::Permission(named("contact", "delete")));
         let upload = <tonic::Streaming<CreateUploadRequest>>::ACCESS;
-        assert_eq!(upload, Access::Permission(named("contact", "import")));
+        assert_eq!(upload, Access::Permission(named(Permission::ANY, "import")));
         assert_eq!(GetJwksRequest::ACCESS, Access::Public);
         assert_eq!(GetSnapshotRequest::ACCESS, Access::Internal);
         assert_eq!(GetMeRequest::ACCESS, Access::Own { key: None });

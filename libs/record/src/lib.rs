@@ -32,7 +32,7 @@ pub mod side_tables;
 mod standard;
 pub mod store;
 pub mod tasks;
-mod tree;
+pub mod tree;
 mod unique;
 pub mod view;
 mod wire;

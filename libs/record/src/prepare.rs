@@ -182,6 +182,13 @@ impl Proposal {
         &self.denied
     }
 
+    /// Adds changes that are not in the row.
+    #[must_use]
+    pub fn and_also(mut self, also: Vec<Diff>) -> Self {
+        self.also.extend(also);
+        self
+    }
+
     /// The fields that change.
     pub fn diff(&self, object: &Object) -> Vec<Diff> {
         match &self.before {
@@ -262,6 +269,11 @@ impl Prepared {
     pub fn is_change(&self, object: &Object) -> bool {
         let Some(before) = &self.before else { return true };
         !self.also.is_empty() || !diff(object, before, &self.after).is_empty()
+    }
+
+    /// What changes and is not in the row.
+    pub(crate) fn also(&self) -> &[Diff] {
+        &self.also
     }
 
     pub(crate) fn into_parts(self) -> (Option<Record>, Record, Vec<Diff>) {
@@ -412,7 +424,9 @@ pub async fn prepare(
         if !tells_all {
             return Err(denied);
         }
-        violations.note("", Reason::PERMISSION_DENIED, "you may not put a record there");
+        let old = prepared.before().and_then(|before| before.owner_id);
+        let field = if old == prepared.after().owner_id { "/team_id" } else { "/owner_id" };
+        violations.note(field, Reason::PERMISSION_DENIED, "you may not put a record there");
     }
     taken.check(tx, plan, prepared.before(), prepared.after(), &mut violations).await?;
     if !violations.is_empty() {

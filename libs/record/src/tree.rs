@@ -19,7 +19,7 @@ const MAX_ABOVE: i32 = 50;
 ///
 /// It is to be taken before any record is locked: a move that held its record while it waited would be waited for in turn, as
 /// the one before it must lock the record above.
-pub(crate) async fn lock(tx: &mut TenantTx, object: &Object, fields: &Fields) -> Result<(), Error> {
+pub async fn lock(tx: &mut TenantTx, object: &Object, fields: &Fields) -> Result<(), Error> {
     let moves = |tree: &str| fields.get(tree).is_some_and(|above| !above.is_null());
     if object.tree.is_some_and(moves) {
         store::lock_tree(tx, object).await?;

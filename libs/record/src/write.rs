@@ -25,7 +25,12 @@ pub async fn insert(tx: &mut TenantTx, plan: &Plan<'_>, prepared: &[Prepared]) -
         put_side(tx, object, side, &records, true).await.map_err(unique::lost_race)?;
     }
     put_uniques(tx, object, set, &records, true).await.map_err(unique::lost_race)?;
-    let diffs: Vec<Vec<Diff>> = records.iter().map(|record| change::all(object, record)).collect();
+    let also = prepared.iter().map(Prepared::also);
+    let all = records
+        .iter()
+        .zip(also)
+        .map(|(record, also)| [change::all(object, record).as_slice(), also].concat());
+    let diffs: Vec<Vec<Diff>> = all.collect();
     let nothing = || Value::Object(serde_json::Map::new());
     let logged = records.iter().map(|r| Logged { record_id: r.id, version: r.version, before: nothing() });
     store::log(tx, object, "created", author, &logged.collect::<Vec<_>>()).await?;

@@ -110,12 +110,12 @@ impl Identity {
         if users.is_empty() && teams.is_empty() {
             return Ok(Unknown::default());
         }
-        let mut request = Request::new(pb::CheckReferencesRequest {
+        let asked = pb::CheckReferencesRequest {
             user_ids: users.iter().map(ToString::to_string).collect(),
             team_ids: teams.iter().map(ToString::to_string).collect(),
-        });
-        cx.forward(request.metadata_mut())?;
-        let answer = self.client.clone().check_references(request).await?.into_inner();
+            user_emails: Vec::new(),
+        };
+        let answer = self.references(cx, asked).await?;
         Ok(Unknown {
             users: users
                 .iter()
@@ -128,6 +128,30 @@ impl Identity {
                 .filter(|t| answer.unknown_team_ids.contains(&t.to_string()))
                 .collect(),
         })
+    }
+
+    /// The users of the caller's tenant who have these addresses, in their canonical form. Nothing asked, nothing sent.
+    pub async fn users_by_email(
+        &self,
+        cx: &Context,
+        addresses: Vec<String>,
+    ) -> Result<Vec<(String, UserId)>, Error> {
+        if addresses.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked = pb::CheckReferencesRequest { user_emails: addresses, ..Default::default() };
+        let found = self.references(cx, asked).await?.user_ids_by_email.into_iter();
+        Ok(found.filter_map(|(address, id)| Some((address, UserId::parse(&id)?))).collect())
+    }
+
+    async fn references(
+        &self,
+        cx: &Context,
+        asked: pb::CheckReferencesRequest,
+    ) -> Result<pb::CheckReferencesResponse, Error> {
+        let mut request = Request::new(asked);
+        cx.forward(request.metadata_mut())?;
+        Ok(self.client.clone().check_references(request).await?.into_inner())
     }
 
     /// A token of this service that acts in `tenant` for the user or API key `act_for`. Held until a minute before its end;

@@ -29,6 +29,10 @@ const KINDS: &[&str] = &[imports::KIND, indexing::KIND];
 /// Asks identity for a token that acts in a tenant for a principal.
 pub type ServiceToken = Arc<dyn Fn(TenantId, Uuid) -> Future<Result<SecretString, Error>> + Send + Sync>;
 
+/// Asks identity for the users of the caller's tenant who have these addresses: address and id.
+pub type FindUsers =
+    Arc<dyn Fn(Context, Vec<String>) -> Future<Result<Vec<(String, Uuid)>, Error>> + Send + Sync>;
+
 /// What the service is made of; tests bring their own gate and peers.
 pub struct Parts {
     /// Admits calls.
@@ -47,6 +51,8 @@ pub struct Parts {
     pub slots: AskSlot,
     /// Asks which users and teams do not exist.
     pub people: Ask,
+    /// Asks whose e-mail addresses these are.
+    pub users: FindUsers,
     /// Wakes the relay.
     pub wake: Wake,
     /// The worker role's pool.
@@ -74,6 +80,7 @@ pub(crate) struct App {
     pub(crate) quotas: Quotas,
     pub(crate) service_token: ServiceToken,
     pub(crate) slots: AskSlot,
+    pub(crate) users: FindUsers,
     /// Wakes the import job.
     pub(crate) imports: Notify,
     /// Wakes the job that fills indexes.
@@ -116,6 +123,7 @@ impl App {
             quotas: parts.quotas,
             service_token: parts.service_token,
             slots: parts.slots,
+            users: parts.users,
             imports: Notify::new(),
             indexing: Notify::new(),
         }

@@ -26,7 +26,7 @@ use tonic::service::Routes;
 
 use crate::app::App;
 
-pub use app::{Parts, ServiceToken};
+pub use app::{FindUsers, Parts, ServiceToken};
 pub use config::Config;
 pub use grpc::Service;
 pub use imports::DryRuns;
@@ -50,6 +50,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0152_create_analyze_contacts",
         "0153_create_dry_run",
         "0160_add_detected_to_operation",
+        "0165_create_analyze_companies",
         "0170_index_contact_filters",
         "0171_index_company_filters",
         "0172_add_email_domain",
@@ -101,6 +102,7 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
         definitions: record::peers::definitions(fields.clone()),
         slots: peers::slots(fields),
         people: record::peers::people(peers.identity.clone()),
+        users: peers::users(peers.identity.clone()),
         wake: frame.wake.clone(),
         worker: frame.worker.clone(),
         blobs: Blobs::in_directory(&config.blob_dir).map_err(|e| ServeError::start("blobs", e))?,

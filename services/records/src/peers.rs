@@ -7,7 +7,7 @@ use error::Error;
 use rpc::fields::Fields;
 use rpc::identity::Identity;
 
-use crate::app::ServiceToken;
+use crate::app::{FindUsers, ServiceToken};
 
 pub(crate) fn service_token(identity: Identity) -> ServiceToken {
     Arc::new(move |tenant, act_for| {
@@ -36,6 +36,16 @@ pub(crate) fn slots(fields: Fields) -> AskSlot {
                 SlotStep::Assign => fields.assign_slot(&cx, object, id).await,
                 SlotStep::Finish => fields.finish_slot(&cx, object, id).await,
             }
+        })
+    })
+}
+
+pub(crate) fn users(identity: Identity) -> FindUsers {
+    Arc::new(move |cx, addresses| {
+        let identity = identity.clone();
+        Box::pin(async move {
+            let found = identity.users_by_email(&cx, addresses).await?;
+            Ok(found.into_iter().map(|(address, id)| (address, id.uuid())).collect())
         })
     })
 }

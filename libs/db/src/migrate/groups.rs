@@ -65,7 +65,12 @@ pub const RECORD: Group = crate::migration_group!(
 /// Long-running work that users see: 0070 to 0089.
 pub const OPERATIONS: Group = crate::migration_group!(
     "operations",
-    ["0070_create_operation", "0071_create_operation_turn", "0072_index_operation_owner"]
+    [
+        "0070_create_operation",
+        "0071_create_operation_turn",
+        "0072_index_operation_owner",
+        "0075_add_error_field",
+    ]
 );
 
 /// Declares a group of templates from the files of its folder: `db::migration_group!("record", ["0050_create_…", …])`.

@@ -226,3 +226,11 @@ fn currencies_that_were_replaced_stay_and_new_ones_are_there() {
         assert_eq!(crate::money::currency(bad).unwrap_err().reason, "CURRENCY_UNKNOWN", "{bad}");
     }
 }
+
+#[test]
+fn a_number_with_its_country_code_is_the_same_in_every_region() {
+    for region in ["US", "DE", "RU", "HU", ""] {
+        let read = phone::parse("+49 151 12345678", region.parse().ok());
+        assert_eq!(read.as_deref(), Ok("+4915112345678"), "in {region:?}");
+    }
+}

@@ -169,16 +169,17 @@ pub(super) async fn add_errors(
     let numbers: Vec<i32> = errors.iter().map(|e| e.number).collect();
     let texts = |pick: fn(&RowError) -> &String| errors.iter().map(pick).cloned().collect::<Vec<String>>();
     sqlx::query(
-        "INSERT INTO operation_error (tenant_id, operation_id, line, number, column_name, reason, detail)
-         SELECT $1, $2, line, number, column_name, reason, detail
-         FROM unnest($3::bigint[], $4::integer[], $5::text[], $6::text[], $7::text[])
-              AS e (line, number, column_name, reason, detail)",
+        "INSERT INTO operation_error (tenant_id, operation_id, line, number, column_name, field, reason, detail)
+         SELECT $1, $2, line, number, column_name, field, reason, detail
+         FROM unnest($3::bigint[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[])
+              AS e (line, number, column_name, field, reason, detail)",
     )
     .bind(tx.tenant_id())
     .bind(operation)
     .bind(lines)
     .bind(numbers)
     .bind(texts(|e| &e.column_name))
+    .bind(texts(|e| &e.field))
     .bind(texts(|e| &e.reason))
     .bind(texts(|e| &e.detail))
     .execute(tx.conn())
@@ -186,11 +187,12 @@ pub(super) async fn add_errors(
     Ok(())
 }
 
-/// Counts an error that was added to an operation that is over.
-pub(super) async fn count_error(tx: &mut TenantTx, operation: Uuid) -> Result<(), DbError> {
-    sqlx::query("UPDATE operation SET errors_kept = errors_kept + 1 WHERE tenant_id = $1 AND id = $2")
+/// Counts errors that were added to an operation that is over.
+pub(super) async fn count_errors(tx: &mut TenantTx, operation: Uuid, errors: i64) -> Result<(), DbError> {
+    sqlx::query("UPDATE operation SET errors_kept = errors_kept + $3 WHERE tenant_id = $1 AND id = $2")
         .bind(tx.tenant_id())
         .bind(operation)
+        .bind(errors)
         .execute(tx.conn())
         .await?;
     Ok(())

@@ -7,6 +7,7 @@ pub struct MethodPolicy {
     pub public: bool,
     /// The permission asked for, `<object>.<action>`, e.g. `contact.create`: a caller that it allows on no row is refused (403)
     /// before the service looks at the request. A method has one, or says by `public`, `internal` or `own` why it has none.
+    /// `*.import`: on any object that has the action; the operation then asks for the object that the request names.
     #[prost(string, tag = "2")]
     pub permission: ::prost::alloc::string::String,
     /// The HTTP status of success; 0 means 200.
@@ -458,20 +459,23 @@ pub struct OperationResult {
     #[prost(int64, tag = "4")]
     pub failed: i64,
 }
-/// Why a row was refused.
+/// Why a row was refused, or what an operation failed for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RowError {
     /// The line of the file on which the row begins; where the row breaks the grammar of the file, the line at which it does. The first line
-    /// of the file is line 1.
+    /// of the file is line 1. 0 when the operation failed for no line of the file.
     #[prost(int64, tag = "1")]
     pub line: i64,
-    /// The column's header; empty when the row as a whole is wrong.
+    /// The column's header; empty when no column feeds the field. Headers of several columns are separated by commas.
     #[prost(string, tag = "2")]
     pub column: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
     #[prost(string, tag = "4")]
     pub detail: ::prost::alloc::string::String,
+    /// The field as a mapping names it.
+    #[prost(string, tag = "5")]
+    pub field: ::prost::alloc::string::String,
 }
 /// The states of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

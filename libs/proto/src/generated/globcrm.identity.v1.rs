@@ -432,21 +432,30 @@ pub struct Jwk {
     #[prost(string, tag = "6")]
     pub r#use: ::prost::alloc::string::String,
 }
-/// Asks which of these ids name live users and teams of the caller's tenant.
+/// Asks which of these ids name live users and teams of the caller's tenant, and who has these addresses there.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CheckReferencesRequest {
     #[prost(string, repeated, tag = "1")]
     pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "2")]
     pub team_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// In the form in which they are stored.
+    #[prost(string, repeated, tag = "3")]
+    pub user_emails: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The ids that do not exist in the caller's tenant.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckReferencesResponse {
     #[prost(string, repeated, tag = "1")]
     pub unknown_user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "2")]
     pub unknown_team_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The ids of live users, by those of the addresses that they have.
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub user_ids_by_email: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 /// An organization: the unit of isolation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -575,7 +575,7 @@ pub struct CreateUploadResponse {
 pub struct CreateImportRequest {
     #[prost(string, tag = "1")]
     pub upload_id: ::prost::alloc::string::String,
-    /// `contact`.
+    /// `contact` or `company`: asks for the permissions `import` and `create` of it, and for `update` with the policy UPDATE.
     #[prost(string, tag = "2")]
     pub object: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "3")]
@@ -670,10 +670,14 @@ pub struct PreviewRow {
 /// Which column feeds which field.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ColumnMapping {
-    /// The column's header as it stands in the file.
+    /// The column's header as it stands in the file; case and blanks matter only if another column differs in nothing else.
     #[prost(string, tag = "1")]
     pub column: ::prost::alloc::string::String,
-    /// `first_name`, `emails.address`, `phones.number`, `custom.<key>`, …
+    /// A field of the object that callers write: `first_name`, `custom.<key>`, `external_ids.<system>`; `tags` and `domains`, with `;`
+    /// between several, also from several columns. Lists with parts: `phones.number` is the first entry, `phones\[2\].number` the
+    /// second, `phones\[mobile\].number` one of that kind; a part that is named again without a number is that of the next entry.
+    /// Also `owner.email`, the owner by address, and for contacts the linked company: `company.name` or `company.domain`, and
+    /// `company.role`.
     #[prost(string, tag = "2")]
     pub field: ::prost::alloc::string::String,
 }
@@ -752,13 +756,15 @@ pub struct GetOperationErrorsResponse {
     #[prost(bytes = "bytes", tag = "2")]
     pub data: ::prost::bytes::Bytes,
 }
-/// What happens to a row whose e-mail address a live contact has.
+/// What happens to a row that repeats a live record that the caller may see, or an earlier row: by an id in another system, else by
+/// an e-mail address (contacts) or a domain (companies).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum DuplicatePolicy {
     /// Treated as SKIP.
     Unspecified = 0,
     Skip = 1,
+    /// The record gets what the row sends. Lists are added to and never replaced; an empty cell changes nothing.
     Update = 2,
     Create = 3,
     /// The row is an error.

@@ -52,7 +52,7 @@ pub const OBJECTS: &[crate::Object] = &[
             "etag",
             "merged_into_id",
         ],
-        actions: &["assign", "create", "delete", "read", "update"],
+        actions: &["assign", "create", "delete", "import", "read", "update"],
     },
     crate::Object {
         name: "contact",

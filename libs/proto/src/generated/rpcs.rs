@@ -458,21 +458,21 @@ impl crate::Rpc for crate::records::v1::UnlinkContactCompanyRequest {
 impl crate::Rpc for crate::records::v1::CreateUploadRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CreateUpload";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
-        object: "contact",
+        object: "*",
         action: "import",
     });
 }
 impl crate::Rpc for crate::records::v1::CreateImportRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CreateImport";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
-        object: "contact",
+        object: "*",
         action: "import",
     });
 }
 impl crate::Rpc for crate::records::v1::PreviewImportRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/PreviewImport";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
-        object: "contact",
+        object: "*",
         action: "import",
     });
 }

@@ -18,11 +18,11 @@ reasons! {
     /// The file is not text that can be decoded.
     FILE_NOT_TEXT [operation, violation] "File not text",
         "Save the file as CSV in UTF-8.";
-    /// The header of the file has a mapped column twice.
-    COLUMN_REPEATED [operation] "Column repeated",
-        "Give every mapped column of the file a name of its own.";
-    /// The mapping names a column that the file does not have.
-    COLUMN_MISSING [operation] "Column missing",
+    /// The header of the file has a column of the mapping more than once. The operation's errors name it.
+    COLUMN_REPEATED [operation, violation] "Column repeated",
+        "Give every column of the file that is mapped a name of its own.";
+    /// The mapping names columns that the file does not have. The operation's errors name them, and those that the file has.
+    COLUMN_MISSING [operation, violation] "Column missing",
         "Compare the mapping's columns with the file's header.";
     /// The file has more columns than an import reads.
     TOO_MANY_COLUMNS [operation, violation] "Too many columns",
@@ -52,7 +52,7 @@ reasons! {
     ENCODING_UNKNOWN [operation, violation] "Encoding unknown",
         "Save the file in UTF-8, or name its encoding in `encoding`.";
     /// The mapping was valid when the import was created, and is not any more: a field has changed, or what you may see of it.
-    MAPPING_INVALID [operation] "Mapping invalid",
+    MAPPING_INVALID [operation, violation] "Mapping invalid",
         "Create a new import with fields that exist.";
     /// The import was begun too many times without coming to its end.
     TOO_MANY_ATTEMPTS [operation] "Too many attempts",
@@ -60,6 +60,12 @@ reasons! {
     /// The stored request of the import cannot be read.
     REQUEST_UNREADABLE [operation] "Request unreadable",
         "Create the import again.";
+    /// The values of the row belong to several records, so that it cannot be told which of them is to be changed.
+    DUPLICATE_AMBIGUOUS [violation] "Duplicate of several records",
+        "Correct the row, or the records: `column` names the value that belongs to another record.";
+    /// Several records that you may see have this name.
+    REFERENCE_AMBIGUOUS [violation] "Reference ambiguous",
+        "Name the record by a value that it alone has, such as the domain of a company.";
     /// A batch of an import took too long; the import goes on with it later.
     BATCH_TOO_LONG [503] "Batch took too long",
         "Wait: the import tries again by itself.";

@@ -61,6 +61,6 @@ reasons! {
     REFERENCE_TOO_DEEP [violation] "Reference too deep",
         "Choose a record on a higher level.";
     /// The contact is linked to as many companies as it may be.
-    LINK_LIMIT_REACHED [409] "Link limit reached",
+    LINK_LIMIT_REACHED [409, violation] "Link limit reached",
         "Remove a link before you add one.";
 }

@@ -83,7 +83,12 @@ async fn references_are_asked_for_with_the_callers_own_token() {
     assert_eq!(metadata.get("authorization").unwrap(), "Bearer jwt");
     assert_eq!(metadata.get("x-request-id").unwrap(), "r-1");
     assert_eq!(identity.check_references(&cx, &[], &[]).await.unwrap(), Unknown::default());
+    assert_eq!(identity.users_by_email(&cx, Vec::new()).await.unwrap(), []);
     assert_eq!(served.peer.calls().len(), 1, "nothing asked, nothing sent");
+    let asked = vec!["a@x.test".to_owned(), "b@x.test".to_owned()];
+    let found = identity.users_by_email(&cx, asked).await.unwrap();
+    assert_eq!(found, [("a@x.test".to_owned(), UserId::from(id(7)))]);
+    assert_eq!(served.peer.last().get("authorization").unwrap(), "Bearer jwt");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Says which users and teams do not exist in the caller's tenant.
+//! Says which users and teams do not exist in the caller's tenant, and who has which address there.
 
 use auth::Context;
 use db::TenantTx;
@@ -20,7 +20,7 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::CheckReferencesRequest,
 ) -> Result<pb::CheckReferencesResponse, Error> {
-    if request.user_ids.len() + request.team_ids.len() > MAX_IDS {
+    if request.user_ids.len() + request.team_ids.len() + request.user_emails.len() > MAX_IDS {
         return Err(Error::malformed(Reason::TOO_MANY_IDS, format!("at most {MAX_IDS} ids in one call")));
     }
     let read = |texts: &[String]| -> Vec<Uuid> {
@@ -29,10 +29,12 @@ pub(crate) async fn run(
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let users = users::store::existing(&mut tx, &read(&request.user_ids)).await?;
     let teams = teams::store::existing(&mut tx, &read(&request.team_ids)).await?;
+    let by_email = users::store::by_emails(&mut tx, &request.user_emails).await?;
     tx.commit().await?;
     Ok(pb::CheckReferencesResponse {
         unknown_user_ids: unknown(request.user_ids, &users),
         unknown_team_ids: unknown(request.team_ids, &teams),
+        user_ids_by_email: by_email.into_iter().map(|(email, id)| (email, id.to_string())).collect(),
     })
 }
 

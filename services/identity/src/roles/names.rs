@@ -39,6 +39,7 @@ mod tests {
     fn what_a_method_asks_for_can_be_granted_and_nothing_else() {
         for (object, action) in [
             ("contact", "import"),
+            ("company", "import"),
             ("company", "assign"),
             ("team", "update"),
             ("session", "read"),
@@ -51,7 +52,7 @@ mod tests {
         for (object, action) in [
             ("contact", "restore"),
             ("contact", "export"),
-            ("company", "import"),
+            ("note", "import"),
             ("field", "delete"),
             ("deal", "read"),
             ("operation", "read"),

@@ -231,6 +231,20 @@ pub(crate) async fn existing(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Vec<Uuid
     .await?)
 }
 
+/// The users who are not disabled and have these addresses: address and id.
+pub(crate) async fn by_emails(tx: &mut TenantTx, emails: &[String]) -> Result<Vec<(String, Uuid)>, DbError> {
+    if emails.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(sqlx::query_as(
+        "SELECT email, id FROM identity.app_user WHERE tenant_id = $1 AND email = ANY($2) AND state <> 'disabled'",
+    )
+    .bind(tx.tenant_id())
+    .bind(emails)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
 /// Whether `user_id` is `manager_id` or stands above it.
 pub(crate) async fn manages(tx: &mut TenantTx, user_id: Uuid, manager_id: Uuid) -> Result<bool, DbError> {
     // UNION, not UNION ALL: a circle, which no operation makes, would end the search all the same.

@@ -1,6 +1,7 @@
 //! Companies: organisations that contacts belong to.
 
-mod store;
+pub(crate) mod import;
+pub(crate) mod store;
 pub(crate) mod wire;
 
 use db::{DbError, TenantTx};

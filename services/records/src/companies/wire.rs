@@ -92,7 +92,7 @@ impl Wire for Company {
 }
 
 /// A domain in lower case and ASCII, as it stands in an address of it.
-fn domain(text: &str) -> Result<Option<String>, FieldError> {
+pub(crate) fn domain(text: &str) -> Result<Option<String>, FieldError> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Ok(None);

@@ -1,6 +1,7 @@
 //! Contacts: people.
 
-mod store;
+pub(crate) mod import;
+pub(crate) mod store;
 pub(crate) mod wire;
 
 use error::Reason;
@@ -89,14 +90,11 @@ const EMAILS: SideTable = SideTable {
 /// Two contacts with one address are one person, as a rule.
 const ADDRESS_IN_COMMON: Likeness = Likeness {
     field: "emails",
-    kind: ADDRESS,
+    kind: "address",
     keys: |value| addresses(value).map(str::to_owned).collect(),
     detail: "another contact has one of these e-mail addresses; with allow_duplicates=true this one is created as well",
     holders: store::ADDRESS_HOLDERS,
 };
-
-/// The kind under which addresses are locked, by calls and by imports.
-pub(crate) const ADDRESS: &str = "address";
 
 /// The addresses of the field `emails`.
 fn addresses(emails: &Value) -> impl Iterator<Item = &str> {

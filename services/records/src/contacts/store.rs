@@ -35,3 +35,23 @@ pub(crate) const CLEAR_PHONES: &str =
 /// The phone numbers of contacts, as pairs.
 pub(crate) const HELD_PHONES: &str = "SELECT contact_id, number, '', true FROM records.contact_phone
      WHERE tenant_id = $1 AND contact_id = ANY($2)";
+
+/// Per address of a file, the newest of the live contacts that have it, of those within the scope and those that the import
+/// itself has made: without the latter, a row could not be told to repeat an earlier one by who may import and not read.
+pub(crate) const IMPORTED_EMAILS: &str = "SELECT DISTINCT ON (e.address) e.address, '', e.contact_id, true
+     FROM records.contact_email AS e
+     JOIN records.contacts AS t ON t.tenant_id = $1 AND t.id = e.contact_id
+     WHERE e.tenant_id = $1 AND e.live AND e.address = ANY($2) AND $3::text[] IS NOT NULL AND t.deleted_at IS NULL
+       AND ($4 OR t.owner_id = ANY($5) OR t.team_id = ANY($6)
+            OR (t.created_by = $7 AND t.created_at >= $8 AND t.source = 'import'))
+     ORDER BY e.address, e.contact_id DESC";
+
+/// Per id of a file in another system, the live contact that has it.
+pub(crate) const IMPORTED_EXTERNAL_IDS: &str = "SELECT e.system, e.external_id, e.record_id,
+         ($4 OR t.owner_id = ANY($5) OR t.team_id = ANY($6)
+          OR (t.created_by = $7 AND t.created_at >= $8 AND t.source = 'import')) IS TRUE
+     FROM unnest($2::text[], $3::text[]) AS wanted (system, id)
+     JOIN records.external_id AS e ON e.tenant_id = $1 AND e.object = 'contact'
+         AND e.system = wanted.system AND e.external_id = wanted.id
+     JOIN records.contacts AS t ON t.tenant_id = $1 AND t.id = e.record_id
+     WHERE e.live";

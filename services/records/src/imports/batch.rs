@@ -1,7 +1,7 @@
 //! One batch: read, decide row by row, write, note errors, checkpoint; one transaction.
 
 use record::change::Author;
-use record::{fence, write};
+use record::{fence, tree, write};
 use std::time::Duration;
 
 use auth::Context;
@@ -11,17 +11,21 @@ use events::Lane;
 use field_types::text::cut;
 use operations::{Claim, RowError, Tally};
 use query::RowScope;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::blame;
 use super::decide::{Decider, Done};
+use super::header::Header;
+use super::importable::Key;
+use super::named;
 use super::overlay::Overlay;
 use super::plan::Plan;
 use super::row::{self, ReadRow};
-use super::store;
+use super::store::{self, Holder};
 use super::table::{Fault, Row};
-use crate::App;
-use crate::contacts::{ADDRESS, CONTACT};
+use crate::{App, links};
 
 /// What became of a batch.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,10 +59,10 @@ pub(crate) async fn run(
     cx: &Context,
     claim: &Claim,
     plan: &Plan,
-    (header, rows): (&[String], &[Row]),
+    (header, rows): (&Header, &[Row]),
 ) -> Result<Outcome, Error> {
     let mut author = Author { lane: Lane::Bulk, ..Author::of(&app.env, cx) };
-    // The import's own contacts are found by this, whichever instance made them and however its clock goes.
+    // The import's own records are found by this, whichever instance made them and however its clock goes.
     author.now = author.now.max(claim.created_at);
     // What is made of a row that breaks the grammar; nothing, if it does.
     let mut read: Vec<Option<ReadRow>> = Vec::with_capacity(rows.len());
@@ -66,6 +70,7 @@ pub(crate) async fn run(
         read.extend(rows.iter().map(|row| row.faults.is_empty().then(|| row::read(app, plan, row))));
         tokio::task::yield_now().await;
     }
+    named::find_owners(app, cx, &mut read).await?;
 
     let begun = Instant::now();
     let mut tx = TenantTx::begin_job(&app.env.db, cx.tenant).await?;
@@ -79,10 +84,17 @@ pub(crate) async fn run(
         }
         Some(held) => held,
     };
-    fence::check(&mut tx, &CONTACT, &plan.set).await?;
-    let addresses: Vec<&str> = read.iter().flatten().filter_map(ReadRow::address).collect();
-    let known = known(&mut tx, cx, claim, author.actor, &addresses).await?;
-    let mut overlay = Overlay::open(&mut tx, claim, plan, &addresses, known).await?;
+    let object = plan.importable.object;
+    let moves = object.tree.and_then(|tree| read.iter().flatten().find(|row| row.fields.contains_key(tree)));
+    if let Some(row) = moves {
+        // Before any record is locked.
+        tree::lock(&mut tx, object, &row.fields).await?;
+    }
+    fence::check(&mut tx, object, &plan.set).await?;
+    named::find_companies(&mut tx, cx, &mut read).await?;
+    let values: Vec<_> = read.iter().flatten().flat_map(|row| row.keys(plan)).collect();
+    let known = known(&mut tx, cx, plan, (author.actor, claim.created_at), &values).await?;
+    let mut overlay = Overlay::open(&mut tx, claim, plan, &values, known).await?;
     let decider = Decider { app, cx, plan, author: &author };
     let (mut tally, mut errors) = (Tally::default(), Errors::new(held.errors));
     for (row, read) in rows.iter().zip(&mut read) {
@@ -94,7 +106,7 @@ pub(crate) async fn run(
         }
         tally.done += 1;
         let Some(read) = read else {
-            errors.note_faults(header, &row.faults);
+            errors.note_faults(plan, header, &row.faults);
             tally.failed += 1;
             continue;
         };
@@ -103,14 +115,17 @@ pub(crate) async fn run(
             Ok(Done::Updated) => tally.updated += 1,
             Ok(Done::Skipped) => tally.skipped += 1,
             Err(violations) => {
-                errors.note(plan, read.line, &violations);
+                errors.note(plan, read, &violations);
                 tally.failed += 1;
             }
         }
     }
     let made = overlay.close(&mut tx).await?;
-    if !made.is_empty() {
-        write::insert(&mut tx, &plan.writing(app, cx, &author), &made).await?;
+    if !made.records.is_empty() {
+        write::insert(&mut tx, &plan.writing(app, cx, &author), &made.records).await?;
+    }
+    if !made.links.is_empty() {
+        links::put(&mut tx, author.actor, &made.links).await?;
     }
     if !errors.kept.is_empty() {
         held.add_errors(&mut tx, &errors.kept).await?;
@@ -127,21 +142,33 @@ pub(crate) async fn run(
     Ok(Outcome::Done(tally))
 }
 
-/// The contacts that have addresses of the batch: of those that the caller may see, and of those that the import itself has
-/// made. The addresses stay locked.
+/// The records that have values of the batch, those that the caller may not know of as well: what is theirs is taken. Where rows find
+/// records by values that several may have, these stay locked.
 async fn known(
     tx: &mut TenantTx,
     cx: &Context,
-    claim: &Claim,
-    actor: Uuid,
-    addresses: &[&str],
-) -> Result<Vec<(String, Uuid)>, Error> {
-    if addresses.is_empty() {
-        return Ok(Vec::new());
+    plan: &Plan,
+    import: (Uuid, OffsetDateTime),
+    values: &[(&'static Key, (String, String))],
+) -> Result<Vec<(&'static Key, Holder)>, Error> {
+    let object = plan.importable.object;
+    let scope = RowScope::from(&cx.snapshot.predicate(object.name, "read"));
+    let mut known = Vec::new();
+    for key in plan.importable.keys.iter().filter(|key| key.is_unique || plan.merges()) {
+        let of_key = values.iter().filter(|(of, _)| of.field == key.field);
+        let pairs: Vec<(String, String)> = of_key.map(|(_, pair)| pair.clone()).collect();
+        if pairs.is_empty() {
+            continue;
+        }
+        // As a call locks them that makes a record.
+        if let Some(likeness) = object.likeness.filter(|likeness| likeness.field == key.field) {
+            let values: Vec<&str> = pairs.iter().map(|(value, _)| value.as_str()).collect();
+            record::store::lock_values(tx, likeness.kind, &values).await?;
+        }
+        let holders = store::holders(tx, key, &pairs, &scope, import).await?;
+        known.extend(holders.into_iter().map(|holder| (key, holder)));
     }
-    record::store::lock_values(tx, ADDRESS, addresses).await?;
-    let scope = RowScope::from(&cx.snapshot.predicate(CONTACT.name, "read"));
-    Ok(store::holders(tx, addresses, &scope, (actor, claim.created_at)).await?)
+    Ok(known)
 }
 
 /// The errors of a batch, as many as may still be kept.
@@ -158,12 +185,14 @@ impl Errors {
         Self { kept: Vec::new(), count, bytes, omitted: 0 }
     }
 
-    fn note(&mut self, plan: &Plan, line: u64, violations: &[Violation]) {
+    fn note(&mut self, plan: &Plan, row: &ReadRow, violations: &[Violation]) {
         for (number, violation) in violations.iter().enumerate() {
+            let (column, field) = blame::place(plan, row, &violation.pointer);
             self.push(RowError {
-                line: line as i64,
+                line: row.line as i64,
                 number: number as i32 + 1,
-                column_name: cut(plan.column_of(&violation.pointer), MAX_TEXT).to_owned(),
+                column_name: cut(&column, MAX_TEXT).to_owned(),
+                field: cut(&field, MAX_TEXT).to_owned(),
                 reason: violation.reason.clone().into_owned(),
                 detail: cut(&violation.detail, MAX_TEXT).to_owned(),
             });
@@ -171,12 +200,15 @@ impl Errors {
     }
 
     /// Notes why nothing was made of a row.
-    fn note_faults(&mut self, header: &[String], faults: &[Fault]) {
+    fn note_faults(&mut self, plan: &Plan, header: &Header, faults: &[Fault]) {
         for (number, fault) in faults.iter().enumerate() {
+            let fed = plan.columns.iter().find(|(at, _)| fault.cell == Some(*at));
+            let field = fed.map_or("", |(_, column)| column.field.as_str());
             self.push(RowError {
                 line: fault.line as i64,
                 number: number as i32 + 1,
-                column_name: cut(fault.column(header), MAX_TEXT).to_owned(),
+                column_name: cut(fault.column(&header.names), MAX_TEXT).to_owned(),
+                field: cut(field, MAX_TEXT).to_owned(),
                 reason: fault.reason.as_str().to_owned(),
                 detail: cut(&fault.detail, MAX_TEXT).to_owned(),
             });

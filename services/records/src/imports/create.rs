@@ -5,7 +5,7 @@ use std::time::Duration;
 use auth::{Answer, Context};
 use db::TenantTx;
 use db::idempotency;
-use error::{Error, Reason, Violation};
+use error::{Error, Violation};
 use input::Violations;
 use operations::New;
 use prost::Message;
@@ -17,9 +17,8 @@ use uuid::Uuid;
 use super::options::Said;
 use super::source::Source;
 use super::upload::file;
-use super::{KIND, mapping, store};
+use super::{KIND, importable, mapping, plan, store};
 use crate::App;
-use crate::contacts::CONTACT;
 use crate::{quota, uploads};
 
 /// How long the answer waits for the form of the file; a large one is left to the operation.
@@ -34,19 +33,17 @@ pub(crate) async fn create(
     cx: &Context,
     request: CreateImportRequest,
 ) -> Result<Response<CreateImportResponse>, Error> {
-    cx.authorize(CONTACT.name, "create")?;
-    if request.duplicate_policy == DuplicatePolicy::Update as i32 {
-        cx.authorize(CONTACT.name, "update")?;
+    let importable = importable::named(&request.object)?;
+    let object = importable.object;
+    for action in plan::needed(DuplicatePolicy::try_from(request.duplicate_policy).unwrap_or_default()) {
+        cx.authorize(object.name, action)?;
     }
     let keys = request.mapping.iter().filter_map(|m| m.field.strip_prefix("custom."));
-    let set = app.env.definitions.for_keys(cx, &CONTACT, keys).await?;
-    let mask = set.mask(&CONTACT, cx.mask(CONTACT.name));
-    let (_, mut violations) = mapping::check(&request.mapping, &set, &mask);
+    let set = app.env.definitions.for_keys(cx, object, keys).await?;
+    let mask = set.mask(object, cx.mask(object.name));
+    let (_, mut violations) = mapping::check(importable, &request.mapping, &set, &mask);
     let said = Said::from(&request);
     violations.extend(said.read().2);
-    if request.object != CONTACT.name {
-        violations.note("/object", Reason::UNKNOWN_OBJECT, "only contacts can be imported");
-    }
     let form = match file(app, cx, &request.upload_id, said).await? {
         Ok(Some(source)) if violations.is_empty() => form(&source, said, &request).await,
         Ok(_) => None,

@@ -5,16 +5,18 @@ use db::TenantTx;
 use error::{Error, Reason, Violation};
 use proto::records::v1::DuplicatePolicy;
 use query::RowScope;
-use record::change::Author;
+use record::change::{Author, Diff};
 use record::prepare::{Plan as Writing, Proposal, prepare};
-use record::{create, write};
+use record::{Record, create, write};
 use uuid::Uuid;
 
+use super::importable::Key;
+use super::linking::{self, Linking};
+use super::merge;
 use super::overlay::Overlay;
 use super::plan::Plan;
 use super::row::ReadRow;
 use crate::App;
-use crate::contacts::CONTACT;
 
 /// What a row did.
 pub(super) enum Done {
@@ -34,6 +36,13 @@ pub(super) struct Decider<'a> {
     pub(super) author: &'a Author,
 }
 
+/// A record that a row repeats, and by which value.
+struct Found {
+    id: Uuid,
+    key: &'static Key,
+    pair: (String, String),
+}
+
 impl Decider<'_> {
     /// Works a row into the overlay.
     pub(super) async fn decide(
@@ -42,18 +51,36 @@ impl Decider<'_> {
         overlay: &mut Overlay,
         row: &mut ReadRow,
     ) -> Result<Verdict, Error> {
-        let holder = row.address().filter(|_| self.plan.merges()).and_then(|address| overlay.holder(address));
-        let Some(holder) = holder else { return self.create(tx, overlay, row).await };
+        let found = if self.plan.merges() { self.find(overlay, row) } else { Vec::new() };
+        let Some(first) = found.first() else { return self.create(tx, overlay, row).await };
         if !row.violations.is_empty() {
             return Ok(Err(std::mem::take(&mut row.violations).into()));
         }
+        let object = self.plan.importable.object.name;
+        let refuse = |found: &Found, reason, text: String| {
+            Ok(Err(vec![Violation::new(found.key.pointer(&found.pair), reason, text)]))
+        };
         match self.plan.policy {
-            DuplicatePolicy::Update => self.update(tx, overlay, holder, row).await,
+            DuplicatePolicy::Update => match found.iter().find(|other| other.id != first.id) {
+                Some(other) => {
+                    let text = format!("this value belongs to another {object} than the row's other values");
+                    refuse(other, Reason::DUPLICATE_AMBIGUOUS, text)
+                }
+                None => self.update(tx, overlay, first, row).await,
+            },
             DuplicatePolicy::Fail => {
-                Ok(Err(vec![Violation::new("/emails", Reason::DUPLICATE, "a contact has this address")]))
+                refuse(first, Reason::DUPLICATE, format!("another {object} has this value"))
             }
             _ => Ok(Ok(Done::Skipped)),
         }
+    }
+
+    /// The records that a row repeats, by its values, those that say most first.
+    fn find(&self, overlay: &Overlay, row: &ReadRow) -> Vec<Found> {
+        let values = row.keys(self.plan).into_iter();
+        let holders =
+            values.filter_map(|(key, pair)| Some(Found { id: overlay.holder(key, &pair)?, key, pair }));
+        holders.collect()
     }
 
     async fn create(
@@ -64,52 +91,94 @@ impl Decider<'_> {
     ) -> Result<Verdict, Error> {
         let mut record = create::new_record(self.author, "import");
         record.set("owner_id", self.cx.user().to_string().into());
+        let id = record.id;
         let writing = self.writing();
-        let proposal = Proposal::create(&writing, record, row.sent());
+        let fields = row.fields.clone();
+        let link = linking::new(row, self.author.now);
+        let diffs = link.iter().map(|link| crate::links::diff(None, Some(link))).collect();
+        let proposal = Proposal::create(&writing, record, row.sent(self.plan, fields)).and_also(diffs);
         match prepare(tx, &writing, proposal, overlay).await? {
             Ok(prepared) => {
-                overlay.make(self.plan, row.address().filter(|_| self.plan.merges()), prepared);
+                overlay.make(self.plan, prepared);
+                if let Some(link) = link {
+                    overlay.link(id, link);
+                }
                 Ok(Ok(Done::Created))
             }
             Err(violations) => Ok(Err(violations.into())),
         }
     }
 
-    /// Writes what a row sets into the contact that has its address.
+    /// Writes what a row sets into the record that it repeats.
     async fn update(
         &self,
         tx: &mut TenantTx,
         overlay: &mut Overlay,
-        id: Uuid,
+        found: &Found,
         row: &mut ReadRow,
     ) -> Result<Verdict, Error> {
-        let Some(before) = overlay.contact(tx, id).await? else { return Ok(Ok(Done::Updated)) };
-        if !self.cx.reaches(CONTACT.name, "update", &before.facts()) {
-            let text = "you may not change the contact that has this address";
-            return Ok(Err(vec![Violation::new("", Reason::PERMISSION_DENIED, text)]));
+        let (id, object) = (found.id, self.plan.importable.object);
+        let Some(before) = overlay.record(tx, id).await? else { return Ok(Ok(Done::Updated)) };
+        if !self.cx.reaches(object.name, "update", &before.facts()) {
+            let text = format!("you may not change the {} that has this value", object.name);
+            let pointer = found.key.pointer(&found.pair);
+            return Ok(Err(vec![Violation::new(pointer, Reason::PERMISSION_DENIED, text)]));
         }
+        let linking = linking::find(tx, overlay, id, row, self.author.now).await?;
+        let diffs = self.diffs(overlay, id, linking.as_ref());
         let writing = self.writing();
-        let mut sent = row.sent();
-        // By its address the row found the contact.
-        sent.fields.remove("emails");
-        let proposal = Proposal::change(&writing, before, sent);
+        let sent = self.merged(&before, found, row);
+        let proposal = Proposal::change(&writing, before, sent).and_also(diffs);
         let prepared = match prepare(tx, &writing, proposal, overlay).await? {
             Ok(prepared) => prepared,
             Err(violations) => return Ok(Err(violations.into())),
         };
-        if !prepared.is_change(&CONTACT) {
+        if !prepared.is_change(object) {
             return Ok(Ok(Done::Updated));
         }
         let is_stored = !overlay.holds(id);
         overlay.change(self.plan, &prepared, is_stored);
+        let link = linking.map(|linking| linking.after);
         if is_stored {
-            let scope = RowScope::from(&self.cx.snapshot.predicate(CONTACT.name, "update"));
+            let scope = RowScope::from(&self.cx.snapshot.predicate(object.name, "update"));
             write::update(tx, &writing, prepared, &scope).await?;
+            if let Some(link) = link {
+                crate::links::put(tx, self.author.actor, &[(id, link)]).await?;
+            }
+        } else if let Some(link) = link {
+            overlay.link(id, link);
         }
         Ok(Ok(Done::Updated))
+    }
+
+    /// What a row sends, joined with what the record holds.
+    fn merged(&self, before: &Record, found: &Found, row: &mut ReadRow) -> record::Sent {
+        let mut violations = std::mem::take(&mut row.violations);
+        let found_by = Some(found.pair.0.as_str());
+        let fields = merge::merged(self.plan.importable, before, row, found_by, &mut violations);
+        row.violations = violations;
+        row.sent(self.plan, fields)
+    }
+
+    /// What changes beside the row. A record that this batch makes is written once, with all of its links.
+    fn diffs(&self, overlay: &Overlay, id: Uuid, linking: Option<&Linking>) -> Vec<Diff> {
+        let Some(Linking { before, after }) = linking else {
+            return links_of(overlay, id);
+        };
+        if !overlay.makes(id) {
+            return vec![crate::links::diff(before.as_ref(), Some(after))];
+        }
+        let others = overlay.links(id).iter().filter(|link| link.company_id != after.company_id);
+        others.chain([after]).map(|link| crate::links::diff(None, Some(link))).collect()
     }
 
     fn writing(&self) -> Writing<'_> {
         self.plan.writing(self.app, self.cx, self.author)
     }
+}
+
+/// The links of a record that this batch makes, which are written with it.
+fn links_of(overlay: &Overlay, id: Uuid) -> Vec<Diff> {
+    let links = if overlay.makes(id) { overlay.links(id) } else { &[] };
+    links.iter().map(|link| crate::links::diff(None, Some(link))).collect()
 }

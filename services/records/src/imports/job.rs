@@ -6,7 +6,7 @@ use std::sync::Arc;
 use auth::Context;
 use db::{DbError, TenantTx};
 use error::{Error, Reason};
-use operations::{Claim, Failure, Job, Kept, Stop, Tally, Worked};
+use operations::{Claim, Detail, Failure, Job, Kept, Stop, Tally, Worked};
 use prost::Message;
 use proto::records::v1::CreateImportRequest;
 use record::fence::{self, Tries};
@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::KIND;
 use super::batch::{self, Outcome};
+use super::header::Header;
 use super::options::Said;
 use super::overlay;
 use super::plan::{self, Plan, PlanError};
@@ -23,12 +24,11 @@ use super::source::Source;
 use super::store;
 use super::table::{Row, TableError};
 use crate::App;
-use crate::contacts::CONTACT;
 use crate::uploads;
 
 /// Rows of a batch while callers of other tenants come in numbers.
 const ROWS_BESIDE: usize = 64;
-/// After so many new contacts the planner's statistics are refreshed.
+/// After so many new records the planner's statistics are refreshed.
 const ANALYZE_AFTER: i64 = 1_000;
 /// Notes of a dry run that are removed in one transaction.
 const FORGOTTEN: i64 = 5_000;
@@ -37,9 +37,7 @@ impl From<PlanError> for Stop {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Other(error) => error.into(),
-            PlanError::Denied => Self::failed(Reason::PERMISSION_DENIED),
-            PlanError::Mapping => Self::failed(Reason::MAPPING_INVALID),
-            PlanError::Column => Self::failed(Reason::COLUMN_MISSING),
+            PlanError::Refused(failure) => Self::Failed(failure),
         }
     }
 }
@@ -56,7 +54,8 @@ impl From<TableError> for Stop {
             TableError::TooWide => Self::failed(Reason::TOO_MANY_COLUMNS),
             TableError::TooManyRows => Self::failed(Reason::TOO_MANY_ROWS),
             TableError::Header(fault) => {
-                Self::Failed(Failure { reason: fault.reason, line: Some(fault.line) })
+                let detail = Detail { text: fault.detail, ..Detail::default() };
+                Self::Failed(Failure { reason: fault.reason, line: Some(fault.line), details: vec![detail] })
             }
             TableError::NotText => Self::failed(Reason::FILE_NOT_TEXT),
             TableError::EncodingUnknown(_) | TableError::CharsetUnknown(_) => {
@@ -121,7 +120,7 @@ async fn work(app: &App, sessions: &mut Sessions, claim: &Claim) -> Result<Worke
         }
         if claim.created >= ANALYZE_AFTER && !request.dry_run {
             let mut tx = app.operations.worker.begin().await?;
-            store::analyze(&mut tx, claim.created).await?;
+            store::analyze(&mut tx, &request.object, claim.created).await?;
             tx.commit().await?;
         }
         return Ok(Worked::All);
@@ -163,15 +162,15 @@ async fn open(app: &App, claim: &Claim, request: &CreateImportRequest) -> Result
     let mapped: Vec<&str> = request.mapping.iter().map(|entry| entry.column.trim()).collect();
     let said = Said::from(request);
     let form = claim.renewed(&app.operations, source.form(said, &mapped)).await??;
-    let (header, rows) = claim.renewed(&app.operations, source.survey(form)).await??;
-    // What nothing maps may be there as often as it likes.
-    let count = |name: &str| header.iter().filter(|column| *column == name).count();
-    if mapped.iter().any(|name| count(name) > 1) {
-        return Err(Stop::failed(Reason::COLUMN_REPEATED));
-    }
+    let mut tx = TenantTx::begin_job(&app.env.db, tenant).await?;
+    store::set_detected(&mut tx, claim.id, said.taken(&form).encode_to_vec()).await?;
+    tx.commit().await?;
+    let (names, rows) = claim.renewed(&app.operations, source.survey(form)).await??;
+    let header = Header { line: form.header_line, names };
+    // A mapping that does not fit fails a file without rows, too.
+    claim.renewed(&app.operations, prepare(app, claim, request, &header)).await??;
     let mut tx = TenantTx::begin_job(&app.env.db, tenant).await?;
     claim.set_total(&mut tx, rows as i64).await?;
-    store::set_detected(&mut tx, claim.id, said.taken(&form).encode_to_vec()).await?;
     tx.commit().await?;
     Ok(Session::new(claim, header, source.rows(form, claim.done as u64)))
 }
@@ -182,7 +181,7 @@ async fn run_batch(
     app: &App,
     claim: &Claim,
     request: &CreateImportRequest,
-    header: &[String],
+    header: &Header,
     rows: &[Row],
 ) -> Result<Outcome, Stop> {
     let mut tries = Tries::default();
@@ -190,7 +189,8 @@ async fn run_batch(
         let (cx, plan) = claim.renewed(&app.operations, prepare(app, claim, request, header)).await??;
         match batch::run(app, &cx, claim, &plan, (header, rows)).await {
             Err(error) if tries.again(&error) => {
-                claim.renewed(&app.operations, fence::renew(&app.env, &cx, &CONTACT)).await??;
+                let object = plan.importable.object;
+                claim.renewed(&app.operations, fence::renew(&app.env, &cx, object)).await??;
             }
             done => return Ok(done?),
         }
@@ -202,7 +202,7 @@ async fn prepare(
     app: &App,
     claim: &Claim,
     request: &CreateImportRequest,
-    header: &[String],
+    header: &Header,
 ) -> Result<(Context, Plan), Stop> {
     let cx = app.context(claim).await?;
     let plan = plan::plan(app, &cx, request, header).await?;

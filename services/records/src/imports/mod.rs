@@ -1,12 +1,19 @@
 //! Imports of CSV files: checked when asked for, worked by a job, in batches that commit with their checkpoint.
 
 mod batch;
+mod blame;
+pub(crate) mod cells;
 pub(crate) mod create;
 mod decide;
 pub(crate) mod detected;
+mod header;
 mod hints;
+pub(crate) mod importable;
 pub(crate) mod job;
+mod linking;
 mod mapping;
+mod merge;
+mod named;
 mod options;
 mod overlay;
 mod plan;

@@ -1,4 +1,4 @@
-//! Contacts as an import sees them after the rows before: what is stored, what this batch is about to store, and in a dry run
+//! Records as an import sees them after the rows before: what is stored, what this batch is about to store, and in a dry run
 //! what it would have stored.
 //!
 //! A row sees the effects of every row before it, whether an earlier batch has written them or this batch still has to. So the
@@ -8,20 +8,22 @@ pub(crate) mod store;
 
 use record::prepare::{Plan as Writing, Prepared, Taken};
 use record::{Record, custom};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use db::{DbError, TenantTx};
 use error::{Error, Reason};
-use input::Violations;
+use input::{Violations, escaped};
 use operations::Claim;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::importable::{Importable, Key};
 use super::plan::Plan;
-use crate::contacts::CONTACT;
+use super::store::Holder;
+use crate::links::Link;
 use proto::records::v1::DuplicatePolicy;
 
-/// The hash of an address or of a unique value: what a dry run remembers is bounded whatever the file holds.
+/// The hash of a value by which records are found, or of a unique one: what a dry run remembers is bounded whatever the file holds.
 type Mark = [u8; 32];
 
 /// The field and the digest of a unique value.
@@ -31,119 +33,143 @@ type Unique = (Uuid, Vec<u8>);
 pub(crate) struct Overlay {
     operation: Uuid,
     is_dry: bool,
+    importable: &'static Importable,
+    /// Whether rows find records by their keys.
+    merges: bool,
     /// Whether later rows may change what this batch makes.
-    keeps_contacts: bool,
-    /// Whose an address or unique value is; nobody's, where it was given up.
+    keeps_records: bool,
+    /// Whose a value is; nobody's, where it was given up.
     holders: HashMap<Mark, Option<Uuid>>,
-    /// Contacts that are not in their table as they stand here.
-    contacts: HashMap<Uuid, Prepared>,
+    /// Holders of which the caller may not know: their values are taken, and no row finds them.
+    unseen: HashSet<Uuid>,
+    /// Records that are not in their table as they stand here.
+    records: HashMap<Uuid, Prepared>,
     /// Those of them that are new, in the order of their rows.
     made: Vec<Uuid>,
+    /// Links of such records that are yet to be stored, or never will be.
+    links: HashMap<Uuid, Vec<Link>>,
     changed_holders: BTreeSet<Mark>,
-    changed_contacts: BTreeSet<Uuid>,
+    changed_records: BTreeSet<Uuid>,
+}
+
+/// What a batch still has to store.
+pub(crate) struct Made {
+    pub(crate) records: Vec<Prepared>,
+    pub(crate) links: Vec<(Uuid, Link)>,
 }
 
 impl Overlay {
-    /// The overlay of a batch with these addresses. `known` are the stored contacts that have one of them.
+    /// The overlay of a batch whose rows have these values of keys. `known` are the stored records that have one of them.
     pub(crate) async fn open(
         tx: &mut TenantTx,
         claim: &Claim,
         plan: &Plan,
-        addresses: &[&str],
-        known: Vec<(String, Uuid)>,
+        values: &[(&'static Key, (String, String))],
+        known: Vec<(&'static Key, Holder)>,
     ) -> Result<Self, Error> {
+        let unseen =
+            known.iter().filter(|(_, (_, _, is_seen))| !is_seen).map(|(_, (_, id, _))| *id).collect();
         let mut holders: HashMap<Mark, Option<Uuid>> =
-            known.into_iter().map(|(address, id)| (address_mark(&address), Some(id))).collect();
+            known.into_iter().map(|(key, (pair, id, _))| (key_mark(key, &pair), Some(id))).collect();
         if plan.dry_run {
-            let marks: Vec<Mark> = addresses.iter().map(|address| address_mark(address)).collect();
+            let marks: Vec<Mark> = values.iter().map(|(key, pair)| key_mark(key, pair)).collect();
             holders.extend(store::holders(tx, claim.id, &marks).await?);
         }
         Ok(Self {
             operation: claim.id,
             is_dry: plan.dry_run,
-            keeps_contacts: plan.policy == DuplicatePolicy::Update,
+            importable: plan.importable,
+            merges: plan.merges(),
+            keeps_records: plan.policy == DuplicatePolicy::Update,
             holders,
-            contacts: HashMap::new(),
+            unseen,
+            records: HashMap::new(),
             made: Vec::new(),
+            links: HashMap::new(),
             changed_holders: BTreeSet::new(),
-            changed_contacts: BTreeSet::new(),
+            changed_records: BTreeSet::new(),
         })
     }
 
-    /// Whose an address is.
-    pub(crate) fn holder(&self, address: &str) -> Option<Uuid> {
-        self.holders.get(&address_mark(address)).copied().flatten()
+    /// The record that has a value of a key, if the caller may know of it.
+    pub(crate) fn holder(&self, key: &Key, pair: &(String, String)) -> Option<Uuid> {
+        let holder = self.holders.get(&key_mark(key, pair)).copied().flatten();
+        holder.filter(|id| !self.unseen.contains(id))
     }
 
-    /// A contact as it stands, locked if it is stored.
-    pub(crate) async fn contact(&self, tx: &mut TenantTx, id: Uuid) -> Result<Option<Record>, Error> {
-        if let Some(prepared) = self.contacts.get(&id) {
+    /// A record as it stands, locked if it is stored.
+    pub(crate) async fn record(&self, tx: &mut TenantTx, id: Uuid) -> Result<Option<Record>, Error> {
+        if let Some(prepared) = self.records.get(&id) {
             return Ok(Some(prepared.after().clone()));
         }
-        let kept = if self.is_dry { store::contact(tx, self.operation, id).await? } else { None };
+        let kept = if self.is_dry { store::record(tx, self.operation, id).await? } else { None };
         match kept {
             Some(kept) => serde_json::from_value(kept).map(Some).map_err(Error::internal),
-            None => Ok(record::store::lock(tx, &CONTACT, id).await?),
+            None => Ok(record::store::lock(tx, self.importable.object, id).await?),
         }
     }
 
-    /// Whether a contact is yet to be stored, or is of a dry run and never will be: then a change of it is one of the overlay.
+    /// Whether a record is yet to be stored, or is of a dry run and never will be: then a change of it is one of the overlay.
     pub(crate) fn holds(&self, id: Uuid) -> bool {
-        self.is_dry || self.contacts.contains_key(&id)
+        self.is_dry || self.records.contains_key(&id)
     }
 
-    /// Whether another contact than `id` has one of the values.
-    async fn is_taken(&mut self, tx: &mut TenantTx, id: Uuid, uniques: &[Unique]) -> Result<bool, Error> {
-        if self.is_dry {
-            let unknown = uniques.iter().map(unique_mark).filter(|mark| !self.holders.contains_key(mark));
-            let unknown: Vec<Mark> = unknown.collect();
-            if !unknown.is_empty() {
-                self.holders.extend(store::holders(tx, self.operation, &unknown).await?);
-            }
-        }
-        let mut stored = Vec::new();
-        for unique in uniques {
-            match self.holders.get(&unique_mark(unique)) {
-                Some(Some(holder)) if *holder != id => return Ok(true),
-                Some(_) => {}
-                None => stored.push(unique.clone()),
-            }
-        }
-        if stored.is_empty() {
-            return Ok(false);
-        }
-        Ok(!record::store::unique_holders(tx, &CONTACT, id, &stored).await?.is_empty())
+    /// Whether a record is one that this batch makes: nothing of it is stored yet.
+    pub(crate) fn makes(&self, id: Uuid) -> bool {
+        self.made.contains(&id)
     }
 
-    /// Notes a new contact, by which later rows with its address are repetitions.
-    pub(crate) fn make(&mut self, plan: &Plan, address: Option<&str>, prepared: Prepared) {
+    /// The links of a record that the overlay holds.
+    pub(crate) fn links(&self, id: Uuid) -> &[Link] {
+        self.links.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Notes a link, or another form of one.
+    pub(crate) fn link(&mut self, id: Uuid, link: Link) {
+        let links = self.links.entry(id).or_default();
+        links.retain(|known| known.company_id != link.company_id);
+        links.push(link);
+    }
+
+    /// Notes a new record, which later rows with its values repeat.
+    pub(crate) fn make(&mut self, plan: &Plan, prepared: Prepared) {
         let record = prepared.after();
-        if let Some(address) = address {
-            self.hold(address_mark(address), Some(record.id));
+        for (key, pair) in self.values(record) {
+            self.hold(key_mark(key, &pair), Some(record.id));
         }
         for unique in custom::uniques(&plan.set, &record.custom) {
             self.hold(unique_mark(&unique), Some(record.id));
         }
         self.made.push(record.id);
-        self.changed_contacts.insert(record.id);
-        self.contacts.insert(record.id, prepared);
+        self.changed_records.insert(record.id);
+        self.records.insert(record.id, prepared);
     }
 
-    /// Notes a change of a contact; `is_stored` if it is written into its table.
+    /// Notes a change of a record; `is_stored` if it is written into its table.
     pub(crate) fn change(&mut self, plan: &Plan, prepared: &Prepared, is_stored: bool) {
         let after = prepared.after();
-        let of = |record: &Record| custom::uniques(&plan.set, &record.custom);
-        let (was, is) = (prepared.before().map(of).unwrap_or_default(), of(after));
-        for unique in was.iter().filter(|unique| !is.contains(unique)) {
-            self.hold(unique_mark(unique), None);
+        let marks = |record: &Record| -> BTreeSet<Mark> {
+            let keys = self.values(record).into_iter().map(|(key, pair)| key_mark(key, &pair));
+            keys.chain(custom::uniques(&plan.set, &record.custom).iter().map(unique_mark)).collect()
+        };
+        let (was, is) = (prepared.before().map(marks).unwrap_or_default(), marks(after));
+        for mark in was.difference(&is) {
+            self.hold(*mark, None);
         }
-        for unique in is.iter().filter(|unique| !was.contains(unique)) {
-            self.hold(unique_mark(unique), Some(after.id));
+        for mark in is.difference(&was) {
+            self.hold(*mark, Some(after.id));
         }
         if !is_stored {
-            self.changed_contacts.insert(after.id);
-            self.contacts.insert(after.id, prepared.clone());
+            self.changed_records.insert(after.id);
+            self.records.insert(after.id, prepared.clone());
         }
+    }
+
+    /// The values of keys that matter to later rows: those that only one record may have, and where rows merge, all.
+    fn values(&self, record: &Record) -> Vec<(&'static Key, (String, String))> {
+        let keys = self.importable.keys.iter().filter(|key| key.is_unique || self.merges);
+        keys.flat_map(|key| pairs(self.importable, key, record).into_iter().map(move |pair| (key, pair)))
+            .collect()
     }
 
     fn hold(&mut self, mark: Mark, holder: Option<Uuid>) {
@@ -151,10 +177,13 @@ impl Overlay {
         self.changed_holders.insert(mark);
     }
 
-    /// Ends the batch: gives the contacts that are to be stored, and keeps for the next batch of a dry run what it must know.
-    pub(crate) async fn close(mut self, tx: &mut TenantTx) -> Result<Vec<Prepared>, Error> {
+    /// Ends the batch: gives what is to be stored, and keeps for the next batch of a dry run what it must know.
+    pub(crate) async fn close(mut self, tx: &mut TenantTx) -> Result<Made, Error> {
         if !self.is_dry {
-            return Ok(self.made.iter().filter_map(|id| self.contacts.remove(id)).collect());
+            let records = self.made.iter().filter_map(|id| self.records.remove(id)).collect();
+            let links =
+                self.links.into_iter().flat_map(|(id, links)| links.into_iter().map(move |l| (id, l)));
+            return Ok(Made { records, links: links.collect() });
         }
         let holders: Vec<(Mark, Option<Uuid>)> = self
             .changed_holders
@@ -164,14 +193,38 @@ impl Overlay {
         if !holders.is_empty() {
             store::put_holders(tx, self.operation, &holders).await?;
         }
-        if self.keeps_contacts && !self.changed_contacts.is_empty() {
-            let changed = self.changed_contacts.iter().filter_map(|id| self.contacts.get(id));
-            let contacts = changed.map(Prepared::after);
-            let contacts = contacts.map(|record| serde_json::to_value(record).map(|json| (record.id, json)));
-            let contacts: Vec<_> = contacts.collect::<Result<_, _>>().map_err(Error::internal)?;
-            store::put_contacts(tx, self.operation, &contacts).await?;
+        if self.keeps_records && !self.changed_records.is_empty() {
+            let changed = self.changed_records.iter().filter_map(|id| self.records.get(id));
+            let records = changed.map(Prepared::after);
+            let records = records.map(|record| serde_json::to_value(record).map(|json| (record.id, json)));
+            let records: Vec<_> = records.collect::<Result<_, _>>().map_err(Error::internal)?;
+            store::put_records(tx, self.operation, &records).await?;
         }
-        Ok(Vec::new())
+        Ok(Made { records: Vec::new(), links: Vec::new() })
+    }
+
+    /// Those of the unique custom values that another record than `id` has.
+    async fn taken(&mut self, tx: &mut TenantTx, id: Uuid, uniques: &[Unique]) -> Result<Vec<Uuid>, Error> {
+        if self.is_dry {
+            let unknown = uniques.iter().map(unique_mark).filter(|mark| !self.holders.contains_key(mark));
+            let unknown: Vec<Mark> = unknown.collect();
+            if !unknown.is_empty() {
+                self.holders.extend(store::holders(tx, self.operation, &unknown).await?);
+            }
+        }
+        let (mut taken, mut stored) = (Vec::new(), Vec::new());
+        for unique in uniques {
+            match self.holders.get(&unique_mark(unique)) {
+                Some(Some(holder)) if *holder != id => taken.push(unique.0),
+                Some(_) => {}
+                None => stored.push(unique.clone()),
+            }
+        }
+        if !stored.is_empty() {
+            let holders = record::store::unique_holders(tx, self.importable.object, id, &stored).await?;
+            taken.extend(holders.into_iter().map(|(_, field)| field));
+        }
+        Ok(taken)
     }
 }
 
@@ -185,25 +238,47 @@ impl Taken for Overlay {
         after: &Record,
         violations: &mut Violations,
     ) -> Result<(), Error> {
+        let text = format!("another {} already has the same value, which must be unique", plan.object.name);
+        let mut refuse = |pointer: String| {
+            violations.note(pointer, Reason::DUPLICATE_VALUE, text.clone());
+        };
+        for key in self.importable.keys.iter().filter(|key| key.is_unique) {
+            let had = before.map(|before| pairs(self.importable, key, before)).unwrap_or_default();
+            for pair in pairs(self.importable, key, after).iter().filter(|pair| !had.contains(pair)) {
+                let holder = self.holders.get(&key_mark(key, pair)).copied().flatten();
+                if holder.is_some_and(|holder| holder != after.id) {
+                    refuse(key.pointer(pair));
+                }
+            }
+        }
         let had = before.map(|before| custom::uniques(plan.set, &before.custom)).unwrap_or_default();
         let mut uniques = custom::uniques(plan.set, &after.custom);
         uniques.retain(|unique| !had.contains(unique));
-        if self.is_taken(tx, after.id, &uniques).await? {
-            let text = "another contact already has the same value in a field that must be unique";
-            violations.note("", Reason::DUPLICATE_VALUE, text);
+        for field in self.taken(tx, after.id, &uniques).await? {
+            let known = plan.set.all().iter().find(|definition| definition.id == field);
+            // Which hidden field has a default that is taken is not told.
+            let seen = known.filter(|known| !plan.mask.hides(&format!("custom.{}", known.key)));
+            refuse(seen.map(|known| format!("/custom/{}", escaped(&known.key))).unwrap_or_default());
         }
         Ok(())
     }
 }
 
+/// The values of a key that a record has.
+fn pairs(importable: &Importable, key: &Key, record: &Record) -> Vec<(String, String)> {
+    let value = record.fields.get(key.field);
+    importable.side(key).zip(value).map(|(side, value)| (side.pairs)(value)).unwrap_or_default()
+}
+
 /// Removes up to `limit` things of each kind that a dry run has noted; says whether there are more.
 pub(crate) async fn forget(tx: &mut TenantTx, operation: Uuid, limit: i64) -> Result<bool, DbError> {
     let more = store::delete_holders(tx, operation, limit).await?;
-    Ok(store::delete_contacts(tx, operation, limit).await? || more)
+    Ok(store::delete_records(tx, operation, limit).await? || more)
 }
 
-fn address_mark(address: &str) -> Mark {
-    Sha256::digest(format!("address/{address}")).into()
+fn key_mark(key: &Key, (first, second): &(String, String)) -> Mark {
+    let parts = [key.field, "/", first, "\0", second];
+    parts.into_iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into()
 }
 
 fn unique_mark((field, digest): &Unique) -> Mark {

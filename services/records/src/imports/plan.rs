@@ -1,4 +1,4 @@
-//! How the rows of one file become contacts: which cell feeds what, by today's definitions and permissions.
+//! How the rows of one file become records: which cell feeds what, by today's definitions and permissions.
 
 use record::change::Author;
 use record::definitions::FieldSet;
@@ -6,17 +6,20 @@ use record::prepare::{Path, Plan as Writing};
 use std::sync::Arc;
 
 use auth::{Context, FieldMask};
-use error::Error;
+use error::{Error, Reason};
+use operations::{Detail, Failure};
 use proto::records::v1::{CreateImportRequest, DuplicatePolicy};
 
+use super::header::{self, Header};
 use super::hints::Hints;
+use super::importable::{self, Importable};
 use super::mapping::{self, Column};
 use super::options::Said;
 use crate::App;
-use crate::contacts::CONTACT;
 
 /// The plan of one batch. Made anew for each, so that a field archived or hidden meanwhile is no longer written.
 pub(crate) struct Plan {
+    pub(crate) importable: &'static Importable,
     pub(crate) set: Arc<FieldSet>,
     pub(crate) mask: FieldMask,
     /// Columns with the place of their cell.
@@ -29,74 +32,78 @@ pub(crate) struct Plan {
 /// Why a file cannot be imported with a mapping.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
-    /// The caller may no longer import.
-    #[error("the caller may no longer import")]
-    Denied,
-    /// The mapping names fields that are no longer there, or not for the caller.
-    #[error("the mapping names fields that are no longer there")]
-    Mapping,
-    /// The file has no such column.
-    #[error("the file lacks a mapped column")]
-    Column,
+    /// The caller may no longer import, or the mapping does not fit: what its owner is told.
+    #[error("{}", .0.reason)]
+    Refused(Failure),
     /// Something did not answer.
     #[error(transparent)]
     Other(#[from] Error),
 }
 
-/// Makes the plan for a file with this header.
+/// Makes the plan for a file with this header. The file needs no rows for it.
 pub(crate) async fn plan(
     app: &App,
     cx: &Context,
     request: &CreateImportRequest,
-    header: &[String],
+    header: &Header,
 ) -> Result<Plan, PlanError> {
-    let policy = match DuplicatePolicy::try_from(request.duplicate_policy) {
-        Ok(DuplicatePolicy::Unspecified) | Err(_) => DuplicatePolicy::Skip,
-        Ok(policy) => policy,
-    };
-    let mut needed = vec!["import", "create"];
-    if policy == DuplicatePolicy::Update {
-        needed.push("update");
-    }
-    if !needed.iter().all(|action| cx.snapshot.allows(CONTACT.name, action)) {
-        return Err(PlanError::Denied);
+    let importable = importable::find(&request.object).ok_or_else(|| {
+        let detail = format!("one of {} is expected", importable::names());
+        refused(Reason::MAPPING_INVALID, vec![Detail::of_field("object", detail)])
+    })?;
+    let object = importable.object;
+    let policy = policy(request);
+    if let Some(action) = needed(policy).iter().find(|action| !cx.snapshot.allows(object.name, action)) {
+        let detail = format!("missing permission {}.{action}", object.name);
+        return Err(refused(Reason::PERMISSION_DENIED, vec![Detail::of_field("object", detail)]));
     }
     let keys = request.mapping.iter().filter_map(|m| m.field.strip_prefix("custom."));
-    let set = app.env.definitions.for_keys(cx, &CONTACT, keys).await?;
-    let mask = set.mask(&CONTACT, cx.mask(CONTACT.name));
-    let (columns, violations) = mapping::check(&request.mapping, &set, &mask);
+    let set = app.env.definitions.for_keys(cx, object, keys).await?;
+    let mask = set.mask(object, cx.mask(object.name));
+    let (columns, violations) = mapping::check(importable, &request.mapping, &set, &mask);
     if !violations.is_empty() {
-        return Err(PlanError::Mapping);
+        let details = violations.iter().map(|violation| {
+            let at = violation.pointer.split('/').nth(2).and_then(|at| at.parse::<usize>().ok());
+            let entry = at.and_then(|at| request.mapping.get(at));
+            let (column, field) = entry.map(|e| (e.column.clone(), e.field.clone())).unwrap_or_default();
+            Detail { column, field, text: violation.detail.clone().into_owned() }
+        });
+        return Err(refused(Reason::MAPPING_INVALID, details.collect()));
     }
-    let place = |column: Column| header.iter().position(|h| *h == column.header).map(|at| (at, column));
-    let columns: Option<Vec<_>> = columns.into_iter().map(place).collect();
-    let columns = columns.ok_or(PlanError::Column)?;
+    let columns = header::placed(columns, header).map_err(PlanError::Refused)?;
     let hints = Said::from(request).hints();
-    Ok(Plan { set, mask, columns, policy, dry_run: request.dry_run, hints })
+    Ok(Plan { importable, set, mask, columns, policy, dry_run: request.dry_run, hints })
+}
+
+fn refused(reason: Reason, details: Vec<Detail>) -> PlanError {
+    PlanError::Refused(Failure { reason, line: None, details })
+}
+
+/// What happens to rows that repeat a record.
+fn policy(request: &CreateImportRequest) -> DuplicatePolicy {
+    match DuplicatePolicy::try_from(request.duplicate_policy) {
+        Ok(DuplicatePolicy::Unspecified) | Err(_) => DuplicatePolicy::Skip,
+        Ok(policy) => policy,
+    }
+}
+
+/// The actions on the object that an import needs.
+pub(crate) fn needed(policy: DuplicatePolicy) -> &'static [&'static str] {
+    match policy {
+        DuplicatePolicy::Update => &["import", "create", "update"],
+        _ => &["import", "create"],
+    }
 }
 
 impl Plan {
-    /// Who writes the contacts of a batch, and by what.
+    /// Who writes the records of a batch, and by what.
     pub(crate) fn writing<'a>(&'a self, app: &'a App, cx: &'a Context, author: &'a Author) -> Writing<'a> {
-        let (env, set, mask) = (&app.env, &self.set, &self.mask);
-        Writing { env, cx, object: &CONTACT, set, mask, author, path: Path::Import }
+        let (env, object, set, mask) = (&app.env, self.importable.object, &self.set, &self.mask);
+        Writing { env, cx, object, set, mask, author, path: Path::Import }
     }
 
-    /// Whether a row whose address a contact has is something else than a new contact.
+    /// Whether a row that repeats a record is something else than a new one.
     pub(crate) fn merges(&self) -> bool {
         !matches!(self.policy, DuplicatePolicy::Create | DuplicatePolicy::Unspecified)
-    }
-
-    /// The header of the column that a violation at this pointer belongs to; empty when it is the row as a whole.
-    pub(crate) fn column_of(&self, pointer: &str) -> &str {
-        let mut segments = pointer.trim_start_matches('/').split('/');
-        let root = segments.next().unwrap_or_default();
-        let key = segments.next().unwrap_or_default();
-        let feeds = |column: &Column| match column.field.split_once('.') {
-            Some(("custom", field)) => root == "custom" && field == key,
-            Some((field, _)) => field == root,
-            None => column.field == root,
-        };
-        self.columns.iter().find(|(_, column)| feeds(column)).map_or("", |(_, column)| &column.header)
     }
 }

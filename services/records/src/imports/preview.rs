@@ -6,12 +6,13 @@ use field_types::text::cut;
 use proto::common::v1::RowError;
 use proto::records::v1::{PreviewImportRequest, PreviewImportResponse, PreviewRow};
 
+use super::importable;
 use super::options::Said;
 use super::suggest::suggest;
 use super::table::{Fault, Row, TableError};
 use super::upload::file;
 use crate::App;
-use crate::contacts::CONTACT;
+use crate::contacts::import::CONTACTS;
 
 /// Rows that are shown.
 const ROWS: usize = 10;
@@ -26,10 +27,12 @@ pub(crate) async fn preview(
     request: &PreviewImportRequest,
 ) -> Result<PreviewImportResponse, Error> {
     let said = Said::from(request);
+    let importable = match request.object.as_str() {
+        "" => &CONTACTS,
+        object => importable::named(object)?,
+    };
+    cx.authorize(importable.object.name, "import")?;
     let (_, _, mut violations) = said.read();
-    if ![CONTACT.name, ""].contains(&request.object.as_str()) {
-        violations.note("/object", Reason::UNKNOWN_OBJECT, "only contacts can be imported");
-    }
     let source = match file(app, cx, &request.upload_id, said).await? {
         Ok(Some(source)) if violations.is_empty() => source,
         Ok(Some(_)) => return Err(violations.into_error()),
@@ -44,7 +47,7 @@ pub(crate) async fn preview(
     };
     let form = source.form(said, &[]).await.map_err(refused)?;
     let (header, rows) = source.beginning(form, ROWS).await.map_err(refused)?;
-    let mapping = suggest(app, cx, &header).await?;
+    let mapping = suggest(app, cx, importable, &header).await?;
     let rows = rows.into_iter().map(|row| shown(row, &header)).collect();
     let header = header.iter().map(|name| cut(name, CELL).to_owned()).collect();
     Ok(PreviewImportResponse { detected: Some(said.taken(&form)), header, rows, mapping })
@@ -56,6 +59,7 @@ fn shown(row: Row, header: &[String]) -> PreviewRow {
         column: cut(fault.column(header), CELL).to_owned(),
         reason: fault.reason.as_str().to_owned(),
         detail: fault.detail.clone(),
+        field: String::new(),
     };
     PreviewRow {
         line: row.line as i64,

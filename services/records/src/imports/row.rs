@@ -1,134 +1,179 @@
-//! One row of a file -> the fields of a contact, or everything that is wrong with it.
+//! One row of a file -> the fields of a record, or everything that is wrong with it.
 
 use error::Reason;
-use field_types::{FieldError, FieldRules, FieldType};
-use input::{Mask, Violations};
-use proto::records::v1::{Contact, EmailAddress, Lifecycle, PhoneNumber};
-use record::{Fields, Reader, Sent};
-use serde_json::Value;
+use field_types::{FieldRules, FieldType, email, parse_text};
+use input::{Violations, escaped};
+use record::{Fields, Sent};
+use uuid::Uuid;
 
+use super::cells::Cells;
+use super::importable::{Key, Kind};
+use super::mapping::{Part, Target};
+use super::merge;
 use super::plan::Plan;
 use super::table::Row;
 use crate::App;
-use crate::contacts::{CONTACT, wire};
 
 /// A row as it was read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ReadRow {
     pub(crate) line: u64,
     /// Standard fields that the row sets.
     pub(crate) fields: Fields,
     /// Custom values that the row sets, canonical.
     pub(crate) custom: Fields,
-    /// With their pointers into the contact.
+    /// With their pointers into the record.
     pub(crate) violations: Violations,
+    /// The places of the entries that the row sends, in their order, by list.
+    pub(crate) places: Vec<(&'static str, Vec<usize>)>,
+    /// Lists of which the row says which entry is the primary one.
+    pub(crate) primaries: Vec<&'static str>,
+    /// The address of the owner, canonical.
+    pub(crate) owner: Option<String>,
+    /// The company that the record is to be linked to.
+    pub(crate) company: Option<NamedCompany>,
+    /// Its id, once it was found.
+    pub(crate) company_id: Option<Uuid>,
+}
+
+/// A company as a row names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NamedCompany {
+    pub(crate) name: Option<String>,
+    /// Canonical; where it is there, it decides.
+    pub(crate) domain: Option<String>,
+    /// What the contact is there.
+    pub(crate) role: Option<String>,
 }
 
 impl ReadRow {
-    /// The row's e-mail address, by which duplicates are found.
-    pub(crate) fn address(&self) -> Option<&str> {
-        self.fields.get("emails")?.get(0)?.get("address")?.as_str()
+    /// The values by which the row finds a record, those that say most first.
+    pub(crate) fn keys(&self, plan: &Plan) -> Vec<(&'static Key, (String, String))> {
+        let mut found = Vec::new();
+        for key in plan.importable.keys {
+            let value = self.fields.get(key.field);
+            let pairs = plan.importable.side(key).zip(value).map(|(side, value)| (side.pairs)(value));
+            found.extend(pairs.into_iter().flatten().map(|pair| (key, pair)));
+        }
+        found
     }
 
-    /// What the row says, to be proposed.
-    pub(crate) fn sent(&mut self) -> Sent {
-        let (fields, custom) = (self.fields.clone(), self.custom.clone());
-        Sent::of_row(fields, custom, std::mem::take(&mut self.violations), &CONTACT)
+    /// What the row says, to be proposed, with these standard fields.
+    pub(crate) fn sent(&mut self, plan: &Plan, fields: Fields) -> Sent {
+        let violations = std::mem::take(&mut self.violations);
+        Sent::of_row(fields, self.custom.clone(), violations, plan.importable.object)
     }
 }
 
 /// Reads a row. An empty cell says nothing about its field.
 pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
-    let mut contact = Contact::default();
-    let (mut sent, mut violations) = (Fields::new(), Violations::default());
+    let mut read = ReadRow { line: row.line, ..ReadRow::default() };
+    let (mut cells, mut violations) = (Cells::default(), Violations::default());
+    let mut company = NamedCompany::default();
     for (at, column) in &plan.columns {
         let cell = row.cells.get(*at).map_or("", |cell| cell.trim());
         if cell.is_empty() {
             continue;
         }
-        if let Some(key) = column.field.strip_prefix("custom.") {
-            let Some(definition) = plan.set.usable(key) else { continue };
-            let rules = FieldRules {
-                required: false,
-                options: &definition.options,
-                region: app.env.region,
-                current: None,
-            };
-            let cell = plan.hints.cell(definition.field_type, cell).map_err(|error| vec![error]);
-            match cell.and_then(|cell| field_types::parse_text(definition.field_type, &cell, &rules)) {
-                Ok(Some(value)) => drop(sent.insert(key.to_owned(), value.into_json())),
-                Ok(None) => {}
-                Err(errors) => {
-                    let pointer = format!("/custom/{key}");
-                    for error in errors {
-                        violations.refuse(&pointer, error);
-                    }
-                }
+        match &column.target {
+            Target::Value(field, kind) => {
+                let cell = hinted(*kind).map_or_else(|| Ok(cell.into()), |of| plan.hints.cell(of, cell));
+                let put = cell.and_then(|cell| cells.put(*field, *kind, &cell));
+                violations.take(format!("/{field}"), put);
             }
-        } else {
-            let hinted = hinted(&column.field);
-            let read = hinted.map_or_else(|| Ok(cell.into()), |kind| plan.hints.cell(kind, cell));
-            let read = read.and_then(|cell| standard(&mut contact, &column.field, &cell));
-            violations.take(format!("/{}", column.field), read);
+            Target::Texts(field) => cells.put_texts(*field, cell),
+            Target::ExternalId(system) => cells.put_external_id(system, cell),
+            Target::Part(Part { list, at, kind, part }) => {
+                let cell =
+                    if *part == "number" { plan.hints.cell(FieldType::Phone, cell) } else { Ok(cell.into()) };
+                let put = cell.and_then(|cell| cells.put_part((*list, *at), *kind, *part, &cell));
+                violations.take(pointer_of_part(list, *at, part), put);
+            }
+            Target::Owner => read.owner = violations.take("/owner_id", email::parse(cell)),
+            Target::Company("domain") => {
+                let domain = crate::companies::wire::domain(cell);
+                company.domain = violations.take("/company/domain", domain).flatten();
+            }
+            Target::Company(part) => {
+                let most = if *part == "role" { 100 } else { 300 };
+                let text = cell.split_whitespace().collect::<Vec<_>>().join(" ");
+                let text = violations.take(format!("/company/{part}"), input::line(&text, most)).flatten();
+                let place = if *part == "role" { &mut company.role } else { &mut company.name };
+                *place = text;
+            }
+            Target::Custom(key) => read_custom(app, plan, key, cell, &mut read.custom, &mut violations),
         }
     }
-    let input = Reader::read::<wire::Contact>(&app.env, &contact, Mask::of(&contact).names());
-    violations.extend(input.violations);
-    ReadRow { line: row.line, fields: input.fields, custom: sent, violations }
+    read.company = named(company, &mut violations);
+    for list in plan.importable.lists {
+        let places = cells.places(list.field);
+        if !places.is_empty() {
+            read.places.push((list.field, places));
+        }
+        if cells.names_primary(list.field) {
+            read.primaries.push(list.field);
+        }
+    }
+    let input = (plan.importable.read)(&app.env, cells);
+    // What two columns say twice is said once.
+    violations.extend(
+        input.violations.into_iter().filter(|violation| violation.reason != Reason::REPEATED.as_str()),
+    );
+    merge::check_most(plan.importable, &input.fields, &mut violations);
+    read.fields = input.fields;
+    read.violations = violations;
+    read
 }
 
 /// The type of a standard field whose cells are written in several ways.
-fn hinted(field: &str) -> Option<FieldType> {
-    match field {
-        "birthday" => Some(FieldType::Date),
-        "phones.number" => Some(FieldType::Phone),
-        "score" => Some(FieldType::Integer),
-        _ => None,
+fn hinted(kind: Kind) -> Option<FieldType> {
+    match kind {
+        Kind::Date => Some(FieldType::Date),
+        Kind::Integer(..) => Some(FieldType::Integer),
+        Kind::Money => Some(FieldType::Money),
+        Kind::Line | Kind::Lines | Kind::Id | Kind::Flag | Kind::Lifecycle => None,
     }
 }
 
-/// Puts a cell into its standard field. What the field demands of it is checked where every contact is.
-fn standard(contact: &mut Contact, field: &str, cell: &str) -> Result<(), FieldError> {
-    // A cell may be broken over lines for its column's width; the field has one line.
-    let text = || Some(cell.split_whitespace().collect::<Vec<_>>().join(" "));
-    match field {
-        "first_name" => contact.first_name = text(),
-        "last_name" => contact.last_name = text(),
-        "job_title" => contact.job_title = text(),
-        "department" => contact.department = text(),
-        "language" => contact.language = text(),
-        "timezone" => contact.timezone = text(),
-        "birthday" => contact.birthday = text(),
-        "lead_source" => contact.lead_source = text(),
-        "emails.address" => {
-            contact.emails =
-                vec![EmailAddress { address: cell.to_owned(), is_primary: true, ..Default::default() }];
-        }
-        "phones.number" => {
-            contact.phones =
-                vec![PhoneNumber { number: cell.to_owned(), is_primary: true, ..Default::default() }];
-        }
-        "lifecycle" => {
-            let name = format!("LIFECYCLE_{}", cell.to_ascii_uppercase());
-            let value = Lifecycle::from_str_name(&name).filter(|v| *v != Lifecycle::Unspecified);
-            let unknown = || FieldError::new(Reason::ENUM_VALUE_UNKNOWN, "not one of the values");
-            contact.lifecycle = Some(value.ok_or_else(unknown)? as i32);
-        }
-        "score" => {
-            let value = scalar(FieldType::Integer, cell)?.as_i64().and_then(|v| i32::try_from(v).ok());
-            let wide = || FieldError::new(Reason::OUT_OF_RANGE, "must be from -1000000 to 1000000");
-            contact.score = Some(value.filter(|v| v.abs() <= 1_000_000).ok_or_else(wide)?);
-        }
-        "do_not_call" => contact.do_not_call = scalar(FieldType::Boolean, cell)? == Value::Bool(true),
-        "do_not_email" => contact.do_not_email = scalar(FieldType::Boolean, cell)? == Value::Bool(true),
-        _ => {}
-    }
-    Ok(())
+/// Where a part of an entry stands, by the place of the entry in the mapping: it is not known yet which of the row's it will be.
+fn pointer_of_part(list: &str, at: usize, part: &str) -> String {
+    format!("/{list}[{at}]/{part}")
 }
 
-fn scalar(field_type: FieldType, cell: &str) -> Result<Value, FieldError> {
-    match field_types::parse_text(field_type, cell, &FieldRules::default()) {
-        Ok(value) => Ok(value.map_or(Value::Null, field_types::Canonical::into_json)),
-        Err(mut errors) => Err(errors.swap_remove(0)),
+fn read_custom(
+    app: &App,
+    plan: &Plan,
+    key: &str,
+    cell: &str,
+    custom: &mut Fields,
+    violations: &mut Violations,
+) {
+    let Some(definition) = plan.set.usable(key) else { return };
+    let rules =
+        FieldRules { required: false, options: &definition.options, region: app.env.region, current: None };
+    let cell = plan.hints.cell(definition.field_type, cell).map_err(|error| vec![error]);
+    match cell.and_then(|cell| parse_text(definition.field_type, &cell, &rules)) {
+        Ok(Some(value)) => drop(custom.insert(key.to_owned(), value.into_json())),
+        Ok(None) => {}
+        Err(errors) => {
+            let pointer = format!("/custom/{}", escaped(key));
+            errors.into_iter().for_each(|error| violations.refuse(&pointer, error));
+        }
     }
+}
+
+/// The company of a row, if one is named. A role alone would be lost.
+fn named(company: NamedCompany, violations: &mut Violations) -> Option<NamedCompany> {
+    if company.name.is_some() || company.domain.is_some() {
+        return Some(company);
+    }
+    let is_wrong = violations.iter().any(|violation| violation.pointer.starts_with("/company/"));
+    if company.role.is_some() && !is_wrong {
+        violations.note(
+            "/company/role",
+            Reason::REQUIRED,
+            "a role needs the name or the domain of a company",
+        );
+    }
+    None
 }

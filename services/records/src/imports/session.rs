@@ -9,6 +9,7 @@ use operations::Claim;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::header::Header;
 use super::source::{BATCH, Batches};
 use super::table::{Row, TableError};
 
@@ -24,7 +25,7 @@ pub(super) struct Session {
     operation: Uuid,
     /// Rows that are done.
     done: i64,
-    pub(super) header: Vec<String>,
+    pub(super) header: Header,
     batches: Batches,
     /// Rows that were read and not done, and how many of them are tried at once.
     rest: Vec<Row>,
@@ -32,7 +33,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(claim: &Claim, header: Vec<String>, batches: Batches) -> Self {
+    pub(super) fn new(claim: &Claim, header: Header, batches: Batches) -> Self {
         let (operation, done) = (claim.id, claim.done);
         Self { operation, done, header, batches, rest: Vec::new(), most: BATCH }
     }
@@ -91,7 +92,10 @@ mod tests {
     fn session(id: u128) -> (Session, tokio::sync::mpsc::Sender<Result<Vec<Row>, TableError>>) {
         let (sender, batches) = tokio::sync::mpsc::channel(1);
         let operation = Uuid::from_u128(id);
-        (Session { operation, done: 0, header: Vec::new(), batches, rest: Vec::new(), most: BATCH }, sender)
+        (
+            Session { operation, done: 0, header: Header::default(), batches, rest: Vec::new(), most: BATCH },
+            sender,
+        )
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,9 +1,12 @@
-//! SQL of imports: addresses, and statistics of what they made.
+//! SQL of imports: who has the values by which rows find records, and statistics of what imports made.
 
 use db::{DbError, TenantTx, WorkerTx};
 use query::RowScope;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use super::importable::Key;
+use crate::companies;
 
 /// Notes which upload an import reads, which is kept for as long as the import is not over, and how, where that is known.
 pub(crate) async fn reads(
@@ -51,32 +54,45 @@ pub(crate) async fn detected(
     Ok(query.bind(tx.tenant_id()).bind(operations).fetch_all(tx.conn()).await?)
 }
 
-/// Per address, the newest of the live contacts that have it, of those within the scope and those that `import` has made: who,
-/// since when. Without the latter, a row could not be told to repeat an earlier one of its file by who may import and not
-/// read.
+/// A value and a live record that has it, and whether the caller may know of it.
+pub(crate) type Holder = ((String, String), Uuid, bool);
+
+/// The live records that have these values of a key. `import` is who imports, and since when.
 pub(crate) async fn holders(
     tx: &mut TenantTx,
-    addresses: &[&str],
+    key: &Key,
+    pairs: &[(String, String)],
     scope: &RowScope,
     import: (Uuid, OffsetDateTime),
-) -> Result<Vec<(String, Uuid)>, DbError> {
-    let query = sqlx::query_as(
-        "SELECT DISTINCT ON (e.address) e.address, e.contact_id
-         FROM records.contact_email AS e
-         JOIN records.contacts AS t ON t.tenant_id = $1 AND t.id = e.contact_id
-         WHERE e.tenant_id = $1 AND e.live AND e.address = ANY($2) AND t.deleted_at IS NULL
-           AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5)
-                OR (t.created_by = $6 AND t.created_at >= $7 AND t.source = 'import'))
-         ORDER BY e.address, e.contact_id DESC",
-    );
-    let query = query.bind(tx.tenant_id()).bind(addresses).bind(scope.all);
-    let query = query.bind(&scope.owners).bind(&scope.teams).bind(import.0).bind(import.1);
+) -> Result<Vec<Holder>, DbError> {
+    let (firsts, seconds): (Vec<&str>, Vec<&str>) =
+        pairs.iter().map(|(first, second)| (first.as_str(), second.as_str())).unzip();
+    let query = sqlx::query_as(key.holders).bind(tx.tenant_id()).bind(firsts).bind(seconds);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams).bind(import.0).bind(import.1);
+    let rows: Vec<(String, String, Uuid, bool)> = query.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(first, second, id, is_seen)| ((first, second), id, is_seen)).collect())
+}
+
+/// The live companies within the scope that have these names, by their search keys, or domains: what was asked for, the id, and
+/// the name where that was asked for.
+pub(crate) async fn named_companies(
+    tx: &mut TenantTx,
+    names: &[String],
+    domains: &[&str],
+    scope: &RowScope,
+) -> Result<Vec<(String, Uuid, Option<String>)>, DbError> {
+    let query = sqlx::query_as(companies::store::NAMED).bind(tx.tenant_id()).bind(names).bind(domains);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
     Ok(query.fetch_all(tx.conn()).await?)
 }
 
-/// Refreshes the statistics of contacts if so many new ones are much beside what was there; autovacuum does not analyse
-/// partitioned parents.
-pub(crate) async fn analyze(tx: &mut WorkerTx, made: i64) -> Result<(), DbError> {
-    sqlx::query("SELECT records.analyze_contacts($1)").bind(made).execute(tx.conn()).await?;
+/// Refreshes the statistics of an object's records if so many new ones are much beside what was there; autovacuum does not
+/// analyse partitioned parents.
+pub(crate) async fn analyze(tx: &mut WorkerTx, object: &str, made: i64) -> Result<(), DbError> {
+    let statement = match object {
+        "company" => "SELECT records.analyze_companies($1)",
+        _ => "SELECT records.analyze_contacts($1)",
+    };
+    sqlx::query(statement).bind(made).execute(tx.conn()).await?;
     Ok(())
 }

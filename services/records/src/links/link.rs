@@ -110,7 +110,7 @@ async fn tie(
         if after.is_primary {
             store::clear_primary(tx, contact_id).await?;
         }
-        store::put(tx, contact_id, &after, cx.principal.id).await?;
+        store::put(tx, cx.principal.id, &[(contact_id, after.clone())]).await?;
         if was_primary && !after.is_primary {
             store::make_primary(tx, &[contact_id], Some(company_id)).await?;
         }

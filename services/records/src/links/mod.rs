@@ -27,6 +27,7 @@ use crate::contacts::CONTACT;
 
 pub(crate) use link::{MAX_LINKS, link};
 pub(crate) use list::list;
+pub(crate) use store::{Link, get, put, standing};
 pub(crate) use unlink::unlink;
 
 /// Writes the change of a contact's tie: a new version of the contact with the tie before and after.
@@ -42,8 +43,7 @@ async fn note(
     let mask = set.mask(&CONTACT, cx.mask(CONTACT.name));
     let (env, author, mask) = (&app.env, &author, &mask);
     let plan = Plan { env, cx, object: &CONTACT, set, mask, author, path: Path::Link };
-    let diff = Diff { field: "companies".to_owned(), before: value(before), after: value(after) };
-    let proposal = Proposal::beside(contact, vec![diff]);
+    let proposal = Proposal::beside(contact, vec![diff(before, after)]);
     let prepared = prepare(tx, &plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
     write::update(tx, &plan, prepared, &RowScope::from(cx.reached())).await?;
     Ok(())
@@ -79,6 +79,11 @@ pub(crate) async fn untie(
     // Once all are gone, so that none becomes it that goes next.
     store::make_primary(tx, &had_primary, None).await?;
     Ok(untied)
+}
+
+/// The change of a contact that one of its ties is.
+pub(crate) fn diff(before: Option<&store::Link>, after: Option<&store::Link>) -> Diff {
+    Diff { field: "companies".to_owned(), before: value(before), after: value(after) }
 }
 
 fn value(link: Option<&store::Link>) -> Value {

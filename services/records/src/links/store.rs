@@ -72,17 +72,33 @@ pub(crate) async fn make_primary(
     Ok(())
 }
 
-/// Makes a tie, or changes it.
-pub(crate) async fn put(tx: &mut TenantTx, contact: Uuid, link: &Link, actor: Uuid) -> Result<(), DbError> {
+/// How many ties a contact has, and whether one of them is the primary one.
+pub(crate) async fn standing(tx: &mut TenantTx, contact: Uuid) -> Result<(i64, bool), DbError> {
+    let query = sqlx::query_as(
+        "SELECT count(*), coalesce(bool_or(is_primary), false) FROM records.contact_company
+         WHERE tenant_id = $1 AND contact_id = $2",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(contact).fetch_one(tx.conn()).await?)
+}
+
+/// Makes ties of contacts, or changes them.
+pub(crate) async fn put(tx: &mut TenantTx, actor: Uuid, links: &[(Uuid, Link)]) -> Result<(), DbError> {
+    let contacts: Vec<Uuid> = links.iter().map(|(contact, _)| *contact).collect();
+    let companies: Vec<Uuid> = links.iter().map(|(_, link)| link.company_id).collect();
+    let roles: Vec<Option<&str>> = links.iter().map(|(_, link)| link.role.as_deref()).collect();
+    let primary: Vec<bool> = links.iter().map(|(_, link)| link.is_primary).collect();
+    let created: Vec<OffsetDateTime> = links.iter().map(|(_, link)| link.created_at).collect();
     let query = sqlx::query(
         "INSERT INTO records.contact_company
              (tenant_id, contact_id, company_id, role, is_primary, created_at, created_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         SELECT $1, contact_id, company_id, role, is_primary, created_at, $2
+         FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::boolean[], $7::timestamptz[])
+             AS put (contact_id, company_id, role, is_primary, created_at)
          ON CONFLICT (tenant_id, contact_id, company_id)
          DO UPDATE SET role = EXCLUDED.role, is_primary = EXCLUDED.is_primary",
     );
-    let query = query.bind(tx.tenant_id()).bind(contact).bind(link.company_id).bind(&link.role);
-    query.bind(link.is_primary).bind(link.created_at).bind(actor).execute(tx.conn()).await?;
+    let query = query.bind(tx.tenant_id()).bind(actor).bind(contacts).bind(companies).bind(roles);
+    query.bind(primary).bind(created).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use tonic::{Code, Request, Status};
 use super::TEAM;
 use crate::isolation::internal::{as_service, with_token};
 use crate::isolation::matrix::{Check, Two, random_id};
-use crate::stage::{Stage, text};
+use crate::stage::{Stage, Tenant, text};
 
 pub(super) fn checks() -> Vec<(&'static str, Check)> {
     vec![
@@ -53,12 +53,22 @@ async fn check_references(Two { stage, a, b }: &Two) {
     let foreign = CheckReferencesRequest {
         user_ids: vec![a.admin_id.clone(), b.admin_id.clone(), random_id()],
         team_ids: vec![(TEAM.make)(stage, b, "b-team").await],
+        user_emails: Vec::new(),
     };
     let team = foreign.team_ids.clone();
     let unknown = foreign.user_ids[1..].to_vec();
     let answer = identity.check_references(with_token(&a.access_token, foreign)).await;
     let answer = answer.expect("an answer").into_inner();
     assert_eq!((answer.unknown_user_ids, answer.unknown_team_ids), (unknown, team));
+    // An address of another tenant is nobody's here.
+    let address =
+        async |tenant: &Tenant| text(&tenant.admin.get("/api/v1/me").await.expect(200)["user"]["email"]);
+    let (ours, theirs) = (address(a).await, address(b).await);
+    assert_ne!(ours, theirs);
+    let asked = CheckReferencesRequest { user_emails: vec![ours.clone(), theirs], ..Default::default() };
+    let answer = identity.check_references(with_token(&a.access_token, asked)).await;
+    let found: Vec<_> = answer.expect("an answer").into_inner().user_ids_by_email.into_iter().collect();
+    assert_eq!(found, [(ours, a.admin_id.clone())]);
     let bare = identity.check_references(CheckReferencesRequest::default()).await;
     assert_eq!(bare.expect_err("no credentials").code(), Code::Unauthenticated);
 }

@@ -1,4 +1,4 @@
-//! SQL of what a dry run has noted.
+//! SQL of what a dry run has noted. The columns are called after contacts, and hold what is imported.
 
 use db::{DbError, TenantTx};
 use serde_json::Value;
@@ -28,44 +28,43 @@ pub(super) async fn put_holders(
     operation: Uuid,
     holders: &[(Mark, Option<Uuid>)],
 ) -> Result<(), DbError> {
-    let (marks, contacts): (Vec<&[u8]>, Vec<Option<Uuid>>) =
-        holders.iter().map(|(mark, contact)| (mark.as_slice(), *contact)).unzip();
+    let (marks, records): (Vec<&[u8]>, Vec<Option<Uuid>>) =
+        holders.iter().map(|(mark, record)| (mark.as_slice(), *record)).unzip();
     let query = sqlx::query(
         "INSERT INTO records.dry_run_mark (tenant_id, operation_id, mark, contact_id)
          SELECT $1, $2, mark, contact_id FROM unnest($3::bytea[], $4::uuid[]) AS put (mark, contact_id)
          ON CONFLICT (tenant_id, operation_id, mark) DO UPDATE SET contact_id = EXCLUDED.contact_id",
     );
-    query.bind(tx.tenant_id()).bind(operation).bind(marks).bind(contacts).execute(tx.conn()).await?;
+    query.bind(tx.tenant_id()).bind(operation).bind(marks).bind(records).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// A contact as the dry run left it; `None` if it did not touch it.
-pub(super) async fn contact(
+/// A record as the dry run left it; `None` if it did not touch it.
+pub(super) async fn record(
     tx: &mut TenantTx,
     operation: Uuid,
-    contact: Uuid,
+    record: Uuid,
 ) -> Result<Option<Value>, DbError> {
     let query = sqlx::query_scalar(
         "SELECT contact FROM records.dry_run_contact
          WHERE tenant_id = $1 AND operation_id = $2 AND contact_id = $3",
     );
-    Ok(query.bind(tx.tenant_id()).bind(operation).bind(contact).fetch_optional(tx.conn()).await?)
+    Ok(query.bind(tx.tenant_id()).bind(operation).bind(record).fetch_optional(tx.conn()).await?)
 }
 
-/// Notes contacts as they would be.
-pub(super) async fn put_contacts(
+/// Notes records as they would be.
+pub(super) async fn put_records(
     tx: &mut TenantTx,
     operation: Uuid,
-    contacts: &[(Uuid, Value)],
+    records: &[(Uuid, Value)],
 ) -> Result<(), DbError> {
-    let (ids, contacts): (Vec<Uuid>, Vec<&Value>) =
-        contacts.iter().map(|(id, contact)| (*id, contact)).unzip();
+    let (ids, records): (Vec<Uuid>, Vec<&Value>) = records.iter().map(|(id, record)| (*id, record)).unzip();
     let query = sqlx::query(
         "INSERT INTO records.dry_run_contact (tenant_id, operation_id, contact_id, contact)
          SELECT $1, $2, contact_id, contact FROM unnest($3::uuid[], $4::jsonb[]) AS put (contact_id, contact)
          ON CONFLICT (tenant_id, operation_id, contact_id) DO UPDATE SET contact = EXCLUDED.contact",
     );
-    query.bind(tx.tenant_id()).bind(operation).bind(ids).bind(contacts).execute(tx.conn()).await?;
+    query.bind(tx.tenant_id()).bind(operation).bind(ids).bind(records).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -85,8 +84,8 @@ pub(super) async fn delete_holders(tx: &mut TenantTx, operation: Uuid, limit: i6
     Ok(next.is_some())
 }
 
-/// Removes the first `limit` contacts of a dry run; says whether there are more.
-pub(super) async fn delete_contacts(tx: &mut TenantTx, operation: Uuid, limit: i64) -> Result<bool, DbError> {
+/// Removes the first `limit` records of a dry run; says whether there are more.
+pub(super) async fn delete_records(tx: &mut TenantTx, operation: Uuid, limit: i64) -> Result<bool, DbError> {
     let query = sqlx::query_scalar(
         "SELECT contact_id FROM records.dry_run_contact WHERE tenant_id = $1 AND operation_id = $2
          ORDER BY contact_id OFFSET $3 LIMIT 1",

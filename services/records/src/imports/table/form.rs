@@ -3,10 +3,12 @@
 //! What the caller names is taken; a first line `sep=;` is; what is left is what gives the mapped columns and rows as wide as the
 //! header.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use encoding_rs::{Encoding, UTF_8};
 
+use super::super::header::simplified;
 use super::encoding;
 use super::fault::Fault;
 use super::grammar::{Dialect, Raw, Rows};
@@ -85,12 +87,14 @@ impl Form {
         let skipped = u64::from(hint.is_some());
         let named = options.delimiter.or(hint);
         let delimiters = named.as_ref().map_or(&DELIMITERS[..], std::slice::from_ref);
+        // As the columns of a mapping are found in the header.
+        let mapped: BTreeSet<String> = mapped.iter().map(|name| simplified(name)).collect();
         let mut best: Option<(Score, Dialect, u64)> = None;
         for delimiter in delimiters {
             let dialect = Dialect { delimiter: *delimiter, quote: options.quote.byte() };
             let rows = head.rows(dialect, skipped)?;
-            let Some(at) = header(&rows, mapped) else { continue };
-            let score = Score { is_first: at == 0, ..Score::of(&rows[at..], mapped) };
+            let Some(at) = header(&rows, &mapped) else { continue };
+            let score = Score { is_first: at == 0, ..Score::of(&rows[at..], &mapped) };
             // Of equals the first.
             if best.as_ref().is_none_or(|(known, ..)| score > *known) {
                 best = Some((score, dialect, rows[at].line));
@@ -165,7 +169,7 @@ impl Head {
 
 /// The row that is the header: the first with all mapped columns. Else the first but for a title, that is one cell above rows of
 /// several.
-fn header(rows: &[Raw], mapped: &[&str]) -> Option<usize> {
+fn header(rows: &[Raw], mapped: &BTreeSet<String>) -> Option<usize> {
     let first = rows.iter().take(PREAMBLE).position(|row| !mapped.is_empty() && has(row, mapped));
     first.or_else(|| {
         let filled = |row: &Raw| row.cells.iter().filter(|cell| !cell.trim().is_empty()).count();
@@ -176,8 +180,9 @@ fn header(rows: &[Raw], mapped: &[&str]) -> Option<usize> {
     })
 }
 
-fn has(row: &Raw, mapped: &[&str]) -> bool {
-    mapped.iter().all(|name| row.cells.iter().any(|cell| cell.trim() == *name))
+fn has(row: &Raw, mapped: &BTreeSet<String>) -> bool {
+    let cells: BTreeSet<String> = row.cells.iter().map(|cell| simplified(cell)).collect();
+    mapped.is_subset(&cells)
 }
 
 /// How well a delimiter fits; the first member that differs decides.
@@ -196,7 +201,7 @@ struct Score {
 }
 
 impl Score {
-    fn of(rows: &[Raw], mapped: &[&str]) -> Self {
+    fn of(rows: &[Raw], mapped: &BTreeSet<String>) -> Self {
         let Some((header, rows)) = rows.split_first() else {
             return Self::default();
         };

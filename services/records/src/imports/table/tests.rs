@@ -198,7 +198,7 @@ fn without_a_declaration_only_windows_1252_is_taken_and_no_other_single_byte_is_
 
 #[test]
 fn the_delimiter_is_the_one_that_gives_the_mapped_columns_and_rows_as_wide_as_the_header() {
-    let cases: [(&str, &[&str], char, u64); 13] = [
+    let cases: [(&str, &[&str], char, u64); 14] = [
         ("First;Mail;Umsatz (EUR, netto, in Tsd., 2025)\nAnn;a@x;5\n", &["First", "Mail"], ';', 1),
         ("First;Amount, net\nTie;1\n", &["First"], ';', 1),
         ("First;Amount, net\nTie;1\n", &[], ';', 1),
@@ -212,6 +212,7 @@ fn the_delimiter_is_the_one_that_gives_the_mapped_columns_and_rows_as_wide_as_th
         ("sep=;;\nFirst;Mail\nAnn;a@x\n", &[], ';', 2),
         ("Customers of May\n\nFirst;Mail\nAnn;a@x\nBob;b@x\n", &["Mail"], ';', 3),
         ("# exported, May;;\nFirst;Mail;Note\nAnn;a@x;\n", &["First", "Mail"], ';', 2),
+        ("# exported, May;;\nFIRST;E  mail;Note\nAnn;a@x;\n", &["First", "e mail"], ';', 2),
     ];
     for (file, mapped, delimiter, line) in cases {
         let seen = read_as(file.as_bytes(), &Options::default(), mapped).unwrap();

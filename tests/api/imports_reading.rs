@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::problem;
+use crate::journey::writing::finished;
 use crate::stage::{Stage, Tenant, text};
 use crate::waiting;
 
@@ -229,4 +230,59 @@ async fn a_preview_shows_the_form_the_header_ten_rows_and_a_mapping() {
         problem(&answer, 422, "VALIDATION_FAILED");
         assert_eq!(answer.violations(), [("/upload_id".to_owned(), reason.to_owned())]);
     }
+}
+
+#[tokio::test]
+async fn a_preview_of_companies_suggests_what_their_import_takes() {
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("import-preview-companies").await;
+    let file = "Kunden\n\nFirma;Domain;Mitarbeiter;Tel.;annual_revenue;Rest\n\
+                Acme GmbH;acme.test;12;030 901820;1.250,50 EUR;x\nDuo;duo.test;1.234;;;\n";
+    let actions = json!([{"object": "company", "actions": ["import", "create", "read"], "scopes": ["all"]}]);
+    let member = stage.member(&tenant, "importer", actions, json!([])).await.client;
+    let call = member.call(Method::POST, "/api/v1/uploads").bytes("text/csv", file.as_bytes().to_vec());
+    let upload = text(&call.send().await.expect(201)["id"]);
+    // Who imports companies alone sees no contacts' import.
+    let refused = member.post("/api/v1/imports:preview", json!({"upload_id": upload})).await;
+    problem(&refused, 403, "PERMISSION_DENIED");
+    let seen =
+        member.post("/api/v1/imports:preview", json!({"upload_id": upload, "object": "company"})).await;
+    let seen = seen.expect(200);
+    let mapping = json!([
+        {"column": "Firma", "field": "name"},
+        {"column": "Domain", "field": "domains"},
+        {"column": "Mitarbeiter", "field": "employee_count"},
+        {"column": "Tel.", "field": "phones.number"},
+        {"column": "annual_revenue", "field": "annual_revenue"},
+    ]);
+    assert_eq!((&seen["detected"]["header_line"], &seen["mapping"]), (&json!(3), &mapping), "{seen}");
+
+    let mut import = json!({"upload_id": upload, "object": "company", "mapping": mapping, "region": "DE", "decimal_separator": ","});
+    let over = async |import: Value| {
+        let queued = member.post("/api/v1/imports", import).await.expect(202);
+        finished(&member, &text(&queued["id"])).await
+    };
+    let operation = over(import.clone()).await;
+    let result = &operation["result"];
+    assert_eq!((&result["created"], &result["failed"]), (&json!(1), &json!(1)), "{operation}");
+    let error = &operation["errors"][0];
+    let told = ["column", "field", "reason"].map(|member| text(&error[member]));
+    assert_eq!(told, ["Mitarbeiter", "employee_count", "TYPE_MISMATCH"], "{error}");
+    let page = member.get("/api/v1/companies").await.expect(200);
+    let company = &page["companies"][0];
+    assert_eq!(company["annual_revenue"], json!({"amount_minor": 125_050, "currency": "EUR"}), "{company}");
+    assert_eq!(
+        (&company["employee_count"], &company["phones"][0]["number"]),
+        (&json!(12), &json!("+4930901820"))
+    );
+
+    // What the file lacks is told at the line of its header.
+    import["mapping"][0]["column"] = "Company".into();
+    let operation = over(import).await;
+    assert_eq!(operation["failure"], "COLUMN_MISSING", "{operation}");
+    let error = &operation["errors"][0];
+    assert_eq!(
+        (&error["line"], &error["column"], &error["field"]),
+        (&json!(3), &json!("Company"), &json!("name"))
+    );
 }

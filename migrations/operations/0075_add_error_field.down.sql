@@ -1,0 +1,2 @@
+-- phase: contract
+ALTER TABLE {{schema}}.operation_error DROP COLUMN field;

@@ -1,0 +1,2 @@
+-- phase: expand
+DROP FUNCTION records.analyze_companies(bigint);

@@ -1,0 +1,114 @@
+//! The columns of a mapping in the header of a file.
+
+use error::Reason;
+use operations::{Detail, Failure};
+
+use super::mapping::Column;
+
+/// Names of the file's columns that an error shows.
+const SHOWN: usize = 12;
+
+/// The header of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// The line on which it stands.
+    pub(crate) line: u64,
+    /// The names of the columns.
+    pub(crate) names: Vec<String>,
+}
+
+/// Each column with its place in the header: by its name, else by the only one that differs in case and blanks alone. Columns of
+/// the file that nothing is mapped to may be called as they like.
+pub(super) fn placed(columns: Vec<Column>, header: &Header) -> Result<Vec<(usize, Column)>, Failure> {
+    let (mut placed, mut missing, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
+    for column in columns {
+        match places(&column.header, &header.names).as_slice() {
+            [at] => placed.push((*at, column)),
+            [] => missing.push(column),
+            _ => repeated.push(column),
+        }
+    }
+    if !missing.is_empty() {
+        let text = format!("the file has no such column; it has {}", shown(&header.names));
+        return Err(failure(Reason::COLUMN_MISSING, header.line, missing, &text));
+    }
+    if !repeated.is_empty() {
+        let text = "the file has several columns of this name; give each a name of its own";
+        return Err(failure(Reason::COLUMN_REPEATED, header.line, repeated, text));
+    }
+    Ok(placed)
+}
+
+/// Where a column of this name stands.
+fn places(name: &str, header: &[String]) -> Vec<usize> {
+    let of = |is_it: &dyn Fn(&str) -> bool| -> Vec<usize> {
+        header.iter().enumerate().filter(|(_, known)| is_it(known)).map(|(at, _)| at).collect()
+    };
+    let exact = of(&|known| known.trim() == name);
+    if exact.is_empty() { of(&|known| simplified(known) == simplified(name)) } else { exact }
+}
+
+/// A name as another that differs in case and blanks alone.
+pub(super) fn simplified(name: &str) -> String {
+    let name = field_types::text::nfc(name).to_lowercase();
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn failure(reason: Reason, line: u64, columns: Vec<Column>, text: &str) -> Failure {
+    let detail = |Column { header, field, .. }| Detail { column: header, field, text: text.to_owned() };
+    Failure { reason, line: Some(line), details: columns.into_iter().map(detail).collect() }
+}
+
+fn shown(header: &[String]) -> String {
+    let mut names: Vec<String> =
+        header.iter().take(SHOWN).map(|name| format!("{:?}", field_types::text::cut(name, 40))).collect();
+    if header.len() > SHOWN {
+        names.push(format!("{} more", header.len() - SHOWN));
+    }
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imports::importable::Kind;
+    use crate::imports::mapping::Target;
+
+    fn column(header: &str) -> Column {
+        let target = Target::Value("first_name", Kind::Line);
+        Column { header: header.to_owned(), field: "first_name".to_owned(), target }
+    }
+
+    fn found(columns: &[&str], header: &[&str]) -> Result<Vec<usize>, (Reason, Vec<(String, String)>)> {
+        let header = Header { line: 3, names: header.iter().map(|name| (*name).to_owned()).collect() };
+        let placed = placed(columns.iter().map(|name| column(name)).collect(), &header);
+        let details = |failure: Failure| failure.details.into_iter().map(|d| (d.column, d.text)).collect();
+        placed
+            .map(|placed| placed.into_iter().map(|(at, _)| at).collect())
+            .map_err(|failure| (failure.reason, details(failure)))
+    }
+
+    #[test]
+    fn all_columns_that_the_file_lacks_are_named_and_so_are_those_that_it_has() {
+        let (reason, details) = found(&["First", "Mail", "Tel"], &["First", "E-Mail", ""]).unwrap_err();
+        let text = "the file has no such column; it has \"First\", \"E-Mail\", \"\"".to_owned();
+        let of = |name: &str| (name.to_owned(), text.clone());
+        assert_eq!((reason, details), (Reason::COLUMN_MISSING, vec![of("Mail"), of("Tel")]));
+    }
+
+    #[test]
+    fn a_name_that_is_repeated_matters_where_it_is_mapped() {
+        let header = ["First", "Note", "Note", "NOTE", "name"];
+        assert_eq!(found(&["First", "NOTE"], &header), Ok(vec![0, 3]));
+        let (reason, details) = found(&["Note", "First"], &header).unwrap_err();
+        assert_eq!((reason, details[0].0.as_str()), (Reason::COLUMN_REPEATED, "Note"));
+        assert_eq!(found(&["note"], &header).unwrap_err().0, Reason::COLUMN_REPEATED);
+    }
+
+    #[test]
+    fn case_and_blanks_decide_only_between_names_that_are_there() {
+        assert_eq!(found(&["e-mail", "First Name"], &["E-Mail", " first  name "]), Ok(vec![0, 1]));
+        assert_eq!(found(&["Mail"], &["mail", "Mail"]), Ok(vec![1]));
+        assert_eq!(found(&["Resume"], &["Résumé"]).unwrap_err().0, Reason::COLUMN_MISSING);
+    }
+}
