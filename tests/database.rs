@@ -61,13 +61,19 @@ impl Database {
         Ok(database)
     }
 
-    async fn migrate(&self, all: &[Migrations]) -> Result<()> {
-        // One at a time, whatever the database: preparing a role changes its password for a moment. Advisory locks belong to
-        // a database, so this one is taken in the administrator's.
+    /// Keeps others from changing the roles of the server, whatever their database, until the connection is closed. Advisory locks
+    /// belong to a database, so this one is taken in the administrator's.
+    pub(crate) async fn hold_roles(&self) -> Result<PgConnection> {
         let mut server = connect(self.admin_url.expose_secret()).await?;
         sqlx::query("SELECT pg_advisory_lock(hashtextextended('globcrm/tests/prepare', 0))")
             .execute(&mut server)
             .await?;
+        Ok(server)
+    }
+
+    async fn migrate(&self, all: &[Migrations]) -> Result<()> {
+        // One at a time: preparing a role changes its password for a moment.
+        let server = self.hold_roles().await?;
         let mut admin = Administrator::connect(&self.admin_url, self.name).await?;
         let kept: Vec<(String, String)> = sqlx::query_as(
             "SELECT rolname, rolpassword FROM pg_authid WHERE rolname LIKE 'globcrm\\_%' AND rolpassword IS NOT NULL",

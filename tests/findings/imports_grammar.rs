@@ -171,7 +171,8 @@ async fn a_misplaced_quote_is_an_error_that_speaks_of_quotes() {
             json!({}),
             Truth {
                 file: b"First,Mail\n\"Ann\"y,a@x.test\n\"Cid \"\"C\"\"\",c@x.test\n",
-                people: &["Cid \"C\"//c@x.test"],
+                // Whether the cell ends before the `y` or goes on cannot be told, so nothing up to where both agree is believed.
+                people: &[],
                 errors: &[(2, "First", "QUOTE")],
             },
         ),

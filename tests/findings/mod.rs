@@ -14,13 +14,11 @@
 //! | `Idempotency-Key` and the ways to write one body | `idempotency` |
 //! | what a filter's operand is, and what it says when it is refused | `filters` |
 //! | addresses that another contact has | `duplicates` |
-//! | fields archived and restored | `definitions` |
 //! | transactions of calls that were closed | `connections`, and point by point the suite `cancellation` |
 
 mod accounts;
 mod conditions;
 mod connections;
-mod definitions;
 mod duplicates;
 mod files;
 mod filters;

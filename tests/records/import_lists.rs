@@ -109,7 +109,7 @@ async fn rows_add_one_after_the_other_up_to_the_limit() -> Result<()> {
     let world = World::alone("globcrm_test_import_limits").await?;
     let admin = world.admin()?;
     let id = admin.create(pb::Contact { emails: vec![mail("a@x.test")], ..Default::default() }).await?.id;
-    let rows: String = (0..11).map(|n| format!("a@x.test,+1650253{n:04}\n")).collect();
+    let rows = (0..11).map(|n| format!("a@x.test,+1650253{n:04}\n")).collect::<Vec<_>>().concat();
     // The row of the second address finds the contact that the row before has given it.
     let file = format!("Mail,Phone,Mail 2,Title\n{rows}a@x.test,,b@x.test,\nb@x.test,,,CTO\n");
     let columns = [

@@ -16,7 +16,7 @@ const AS_TEXT: [&str; 3] =
 fn code(source: &str) -> String {
     // A test module that is a file of its own ends nothing here.
     let begins =
-        |(at, _): &(usize, &str)| source[*at..].lines().nth(1).is_some_and(|line| line.ends_with('{'));
+        |(at, _): &(usize, &str)| source[*at..].lines().nth(1).is_some_and(|line| line.contains('{'));
     let end = source.match_indices("#[cfg(test)]\nmod ").find(begins).map_or(source.len(), |(at, _)| at);
     source[..end]
         .lines()

@@ -192,7 +192,7 @@ mod tests {
                 },
                 pb::ObjectPermission { object: "*".into(), actions: vec![], scopes: vec![] },
                 pb::ObjectPermission {
-                    object: "company".into(),
+                    object: "note".into(),
                     actions: vec!["read".into(), "import".into()],
                     scopes: vec![1],
                 },
@@ -254,7 +254,7 @@ mod tests {
             "contact.",
             ".read",
             "contact.fly",
-            "company.import",
+            "note.import",
             "ship.read",
             "contact.read.all",
         ] {

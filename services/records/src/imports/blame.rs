@@ -11,29 +11,24 @@ pub(super) fn place(plan: &Plan, row: &ReadRow, pointer: &str) -> (String, Strin
     let Some(root) = segments.first() else { return whole(plan) };
     let rest = |at: usize| segments.get(at).map(String::as_str);
     let columns = || plan.columns.iter().map(|(_, column)| column);
-    let column = match entry(plan, row, root, rest(1)) {
-        Some((list, at)) => {
-            let part = rest(if root.ends_with(']') { 1 } else { 2 });
-            let is = |column: &&Column, same_entry: bool, same_part: bool| {
-                matches!(column.target, Target::Part(Part { list: l, at: a, part: p, .. })
+    let column = if let Some((list, at)) = entry(plan, row, root, rest(1)) {
+        let part = rest(if root.ends_with(']') { 1 } else { 2 });
+        let is = |column: &&Column, same_entry: bool, same_part: bool| {
+            matches!(column.target, Target::Part(Part { list: l, at: a, name: p, .. })
                     if l == list && (!same_entry || Some(a) == at) && (!same_part || Some(p) == part))
-            };
-            let exact = columns().find(|column| is(column, true, true));
-            let of_entry = || columns().find(|column| is(column, true, false));
-            exact.or_else(of_entry).or_else(|| columns().find(|column| is(column, false, false)))
-        }
-        None => {
-            let exact = columns().find(|column| feeds(&column.target, root, rest(1)));
-            exact.or_else(|| columns().find(|column| feeds(&column.target, root, None)))
-        }
+        };
+        let exact = columns().find(|column| is(column, true, true));
+        let of_entry = || columns().find(|column| is(column, true, false));
+        exact.or_else(of_entry).or_else(|| columns().find(|column| is(column, false, false)))
+    } else {
+        let exact = columns().find(|column| feeds(&column.target, root, rest(1)));
+        exact.or_else(|| columns().find(|column| feeds(&column.target, root, None)))
     };
-    match column {
-        Some(column) => (column.header.clone(), column.field.clone()),
-        None => {
-            let names = segments.iter().filter(|name| name.parse::<usize>().is_err());
-            (String::new(), names.map(String::as_str).collect::<Vec<_>>().join("."))
-        }
+    if let Some(column) = column {
+        return (column.header.clone(), column.field.clone());
     }
+    let names = segments.iter().filter(|name| name.parse::<usize>().is_err());
+    (String::new(), names.map(String::as_str).collect::<Vec<_>>().join("."))
 }
 
 /// The row as a whole: the columns that say who or what it is about.

@@ -125,7 +125,7 @@ impl Decider<'_> {
             return Ok(Err(vec![Violation::new(pointer, Reason::PERMISSION_DENIED, text)]));
         }
         let linking = linking::find(tx, overlay, id, row, self.author.now).await?;
-        let diffs = self.diffs(overlay, id, linking.as_ref());
+        let diffs = diffs(overlay, id, linking.as_ref());
         let writing = self.writing();
         let sent = self.merged(&before, found, row);
         let proposal = Proposal::change(&writing, before, sent).and_also(diffs);
@@ -160,21 +160,21 @@ impl Decider<'_> {
         row.sent(self.plan, fields)
     }
 
-    /// What changes beside the row. A record that this batch makes is written once, with all of its links.
-    fn diffs(&self, overlay: &Overlay, id: Uuid, linking: Option<&Linking>) -> Vec<Diff> {
-        let Some(Linking { before, after }) = linking else {
-            return links_of(overlay, id);
-        };
-        if !overlay.makes(id) {
-            return vec![crate::links::diff(before.as_ref(), Some(after))];
-        }
-        let others = overlay.links(id).iter().filter(|link| link.company_id != after.company_id);
-        others.chain([after]).map(|link| crate::links::diff(None, Some(link))).collect()
-    }
-
     fn writing(&self) -> Writing<'_> {
         self.plan.writing(self.app, self.cx, self.author)
     }
+}
+
+/// What changes beside the row. A record that this batch makes is written once, with all of its links.
+fn diffs(overlay: &Overlay, id: Uuid, linking: Option<&Linking>) -> Vec<Diff> {
+    let Some(Linking { before, after }) = linking else {
+        return links_of(overlay, id);
+    };
+    if !overlay.makes(id) {
+        return vec![crate::links::diff(before.as_ref(), Some(after))];
+    }
+    let others = overlay.links(id).iter().filter(|link| link.company_id != after.company_id);
+    others.chain([after]).map(|link| crate::links::diff(None, Some(link))).collect()
 }
 
 /// The links of a record that this batch makes, which are written with it.

@@ -79,7 +79,10 @@ mod tests {
         Column { header: header.to_owned(), field: "first_name".to_owned(), target }
     }
 
-    fn found(columns: &[&str], header: &[&str]) -> Result<Vec<usize>, (Reason, Vec<(String, String)>)> {
+    /// Why, and the columns and fields that it is about.
+    type Refused = (Reason, Vec<(String, String)>);
+
+    fn found(columns: &[&str], header: &[&str]) -> Result<Vec<usize>, Refused> {
         let header = Header { line: 3, names: header.iter().map(|name| (*name).to_owned()).collect() };
         let placed = placed(columns.iter().map(|name| column(name)).collect(), &header);
         let details = |failure: Failure| failure.details.into_iter().map(|d| (d.column, d.text)).collect();

@@ -48,7 +48,7 @@ pub(crate) struct Part {
     pub(crate) at: usize,
     /// The entry's kind, where the mapping says it.
     pub(crate) kind: Option<i32>,
-    pub(crate) part: &'static str,
+    pub(crate) name: &'static str,
 }
 
 /// A column that feeds a field.
@@ -155,7 +155,7 @@ fn target(importable: &Importable, field: &str, before: &[Column]) -> Option<Tar
     let list = importable.list(name)?;
     let part = list.parts.iter().copied().find(|part| *part == rest)?;
     let (at, kind) = place(list, part, chosen, before)?;
-    Some(Target::Part(Part { list: list.field, at, kind, part }))
+    Some(Target::Part(Part { list: list.field, at, kind, name: part }))
 }
 
 /// The place of the entry that is meant, and its kind where that says which it is.
@@ -168,7 +168,7 @@ fn place(
     let is_taken = |at: usize| {
         before.iter().any(|column| {
             matches!(column.target, Target::Part(known)
-                if (known.list, known.at, known.part) == (list.field, at, part))
+                if (known.list, known.at, known.name) == (list.field, at, part))
         })
     };
     match chosen {

@@ -62,26 +62,23 @@ fn entries(list: &List, stored: &Value, sent: &Value, primary: Primary<'_>) -> V
     let mut chosen = None;
     for entry in sent.as_array().into_iter().flatten() {
         let wants = entry["is_primary"] == true;
-        match kept.iter().position(|known| is_same(list, known, entry)) {
-            Some(at) => {
-                if !entry["kind"].is_null() {
-                    kept[at]["kind"] = entry["kind"].clone();
-                }
-                let found = list.same.and_then(|part| entry[part].as_str());
-                if wants && (primary.names_primary || found != primary.found_by || found.is_none()) {
-                    chosen = Some(at);
-                }
+        if let Some(at) = kept.iter().position(|known| is_same(list, known, entry)) {
+            if !entry["kind"].is_null() {
+                kept[at]["kind"] = entry["kind"].clone();
             }
-            None => {
-                let mut new = entry.clone();
-                if list.same.is_some() {
-                    new["is_primary"] = false.into();
-                }
-                if wants && primary.names_primary {
-                    chosen = Some(kept.len());
-                }
-                kept.push(new);
+            let found = list.same.and_then(|part| entry[part].as_str());
+            if wants && (primary.names_primary || found != primary.found_by || found.is_none()) {
+                chosen = Some(at);
             }
+        } else {
+            let mut new = entry.clone();
+            if list.same.is_some() {
+                new["is_primary"] = false.into();
+            }
+            if wants && primary.names_primary {
+                chosen = Some(kept.len());
+            }
+            kept.push(new);
         }
     }
     if let Some(chosen) = chosen.filter(|_| list.same.is_some()) {

@@ -25,12 +25,11 @@ pub(super) async fn find_owners(app: &App, cx: &Context, rows: &mut [Option<Read
         (app.users)(cx.clone(), addresses.into_iter().collect()).await?.into_iter().collect();
     for row in rows.iter_mut().flatten() {
         let Some(address) = &row.owner else { continue };
-        match found.get(address) {
-            Some(id) => drop(row.fields.insert("owner_id".to_owned(), id.to_string().into())),
-            None => {
-                let text = "no user of the organization has this e-mail address";
-                row.violations.note("/owner_id", Reason::REFERENCE_NOT_FOUND, text);
-            }
+        if let Some(id) = found.get(address) {
+            row.fields.insert("owner_id".to_owned(), id.to_string().into());
+        } else {
+            let text = "no user of the organization has this e-mail address";
+            row.violations.note("/owner_id", Reason::REFERENCE_NOT_FOUND, text);
         }
     }
     Ok(())

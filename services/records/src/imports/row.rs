@@ -78,15 +78,15 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
         match &column.target {
             Target::Value(field, kind) => {
                 let cell = hinted(*kind).map_or_else(|| Ok(cell.into()), |of| plan.hints.cell(of, cell));
-                let put = cell.and_then(|cell| cells.put(*field, *kind, &cell));
+                let put = cell.and_then(|cell| cells.put(field, *kind, &cell));
                 violations.take(format!("/{field}"), put);
             }
-            Target::Texts(field) => cells.put_texts(*field, cell),
+            Target::Texts(field) => cells.put_texts(field, cell),
             Target::ExternalId(system) => cells.put_external_id(system, cell),
-            Target::Part(Part { list, at, kind, part }) => {
+            Target::Part(Part { list, at, kind, name: part }) => {
                 let cell =
                     if *part == "number" { plan.hints.cell(FieldType::Phone, cell) } else { Ok(cell.into()) };
-                let put = cell.and_then(|cell| cells.put_part((*list, *at), *kind, *part, &cell));
+                let put = cell.and_then(|cell| cells.put_part((*list, *at), *kind, part, &cell));
                 violations.take(pointer_of_part(list, *at, part), put);
             }
             Target::Owner => read.owner = violations.take("/owner_id", email::parse(cell)),
@@ -157,7 +157,9 @@ fn read_custom(
         Ok(None) => {}
         Err(errors) => {
             let pointer = format!("/custom/{}", escaped(key));
-            errors.into_iter().for_each(|error| violations.refuse(&pointer, error));
+            for error in errors {
+                violations.refuse(&pointer, error);
+            }
         }
     }
 }
