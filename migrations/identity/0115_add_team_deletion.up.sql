@@ -1,4 +1,3 @@
 -- phase: expand
 -- A deleted team stays as a row: users' histories and records name it.
 ALTER TABLE identity.team ADD COLUMN deleted_at timestamptz, ADD COLUMN deleted_by uuid;
-CREATE INDEX team_below ON identity.team (tenant_id, parent_id) WHERE parent_id IS NOT NULL;

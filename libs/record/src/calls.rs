@@ -13,29 +13,18 @@ use super::{Alike, Env, Reader, Wire};
 
 /// Creates a record of what was sent, also of one that is like another; the owner is the caller when none is named. `sent` is where the
 /// request has it.
-#[tracing::instrument(name = "record.create", skip_all, fields(object = W::object().name))]
 pub async fn create<W: Wire, R: Rpc + Message>(
     env: &Env,
     cx: &Context,
     request: R,
     sent: fn(&mut R) -> &mut Option<W::Message>,
 ) -> Result<Answer<W::Message>, Error> {
-    make::<W, R>(env, cx, request, sent, Alike::Allowed).await
+    create_unlike::<W, R>(env, cx, request, sent, Alike::Allowed).await
 }
 
 /// As [`create`], unless the record is like another and that is refused: 409 `DUPLICATE`.
 #[tracing::instrument(name = "record.create", skip_all, fields(object = W::object().name))]
 pub async fn create_unlike<W: Wire, R: Rpc + Message>(
-    env: &Env,
-    cx: &Context,
-    request: R,
-    sent: fn(&mut R) -> &mut Option<W::Message>,
-    alike: Alike,
-) -> Result<Answer<W::Message>, Error> {
-    make::<W, R>(env, cx, request, sent, alike).await
-}
-
-async fn make<W: Wire, R: Rpc + Message>(
     env: &Env,
     cx: &Context,
     mut request: R,

@@ -12,12 +12,12 @@ pub(super) struct Invitation {
     pub(super) expires_at: OffsetDateTime,
 }
 
-/// A stored invitation that nobody has accepted.
+/// What is stored of a token that opens an account and was not used yet: of an invitation, or of a reset of the password.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) user_id: Uuid,
     pub(super) secret_hash: Vec<u8>,
-    /// The user or API key who invited.
+    /// The user or API key who made it.
     pub(super) created_by: Uuid,
 }
 

@@ -4,7 +4,9 @@ use db::{DbError, TenantTx};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A reset of a user's password, as it is stored.
+use super::invitations::Pending;
+
+/// A reset of a user's password, to be stored.
 #[derive(Debug)]
 pub(super) struct Reset {
     pub(super) id: Uuid,
@@ -41,10 +43,9 @@ pub(super) async fn pending(
     tx: &mut TenantTx,
     id: Uuid,
     now: OffsetDateTime,
-) -> Result<Option<Reset>, DbError> {
-    type Row = (Uuid, Vec<u8>, OffsetDateTime, Uuid, OffsetDateTime);
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT r.user_id, r.secret_hash, r.created_at, r.created_by, r.expires_at FROM identity.password_reset r
+) -> Result<Option<Pending>, DbError> {
+    let row: Option<(Uuid, Vec<u8>, Uuid)> = sqlx::query_as(
+        "SELECT r.user_id, r.secret_hash, r.created_by FROM identity.password_reset r
          JOIN identity.app_user u ON u.tenant_id = r.tenant_id AND u.id = r.user_id
          WHERE r.tenant_id = $1 AND r.id = $2 AND r.expires_at > $3 AND u.state = 'active'",
     )
@@ -53,14 +54,7 @@ pub(super) async fn pending(
     .bind(now)
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.map(|(user_id, secret_hash, created_at, created_by, expires_at)| Reset {
-        id,
-        user_id,
-        secret_hash,
-        created_at,
-        created_by,
-        expires_at,
-    }))
+    Ok(row.map(|(user_id, secret_hash, created_by)| Pending { user_id, secret_hash, created_by }))
 }
 
 /// Ends what was made for a user.

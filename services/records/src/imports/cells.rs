@@ -220,7 +220,8 @@ pub(crate) fn kind(name: &str) -> Option<i32> {
     (kind != pb::ContactPointKind::Unspecified).then_some(kind as i32)
 }
 
-fn one_line(cell: &str) -> String {
+/// A cell that was broken over lines, as one line.
+pub(crate) fn one_line(cell: &str) -> String {
     cell.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

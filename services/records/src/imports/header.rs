@@ -1,8 +1,11 @@
 //! The columns of a mapping in the header of a file.
 
+use std::cell::LazyCell;
+
 use error::Reason;
 use operations::{Detail, Failure};
 
+use super::cells::one_line;
 use super::mapping::Column;
 
 /// Names of the file's columns that an error shows.
@@ -21,8 +24,17 @@ pub(crate) struct Header {
 /// the file that nothing is mapped to may be called as they like.
 pub(super) fn placed(columns: Vec<Column>, header: &Header) -> Result<Vec<(usize, Column)>, Failure> {
     let (mut placed, mut missing, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
+    // Made of the whole header, and only if a column has no exact place.
+    let simple = LazyCell::new(|| header.names.iter().map(|name| simplified(name)).collect::<Vec<_>>());
     for column in columns {
-        match places(&column.header, &header.names).as_slice() {
+        let exact = places(&header.names, |name| name.trim() == column.header);
+        let places = if exact.is_empty() {
+            let wanted = simplified(&column.header);
+            places(&simple, |name| name == wanted)
+        } else {
+            exact
+        };
+        match places.as_slice() {
             [at] => placed.push((*at, column)),
             [] => missing.push(column),
             _ => repeated.push(column),
@@ -39,19 +51,14 @@ pub(super) fn placed(columns: Vec<Column>, header: &Header) -> Result<Vec<(usize
     Ok(placed)
 }
 
-/// Where a column of this name stands.
-fn places(name: &str, header: &[String]) -> Vec<usize> {
-    let of = |is_it: &dyn Fn(&str) -> bool| -> Vec<usize> {
-        header.iter().enumerate().filter(|(_, known)| is_it(known)).map(|(at, _)| at).collect()
-    };
-    let exact = of(&|known| known.trim() == name);
-    if exact.is_empty() { of(&|known| simplified(known) == simplified(name)) } else { exact }
+/// Where the columns stand of which this is true.
+fn places(names: &[String], is_it: impl Fn(&str) -> bool) -> Vec<usize> {
+    names.iter().enumerate().filter(|(_, name)| is_it(name)).map(|(at, _)| at).collect()
 }
 
 /// A name as another that differs in case and blanks alone.
 pub(super) fn simplified(name: &str) -> String {
-    let name = field_types::text::nfc(name).to_lowercase();
-    name.split_whitespace().collect::<Vec<_>>().join(" ")
+    one_line(&field_types::text::nfc(name).to_lowercase())
 }
 
 fn failure(reason: Reason, line: u64, columns: Vec<Column>, text: &str) -> Failure {

@@ -4,7 +4,7 @@
 
 use error::{Error, Reason, Violation};
 use input::{Input, escaped};
-use record::{Env, Object, SideTable};
+use record::{Env, Fields, Object, SideTable};
 
 use super::cells::Cells;
 use crate::companies::import::COMPANIES;
@@ -137,6 +137,12 @@ impl Importable {
     /// The side table in which the values of a key are found.
     pub(crate) fn side(&self, key: &Key) -> Option<&'static SideTable> {
         self.object.sides.iter().find(|side| side.field == key.field)
+    }
+
+    /// The values of a key that fields have.
+    pub(crate) fn pairs(&self, key: &Key, fields: &Fields) -> Vec<(String, String)> {
+        let value = fields.get(key.field);
+        self.side(key).zip(value).map(|(side, value)| (side.pairs)(value)).unwrap_or_default()
     }
 
     /// So many values a field holds at most; `None` where it holds one.

@@ -1,6 +1,5 @@
 //! The work of an import: its file, its plan, its batches. `libs/operations` does claims and scheduling.
 
-use std::io;
 use std::sync::Arc;
 
 use auth::Context;
@@ -44,23 +43,13 @@ impl From<PlanError> for Stop {
 
 impl From<TableError> for Stop {
     fn from(error: TableError) -> Self {
-        match error {
-            // No later try will find it.
-            TableError::Io(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                Self::failed(Reason::UPLOAD_GONE)
-            }
-            TableError::Io(cause) => Self::Later(Error::internal(cause)),
-            TableError::Empty => Self::failed(Reason::FILE_EMPTY),
-            TableError::TooWide => Self::failed(Reason::TOO_MANY_COLUMNS),
-            TableError::TooManyRows => Self::failed(Reason::TOO_MANY_ROWS),
-            TableError::Header(fault) => {
+        match (error.reason(), error) {
+            (_, TableError::Header(fault)) => {
                 let detail = Detail { text: fault.detail, ..Detail::default() };
                 Self::Failed(Failure { reason: fault.reason, line: Some(fault.line), details: vec![detail] })
             }
-            TableError::NotText => Self::failed(Reason::FILE_NOT_TEXT),
-            TableError::EncodingUnknown(_) | TableError::CharsetUnknown(_) => {
-                Self::failed(Reason::ENCODING_UNKNOWN)
-            }
+            (Some(reason), _) => Self::failed(reason),
+            (None, error) => Self::Later(Error::internal(error)),
         }
     }
 }

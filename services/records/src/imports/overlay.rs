@@ -168,8 +168,10 @@ impl Overlay {
     /// The values of keys that matter to later rows: those that only one record may have, and where rows merge, all.
     fn values(&self, record: &Record) -> Vec<(&'static Key, (String, String))> {
         let keys = self.importable.keys.iter().filter(|key| key.is_unique || self.merges);
-        keys.flat_map(|key| pairs(self.importable, key, record).into_iter().map(move |pair| (key, pair)))
-            .collect()
+        keys.flat_map(|key| {
+            self.importable.pairs(key, &record.fields).into_iter().map(move |pair| (key, pair))
+        })
+        .collect()
     }
 
     fn hold(&mut self, mark: Mark, holder: Option<Uuid>) {
@@ -243,8 +245,8 @@ impl Taken for Overlay {
             violations.note(pointer, Reason::DUPLICATE_VALUE, text.clone());
         };
         for key in self.importable.keys.iter().filter(|key| key.is_unique) {
-            let had = before.map(|before| pairs(self.importable, key, before)).unwrap_or_default();
-            for pair in pairs(self.importable, key, after).iter().filter(|pair| !had.contains(pair)) {
+            let had = before.map(|before| self.importable.pairs(key, &before.fields)).unwrap_or_default();
+            for pair in self.importable.pairs(key, &after.fields).iter().filter(|pair| !had.contains(pair)) {
                 let holder = self.holders.get(&key_mark(key, pair)).copied().flatten();
                 if holder.is_some_and(|holder| holder != after.id) {
                     refuse(key.pointer(pair));
@@ -262,12 +264,6 @@ impl Taken for Overlay {
         }
         Ok(())
     }
-}
-
-/// The values of a key that a record has.
-fn pairs(importable: &Importable, key: &Key, record: &Record) -> Vec<(String, String)> {
-    let value = record.fields.get(key.field);
-    importable.side(key).zip(value).map(|(side, value)| (side.pairs)(value)).unwrap_or_default()
 }
 
 /// Removes up to `limit` things of each kind that a dry run has noted; says whether there are more.

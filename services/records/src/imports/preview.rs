@@ -70,18 +70,9 @@ fn shown(row: Row, header: &[String]) -> PreviewRow {
 
 /// What is wrong with the file is wrong with the upload that the request names.
 fn refused(error: TableError) -> Error {
-    let reason = match &error {
-        TableError::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => Reason::UPLOAD_GONE,
-        TableError::Io(_) => {
-            let text = "the upload cannot be read at the moment";
-            return Error::unavailable(Reason::BLOBS_UNAVAILABLE, text).with_source(error);
-        }
-        TableError::Empty => Reason::FILE_EMPTY,
-        TableError::TooWide => Reason::TOO_MANY_COLUMNS,
-        TableError::TooManyRows => Reason::TOO_MANY_ROWS,
-        TableError::Header(fault) => fault.reason,
-        TableError::NotText => Reason::FILE_NOT_TEXT,
-        TableError::EncodingUnknown(_) | TableError::CharsetUnknown(_) => Reason::ENCODING_UNKNOWN,
+    let Some(reason) = error.reason() else {
+        let text = "the upload cannot be read at the moment";
+        return Error::unavailable(Reason::BLOBS_UNAVAILABLE, text).with_source(error);
     };
     Error::validation(vec![Violation::new("/upload_id", reason, error.to_string())])
 }

@@ -6,7 +6,7 @@ use input::{Violations, escaped};
 use record::{Fields, Sent};
 use uuid::Uuid;
 
-use super::cells::Cells;
+use super::cells::{Cells, one_line};
 use super::importable::{Key, Kind};
 use super::mapping::{Part, Target};
 use super::merge;
@@ -51,9 +51,7 @@ impl ReadRow {
     pub(crate) fn keys(&self, plan: &Plan) -> Vec<(&'static Key, (String, String))> {
         let mut found = Vec::new();
         for key in plan.importable.keys {
-            let value = self.fields.get(key.field);
-            let pairs = plan.importable.side(key).zip(value).map(|(side, value)| (side.pairs)(value));
-            found.extend(pairs.into_iter().flatten().map(|pair| (key, pair)));
+            found.extend(plan.importable.pairs(key, &self.fields).into_iter().map(|pair| (key, pair)));
         }
         found
     }
@@ -96,8 +94,8 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
             }
             Target::Company(part) => {
                 let most = if *part == "role" { 100 } else { 300 };
-                let text = cell.split_whitespace().collect::<Vec<_>>().join(" ");
-                let text = violations.take(format!("/company/{part}"), input::line(&text, most)).flatten();
+                let text = input::line(&one_line(cell), most);
+                let text = violations.take(format!("/company/{part}"), text).flatten();
                 let place = if *part == "role" { &mut company.role } else { &mut company.name };
                 *place = text;
             }

@@ -9,6 +9,9 @@ use super::importable::Importable;
 use super::mapping;
 use crate::App;
 
+/// Characters of a column that a mapping takes (`ColumnMapping.column`).
+const MAX_COLUMN: usize = 300;
+
 /// A field, and what columns of it are called, folded as [`fold`] does: English, German, French, Spanish, Italian, Portuguese, Dutch,
 /// Polish.
 type Names = (&'static str, &'static [&'static str]);
@@ -216,11 +219,14 @@ pub(crate) async fn suggest(
     let set = app.env.definitions.for_keys(cx, object, std::iter::empty()).await?;
     let mask = set.mask(object, cx.mask(object.name));
     let mut suggested: Vec<ColumnMapping> = Vec::new();
-    for column in header.iter().filter(|column| !column.is_empty()) {
+    let keys: Vec<(String, &str)> = set.all().iter().map(|f| (plain(&f.key), f.key.as_str())).collect();
+    // A column longer than a mapping takes cannot be named in one.
+    let can_be_named = |column: &&String| !column.is_empty() && column.chars().nth(MAX_COLUMN).is_none();
+    for column in header.iter().filter(can_be_named) {
         let is_repeated = header.iter().filter(|other| *other == column).count() > 1;
         let field = standard(importable, column).or_else(|| {
-            let of_key = set.all().iter().find(|field| plain(&field.key) == plain(column));
-            of_key.map(|field| format!("custom.{}", field.key))
+            let name = plain(column);
+            keys.iter().find(|(key, _)| *key == name).map(|(_, key)| format!("custom.{key}"))
         });
         let Some(field) = field.filter(|field| !is_repeated && !suggested.iter().any(|s| s.field == *field))
         else {
@@ -228,8 +234,7 @@ pub(crate) async fn suggest(
         };
         let entry = ColumnMapping { column: column.clone(), field };
         let (_, refused) = mapping::check(importable, std::slice::from_ref(&entry), &set, &mask);
-        // A column longer than a mapping takes cannot be named in one.
-        if refused.is_empty() && entry.column.chars().count() <= 300 {
+        if refused.is_empty() {
             suggested.push(entry);
         }
     }
@@ -245,7 +250,8 @@ fn standard(importable: &Importable, column: &str) -> Option<String> {
         let fields = values.chain(importable.texts.iter().map(|texts| texts.field));
         // Of a list of entries, the part by which it is known.
         let parts = names(importable).iter().map(|(field, _)| *field);
-        fields.chain(parts).find(|field| plain(field) == plain(column))
+        let name = plain(column);
+        fields.chain(parts).find(|field| plain(field) == name)
     };
     known.map(|(field, _)| *field).or_else(own).map(str::to_owned)
 }

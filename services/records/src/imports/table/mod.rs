@@ -60,6 +60,22 @@ pub(crate) enum TableError {
     Io(#[from] io::Error),
 }
 
+impl TableError {
+    /// Why the file cannot be imported; `None` where another try may read it.
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        Some(match self {
+            Self::Io(cause) if cause.kind() == io::ErrorKind::NotFound => Reason::UPLOAD_GONE,
+            Self::Io(_) => return None,
+            Self::Empty => Reason::FILE_EMPTY,
+            Self::TooWide => Reason::TOO_MANY_COLUMNS,
+            Self::TooManyRows => Reason::TOO_MANY_ROWS,
+            Self::Header(fault) => fault.reason,
+            Self::NotText => Reason::FILE_NOT_TEXT,
+            Self::EncodingUnknown(_) | Self::CharsetUnknown(_) => Reason::ENCODING_UNKNOWN,
+        })
+    }
+}
+
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
