@@ -26,6 +26,7 @@ mod golden;
 mod identity;
 mod isolation;
 mod journey;
+mod libraries;
 mod query;
 mod records;
 mod traces;

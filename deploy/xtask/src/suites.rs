@@ -33,6 +33,8 @@ pub(crate) enum Suite {
 pub(crate) enum Whole {
     /// Tests inside the crates; needs nothing
     Unit,
+    /// Small libraries by what they make public; needs nothing
+    Libraries,
     /// One user's way through the public API
     Journey,
     /// Two tenants, every RPC
@@ -229,13 +231,6 @@ fn run_suite(
         }
         return count_tests(command, count, progress);
     }
-    let (program, admin_url, amqp_url) = match parts.ready(progress) {
-        Ok(ready) => ready,
-        Err(error) => match error.downcast::<Unavailable>() {
-            Ok(unavailable) => return Ok(End::CannotRun(unavailable.reason)),
-            Err(error) => return Err(error),
-        },
-    };
     let selection = Selection::of(arguments);
     let mut listed = Vec::new();
     let mut list = tests();
@@ -248,11 +243,20 @@ fn run_suite(
         return Ok(End::CannotRun("it has no test that matches".to_owned()));
     }
     let mut command = tests();
-    command.args(["--", "--exact"]).args(chosen);
+    command.args(["--", "--exact"]).args(chosen).args(selection.options);
+    if suite == Suite::Whole(Whole::Libraries) {
+        return count_tests(command, count, progress);
+    }
+    let (program, admin_url, amqp_url) = match parts.ready(progress) {
+        Ok(ready) => ready,
+        Err(error) => match error.downcast::<Unavailable>() {
+            Ok(unavailable) => return Ok(End::CannotRun(unavailable.reason)),
+            Err(error) => return Err(error),
+        },
+    };
     // The test binary finds the backing services by their state, and starts its own fleet on them. Suites that need
     // only a database or a broker take its address.
     command
-        .args(selection.options)
         .env("GLOBCRM_TEST_BINARY", program)
         .env("GLOBCRM_TEST_POSTGRES_ADMIN_URL", admin_url)
         .env("GLOBCRM_TEST_AMQP_URL", amqp_url);

@@ -145,6 +145,3 @@ impl Role {
         self.names().upper
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -76,21 +76,3 @@ impl FixedClock {
         *now += by;
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_of_one_instant_keep_their_order() {
-        let (clock, hand) = Clock::fixed(OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_000));
-        let mut made: Vec<Uuid> = (0..500).map(|_| clock.new_uuid()).collect();
-        hand.advance(std::time::Duration::from_millis(1));
-        made.push(clock.new_uuid());
-        let mut sorted = made.clone();
-        sorted.sort();
-        sorted.dedup();
-        assert_eq!(made, sorted);
-        assert_eq!(made[0].get_version_num(), 7);
-    }
-}

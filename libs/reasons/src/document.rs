@@ -43,18 +43,3 @@ pub fn markdown() -> String {
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_reason_is_listed_under_each_of_its_uses() {
-        let text = markdown();
-        for reason in Reason::all() {
-            let rows = text.matches(&format!("\n| `{reason}` |")).count();
-            assert_eq!(rows, reason.uses().len(), "{reason}");
-        }
-        assert!(text.contains("\n## 412\n\n| reason |"));
-    }
-}

@@ -1,9 +1,10 @@
+//! The one list of services against itself and against the protos.
+
 use std::collections::BTreeSet;
 
+use fleet::{FLEET, Role};
 use prost::Message;
 use proto::descriptor::FileDescriptorSet;
-
-use super::*;
 
 #[test]
 fn names_are_the_roles_in_lower_and_upper_case() {
