@@ -105,7 +105,7 @@ async fn the_kept_plan_of_a_plain_list_serves_the_largest_of_many_tenants() -> R
 }
 
 /// Lists, and whether an index serves them.
-const BY_PRICE: [(&str, &str, bool); 22] = [
+const BY_PRICE: [(&str, &str, bool); 27] = [
     ("", "custom.note", false),
     ("", "score desc", false),
     ("", "birthday", false),
@@ -119,7 +119,13 @@ const BY_PRICE: [(&str, &str, bool); 22] = [
     ("source = \"import\"", "", false),
     ("first_name = \"First\" OR score > 3", "", false),
     ("first_name != \"First\" AND custom.note = \"x\"", "", false),
-    ("first_name = \"First\" AND score > 3", "", true),
+    ("last_name = \"Last 7\" AND score > 3", "", true),
+    ("last_name = (\"Last 7\", \"Last 8\") AND score > 3 OR first_name:\"f\"", "", true),
+    ("created_at > 2000-01-01T00:00:00Z", "", true),
+    // An index finds all of them, which is no help.
+    ("first_name = \"First\" AND score > 3", "", false),
+    ("created_at > 2000-01-01T00:00:00Z AND score > 3", "", false),
+    ("last_name = \"Last 7\" AND score > 3 OR first_name:\"f\" AND custom.note = \"x\"", "", false),
     ("custom.tier = \"gold\" AND custom.note = \"x\"", "", true),
     ("lifecycle = \"lead\"", "", true),
     ("lead_source = \"fair\"", "", true),
@@ -163,10 +169,13 @@ async fn what_no_index_serves_is_refused_of_many_records_whether_its_field_is_st
         .await?;
     list("score > 3", "score", ShowDeleted::Unspecified).await?;
     list("", "deleted_at desc", ShowDeleted::Only).await?;
-    list("deleted_at > 2026-01-01 AND score > 3", "", ShowDeleted::Only).await?;
-    for (filter, order_by) in
-        [("last_name = \"Last 7\"", ""), ("lifecycle = \"lead\"", ""), ("", "created_at")]
-    {
+    list("deleted_at < 2026-01-01 AND score > 3", "", ShowDeleted::Only).await?;
+    for (filter, order_by) in [
+        ("last_name = \"Last 7\"", ""),
+        ("lifecycle = \"lead\"", ""),
+        ("", "created_at"),
+        ("deleted_at > 2026-01-01 AND score > 3", ""),
+    ] {
         let refused = list(filter, order_by, ShowDeleted::Only).await.unwrap_err();
         assert_eq!(refused.is(), (422, "FIELD_NOT_INDEXED"), "{filter} {order_by}");
     }

@@ -58,7 +58,7 @@ pub(crate) enum Test {
     ContainsOption(String),
 }
 
-impl Condition<'_> {
+impl<'a> Condition<'a> {
     /// The comparisons that no index answers.
     pub(crate) fn unindexed(&self, rows: Deleted) -> u64 {
         match self {
@@ -76,21 +76,46 @@ impl Condition<'_> {
     }
 
     /// The first field without index that is looked at in every row: not where an index has chosen the rows.
-    pub(crate) fn scanned(&self, rows: Deleted) -> Option<Named<'_>> {
+    pub(crate) fn scanned(&self, rows: Deleted) -> Option<Named<'a>> {
         match self {
-            Self::And(parts) if parts.iter().any(|part| part.chooses(rows)) => None,
+            Self::And(parts) if parts.iter().any(|part| part.chosen(rows).is_some()) => None,
             Self::And(parts) | Self::Or(parts) => parts.iter().find_map(|part| part.scanned(rows)),
+            Self::Test { .. } => self.first_unindexed(rows),
+        }
+    }
+
+    /// Of a condition that scans nothing, the rows in which fields without index are looked at nevertheless, as the condition
+    /// by which indexes choose them; and one of those fields.
+    pub(crate) fn looked_at(&self, rows: Deleted) -> Option<(Self, Named<'a>)> {
+        let (Self::And(parts) | Self::Or(parts)) = self else { return None };
+        if let (Self::And(_), Some(chosen)) = (self, self.chosen(rows)) {
+            return self.first_unindexed(rows).map(|field| (chosen, field));
+        }
+        let (parts, fields): (Vec<_>, Vec<_>) = parts.iter().filter_map(|part| part.looked_at(rows)).unzip();
+        fields.first().map(|field| (Self::Or(parts), *field))
+    }
+
+    /// The first field without index.
+    fn first_unindexed(&self, rows: Deleted) -> Option<Named<'a>> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().find_map(|part| part.first_unindexed(rows)),
             Self::Test { field, .. } => (!field.is_indexed(rows)).then_some(*field),
         }
     }
 
-    /// Whether an index finds the rows that pass: all that have a value, or all but some, is no choice.
-    fn chooses(&self, rows: Deleted) -> bool {
+    /// The part by which indexes find the rows: all that have a value, or all but some, is no choice.
+    fn chosen(&self, rows: Deleted) -> Option<Self> {
         match self {
-            Self::And(parts) => parts.iter().any(|part| part.chooses(rows)),
-            Self::Or(parts) => parts.iter().all(|part| part.chooses(rows)),
+            Self::And(parts) => {
+                let chosen: Vec<_> = parts.iter().filter_map(|part| part.chosen(rows)).collect();
+                (!chosen.is_empty()).then_some(Self::And(chosen))
+            }
+            Self::Or(parts) => {
+                parts.iter().map(|part| part.chosen(rows)).collect::<Option<_>>().map(Self::Or)
+            }
             Self::Test { field, test, negated } => {
-                !negated && *test != Test::Present && field.is_indexed(rows)
+                let chooses = !negated && *test != Test::Present && field.is_indexed(rows);
+                chooses.then(|| self.clone())
             }
         }
     }

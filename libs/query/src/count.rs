@@ -55,6 +55,12 @@ pub async fn rows(tx: &mut TenantTx, table: &'static Table, rows: Deleted) -> Re
     run(tx, sql).await
 }
 
+/// The rows of a list; `None` if they are more than [`SMALL_SET`].
+pub(crate) async fn small(tx: &mut TenantTx, list: &List<'_>) -> Result<Option<i64>, Error> {
+    let total = capped(tx, list, SMALL_SET).await?;
+    Ok((!total.at_least).then_some(total.value))
+}
+
 async fn run(tx: &mut TenantTx, sql: Sql) -> Result<i64, Error> {
     let row = sql.into_query().fetch_one(tx.conn()).await.map_err(DbError::from)?;
     Ok(sqlx::Row::try_get(&row, 0).map_err(DbError::from)?)

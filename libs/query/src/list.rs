@@ -160,8 +160,9 @@ impl<'a> List<'a> {
         Ok(list)
     }
 
-    /// As [`List::new`], and where an index is missing, asks whether the tenant is small enough to do without (one bounded
-    /// count more, in that case only). The list knows its cost then.
+    /// As [`List::new`], and where an index is missing, asks whether the tenant is small enough to do without, and if it is not,
+    /// whether the indexed part of the filter leaves few enough rows (a bounded count each, in those cases only). The list knows
+    /// its cost then.
     pub async fn open(tx: &mut TenantTx, request: &ListRequest<'a>) -> Result<Self, Error> {
         let tenant = tx.tenant_id();
         let mut list = Self::new(tenant, &ListRequest { limits: Limits::NONE, ..*request })?;
@@ -169,12 +170,21 @@ impl<'a> List<'a> {
         if unindexed == 0 {
             return Ok(list);
         }
-        let rows = count::rows(tx, request.schema.table, request.deleted).await?;
+        let mut rows = count::rows(tx, request.schema.table, request.deleted).await?;
         if rows > count::SMALL_SET {
             Self::new(tenant, request)?;
+            rows = list.count_chosen(tx).await?;
         }
         list.cost = 1 + unindexed.saturating_mul(rows.unsigned_abs()) / COST_UNIT;
         Ok(list)
+    }
+
+    /// The rows in which indexes leave fields without index to be looked at; an error if those are many, too.
+    async fn count_chosen(&self, tx: &mut TenantTx) -> Result<i64, Error> {
+        let looked_at = self.condition.as_ref().and_then(|condition| condition.looked_at(self.deleted));
+        let Some((chosen, field)) = looked_at else { return Ok(0) };
+        let chosen = count::small(tx, &Self { condition: Some(chosen), ..self.clone() }).await?;
+        chosen.ok_or_else(|| refusal::too_many_chosen(self.table.object, &field, self.deleted))
     }
 
     /// What the list costs beside others: 1, and 1 more for every 10,000 comparisons that no index answers.

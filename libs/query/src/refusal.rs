@@ -45,15 +45,29 @@ pub(crate) const NOT_INDEXED: Reason = Reason::FIELD_NOT_INDEXED;
 
 /// 422: possible with an index only, as there are more rows than [`SMALL_SET`].
 pub(crate) fn not_indexed(object: &str, field: &Named<'_>, rows: Deleted) -> Error {
-    let name = field.name;
     let trash = if rows == Deleted::Only { " of the trash" } else { "" };
+    let name = field.name;
     let detail = format!(
         "no index serves {name}, and more than {SMALL_SET} records{trash} are too many to filter or sort by it; \
          filter by an indexed field as well"
     );
+    needs_index(object, field, rows, detail)
+}
+
+/// 422: as [`not_indexed`], where the indexed part of the filter leaves more rows than [`SMALL_SET`].
+pub(crate) fn too_many_chosen(object: &str, field: &Named<'_>, rows: Deleted) -> Error {
+    let name = field.name;
+    let detail = format!(
+        "no index serves {name}, and what the filter says of indexed fields leaves more than {SMALL_SET} records, which are \
+         too many to filter by {name}; narrow the filter"
+    );
+    needs_index(object, field, rows, detail)
+}
+
+fn needs_index(object: &str, field: &Named<'_>, rows: Deleted, detail: String) -> Error {
     // Clients cannot give an index to a standard field, nor to the trash.
     let action = if field.is_custom() && rows == Deleted::Hidden { "index" } else { "narrow" };
-    refused_without_index(object, name, action, detail)
+    refused_without_index(object, field.name, action, detail)
 }
 
 /// 422: an operator that an index alone can answer, however few the records are.

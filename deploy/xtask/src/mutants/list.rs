@@ -158,7 +158,7 @@ impl Home {
         let (name, candidates) = match self {
             Self::Package(name) => {
                 let folder = name.strip_prefix("globcrm-").unwrap_or(name);
-                (name, ["libs", "services", "deploy"].map(|dir| root.join(dir).join(folder)).to_vec())
+                (name, ["libs", "services", "deploy", ""].map(|dir| root.join(dir).join(folder)).to_vec())
             }
             Self::Suite(name) => (name, vec![root.join("tests").join(name)]),
         };

@@ -13,10 +13,10 @@ reasons! {
     /// that the type does not have.
     FILTER_TYPE_MISMATCH [400] "Filter type mismatch",
         "Compare with a value of the field's type, or with the key of one of its options; both are written in quotes where they are texts.";
-    /// The filter or order uses a field that has no index, over more than 20,000 records and without a condition that an index serves;
-    /// or it looks for a prefix of a custom field that has no index.
+    /// The filter or order uses a field that has no index, over more than 20,000 records and without a condition by which an
+    /// index leaves at most that many; or it looks for a prefix of a custom field that has no index.
     FIELD_NOT_INDEXED [422] "Field not indexed",
-        "Where `meta.action` is `index`, give the custom field an index; else filter by an indexed field as well.";
+        "Where `meta.action` is `index`, give the custom field an index; else filter by an indexed field as well, and narrowly.";
     /// `order_by` cannot be read, or has too many or repeated keys.
     ORDER_INVALID [400] "Order invalid",
         "Send up to three fields, each with ` desc` or not, separated by commas.";
