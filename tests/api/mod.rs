@@ -1,6 +1,7 @@
 //! The REST contract beyond the journey: what every client library relies on.
 
 mod accounts;
+mod audit_log;
 mod conditions;
 mod documents;
 mod duplicates;

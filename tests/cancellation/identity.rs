@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use config::SecretString;
-use identity::{App, Entropy, Parts, PasswordConfig, Service, Settle};
+use identity::{App, AuditKey, Entropy, Parts, PasswordConfig, Service, Settle};
 use ids::Clock;
 use prost_types::FieldMask;
 use proto::identity::v1 as pb;
@@ -14,7 +14,7 @@ use tonic::Request;
 use super::dropping::{Call, Step, Watch, at_every_point, call, rpcs};
 use crate::database::Database;
 use crate::stage::PASSWORD;
-use crate::world::{Ground, request};
+use crate::world::{AUDIT_SECRET, Ground, request};
 
 const SECRET: &str = "a-secret-of-the-records-service-for-tests";
 
@@ -33,6 +33,7 @@ async fn identity_leaves_nothing() -> Result<()> {
         entropy: Entropy::system(),
         settle: Settle::none(),
         signing_key: SecretString::from(signing_key()?),
+        audit_key: AuditKey::new(&SecretString::from(AUDIT_SECRET))?,
         service_secrets: identity::ServiceSecrets::default().with("records", &SecretString::from(SECRET)),
         passwords: PasswordConfig { memory_kib: 64, iterations: 1, parallelism: 1, permits: 2 },
         sign_ups: identity::SignUpConfig { per_hour: 1_000_000, per_day: 1_000_000 },
@@ -115,6 +116,14 @@ async fn prepare(world: &World, rpc: &str) -> Call {
         }
         "Logout" => return call!(client, logout, with(&token, pb::LogoutRequest {})),
         "GetMe" => return call!(client, get_me, with(&token, pb::GetMeRequest {})),
+        "ListAuditLog" => {
+            let request = with(&token, pb::ListAuditLogRequest::default());
+            return call!(client, list_audit_log, request);
+        }
+        "VerifyAuditLog" => {
+            let request = with(&token, pb::VerifyAuditLogRequest::default());
+            return call!(client, verify_audit_log, request);
+        }
         "ListSessions" => {
             return call!(client, list_sessions, with(&token, pb::ListSessionsRequest::default()));
         }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use config::SecretString;
-use identity::{App, Entropy, Parts, PasswordConfig, Service, ServiceSecrets, Settle, SignUpConfig};
+use identity::{
+    App, AuditKey, Entropy, Parts, PasswordConfig, Service, ServiceSecrets, Settle, SignUpConfig,
+};
 use ids::{Clock, FixedClock};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_server::IdentityService;
@@ -14,7 +16,7 @@ use testkit::fleet::signing_key;
 use tonic::Request;
 
 use crate::database::Database;
-use crate::world::{Ground, request};
+use crate::world::{AUDIT_SECRET, Ground, request};
 pub(crate) use crate::world::{Refusal, done};
 
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -214,6 +216,8 @@ calls! {
     list_teams(ListTeamsRequest) -> ListTeamsResponse;
     get_role(GetRoleRequest) -> GetRoleResponse;
     list_roles(ListRolesRequest) -> ListRolesResponse;
+    list_audit_log(ListAuditLogRequest) -> ListAuditLogResponse;
+    verify_audit_log(VerifyAuditLogRequest) -> VerifyAuditLogResponse;
     update_role(UpdateRoleRequest) -> UpdateRoleResponse;
     delete_role(DeleteRoleRequest) -> DeleteRoleResponse;
     list_api_keys(ListApiKeysRequest) -> ListApiKeysResponse;
@@ -319,6 +323,7 @@ fn instance(ground: &Ground, key: &SecretString) -> Result<Arc<App>> {
         entropy: Entropy::system(),
         settle: Settle::none(),
         signing_key: key.clone(),
+        audit_key: AuditKey::new(&SecretString::from(AUDIT_SECRET))?,
         service_secrets: service_secrets(),
         passwords: PasswordConfig { memory_kib: 64, iterations: 1, parallelism: 1, permits: 2 },
         sign_ups: SignUpConfig { per_hour: SIGN_UPS, per_day: SIGN_UPS + 5 },

@@ -11,6 +11,9 @@ mod refusal;
 #[allow(clippy::module_inception, reason = "the folder is for all that makes up a world")]
 mod world;
 
+/// The secret of the audit log.
+pub const AUDIT_SECRET: &str = "a-secret-of-the-audit-log-for-tests";
+
 pub use caller::{Caller, request};
 pub use gate::{Principal, TestGate};
 pub use ground::Ground;

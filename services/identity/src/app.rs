@@ -9,7 +9,7 @@ use error::{Error, Reason};
 use ids::Clock;
 use tokio_util::sync::CancellationToken;
 
-use crate::changes::Settle;
+use crate::changes::{AuditKey, Recorder, Settle};
 use crate::config::{Config, PasswordConfig, SignUpConfig};
 use crate::entropy::Entropy;
 use crate::jobs::cleanup;
@@ -31,6 +31,7 @@ pub struct App {
     pub(crate) passwords: Passwords,
     pub(crate) pages: CursorKey,
     pub(crate) settle: Settle,
+    pub(crate) recorder: Recorder,
     pub(crate) service_secrets: ServiceSecrets,
     pub(crate) sign_ups: SignUpConfig,
 }
@@ -48,6 +49,8 @@ pub struct Parts {
     pub settle: Settle,
     /// Ed25519 private key, PKCS#8 PEM.
     pub signing_key: SecretString,
+    /// Chains and seals the audit log.
+    pub audit_key: AuditKey,
     /// Secrets of the services.
     pub service_secrets: ServiceSecrets,
     /// Password hashing.
@@ -65,6 +68,7 @@ impl Parts {
             entropy: Entropy::system(),
             settle: Settle::lease(),
             signing_key: config.signing_key.clone(),
+            audit_key: config.audit_key.clone(),
             service_secrets: config.service_secrets.clone(),
             passwords: config.passwords,
             sign_ups: config.sign_ups,
@@ -75,7 +79,17 @@ impl Parts {
 impl App {
     /// Puts the parts together. Errors: the key or the password parameters are not usable.
     pub fn new(parts: Parts) -> Result<Arc<Self>, Error> {
-        let Parts { db, clock, entropy, settle, signing_key, service_secrets, passwords, sign_ups } = parts;
+        let Parts {
+            db,
+            clock,
+            entropy,
+            settle,
+            signing_key,
+            audit_key,
+            service_secrets,
+            passwords,
+            sign_ups,
+        } = parts;
         let signer = Signer::from_pem(signing_key.expose_secret(), clock.clone()).map_err(Error::internal)?;
         let jwk = signer.jwk();
         let verifier = Verifier::new(clock.clone());
@@ -102,6 +116,7 @@ impl App {
             passwords: Passwords::new(passwords, entropy.clone())?,
             succession: Succession::derived_from(&signing_key)?,
             pages: CursorKey::derived_from(&signing_key).map_err(Error::internal)?,
+            recorder: Recorder { clock: clock.clone(), key: audit_key },
             gate: Gate::new(verifier, fetch_keys, fetch_snapshot),
             db,
             clock,

@@ -4,6 +4,7 @@ use auth::Signer;
 use config::{ExposeSecret, Reader, SecretString, Section};
 use ids::Clock;
 
+use crate::changes::AuditKey;
 use crate::service_secrets::ServiceSecrets;
 
 /// How passwords are hashed (argon2id, RFC 9106).
@@ -40,6 +41,8 @@ pub struct SignUpConfig {
 pub struct Config {
     /// Ed25519 private key, PKCS#8 PEM: signs access tokens.
     pub signing_key: SecretString,
+    /// Chains and seals the audit log.
+    pub audit_key: AuditKey,
     /// The secrets of the services.
     pub service_secrets: ServiceSecrets,
     /// Password hashing.
@@ -56,6 +59,7 @@ impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let signing_key: Option<SecretString> =
             r.required("SIGNING_KEY", "Ed25519 private key (PKCS#8 PEM) that signs access tokens");
+        let audit_key = AuditKey::read(r);
         let service_secrets = ServiceSecrets::read(r);
         let memory = r.with_default("PASSWORD_MEMORY_KIB", "19456", "Memory of one password hash, in KiB");
         let iterations = r.with_default("PASSWORD_ITERATIONS", "2", "Passes of one password hash");
@@ -90,6 +94,7 @@ impl Section for Config {
         }
         Some(Self {
             signing_key: signing_key?,
+            audit_key: audit_key?,
             service_secrets: service_secrets?,
             passwords,
             sign_ups: SignUpConfig { per_hour: per_hour?, per_day: per_day? },
@@ -107,6 +112,7 @@ mod tests {
     fn every_wrong_setting_is_told_at_once_and_no_secret_with_it() {
         let env: config::Env = [
             ("GLOBCRM_IDENTITY_SIGNING_KEY", "hunter2"),
+            ("GLOBCRM_IDENTITY_AUDIT_KEY", "hunter2"),
             ("GLOBCRM_IDENTITY_SERVICE_SECRET_GATEWAY", "hunter2"),
             ("GLOBCRM_IDENTITY_PASSWORD_MEMORY_KIB", "1"),
         ]
@@ -115,6 +121,7 @@ mod tests {
         let problems = config::load::<Config>(&env, "IDENTITY").unwrap_err().to_string();
         for name in [
             "SIGNING_KEY",
+            "AUDIT_KEY",
             "SERVICE_SECRET_GATEWAY",
             "SERVICE_SECRET_RECORDS",
             "PASSWORD_MEMORY_KIB",

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use crate::app::App;
 use crate::call::{PublicCall, bearer};
-use crate::{api_keys, organization, permissions, roles, sessions, teams, tenants, users};
+use crate::{api_keys, audit, organization, permissions, roles, sessions, teams, tenants, users};
 
 type Result<T> = std::result::Result<Response<T>, Status>;
 
@@ -175,6 +175,22 @@ impl IdentityService for Service {
         let message = organization::update::run(&self.0, &cx, body).await?;
         let version = message.organization.as_ref().map(|o| o.version);
         Ok(Answer::of_version(version, message).respond(&cx))
+    }
+
+    async fn list_audit_log(
+        &self,
+        request: Request<pb::ListAuditLogRequest>,
+    ) -> Result<pb::ListAuditLogResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(audit::list::run(&self.0, &cx, body).await?))
+    }
+
+    async fn verify_audit_log(
+        &self,
+        request: Request<pb::VerifyAuditLogRequest>,
+    ) -> Result<pb::VerifyAuditLogResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(audit::verify::run(&self.0, &cx, body).await?))
     }
 
     async fn create_team(&self, request: Request<pb::CreateTeamRequest>) -> Result<pb::CreateTeamResponse> {

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod app;
+mod audit;
 mod call;
 mod changes;
 mod config;
@@ -36,7 +37,7 @@ use service::Frame;
 use tonic::service::Routes;
 
 pub use app::{App, Parts};
-pub use changes::Settle;
+pub use changes::{AuditKey, AuditKeyTooShort, Settle};
 pub use config::{Config, PasswordConfig, SignUpConfig};
 pub use entropy::Entropy;
 pub use grpc::Service;
@@ -63,6 +64,8 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0115_add_team_deletion",
         "0120_index_foreign_keys",
         "0121_add_duplicate_check",
+        "0140_seal_audit_log",
+        "0141_drop_audit_log_record",
     ]
 );
 
@@ -74,9 +77,9 @@ pub const LIMITS: &[Limit] = &[
     Limit::new("sessions of a user; the oldest ends", sessions::MOST_SESSIONS as u64, ""),
 ];
 
-/// Connections of the worker role: the relay's, and one for metrics.
+/// Connections of the worker role: the relay's, retries of reports, and one for metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Identity, migrations: &MIGRATIONS, worker_connections: 3 };
+    service::Service { role: Role::Identity, migrations: &MIGRATIONS, worker_connections: 4 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
@@ -89,6 +92,8 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             let app = cleaning.clone();
             async move { jobs::cleanup::run(&app, shutdown).await }
         });
+        let reports = audit::Reports { key: config.audit_key.clone() };
+        frame.consume("identity.audit", audit::Reports::PATTERNS, reports);
         // It asks nobody else who calls: its gate is its own.
         Ok((app.gate.clone(), Routes::new(IdentityServiceServer::new(Service(app)))))
     };

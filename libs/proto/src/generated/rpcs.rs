@@ -326,6 +326,20 @@ impl crate::Rpc for crate::identity::v1::DeleteApiKeyRequest {
         action: "delete",
     });
 }
+impl crate::Rpc for crate::identity::v1::ListAuditLogRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/ListAuditLog";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "audit_entry",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::identity::v1::VerifyAuditLogRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/VerifyAuditLog";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "audit_entry",
+        action: "read",
+    });
+}
 impl crate::Rpc for crate::identity::v1::GetSnapshotRequest {
     const NAME: &'static str = "globcrm.identity.v1.IdentityService/GetSnapshot";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;

@@ -192,6 +192,7 @@ pub fn environments(backing: &Backing, places: &Places) -> Result<Environments> 
     }
     let signing_key = places.signing_key.display().to_string();
     add(Role::Identity, "GLOBCRM_IDENTITY_SIGNING_KEY_FILE", signing_key);
+    add(Role::Identity, "GLOBCRM_IDENTITY_AUDIT_KEY", secrets.get("identity.audit_key")?);
     add(Role::Records, "GLOBCRM_RECORDS_BLOB_DIR", places.blobs.display().to_string());
     add(Role::Gateway, "GLOBCRM_GATEWAY_LISTEN", local(places.ports.public));
     migrate.insert("GLOBCRM_MIGRATE_ADMIN_URL".into(), backing.postgres_admin_url().into());

@@ -74,7 +74,7 @@ pub(crate) async fn run(
         touches: Touches::Principal(id),
         narrows: false,
     };
-    change.record(&app.clock, &Actor::of(cx), created).await?;
+    change.record(&app.recorder, &Actor::of(cx), created).await?;
     change.commit(&app.gate).await?;
     let secret = Some(secret.text.expose_secret().to_owned());
     Ok(pb::CreateApiKeyResponse { api_key: Some(pb::ApiKey { secret, ..convert::to_proto(&key) }) })

@@ -38,7 +38,7 @@ pub(crate) async fn run(
         touches: Touches::Principal(id),
         narrows: true,
     };
-    change.record(&app.clock, &Actor::of(cx), deleted).await?;
+    change.record(&app.recorder, &Actor::of(cx), deleted).await?;
     change.commit(&app.gate).await?;
     app.settle.wait().await;
     Ok(pb::DeleteApiKeyResponse {})

@@ -1,96 +1,127 @@
-//! The chain of the audit log: every row's hash covers the row and the hash before it.
+//! The chain of the audit log: every entry's hash covers the entry and the hash before it, and the head has a seal.
 
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
+use super::Actor;
+use super::key::AuditKey;
 use super::store::{AuditRow, Head};
-use super::{Actor, Change};
+
+/// What an entry says.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// `<service>.<object>.<action>`.
+    pub(super) action: String,
+    pub(super) record_id: Uuid,
+    pub(super) before: Option<Value>,
+    pub(super) after: Option<Value>,
+    pub(super) reason: String,
+}
 
 /// The next row of the chain; moves the head on.
-pub(super) fn row(head: &mut Head, at: OffsetDateTime, actor: &Actor, change: &Change) -> AuditRow {
+pub(super) fn row(
+    key: &AuditKey,
+    tenant: Uuid,
+    head: &mut Head,
+    (at, actor): (OffsetDateTime, &Actor),
+    entry: Entry,
+) -> AuditRow {
     let mut row = AuditRow {
         sequence: head.audit_sequence + 1,
         at,
-        actor_kind: actor.kind.name(),
+        actor_kind: actor.kind.name().to_owned(),
         actor_id: actor.id,
-        action: format!("identity.{}.{}", change.object, change.action),
-        record_id: change.record_id,
-        before: change.before.as_ref().map(serde_json::Value::to_string),
-        after: change.after.as_ref().map(serde_json::Value::to_string),
-        reason: change.reason,
+        action: entry.action,
+        record_id: entry.record_id,
+        before: entry.before.as_ref().map(Value::to_string),
+        after: entry.after.as_ref().map(Value::to_string),
+        reason: entry.reason,
         request_id: actor.request_id.clone(),
         permission_version: head.permission_version,
         hash: Vec::new(),
     };
-    row.hash = hash(&head.audit_hash, &row);
+    row.hash = hash(key, tenant, &head.audit_hash, &row);
     head.audit_sequence = row.sequence;
     head.audit_hash.clone_from(&row.hash);
+    head.audit_seal = seal(key, tenant, head);
     row
 }
 
-/// SHA-256 over the hash before and every column, each with its length before it, so that no two rows read alike.
-fn hash(previous: &[u8], row: &AuditRow) -> Vec<u8> {
-    let mut hasher = Sha256::new();
-    let mut part = |bytes: Option<&[u8]>| {
-        // An absent value differs from an empty one.
-        hasher.update(bytes.map_or(-1_i64, |b| b.len() as i64).to_be_bytes());
-        hasher.update(bytes.unwrap_or_default());
-    };
-    part(Some(previous));
-    part(Some(&row.sequence.to_be_bytes()));
-    part(Some(&(row.at.unix_timestamp_nanos() / 1_000).to_be_bytes()));
-    part(Some(row.actor_kind.as_bytes()));
-    part(Some(row.actor_id.as_bytes()));
-    part(Some(row.action.as_bytes()));
-    part(Some(row.record_id.as_bytes()));
-    part(row.before.as_deref().map(str::as_bytes));
-    part(row.after.as_deref().map(str::as_bytes));
-    part(Some(row.reason.as_bytes()));
-    part(Some(row.request_id.as_bytes()));
-    part(Some(&row.permission_version.to_be_bytes()));
-    hasher.finalize().to_vec()
+/// The hash that a row has behind another one's.
+pub(crate) fn hash(key: &AuditKey, tenant: Uuid, previous: &[u8], row: &AuditRow) -> Vec<u8> {
+    key.code(
+        b"globcrm audit entry",
+        &[
+            Some(tenant.as_bytes()),
+            Some(previous),
+            Some(&row.sequence.to_be_bytes()),
+            Some(&(row.at.unix_timestamp_nanos() / 1_000).to_be_bytes()),
+            Some(row.actor_kind.as_bytes()),
+            Some(row.actor_id.as_bytes()),
+            Some(row.action.as_bytes()),
+            Some(row.record_id.as_bytes()),
+            row.before.as_deref().map(str::as_bytes),
+            row.after.as_deref().map(str::as_bytes),
+            Some(row.reason.as_bytes()),
+            Some(row.request_id.as_bytes()),
+            Some(&row.permission_version.to_be_bytes()),
+        ],
+    )
+}
+
+/// The seal of a head: that the log ends there.
+pub(crate) fn seal(key: &AuditKey, tenant: Uuid, head: &Head) -> Vec<u8> {
+    let parts =
+        [Some(&tenant.as_bytes()[..]), Some(&head.audit_sequence.to_be_bytes()), Some(&head.audit_hash)];
+    key.code(b"globcrm audit head", &parts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::changes::Touches;
+    use ::config::SecretString;
     use auth::PrincipalKind;
-    use uuid::Uuid;
 
-    fn change(name: &str) -> Change {
-        Change {
-            object: "role",
-            action: "create",
-            verb: "created",
+    fn entry(name: &str) -> Entry {
+        Entry {
+            action: "identity.role.create".to_owned(),
             record_id: Uuid::from_u128(1),
-            version: 1,
-            owner: None,
             before: None,
             after: Some(serde_json::json!({ "name": name })),
-            reason: "",
-            touches: Touches::Nobody,
-            narrows: false,
+            reason: String::new(),
         }
     }
 
     #[test]
-    fn every_row_depends_on_all_rows_before_it() {
+    fn every_row_depends_on_all_rows_before_it_and_on_the_key() {
         let actor = Actor {
             kind: PrincipalKind::User,
             id: Uuid::from_u128(2),
             request_id: "r".to_owned(),
             traceparent: None,
         };
-        let chain = |names: [&str; 3]| {
-            let mut head = Head::first();
-            names.map(|name| row(&mut head, OffsetDateTime::UNIX_EPOCH, &actor, &change(name)))
+        let chain = |secret: &str, tenant: u128, names: [&str; 3]| {
+            let key = AuditKey::new(&SecretString::from(secret.repeat(32))).unwrap();
+            let tenant = Uuid::from_u128(tenant);
+            let mut head = Head::first(&key, tenant);
+            let at = OffsetDateTime::UNIX_EPOCH;
+            let rows = names.map(|name| row(&key, tenant, &mut head, (at, &actor), entry(name)));
+            (rows, head.audit_seal)
         };
-        let (a, b) = (chain(["x", "y", "z"]), chain(["x", "Y", "z"]));
+        let ((a, _), (b, _)) = (chain("k", 1, ["x", "y", "z"]), chain("k", 1, ["x", "Y", "z"]));
         assert_eq!(a[0].hash, b[0].hash);
         assert_ne!(a[1].hash, b[1].hash);
         assert_ne!(a[2].hash, b[2].hash, "the change of the second row shows in the third");
+        for (other, seal) in [chain("l", 1, ["x", "y", "z"]), chain("k", 2, ["x", "y", "z"])] {
+            assert!(a.iter().all(|row| other.iter().all(|other| other.hash != row.hash)));
+            assert_ne!(seal, chain("k", 1, ["x", "y", "z"]).1);
+        }
         assert_eq!(a.map(|r| r.sequence), [1, 2, 3]);
-        assert_eq!(b[0].action, "identity.role.create");
+    }
+
+    #[test]
+    fn a_short_secret_is_no_key() {
+        assert!(AuditKey::new(&SecretString::from("k".repeat(31))).is_err());
     }
 }

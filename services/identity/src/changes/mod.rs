@@ -5,7 +5,8 @@
 //! and a permission version is always greater than those committed before it. All versions of a tenant come from one counter:
 //! a principal's version is the greatest that concerns it or everyone, and a fence of either kind compares with it.
 
-mod chain;
+pub(crate) mod chain;
+mod key;
 mod settle;
 mod store;
 
@@ -15,10 +16,13 @@ use error::{Error, Reason};
 use events::NewEvent;
 use ids::Clock;
 use serde_json::Value;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
+use chain::Entry;
+pub use key::{AuditKey, AuditKeyTooShort};
 pub use settle::Settle;
-pub(crate) use store::Head;
+pub(crate) use store::{AuditRow, FIRST_HASH, Head};
 
 /// The principal of changes that concern everyone in the tenant.
 pub(crate) const EVERYONE: Uuid = Uuid::nil();
@@ -92,6 +96,13 @@ pub(crate) struct Change {
     pub(crate) narrows: bool,
 }
 
+/// What changes are recorded with.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorder {
+    pub(crate) clock: Clock,
+    pub(crate) key: AuditKey,
+}
+
 /// A transaction that changes who may do what.
 pub(crate) struct ChangeTx {
     tx: TenantTx,
@@ -121,8 +132,8 @@ impl ChangeTx {
     }
 
     /// Goes on with a transaction that has just made its tenant.
-    pub(crate) async fn of_new_tenant(mut tx: TenantTx) -> Result<Self, DbError> {
-        let head = Head::first();
+    pub(crate) async fn of_new_tenant(recorder: &Recorder, mut tx: TenantTx) -> Result<Self, DbError> {
+        let head = Head::first(&recorder.key, tx.tenant_id());
         store::insert_head(&mut tx, &head).await?;
         store::touch(&mut tx, EVERYONE, head.permission_version).await?;
         Ok(Self { tx, head, touched: Vec::new() })
@@ -136,15 +147,17 @@ impl ChangeTx {
     /// Writes the audit row, the new permission version, the fence and the events of a change.
     pub(crate) async fn record(
         &mut self,
-        clock: &Clock,
+        recorder: &Recorder,
         actor: &Actor,
         change: Change,
     ) -> Result<(), DbError> {
+        let clock = &recorder.clock;
         let now = clock.now_micros();
         if change.touches != Touches::Nobody {
             self.head.permission_version += 1;
         }
-        let row = chain::row(&mut self.head, now, actor, &change);
+        let row =
+            chain::row(&recorder.key, self.tx.tenant_id(), &mut self.head, (now, actor), change.entry());
         store::insert_audit(&mut self.tx, &row).await?;
         store::update_head(&mut self.tx, &self.head).await?;
 
@@ -210,6 +223,45 @@ impl ChangeTx {
             }
         }
         Ok(())
+    }
+}
+
+/// A change that another service made, and has told with its event. What follows from it is that service's.
+#[derive(Debug)]
+pub(crate) struct Reported {
+    /// `<service>.<object>.<action>`.
+    pub(crate) action: String,
+    pub(crate) record_id: Uuid,
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+    pub(crate) at: OffsetDateTime,
+}
+
+/// Writes the audit row of a reported change; `false` where there is no such tenant.
+pub(crate) async fn record_reported(
+    tx: &mut TenantTx,
+    key: &AuditKey,
+    actor: &Actor,
+    reported: Reported,
+) -> Result<bool, DbError> {
+    let Some(mut head) = store::lock_head(tx).await? else { return Ok(false) };
+    let Reported { action, record_id, before, after, at } = reported;
+    let entry = Entry { action, record_id, before, after, reason: String::new() };
+    let row = chain::row(key, tx.tenant_id(), &mut head, (at, actor), entry);
+    store::insert_audit(tx, &row).await?;
+    store::update_head(tx, &head).await?;
+    Ok(true)
+}
+
+impl Change {
+    fn entry(&self) -> Entry {
+        Entry {
+            action: format!("identity.{}.{}", self.object, self.action),
+            record_id: self.record_id,
+            before: self.before.clone(),
+            after: self.after.clone(),
+            reason: self.reason.to_owned(),
+        }
     }
 }
 

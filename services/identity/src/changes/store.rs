@@ -1,8 +1,13 @@
 //! SQL of heads, permission versions and the audit log.
 
 use db::{DbError, TenantTx};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use super::chain;
+use super::key::AuditKey;
 
 /// The counters of a tenant, as its locked row has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,57 +15,92 @@ pub(crate) struct Head {
     pub(crate) permission_version: i64,
     pub(crate) audit_sequence: i64,
     pub(crate) audit_hash: Vec<u8>,
+    pub(crate) audit_seal: Vec<u8>,
 }
 
 impl Head {
     /// Of a new tenant. Version 0 means "no snapshot" to callers, so versions begin at 1.
-    pub(crate) fn first() -> Self {
-        Self { permission_version: 1, audit_sequence: 0, audit_hash: vec![0; 32] }
+    pub(crate) fn first(key: &AuditKey, tenant: Uuid) -> Self {
+        let mut head = Self {
+            permission_version: 1,
+            audit_sequence: 0,
+            audit_hash: FIRST_HASH.to_vec(),
+            audit_seal: Vec::new(),
+        };
+        head.audit_seal = chain::seal(key, tenant, &head);
+        head
     }
 }
 
+/// What the first entry of a log comes after.
+pub(crate) const FIRST_HASH: [u8; 32] = [0; 32];
+
 /// One row of the audit log.
 #[derive(Debug)]
-pub(super) struct AuditRow {
-    pub(super) sequence: i64,
-    pub(super) at: OffsetDateTime,
-    pub(super) actor_kind: &'static str,
-    pub(super) actor_id: Uuid,
-    pub(super) action: String,
-    pub(super) record_id: Uuid,
-    pub(super) before: Option<String>,
-    pub(super) after: Option<String>,
-    pub(super) reason: &'static str,
-    pub(super) request_id: String,
-    pub(super) permission_version: i64,
-    pub(super) hash: Vec<u8>,
+pub(crate) struct AuditRow {
+    pub(crate) sequence: i64,
+    pub(crate) at: OffsetDateTime,
+    pub(crate) actor_kind: String,
+    pub(crate) actor_id: Uuid,
+    pub(crate) action: String,
+    pub(crate) record_id: Uuid,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    pub(crate) reason: String,
+    pub(crate) request_id: String,
+    pub(crate) permission_version: i64,
+    pub(crate) hash: Vec<u8>,
+}
+
+impl<'r> FromRow<'r, PgRow> for AuditRow {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            sequence: row.try_get("sequence")?,
+            at: row.try_get("at")?,
+            actor_kind: row.try_get("actor_kind")?,
+            actor_id: row.try_get("actor_id")?,
+            action: row.try_get("action")?,
+            record_id: row.try_get("record_id")?,
+            before: row.try_get("before")?,
+            after: row.try_get("after")?,
+            reason: row.try_get("reason")?,
+            request_id: row.try_get("request_id")?,
+            permission_version: row.try_get("permission_version")?,
+            hash: row.try_get("hash")?,
+        })
+    }
 }
 
 /// Locks the tenant's head until the transaction ends.
 pub(super) async fn lock_head(tx: &mut TenantTx) -> Result<Option<Head>, DbError> {
-    let row: Option<(i64, i64, Vec<u8>)> = sqlx::query_as(
-        "SELECT permission_version, audit_sequence, audit_hash FROM identity.tenant_head
+    let head = sqlx::query_as(
+        "SELECT permission_version, audit_sequence, audit_hash, audit_seal FROM identity.tenant_head
          WHERE tenant_id = $1 FOR UPDATE",
-    )
-    .bind(tx.tenant_id())
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(row.map(|(permission_version, audit_sequence, audit_hash)| Head {
-        permission_version,
-        audit_sequence,
-        audit_hash,
-    }))
+    );
+    Ok(head.bind(tx.tenant_id()).fetch_optional(tx.conn()).await?)
+}
+
+impl<'r> FromRow<'r, PgRow> for Head {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            permission_version: row.try_get("permission_version")?,
+            audit_sequence: row.try_get("audit_sequence")?,
+            audit_hash: row.try_get("audit_hash")?,
+            audit_seal: row.try_get("audit_seal")?,
+        })
+    }
 }
 
 pub(super) async fn insert_head(tx: &mut TenantTx, head: &Head) -> Result<(), DbError> {
     sqlx::query(
-        "INSERT INTO identity.tenant_head (tenant_id, permission_version, audit_sequence, audit_hash)
-         VALUES ($1, $2, $3, $4)",
+        "INSERT INTO identity.tenant_head (tenant_id, permission_version, audit_sequence, audit_hash, audit_seal)
+         VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(tx.tenant_id())
     .bind(head.permission_version)
     .bind(head.audit_sequence)
     .bind(&head.audit_hash)
+    .bind(&head.audit_seal)
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -68,13 +108,14 @@ pub(super) async fn insert_head(tx: &mut TenantTx, head: &Head) -> Result<(), Db
 
 pub(super) async fn update_head(tx: &mut TenantTx, head: &Head) -> Result<(), DbError> {
     sqlx::query(
-        "UPDATE identity.tenant_head SET permission_version = $2, audit_sequence = $3, audit_hash = $4
+        "UPDATE identity.tenant_head SET permission_version = $2, audit_sequence = $3, audit_hash = $4, audit_seal = $5
          WHERE tenant_id = $1",
     )
     .bind(tx.tenant_id())
     .bind(head.permission_version)
     .bind(head.audit_sequence)
     .bind(&head.audit_hash)
+    .bind(&head.audit_seal)
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -103,13 +144,13 @@ pub(super) async fn insert_audit(tx: &mut TenantTx, row: &AuditRow) -> Result<()
     .bind(tx.tenant_id())
     .bind(row.sequence)
     .bind(row.at)
-    .bind(row.actor_kind)
+    .bind(&row.actor_kind)
     .bind(row.actor_id)
     .bind(&row.action)
     .bind(row.record_id)
     .bind(&row.before)
     .bind(&row.after)
-    .bind(row.reason)
+    .bind(&row.reason)
     .bind(&row.request_id)
     .bind(row.permission_version)
     .bind(&row.hash)

@@ -61,6 +61,6 @@ async fn apply(
         touches: Touches::Everyone,
         narrows: false,
     };
-    change.record(&app.clock, &Actor::of(cx), updated).await?;
+    change.record(&app.recorder, &Actor::of(cx), updated).await?;
     Ok(after)
 }

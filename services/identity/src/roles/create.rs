@@ -64,7 +64,7 @@ async fn make(
         touches: Touches::Nobody,
         narrows: false,
     };
-    change.record(&app.clock, &Actor::of(cx), created).await?;
+    change.record(&app.recorder, &Actor::of(cx), created).await?;
     let response = pb::CreateRoleResponse { role: Some(convert::to_proto(&role)) };
     claim.keep(change.tx(), &response, now).await?;
     Ok(Answer::of_version(1, response))

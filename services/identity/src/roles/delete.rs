@@ -39,7 +39,7 @@ pub(crate) async fn run(
         touches: Touches::Nobody,
         narrows: false,
     };
-    change.record(&app.clock, &Actor::of(cx), deleted).await?;
+    change.record(&app.recorder, &Actor::of(cx), deleted).await?;
     change.commit(&app.gate).await?;
     Ok(pb::DeleteRoleResponse {})
 }

@@ -62,7 +62,7 @@ pub(crate) async fn run(
         touches: if same_body { Touches::Nobody } else { Touches::Everyone },
         narrows,
     };
-    change.record(&app.clock, &Actor::of(cx), updated).await?;
+    change.record(&app.recorder, &Actor::of(cx), updated).await?;
     change.commit(&app.gate).await?;
     if narrows {
         app.settle.wait().await;

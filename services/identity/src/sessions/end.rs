@@ -21,7 +21,7 @@ pub(crate) async fn run(
     if !store::end(change.tx(), user_id, session_id, now).await? {
         return Ok(false);
     }
-    change.record(&app.clock, actor, record_of(user_id, session_id, reason)).await?;
+    change.record(&app.recorder, actor, record_of(user_id, session_id, reason)).await?;
     Ok(true)
 }
 

@@ -124,7 +124,7 @@ async fn note_guessing(
         touches: Touches::Nobody,
         narrows: false,
     };
-    change.record(&app.clock, &Actor::nobody(&call.call), noted).await?;
+    change.record(&app.recorder, &Actor::nobody(&call.call), noted).await?;
     change.commit(&app.gate).await?;
     Ok(())
 }

@@ -41,11 +41,11 @@ pub(crate) async fn run(
     store::insert(change.tx(), &session).await?;
     for ended in store::end_oldest(change.tx(), user_id, MOST_SESSIONS, now).await? {
         let ended = end::record_of(user_id, ended, "too many sessions");
-        change.record(&app.clock, actor, ended).await?;
+        change.record(&app.recorder, actor, ended).await?;
     }
     change
         .record(
-            &app.clock,
+            &app.recorder,
             actor,
             Change {
                 object: "session",

@@ -53,7 +53,7 @@ async fn make(
     store::insert(change.tx(), &team).await?;
     // Nobody is in it yet.
     let created = change_of(("create", "created"), None, Some(&team), Touches::Nobody);
-    change.record(&app.clock, &Actor::of(cx), created).await?;
+    change.record(&app.recorder, &Actor::of(cx), created).await?;
     let response = pb::CreateTeamResponse { team: Some(convert::to_proto(&team)) };
     claim.keep(change.tx(), &response, now).await?;
     Ok(Answer::of_version(1, response))

@@ -56,12 +56,12 @@ pub(crate) async fn run(
         users::write::changed(change.tx(), &before, &after, cx.principal.id).await?;
         // Whose permissions change, the team's own row says for all.
         let taken_out = users::change_of(("update", "updated"), Some(&before), &after, Touches::Nobody);
-        change.record(&app.clock, &actor, taken_out).await?;
+        change.record(&app.recorder, &actor, taken_out).await?;
     }
     store::delete(change.tx(), id, now, cx.principal.id).await?;
     let touches = if narrows { Touches::Everyone } else { Touches::Nobody };
     let deleted = Change { narrows, ..change_of(("delete", "deleted"), Some(&team), None, touches) };
-    change.record(&app.clock, &actor, deleted).await?;
+    change.record(&app.recorder, &actor, deleted).await?;
     change.commit(&app.gate).await?;
     if narrows {
         app.settle.wait().await;

@@ -50,7 +50,7 @@ pub(crate) async fn run(
     after.version += 1;
     store::update(change.tx(), &after).await?;
     let updated = change_of(("update", "updated"), Some(&before), Some(&after), Touches::Nobody);
-    change.record(&app.clock, &Actor::of(cx), updated).await?;
+    change.record(&app.recorder, &Actor::of(cx), updated).await?;
     change.commit(&app.gate).await?;
     Ok(pb::UpdateTeamResponse { team: Some(convert::to_proto(&after)) })
 }

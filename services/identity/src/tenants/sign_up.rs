@@ -81,9 +81,9 @@ pub(crate) async fn run(
     let mut tx = TenantTx::begin(&app.db, VerifiedTenant::from_directory(tenant_id)).await?;
     directory::store::insert(&mut tx, &wanted.tenant.slug, now).await?;
     store::insert(&mut tx, &wanted.tenant, now).await?;
-    let mut change = ChangeTx::of_new_tenant(tx).await?;
+    let mut change = ChangeTx::of_new_tenant(&app.recorder, tx).await?;
     let tenant_json = json!({"slug": wanted.tenant.slug, "organization": wanted.tenant.organization});
-    change.record(clock, &actor, made("tenant", tenant_id.uuid(), None, tenant_json)).await?;
+    change.record(&app.recorder, &actor, made("tenant", tenant_id.uuid(), None, tenant_json)).await?;
 
     let role = roles::Role {
         id: role_id,
@@ -96,7 +96,7 @@ pub(crate) async fn run(
         updated_at: now,
     };
     roles::store::insert(change.tx(), &role).await?;
-    change.record(clock, &actor, made("role", role_id, None, roles::convert::to_json(&role))).await?;
+    change.record(&app.recorder, &actor, made("role", role_id, None, roles::convert::to_json(&role))).await?;
 
     let user = users::User {
         id: user_id,
@@ -113,7 +113,7 @@ pub(crate) async fn run(
     users::store::insert(change.tx(), &user, Some(&password_hash), user_id).await?;
     users::store::add_roles(change.tx(), user_id, &[role_id], now, user_id).await?;
     change
-        .record(clock, &actor, made("user", user_id, Some(user_id), users::convert::to_json(&user)))
+        .record(&app.recorder, &actor, made("user", user_id, Some(user_id), users::convert::to_json(&user)))
         .await?;
 
     let tokens = open::run(app, &mut change, &actor, &call.call, user_id).await?;

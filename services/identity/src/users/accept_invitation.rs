@@ -106,7 +106,7 @@ pub(crate) async fn run(
     invitations::accept(change.tx(), presented.id, now).await?;
     let verbs = ("accept_invitation", "activated");
     let accepted = change_of(verbs, Some(&before), &after, Touches::Principal(user.id));
-    change.record(&app.clock, &actor, accepted).await?;
+    change.record(&app.recorder, &actor, accepted).await?;
     let tokens = open::run(app, &mut change, &actor, &call.call, user.id).await?;
     let network = Some(call.network.as_str());
     let device = places::remember(app, change.tx(), user.id, network, Place::Unknown, now).await?;

@@ -88,7 +88,7 @@ pub(crate) async fn run(
     let touches = Touches::Principal(id);
     let verbs = ("change_password", "password_changed");
     let changed = Change { narrows: true, ..change_of(verbs, Some(&before), &after, touches) };
-    change.record(&app.clock, &Actor::of(cx), changed).await?;
+    change.record(&app.recorder, &Actor::of(cx), changed).await?;
     change.commit(&app.gate).await?;
     app.settle.wait().await;
     Ok(pb::ChangePasswordResponse { device_token: Some(device) })

@@ -107,7 +107,7 @@ pub(crate) async fn run(
     // A new member is within reach of everyone in the same teams.
     let touches = if user.team_ids.is_empty() { Touches::Principal(user.id) } else { Touches::Everyone };
     let created = change_of(("create", "created"), None, &user, touches);
-    change.record(clock, &Actor::of(cx), created).await?;
+    change.record(&app.recorder, &Actor::of(cx), created).await?;
     change.commit(&app.gate).await?;
     // No mail service is configured yet, so the inviter passes the token on. Not a key: who has the token may become the user,
     // and that would outlive the key; somebody signed in invites again.

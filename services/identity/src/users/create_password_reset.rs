@@ -63,7 +63,7 @@ pub(crate) async fn run(
     store::update(change.tx(), &after, cx.principal.id).await?;
     let verbs = ("create_password_reset", "password_reset_created");
     let made = change_of(verbs, Some(&before), &after, Touches::Nobody);
-    change.record(&app.clock, &Actor::of(cx), made).await?;
+    change.record(&app.recorder, &Actor::of(cx), made).await?;
     change.commit(&app.gate).await?;
     Ok(pb::CreatePasswordResetResponse {
         reset_token: token.text.expose_secret().to_owned(),

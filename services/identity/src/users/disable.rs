@@ -46,7 +46,7 @@ pub(crate) async fn run(
     let touches = Touches::Principal(id);
     let disabled =
         Change { narrows: true, ..change_of(("disable", "disabled"), Some(&before), &after, touches) };
-    change.record(&app.clock, &Actor::of(cx), disabled).await?;
+    change.record(&app.recorder, &Actor::of(cx), disabled).await?;
     change.commit(&app.gate).await?;
     // The keys of the user have entries of their own, so all of the tenant go.
     app.gate.forget(cx.tenant.id().uuid(), None);

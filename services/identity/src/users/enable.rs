@@ -35,7 +35,7 @@ pub(crate) async fn run(
     after.updated_at = app.clock.now_micros();
     store::update(change.tx(), &after, cx.principal.id).await?;
     let enabled = change_of(("enable", "enabled"), Some(&before), &after, Touches::Principal(id));
-    change.record(&app.clock, &Actor::of(cx), enabled).await?;
+    change.record(&app.recorder, &Actor::of(cx), enabled).await?;
     change.commit(&app.gate).await?;
     Ok(pb::EnableUserResponse { user: Some(convert::to_proto(&after)) })
 }

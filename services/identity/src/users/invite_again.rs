@@ -55,7 +55,7 @@ pub(super) async fn run(
     let verbs = ("resend_invitation", "invited_again");
     let invited =
         Change { narrows: effect.narrows, ..change_of(verbs, Some(&before), &after, effect.touches) };
-    change.record(&app.clock, &Actor::of(cx), invited).await?;
+    change.record(&app.recorder, &Actor::of(cx), invited).await?;
     change.commit(&app.gate).await?;
     if effect.narrows {
         app.settle.wait().await;

@@ -39,7 +39,7 @@ pub(crate) async fn run(
     invitations::end_pending(change.tx(), id).await?;
     let token = create::invite(app, change.tx(), id, cx.principal.id).await?;
     let invited = change_of(("resend_invitation", "invited_again"), Some(&before), &after, Touches::Nobody);
-    change.record(&app.clock, &Actor::of(cx), invited).await?;
+    change.record(&app.recorder, &Actor::of(cx), invited).await?;
     change.commit(&app.gate).await?;
     let invitation_token = Some(token.expose_secret().to_owned());
     Ok(pb::ResendInvitationResponse {

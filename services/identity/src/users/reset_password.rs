@@ -78,7 +78,7 @@ pub(crate) async fn run(
     let touches = Touches::Principal(user.id);
     let verbs = ("reset_password", "password_reset");
     let reset = Change { narrows: true, ..change_of(verbs, Some(&before), &after, touches) };
-    change.record(&app.clock, &Actor::user(user.id, &call.call), reset).await?;
+    change.record(&app.recorder, &Actor::user(user.id, &call.call), reset).await?;
     change.commit(&app.gate).await?;
     app.settle.wait().await;
     Ok(pb::ResetPasswordResponse { device_token: Some(device) })

@@ -95,7 +95,7 @@ pub(crate) async fn run(
     let narrows = effect.narrows;
     let updated =
         Change { narrows, ..change_of(("update", "updated"), Some(&before), &after, effect.touches) };
-    change.record(&app.clock, &Actor::of(cx), updated).await?;
+    change.record(&app.recorder, &Actor::of(cx), updated).await?;
     change.commit(&app.gate).await?;
     if narrows {
         app.settle.wait().await;

@@ -95,6 +95,8 @@ pub fn table() -> Table {
         post("CreateRole", "/roles").json(role).answers(201),
         get("GetRole", "/roles/{id}").of(&ROLE),
         get("ListRoles", "/roles"),
+        get("ListAuditLog", "/audit-log"),
+        get("VerifyAuditLog", "/audit-log:verify"),
         patch("UpdateRole", "/roles/{id}").of(&ROLE).json(json!({"name": "{unique}"})),
         delete("DeleteRole", "/roles/{id}").of(&ROLE),
         post("CreateApiKey", "/api-keys")

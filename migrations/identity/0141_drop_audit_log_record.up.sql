@@ -1,0 +1,3 @@
+-- phase: contract
+-- `audit_log_record_at` has the order in which the log is shown.
+DROP INDEX identity.audit_log_record;

@@ -1,0 +1,67 @@
+//! Changes that other services report: definitions of custom fields.
+
+use auth::PrincipalKind;
+use db::TenantTx;
+use events::{Change, Delivery, Event, Handler, HandlerError};
+use serde_json::{Map, Value};
+
+use super::store;
+use crate::changes::{self, Actor, AuditKey, Reported};
+
+/// Writes an entry for each event. The inbox lets every event in once, and a record's events in their order.
+#[derive(Clone, Debug)]
+pub(crate) struct Reports {
+    pub(crate) key: AuditKey,
+}
+
+impl Reports {
+    /// What is written into the log.
+    pub(crate) const PATTERNS: &'static [&'static str] = &["fields.field.*.v1"];
+}
+
+impl Handler for Reports {
+    async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
+        let event = &delivery.event;
+        let Some((service, verb)) = event.kind.split('.').next().zip(action(event.verb())) else {
+            return Err(HandlerError::dead(format!("{} has no action in the audit log", event.kind)));
+        };
+        let kind =
+            if store::is_key(tx, event.actor).await? { PrincipalKind::ApiKey } else { PrincipalKind::User };
+        let actor = Actor { kind, id: event.actor, request_id: String::new(), traceparent: None };
+        let reported = Reported {
+            action: format!("{service}.{}.{verb}", event.object),
+            record_id: event.record_id,
+            before: members(event, |change| change.before.as_deref())?,
+            after: members(event, |change| change.after.as_deref())?,
+            at: event.time,
+        };
+        if changes::record_reported(tx, &self.key, &actor, reported).await? {
+            Ok(())
+        } else {
+            Err(HandlerError::dead("there is no such organization"))
+        }
+    }
+}
+
+/// `created` is what `create` did.
+fn action(verb: &str) -> Option<&'static str> {
+    Some(match verb {
+        "created" => "create",
+        "updated" => "update",
+        "deprecated" => "deprecate",
+        "archived" => "archive",
+        "restored" => "restore",
+        _ => return None,
+    })
+}
+
+/// The members that changed, on one side of the change; `None` where the record was not there.
+fn members(event: &Event, side: impl Fn(&Change) -> Option<&str>) -> Result<Option<Value>, HandlerError> {
+    let mut members = Map::new();
+    for change in &event.changes {
+        if let Some(text) = side(change) {
+            members.insert(change.field.clone(), serde_json::from_str(text).map_err(HandlerError::dead)?);
+        }
+    }
+    Ok((!members.is_empty()).then_some(Value::Object(members)))
+}
