@@ -17,6 +17,8 @@ mod raised;
 #[cfg(test)]
 mod statements;
 mod suites;
+#[cfg(test)]
+mod telemetry;
 mod up;
 
 use std::process::ExitCode;

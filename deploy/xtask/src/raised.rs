@@ -37,7 +37,7 @@ fn words<'a>(code: &'a str, before: &str) -> BTreeSet<&'a str> {
 }
 
 /// Name and code of every source that can raise a reason.
-fn codes() -> Vec<(String, String)> {
+pub(crate) fn codes() -> Vec<(String, String)> {
     let root = crate::root();
     let mut files: Vec<PathBuf> = Vec::new();
     for dir in ["libs", "services"] {

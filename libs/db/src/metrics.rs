@@ -1,7 +1,14 @@
 //! What operators see of connections. Labels never name a tenant. The README has the table.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::Counter;
+use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
+
+/// Upper bounds in seconds: a statement by primary key takes less than a millisecond, the longest one 30 s.
+const BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
 /// How a connection was found where it must be at rest, or in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +21,21 @@ pub(crate) enum Astray {
     Failed,
 }
 
-/// The counters of one pool.
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Committed,
+    RolledBack,
+    /// Its caller went, or a statement failed.
+    Dropped,
+}
+
+/// The instruments of one pool.
 #[derive(Clone, Debug)]
 pub(crate) struct Counters {
     role: String,
+    connections: Arc<Connections>,
+    transactions: Histogram<f64>,
     astray: Counter<u64>,
     cancelled: Counter<u64>,
     given_up: Counter<u64>,
@@ -30,8 +48,16 @@ impl Counters {
         let meter = opentelemetry::global::meter("globcrm.db");
         let counter =
             |name: &'static str, text: &'static str| meter.u64_counter(name).with_description(text).build();
+        let transactions = meter
+            .f64_histogram("globcrm.db.transaction.duration")
+            .with_unit("s")
+            .with_description("Time from the begin of a transaction to its end")
+            .with_boundaries(BUCKETS.to_vec())
+            .build();
         Self {
+            connections: Arc::new(Connections::new(&meter, &role)),
             role,
+            transactions,
             astray: counter(
                 "globcrm.db.transactions.astray",
                 "Connections in another state of transaction than they must be: a defect",
@@ -49,6 +75,21 @@ impl Counters {
                 "Calls refused because their tenant held its share of the connections",
             ),
         }
+    }
+
+    /// The connections of the pool.
+    pub(crate) fn connections(&self) -> &Arc<Connections> {
+        &self.connections
+    }
+
+    pub(crate) fn ended(&self, began: Instant, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Committed => "committed",
+            Outcome::RolledBack => "rolled_back",
+            Outcome::Dropped => "dropped",
+        };
+        let labels = [self.label(), KeyValue::new("outcome", outcome)];
+        self.transactions.record(began.elapsed().as_secs_f64(), &labels);
     }
 
     pub(crate) fn astray(&self, how: Astray) {
@@ -75,5 +116,101 @@ impl Counters {
 
     fn label(&self) -> KeyValue {
         KeyValue::new("role", self.role.clone())
+    }
+}
+
+/// What OpenTelemetry's conventions tell of a pool.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    pool: [KeyValue; 1],
+    used: [KeyValue; 2],
+    count: UpDownCounter<i64>,
+    pending: UpDownCounter<i64>,
+    wait: Histogram<f64>,
+    timeouts: Counter<u64>,
+}
+
+impl Connections {
+    fn new(meter: &Meter, role: &str) -> Self {
+        let name = KeyValue::new("db.client.connection.pool.name", role.to_owned());
+        let number = |name: &'static str, unit: &'static str, text: &'static str| {
+            meter.i64_up_down_counter(name).with_unit(unit).with_description(text).build()
+        };
+        Self {
+            used: [name.clone(), KeyValue::new("db.client.connection.state", "used")],
+            pool: [name],
+            count: number("db.client.connection.count", "{connection}", "Connections in use"),
+            pending: number(
+                "db.client.connection.pending_requests",
+                "{request}",
+                "Callers who wait for a connection",
+            ),
+            wait: meter
+                .f64_histogram("db.client.connection.wait_time")
+                .with_unit("s")
+                .with_description("Time until a caller had a connection")
+                .with_boundaries(BUCKETS.to_vec())
+                .build(),
+            timeouts: meter
+                .u64_counter("db.client.connection.timeouts")
+                .with_unit("{timeout}")
+                .with_description("Callers who did not get a connection in time")
+                .build(),
+        }
+    }
+
+    /// The size of the pool, once and for all.
+    pub(crate) fn bounded(&self, max: u32) {
+        let gauge = opentelemetry::global::meter("globcrm.db")
+            .u64_gauge("db.client.connection.max")
+            .with_unit("{connection}")
+            .with_description("Connections that the pool has at most")
+            .build();
+        gauge.record(max.into(), &self.pool);
+    }
+
+    /// Somebody waits, until this is dropped.
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        self.pending.add(1, &self.pool);
+        Waiting { connections: self, since: Instant::now() }
+    }
+
+    /// A connection was there at once.
+    pub(crate) fn at_once(&self) {
+        self.wait.record(0.0, &self.pool);
+    }
+
+    /// A connection is in use, until this is dropped.
+    pub(crate) fn used(self: &Arc<Self>) -> Used {
+        self.count.add(1, &self.used);
+        Used(self.clone())
+    }
+
+    pub(crate) fn timed_out(&self) {
+        self.timeouts.add(1, &self.pool);
+    }
+}
+
+/// Somebody waits for a connection.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a> {
+    connections: &'a Connections,
+    since: Instant,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.connections.pending.add(-1, &self.connections.pool);
+        self.connections.wait.record(self.since.elapsed().as_secs_f64(), &self.connections.pool);
+    }
+}
+
+/// A connection in use.
+#[derive(Debug)]
+pub(crate) struct Used(Arc<Connections>);
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        self.0.count.add(-1, &self.0.used);
     }
 }

@@ -83,10 +83,12 @@ fn home(
 ) -> Result<Arc<Home>, DbError> {
     let options = connect_options(url, service, kind, timeout)?;
     let canceller = connect_options(url, service, &format!("{kind}-cancel"), CANCEL_TIMEOUT)?;
+    let counters = Counters::new(format!("{service}-{kind}"));
+    counters.connections().bounded(max);
     Ok(Arc::new(Home {
         pool: pool_options(max, acquire).connect_lazy_with(options),
         canceller: pool_options(1, CANCEL_TIMEOUT).connect_lazy_with(canceller),
-        counters: Counters::new(format!("{service}-{kind}")),
+        counters,
         acquire,
     }))
 }

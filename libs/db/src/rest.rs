@@ -114,7 +114,7 @@ async fn cancel(canceller: &sqlx::PgPool, pid: Option<i32>) -> Signal {
     match timeout(LIMIT, told).await {
         Ok(Ok(_)) => Signal::Sent,
         Ok(Err(error)) => {
-            tracing::warn!(%error, "a statement that nobody waits for was not cancelled");
+            tracing::warn!(error = %error::chain(&error), "a statement that nobody waits for was not cancelled");
             Signal::Unknown
         }
         Err(_) => Signal::Unknown,

@@ -5,7 +5,7 @@
 //! every other state it is handed to a task that takes it to rest first (`rest.rs`).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Row};
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::DbError;
 use crate::long_turn::LongTurn;
-use crate::metrics::{Astray, Counters};
+use crate::metrics::{Astray, Counters, Outcome, Used};
 use crate::rest;
 use crate::shares::Place;
 
@@ -65,6 +65,8 @@ pub(crate) struct Held {
     pub(crate) _place: Option<Place>,
     /// The turn of a long statement.
     pub(crate) turn: Option<LongTurn>,
+    pub(crate) began: Instant,
+    pub(crate) _used: Used,
 }
 
 /// A connection in a transaction.
@@ -75,8 +77,16 @@ impl Session {
     /// Takes a connection and sends `text`, which begins a transaction and has [`BEGUN`] as its first query.
     pub(crate) async fn begin(home: &Arc<Home>, place: Option<Place>, text: String) -> Result<Self, DbError> {
         let (conn, place) = connection(home, place).await?;
-        let held =
-            Held { conn, home: home.clone(), state: State::Unsure, pid: None, _place: place, turn: None };
+        let held = Held {
+            conn,
+            home: home.clone(),
+            state: State::Unsure,
+            pid: None,
+            _place: place,
+            turn: None,
+            began: Instant::now(),
+            _used: home.counters.connections().used(),
+        };
         let mut session = Self(Some(held));
         let held = session.held();
         #[allow(clippy::disallowed_methods, reason = "made of constants, numbers and ids of UUIDs")]
@@ -108,7 +118,7 @@ impl Session {
         held.state = State::Unsure;
         let rows = sqlx::raw_sql(COMMIT).fetch_all(&mut *held.conn).await;
         let rows = rows.inspect_err(|error| held.note_failed(error))?;
-        held.state = State::Over;
+        held.over(Outcome::Committed);
         let begun = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get::<bool, _>(0)?;
         if !begun {
             held.home.counters.astray(Astray::Missing);
@@ -122,7 +132,7 @@ impl Session {
         let held = self.held();
         held.state = State::Unsure;
         sqlx::raw_sql(END).execute(&mut *held.conn).await?;
-        held.state = State::Over;
+        held.over(Outcome::Committed);
         Ok(())
     }
 
@@ -131,7 +141,7 @@ impl Session {
         let held = self.held();
         held.state = State::Unsure;
         sqlx::raw_sql("ROLLBACK").execute(&mut *held.conn).await?;
-        held.state = State::Over;
+        held.over(Outcome::RolledBack);
         Ok(())
     }
 
@@ -153,9 +163,12 @@ async fn connection(
     home: &Arc<Home>,
     place: Option<Place>,
 ) -> Result<(PoolConnection<Postgres>, Option<Place>), DbError> {
+    let connections = home.counters.connections();
     if let Some(conn) = home.pool.try_acquire() {
+        connections.at_once();
         return Ok((conn, place));
     }
+    let _waiting = connections.wait();
     let (give, given) = oneshot::channel();
     let (pool, runtime) = (home.pool.clone(), Handle::current());
     #[allow(
@@ -165,10 +178,21 @@ async fn connection(
     let make = async move { drop(give.send((pool.acquire().await, place))) };
     drop(tokio::task::spawn_blocking(move || runtime.block_on(make)));
     let (conn, place) = given.await.map_err(|_| sqlx::Error::PoolClosed)?;
-    Ok((conn?, place))
+    let conn = conn.inspect_err(|error| {
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            connections.timed_out();
+        }
+    })?;
+    Ok((conn, place))
 }
 
 impl Held {
+    /// The answer to the end of the transaction has come.
+    fn over(&mut self, outcome: Outcome) {
+        self.state = State::Over;
+        self.home.counters.ended(self.began, outcome);
+    }
+
     /// Counts a statement refused because the transaction had failed before.
     fn note_failed(&self, error: &sqlx::Error) {
         if sqlstate(error).as_deref() == Some("25P02") {
@@ -183,6 +207,7 @@ impl Drop for Session {
         if held.state == State::Over {
             return;
         }
+        held.home.counters.ended(held.began, Outcome::Dropped);
         rest::spawn(held);
     }
 }

@@ -111,7 +111,7 @@ impl TenantTx {
             && let Err(refusal) = lease.confirm().await
         {
             if let Err(error) = self.rollback().await {
-                tracing::debug!(%error, "the connection is gone, and the transaction with it");
+                tracing::debug!(error = %error::chain(&error), "the connection is gone, and the transaction with it");
             }
             return Err(DbError::Refused(refusal));
         }
@@ -126,7 +126,7 @@ impl TenantTx {
         if result.is_ok() {
             self.commit().await?;
         } else if let Err(error) = self.rollback().await {
-            tracing::debug!(%error, "the connection is gone, and its locks with it");
+            tracing::debug!(error = %error::chain(&error), "the connection is gone, and its locks with it");
         }
         result
     }

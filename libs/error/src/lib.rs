@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bounds;
+mod causes;
 mod code;
 mod problem;
 mod wire;
@@ -12,6 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use bounds::MAX_ENCODED;
+pub use causes::chain;
 pub use code::Code;
 pub use problem::Problem;
 pub use reasons::{Reason, Use as ReasonUse};

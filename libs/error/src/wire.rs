@@ -6,7 +6,7 @@ use std::time::Duration;
 use prost::Message;
 use prost_types::Any;
 
-use crate::{Code, DOMAIN, Error, Violation};
+use crate::{Code, DOMAIN, Error, Violation, chain};
 
 /// `google.rpc.Status`.
 #[derive(Clone, PartialEq, Message)]
@@ -67,9 +67,9 @@ impl From<Error> for tonic::Status {
     /// The wire form. This is a service's boundary: the internal cause is logged here, once, and goes no further.
     fn from(error: Error) -> Self {
         if error.code() == Code::Internal {
-            tracing::error!(error.reason = error.reason(), error.cause = %Causes(&error), "request failed");
+            tracing::error!(error.reason = error.reason(), error.cause = %chain(&error), "request failed");
         } else if std::error::Error::source(&error).is_some() {
-            tracing::warn!(error.reason = error.reason(), error.cause = %Causes(&error), "request refused");
+            tracing::warn!(error.reason = error.reason(), error.cause = %chain(&error), "request refused");
         }
         let error = error.bounded();
         let metadata = error.metadata().iter().map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -131,21 +131,6 @@ impl From<tonic::Status> for Error {
         error.0.retry_after = retry.and_then(|r| r.retry_delay).and_then(|d| Duration::try_from(d).ok());
         error.0.details = details;
         error
-    }
-}
-
-/// The chain of causes on one line.
-struct Causes<'a>(&'a Error);
-
-impl std::fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = std::error::Error::source(self.0);
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
     }
 }
 

@@ -41,7 +41,7 @@ pub async fn subscribe(
         };
         let pause = backoff.next();
         if let Err(error) = ended {
-            tracing::warn!(subscriber = name, %error, ?pause, "broadcast interrupted");
+            tracing::warn!(subscriber = name, error = %error::chain(&error), ?pause, "broadcast interrupted");
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
@@ -66,7 +66,9 @@ async fn session(
         match Event::decode(&delivery.data) {
             Ok(event) => callback(Notice::Event(Box::new(event))),
             // A durable consumer of the same event parks it; here nothing can be done with it.
-            Err(error) => tracing::warn!(subscriber = name, %error, "unreadable event"),
+            Err(error) => {
+                tracing::warn!(subscriber = name, error = %error::chain(&error), "unreadable event");
+            }
         }
         delivery.acker.ack(BasicAckOptions::default()).await?;
     }

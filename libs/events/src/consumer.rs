@@ -61,11 +61,11 @@ pub trait Handler: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
     /// May work later: tried again in place, then parked.
-    #[error("{0}")]
-    Retry(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Retry(Box<dyn std::error::Error + Send + Sync>),
     /// Will never work: a dead event at once.
-    #[error("{0}")]
-    Dead(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Dead(Box<dyn std::error::Error + Send + Sync>),
     /// The handler took longer than 30 s. Parked at once: trying in place would hold up the queue.
     #[error("the handler took too long")]
     TimedOut,
@@ -166,7 +166,7 @@ impl<H: Handler> Runner<H> {
         while !self.shutdown.is_cancelled() {
             let Err(error) = self.session(&mut backoff).await else { break };
             let pause = backoff.next();
-            tracing::warn!(consumer = name, %error, ?pause, "consumer interrupted");
+            tracing::warn!(consumer = name, error = %error::chain(&error), ?pause, "consumer interrupted");
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.shutdown.cancelled() => {}
@@ -189,7 +189,9 @@ impl<H: Handler> Runner<H> {
         let ended = self.consume(&connection, &mut queues, backoff).await;
         match tokio::time::timeout(FAREWELL, connection.close(200, "done".into())).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "the connection had ended by itself"),
+            Ok(Err(error)) => {
+                tracing::debug!(error = %error::chain(&error), "the connection had ended by itself");
+            }
             Err(_) => tracing::debug!("the connection was not closed in time"),
         }
         drop(queues);
@@ -278,7 +280,7 @@ impl<H: Handler> Runner<H> {
             let mut backoff = Backoff::default();
             while let Err(error) = self.process(&delivery.data, id).await {
                 let pause: Duration = backoff.next();
-                tracing::warn!(consumer = self.consumer.name, %error, ?pause, "the database is away; an event is held");
+                tracing::warn!(consumer = self.consumer.name, error = %error::chain(&error), ?pause, "the database is away; an event is held");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = self.shutdown.cancelled() => return Ok(()),

@@ -107,7 +107,7 @@ impl Relay {
             };
             let Err(error) = ended else { break };
             self.status.disconnected(&error.to_string());
-            tracing::warn!(service = self.service, %error, "relay interrupted; events wait in the outbox");
+            tracing::warn!(service = self.service, error = %error::chain(&error), "relay interrupted; events wait in the outbox");
             self.release().await;
             let pause = backoff.next();
             tokio::select! {
@@ -123,14 +123,16 @@ impl Relay {
     /// Gives the lease back, so that another instance need not wait for its end.
     async fn release(&self) {
         if let Err(error) = store::release(&self.db, self.holder).await {
-            tracing::debug!(service = self.service, %error, "the lease runs out by itself");
+            tracing::debug!(service = self.service, error = %error::chain(&error), "the lease runs out by itself");
         }
     }
 
     async fn measure(&self) {
         match store::oldest_unsent(&self.db).await {
             Ok(age) => self.status.measured(age),
-            Err(error) => tracing::debug!(service = self.service, %error, "backlog not measured"),
+            Err(error) => {
+                tracing::debug!(service = self.service, error = %error::chain(&error), "backlog not measured");
+            }
         }
     }
 }

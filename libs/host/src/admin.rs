@@ -30,7 +30,7 @@ pub(crate) async fn start(process: &Process, config: &LifeConfig) -> Result<(), 
     process.tasks.spawn_own("host.admin", async move {
         // Nothing is drained here: its requests take no time.
         if let Err(error) = connections::serve(listener, router, LIMITS, &hard, &hard, Duration::ZERO).await {
-            tracing::debug!(error = %error, "admin server ended");
+            tracing::debug!(error = %error::chain(&error), "admin server ended");
         }
     });
     Ok(())
@@ -57,7 +57,7 @@ async fn metrics() -> Response {
     match telemetry::prometheus_text() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => {
-            tracing::warn!(error = %error, "metrics cannot be written");
+            tracing::warn!(error = %error::chain(&error), "metrics cannot be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

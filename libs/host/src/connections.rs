@@ -103,7 +103,7 @@ pub(crate) async fn serve(
                 });
             }
             Err(error) => {
-                tracing::warn!(error = %error, "a connection was not accepted");
+                tracing::warn!(error = %error::chain(&error), "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -182,7 +182,7 @@ async fn connection(
         tokio::select! {
             result = conn.as_mut() => {
                 if let Err(error) = result {
-                    tracing::debug!(error = %error, "connection ended");
+                    tracing::debug!(error = %error::chain(error.as_ref()), "connection ended");
                 }
                 return;
             }

@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use opentelemetry::KeyValue;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -88,6 +89,10 @@ impl Tasks {
         let tasks = self.clone();
         let span = tracing::info_span!(parent: None, "task", otel.name = name, task = name);
         let body = async move {
+            let restarts = opentelemetry::global::meter("globcrm.host")
+                .u64_counter("globcrm.task.restarts")
+                .with_description("Starts of a task that must run and had ended")
+                .build();
             let mut pause = FIRST_PAUSE;
             while !tasks.soft.is_cancelled() {
                 let started = Instant::now();
@@ -101,6 +106,7 @@ impl Tasks {
                     Err(panic) => format!("panicked: {panic}"),
                 };
                 tracing::error!(task = name, reason, "task must run and does not; it is started again");
+                restarts.add(1, &[KeyValue::new("task", name)]);
                 tasks.readiness.degrade(name, Some("the task is being started again".to_owned()));
                 if started.elapsed() >= HEALTHY_RUN {
                     pause = FIRST_PAUSE;

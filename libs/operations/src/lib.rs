@@ -8,6 +8,7 @@ mod get;
 mod id;
 mod kept;
 mod list;
+mod metrics;
 mod operation;
 mod purge;
 mod stop;

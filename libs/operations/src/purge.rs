@@ -81,7 +81,7 @@ impl<K: Kept> Purge<K> {
                     Ok(Some(removed)) => pass.gone += usize::from(removed),
                     Ok(None) => pass.more = true,
                     Err(error) => {
-                        tracing::warn!(tenant_id = %tenant, operation_id = %id, %error, "an old operation could not be removed; tried again later");
+                        tracing::warn!(tenant_id = %tenant, operation_id = %id, error = %error::chain(&error), "an old operation could not be removed; tried again later");
                     }
                 }
             }

@@ -1,7 +1,6 @@
 //! The worker: claims an operation, works a batch of it and gives the turn back, to the tenant that has waited longest. It goes
 //! on where a dead one stopped.
 
-use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use auth::VerifiedTenant;
@@ -12,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::metrics::Metrics;
 use crate::{Claim, Env, Kept, Stop};
 
 /// How often the table is looked at when nothing wakes the worker.
@@ -52,6 +52,7 @@ pub trait Job: Send {
 /// Works operations until `shutdown`; `wake` says that one was queued.
 pub async fn run<J: Job>(env: &Env, wake: &Notify, mut job: J, shutdown: CancellationToken) {
     let worker = env.clock.new_uuid();
+    let metrics = Metrics::new(env.role.name());
     let mut reminded: Option<Instant> = None;
     loop {
         job.tidy();
@@ -64,7 +65,7 @@ pub async fn run<J: Job>(env: &Env, wake: &Notify, mut job: J, shutdown: Cancell
         let begun = Instant::now();
         let worked = tokio::select! {
             () = shutdown.cancelled() => return,
-            worked = turn(env, worker, &mut job) => worked,
+            worked = turn(env, worker, &metrics, &mut job) => worked,
         };
         let pause = match worked {
             Ok(Some(tenant)) if env.db.others_come(tenant) => begun.elapsed().min(LONGEST_REST),
@@ -78,7 +79,7 @@ pub async fn run<J: Job>(env: &Env, wake: &Notify, mut job: J, shutdown: Cancell
                 continue;
             }
             Err(error) => {
-                tracing::warn!(error = %error, "operations cannot be claimed");
+                tracing::warn!(error = %error::chain(&error), "operations cannot be claimed");
                 POLL
             }
         };
@@ -101,26 +102,35 @@ async fn remind(env: &Env) {
                 );
             }
         }
-        Err(error) => tracing::warn!(%error, "operations of unknown kinds cannot be counted"),
+        Err(error) => {
+            tracing::warn!(error = %error::chain(&error), "operations of unknown kinds cannot be counted");
+        }
     }
 }
 
 /// Claims an operation and works one batch of it; gives its tenant, or `None` when there is none.
-async fn turn<J: Job>(env: &Env, worker: Uuid, job: &mut J) -> Result<Option<VerifiedTenant>, DbError> {
+async fn turn<J: Job>(
+    env: &Env,
+    worker: Uuid,
+    metrics: &Metrics,
+    job: &mut J,
+) -> Result<Option<VerifiedTenant>, DbError> {
     let Some(claim) = Claim::next(env, worker, job.kinds()).await? else { return Ok(None) };
     let tenant = claim.tenant();
     let (tenant_id, operation_id, kind) = (tenant.id(), claim.id, &claim.kind);
     let span = tracing::info_span!("operations.work", %tenant_id, %operation_id, %kind);
     async {
-        match Box::pin(work(job, &claim)).await {
+        let began = Instant::now();
+        let worked = Box::pin(work(job, &claim)).await;
+        metrics.worked(&claim, began.elapsed(), &worked);
+        match worked {
             // The batch gave the turn back.
             Ok(Worked::Batch) => return Ok(Some(tenant)),
             Ok(Worked::All) => claim.finish(env, Ok(())).await?,
             Err(Stop::Failed(failure)) => claim.finish(env, Err(failure)).await?,
             Err(Stop::Over) => {}
             Err(Stop::Later(error)) => {
-                let cause = error.source().map(tracing::field::display);
-                tracing::warn!(%error, cause, "an operation waits for its next try");
+                tracing::warn!(error = %error::chain(&error), "an operation waits for its next try");
             }
         }
         claim.forget(env, &job.kept()).await?;

@@ -216,7 +216,7 @@ impl Definitions {
             let version = held.as_ref().map_or(0, |set| set.version);
             let answer = (self.0.fetch)(cx.clone(), object, version).await.inspect_err(|error| {
                 if held.is_some() && fresh == Fresh::Held {
-                    tracing::warn!(object, %error, "definitions could not be confirmed; the held ones are used");
+                    tracing::warn!(object, error = %error::chain(&error), "definitions could not be confirmed; the held ones are used");
                 }
             })?;
             let set = match held {

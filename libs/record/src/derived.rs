@@ -92,7 +92,7 @@ impl DerivedCheck {
         let tenant = VerifiedTenant::from_claim(turn.tenant_id.into());
         if let Err(error) = self.take(tenant, object, &turn, now).await {
             // It is due again when its turn has passed, and meanwhile holds up no other.
-            tracing::warn!(tenant_id = %tenant.id(), object = object.name, %error,
+            tracing::warn!(tenant_id = %tenant.id(), object = object.name, error = %error::chain(&error),
                 "what is derived of records cannot be compared; tried again later");
         }
         Ok(true)
@@ -147,7 +147,7 @@ impl DerivedCheck {
         let (outcome, kinds) = match self.put_right(tenant, object, due).await {
             Ok(kinds) => ("repaired", kinds),
             Err(error) => {
-                tracing::error!(tenant_id = %tenant.id(), object = object.name, record_id = %id, %error,
+                tracing::error!(tenant_id = %tenant.id(), object = object.name, record_id = %id, error = %error::chain(&error),
                     "what is derived of a record differs from it and cannot be put right");
                 ("failed", Kinds::from(["record"]))
             }

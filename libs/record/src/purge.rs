@@ -101,7 +101,7 @@ impl Purge {
                     Ok(done) => pass = Done { gone: pass.gone + done.gone, more: pass.more | done.more },
                     Err(error) => {
                         let (tenant_id, object) = (list.tenant_id, &list.object);
-                        tracing::warn!(%tenant_id, object, %error, "nothing is purged; tried again later");
+                        tracing::warn!(%tenant_id, object, error = %error::chain(&error), "nothing is purged; tried again later");
                     }
                 }
             }
@@ -162,12 +162,12 @@ impl Purge {
         let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
         if let [record_id] = records {
             store::put_off(&mut tx, object, records, cutoff).await?;
-            tracing::warn!(%tenant_id, object = object.name, %record_id, %error, "a record cannot be purged; put off");
+            tracing::warn!(%tenant_id, object = object.name, %record_id, error = %error::chain(&error), "a record cannot be purged; put off");
             counter().add(1, &[KeyValue::new("object", object.name)]);
         } else {
             store::count_attempt(&mut tx, object, records).await?;
             let records = records.len();
-            tracing::warn!(%tenant_id, object = object.name, records, %error, "not purged together; tried one by one");
+            tracing::warn!(%tenant_id, object = object.name, records, error = %error::chain(&error), "not purged together; tried one by one");
         }
         tx.commit().await
     }

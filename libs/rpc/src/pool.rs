@@ -163,7 +163,9 @@ async fn keep(shared: Arc<Shared>, url: Uri, lookup: Lookup, period: Duration) {
                     adopt(&shared, &url, &found, &mut connecting);
                 }
             }
-            Ok(Err(error)) => tracing::debug!(%url, %error, "the name was not found; what is known stays"),
+            Ok(Err(error)) => {
+                tracing::debug!(%url, error = %error::chain(&error), "the name was not found; what is known stays");
+            }
             Err(_) => tracing::debug!(%url, "the name was not looked up in time; what is known stays"),
         }
         *shared.lookups.lock().unwrap_or_else(PoisonError::into_inner) += 1;

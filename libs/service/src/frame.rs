@@ -120,7 +120,8 @@ impl Frame {
 
     /// Runs a job round after round until the process stops.
     pub fn rounds<J: Rounds>(&self, job: J) {
-        self.spawn(job.task(), |shutdown| rounds::run(job, shutdown));
+        let clock = self.clock.clone();
+        self.spawn(job.task(), |shutdown| rounds::run(job, clock, shutdown));
     }
 
     /// Starts work that ends with the token.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod frame;
+mod job_metrics;
 mod peers;
 mod rounds;
 

@@ -1,7 +1,6 @@
 //! The one handler of every request: id -> route -> credentials -> limits -> call -> answer.
 
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use uuid::Uuid;
 use crate::call::Cost;
 use crate::credentials::{Caller, Credentials, Presented};
 use crate::limits::{self, Charged, Limit, Limits, Receipt, Standing, Tier};
+use crate::metrics::Metrics;
 use crate::places::{Kind, Party, Places};
 use crate::reply::{self, Reply};
 use crate::{Config, call, documents, stream};
@@ -36,6 +36,7 @@ pub(crate) struct App {
     pub(crate) credentials: Credentials,
     pub(crate) limits: Limits,
     pub(crate) places: Arc<Places>,
+    pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) readiness: host::Readiness,
     pub(crate) config: Config,
@@ -63,6 +64,7 @@ pub(crate) async fn handle(
     let request_id = request_id(&parts.headers, &app.clock);
     // HEAD is GET whose answer stays at home (RFC 9110, 9.3.2).
     let head = parts.method == Method::HEAD;
+    let sent = parts.method.clone();
     if head {
         parts.method = Method::GET;
     }
@@ -74,6 +76,7 @@ pub(crate) async fn handle(
         }
         Route::MethodNotAllowed { .. } | Route::Malformed | Route::NotFound => ("HTTP".to_owned(), None),
     };
+    let active = app.metrics.begin(&sent, template);
     let span = tracing::info_span!(
         "http",
         otel.kind = "server",
@@ -95,6 +98,7 @@ pub(crate) async fn handle(
     if head {
         reply = reply::without_body(reply);
     }
+    active.answered(reply.status());
     span.record("http.response.status_code", reply.status().as_u16());
     reply::put(&mut reply, header::HeaderName::from_static("x-request-id"), &request_id);
     reply::put(&mut reply, header::HeaderName::from_static("api-version"), reply::API_VERSION);
@@ -113,8 +117,7 @@ async fn unharmed(answer: impl Future<Output = Result<Reply, Error>>) -> Result<
 
 fn refused(error: &Error, request_id: &str) -> Reply {
     if error.code() == Code::Internal {
-        let cause = error.source().map(tracing::field::display);
-        tracing::error!(%error, cause, "the gateway failed");
+        tracing::error!(error = %error::chain(error), "the gateway failed");
     }
     reply::problem(error, request_id)
 }

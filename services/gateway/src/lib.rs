@@ -9,6 +9,7 @@ mod documents;
 mod etag;
 mod known_keys;
 mod limits;
+mod metrics;
 mod operations;
 mod places;
 mod reply;
@@ -88,6 +89,7 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
         credentials: credentials::Credentials::new(identity, gate),
         limits,
         places: places::Places::new(&config),
+        metrics: metrics::Metrics::new(),
         clock,
         readiness: process.readiness.clone(),
         config,

@@ -281,8 +281,9 @@ impl IdentityService for Service {
         &self,
         request: Request<pb::GetSnapshotRequest>,
     ) -> Result<pb::GetSnapshotResponse> {
-        let token = bearer(request.metadata())?;
-        Ok(Response::new(permissions::get_snapshot::run(&self.0, &token, request.into_inner()).await?))
+        let claims = self.0.gate.verify(&bearer(request.metadata())?).await?;
+        tracing::Span::current().record("tenant_id", tracing::field::display(claims.tid));
+        Ok(Response::new(permissions::get_snapshot::run(&self.0, &claims, request.into_inner()).await?))
     }
 
     async fn exchange_api_key(

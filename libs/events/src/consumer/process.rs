@@ -35,7 +35,7 @@ impl<H: Handler> Runner<H> {
         let event = match Event::decode(bytes) {
             Ok(event) => event,
             Err(error) => {
-                tracing::error!(consumer = self.consumer.name, %error, "unreadable event kept as dead");
+                tracing::error!(consumer = self.consumer.name, error = %error::chain(&error), "unreadable event kept as dead");
                 let id = message_id.unwrap_or_else(|| self.clock.new_uuid());
                 store::bury_unreadable(
                     &self.worker,
@@ -57,7 +57,7 @@ impl<H: Handler> Runner<H> {
             messaging.system = "rabbitmq",
             messaging.message.id = %event.id,
             event.kind = %event.kind,
-            tenant = %event.tenant,
+            tenant_id = %event.tenant,
             trace.parent = event.traceparent.as_deref().unwrap_or_default(),
         );
         trace::continue_from(&span, event.traceparent.as_deref());
@@ -82,7 +82,7 @@ impl<H: Handler> Runner<H> {
                 _ => None,
             };
             let Some(pause) = pause else { return self.put_aside(&delivery, bytes, &failure).await };
-            tracing::debug!(error = %failure, ?pause, "handler failed; tried again in place");
+            tracing::debug!(error = %error::chain(&failure), ?pause, "handler failed; tried again in place");
             tokio::time::sleep(*pause).await;
             delivery.attempt += 1;
         }
@@ -142,11 +142,11 @@ impl<H: Handler> Runner<H> {
         let mut tx = self.begin(event).await?;
         let consumer = self.consumer.name;
         let fate = if matches!(failure, HandlerError::Dead(_)) {
-            tracing::error!(consumer, event = %event.id, error = %failure, "dead event");
+            tracing::error!(consumer, event = %event.id, error = %error::chain(&failure), "dead event");
             store::bury(&mut tx, consumer, event, bytes, delivery.attempt, &failure.to_string(), now).await?;
             Fate::Dead
         } else {
-            tracing::warn!(consumer, event = %event.id, error = %failure, "event parked");
+            tracing::warn!(consumer, event = %event.id, error = %error::chain(&failure), "event parked");
             let next_at = now + next_attempt(1);
             store::park(&mut tx, consumer, event, bytes, 1, &failure.to_string(), now, next_at).await?;
             Fate::Parked

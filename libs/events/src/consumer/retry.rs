@@ -54,7 +54,7 @@ impl<H: Handler> Runner<H> {
                         // It went through: those behind it may be due.
                         Ok(settled) => settled && turns.waiting.is_empty(),
                         Err(error) => {
-                            tracing::warn!(consumer = self.consumer.name, %error, "parked events not read");
+                            tracing::warn!(consumer = self.consumer.name, error = %error::chain(&error), "parked events not read");
                             turns.waiting.clear();
                             false
                         }
@@ -65,11 +65,11 @@ impl<H: Handler> Runner<H> {
                 () = self.shutdown.cancelled() => false,
             };
             if due && let Err(error) = self.look(&mut turns).await {
-                tracing::warn!(consumer = self.consumer.name, %error, "parked events not read");
+                tracing::warn!(consumer = self.consumer.name, error = %error::chain(&error), "parked events not read");
             }
             if maintained.is_none_or(|at| at.elapsed() > MAINTAIN) {
                 if let Err(error) = store::maintain(&self.worker).await {
-                    tracing::warn!(consumer = self.consumer.name, %error, "partitions of the inbox not maintained");
+                    tracing::warn!(consumer = self.consumer.name, error = %error::chain(&error), "partitions of the inbox not maintained");
                 }
                 maintained = Some(tokio::time::Instant::now());
             }
@@ -147,10 +147,10 @@ impl<H: Handler> Runner<H> {
             || attempts >= MAX_ATTEMPTS
             || now - failed_at >= MAX_AGE;
         let died = if dead {
-            tracing::error!(consumer, event = %parked.event_id, attempts, error = %failure, "dead event");
+            tracing::error!(consumer, event = %parked.event_id, attempts, error = %error::chain(&failure), "dead event");
             store::bury_parked(&mut tx, consumer, parked, attempts, &failure.to_string(), now).await?
         } else {
-            tracing::warn!(consumer, event = %parked.event_id, attempts, error = %failure, "event stays parked");
+            tracing::warn!(consumer, event = %parked.event_id, attempts, error = %error::chain(&failure), "event stays parked");
             let next_at = now + next_attempt(attempts);
             let why = failure.to_string();
             store::postpone(&mut tx, consumer, parked, attempts, &why, failed_at, next_at).await?;

@@ -97,7 +97,7 @@ impl Relay {
             if let Some((refused, error)) = &turnover.refused {
                 // The channel is well: the lane goes back to the first refused and tries again, ever more slowly.
                 self.status.refused(*refused, &error.to_string());
-                tracing::warn!(service = self.service, %error, "the broker refuses events");
+                tracing::warn!(service = self.service, error = %error::chain(&error), "the broker refuses events");
             } else if !turnover.sent.is_empty() && !lanes.braked() {
                 self.status.flowing();
             }
@@ -172,7 +172,7 @@ impl Relay {
             Ok((maintained, swept)) => maintained && swept,
             Err(error) => {
                 let error: db::DbError = error;
-                tracing::warn!(service = self.service, %error, "what is old of outbox and inbox stays for now");
+                tracing::warn!(service = self.service, error = %error::chain(&error), "what is old of outbox and inbox stays for now");
                 true
             }
         }

@@ -149,7 +149,7 @@ impl Drop for Guard {
         match result {
             Ok(results) => {
                 for error in results.into_iter().filter_map(Result::err) {
-                    tracing::warn!(error = %error, "the last telemetry was not sent");
+                    tracing::warn!(error = %error::chain(&error), "the last telemetry was not sent");
                 }
             }
             Err(error) => tracing::warn!(error, "the last telemetry was not sent"),

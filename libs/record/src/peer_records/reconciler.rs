@@ -85,7 +85,7 @@ impl Reconciler {
                 let tenant = VerifiedTenant::from_claim(tenant.into());
                 // A tenant that cannot be served holds up no other.
                 processed += self.turn(tenant, now).await.unwrap_or_else(|error| {
-                    tracing::warn!(tenant_id = %tenant.id(), %error, "references are not reconciled; tried again later");
+                    tracing::warn!(tenant_id = %tenant.id(), error = %error::chain(&error), "references are not reconciled; tried again later");
                     0
                 });
             }
@@ -164,7 +164,7 @@ impl Reconciler {
         error: &DbError,
     ) -> Result<(), DbError> {
         let (records, first) = (batch.ids.len(), batch.ids.first());
-        tracing::warn!(tenant_id = %tenant.id(), object = batch.object, records, ?first, %error,
+        tracing::warn!(tenant_id = %tenant.id(), object = batch.object, records, ?first, error = %error::chain(&error),
             "the state of records is not applied to those that name them; tried again later");
         let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
         store::postpone(&mut tx, batch, now + PAUSE).await?;

@@ -284,6 +284,8 @@ impl IdentityService for Peer {
         create_role(CreateRoleRequest) -> CreateRoleResponse,
         get_role(GetRoleRequest) -> GetRoleResponse,
         list_roles(ListRolesRequest) -> ListRolesResponse,
+        list_audit_log(ListAuditLogRequest) -> ListAuditLogResponse,
+        verify_audit_log(VerifyAuditLogRequest) -> VerifyAuditLogResponse,
         update_role(UpdateRoleRequest) -> UpdateRoleResponse,
         delete_role(DeleteRoleRequest) -> DeleteRoleResponse,
         create_api_key(CreateApiKeyRequest) -> CreateApiKeyResponse,

@@ -9,7 +9,6 @@ use error::{Error, Reason};
 use ids::Clock;
 use proto::identity::v1 as pb;
 use proto::timestamp;
-use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::compile::compile;
@@ -45,15 +44,14 @@ impl From<GetSnapshotError> for Error {
     }
 }
 
-/// For the bearer of a token. Errors: 401 `SESSION_REVOKED` or `API_KEY_EXPIRED`.
+/// For the bearer of a verified token. Errors: 401 `SESSION_REVOKED` or `API_KEY_EXPIRED`.
 #[tracing::instrument(name = "identity.permissions.get_snapshot", skip_all)]
 pub(crate) async fn run(
     app: &App,
-    token: &SecretString,
+    claims: &Claims,
     request: pb::GetSnapshotRequest,
 ) -> Result<pb::GetSnapshotResponse, Error> {
-    let claims = app.gate.verify(token).await?;
-    Ok(of(&app.db, &app.clock, &claims, request.if_version).await?)
+    Ok(of(&app.db, &app.clock, claims, request.if_version).await?)
 }
 
 /// For verified claims.

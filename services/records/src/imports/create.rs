@@ -66,7 +66,7 @@ async fn form(source: &Source, said: Said<'_>, request: &CreateImportRequest) ->
     match tokio::time::timeout(FORM_WITHIN, source.form(said, &mapped)).await {
         Ok(Ok(form)) => Some(said.taken(&form)),
         Ok(Err(error)) => {
-            tracing::info!(%error, "an import of a file that cannot be read is queued");
+            tracing::info!(error = %error::chain(&error), "an import of a file that cannot be read is queued");
             None
         }
         Err(_) => None,

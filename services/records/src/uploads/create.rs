@@ -77,7 +77,7 @@ async fn note(app: &App, cx: &Context, upload: &Upload) -> Result<(), Error> {
 /// What is not discarded now is swept a day later.
 async fn discard(staged: Staged) {
     if let Err(error) = staged.discard().await {
-        tracing::warn!(%error, "a refused upload could not be removed at once");
+        tracing::warn!(error = %error::chain(&error), "a refused upload could not be removed at once");
     }
 }
 

@@ -80,7 +80,7 @@ impl UploadPurge {
                     Ok(removed) => gone += usize::from(removed),
                     Err(error) => {
                         let tenant = place.tenant_id;
-                        tracing::warn!(tenant_id = %tenant, upload_id = %place.id, %error, "an upload is still there");
+                        tracing::warn!(tenant_id = %tenant, upload_id = %place.id, error = %error::chain(&error), "an upload is still there");
                     }
                 }
             }
@@ -121,7 +121,7 @@ impl UploadPurge {
                 gone
             }
             Err(error) => {
-                tracing::warn!(%error, "leftovers of broken uploads are still there");
+                tracing::warn!(error = %error::chain(&error), "leftovers of broken uploads are still there");
                 0
             }
         }

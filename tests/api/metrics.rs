@@ -1,0 +1,131 @@
+//! What operators scrape: requests by route and status, connections, jobs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::Method;
+use testkit::fleet::Role;
+
+use crate::stage::Stage;
+use crate::waiting;
+
+const BOUND: Duration = Duration::from_secs(30);
+
+/// The samples of a scrape: name with labels, and value.
+async fn scrape(stage: &Stage, role: Role) -> BTreeMap<String, f64> {
+    let url = format!("http://127.0.0.1:{}/metrics", stage.ports.admin[&role]);
+    let text = reqwest::get(url).await.expect("metrics").text().await.expect("text");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(k, v)| (k.to_owned(), v.parse().unwrap_or(f64::NAN)))
+        .collect()
+}
+
+/// The sum of the samples whose name begins so and that have all of these labels.
+fn sum(samples: &BTreeMap<String, f64>, name: &str, labels: &[&str]) -> f64 {
+    let fits = |key: &&String| key.starts_with(name) && labels.iter().all(|label| key.contains(label));
+    samples.keys().filter(fits).map(|key| samples[key]).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_counted_by_route_and_status_and_nobody_makes_new_series() {
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("metrics").await;
+    const COUNT: &str = "http_server_request_duration_seconds_count";
+    let route = r#"http_route="/api/v1/contacts/{id}""#;
+    let of = |samples: &BTreeMap<String, f64>, status: &str| {
+        sum(
+            samples,
+            COUNT,
+            &[route, r#"http_request_method="GET""#, &format!("http_response_status_code=\"{status}\"")],
+        )
+    };
+    let before = scrape(stage, Role::Gateway).await;
+    let made = tenant.admin.post("/api/v1/contacts", serde_json::json!({"last_name": "A"})).await.expect(201);
+    let path = format!("/api/v1/contacts/{}", made["id"].as_str().expect("an id"));
+    for _ in 0..3 {
+        tenant.admin.get(&path).await.expect(200);
+    }
+    tenant.admin.get("/api/v1/contacts/nobody").await.expect(404);
+    let after = scrape(stage, Role::Gateway).await;
+    assert!(of(&after, "200") - of(&before, "200") >= 3.0, "{after:#?}");
+    assert!(of(&after, "404") - of(&before, "404") >= 1.0);
+    // What a client makes up is one series: its method, and no route.
+    let other = |samples: &BTreeMap<String, f64>| {
+        samples.keys().filter(|key| key.starts_with(COUNT) && !key.contains("http_route=")).count()
+    };
+    for n in 0..50 {
+        let method = Method::from_bytes(format!("BREW{n}").as_bytes()).expect("a method");
+        stage.anonymous.call(method, &format!("/made/up/{n}")).send().await;
+        stage.anonymous.get(&format!("/api/v1/made-up-{n}")).await.expect(404);
+    }
+    let flooded = scrape(stage, Role::Gateway).await;
+    assert!(other(&flooded) <= 12, "{} series", other(&flooded));
+    assert!(
+        !flooded
+            .keys()
+            .any(|key| key.contains("made-up") || key.contains("BREW") || key.contains(&tenant.id))
+    );
+    assert!(sum(&flooded, COUNT, &[r#"http_request_method="_OTHER""#]) >= 50.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_clients_that_go_end() {
+    let stage = Stage::shared().await;
+    let count = |samples: &BTreeMap<String, f64>| {
+        let labels = [r#"http_route="/api/v1/auth/password-reset""#];
+        sum(samples, "http_server_request_duration_seconds_count", &labels)
+    };
+    let active = |samples: &BTreeMap<String, f64>| {
+        sum(samples, "http_server_active_requests", &[r#"http_request_method="POST""#])
+    };
+    let before = count(&scrape(stage, Role::Gateway).await);
+    // A body that never comes, and a client that goes.
+    for n in 1..=5 {
+        let url = stage.fleet.gateway_url().trim_start_matches("http://").to_owned();
+        let mut socket = tokio::net::TcpStream::connect(&url).await.expect("a connection");
+        let head = format!(
+            "POST /api/v1/auth/password-reset HTTP/1.1\r\nhost: {url}\r\ncontent-type: application/json\r\n\
+             content-length: 9\r\n\r\n{{"
+        );
+        tokio::io::AsyncWriteExt::write_all(&mut socket, head.as_bytes()).await.expect("sent");
+        waiting::until(BOUND, "the request has come", async || {
+            active(&scrape(stage, Role::Gateway).await) >= 1.0
+        })
+        .await;
+        drop(socket);
+        waiting::until(BOUND, "it is counted", async || {
+            count(&scrape(stage, Role::Gateway).await) >= before + f64::from(n)
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pools_transactions_and_jobs_are_seen() {
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("pools").await;
+    tenant.admin.get("/api/v1/contacts").await.expect(200);
+    tenant.admin.post("/api/v1/contacts", serde_json::json!({"last_name": ""})).await.expect(422);
+    let samples = scrape(stage, Role::Records).await;
+    let pool = r#"db_client_connection_pool_name="records-app""#;
+    assert!(sum(&samples, "db_client_connection_max", &[pool]) >= 1.0, "{samples:#?}");
+    assert!(sum(&samples, "db_client_connection_wait_time_seconds_count", &[pool]) >= 2.0);
+    let committed = [r#"role="records-app""#, r#"outcome="committed""#];
+    assert!(sum(&samples, "globcrm_db_transaction_duration_seconds_count", &committed) >= 1.0);
+    // Whatever runs now is given back.
+    waiting::until(BOUND, "connections are given back", async || {
+        let samples = scrape(stage, Role::Records).await;
+        let used = sum(&samples, "db_client_connection_count", &[pool]);
+        (0.0..=sum(&samples, "db_client_connection_max", &[pool])).contains(&used)
+            && sum(&samples, "db_client_connection_pending_requests", &[pool]) == 0.0
+    })
+    .await;
+    waiting::until(BOUND, "a job has had a round", async || {
+        let samples = scrape(stage, Role::Records).await;
+        sum(&samples, "globcrm_job_last_success_seconds", &[r#"job="records.purge""#]) > 1.7e9
+            && sum(&samples, "globcrm_job_round_duration_seconds_count", &[r#"job="records.purge""#]) >= 1.0
+    })
+    .await;
+}
