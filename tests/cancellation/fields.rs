@@ -71,12 +71,21 @@ async fn prepare(world: &World, rpc: &str) -> Call {
         }
         "GetLimits" => call!(client, get_limits, who.who.request(pb::GetLimitsRequest {}, &[])),
         "AssignSlot" => {
-            call!(client, assign_slot, who.who.request(pb::AssignSlotRequest { object, id }, &[]))
+            call!(
+                client,
+                assign_slot,
+                who.who.request(pb::AssignSlotRequest { object, id, validate_only: false }, &[])
+            )
         }
         "FinishSlot" => {
-            let assign = pb::AssignSlotRequest { object: object.clone(), id: id.clone() };
+            let assign =
+                pb::AssignSlotRequest { object: object.clone(), id: id.clone(), validate_only: false };
             client.assign_slot(who.who.request(assign, &[])).await.unwrap();
-            call!(client, finish_slot, who.who.request(pb::FinishSlotRequest { object, id }, &[]))
+            let set = pb::GetFieldSetRequest { object: object.clone(), if_version: 0 };
+            let set = client.get_field_set(who.who.request(set, &[])).await.unwrap().into_inner();
+            let slot_assignment = set.fields[0].slot_assignment;
+            let finish = pb::FinishSlotRequest { object, id, slot_assignment };
+            call!(client, finish_slot, who.who.request(finish, &[]))
         }
         "GetFieldSet" => {
             let request = pb::GetFieldSetRequest { object, if_version: 0 };

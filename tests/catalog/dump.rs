@@ -38,6 +38,27 @@ async fn up_down_and_up_again_give_the_same_schema() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn an_operation_of_each_kind_does_not_hold_up_the_way_down() -> Result<()> {
+    let schemas = [records::MIGRATIONS];
+    let database = Database::fresh("globcrm_test_catalog_operations", &schemas).await?;
+    let mut admin = database.admin().await?;
+    for kind in ["import", "index"] {
+        sqlx::query(
+            "INSERT INTO records.operation (tenant_id, id, kind, state, principal_id, request, claim_until, created_at)
+             VALUES (gen_random_uuid(), gen_random_uuid(), $1, 'queued', gen_random_uuid(), '', now(), now())",
+        )
+        .bind(kind)
+        .execute(&mut admin)
+        .await?;
+    }
+    for migrations in &schemas {
+        migrations.down(&mut admin).await?;
+        migrations.up(&mut admin).await?;
+    }
+    Ok(())
+}
+
 /// The schema as `pg_dump` prints it, without what is drawn by chance: tokens of newer versions, and the mark that a server of
 /// 15.20 puts on every column, which only a `pg_dump` as new as the server leaves out.
 async fn dump(database: &Database) -> Result<String> {

@@ -4,5 +4,6 @@ mod isolation;
 mod life;
 mod limits;
 mod serve;
+mod slots;
 pub(crate) mod world;
 mod writes;

@@ -126,6 +126,32 @@ impl Caller {
         done(self.service.get_field_set(self.request(request)).await)
     }
 
+    /// Gives a field of contacts a slot.
+    pub(super) async fn assign_slot(&self, id: &str) -> Result<(), Refusal> {
+        let request =
+            pb::AssignSlotRequest { object: "contact".to_owned(), id: id.to_owned(), ..Default::default() };
+        done(self.service.assign_slot(self.request(request)).await).map(drop)
+    }
+
+    /// Asks whether a field of contacts would get a slot.
+    pub(super) async fn check_slot(&self, id: &str) -> Result<(), Refusal> {
+        let request =
+            pb::AssignSlotRequest { object: "contact".to_owned(), id: id.to_owned(), validate_only: true };
+        done(self.service.assign_slot(self.request(request)).await).map(drop)
+    }
+
+    /// Says that the slot of an assignment is filled.
+    pub(super) async fn finish_slot(&self, id: &str, slot_assignment: i64) -> Result<(), Refusal> {
+        let request =
+            pb::FinishSlotRequest { object: "contact".to_owned(), id: id.to_owned(), slot_assignment };
+        done(self.service.finish_slot(self.request(request)).await).map(drop)
+    }
+
+    /// A field of contacts as the owner of their records sees it.
+    pub(super) async fn projection(&self, id: &str) -> Result<pb::FieldProjection, Refusal> {
+        Ok(self.field_set(0).await?.fields.into_iter().find(|field| field.id == id).unwrap())
+    }
+
     pub(super) async fn limits(&self) -> Result<HashMap<String, (i64, i64)>, Refusal> {
         let answer = done(self.service.get_limits(self.request(pb::GetLimitsRequest {})).await)?;
         let limits = answer.limits.into_iter();

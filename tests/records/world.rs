@@ -291,16 +291,40 @@ pub(crate) fn custom_of(contact: &pb::Contact) -> Value {
 /// Does to the definitions what the fields service would do to a field's slot.
 pub(crate) fn slots(definitions: Arc<Mutex<fields::GetFieldSetResponse>>) -> records::AskSlot {
     Arc::new(move |_, step, _, id| {
-        let mut set = definitions.lock().unwrap();
-        set.version += 1;
-        let known = set.fields.iter_mut().find(|field| field.id == id);
-        let done = known.map(|field| match step {
-            records::SlotStep::Assign => {
-                field.slot = "txt_07".to_owned();
-                field.filling = true;
-            }
-            records::SlotStep::Finish => field.filling = false,
-        });
-        Box::pin(async move { done.ok_or_else(|| error::Error::not_found(error::Reason::FIELD_NOT_FOUND)) })
+        let done = step_of_slot(&mut definitions.lock().unwrap(), step, &id);
+        Box::pin(async move { done })
     })
+}
+
+fn step_of_slot(
+    set: &mut fields::GetFieldSetResponse,
+    step: records::SlotStep,
+    id: &str,
+) -> Result<(), error::Error> {
+    let version = set.version + 1;
+    let Some(field) = set.fields.iter_mut().find(|field| field.id == id) else {
+        return Err(error::Error::not_found(error::Reason::FIELD_NOT_FOUND));
+    };
+    match step {
+        records::SlotStep::Check => return Ok(()),
+        records::SlotStep::Assign => assign(field, "txt_07", version),
+        records::SlotStep::Finish(assignment) if assignment == field.slot_assignment => {
+            field.slot = std::mem::take(&mut field.filling_slot);
+            field.filling = false;
+        }
+        records::SlotStep::Finish(_) => {
+            let reason = error::Reason::FIELD_STATE_INVALID;
+            return Err(error::Error::new(error::Code::FailedPrecondition, reason, ""));
+        }
+    }
+    set.version = version;
+    Ok(())
+}
+
+/// Gives a field a slot that is to be filled.
+pub(crate) fn assign(field: &mut fields::FieldProjection, slot: &str, assignment: i64) {
+    field.slot = String::new();
+    field.filling_slot = slot.to_owned();
+    field.filling = true;
+    field.slot_assignment = assignment;
 }

@@ -43,6 +43,8 @@ pub struct Definition {
     pub slot: Option<SlotColumn>,
     /// The slot is written and not read yet.
     pub filling: bool,
+    /// Number of the assignment of the slot.
+    pub slot_assignment: i64,
     pub lookup_object: String,
 }
 
@@ -145,8 +147,9 @@ fn definition(wire: pb::FieldProjection) -> Option<Definition> {
             .collect(),
         default,
         state: pb::FieldState::try_from(wire.state).unwrap_or_default(),
-        slot: wire.slot.parse().ok(),
+        slot: if wire.filling_slot.is_empty() { &wire.slot } else { &wire.filling_slot }.parse().ok(),
         filling: wire.filling,
+        slot_assignment: wire.slot_assignment,
         lookup_object: wire.lookup_object,
         key: wire.key,
     })

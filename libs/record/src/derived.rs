@@ -66,6 +66,11 @@ pub(crate) type Kinds = BTreeSet<&'static str>;
 /// What is held of a record beside its row: pairs, and whether they count as those of a live record.
 type Held<T> = BTreeMap<Uuid, BTreeSet<(T, bool)>>;
 
+/// Lets the comparison of the tenant's records begin anew, as soon as it has its turn.
+pub async fn compare_anew(tx: &mut TenantTx, object: &Object, now: OffsetDateTime) -> Result<(), DbError> {
+    store::advance(tx, object.name, None, now).await
+}
+
 impl Rounds for DerivedCheck {
     type Error = Error;
 
@@ -134,7 +139,10 @@ impl DerivedCheck {
             all.push(Due { record, computed });
         }
         let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
-        let differing = differing(&mut tx, object, &all).await?;
+        let differing = match fence::read(&mut tx, object).await? {
+            Some(set) => differing(&mut tx, object, &set, &all).await?,
+            None => BTreeSet::new(),
+        };
         tx.commit().await?;
         let last = all.last().filter(|_| all.len() as i64 == limit).map(|due| due.record.id);
         all.retain(|due| differing.contains(&due.record.id));
@@ -168,7 +176,11 @@ impl DerivedCheck {
 
     async fn put_right(&self, tenant: VerifiedTenant, object: &Object, due: Due) -> Result<Kinds, Error> {
         let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
-        let result = put_right(&mut tx, object, due).await;
+        let result = match fence::read(&mut tx, object).await {
+            Ok(Some(set)) => put_right(&mut tx, object, &set, due).await,
+            Ok(None) => Ok(Kinds::new()),
+            Err(error) => Err(error),
+        };
         tx.settle(result).await
     }
 }
@@ -181,16 +193,17 @@ fn counter() -> Counter<u64> {
         .build()
 }
 
-/// Those of the records that something differs of. One that was changed since it was read may be among them.
+/// Those of the records that something differs of by the definitions of the fence. One that was changed since it was read may be among
+/// them.
 pub(crate) async fn differing(
     tx: &mut TenantTx,
     object: &Object,
+    set: &FieldSet,
     all: &[Due],
 ) -> Result<BTreeSet<Uuid>, Error> {
-    let Some(set) = fence::read(tx, object).await? else { return Ok(BTreeSet::new()) };
     let mut rows = Vec::with_capacity(all.len());
     for Due { record, computed } in all {
-        rows.push(Value::Object(expected(tx, object, &set, record, computed.clone()).await?));
+        rows.push(Value::Object(expected(tx, object, set, record, computed.clone()).await?));
     }
     let mut differing: BTreeSet<Uuid> =
         record_store::differing(tx, object, rows).await?.into_iter().collect();
@@ -202,21 +215,25 @@ pub(crate) async fn differing(
         differing.extend(differs.map(|record| record.id));
     }
     let held = by_record(record_store::uniques_held(tx, &ids).await?);
-    let differs = records().filter(|record| uniques_differ(&set, record, held.get(&record.id)));
+    let differs = records().filter(|record| uniques_differ(set, record, held.get(&record.id)));
     differing.extend(differs.map(|record| record.id));
     Ok(differing)
 }
 
 /// Locks a record and writes what differs. One that was changed since it was read is left to the next comparison.
-pub(crate) async fn put_right(tx: &mut TenantTx, object: &Object, due: Due) -> Result<Kinds, Error> {
+pub(crate) async fn put_right(
+    tx: &mut TenantTx,
+    object: &Object,
+    set: &FieldSet,
+    due: Due,
+) -> Result<Kinds, Error> {
     let Due { record: read, computed } = due;
     let id = read.id;
     let mut kinds = Kinds::new();
-    let Some(set) = fence::read(tx, object).await? else { return Ok(kinds) };
     let found = record_store::lock(tx, object, id).await?;
     let Some(record) = found.filter(|record| record.version == read.version) else { return Ok(kinds) };
     let is_live = !record.is_deleted();
-    let row = Value::Object(expected(tx, object, &set, &record, computed).await?);
+    let row = Value::Object(expected(tx, object, set, &record, computed).await?);
     if !record_store::differing(tx, object, vec![row.clone()]).await?.is_empty() {
         record_store::write_derived(tx, object, id, row).await?;
         kinds.insert("columns");
@@ -231,9 +248,9 @@ pub(crate) async fn put_right(tx: &mut TenantTx, object: &Object, due: Due) -> R
         }
     }
     let held = by_record(record_store::uniques_held(tx, &[id]).await?);
-    if uniques_differ(&set, &record, held.get(&id)) {
+    if uniques_differ(set, &record, held.get(&id)) {
         record_store::clear_uniques_of(tx, id, &set.uniques()).await?;
-        write::put_uniques(tx, object, &set, &one, is_live).await?;
+        write::put_uniques(tx, object, set, &one, is_live).await?;
         kinds.insert("unique");
     }
     Ok(kinds)

@@ -5,8 +5,9 @@ use error::Error;
 use uuid::Uuid;
 
 use crate::computed::Computed;
+use crate::definitions::FieldSet;
 use crate::derived::{Due, differing, put_right};
-use crate::{Object, store};
+use crate::{Object, fence, store};
 
 /// Records filled at once.
 const SLICE: i64 = 200;
@@ -22,9 +23,17 @@ pub struct Filled {
     pub last: Option<Uuid>,
 }
 
-/// Writes what is derived of the next records after an id by the definitions of the fence. Versions stay, and nobody is told: no value
-/// changes.
-pub async fn fill(tx: &mut TenantTx, object: &'static Object, after: Uuid) -> Result<Filled, Error> {
+/// Writes what is derived of the next records after an id by these definitions, which the fence must have as well. Versions stay, and
+/// nobody is told: no value changes.
+///
+/// Errors: 409 `DEFINITIONS_CHANGED`.
+pub async fn fill(
+    tx: &mut TenantTx,
+    object: &'static Object,
+    set: &FieldSet,
+    after: Uuid,
+) -> Result<Filled, Error> {
+    fence::check(tx, object, set).await?;
     let records = store::slice(tx, object, after, SLICE).await?;
     let seen = records.len() as i64;
     let last = records.last().filter(|_| seen == SLICE).map(|record| record.id);
@@ -33,9 +42,9 @@ pub async fn fill(tx: &mut TenantTx, object: &'static Object, after: Uuid) -> Re
         let computed = Computed::of(object, &record).await?.into_values();
         all.push(Due { record, computed });
     }
-    let found = differing(tx, object, &all).await?;
+    let found = differing(tx, object, set, &all).await?;
     for due in all.into_iter().filter(|due| found.contains(&due.record.id)) {
-        put_right(tx, object, due).await?;
+        put_right(tx, object, set, due).await?;
     }
     Ok(Filled { seen, changed: found.len() as i64, last })
 }

@@ -54,7 +54,7 @@ pub use calls::{create, create_unlike, delete, get, list, restore, update};
 pub use check::check;
 pub use commit::commit;
 pub use config::MaintenanceConfig;
-pub use derived::DerivedCheck;
+pub use derived::{DerivedCheck, compare_anew};
 pub use draft::Sent;
 pub use env::Env;
 pub use fields::Fields;

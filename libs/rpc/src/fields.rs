@@ -33,17 +33,29 @@ impl Fields {
         Ok(self.client.clone().get_field_set(request).await?.into_inner())
     }
 
-    /// Gives a field of the caller's tenant a slot that is to be filled.
-    pub async fn assign_slot(&self, cx: &Context, object: String, id: String) -> Result<(), Error> {
-        let mut request = Request::new(pb::AssignSlotRequest { object, id });
+    /// Gives a field of the caller's tenant a slot that is to be filled; with `validate_only` it only says what would be refused.
+    pub async fn assign_slot(
+        &self,
+        cx: &Context,
+        object: String,
+        id: String,
+        validate_only: bool,
+    ) -> Result<(), Error> {
+        let mut request = Request::new(pb::AssignSlotRequest { object, id, validate_only });
         cx.forward(request.metadata_mut())?;
         self.client.clone().assign_slot(request).await?;
         Ok(())
     }
 
-    /// Says that the slot of a field is filled.
-    pub async fn finish_slot(&self, cx: &Context, object: String, id: String) -> Result<(), Error> {
-        let mut request = Request::new(pb::FinishSlotRequest { object, id });
+    /// Says that the slot of a field is filled, which it got by this assignment.
+    pub async fn finish_slot(
+        &self,
+        cx: &Context,
+        object: String,
+        id: String,
+        slot_assignment: i64,
+    ) -> Result<(), Error> {
+        let mut request = Request::new(pb::FinishSlotRequest { object, id, slot_assignment });
         cx.forward(request.metadata_mut())?;
         self.client.clone().finish_slot(request).await?;
         Ok(())

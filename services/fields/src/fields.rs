@@ -3,6 +3,7 @@
 mod convert;
 mod definition;
 mod draft;
+mod give_slot;
 mod patch;
 mod rules;
 mod slots;

@@ -25,7 +25,13 @@ pub use crate::grpc::Service;
 pub const MIGRATIONS: Migrations = db::migrations!(
     "fields",
     [],
-    ["0100_create_object_version", "0101_create_field_definition", "0102_create_slot_use", "0110_fill_slots"]
+    [
+        "0100_create_object_version",
+        "0101_create_field_definition",
+        "0102_create_slot_use",
+        "0110_fill_slots",
+        "0120_number_slot_assignments",
+    ]
 );
 
 /// What there is at most of definitions.

@@ -55,6 +55,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0171_index_company_filters",
         "0172_add_email_domain",
         "0173_index_operations",
+        "0180_number_slot_assignments",
     ]
 );
 

@@ -19,10 +19,12 @@ pub(crate) fn service_token(identity: Identity) -> ServiceToken {
 /// What is said of a field's slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotStep {
+    /// Would the field get one?
+    Check,
     /// The field is to get one.
     Assign,
-    /// All records have it.
-    Finish,
+    /// All records have that of this assignment.
+    Finish(i64),
 }
 
 /// Asks the fields service: the caller, the step, the object, the field.
@@ -33,8 +35,9 @@ pub(crate) fn slots(fields: Fields) -> AskSlot {
         let fields = fields.clone();
         Box::pin(async move {
             match step {
-                SlotStep::Assign => fields.assign_slot(&cx, object, id).await,
-                SlotStep::Finish => fields.finish_slot(&cx, object, id).await,
+                SlotStep::Check => fields.assign_slot(&cx, object, id, true).await,
+                SlotStep::Assign => fields.assign_slot(&cx, object, id, false).await,
+                SlotStep::Finish(assignment) => fields.finish_slot(&cx, object, id, assignment).await,
             }
         })
     })

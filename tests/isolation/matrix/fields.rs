@@ -72,14 +72,15 @@ async fn slots(Two { stage, a, b }: &Two) {
     let theirs = field(b, &format!("f{unique}")).await;
     let mut refused = Vec::new();
     for id in [theirs.clone(), random_id()] {
-        let assign = AssignSlotRequest { object: object(), id: id.clone() };
+        let assign = AssignSlotRequest { object: object(), id: id.clone(), validate_only: false };
         let answer = fields.assign_slot(with_token(&a.access_token, assign)).await.expect_err("unknown");
         refused.push((answer.code(), answer.message().to_owned()));
-        let finish = FinishSlotRequest { object: object(), id };
+        let finish = FinishSlotRequest { object: object(), id, slot_assignment: 1 };
         let answer = fields.finish_slot(with_token(&a.access_token, finish)).await.expect_err("unknown");
         refused.push((answer.code(), answer.message().to_owned()));
     }
     assert!(refused.iter().all(|one| *one == refused[0] && one.0 == Code::NotFound), "{refused:?}");
-    let bare = fields.assign_slot(AssignSlotRequest { object: object(), id: theirs }).await;
+    let bare =
+        fields.assign_slot(AssignSlotRequest { object: object(), id: theirs, validate_only: false }).await;
     assert_eq!(bare.expect_err("no credentials").code(), Code::Unauthenticated);
 }

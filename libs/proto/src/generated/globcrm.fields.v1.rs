@@ -201,7 +201,7 @@ pub struct FieldProjection {
     pub default: ::prost::bytes::Bytes,
     #[prost(enumeration = "FieldState", tag = "8")]
     pub state: i32,
-    /// The slot column (`num_01` … `num_10`, `txt_01` …, `ts_01` …, `ref_01` …); empty when not indexed.
+    /// The slot column (`num_01` … `num_10`, `txt_01` …, `ts_01` …, `ref_01` …) that filters and orders use; empty when not indexed.
     #[prost(string, tag = "9")]
     pub slot: ::prost::alloc::string::String,
     #[prost(string, tag = "10")]
@@ -209,9 +209,15 @@ pub struct FieldProjection {
     /// Number of the field within its object, from 0, never reused: the bit of field masks.
     #[prost(int32, tag = "11")]
     pub ordinal: i32,
-    /// The slot is written with every record, and not read yet: records of before are still without it.
+    /// The field has a slot that is written with every record, and not read yet: records of before are still without it.
     #[prost(bool, tag = "12")]
     pub filling: bool,
+    /// That slot, which an owner of records that does not know of filling must not read.
+    #[prost(string, tag = "13")]
+    pub filling_slot: ::prost::alloc::string::String,
+    /// Number of the assignment of the slot, within the object; another when the field loses its slot and gets one again.
+    #[prost(int64, tag = "14")]
+    pub slot_assignment: i64,
 }
 /// Gives a field a slot, which the owner of its records fills.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -220,6 +226,9 @@ pub struct AssignSlotRequest {
     pub object: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
+    /// Refuses what would be refused, and assigns nothing.
+    #[prost(bool, tag = "3")]
+    pub validate_only: bool,
 }
 /// The slot is assigned.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -231,6 +240,9 @@ pub struct FinishSlotRequest {
     pub object: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
+    /// The assignment whose slot is filled: a field that has lost it meanwhile is left as it is.
+    #[prost(int64, tag = "3")]
+    pub slot_assignment: i64,
 }
 /// Filters and orders use the slot from now on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -4,7 +4,7 @@ use crate::entries::reasons;
 
 reasons! {
     /// No such custom field, or you may not see it.
-    FIELD_NOT_FOUND [404] "Field not found",
+    FIELD_NOT_FOUND [404, operation] "Field not found",
         "Look at `GET /objects/{object}/fields`.";
     /// The path names an object that has no custom fields.
     OBJECT_NOT_FOUND [404] "Object not found",
@@ -22,7 +22,7 @@ reasons! {
     KEY_INVALID [violation] "Key invalid",
         "Send a key like `renewal_date`.";
     /// The organization has as many fields, options, or indexed or unique fields of this type as it may have.
-    FIELD_LIMIT_REACHED [422, violation] "Field limit reached",
+    FIELD_LIMIT_REACHED [422, violation, operation] "Field limit reached",
         "See `GET /limits`. Archive a field that is not needed; its slot serves the next field that gets its index by `:index`.";
     /// The field's state does not allow this; `meta.state` names it.
     FIELD_STATE_INVALID [409, operation] "Field state invalid",
@@ -31,8 +31,11 @@ reasons! {
     FIELD_IMMUTABLE [violation] "Field immutable",
         "Leave the member out, or create a new resource.";
     /// Fields of this type cannot be indexed.
-    FIELD_NOT_INDEXABLE [422, violation] "Field not indexable",
+    FIELD_NOT_INDEXABLE [422, violation, operation] "Field not indexable",
         "Leave `indexed` out.";
+    /// Fields of this object get an index when they are created, and not later.
+    INDEX_NOT_SUPPORTED [422] "Index not supported",
+        "Create the field with `indexed`; a field that has values already cannot get an index.";
     /// The field has an index already.
     FIELD_INDEXED [409] "Field indexed",
         "Nothing needs to be done.";

@@ -6,11 +6,13 @@ use error::{Code, Error, Reason};
 use proto::fields::v1::{AssignSlotRequest, AssignSlotResponse};
 
 use super::definition::{Definition, Object};
-use super::{begin_change, limits, save_change, slots, store};
+use super::give_slot::give_slot;
+use super::{begin_change, save_change, store};
 use crate::app::App;
 
 /// Gives a field a slot, a free one or else one that an archived field keeps. Records write it from now on; filters and orders use it
-/// once `FinishSlot` says that all records have it. A field whose slot is being filled keeps it: the work goes on.
+/// once `FinishSlot` says that all records have it. A field whose slot is being filled keeps it: the work goes on. With `validate_only`
+/// it refuses the same, and assigns nothing.
 ///
 /// Errors: 403 `PERMISSION_DENIED`, 404 `FIELD_NOT_FOUND`, 409 `FIELD_STATE_INVALID` or `FIELD_INDEXED`, 422 `FIELD_NOT_INDEXABLE` or
 /// `FIELD_LIMIT_REACHED`.
@@ -24,6 +26,10 @@ pub(crate) async fn assign_slot(
     let object = Object::in_path(&request.object)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let result = assign(app, cx, &mut tx, object, &request.id).await;
+    if request.validate_only && result.is_ok() {
+        tx.rollback().await?;
+        return Ok(AssignSlotResponse {});
+    }
     tx.settle(result).await?;
     app.wake.notify();
     Ok(AssignSlotResponse {})
@@ -48,14 +54,16 @@ async fn assign(
         let text = "fields of this type cannot be indexed";
         return Err(Error::new(Code::Unprocessable, Reason::FIELD_NOT_INDEXABLE, text));
     }
-    let taken = store::slots_taken(tx, object).await?;
-    let slot = match slots::assign(before.field_type, &taken) {
-        Some(free) => Some(free),
-        None => slots::of_archived(before.field_type, &store::slots_of_archived(tx, object).await?),
+    // One is noted for it where a program that does not know of filling has worked meanwhile.
+    let (slot, slot_assignment) = match store::slot_of(tx, before.id).await? {
+        Some(slot) => (slot, store::object_version(tx, object).await?),
+        None => {
+            let given = give_slot(tx, cx, &app.clock, object, before.field_type).await?;
+            (given.slot, given.assignment)
+        }
     };
-    let slot = slot.ok_or_else(|| limits::no_slot(before.field_type))?;
     store::use_slot(tx, object, slot, before.id).await?;
-    let after = Definition { slot: Some(slot), filling: true, ..before.clone() };
+    let after = Definition { slot: Some(slot), filling: true, slot_assignment, ..before.clone() };
     save_change(tx, cx, &app.clock, "updated", &before, after).await
 }
 

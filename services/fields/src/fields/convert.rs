@@ -81,6 +81,7 @@ pub(crate) fn to_wire(field: &Definition) -> pb::Field {
 
 /// A definition as the owners of records need it.
 pub(crate) fn to_projection(field: &Definition) -> pb::FieldProjection {
+    let slot = |named: bool| field.slot.filter(|_| named).map_or("", SlotColumn::name).to_owned();
     pb::FieldProjection {
         id: field.id.to_string(),
         key: field.key.clone(),
@@ -90,10 +91,12 @@ pub(crate) fn to_projection(field: &Definition) -> pb::FieldProjection {
         options: options_to_wire(&field.options),
         default: default_to_wire(field.default.as_ref()),
         state: state_to_wire(field.state),
-        slot: field.slot.map_or("", SlotColumn::name).to_owned(),
+        slot: slot(!field.filling),
         lookup_object: field.lookup_object.map_or("", Object::as_str).to_owned(),
         ordinal: field.ordinal,
         filling: field.filling,
+        filling_slot: slot(field.filling),
+        slot_assignment: field.slot_assignment,
     }
 }
 

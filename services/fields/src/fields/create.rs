@@ -9,7 +9,8 @@ use proto::fields::v1::{CreateFieldRequest, CreateFieldResponse, Field};
 
 use super::definition::{Definition, Object, State};
 use super::draft::Draft;
-use super::{convert, event, limits, not_found, permit, slots, store};
+use super::give_slot::give_slot;
+use super::{convert, event, not_found, permit, store};
 use crate::app::App;
 
 const RPC: &str = <CreateFieldRequest as proto::Rpc>::NAME;
@@ -58,9 +59,8 @@ async fn define(
         return Err(key_taken());
     }
     store::usage(tx, object).await?.check_new(draft.options.len())?;
-    let slot = if draft.indexed {
-        let taken = store::slots_taken(tx, object).await?;
-        Some(slots::assign(draft.field_type, &taken).ok_or_else(|| limits::no_slot(draft.field_type))?)
+    let given = if draft.indexed {
+        Some(give_slot(tx, cx, &app.clock, object, draft.field_type).await?)
     } else {
         None
     };
@@ -78,8 +78,10 @@ async fn define(
         description: draft.description,
         state: State::Active,
         lookup_object: draft.lookup_object,
-        slot,
-        filling: false,
+        slot: given.as_ref().map(|given| given.slot),
+        // No record has a value yet, but the slot may have those of another field.
+        filling: given.as_ref().is_some_and(|given| given.used_before),
+        slot_assignment: given.map_or(0, |given| given.assignment),
         ordinal,
         version: 1,
         created_at: now,

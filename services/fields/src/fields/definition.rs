@@ -161,6 +161,8 @@ pub(crate) struct Definition {
     pub(crate) slot: Option<SlotColumn>,
     /// The slot is written and not read yet.
     pub(crate) filling: bool,
+    /// Number of the assignment of the slot: the version of the object's definitions at which it was made.
+    pub(crate) slot_assignment: i64,
     /// Number within the object, from 0, never reused.
     pub(crate) ordinal: i32,
     pub(crate) version: i64,

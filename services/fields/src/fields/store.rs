@@ -17,7 +17,10 @@ macro_rules! select_definition {
     ($rest:literal) => {
         concat!(
             "SELECT id, object, key, label, type, is_required, is_unique, options, default_value, description, state,
-                    lookup_object, slot, is_filling, ordinal, version, created_at, created_by, updated_at, updated_by
+                    lookup_object, is_filling, slot_assignment, ordinal, version, created_at, created_by, updated_at, updated_by,
+                    CASE WHEN is_filling AND slot IS NULL THEN (
+                        SELECT u.slot FROM fields.slot_use AS u
+                        WHERE u.tenant_id = field_definition.tenant_id AND u.field_id = field_definition.id) ELSE slot END AS slot
              FROM fields.field_definition ",
             $rest
         )
@@ -141,22 +144,35 @@ pub(crate) async fn slots_of_archived(tx: &mut TenantTx, object: Object) -> Resu
     Ok(names.iter().map(|name| known(name, "slot")).collect::<Result<_, _>>()?)
 }
 
-/// Notes that a field has a slot; an archived field that kept it loses it.
+/// The field that has a slot of an object, or keeps it.
+pub(crate) async fn holder(
+    tx: &mut TenantTx,
+    object: Object,
+    slot: SlotColumn,
+) -> Result<Option<FieldId>, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT field_id FROM fields.slot_use WHERE tenant_id = $1 AND object = $2 AND slot = $3",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.as_str()).bind(slot.name());
+    let found: Option<uuid::Uuid> = query.fetch_optional(tx.conn()).await?;
+    Ok(found.map(FieldId::from))
+}
+
+/// The slot that is noted for a field.
+pub(crate) async fn slot_of(tx: &mut TenantTx, field: FieldId) -> Result<Option<SlotColumn>, DbError> {
+    let query = sqlx::query_scalar("SELECT slot FROM fields.slot_use WHERE tenant_id = $1 AND field_id = $2");
+    let name: Option<String> =
+        query.bind(tx.tenant_id()).bind(field.uuid()).fetch_optional(tx.conn()).await?;
+    Ok(name.map(|name| known(&name, "slot")).transpose()?)
+}
+
+/// Notes that a field has a slot, which is free, its own already, or one that an archived field has given up.
 pub(crate) async fn use_slot(
     tx: &mut TenantTx,
     object: Object,
     slot: SlotColumn,
     field: FieldId,
 ) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE fields.field_definition SET slot = NULL, is_filling = false, version = version + 1
-         WHERE tenant_id = $1 AND object = $2 AND slot = $3 AND state = 'archived'",
-    )
-    .bind(tx.tenant_id())
-    .bind(object.as_str())
-    .bind(slot.name())
-    .execute(tx.conn())
-    .await?;
     sqlx::query(
         "INSERT INTO fields.slot_use (tenant_id, object, slot, field_id, state) VALUES ($1, $2, $3, $4, 'used')
          ON CONFLICT (tenant_id, object, slot) DO UPDATE SET field_id = EXCLUDED.field_id, state = 'used'
@@ -175,9 +191,9 @@ pub(crate) async fn use_slot(
 pub(crate) async fn insert(tx: &mut TenantTx, field: &Definition) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO fields.field_definition (tenant_id, id, object, key, label, type, is_required, is_unique, options,
-             default_value, description, state, lookup_object, slot, ordinal, version, created_at, created_by, updated_at,
-             updated_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+             default_value, description, state, lookup_object, slot, is_filling, slot_assignment, ordinal, version, created_at,
+             created_by, updated_at, updated_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
     )
     .bind(tx.tenant_id())
     .bind(field.id.uuid())
@@ -192,7 +208,9 @@ pub(crate) async fn insert(tx: &mut TenantTx, field: &Definition) -> Result<(), 
     .bind(&field.description)
     .bind(field.state.as_str())
     .bind(field.lookup_object.map(Object::as_str))
-    .bind(field.slot.map(SlotColumn::name))
+    .bind(readable(field))
+    .bind(field.filling)
+    .bind(field.slot_assignment)
     .bind(field.ordinal)
     .bind(field.version)
     .bind(field.created_at)
@@ -202,15 +220,7 @@ pub(crate) async fn insert(tx: &mut TenantTx, field: &Definition) -> Result<(), 
     .execute(tx.conn())
     .await?;
     if let Some(slot) = field.slot {
-        sqlx::query(
-            "INSERT INTO fields.slot_use (tenant_id, object, slot, field_id, state) VALUES ($1, $2, $3, $4, 'used')",
-        )
-        .bind(tx.tenant_id())
-        .bind(field.object.as_str())
-        .bind(slot.name())
-        .bind(field.id.uuid())
-        .execute(tx.conn())
-        .await?;
+        use_slot(tx, field.object, slot, field.id).await?;
     }
     Ok(())
 }
@@ -222,7 +232,7 @@ pub(crate) async fn update(tx: &mut TenantTx, field: &Definition) -> Result<(), 
     sqlx::query(
         "UPDATE fields.field_definition
          SET label = $3, is_required = $4, options = $5, default_value = $6, description = $7, state = $8, version = $9,
-             updated_at = $10, updated_by = $11, slot = $12, is_filling = $13
+             updated_at = $10, updated_by = $11, slot = $12, is_filling = $13, slot_assignment = $14
          WHERE tenant_id = $1 AND id = $2",
     )
     .bind(tx.tenant_id())
@@ -236,8 +246,9 @@ pub(crate) async fn update(tx: &mut TenantTx, field: &Definition) -> Result<(), 
     .bind(field.version)
     .bind(field.updated_at)
     .bind(field.updated_by)
-    .bind(field.slot.map(SlotColumn::name))
+    .bind(readable(field))
     .bind(field.filling)
+    .bind(field.slot_assignment)
     .execute(tx.conn())
     .await?;
     let slot_state = if field.state == State::Archived { "clearing" } else { "used" };
@@ -273,6 +284,7 @@ impl<'r> FromRow<'r, PgRow> for Definition {
             lookup_object: lookup_object.map(|name| known(name, "lookup_object")).transpose()?,
             slot: slot.map(|name| known(name, "slot")).transpose()?,
             filling: row.try_get("is_filling")?,
+            slot_assignment: row.try_get("slot_assignment")?,
             ordinal: row.try_get("ordinal")?,
             version: row.try_get("version")?,
             created_at: row.try_get("created_at")?,
@@ -281,6 +293,12 @@ impl<'r> FromRow<'r, PgRow> for Definition {
             updated_by: row.try_get("updated_by")?,
         })
     }
+}
+
+/// The slot that anybody may read. One that is being filled stands in `slot_use` alone: a program that does not know of filling
+/// reads what is in the definition.
+fn readable(field: &Definition) -> Option<&'static str> {
+    field.slot.filter(|_| !field.filling).map(SlotColumn::name)
 }
 
 /// A stored name as its value; the table's checks let no other in.

@@ -1,9 +1,9 @@
-//! `IndexField`: gives a field its slot, and queues the work.
+//! `IndexField`: queues the work. The job takes the slot, so that no slot is taken without an operation that fills it.
 
 use auth::{Answer, Context};
 use db::TenantTx;
 use db::idempotency;
-use error::{Error, Reason};
+use error::{Code, Error, Reason};
 use operations::New;
 use prost::Message;
 use proto::common::v1::Operation;
@@ -17,11 +17,11 @@ use crate::quota;
 
 const RPC: &str = <IndexFieldRequest as proto::Rpc>::NAME;
 
-/// Queues the filling of a field's index. A field whose index is being filled may be asked for again: the work of both is the same, and
-/// goes on where an operation was cancelled or failed.
+/// Queues the filling of a field's index. A field whose index is being filled may be asked for again, as after an operation that was
+/// cancelled or failed: each operation looks at every record.
 ///
-/// Errors: 404 `OBJECT_NOT_FOUND` or `FIELD_NOT_FOUND`, 409 `FIELD_INDEXED` or `FIELD_STATE_INVALID`, 422 `FIELD_NOT_INDEXABLE` or
-/// `FIELD_LIMIT_REACHED`, 429 `OPERATIONS_TOO_MANY`.
+/// Errors: 404 `OBJECT_NOT_FOUND` or `FIELD_NOT_FOUND`, 409 `FIELD_INDEXED` or `FIELD_STATE_INVALID`, 422 `FIELD_NOT_INDEXABLE`,
+/// `FIELD_LIMIT_REACHED` or `INDEX_NOT_SUPPORTED`, 429 `OPERATIONS_TOO_MANY`.
 #[tracing::instrument(name = "records.indexing.create", skip_all)]
 pub(crate) async fn create(
     app: &App,
@@ -29,13 +29,11 @@ pub(crate) async fn create(
     request: IndexFieldRequest,
 ) -> Result<Response<IndexFieldResponse>, Error> {
     if app.env.object(&request.object).is_none() {
-        return Err(Error::not_found(Reason::OBJECT_NOT_FOUND));
+        return Err(unknown(&request.object));
     }
-    // Without an operation nothing is lost by it: the slot is written and not read.
-    let assigned =
-        (app.slots)(cx.clone(), SlotStep::Assign, request.object.clone(), request.id.clone()).await;
+    let checked = (app.slots)(cx.clone(), SlotStep::Check, request.object.clone(), request.id.clone()).await;
     let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
-    let result = queue(&mut tx, app, cx, &request, assigned).await;
+    let result = queue(&mut tx, app, cx, &request, checked).await;
     let response = tx.settle(result).await?;
     app.indexing.notify_one();
     Ok(response)
@@ -46,7 +44,7 @@ async fn queue(
     app: &App,
     cx: &Context,
     request: &IndexFieldRequest,
-    assigned: Result<(), Error>,
+    checked: Result<(), Error>,
 ) -> Result<Response<IndexFieldResponse>, Error> {
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, request).await?;
@@ -55,7 +53,7 @@ async fn queue(
         return Ok(Answer::new(kept).again().respond(cx));
     }
     // After the replay: by then the field may have its index.
-    assigned?;
+    checked?;
     quota::lock(tx, "operations").await?;
     app.quotas.check_operation(tx).await?;
     let now = app.env.clock.now_micros();
@@ -65,4 +63,15 @@ async fn queue(
     let operation = operations::queue(&app.operations, tx, new).await?;
     claim.keep(tx, &operation, now).await?;
     Ok(cx.answer(IndexFieldResponse { operation: Some(operation) }))
+}
+
+/// Objects whose records another service keeps have custom fields as well.
+fn unknown(object: &str) -> Error {
+    if !proto::OBJECTS.iter().any(|known| known.name == object && known.has_custom) {
+        return Error::not_found(Reason::OBJECT_NOT_FOUND);
+    }
+    let text = format!(
+        "a custom field of `{object}` gets its index when it is created: create another one with `indexed`"
+    );
+    Error::new(Code::Unprocessable, Reason::INDEX_NOT_SUPPORTED, text)
 }

@@ -1,0 +1,2 @@
+-- phase: contract
+ALTER TABLE fields.field_definition DROP COLUMN slot_assignment;

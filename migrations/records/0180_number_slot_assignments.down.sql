@@ -1,0 +1,2 @@
+-- phase: contract
+ALTER TABLE records.operation DROP COLUMN slot_assignment;
