@@ -86,6 +86,22 @@ async fn a_field_gets_an_index_and_the_slot_of_an_archived_one() {
     // What the archived field had left in the slot is gone.
     assert_eq!(found(&tenant, &format!("custom.l5 = \"{}\"", text(&b["id"]))).await, ["New"]);
     assert!(found(&tenant, &format!("custom.l5 = \"{}\"", text(&a["id"]))).await.is_empty());
+    // One that is created with an index gets it as well: an operation of whoever created it clears the slot.
+    make("Third", json!({"l3": a["id"]})).await;
+    admin.post(&format!("{}:archive", path(&lookups[2])), json!({})).await.expect(200);
+    let made = admin.post("/api/v1/objects/contact/fields", lookup("l6", true)).await.expect(201);
+    assert_eq!(made["indexed"], false, "records still have what the archived field had there");
+    let sixth = path(&text(&made["id"]));
+    make("Newest", json!({"l6": b["id"]})).await;
+    waiting::until(BOUND, "the field is indexed", async || {
+        admin.get(&sixth).await.expect(200)["indexed"] == true
+    })
+    .await;
+    assert_eq!(found(&tenant, &format!("custom.l6 = \"{}\"", text(&b["id"]))).await, ["Newest"]);
+    assert!(found(&tenant, &format!("custom.l6 = \"{}\"", text(&a["id"]))).await.is_empty());
+    let operations = admin.get("/api/v1/operations").await.expect(200);
+    let operations = operations["operations"].as_array().expect("operations");
+    assert_eq!(operations.iter().filter(|one| one["kind"] == "index").count(), 3);
     // The archived one comes back without an index, and with its values.
     let back = admin.post(&format!("{}:restore", path(&lookups[1])), json!({})).await.expect(200);
     assert_eq!(back["indexed"], false);

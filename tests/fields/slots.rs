@@ -1,10 +1,12 @@
 //! Slots that fields get later: who has one, since when, and what is told of it.
 
 use anyhow::Result;
-use events::Event;
-use proto::fields::v1::{Field, FieldType};
+use proto::fields::v1::fields_service_server::FieldsService;
+use proto::fields::v1::{ArchiveFieldRequest, Field, FieldType};
+use proto::identity::v1::Scope;
 
 use super::world::{Caller, World, field, indexed};
+use crate::world::done;
 
 const WRONG: (u16, &str) = (409, "FIELD_STATE_INVALID");
 
@@ -67,12 +69,7 @@ async fn an_archived_field_that_loses_its_slot_leaves_an_event() -> Result<()> {
     let taker = admin.create(lookup("taker", false)).await?;
     admin.assign_slot(&taker.id).await?;
 
-    let envelopes: Vec<Vec<u8>> =
-        sqlx::query_scalar("SELECT envelope FROM fields.outbox WHERE tenant_id = $1 ORDER BY seq")
-            .bind(admin.tenant.uuid())
-            .fetch_all(&mut world.sql().await?)
-            .await?;
-    let events = envelopes.iter().map(|bytes| Event::decode(bytes)).collect::<Result<Vec<_>, _>>()?;
+    let events = admin.events(&world).await?;
     let of_archived: Vec<_> = events.iter().filter(|e| e.record_id.to_string() == archived.id).collect();
     let last = of_archived.last().unwrap();
     assert_eq!((last.kind.as_str(), last.version), ("fields.field.updated.v1", archived.version + 1));
@@ -146,5 +143,48 @@ async fn a_check_says_what_an_assignment_would_and_assigns_nothing() -> Result<(
     let fifth = admin.create(lookup("fifth", false)).await?;
     assert_eq!(admin.check_slot(&fifth.id).await.unwrap_err().is(), (422, "FIELD_LIMIT_REACHED"));
     assert_eq!(admin.projection(&fifth.id).await?.filling_slot, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_field_created_with_an_index_takes_the_slot_of_an_archived_one_as_well() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let lookups = all_slots(&admin).await?;
+    assert_eq!(admin.create(lookup("fifth", true)).await.unwrap_err().is(), (422, "FIELD_LIMIT_REACHED"));
+    admin.archive(&lookups[1].id).await?;
+    let made = admin.create(lookup("fifth", true)).await?;
+    assert!(!made.indexed, "records have what the archived field has left");
+    let seen = admin.projection(&made.id).await?;
+    assert_eq!((seen.slot.as_str(), seen.filling, seen.filling_slot.as_str()), ("", true, "ref_02"));
+    assert_eq!(admin.projection(&lookups[1].id).await?.slot, "");
+    let events = admin.events(&world).await?;
+    let created = events.iter().find(|event| event.record_id.to_string() == made.id).unwrap();
+    assert_eq!(
+        created.change("filling").unwrap().after.as_deref(),
+        Some("true"),
+        "whoever fills it hears of it"
+    );
+
+    // Whoever may create fields need not be allowed to change them.
+    let creator = world.member(admin.tenant, &["create"], Scope::All, &[])?;
+    creator.finish_slot(&made.id, seen.slot_assignment).await?;
+    assert!(admin.get("contact", &made.id).await?.indexed);
+    Ok(())
+}
+
+#[tokio::test]
+async fn slots_are_used_again_only_where_somebody_clears_them() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let mut made = Vec::new();
+    for n in 0..10 {
+        made.push(done(admin.create_as("note", indexed(&format!("t{n}"), FieldType::Text), &[]).await)?);
+    }
+    let first = made[0].field.clone().unwrap();
+    let archive = ArchiveFieldRequest { object: "note".to_owned(), id: first.id };
+    done(admin.service.archive_field(admin.request(archive)).await)?;
+    let refused = done(admin.create_as("note", indexed("more", FieldType::Text), &[]).await).unwrap_err();
+    assert_eq!(refused.is(), (422, "FIELD_LIMIT_REACHED"));
     Ok(())
 }

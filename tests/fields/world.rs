@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
+use events::Event;
 use fields::Service;
 use ids::{Clock, TenantId};
 use proto::fields::v1 as pb;
@@ -124,6 +125,16 @@ impl Caller {
     pub(super) async fn field_set(&self, if_version: i64) -> Result<pb::GetFieldSetResponse, Refusal> {
         let request = pb::GetFieldSetRequest { object: "contact".to_owned(), if_version };
         done(self.service.get_field_set(self.request(request)).await)
+    }
+
+    /// The events of the caller's tenant, in their order.
+    pub(super) async fn events(&self, world: &World) -> Result<Vec<Event>> {
+        let envelopes: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT envelope FROM fields.outbox WHERE tenant_id = $1 ORDER BY seq")
+                .bind(self.tenant.uuid())
+                .fetch_all(&mut world.sql().await?)
+                .await?;
+        Ok(envelopes.iter().map(|bytes| Event::decode(bytes)).collect::<Result<_, _>>()?)
     }
 
     /// Gives a field of contacts a slot.

@@ -1,7 +1,6 @@
 //! What a change leaves beside its row: event, idempotency record, and the fence it minds.
 
 use anyhow::Result;
-use events::Event;
 use proto::fields::v1::{Field, FieldType};
 
 use super::world::{Refusal, World, field, indexed};
@@ -18,13 +17,7 @@ async fn every_change_leaves_its_event_with_what_changed() -> Result<()> {
     admin.restore(&made.id).await?;
     assert!(admin.restore(&made.id).await.is_err(), "a refused change leaves none");
 
-    let mut sql = world.sql().await?;
-    let envelopes: Vec<Vec<u8>> =
-        sqlx::query_scalar("SELECT envelope FROM fields.outbox WHERE tenant_id = $1 ORDER BY seq")
-            .bind(admin.tenant.uuid())
-            .fetch_all(&mut sql)
-            .await?;
-    let events = envelopes.iter().map(|bytes| Event::decode(bytes)).collect::<Result<Vec<_>, _>>()?;
+    let events = admin.events(&world).await?;
     let told: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.version)).collect();
     let expected = [
         ("fields.field.created.v1", 1),

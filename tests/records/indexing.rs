@@ -111,6 +111,10 @@ async fn an_index_is_used_once_every_record_has_it() -> Result<()> {
     // The slot is there, but nothing reads it while records are without it: older ones, and those of an instance that has not heard of it.
     let late = note(&admin, "Blue late").await?;
     assert_eq!(wrong(&world, &admin).await?, 7);
+    sqlx::query("UPDATE records.derived_check SET due_at = now() + interval '1 day', after_id = $1")
+        .bind(admin.id)
+        .execute(&mut world.sql().await?)
+        .await?;
     assert_eq!(found(&admin, "custom.note = \"Blue 3\"").await?, 1);
     assert_eq!(found(&admin, "custom.note:\"blue\"").await.unwrap_err().is(), (422, "FIELD_NOT_INDEXED"));
 
@@ -119,6 +123,15 @@ async fn an_index_is_used_once_every_record_has_it() -> Result<()> {
     assert_eq!(done.progress.unwrap().done, 457);
     assert_eq!(wrong(&world, &admin).await?, 0);
     assert_eq!(found(&admin, "custom.note:\"blue\"").await?, 6);
+    let (is_due, after): (bool, Option<uuid::Uuid>) =
+        sqlx::query_as("SELECT due_at < now() + interval '1 hour', after_id FROM records.derived_check WHERE object = 'contact'")
+            .fetch_one(&mut world.sql().await?)
+            .await?;
+    assert_eq!(
+        (is_due, after),
+        (true, None),
+        "nobody looks for what a program of before has written meanwhile"
+    );
     // No value changed, so no version did.
     assert_eq!(admin.get(&late.id).await?.version, 1);
     Ok(())
@@ -188,6 +201,13 @@ async fn an_operation_vouches_only_for_records_that_it_has_looked_at() -> Result
         note(&admin, &format!("Blue {n}")).await?;
     }
     let operation = index(&admin, "contact", NOTE).await?;
+    // A place without the assignment that it belongs to, as a program of before notes it, is none.
+    sqlx::query(
+        "UPDATE records.operation SET after_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff' WHERE id = $1",
+    )
+    .bind(row_id(&operation.id)?)
+    .execute(&mut world.sql().await?)
+    .await?;
     // Another said so, and was wrong.
     change(&world, |field| {
         field.slot = "txt_07".to_owned();

@@ -23,6 +23,8 @@ pub struct Names {
     pub permissions: &'static str,
     /// The task that drops definitions of custom fields as they change.
     pub definitions: &'static str,
+    /// The task and the consumer that listen to new custom fields.
+    pub new_fields: &'static str,
     /// The task that removes for good what is in the trash.
     pub purge: &'static str,
     /// The task and the consumer that listen to state changes of other services' records.
@@ -52,6 +54,7 @@ macro_rules! names {
             event_metrics: concat!($name, ".event_metrics"),
             permissions: concat!($name, ".permissions"),
             definitions: concat!($name, ".definitions"),
+            new_fields: concat!($name, ".new_fields"),
             purge: concat!($name, ".purge"),
             peer_records: concat!($name, ".peer_records"),
             reconcile: concat!($name, ".reconcile"),

@@ -68,9 +68,9 @@ pub const LIMITS: &[Limit] = &[
     Limit::new("errors that are kept of an import; the others are counted", imports::MAX_ERRORS as u64, ""),
 ];
 
-/// Connections of the worker role: relay, retries, purge, claims of imports, metrics.
+/// Connections of the worker role: relay, retries of both consumers, purge, claims of operations, metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Records, migrations: &MIGRATIONS, worker_connections: 5 };
+    service::Service { role: Role::Records, migrations: &MIGRATIONS, worker_connections: 6 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
@@ -81,6 +81,8 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         frame.follow_permissions(&gate);
         let service = Service::new(parts);
         tasks::follow_definitions(frame, &service.0.env);
+        let listener = indexing::listener::Listener(service.0.clone());
+        frame.consume(FRAME.role.names().new_fields, indexing::listener::PATTERNS, listener);
         tasks::start_maintenance(frame, &service.0.env, config.maintenance);
         let importing = service.clone();
         frame.spawn("records.imports", |shutdown| importing.work_imports(shutdown));

@@ -20,7 +20,8 @@ pub struct Field {
     pub required: bool,
     #[prost(bool, tag = "8")]
     pub unique: bool,
-    /// Can be filtered, sorted and paged by at any size. A field that was created without gets its index by `:index`.
+    /// Can be filtered, sorted and paged by at any size. A field that was created without gets its index by `:index`. False until all records
+    /// are in the index.
     #[prost(bool, tag = "9")]
     pub indexed: bool,
     #[prost(message, repeated, tag = "10")]

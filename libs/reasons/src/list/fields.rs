@@ -23,7 +23,7 @@ reasons! {
         "Send a key like `renewal_date`.";
     /// The organization has as many fields, options, or indexed or unique fields of this type as it may have.
     FIELD_LIMIT_REACHED [422, violation, operation] "Field limit reached",
-        "See `GET /limits`. Archive a field that is not needed; its slot serves the next field that gets its index by `:index`.";
+        "See `GET /limits`. Archive a field that is not needed; its slot serves the next field with an index.";
     /// The field's state does not allow this; `meta.state` names it.
     FIELD_STATE_INVALID [409, operation] "Field state invalid",
         "Restore the field first, or leave it as it is.";

@@ -22,7 +22,7 @@ pub(crate) async fn assign_slot(
     cx: &Context,
     request: AssignSlotRequest,
 ) -> error::Result<AssignSlotResponse> {
-    permit(cx)?;
+    permit(cx, &["update"])?;
     let object = Object::in_path(&request.object)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let result = assign(app, cx, &mut tx, object, &request.id).await;
@@ -55,20 +55,19 @@ async fn assign(
         return Err(Error::new(Code::Unprocessable, Reason::FIELD_NOT_INDEXABLE, text));
     }
     // One is noted for it where a program that does not know of filling has worked meanwhile.
-    let (slot, slot_assignment) = match store::slot_of(tx, before.id).await? {
-        Some(slot) => (slot, store::object_version(tx, object).await?),
-        None => {
-            let given = give_slot(tx, cx, &app.clock, object, before.field_type).await?;
-            (given.slot, given.assignment)
-        }
+    let (slot, slot_assignment) = if let Some(slot) = store::slot_of(tx, before.id).await? {
+        (slot, store::object_version(tx, object).await?)
+    } else {
+        let given = give_slot(tx, cx, &app.clock, object, before.field_type).await?;
+        (given.slot, given.assignment)
     };
     store::use_slot(tx, object, slot, before.id).await?;
     let after = Definition { slot: Some(slot), filling: true, slot_assignment, ..before.clone() };
     save_change(tx, cx, &app.clock, "updated", &before, after).await
 }
 
-/// Whoever may change the field, by any of their ways to it.
-pub(super) fn permit(cx: &Context) -> error::Result<()> {
-    cx.authorize("field", "update")?;
-    if cx.snapshot.predicate("field", "update") == RowPredicate::Always { Ok(()) } else { Err(cx.denied()) }
+/// Whoever may do one of these to a field. Errors: 403 `PERMISSION_DENIED`.
+pub(super) fn permit(cx: &Context, actions: &[&str]) -> error::Result<()> {
+    let may = |action: &&str| cx.snapshot.predicate("field", action) == RowPredicate::Always;
+    if actions.iter().any(may) { Ok(()) } else { Err(Error::permission_denied("field", "update")) }
 }

@@ -41,6 +41,12 @@ impl Object {
         })
     }
 
+    /// Whether a field can get its slot when records have values, or what another field has left there: the service that keeps the
+    /// records has operations, and so one that fills slots.
+    pub(crate) fn fills_slots(self) -> bool {
+        self.service().is_some_and(|keeper| keeper.has_operations)
+    }
+
     /// The service that keeps its records.
     fn service(self) -> Option<&'static Member> {
         let package = self.0.package;
@@ -184,7 +190,7 @@ impl Definition {
     }
 
     /// What events tell, by name, in the order of the contract. The first two name the field and are in every event.
-    pub(crate) fn facts(&self) -> [(&'static str, Value); 12] {
+    pub(crate) fn facts(&self) -> [(&'static str, Value); 13] {
         [
             ("object", json!(self.object.as_str())),
             ("key", json!(self.key)),
@@ -198,6 +204,7 @@ impl Definition {
             ("description", json!(self.description)),
             ("state", json!(self.state.as_str())),
             ("lookup_object", json!(self.lookup_object.map(Object::as_str))),
+            ("filling", json!(self.filling)),
         ]
     }
 }

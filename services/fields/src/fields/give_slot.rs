@@ -17,7 +17,8 @@ pub(super) struct Given {
     pub(super) assignment: i64,
 }
 
-/// A slot that is free, or else one that an archived field keeps: it loses it, and its index with it.
+/// A slot that is free, or else one that an archived field keeps: it loses it, and its index with it. Only where somebody clears what it
+/// has left there.
 ///
 /// Errors: 422 `FIELD_LIMIT_REACHED`.
 pub(super) async fn give_slot(
@@ -31,8 +32,8 @@ pub(super) async fn give_slot(
     if let Some(slot) = slots::assign(field_type, &store::slots_taken(tx, object).await?) {
         return Ok(Given { slot, used_before: false, assignment });
     }
-    let kept = store::slots_of_archived(tx, object).await?;
-    let slot = slots::of_archived(field_type, &kept).ok_or_else(|| limits::no_slot(field_type))?;
+    let kept = if object.fills_slots() { store::slots_of_archived(tx, object).await? } else { Vec::new() };
+    let slot = slots::of_archived(field_type, &kept).ok_or_else(|| limits::no_slot(object, field_type))?;
     if let Some(holder) = store::holder(tx, object, slot).await?
         && let Some(before) = store::find(tx, object, holder).await?
     {

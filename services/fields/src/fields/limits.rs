@@ -66,10 +66,15 @@ fn reached(text: String) -> Error {
     Error::new(Code::Unprocessable, Reason::FIELD_LIMIT_REACHED, text)
 }
 
-/// 422: no slot is free for an indexed field of this type.
-pub(crate) fn no_slot(field_type: FieldType) -> Error {
-    let text = "no more fields of this type can be created with an index: all slots are taken, also by archived fields; \
-                create it without, and `:index` it, which uses the slots of archived fields";
+/// 422: no slot is left for an indexed field of this type.
+pub(crate) fn no_slot(object: Object, field_type: FieldType) -> Error {
+    let text = if object.fills_slots() {
+        "no more fields of this type can have an index: all slots are taken; archive an indexed field of the type that is not needed, \
+         and its slot is used"
+    } else {
+        "no more fields of this type can have an index: all slots are taken, and those of archived fields are not used again for \
+         this object; create it without `indexed`"
+    };
     let error = reached(text.to_owned()).with_violation(Violation::new(
         "/indexed",
         Reason::FIELD_LIMIT_REACHED,

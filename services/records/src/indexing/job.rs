@@ -81,16 +81,17 @@ async fn turn(
     let place = place(app, claim).await?;
     let cx = claim.renewed(&app.operations, app.context(claim)).await??;
     let mut current = claim.renewed(&app.operations, look_up(app, &cx, object, &request.id)).await??;
-    if place.assignment.is_none() && current.field.slot.is_none() {
+    if place.is_none() && current.field.slot.is_none() {
         say(app, claim, &cx, SlotStep::Assign, request).await?;
         current = claim.renewed(&app.operations, look_up(app, &cx, object, &request.id)).await??;
     }
     let Current { set, field } = current;
     let assignment = field.slot_assignment;
-    if field.slot.is_none() || place.assignment.is_some_and(|filled| filled != assignment) {
+    if field.slot.is_none() || place.is_some_and(|place| place.assignment != assignment) {
         return Err(Stop::failed(Reason::FIELD_STATE_INVALID));
     }
-    if batch(app, claim, object, &set, Place { assignment: Some(assignment), ..place }).await? {
+    let after = place.map_or(Uuid::nil(), |place| place.after);
+    if batch(app, claim, object, &set, Place { assignment, after }).await? {
         return Ok(Worked::Batch);
     }
     if field.filling {
@@ -101,7 +102,7 @@ async fn turn(
     Ok(Worked::All)
 }
 
-async fn place(app: &App, claim: &Claim) -> Result<Place, Stop> {
+async fn place(app: &App, claim: &Claim) -> Result<Option<Place>, Stop> {
     let mut tx = TenantTx::begin_job(&app.env.db, claim.tenant()).await?;
     let place = store::place(&mut tx, claim.id).await?;
     tx.commit().await?;
@@ -157,7 +158,7 @@ async fn batch(
         tx.commit().await?;
         return Err(Stop::Over);
     }
-    let filled = record::fill(&mut tx, object, set, place.after.unwrap_or_default()).await?;
+    let filled = record::fill(&mut tx, object, set, place.after).await?;
     let tally = Tally {
         done: filled.seen,
         updated: filled.changed,
@@ -165,8 +166,8 @@ async fn batch(
         ..Tally::default()
     };
     held.checkpoint(&mut tx, tally, now).await?;
-    if let (Some(last), Some(assignment)) = (filled.last, place.assignment) {
-        store::advance(&mut tx, claim.id, assignment, last).await?;
+    if let Some(after) = filled.last {
+        store::advance(&mut tx, claim.id, Place { after, ..place }).await?;
     }
     tx.commit().await?;
     Ok(filled.last.is_some())

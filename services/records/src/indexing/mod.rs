@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod job;
+pub(crate) mod listener;
 mod store;
 
 /// The kind of an operation that fills the slot of a field.

@@ -24,6 +24,7 @@ fn stored() -> Definition {
         lookup_object: None,
         slot: "txt_01".parse().ok(),
         filling: false,
+        slot_assignment: 0,
         ordinal: 4,
         version: 3,
         created_at: OffsetDateTime::UNIX_EPOCH,
