@@ -31,6 +31,9 @@ mod tests {
     fn every_cause_is_told_in_order() {
         let inner = std::io::Error::other("connection refused");
         let error = Error::internal(Error::unavailable(crate::Reason::OVERLOADED, "away").with_source(inner));
-        assert_eq!(chain(&error).to_string(), format!("{error}: away: connection refused"));
+        assert_eq!(
+            chain(&error).to_string(),
+            "INTERNAL: internal error: OVERLOADED: away: connection refused"
+        );
     }
 }
