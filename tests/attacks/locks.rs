@@ -5,7 +5,9 @@
 use std::pin::pin;
 
 use anyhow::Result;
+use ids::TenantId;
 use proto::common::v1 as common;
+use proto::records::v1 as pb;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
@@ -13,12 +15,17 @@ use tokio_util::sync::CancellationToken;
 use crate::database::until_waited_for;
 use crate::identity::world::{PASSWORD, World as Identity};
 use crate::records::imports::{finished, import, upload};
-use crate::records::world::{Refusal, World, named};
+use crate::records::world::{Refusal, World, mail, named};
 
 /// The number of what has this name.
 fn number(name: impl AsRef<[u8]>) -> i64 {
     let digest = Sha256::digest(name);
     i64::from_be_bytes(digest[..8].try_into().expect("eight bytes"))
+}
+
+/// The number of the lock under which a tenant's contacts with an address are made: addresses share 256 of them.
+fn address(tenant: TenantId, address: &str) -> i64 {
+    number(format!("address/{tenant}/{}", Sha256::digest(address)[0]))
 }
 
 async fn take(sql: &mut PgConnection, number: i64) -> Result<()> {
@@ -79,7 +86,7 @@ async fn an_idempotency_key_is_one_of_its_tenant_its_principal_and_its_call() ->
 async fn an_import_waits_for_whoever_makes_the_contact_of_an_address() -> Result<()> {
     let world = World::alone("globcrm_test_attacks_locks").await?;
     let admin = world.admin()?;
-    let held = number(format!("address/{}/a@x.test", admin.tenant));
+    let held = address(admin.tenant, "a@x.test");
     let (mut making, mut sql) = (world.sql().await?, world.sql().await?);
     take(&mut making, held).await?;
     let file = upload(&world, &admin, "Mail,First\na@x.test,Ada\nb@x.test,Bob\n").await?;
@@ -96,5 +103,42 @@ async fn an_import_waits_for_whoever_makes_the_contact_of_an_address() -> Result
     };
     assert_eq!(operation.state, i32::from(common::OperationState::Succeeded), "{operation:?}");
     assert_eq!(operation.result.expect("a result").created, 2);
+    Ok(())
+}
+
+/// So that a call and an import do not both make it.
+#[tokio::test]
+async fn a_call_waits_for_whoever_makes_the_contact_of_an_address() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let held = address(admin.tenant, "a@x.test");
+    let (mut making, mut sql) = (world.sql().await?, world.sql().await?);
+    take(&mut making, held).await?;
+    let contact = |address: &str| pb::Contact { emails: vec![mail(address)], ..named("Ada", "") };
+    let mut made = pin!(admin.create(contact("a@x.test")));
+    tokio::select! {
+        early = &mut made => panic!("it was not its turn: {early:?}"),
+        () = until_waited_for(&mut sql, held) => {}
+    }
+    // Another organization has locks of its own.
+    world.admin()?.create(contact("a@x.test")).await?;
+    give_back(&mut making, held).await?;
+    made.await?;
+    Ok(())
+}
+
+/// The server has one table of locks for everybody, and it is not large.
+#[tokio::test]
+async fn however_many_addresses_a_batch_has_its_locks_are_few() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let addresses: Vec<String> = (0..5_000).map(|n| format!("p{n}@x.test")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let mut tx = world.tx(admin.tenant).await?;
+    record::store::lock_values(&mut tx, "address", &addresses).await?;
+    let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+    let held: i64 = sqlx::query_scalar(held).fetch_one(tx.conn()).await?;
+    assert!((1..=256).contains(&held), "{held} locks");
+    tx.rollback().await?;
     Ok(())
 }

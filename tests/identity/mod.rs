@@ -7,6 +7,7 @@ mod keys;
 mod organization;
 mod passwords;
 mod permissions;
+mod references;
 mod refreshes;
 mod roles;
 mod sessions;

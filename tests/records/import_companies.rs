@@ -109,3 +109,63 @@ async fn a_company_that_is_not_seen_is_neither_found_nor_repeated() -> Result<()
     assert_eq!(find(&own, "Mine").await?.employee_count, Some(1));
     Ok(())
 }
+
+/// Rows that come to nothing, more than a batch.
+fn filler() -> Vec<String> {
+    (0..600).map(|n| format!("Filler {n},,,,,,,,")).collect()
+}
+
+/// Rows before say what a company stands below by now, in a dry run as well (`run` compares both), also those of other batches.
+#[tokio::test]
+async fn a_circle_is_one_by_what_the_rows_before_have_moved() -> Result<()> {
+    let world = World::alone("globcrm_test_import_circles").await?;
+    let admin = world.admin()?;
+    let company = async |erp: &str, parent_id: Option<&String>| {
+        let (name, parent_id) = (Some(erp.to_owned()), parent_id.cloned());
+        let external_ids = [("erp".to_owned(), erp.to_owned())].into();
+        let company = pb::Company { name, parent_id, external_ids, ..Default::default() };
+        Ok::<_, anyhow::Error>(admin.create_company(company).await?.id)
+    };
+    let (a, b) = (company("a", None).await?, company("b", None).await?);
+    let c = company("c", None).await?;
+    let d = company("d", Some(&c)).await?;
+    let move_to = |erp: &str, parent: &String| format!(",,{erp},,,,,,{parent}");
+    let mut rows = vec![move_to("a", &b), move_to("b", &a), move_to("d", &a)];
+    // Below `d` there was nothing but `c` above it, and it stands elsewhere by now.
+    rows.push(move_to("c", &d));
+    rows.extend(filler());
+    rows.extend([move_to("b", &c), move_to("b", &d)]);
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    let outcome = run(&world, &admin, &file(&rows), companies).await?;
+    let circle = |line| (line, "Parent", "REFERENCE_CYCLE");
+    assert_eq!(
+        (outcome.counts, outcome.errors()),
+        ([600, 3, 0, 3], vec![circle(3), circle(606), circle(607)])
+    );
+    assert_eq!(find(&admin, "c").await?.parent_id, Some(d));
+    Ok(())
+}
+
+/// The links that rows before have made count, also those of other batches.
+#[tokio::test]
+async fn a_contact_has_no_more_links_than_it_may_have_after_the_rows_before() -> Result<()> {
+    const MOST: usize = 200;
+    let world = World::alone("globcrm_test_import_most_links").await?;
+    let admin = world.admin()?;
+    let emails = vec![super::world::mail("a@x.test")];
+    admin.create(pb::Contact { emails, ..Default::default() }).await?;
+    for n in 0..MOST + 2 {
+        let name = Some(format!("Company {n}"));
+        admin.create_company(pb::Company { name, ..Default::default() }).await?;
+    }
+    let links = |from: usize, to: usize| (from..to).map(|n| format!("a@x.test,,Company {n}"));
+    let filler = (0..600).map(|n| format!(",Filler {n},"));
+    // One that is there already is no other.
+    let rows = links(0, 100).chain(filler).chain(links(0, 1)).chain(links(100, MOST + 2));
+    let file = format!("Mail,Last,Company\n{}\n", rows.collect::<Vec<_>>().join("\n"));
+    let columns = [("Mail", "emails.address"), ("Last", "last_name"), ("Company", "company.name")];
+    let outcome = run(&world, &admin, &file, |upload| import(upload, &columns)).await?;
+    let full = |line| (line, "Company", "LINK_LIMIT_REACHED");
+    assert_eq!((outcome.counts, outcome.errors()), ([600, 201, 0, 2], vec![full(803), full(804)]));
+    Ok(())
+}

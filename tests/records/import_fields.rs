@@ -217,3 +217,32 @@ async fn companies_are_added_to_those_of_a_contact() -> Result<()> {
     assert_eq!(found, [(duo, "Chair".to_owned(), true), (acme, String::new(), false)]);
     Ok(())
 }
+
+/// Files from spreadsheets have the day on which somebody consented.
+#[tokio::test]
+async fn a_consent_is_given_on_a_day_in_the_format_of_the_file_or_at_a_moment() -> Result<()> {
+    let world = World::alone("globcrm_test_import_consents").await?;
+    let admin = world.admin()?;
+    let columns = [("Last", "last_name"), ("Consent", "consents.purpose"), ("Given", "consents.given_at")];
+    let file = "Last,Consent,Given\n\
+                A,news,31.01.2026\n\
+                B,news,2026-01-31\n\
+                C,news,31.01.2026 00:00\n\
+                D,news,31.01.2026 01:00:00+01:00\n\
+                E,news,2026-01-31T00:00:00Z\n\
+                F,news,31.01.2026 08:00\n\
+                G,news,01/31/2026\n";
+    let request = |upload| pb::CreateImportRequest {
+        date_format: "DD.MM.YYYY".to_owned(),
+        duplicate_policy: SKIP,
+        ..import(upload, &columns)
+    };
+    let outcome = run(&world, &admin, file, request).await?;
+    let wrong = |line| (line, "Given", "TIMESTAMP_INVALID");
+    assert_eq!((outcome.counts, outcome.errors()), ([5, 0, 0, 2], vec![wrong(7), wrong(8)]));
+    for contact in admin.list(pb::ListContactsRequest::default()).await?.contacts {
+        let given = contact.consents[0].given_at.map(|at| at.seconds);
+        assert_eq!(given, Some(1_769_817_600), "{:?}", contact.last_name);
+    }
+    Ok(())
+}

@@ -1,10 +1,13 @@
 //! An import with the policy `update` adds to lists and replaces none, and changes what a row says and nothing else.
 
 use anyhow::Result;
+use proto::fields::v1 as fields;
 use proto::records::v1 as pb;
+use serde_json::json;
 
 use super::imports::{import, run};
-use super::world::{World, mail};
+use super::world::{World, custom, custom_of, mail};
+use crate::world::definitions;
 
 type Kind = pb::ContactPointKind;
 
@@ -124,5 +127,42 @@ async fn rows_add_one_after_the_other_up_to_the_limit() -> Result<()> {
     assert!(contact.phones.iter().all(|phone| phone.kind == i32::from(Kind::Mobile)), "{contact:?}");
     assert_eq!((contact.phones.len(), contact.emails.len()), (10, 2));
     assert_eq!((contact.phones[0].is_primary, contact.job_title.as_deref()), (true, Some("CTO")));
+    Ok(())
+}
+
+/// A list is a list, whoever has made its field.
+#[tokio::test]
+async fn a_list_of_options_is_added_to_as_well() -> Result<()> {
+    let world = World::alone("globcrm_test_import_options").await?;
+    let option =
+        |key: &str| fields::FieldOption { key: key.to_owned(), label: key.to_owned(), retired: false };
+    let colours = fields::FieldProjection {
+        options: ["blue", "green", "old", "red"].map(option).into(),
+        ..definitions::field(90, "colours", fields::FieldType::MultiPicklist, "")
+    };
+    definitions::add(&mut world.definitions.lock().unwrap(), [colours]);
+    let admin = world.admin()?;
+    let made = pb::Contact {
+        emails: vec![mail("a@x.test")],
+        ..custom(&json!({"colours": ["red", "old"], "tier": "gold"}))
+    };
+    let id = admin.create(made).await?.id;
+    // What is there stays, also where the option is not given to anybody new.
+    {
+        let mut set = world.definitions.lock().unwrap();
+        let field = set.fields.iter_mut().find(|field| field.key == "colours").unwrap();
+        field.options[2].retired = true;
+        set.version += 1;
+    }
+    let columns = [("Mail", "emails.address"), ("Colours", "custom.colours"), ("Tier", "custom.tier")];
+    let file =
+        "Mail,Colours,Tier\na@x.test,green; red,silver\na@x.test,blue,\nb@x.test,red,\nb@x.test,blue,\n";
+    let outcome = run(&world, &admin, file, |upload| import(upload, &columns)).await?;
+    assert_eq!((outcome.counts, outcome.errors()), ([1, 3, 0, 0], vec![]));
+    let contact = admin.get(&id).await?;
+    assert_eq!(custom_of(&contact), json!({"colours": ["blue", "green", "old", "red"], "tier": "silver"}));
+    let filter = "emails.address = \"b@x.test\"".to_owned();
+    let listed = admin.list(pb::ListContactsRequest { filter, ..Default::default() }).await?.contacts;
+    assert_eq!(custom_of(&listed[0])["colours"], json!(["blue", "red"]));
     Ok(())
 }

@@ -64,6 +64,32 @@ async fn hidden_and_read_only_fields_are_not_fed_by_any_of_their_names() -> Resu
     Ok(())
 }
 
+/// Whether a company has a name or a domain that the caller may not see is not found out by linking a contact to it.
+#[tokio::test]
+async fn a_company_is_named_by_what_the_caller_may_see_of_companies() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let actions = [("*", "*", Scope::All)];
+    let columns = [("A", "company.name"), ("B", "company.domain"), ("C", "company.role")];
+    let refused = async |fields: &[(&'static str, &'static str, FieldAccess)]| {
+        let caller = world.caller(admin.tenant, &May { actions: &actions, fields })?;
+        let file = upload(&world, &caller, "A,B,C\n").await?;
+        let answer = caller.queue_import(import(file, &columns)).await;
+        let found = answer.err().map(|refusal| {
+            let found = refusal.violations().into_iter();
+            found.map(|(at, reason)| format!("{at} {reason}")).collect::<Vec<_>>()
+        });
+        Ok::<_, anyhow::Error>(found.unwrap_or_default())
+    };
+    let (none, read) = (FieldAccess::None, FieldAccess::Read);
+    assert_eq!(refused(&[("company", "name", none)]).await?, ["/mapping/0/field UNKNOWN_FIELD"]);
+    assert_eq!(refused(&[("company", "domains", none)]).await?, ["/mapping/1/field UNKNOWN_FIELD"]);
+    // It is looked up and not written.
+    let seen = refused(&[("company", "name", read), ("company", "domains", read)]).await?;
+    assert!(seen.is_empty(), "{seen:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn names_of_other_organisations_and_of_what_is_not_seen_match_nothing() -> Result<()> {
     let world = World::alone("globcrm_test_import_names").await?;

@@ -20,4 +20,5 @@ pub use lock::lock_of;
 pub use long_turn::LongTurn;
 pub use migrate::{Migration, Migrations};
 pub use pool::{Db, WorkerDb, WorkerTx};
+pub use shares::{NoPlace, Place, Shares};
 pub use tenant_tx::TenantTx;

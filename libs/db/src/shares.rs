@@ -1,4 +1,5 @@
-//! Places for connections, shared out by tenant: none can hold them all, and whoever waits is served in turn.
+//! Places shared out by tenant: none can hold them all, and whoever waits is served in turn. They are for connections; services use
+//! the same where tenants share something else of theirs.
 //!
 //! Free places are not enough for a tenant next to a busy one: what that one runs on the places it holds takes the database's
 //! processors, and the other's statements wait there. So a share is smaller by each place that others use, down to a bound. A place
@@ -18,9 +19,9 @@ use uuid::Uuid;
 
 use lately::{LATELY, Lately};
 
-/// The places of one pool.
+/// The places of one whole, such as a pool.
 #[derive(Debug)]
-pub(crate) struct Shares {
+pub struct Shares {
     /// How many there are.
     places: usize,
     /// How many one tenant may hold while others use none.
@@ -48,26 +49,28 @@ struct Tenant {
     waiting: VecDeque<oneshot::Sender<Place>>,
 }
 
-/// A place for one connection; given back when dropped.
+/// A place; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub struct Place {
     tenant: Uuid,
     /// `None` when nobody was there to take it.
     shares: Option<Arc<Shares>>,
 }
 
 /// Why there was no place in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoPlace {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPlace {
     /// The tenant holds all that it may.
+    #[error("the tenant holds all the places that it may")]
     OwnShare,
     /// All tenants together hold all that there are.
+    #[error("all places are held")]
     AllTaken,
 }
 
 impl Shares {
     /// `places` for all; for one tenant at most `alone` less what others use, but always `beside`.
-    pub(crate) fn new(places: usize, alone: usize, beside: usize) -> Arc<Self> {
+    pub fn new(places: usize, alone: usize, beside: usize) -> Arc<Self> {
         let alone = alone.clamp(1, places.max(1));
         let beside = beside.clamp(1, alone);
         let lately = Lately::new((alone - beside).max(1));
@@ -76,7 +79,7 @@ impl Shares {
     }
 
     /// Takes a place for `tenant`, or waits for one.
-    pub(crate) async fn take(self: &Arc<Self>, tenant: Uuid, patience: Duration) -> Result<Place, NoPlace> {
+    pub async fn take(self: &Arc<Self>, tenant: Uuid, patience: Duration) -> Result<Place, NoPlace> {
         let Some(receiver) = self.take_or_queue(tenant) else {
             return Ok(Place { tenant, shares: Some(self.clone()) });
         };

@@ -120,11 +120,12 @@ pub(crate) fn read_only(fields: &[&str]) -> Error {
         .with_metadata("fields", fields.join(","))
 }
 
-/// Those of the fields that violations are about: one with a wrong value is not a missing one.
+/// Those of the fields that violations are about: one with a wrong value is not a missing one. In a row of a file a part of an entry is
+/// named before it is known which of the entries it will be in: `/phones[0]/number`.
 pub(crate) fn broken<'n>(names: impl Iterator<Item = &'n str>, violations: &Violations) -> Vec<String> {
     let is_broken = |name: &str| {
         let rest = |v: &Violation| Some(v.pointer.strip_prefix('/')?.strip_prefix(name)?.to_owned());
-        violations.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with('/'))
+        violations.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with(['/', '[']))
     };
     names.filter(|name| is_broken(name)).map(str::to_owned).collect()
 }
@@ -134,5 +135,25 @@ impl Sent {
     pub fn of_row(fields: Fields, custom: Fields, violations: Violations, object: &Object) -> Self {
         let broken = broken(object.writable().iter().copied(), &violations);
         Self { fields, custom, broken, violations, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_broken_by_its_value_its_entries_and_their_parts() {
+        let broken_by = |pointer: &str| {
+            let mut violations = Violations::default();
+            violations.note(pointer.to_owned(), Reason::TYPE_MISMATCH, "wrong");
+            broken(["phone", "phones", "tags"].into_iter(), &violations)
+        };
+        for pointer in ["/phones", "/phones/0", "/phones/0/number", "/phones[0]", "/phones[1001]/number"] {
+            assert_eq!(broken_by(pointer), ["phones"], "{pointer}");
+        }
+        for pointer in ["", "/", "/other", "/phoneses", "/custom/phones"] {
+            assert!(broken_by(pointer).is_empty(), "{pointer}");
+        }
     }
 }

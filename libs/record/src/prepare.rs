@@ -7,13 +7,14 @@ use error::{Error, Reason, Violation};
 use events::NewEvent;
 use field_types::phone::Region;
 use input::Violations;
+use uuid::Uuid;
 
 use super::change::{Author, Diff, diff};
 use super::computed::{self, Computed};
 use super::definitions::FieldSet;
 use super::draft::Sent;
 use super::reference::{self, Reference, records};
-use super::{Env, Object, Record, custom, draft, merge, tree, unique};
+use super::{Env, Object, Record, custom, draft, merge, store, tree, unique};
 
 /// How records come to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,7 +339,7 @@ pub trait Guard: std::fmt::Debug + Send + Sync {
     }
 }
 
-/// Who has a value that one live record alone may have.
+/// The records among which a write finds its place: those that are stored, or as an import sees them, which has yet to store some.
 pub trait Taken: Send {
     /// Refuses a record that would have such a value of another: by an error, or by violations where the call goes on.
     fn check(
@@ -349,6 +350,17 @@ pub trait Taken: Send {
         after: &Record,
         violations: &mut Violations,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Whether `other` is the record `from` or stands above it, and the records passed on the way up, `limit` at most.
+    fn walk_up(
+        &mut self,
+        tx: &mut TenantTx,
+        object: &'static Object,
+        (from, other): (Uuid, Uuid),
+        limit: i32,
+    ) -> impl Future<Output = Result<(bool, Vec<Uuid>), Error>> + Send {
+        async move { Ok(store::walk_up(tx, object, from, other, limit).await?) }
+    }
 }
 
 /// The values that are stored: 409 `DUPLICATE_VALUE`.
@@ -407,7 +419,7 @@ pub async fn prepare(
     violations.extend(env.references.check(cx, &open).await?);
     violations.extend(to_itself(object, &after, &references));
     violations.extend(records(env, tx, cx, &references).await?);
-    tree::check(tx, cx, object, after.id, &references, &mut violations).await?;
+    tree::check(tx, (cx, object), after.id, &references, taken, &mut violations).await?;
     if let Some(guard) = object.guard {
         let mut write = Write { plan, before: old, after: &mut after };
         guard.check(tx, &mut write, &mut violations).await?;

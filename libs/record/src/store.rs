@@ -149,12 +149,18 @@ pub async fn reached(
 
 /// Locks values of a kind until the transaction ends, in one order, so that two calls at once never wait for each other crosswise. Clients
 /// choose the values, and all locks are one space: a hash that can be steered would let them hold up another tenant (see `idempotency`).
+///
+/// The values of a tenant share 256 locks, by the first byte of their hashes. A batch has thousands of values, and the server keeps the
+/// locks of all its transactions in one table of fixed size: when it is full, everybody's calls fail. Two values that meet in a lock
+/// wait for each other without need, and only within their tenant.
 pub async fn lock_values(tx: &mut TenantTx, kind: &str, values: &[&str]) -> Result<(), DbError> {
     sqlx::query(
         "SELECT pg_advisory_xact_lock(key) FROM (
-            SELECT DISTINCT ('x' || encode(substr(sha256(convert_to($3 || '/' || $1::text || '/' || value, 'UTF8')), 1, 8), 'hex'))
+            SELECT ('x' || encode(substr(sha256(convert_to($3 || '/' || $1::text || '/' || part, 'UTF8')), 1, 8), 'hex'))
                 ::bit(64)::bigint AS key
-            FROM unnest($2::text[]) AS v (value) ORDER BY key) AS keys",
+            FROM (SELECT DISTINCT get_byte(sha256(convert_to(value, 'UTF8')), 0) AS part
+                  FROM unnest($2::text[]) AS v (value)) AS parts
+            ORDER BY key) AS keys",
     )
     .bind(tx.tenant_id())
     .bind(values)
@@ -187,7 +193,7 @@ pub(crate) async fn lock_tree(tx: &mut TenantTx, object: &Object) -> Result<(), 
 }
 
 /// Whether `other` is a record or stands above it, and the records passed, `limit` at most.
-pub(crate) async fn walk_up(
+pub async fn walk_up(
     tx: &mut TenantTx,
     object: &Object,
     from: Uuid,

@@ -8,6 +8,7 @@ use input::Violations;
 use query::RowScope;
 use uuid::Uuid;
 
+use super::prepare::Taken;
 use super::reference::Reference;
 use super::{Fields, Object, store};
 
@@ -33,10 +34,10 @@ pub async fn lock(tx: &mut TenantTx, object: &Object, fields: &Fields) -> Result
 /// `references` are the new ones. Of what the caller cannot refer to, nothing is told but that.
 pub(crate) async fn check(
     tx: &mut TenantTx,
-    cx: &Context,
-    object: &Object,
+    (cx, object): (&Context, &'static Object),
     id: Uuid,
     references: &[Reference],
+    taken: &mut impl Taken,
     violations: &mut Violations,
 ) -> Result<(), Error> {
     let Some(field) = object.tree else { return Ok(()) };
@@ -45,7 +46,7 @@ pub(crate) async fn check(
     if violations.iter().any(|violation| violation.pointer == pointer) {
         return Ok(());
     }
-    let (is_circle, passed) = store::walk_up(tx, object, above.id, id, MAX_ABOVE + 1).await?;
+    let (is_circle, passed) = taken.walk_up(tx, object, (above.id, id), MAX_ABOVE + 1).await?;
     let is_deep = passed.len() > MAX_ABOVE as usize;
     if !is_circle && !is_deep {
         return Ok(());

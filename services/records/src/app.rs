@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use auth::{Call, Context, Future, Gate};
 use blobs::Blobs;
-use db::{Db, WorkerDb};
+use db::{Db, Shares, WorkerDb};
 use error::Error;
 use events::Wake;
 use field_types::phone::Region;
@@ -81,6 +81,8 @@ pub(crate) struct App {
     pub(crate) service_token: ServiceToken,
     pub(crate) slots: AskSlot,
     pub(crate) users: FindUsers,
+    /// Places of those who examine a file.
+    pub(crate) readers: Arc<Shares>,
     /// Wakes the import job.
     pub(crate) imports: Notify,
     /// Wakes the job that fills indexes.
@@ -124,6 +126,7 @@ impl App {
             service_token: parts.service_token,
             slots: parts.slots,
             users: parts.users,
+            readers: imports::readers(),
             imports: Notify::new(),
             indexing: Notify::new(),
         }

@@ -155,6 +155,36 @@ async fn of_many_uses_at_once_one_sets_the_password() -> Result<()> {
     Ok(())
 }
 
+/// Whoever may not make one any more does not use the one that they made either.
+#[tokio::test]
+async fn a_reset_is_good_while_whoever_made_it_may_still_make_it() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let north = ada.create_team("North").await?;
+    let clerk = ada.create_role(role("Clerk", "user", &["*"], pb::Scope::All)).await?.id;
+    let lead = ada.create_role(role("Lead", "user", &["read", "update"], pb::Scope::Team)).await?.id;
+    let (mia, leo) =
+        (world.member(&ada, &[&clerk], &[]).await?, world.member(&ada, &[&lead], &[&north]).await?);
+    // Without roles: whoever may do it reaches all of them.
+    let (bob, eve) = (world.member(&ada, &[], &[]).await?, world.member(&ada, &[], &[&north]).await?);
+    let kept = world.member(&ada, &[], &[&north]).await?;
+    let (of_mia, of_leo) = (mia.make_reset(&bob.id).await?, leo.make_reset(&eve.id).await?);
+    let good = leo.make_reset(&kept.id).await?;
+    let narrowed = pb::UpdateRoleRequest {
+        id: clerk,
+        role: Some(role("Clerk", "user", &["read", "create"], pb::Scope::All)),
+        update_mask: Some(crate::identity::world::mask(&["permissions"])),
+    };
+    ada.update_role(narrowed).await?;
+    ada.change_user(&eve.id, pb::User::default(), &["team_ids"], None).await?;
+    for (token, user) in [(&of_mia, &bob), (&of_leo, &eve)] {
+        assert_eq!(world.reset(token, NEXT).await.unwrap_err().is(), INVALID);
+        world.login(&user.slug, &user.email, PASSWORD).await?;
+    }
+    world.reset(&good, NEXT).await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_reset_is_not_found_by_guessing_and_stored_as_a_hash() -> Result<()> {
     let world = World::new().await?;

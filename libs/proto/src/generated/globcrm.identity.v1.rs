@@ -603,7 +603,7 @@ pub struct Jwk {
     #[prost(string, tag = "6")]
     pub r#use: ::prost::alloc::string::String,
 }
-/// Asks which of these ids name live users and teams of the caller's tenant, and who has these addresses there.
+/// Asks which of these ids name active users and live teams of the caller's tenant, and who has these addresses there.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CheckReferencesRequest {
     #[prost(string, repeated, tag = "1")]
@@ -621,7 +621,7 @@ pub struct CheckReferencesResponse {
     pub unknown_user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "2")]
     pub unknown_team_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The ids of live users, by those of the addresses that they have.
+    /// The ids of active users whom the caller may read, and of the caller, by those of the addresses that they have.
     #[prost(btree_map = "string, string", tag = "3")]
     pub user_ids_by_email: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,

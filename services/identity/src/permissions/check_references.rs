@@ -1,4 +1,4 @@
-//! Says which users and teams do not exist in the caller's tenant, and who has which address there.
+//! Says which users and teams a record of the caller's tenant cannot name, and who has which address there.
 
 use auth::Context;
 use db::TenantTx;
@@ -8,12 +8,18 @@ use proto::identity::v1 as pb;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::reach::Reach;
 use crate::{teams, users};
 
 /// Most ids in one call.
 const MAX_IDS: usize = 1_000;
 
-/// The unknown ones, in their order. Foreign, disabled and random ids and texts that are no ids are all unknown.
+/// The unknown ones, in their order. Foreign, disabled, invited and random ids and texts that are no ids are all unknown.
+///
+/// Whoever has the token of an invitation may become its user, also somebody who knows it from having made it: what was given to the
+/// user meanwhile would be theirs. So nobody owns anything before the invitation was accepted.
+///
+/// Addresses can be guessed, unlike ids: they name only users whom the caller may read, and the caller.
 #[tracing::instrument(name = "identity.permissions.check_references", skip_all)]
 pub(crate) async fn run(
     app: &App,
@@ -27,9 +33,10 @@ pub(crate) async fn run(
         texts.iter().filter_map(|t| UserId::parse(t)).map(UserId::uuid).collect()
     };
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    let users = users::store::existing(&mut tx, &read(&request.user_ids)).await?;
+    let users = users::store::active(&mut tx, &read(&request.user_ids)).await?;
     let teams = teams::store::existing(&mut tx, &read(&request.team_ids)).await?;
-    let by_email = users::store::by_emails(&mut tx, &request.user_emails).await?;
+    let reach = Reach::of(&cx.snapshot.predicate("user", "read"));
+    let by_email = users::store::by_emails(&mut tx, &request.user_emails, &reach, cx.user().uuid()).await?;
     tx.commit().await?;
     Ok(pb::CheckReferencesResponse {
         unknown_user_ids: unknown(request.user_ids, &users),

@@ -87,23 +87,29 @@ pub(crate) async fn of(
         tx.commit().await?;
         return Ok(pb::GetSnapshotResponse { snapshot: None, version, lease_until });
     }
-    let roles = roles::store::bodies_of_user(&mut tx, live.owner).await?;
-    let (team_ids, team_member_ids) = store::teams_and_members(&mut tx, live.owner).await?;
-    let allows_duplicates = !organization::store::duplicate_check(&mut tx).await?;
+    let snapshot = compiled(&mut tx, &live).await?;
     tx.commit().await?;
-    let (objects, field_rules) = compile(&roles, key_scopes(&live).as_deref());
+    let snapshot = Some(pb::PermissionSnapshot { lease_until, ..snapshot });
+    Ok(pb::GetSnapshotResponse { snapshot, version, lease_until })
+}
+
+/// What a live principal may do, without a lease.
+pub(crate) async fn compiled(tx: &mut TenantTx, live: &Live) -> Result<pb::PermissionSnapshot, DbError> {
+    let roles = roles::store::bodies_of_user(tx, live.owner).await?;
+    let (team_ids, team_member_ids) = store::teams_and_members(tx, live.owner).await?;
+    let allows_duplicates = !organization::store::duplicate_check(tx).await?;
+    let (objects, field_rules) = compile(&roles, key_scopes(live).as_deref());
     let texts = |ids: &[Uuid]| ids.iter().map(Uuid::to_string).collect();
-    let snapshot = pb::PermissionSnapshot {
-        version,
-        lease_until,
+    Ok(pb::PermissionSnapshot {
+        version: live.version,
+        lease_until: None,
         objects,
         field_rules,
         team_ids: texts(&team_ids),
         team_member_ids: texts(&team_member_ids),
         owner_id: live.owner.to_string(),
         allows_duplicates,
-    };
-    Ok(pb::GetSnapshotResponse { snapshot: Some(snapshot), version, lease_until })
+    })
 }
 
 /// The scopes that a key was made with; one that is known no longer allows nothing.
@@ -119,11 +125,7 @@ pub(crate) async fn kind_of_live(
     now: time::OffsetDateTime,
 ) -> Result<Option<PrincipalKind>, DbError> {
     let mut tx = TenantTx::begin_snapshot(db, tenant).await?;
-    let kind = if store::live_user(&mut tx, id, None, now).await?.is_some() {
-        Some(PrincipalKind::User)
-    } else {
-        store::live_key(&mut tx, id, now).await?.map(|_| PrincipalKind::ApiKey)
-    };
+    let live = store::live(&mut tx, id, now).await?;
     tx.commit().await?;
-    Ok(kind)
+    Ok(live.map(|live| if live.key_scopes.is_some() { PrincipalKind::ApiKey } else { PrincipalKind::User }))
 }

@@ -9,14 +9,22 @@ use crate::changes::EVERYONE;
 
 /// A live principal with the version of its permissions.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Live {
+pub(crate) struct Live {
     pub(super) version: i64,
     /// The user whose rows are "own".
-    pub(super) owner: Uuid,
+    pub(crate) owner: Uuid,
     /// The scopes of an API key.
-    pub(super) key_scopes: Option<Vec<String>>,
+    pub(crate) key_scopes: Option<Vec<String>>,
     /// When the principal ends by itself.
     pub(super) ends_at: Option<OffsetDateTime>,
+}
+
+/// An active user or a live API key of one.
+pub(crate) async fn live(tx: &mut TenantTx, id: Uuid, now: OffsetDateTime) -> Result<Option<Live>, DbError> {
+    match live_user(tx, id, None, now).await? {
+        Some(live) => Ok(Some(live)),
+        None => live_key(tx, id, now).await,
+    }
 }
 
 /// An active user, of a live session if one is given; `None` when either has ended. One statement, by primary keys.

@@ -18,24 +18,24 @@ mod store;
 
 use std::sync::Arc;
 
-use auth::{Context, Scopes, Snapshot};
+use auth::{Context, PrincipalKind, Scopes, Snapshot};
 use db::{DbError, TenantTx};
 use error::{Code, Error, Reason};
-use proto::identity::v1::PermissionSnapshot;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::permissions;
-use crate::permissions::compile::compile;
 use crate::roles::body::{ObjectPermission, RoleBody, Scope};
 use crate::roles::names::{self, ANY};
 use crate::roles::{self, guard};
-use crate::users::{self, State, User};
+use crate::users::User;
 
 /// The caller, with the teams that bound the scope `team`. Read under the lock of the tenant's head, so they hold until the
 /// change commits.
 #[derive(Debug)]
 pub(crate) struct Power {
     user: Uuid,
+    is_key: bool,
     snapshot: Arc<Snapshot>,
     teams: Vec<Uuid>,
     /// Everybody in these teams, the caller included.
@@ -45,25 +45,41 @@ pub(crate) struct Power {
 impl Power {
     /// The power of the caller. The transaction holds the tenant's head.
     pub(crate) async fn of(tx: &mut TenantTx, cx: &Context) -> Result<Self, DbError> {
-        Self::by(tx, cx.user().uuid(), cx.snapshot.clone()).await
+        let is_key = cx.principal.kind == PrincipalKind::ApiKey;
+        Self::by(tx, (cx.user().uuid(), is_key), cx.snapshot.clone()).await
     }
 
-    /// The power that somebody has now who once made a token that opens an account; `None` if it is an active user no more. Whoever has
-    /// the token may be them, so it opens nothing that they do not reach by now. The transaction holds the tenant's head.
-    pub(crate) async fn of_maker(tx: &mut TenantTx, maker: Uuid) -> Result<Option<Self>, DbError> {
-        let user = users::store::get(tx, maker).await?;
-        if user.is_none_or(|user| user.state != State::Active) {
-            return Ok(None);
-        }
-        let roles = roles::store::bodies_of_user(tx, maker).await?;
-        let (objects, field_rules) = compile(&roles, None);
-        let wire = PermissionSnapshot { objects, field_rules, ..PermissionSnapshot::default() };
-        Self::by(tx, maker, Arc::new(Snapshot::from_wire(&wire))).await.map(Some)
+    /// The power that the user or API key has now who once made a token that opens an account; `None` if it is no longer live. Whoever
+    /// has the token may be them, so it opens nothing that they do not reach by now, nor that they may no longer open. The transaction
+    /// holds the tenant's head.
+    pub(crate) async fn of_maker(
+        tx: &mut TenantTx,
+        maker: Uuid,
+        now: OffsetDateTime,
+    ) -> Result<Option<Self>, DbError> {
+        let Some(live) = permissions::store::live(tx, maker, now).await? else { return Ok(None) };
+        let wire = permissions::get_snapshot::compiled(tx, &live).await?;
+        let who = (live.owner, live.key_scopes.is_some());
+        Self::by(tx, who, Arc::new(Snapshot::from_wire(&wire))).await.map(Some)
     }
 
-    async fn by(tx: &mut TenantTx, user: Uuid, snapshot: Arc<Snapshot>) -> Result<Self, DbError> {
+    /// Whether the caller may do this with a user: `create`, `update`.
+    pub(crate) fn may(&self, action: &str, user: &User) -> bool {
+        user.reached_by(&self.snapshot.predicate("user", action))
+    }
+
+    async fn by(
+        tx: &mut TenantTx,
+        (user, is_key): (Uuid, bool),
+        snapshot: Arc<Snapshot>,
+    ) -> Result<Self, DbError> {
         let (teams, members) = permissions::store::teams_and_members(tx, user).await?;
-        Ok(Self { user, snapshot, teams, members })
+        Ok(Self { user, is_key, snapshot, teams, members })
+    }
+
+    /// Whether it is an API key's.
+    pub(crate) fn is_key(&self) -> bool {
+        self.is_key
     }
 
     /// Checks a new user. Errors: 403 `ROLE_EXCEEDS_CALLER`, `TEAM_EXCEEDS_CALLER`.

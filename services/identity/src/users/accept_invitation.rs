@@ -5,6 +5,7 @@ use db::{DbError, TenantTx};
 use error::{Error, Reason};
 use input::{Violations, required_line};
 use proto::identity::v1 as pb;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{State, User, change_of, invitations, store};
@@ -93,7 +94,7 @@ pub(crate) async fn run(
     let pending = invitations::pending(change.tx(), presented.id, now).await?;
     let maker = pending.ok_or(AcceptInvitationError::Invalid)?.created_by;
     let before = store::get(change.tx(), user.id).await?.ok_or(AcceptInvitationError::Invalid)?;
-    if !may_open(change.tx(), maker, &before).await? {
+    if !may_open(change.tx(), maker, &before, now).await? {
         return Err(AcceptInvitationError::Invalid);
     }
     let mut after = before.clone();
@@ -119,11 +120,14 @@ pub(crate) async fn run(
     })
 }
 
-/// Whether the user lies within the reach that whoever invited has now: they hold the token, and others may have made its user powerful
-/// since. A key that invited was shown no token.
-async fn may_open(tx: &mut TenantTx, maker: Uuid, user: &User) -> Result<bool, Error> {
-    match Power::of_maker(tx, maker).await? {
-        Some(power) => within(power.check_reach(tx, user).await),
-        None => Ok(store::get(tx, maker).await?.is_none()),
+/// Whether whoever invited may still invite, and the user lies within the reach that they have now: they hold the token, and others may
+/// have made its user powerful since. A key that invited was shown no token, so it may reach less.
+async fn may_open(tx: &mut TenantTx, maker: Uuid, user: &User, now: OffsetDateTime) -> Result<bool, Error> {
+    let Some(power) = Power::of_maker(tx, maker, now).await?.filter(|power| power.may("create", user)) else {
+        return Ok(false);
+    };
+    if power.is_key() {
+        return Ok(true);
     }
+    within(power.check_reach(tx, user).await)
 }

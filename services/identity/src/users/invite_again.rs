@@ -21,6 +21,7 @@ pub(super) async fn of(change: &mut ChangeTx, cx: &Context, wanted: &User) -> Re
     let Some(before) = store::get(change.tx(), found.id).await? else { return Ok(None) };
     let may = cx.principal.kind != PrincipalKind::ApiKey
         && before.reached_by(cx.reached())
+        && anew(&before, wanted).reached_by(cx.reached())
         && (anew(&before, wanted) == before || before.reached_by(&cx.snapshot.predicate("user", "update")));
     Ok(may.then_some(before))
 }

@@ -57,12 +57,12 @@ pub(crate) async fn run(
     let mut change = ChangeTx::begin(&app.db, tenant).await?.ok_or_else(invalid)?;
     let now = app.clock.now_micros();
     // Two may have come this far with one token: the head's lock lets the second find it used. And since it was made its user may have
-    // become more powerful than whoever made it, and still knows it.
+    // become more powerful than whoever made it, who still knows it and may have lost the right to make one.
     let pending = resets::pending(change.tx(), presented.id, now).await?.ok_or_else(invalid)?;
     let before = store::get(change.tx(), user.id).await?.filter(|u| u.state == State::Active);
     let before = before.ok_or_else(invalid)?;
-    let maker = Power::of_maker(change.tx(), pending.created_by).await?.ok_or_else(invalid)?;
-    if !within(maker.check_hand_over(change.tx(), &before).await)? {
+    let maker = Power::of_maker(change.tx(), pending.created_by, now).await?.ok_or_else(invalid)?;
+    if !maker.may("update", &before) || !within(maker.check_hand_over(change.tx(), &before).await)? {
         return Err(invalid());
     }
     let mut after = before.clone();

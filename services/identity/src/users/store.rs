@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{State, User};
 use crate::page::Page;
+use crate::reach::Reach;
 
 /// What decides a login. Without `Debug`: a hash has no business in a log.
 #[derive(Clone)]
@@ -231,16 +232,38 @@ pub(crate) async fn existing(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Vec<Uuid
     .await?)
 }
 
-/// The users who are not disabled and have these addresses: address and id.
-pub(crate) async fn by_emails(tx: &mut TenantTx, emails: &[String]) -> Result<Vec<(String, Uuid)>, DbError> {
+/// Those of these users who are active.
+pub(crate) async fn active(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    Ok(sqlx::query_scalar(
+        "SELECT id FROM identity.app_user WHERE tenant_id = $1 AND id = ANY($2) AND state = 'active'",
+    )
+    .bind(tx.tenant_id())
+    .bind(ids)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+/// The active users who have these addresses, of those within the reach and of `own`: address and id.
+pub(crate) async fn by_emails(
+    tx: &mut TenantTx,
+    emails: &[String],
+    reach: &Reach,
+    own: Uuid,
+) -> Result<Vec<(String, Uuid)>, DbError> {
     if emails.is_empty() {
         return Ok(Vec::new());
     }
     Ok(sqlx::query_as(
-        "SELECT email, id FROM identity.app_user WHERE tenant_id = $1 AND email = ANY($2) AND state <> 'disabled'",
+        "SELECT u.email, u.id FROM identity.app_user u
+         WHERE u.tenant_id = $1 AND u.email = ANY($2) AND u.state = 'active'
+           AND (u.id = $3 OR $4::uuid[] IS NULL OR u.id = ANY($4) OR EXISTS (
+               SELECT FROM identity.user_team m WHERE m.tenant_id = $1 AND m.user_id = u.id AND m.team_id = ANY($5)))",
     )
     .bind(tx.tenant_id())
     .bind(emails)
+    .bind(own)
+    .bind(reach.only_owners())
+    .bind(reach.teams())
     .fetch_all(tx.conn())
     .await?)
 }

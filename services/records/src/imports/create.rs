@@ -14,11 +14,13 @@ use proto::records::v1::{CreateImportRequest, CreateImportResponse, DuplicatePol
 use tonic::Response;
 use uuid::Uuid;
 
+use super::mapping::Masks;
 use super::options::Said;
 use super::source::Source;
 use super::upload::file;
 use super::{KIND, importable, mapping, plan, store};
 use crate::App;
+use crate::companies::COMPANY;
 use crate::{quota, uploads};
 
 /// How long the answer waits for the form of the file; a large one is left to the operation.
@@ -41,7 +43,8 @@ pub(crate) async fn create(
     let keys = request.mapping.iter().filter_map(|m| m.field.strip_prefix("custom."));
     let set = app.env.definitions.for_keys(cx, object, keys).await?;
     let mask = set.mask(object, cx.mask(object.name));
-    let (_, mut violations) = mapping::check(importable, &request.mapping, &set, &mask);
+    let masks = Masks { object: &mask, company: cx.mask(COMPANY.name) };
+    let (_, mut violations) = mapping::check(importable, &request.mapping, &set, masks);
     let said = Said::from(&request);
     violations.extend(said.read().2);
     let form = match file(app, cx, &request.upload_id, said).await? {

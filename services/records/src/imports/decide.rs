@@ -93,10 +93,11 @@ impl Decider<'_> {
         record.set("owner_id", self.cx.user().to_string().into());
         let id = record.id;
         let writing = self.writing();
-        let fields = row.fields.clone();
+        let (fields, custom) = (row.fields.clone(), row.custom.clone());
         let link = linking::new(row, self.author.now);
         let diffs = link.iter().map(|link| crate::links::diff(None, Some(link))).collect();
-        let proposal = Proposal::create(&writing, record, row.sent(self.plan, fields)).and_also(diffs);
+        let proposal =
+            Proposal::create(&writing, record, row.sent(self.plan, fields, custom)).and_also(diffs);
         match prepare(tx, &writing, proposal, overlay).await? {
             Ok(prepared) => {
                 overlay.make(self.plan, prepared);
@@ -157,7 +158,8 @@ impl Decider<'_> {
         let found_by = Some(found.pair.0.as_str());
         let fields = merge::merged(self.plan.importable, before, row, found_by, &mut violations);
         row.violations = violations;
-        row.sent(self.plan, fields)
+        let custom = merge::merged_custom(before, row);
+        row.sent(self.plan, fields, custom)
     }
 
     fn writing(&self) -> Writing<'_> {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use error::Reason;
 use field_types::phone::{self, Region};
-use field_types::{FieldError, FieldType};
+use field_types::{FieldError, FieldType, moment};
 
 /// The order of a date's parts and what is between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,6 +181,22 @@ impl Hints {
         }
     }
 
+    /// The moment at which a day begins, in UTC, where a cell has the day on which something was; a moment stays one, with its day in the
+    /// named format as well. Any other cell stays, and is refused where moments are read.
+    pub(crate) fn beginning<'c>(&self, cell: &'c str) -> Cow<'c, str> {
+        let day = |text: &str| self.date(text).ok().and_then(|day| moment::date(&day).ok());
+        if let Some(day) = day(cell) {
+            return format!("{}T00:00:00Z", moment::date_text(day)).into();
+        }
+        match cell.split_once([' ', 'T']) {
+            Some((date, time)) => match day(date) {
+                Some(day) => format!("{}T{}", moment::date_text(day), time.trim()).into(),
+                None => cell.into(),
+            },
+            None => cell.into(),
+        }
+    }
+
     fn phone<'c>(&self, cell: &'c str) -> Result<Cow<'c, str>, FieldError> {
         match self.region {
             Some(region) => phone::parse(cell, Some(region)).map(Cow::from),
@@ -270,6 +286,26 @@ mod tests {
         for (format, cell, expected) in cases {
             let read = read(hints(format, "", ""), FieldType::Date, cell);
             assert_eq!(read.as_deref().map_err(|e| *e), expected, "{cell} as {format:?}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_the_moment_at_which_it_begins_and_a_moment_keeps_its_offset() {
+        let cases = [
+            ("DD.MM.YYYY", "31.01.2026", "2026-01-31T00:00:00Z"),
+            ("DD.MM.YYYY", "31.1.2026 00:00", "2026-01-31T00:00:00Z"),
+            ("DD.MM.YYYY", "31.01.2026 08:00:00+01:00", "2026-01-31T08:00:00+01:00"),
+            ("", "2026-01-31", "2026-01-31T00:00:00Z"),
+            ("", "2026-01-31 08:00:00Z", "2026-01-31T08:00:00Z"),
+            ("", "2026-01-31T08:00:00.5Z", "2026-01-31T08:00:00.5Z"),
+            // These are no moments, and are refused as they are.
+            ("", "31.01.2026", "31.01.2026"),
+            ("DD.MM.YYYY", "31/01/2026", "31/01/2026"),
+            ("DD.MM.YYYY", "31.02.2026", "31.02.2026"),
+            ("DD.MM.YYYY", "31.01.2026 08:00", "2026-01-31T08:00"),
+        ];
+        for (format, cell, expected) in cases {
+            assert_eq!(hints(format, "", "").beginning(cell), expected, "{cell} as {format:?}");
         }
     }
 

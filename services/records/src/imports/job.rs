@@ -19,7 +19,7 @@ use super::options::Said;
 use super::overlay;
 use super::plan::{self, Plan, PlanError};
 use super::session::{Session, Sessions};
-use super::source::Source;
+use super::source::{IMPORT_WAITS, Source};
 use super::store;
 use super::table::{Row, TableError};
 use crate::App;
@@ -147,7 +147,8 @@ async fn open(app: &App, claim: &Claim, request: &CreateImportRequest) -> Result
     let content = uploads::store::content(&mut tx, upload, claim.principal_id).await?;
     tx.commit().await?;
     let (sha256, content_type) = content.ok_or_else(|| Stop::failed(Reason::UPLOAD_GONE))?;
-    let source = Source { blobs: app.blobs.clone(), tenant: tenant.id(), sha256, content_type };
+    let (blobs, readers) = (app.blobs.clone(), app.readers.clone());
+    let source = Source { blobs, tenant: tenant.id(), sha256, content_type, readers, patience: IMPORT_WAITS };
     let mapped: Vec<&str> = request.mapping.iter().map(|entry| entry.column.trim()).collect();
     let said = Said::from(request);
     let form = claim.renewed(&app.operations, source.form(said, &mapped)).await??;

@@ -42,7 +42,9 @@ pub(super) async fn find(
         let changes = after != link;
         return Ok(changes.then_some(Linking { before: Some(link), after }));
     }
-    let (count, has_primary) = if is_new { (0, false) } else { links::standing(tx, contact).await? };
+    let companies: Vec<Uuid> = held.iter().map(|link| link.company_id).collect();
+    let (count, has_primary) =
+        if is_new { (0, false) } else { links::standing(tx, contact, &companies).await? };
     if count + held.len() as i64 >= MAX_LINKS {
         let text = format!("a contact is linked to at most {MAX_LINKS} companies");
         row.violations.note("/company", Reason::LINK_LIMIT_REACHED, text);

@@ -61,18 +61,36 @@ pub(crate) struct Column {
     pub(crate) target: Target,
 }
 
+/// A caller's field rules, as far as a mapping asks for them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Masks<'m> {
+    /// Those of the object whose records come out of the file.
+    pub(crate) object: &'m FieldMask,
+    /// Those of companies, which rows name by their fields.
+    pub(crate) company: &'m FieldMask,
+}
+
 impl Target {
-    /// The field whose access decides whether a caller may feed it.
-    fn ruled_by(&self) -> Option<String> {
-        Some(match self {
-            Self::Value(field, _) | Self::Texts(field) => (*field).to_owned(),
-            Self::ExternalId(_) => "external_ids".to_owned(),
-            Self::Part(part) => part.list.to_owned(),
-            Self::Owner => "owner_id".to_owned(),
-            Self::Custom(key) => format!("custom.{key}"),
-            // A link is not a field of its contact; whoever may change the contact may make one.
-            Self::Company(_) => return None,
-        })
+    /// What the caller may do with what it feeds.
+    fn access(&self, masks: Masks<'_>) -> Access {
+        match self {
+            Self::Value(field, _) | Self::Texts(field) => masks.object.access(field),
+            Self::ExternalId(_) => masks.object.access("external_ids"),
+            Self::Part(part) => masks.object.access(part.list),
+            Self::Owner => masks.object.access("owner_id"),
+            Self::Custom(key) => masks.object.access(&format!("custom.{key}")),
+            // A link is not a field of its contact; whoever may change the contact may make one. But whether there is a company with a
+            // name or domain is for those who see that field of companies.
+            Self::Company(part) => {
+                let looked_up = match *part {
+                    "name" => Some("name"),
+                    "domain" => Some("domains"),
+                    _ => None,
+                };
+                let is_hidden = looked_up.is_some_and(|field| masks.company.hides(field));
+                if is_hidden { Access::None } else { Access::Edit }
+            }
+        }
     }
 }
 
@@ -81,7 +99,7 @@ pub(crate) fn check(
     importable: &'static Importable,
     mapping: &[ColumnMapping],
     set: &FieldSet,
-    mask: &FieldMask,
+    masks: Masks<'_>,
 ) -> (Vec<Column>, Violations) {
     let (mut columns, mut violations) = (Vec::<Column>::new(), Violations::default());
     let mut headers = BTreeSet::new();
@@ -101,8 +119,7 @@ pub(crate) fn check(
             refuse("field", Reason::UNKNOWN_FIELD, "no such field");
             continue;
         };
-        let access = target.ruled_by().map_or(Access::Edit, |name| mask.access(&name));
-        match access {
+        match target.access(masks) {
             Access::None => refuse("field", Reason::UNKNOWN_FIELD, "no such field"),
             Access::Read => {
                 refuse("field", Reason::FIELD_READ_ONLY, "you may read, but not change this field");
@@ -202,7 +219,8 @@ mod tests {
             .enumerate()
             .map(|(n, field)| ColumnMapping { column: format!("c{n}"), field: (*field).to_owned() })
             .collect();
-        let (columns, violations) = check(importable, &mapping, &FieldSet::default(), mask);
+        let masks = Masks { object: mask, company: &FieldMask::default() };
+        let (columns, violations) = check(importable, &mapping, &FieldSet::default(), masks);
         let found = violations.into_iter().map(|v| (v.pointer, v.reason.into_owned())).collect();
         (columns, found)
     }

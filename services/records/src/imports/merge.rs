@@ -35,6 +35,17 @@ pub(super) fn merged(
     fields
 }
 
+/// The custom values of a row as they will stand in the record: lists of options are added to as well.
+pub(super) fn merged_custom(before: &Record, row: &ReadRow) -> Fields {
+    let mut custom = row.custom.clone();
+    for (key, sent) in &mut custom {
+        if let Some(stored) = before.custom.get(key).filter(|stored| stored.is_array() && sent.is_array()) {
+            *sent = texts(stored, sent);
+        }
+    }
+    custom
+}
+
 /// Refuses lists that would hold too many.
 pub(super) fn check_most(importable: &Importable, fields: &Fields, violations: &mut Violations) {
     for (name, value) in fields {

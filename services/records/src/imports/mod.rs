@@ -28,6 +28,7 @@ mod upload;
 
 pub(crate) use batch::MAX_ERRORS;
 pub use job::DryRuns;
+pub(crate) use source::readers;
 pub(crate) use table::{MAX_COLUMNS, MAX_ROW, MAX_ROWS};
 
 /// The kind of an operation that is an import.

@@ -28,7 +28,7 @@ pub(super) async fn find_owners(app: &App, cx: &Context, rows: &mut [Option<Read
         if let Some(id) = found.get(address) {
             row.fields.insert("owner_id".to_owned(), id.to_string().into());
         } else {
-            let text = "no user of the organization has this e-mail address";
+            let text = "no active user that you may see has this e-mail address";
             row.violations.note("/owner_id", Reason::REFERENCE_NOT_FOUND, text);
         }
     }

@@ -7,13 +7,15 @@
 pub(crate) mod store;
 
 use record::prepare::{Plan as Writing, Prepared, Taken};
-use record::{Record, custom};
+use record::{Object, Record, custom};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use db::{DbError, TenantTx};
 use error::{Error, Reason};
 use input::{Violations, escaped};
 use operations::Claim;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -50,6 +52,13 @@ pub(crate) struct Overlay {
     links: HashMap<Uuid, Vec<Link>>,
     changed_holders: BTreeSet<Mark>,
     changed_records: BTreeSet<Uuid>,
+}
+
+/// A record as a dry run keeps it for its later batches, with the links that it would have made or changed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    record: Record,
+    links: Vec<Link>,
 }
 
 /// What a batch still has to store.
@@ -98,15 +107,43 @@ impl Overlay {
     }
 
     /// A record as it stands, locked if it is stored.
-    pub(crate) async fn record(&self, tx: &mut TenantTx, id: Uuid) -> Result<Option<Record>, Error> {
+    pub(crate) async fn record(&mut self, tx: &mut TenantTx, id: Uuid) -> Result<Option<Record>, Error> {
         if let Some(prepared) = self.records.get(&id) {
             return Ok(Some(prepared.after().clone()));
         }
-        let kept = if self.is_dry { store::record(tx, self.operation, id).await? } else { None };
-        match kept {
-            Some(kept) => serde_json::from_value(kept).map(Some).map_err(Error::internal),
+        match self.kept(tx, id).await? {
+            Some(Kept { record, links }) => {
+                self.links.entry(id).or_insert(links);
+                Ok(Some(record))
+            }
             None => Ok(record::store::lock(tx, self.importable.object, id).await?),
         }
+    }
+
+    /// A record as earlier batches of a dry run have left it; `None` if they did not touch it.
+    async fn kept(&self, tx: &mut TenantTx, id: Uuid) -> Result<Option<Kept>, Error> {
+        let kept = if self.is_dry { store::record(tx, self.operation, id).await? } else { None };
+        kept.map(serde_json::from_value).transpose().map_err(Error::internal)
+    }
+
+    /// The record above another one, by what is stored or by what the dry run has made of it.
+    async fn above(
+        &self,
+        tx: &mut TenantTx,
+        object: &'static Object,
+        id: Uuid,
+    ) -> Result<Option<Uuid>, Error> {
+        let kept = match self.records.get(&id) {
+            Some(prepared) => Some(prepared.after().clone()),
+            None => self.kept(tx, id).await?.map(|kept| kept.record),
+        };
+        if let (Some(record), Some(tree)) = (kept, object.tree) {
+            let above = record.fields.get(tree).and_then(Value::as_str);
+            return Ok(above.and_then(|above| Uuid::try_parse(above).ok()));
+        }
+        // There are two at most, and one of them is the record itself.
+        let (_, passed) = record::store::walk_up(tx, object, id, Uuid::nil(), 2).await?;
+        Ok(passed.into_iter().find(|passed| *passed != id))
     }
 
     /// Whether a record is yet to be stored, or is of a dry run and never will be: then a change of it is one of the overlay.
@@ -174,6 +211,12 @@ impl Overlay {
         .collect()
     }
 
+    /// Whether the dry run has changed one of these records.
+    async fn touches(&self, tx: &mut TenantTx, ids: &[Uuid]) -> Result<bool, Error> {
+        let is_here = ids.iter().any(|id| self.records.contains_key(id));
+        Ok(is_here || self.keeps_records && store::has_records(tx, self.operation, ids).await?)
+    }
+
     fn hold(&mut self, mark: Mark, holder: Option<Uuid>) {
         self.holders.insert(mark, holder);
         self.changed_holders.insert(mark);
@@ -197,8 +240,12 @@ impl Overlay {
         }
         if self.keeps_records && !self.changed_records.is_empty() {
             let changed = self.changed_records.iter().filter_map(|id| self.records.get(id));
-            let records = changed.map(Prepared::after);
-            let records = records.map(|record| serde_json::to_value(record).map(|json| (record.id, json)));
+            let kept = changed.map(|prepared| {
+                let record = prepared.after().clone();
+                let (id, links) = (record.id, self.links(record.id).to_vec());
+                (id, Kept { record, links })
+            });
+            let records = kept.map(|(id, kept)| serde_json::to_value(kept).map(|json| (id, json)));
             let records: Vec<_> = records.collect::<Result<_, _>>().map_err(Error::internal)?;
             store::put_records(tx, self.operation, &records).await?;
         }
@@ -263,6 +310,29 @@ impl Taken for Overlay {
             refuse(seen.map(|known| format!("/custom/{}", escaped(&known.key))).unwrap_or_default());
         }
         Ok(())
+    }
+
+    /// A batch that is no dry run has stored what earlier rows have moved: no row can name a record that is yet to be made.
+    async fn walk_up(
+        &mut self,
+        tx: &mut TenantTx,
+        object: &'static Object,
+        (from, other): (Uuid, Uuid),
+        limit: i32,
+    ) -> Result<(bool, Vec<Uuid>), Error> {
+        let (is_above, passed) = record::store::walk_up(tx, object, from, other, limit).await?;
+        if !self.is_dry || !self.touches(tx, &passed).await? {
+            return Ok((is_above, passed));
+        }
+        let (mut passed, mut next) = (Vec::new(), Some(from));
+        while let Some(id) = next.filter(|_| passed.len() < limit.unsigned_abs() as usize) {
+            passed.push(id);
+            if id == other {
+                return Ok((true, passed));
+            }
+            next = self.above(tx, object, id).await?;
+        }
+        Ok((false, passed))
     }
 }
 

@@ -13,9 +13,10 @@ use proto::records::v1::{CreateImportRequest, DuplicatePolicy};
 use super::header::{self, Header};
 use super::hints::Hints;
 use super::importable::{self, Importable};
-use super::mapping::{self, Column};
+use super::mapping::{self, Column, Masks};
 use super::options::Said;
 use crate::App;
+use crate::companies::COMPANY;
 
 /// The plan of one batch. Made anew for each, so that a field archived or hidden meanwhile is no longer written.
 pub(crate) struct Plan {
@@ -60,7 +61,8 @@ pub(crate) async fn plan(
     let keys = request.mapping.iter().filter_map(|m| m.field.strip_prefix("custom."));
     let set = app.env.definitions.for_keys(cx, object, keys).await?;
     let mask = set.mask(object, cx.mask(object.name));
-    let (columns, violations) = mapping::check(importable, &request.mapping, &set, &mask);
+    let masks = Masks { object: &mask, company: cx.mask(COMPANY.name) };
+    let (columns, violations) = mapping::check(importable, &request.mapping, &set, masks);
     if !violations.is_empty() {
         let details = violations.iter().map(|violation| {
             let at = violation.pointer.split('/').nth(2).and_then(|at| at.parse::<usize>().ok());

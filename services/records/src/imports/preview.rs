@@ -1,7 +1,10 @@
 //! `PreviewImport`: how an upload reads, before anything is imported.
 
+use std::time::Duration;
+
 use auth::Context;
-use error::{Error, Reason, Violation};
+use db::NoPlace;
+use error::{Code, Error, Reason, Violation};
 use field_types::text::cut;
 use proto::common::v1::RowError;
 use proto::records::v1::{PreviewImportRequest, PreviewImportResponse, PreviewRow};
@@ -14,6 +17,8 @@ use super::upload::file;
 use crate::App;
 use crate::contacts::import::CONTACTS;
 
+/// After so long another call may find a place to read its file.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Rows that are shown.
 const ROWS: usize = 10;
 /// Characters of a cell that are shown.
@@ -71,8 +76,25 @@ fn shown(row: Row, header: &[String]) -> PreviewRow {
 /// What is wrong with the file is wrong with the upload that the request names.
 fn refused(error: TableError) -> Error {
     let Some(reason) = error.reason() else {
+        if let TableError::Busy(why) = error {
+            return busy(why);
+        }
         let text = "the upload cannot be read at the moment";
         return Error::unavailable(Reason::BLOBS_UNAVAILABLE, text).with_source(error);
     };
     Error::validation(vec![Violation::new("/upload_id", reason, error.to_string())])
+}
+
+/// There was no place to read the file, for reasons of the caller's organization or of all of them.
+fn busy(why: NoPlace) -> Error {
+    let (code, reason, text) = match why {
+        NoPlace::OwnShare => {
+            let text = "your organization has as many files read at once as it may have; try again";
+            (Code::ResourceExhausted, Reason::TENANT_SHARE_USED, text)
+        }
+        NoPlace::AllTaken => {
+            (Code::Unavailable, Reason::OVERLOADED, "too many files are read at once; try again")
+        }
+    };
+    Error::new(code, reason, text).with_retry_after(RETRY_AFTER).with_source(why)
 }

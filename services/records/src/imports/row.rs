@@ -56,10 +56,10 @@ impl ReadRow {
         found
     }
 
-    /// What the row says, to be proposed, with these standard fields.
-    pub(crate) fn sent(&mut self, plan: &Plan, fields: Fields) -> Sent {
+    /// What the row says, to be proposed, with these standard fields and custom values.
+    pub(crate) fn sent(&mut self, plan: &Plan, fields: Fields, custom: Fields) -> Sent {
         let violations = std::mem::take(&mut self.violations);
-        Sent::of_row(fields, self.custom.clone(), violations, plan.importable.object)
+        Sent::of_row(fields, custom, violations, plan.importable.object)
     }
 }
 
@@ -82,8 +82,11 @@ pub(crate) fn read(app: &App, plan: &Plan, row: &Row) -> ReadRow {
             Target::Texts(field) => cells.put_texts(field, cell),
             Target::ExternalId(system) => cells.put_external_id(system, cell),
             Target::Part(Part { list, at, kind, name: part }) => {
-                let cell =
-                    if *part == "number" { plan.hints.cell(FieldType::Phone, cell) } else { Ok(cell.into()) };
+                let cell = match *part {
+                    "number" => plan.hints.cell(FieldType::Phone, cell),
+                    "given_at" => Ok(plan.hints.beginning(cell)),
+                    _ => Ok(cell.into()),
+                };
                 let put = cell.and_then(|cell| cells.put_part((*list, *at), *kind, part, &cell));
                 violations.take(pointer_of_part(list, *at, part), put);
             }

@@ -6,8 +6,8 @@ use field_types::fold;
 use proto::records::v1::ColumnMapping;
 
 use super::importable::Importable;
-use super::mapping;
-use crate::App;
+use super::mapping::{self, Masks};
+use crate::{App, companies};
 
 /// Characters of a column that a mapping takes (`ColumnMapping.column`).
 const MAX_COLUMN: usize = 300;
@@ -218,6 +218,7 @@ pub(crate) async fn suggest(
     let object = importable.object;
     let set = app.env.definitions.for_keys(cx, object, std::iter::empty()).await?;
     let mask = set.mask(object, cx.mask(object.name));
+    let masks = Masks { object: &mask, company: cx.mask(companies::COMPANY.name) };
     let mut suggested: Vec<ColumnMapping> = Vec::new();
     let keys: Vec<(String, &str)> = set.all().iter().map(|f| (plain(&f.key), f.key.as_str())).collect();
     // A column longer than a mapping takes cannot be named in one.
@@ -233,7 +234,7 @@ pub(crate) async fn suggest(
             continue;
         };
         let entry = ColumnMapping { column: column.clone(), field };
-        let (_, refused) = mapping::check(importable, std::slice::from_ref(&entry), &set, &mask);
+        let (_, refused) = mapping::check(importable, std::slice::from_ref(&entry), &set, masks);
         if refused.is_empty() {
             suggested.push(entry);
         }
@@ -279,8 +280,9 @@ mod tests {
                     assert!(seen.insert(name), "{name} stands for two fields");
                 }
                 let entry = ColumnMapping { column: "c".to_owned(), field: (*field).to_owned() };
-                let (columns, _) =
-                    mapping::check(importable, &[entry], &FieldSet::default(), &FieldMask::default());
+                let open = FieldMask::default();
+                let masks = Masks { object: &open, company: &open };
+                let (columns, _) = mapping::check(importable, &[entry], &FieldSet::default(), masks);
                 assert_eq!(columns.len(), 1, "{field}");
             }
         }

@@ -6,7 +6,7 @@ use error::{Error, Reason, Violation};
 use uuid::Uuid;
 
 use super::options::{self, Said};
-use super::source::Source;
+use super::source::{CALL_WAITS, Source};
 use super::table::TableError;
 use crate::{App, uploads};
 
@@ -29,6 +29,6 @@ pub(crate) async fn file(
         );
         return Ok(Err(Violation::new("/upload_id", Reason::ENCODING_UNKNOWN, detail)));
     }
-    let (blobs, tenant) = (app.blobs.clone(), cx.tenant.id());
-    Ok(Ok(Some(Source { blobs, tenant, sha256, content_type })))
+    let (blobs, tenant, readers) = (app.blobs.clone(), cx.tenant.id(), app.readers.clone());
+    Ok(Ok(Some(Source { blobs, tenant, sha256, content_type, readers, patience: CALL_WAITS })))
 }

@@ -49,22 +49,23 @@ async fn note(
     Ok(())
 }
 
-/// Unties contacts from companies that are about to be purged: `limit` at most. Says how many ties that were.
+/// Unties contacts from companies that are about to be purged: those of the first `limit` ties. Says how many ties that were.
 pub(crate) async fn untie(
     tx: &mut TenantTx,
     author: &Author,
     companies: &[Uuid],
     limit: usize,
 ) -> Result<usize, DbError> {
-    let ties = store::of_companies(tx, companies, limit as i64).await?;
+    let found = store::tied(tx, companies, limit as i64).await?;
+    // All at once, in the order of ids: nobody else who locks several contacts waits crosswise.
+    let contacts: BTreeSet<Uuid> = found.iter().copied().collect();
+    let contacts: Vec<Uuid> = contacts.into_iter().collect();
+    let mut records = lock_all(tx, &CONTACT, &contacts).await?;
+    // Who had one of them meanwhile may have changed its ties; now nobody does.
     let mut by_company: BTreeMap<Uuid, BTreeMap<Uuid, store::Link>> = BTreeMap::new();
-    let untied = ties.len();
-    for (contact, link) in ties {
+    for (contact, link) in store::between(tx, companies, &contacts).await? {
         by_company.entry(link.company_id).or_default().insert(contact, link);
     }
-    // All at once, in the order of ids: nobody else who locks several contacts waits crosswise.
-    let contacts: BTreeSet<Uuid> = by_company.values().flat_map(|ties| ties.keys().copied()).collect();
-    let mut records = lock_all(tx, &CONTACT, &contacts.into_iter().collect::<Vec<_>>()).await?;
     let mut had_primary: Vec<Uuid> = Vec::new();
     // A contact may be tied to several of them: each is a change of its own.
     for (company, ties) in by_company {
@@ -78,7 +79,7 @@ pub(crate) async fn untie(
     }
     // Once all are gone, so that none becomes it that goes next.
     store::make_primary(tx, &had_primary, None).await?;
-    Ok(untied)
+    Ok(found.len())
 }
 
 /// The change of a contact that one of its ties is.

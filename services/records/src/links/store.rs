@@ -2,15 +2,17 @@
 
 use db::{DbError, TenantTx};
 use query::RowScope;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// A tie.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Link {
     pub(crate) company_id: Uuid,
     pub(crate) role: Option<String>,
     pub(crate) is_primary: bool,
+    #[serde(with = "time::serde::rfc3339")]
     pub(crate) created_at: OffsetDateTime,
 }
 
@@ -49,7 +51,8 @@ pub(crate) async fn clear_primary(tx: &mut TenantTx, contact: Uuid) -> Result<()
     Ok(())
 }
 
-/// Makes the oldest tie of each contact to a live company the primary one, `but` for one that stops being it.
+/// Makes the oldest tie of each contact to a live company the primary one, `but` for one that stops being it. A contact that has a primary
+/// one keeps it.
 pub(crate) async fn make_primary(
     tx: &mut TenantTx,
     contacts: &[Uuid],
@@ -66,19 +69,21 @@ pub(crate) async fn make_primary(
              WHERE l.tenant_id = $1 AND l.contact_id = c.id AND company.deleted_at IS NULL
                AND l.company_id IS DISTINCT FROM $3
              ORDER BY l.created_at, l.company_id LIMIT 1) AS oldest
-         WHERE t.tenant_id = $1 AND t.contact_id = c.id AND t.company_id = oldest.company_id",
+         WHERE t.tenant_id = $1 AND t.contact_id = c.id AND t.company_id = oldest.company_id
+           AND NOT EXISTS (SELECT FROM records.contact_company AS p
+                           WHERE p.tenant_id = $1 AND p.contact_id = c.id AND p.is_primary)",
     );
     query.bind(tx.tenant_id()).bind(contacts).bind(but).execute(tx.conn()).await?;
     Ok(())
 }
 
-/// How many ties a contact has, and whether one of them is the primary one.
-pub(crate) async fn standing(tx: &mut TenantTx, contact: Uuid) -> Result<(i64, bool), DbError> {
+/// How many ties a contact has `but` for those to some companies, and whether one of them is the primary one.
+pub(crate) async fn standing(tx: &mut TenantTx, contact: Uuid, but: &[Uuid]) -> Result<(i64, bool), DbError> {
     let query = sqlx::query_as(
         "SELECT count(*), coalesce(bool_or(is_primary), false) FROM records.contact_company
-         WHERE tenant_id = $1 AND contact_id = $2",
+         WHERE tenant_id = $1 AND contact_id = $2 AND company_id <> ALL($3)",
     );
-    Ok(query.bind(tx.tenant_id()).bind(contact).fetch_one(tx.conn()).await?)
+    Ok(query.bind(tx.tenant_id()).bind(contact).bind(but).fetch_one(tx.conn()).await?)
 }
 
 /// Makes ties of contacts, or changes them.
@@ -111,18 +116,28 @@ pub(crate) async fn delete(tx: &mut TenantTx, contact: Uuid, company: Uuid) -> R
     Ok(())
 }
 
-/// The first `limit` ties to companies, with their contacts.
-pub(crate) async fn of_companies(
+/// The contacts of the first `limit` ties to companies; one that is tied to several is there as often.
+pub(crate) async fn tied(tx: &mut TenantTx, companies: &[Uuid], limit: i64) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT contact_id FROM records.contact_company
+         WHERE tenant_id = $1 AND company_id = ANY($2) ORDER BY company_id, contact_id LIMIT $3",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(companies).bind(limit).fetch_all(tx.conn()).await?)
+}
+
+/// The ties between contacts and companies, with their contacts.
+pub(crate) async fn between(
     tx: &mut TenantTx,
     companies: &[Uuid],
-    limit: i64,
+    contacts: &[Uuid],
 ) -> Result<Vec<(Uuid, Link)>, DbError> {
     type Tie = (Uuid, Uuid, Option<String>, bool, OffsetDateTime);
     let query = sqlx::query_as(
         "SELECT contact_id, company_id, role, is_primary, created_at FROM records.contact_company
-         WHERE tenant_id = $1 AND company_id = ANY($2) ORDER BY company_id, contact_id LIMIT $3",
+         WHERE tenant_id = $1 AND contact_id = ANY($2) AND company_id = ANY($3)",
     );
-    let rows: Vec<Tie> = query.bind(tx.tenant_id()).bind(companies).bind(limit).fetch_all(tx.conn()).await?;
+    let query = query.bind(tx.tenant_id()).bind(contacts).bind(companies);
+    let rows: Vec<Tie> = query.fetch_all(tx.conn()).await?;
     let read = |(contact, company, role, is_primary, created_at)| {
         (contact, link((company, role, is_primary, created_at)))
     };

@@ -52,6 +52,19 @@ pub(super) async fn record(
     Ok(query.bind(tx.tenant_id()).bind(operation).bind(record).fetch_optional(tx.conn()).await?)
 }
 
+/// Whether the dry run has touched one of these records.
+pub(super) async fn has_records(
+    tx: &mut TenantTx,
+    operation: Uuid,
+    records: &[Uuid],
+) -> Result<bool, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM records.dry_run_contact
+         WHERE tenant_id = $1 AND operation_id = $2 AND contact_id = ANY($3))",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(operation).bind(records).fetch_one(tx.conn()).await?)
+}
+
 /// Notes records as they would be.
 pub(super) async fn put_records(
     tx: &mut TenantTx,

@@ -15,6 +15,7 @@ mod text;
 
 use std::io::{self, Read};
 
+use db::NoPlace;
 use error::Reason;
 
 pub(crate) use encoding::{by_label, of_content_type};
@@ -58,6 +59,9 @@ pub(crate) enum TableError {
     /// The bytes could not be read.
     #[error("reading the file")]
     Io(#[from] io::Error),
+    /// Too many files are being read.
+    #[error("too many files are being read at once")]
+    Busy(#[source] NoPlace),
 }
 
 impl TableError {
@@ -65,7 +69,7 @@ impl TableError {
     pub(crate) fn reason(&self) -> Option<Reason> {
         Some(match self {
             Self::Io(cause) if cause.kind() == io::ErrorKind::NotFound => Reason::UPLOAD_GONE,
-            Self::Io(_) => return None,
+            Self::Io(_) | Self::Busy(_) => return None,
             Self::Empty => Reason::FILE_EMPTY,
             Self::TooWide => Reason::TOO_MANY_COLUMNS,
             Self::TooManyRows => Reason::TOO_MANY_ROWS,
