@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Table;
-use super::identity::{TEAM, USER};
+use super::identity::{ACTIVE_USER, TEAM};
 use super::records::{COMPANY, CONTACT};
 use super::row::{delete, get, patch, post};
 use super::target::{Target, created};
@@ -24,7 +24,7 @@ pub fn table() -> Table {
     let about = |object: &str| json!({"body": "{unique}", "links": [{"object": object, "id": "{id}"}]});
     let relinked = json!({"links": [{"object": "contact", "id": "{id}"}]});
     let rows = vec![
-        post("CreateNote", "/notes").of(&USER).json(owned).answers(201),
+        post("CreateNote", "/notes").of(&ACTIVE_USER).json(owned).answers(201),
         post("CreateNote", "/notes").of(&TEAM).json(shared).answers(201),
         post("CreateNote", "/notes").of(&CONTACT).json(about("contact")).answers(201),
         post("CreateNote", "/notes").of(&COMPANY).json(about("company")).answers(201),

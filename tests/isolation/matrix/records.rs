@@ -8,7 +8,7 @@ use testkit::fleet::Role;
 use tonic::Code;
 
 use super::fields::FIELD;
-use super::identity::{TEAM, USER};
+use super::identity::{ACTIVE_USER, TEAM};
 use super::row::{delete, get, patch, post};
 use super::target::{Target, created, random_id};
 use super::{Check, Table, Two};
@@ -51,7 +51,7 @@ pub fn table() -> Table {
     let shared = json!({"last_name": "{unique}", "team_id": "{id}"});
     let below = json!({"name": "{unique}", "parent_id": "{id}"});
     let rows = vec![
-        post("CreateContact", "/contacts").of(&USER).json(owned).answers(201),
+        post("CreateContact", "/contacts").of(&ACTIVE_USER).json(owned).answers(201),
         post("CreateContact", "/contacts").of(&TEAM).json(shared).answers(201),
         get("GetContact", "/contacts/{id}").of(&CONTACT),
         get("ListContacts", "/contacts"),

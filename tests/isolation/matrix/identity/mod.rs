@@ -9,8 +9,9 @@ use super::target::{Target, created};
 use super::{By, Table};
 use crate::stage::{PASSWORD, Stage, Tenant, text};
 
-pub const USER: Target = Target::new(|_, tenant, unique| Box::pin(user(tenant, unique)));
-const ACTIVE_USER: Target = Target::new(|stage, tenant, unique| Box::pin(active_user(stage, tenant, unique)));
+const USER: Target = Target::new(|_, tenant, unique| Box::pin(user(tenant, unique)));
+pub const ACTIVE_USER: Target =
+    Target::new(|stage, tenant, unique| Box::pin(active_user(stage, tenant, unique)));
 const PASSWORD_RESET: Target = Target::new(|stage, tenant, unique| {
     Box::pin(async move {
         let path = format!("/api/v1/users/{}:reset-password", active_user(stage, tenant, unique).await);
