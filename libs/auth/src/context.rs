@@ -181,6 +181,13 @@ impl Context {
         self.admitted.as_ref().map_or(&RowPredicate::Never, |admitted| &admitted.reached)
     }
 
+    /// For what has no owner and no team: only the scope `all` reaches it, and with a lesser one nothing is allowed.
+    ///
+    /// Errors: 403 `PERMISSION_DENIED`.
+    pub fn require_scope_all(&self) -> Result<(), Error> {
+        if *self.reached() == RowPredicate::Always { Ok(()) } else { Err(self.denied()) }
+    }
+
     /// 403 that names the permission of the call's method, for a row that it does not reach.
     pub fn denied(&self) -> Error {
         let named = self.admitted.as_ref().map(|admitted| admitted.permission);

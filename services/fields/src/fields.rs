@@ -22,20 +22,13 @@ pub(crate) mod list;
 pub(crate) mod restore;
 pub(crate) mod update;
 
-use auth::{Context, RowPredicate};
+use auth::Context;
 use db::TenantTx;
 use error::{Error, Reason};
 use events::{Change, Lane, NewEvent};
 use ids::{Clock, FieldId};
 
 use definition::{Definition, Object};
-
-/// Definitions have no owner and no team, so only the scope `all` reaches them: with a lesser one nothing is allowed.
-///
-/// Errors: 403 `PERMISSION_DENIED`.
-fn permit(cx: &Context) -> error::Result<()> {
-    if *cx.reached() == RowPredicate::Always { Ok(()) } else { Err(cx.denied()) }
-}
 
 /// The same 404 for a malformed, random, foreign and hidden id, and for one of another object.
 fn not_found() -> Error {

@@ -10,7 +10,7 @@ use proto::fields::v1::{CreateFieldRequest, CreateFieldResponse, Field};
 use super::definition::{Definition, Object, State};
 use super::draft::Draft;
 use super::give_slot::give_slot;
-use super::{convert, event, not_found, permit, store};
+use super::{convert, event, not_found, store};
 use crate::app::App;
 
 const RPC: &str = <CreateFieldRequest as proto::Rpc>::NAME;
@@ -26,7 +26,7 @@ pub(crate) struct Created {
 /// Defines a field, gives it its ordinal and, when indexed, its slot.
 #[tracing::instrument(name = "fields.fields.create", skip_all)]
 pub(crate) async fn create(app: &App, cx: &Context, request: CreateFieldRequest) -> error::Result<Created> {
-    permit(cx)?;
+    cx.require_scope_all()?;
     let object = Object::in_path(&request.object)?;
     let draft = Draft::read(object, request.field.as_ref().unwrap_or(&Field::default()))?;
 

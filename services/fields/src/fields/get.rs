@@ -5,7 +5,7 @@ use db::TenantTx;
 use proto::fields::v1::{GetFieldRequest, GetFieldResponse};
 
 use super::definition::Object;
-use super::{convert, find_visible, permit};
+use super::{convert, find_visible};
 use crate::app::App;
 
 /// Shows one definition.
@@ -15,7 +15,7 @@ pub(crate) async fn get(
     cx: &Context,
     request: GetFieldRequest,
 ) -> error::Result<GetFieldResponse> {
-    permit(cx)?;
+    cx.require_scope_all()?;
     let object = Object::in_path(&request.object)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let field = find_visible(&mut tx, cx, object, &request.id).await?;

@@ -7,7 +7,7 @@ use field_types::{FieldType, SlotKind};
 use proto::fields::v1::{GetLimitsRequest, GetLimitsResponse, Limit};
 
 use super::definition::Object;
-use super::{permit, slots, store};
+use super::{slots, store};
 use crate::app::App;
 
 /// Fields of an object that are not archived.
@@ -95,7 +95,7 @@ pub(crate) async fn get_limits(
     cx: &Context,
     GetLimitsRequest {}: GetLimitsRequest,
 ) -> error::Result<GetLimitsResponse> {
-    permit(cx)?;
+    cx.require_scope_all()?;
     let mut tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
     let mut limits = Vec::new();
     for object in Object::all() {

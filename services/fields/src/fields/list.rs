@@ -7,7 +7,7 @@ use proto::fields::v1::{ListFieldsRequest, ListFieldsResponse};
 use query::page::{Ordinal, PageRequest};
 
 use super::definition::{Definition, Object};
-use super::{convert, permit, store};
+use super::{convert, store};
 use crate::app::App;
 
 /// Lists the definitions of an object in order of creation, archived ones included.
@@ -17,7 +17,7 @@ pub(crate) async fn list(
     cx: &Context,
     request: ListFieldsRequest,
 ) -> error::Result<ListFieldsResponse> {
-    permit(cx)?;
+    cx.require_scope_all()?;
     let object = Object::in_path(&request.object)?;
     // What a token is good for: this list of this tenant. Permissions are applied anew on every page.
     let tenant = cx.tenant.id().uuid();

@@ -5,7 +5,7 @@ use db::TenantTx;
 use proto::fields::v1::Field;
 
 use super::definition::{Object, State, Step};
-use super::{begin_change, convert, permit, save_change, store};
+use super::{begin_change, convert, save_change, store};
 use crate::app::App;
 
 /// Moves a field to its next state, when the step is allowed from where it is.
@@ -16,7 +16,7 @@ pub(super) async fn transition(
     id: &str,
     step: Step,
 ) -> error::Result<Field> {
-    permit(cx)?;
+    cx.require_scope_all()?;
     let object = Object::in_path(object)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let before = begin_change(&mut tx, cx, object, id).await?;

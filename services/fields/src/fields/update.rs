@@ -6,7 +6,7 @@ use proto::fields::v1::{UpdateFieldRequest, UpdateFieldResponse};
 
 use super::definition::Object;
 use super::patch::Patch;
-use super::{begin_change, convert, permit, save_change, store};
+use super::{begin_change, convert, save_change, store};
 use crate::app::App;
 
 /// Changes label, description, options, default or the required flag. What changes nothing leaves the version as it is.
@@ -16,7 +16,7 @@ pub(crate) async fn update(
     cx: &Context,
     request: UpdateFieldRequest,
 ) -> error::Result<UpdateFieldResponse> {
-    permit(cx)?;
+    cx.require_scope_all()?;
     let object = Object::in_path(&request.object)?;
     let id = request.id.clone();
     let patch = Patch::read(request);

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::store::Wanted;
-use super::{convert, malformed, permit, store};
+use super::{convert, malformed, store};
 use crate::app::App;
 use crate::changes::AuditRow;
 
@@ -26,7 +26,7 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::ListAuditLogRequest,
 ) -> Result<pb::ListAuditLogResponse, Error> {
-    permit(cx)?;
+    cx.require_scope_all()?;
     let wanted = read(&request)?;
     let page = page(app, cx, &request)?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;

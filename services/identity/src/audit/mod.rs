@@ -7,7 +7,6 @@ mod reported;
 mod store;
 pub(crate) mod verify;
 
-use auth::{Context, RowPredicate};
 use error::{Error, Reason};
 
 pub(crate) use reported::Reports;
@@ -16,11 +15,4 @@ pub(crate) use reported::Reports;
 fn malformed(parameter: &'static str, text: &'static str) -> Error {
     Error::malformed(Reason::QUERY_MALFORMED, format!("{parameter}: {text}"))
         .with_metadata("parameter", parameter)
-}
-
-/// Entries have no owner and no team, so only the scope `all` reaches them: with a lesser one nothing is allowed.
-///
-/// Errors: 403 `PERMISSION_DENIED`.
-fn permit(cx: &Context) -> Result<(), Error> {
-    if *cx.reached() == RowPredicate::Always { Ok(()) } else { Err(cx.denied()) }
 }

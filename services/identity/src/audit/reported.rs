@@ -6,7 +6,7 @@ use events::{Change, Delivery, Event, Handler, HandlerError};
 use serde_json::{Map, Value};
 
 use super::store;
-use crate::changes::{self, Actor, AuditKey, Reported};
+use crate::changes::{self, Actor, AuditKey, Entry};
 
 /// Writes an entry for each event. The inbox lets every event in once, and a record's events in their order.
 #[derive(Clone, Debug)]
@@ -28,14 +28,14 @@ impl Handler for Reports {
         let kind =
             if store::is_key(tx, event.actor).await? { PrincipalKind::ApiKey } else { PrincipalKind::User };
         let actor = Actor { kind, id: event.actor, request_id: String::new(), traceparent: None };
-        let reported = Reported {
+        let entry = Entry {
             action: format!("{service}.{}.{verb}", event.object),
             record_id: event.record_id,
             before: members(event, |change| change.before.as_deref())?,
             after: members(event, |change| change.after.as_deref())?,
-            at: event.time,
+            reason: String::new(),
         };
-        if changes::record_reported(tx, &self.key, &actor, reported).await? {
+        if changes::record_reported(tx, &self.key, (event.time, &actor), entry).await? {
             Ok(())
         } else {
             Err(HandlerError::dead("there is no such organization"))
@@ -56,12 +56,12 @@ fn action(verb: &str) -> Option<&'static str> {
 }
 
 /// The members that changed, on one side of the change; `None` where the record was not there.
-fn members(event: &Event, side: impl Fn(&Change) -> Option<&str>) -> Result<Option<Value>, HandlerError> {
+fn members(event: &Event, side: impl Fn(&Change) -> Option<&str>) -> Result<Option<String>, HandlerError> {
     let mut members = Map::new();
     for change in &event.changes {
         if let Some(text) = side(change) {
             members.insert(change.field.clone(), serde_json::from_str(text).map_err(HandlerError::dead)?);
         }
     }
-    Ok((!members.is_empty()).then_some(Value::Object(members)))
+    Ok((!members.is_empty()).then(|| Value::Object(members).to_string()))
 }

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::macros::datetime;
 use uuid::Uuid;
 
-use crate::changes::{AuditRow, Head};
+use crate::changes::AuditRow;
 
 /// Before everything, and after it.
 const EVER: (OffsetDateTime, OffsetDateTime) =
@@ -73,14 +73,6 @@ pub(super) async fn hash(tx: &mut TenantTx, sequence: i64) -> Result<Option<Vec<
     let query =
         sqlx::query_scalar("SELECT hash FROM identity.audit_log WHERE tenant_id = $1 AND sequence = $2");
     Ok(query.bind(tx.tenant_id()).bind(sequence).fetch_optional(tx.conn()).await?)
-}
-
-/// The end of the log.
-pub(super) async fn head(tx: &mut TenantTx) -> Result<Option<Head>, DbError> {
-    let head = sqlx::query_as(
-        "SELECT permission_version, audit_sequence, audit_hash, audit_seal FROM identity.tenant_head WHERE tenant_id = $1",
-    );
-    Ok(head.bind(tx.tenant_id()).fetch_optional(tx.conn()).await?)
 }
 
 /// Whether a principal is an API key.

@@ -7,9 +7,9 @@ use proto::identity::v1 as pb;
 use proto::identity::v1::AuditProblemKind as Kind;
 use uuid::Uuid;
 
-use super::{malformed, permit, store};
+use super::{malformed, store};
 use crate::app::App;
-use crate::changes::{AuditKey, AuditRow, FIRST_HASH, Head, chain};
+use crate::changes::{self, AuditKey, AuditRow, FIRST_HASH, Head, chain};
 
 /// Entries that one call looks at.
 const MOST: i64 = 20_000;
@@ -29,11 +29,11 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::VerifyAuditLogRequest,
 ) -> Result<pb::VerifyAuditLogResponse, Error> {
-    permit(cx)?;
+    cx.require_scope_all()?;
     let known = known(&request)?;
     // One state for the end and the entries before it, while others write.
     let mut tx = TenantTx::begin_snapshot(&app.db, cx.tenant).await?;
-    let head = store::head(&mut tx).await?.ok_or_else(|| Error::internal("a tenant without a head"))?;
+    let head = changes::head(&mut tx).await?.ok_or_else(|| Error::internal("a tenant without a head"))?;
     let mut walk = Walk { key: &app.recorder.key, tenant: cx.tenant.id().uuid(), head: &head, verified: 0 };
     let found = walk.run(&mut tx, request.after_sequence, known).await?;
     tx.commit().await?;

@@ -1,6 +1,5 @@
 //! The chain of the audit log: every entry's hash covers the entry and the hash before it, and the head has a seal.
 
-use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -10,13 +9,14 @@ use super::store::{AuditRow, Head};
 
 /// What an entry says.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// `<service>.<object>.<action>`.
-    pub(super) action: String,
-    pub(super) record_id: Uuid,
-    pub(super) before: Option<Value>,
-    pub(super) after: Option<Value>,
-    pub(super) reason: String,
+    pub(crate) action: String,
+    pub(crate) record_id: Uuid,
+    /// The record as JSON object; never a secret.
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    pub(crate) reason: String,
 }
 
 /// The next row of the chain; moves the head on.
@@ -34,8 +34,8 @@ pub(super) fn row(
         actor_id: actor.id,
         action: entry.action,
         record_id: entry.record_id,
-        before: entry.before.as_ref().map(Value::to_string),
-        after: entry.after.as_ref().map(Value::to_string),
+        before: entry.before,
+        after: entry.after,
         reason: entry.reason,
         request_id: actor.request_id.clone(),
         permission_version: head.permission_version,
@@ -88,7 +88,7 @@ mod tests {
             action: "identity.role.create".to_owned(),
             record_id: Uuid::from_u128(1),
             before: None,
-            after: Some(serde_json::json!({ "name": name })),
+            after: Some(serde_json::json!({ "name": name }).to_string()),
             reason: String::new(),
         }
     }

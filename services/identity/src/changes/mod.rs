@@ -19,10 +19,10 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use chain::Entry;
+pub(crate) use chain::Entry;
 pub use key::{AuditKey, AuditKeyTooShort};
 pub use settle::Settle;
-pub(crate) use store::{AuditRow, FIRST_HASH, Head};
+pub(crate) use store::{AuditRow, FIRST_HASH, Head, head};
 
 /// The principal of changes that concern everyone in the tenant.
 pub(crate) const EVERYONE: Uuid = Uuid::nil();
@@ -156,10 +156,7 @@ impl ChangeTx {
         if change.touches != Touches::Nobody {
             self.head.permission_version += 1;
         }
-        let row =
-            chain::row(&recorder.key, self.tx.tenant_id(), &mut self.head, (now, actor), change.entry());
-        store::insert_audit(&mut self.tx, &row).await?;
-        store::update_head(&mut self.tx, &self.head).await?;
+        append(&mut self.tx, &recorder.key, &mut self.head, (now, actor), change.entry()).await?;
 
         let event = |object, verb, record_id, version, owner, changes| NewEvent {
             id: clock.new_uuid(),
@@ -226,31 +223,30 @@ impl ChangeTx {
     }
 }
 
-/// A change that another service made, and has told with its event. What follows from it is that service's.
-#[derive(Debug)]
-pub(crate) struct Reported {
-    /// `<service>.<object>.<action>`.
-    pub(crate) action: String,
-    pub(crate) record_id: Uuid,
-    pub(crate) before: Option<Value>,
-    pub(crate) after: Option<Value>,
-    pub(crate) at: OffsetDateTime,
-}
-
-/// Writes the audit row of a reported change; `false` where there is no such tenant.
+/// Writes the audit row of a change that another service made, and has told with its event; what follows from it is that service's.
+/// `false` where there is no such tenant.
 pub(crate) async fn record_reported(
     tx: &mut TenantTx,
     key: &AuditKey,
-    actor: &Actor,
-    reported: Reported,
+    made: (OffsetDateTime, &Actor),
+    entry: Entry,
 ) -> Result<bool, DbError> {
     let Some(mut head) = store::lock_head(tx).await? else { return Ok(false) };
-    let Reported { action, record_id, before, after, at } = reported;
-    let entry = Entry { action, record_id, before, after, reason: String::new() };
-    let row = chain::row(key, tx.tenant_id(), &mut head, (at, actor), entry);
-    store::insert_audit(tx, &row).await?;
-    store::update_head(tx, &head).await?;
+    append(tx, key, &mut head, made, entry).await?;
     Ok(true)
+}
+
+/// Writes an entry behind the head, which is locked and moves on.
+async fn append(
+    tx: &mut TenantTx,
+    key: &AuditKey,
+    head: &mut Head,
+    made: (OffsetDateTime, &Actor),
+    entry: Entry,
+) -> Result<(), DbError> {
+    let row = chain::row(key, tx.tenant_id(), head, made, entry);
+    store::insert_audit(tx, &row).await?;
+    store::update_head(tx, head).await
 }
 
 impl Change {
@@ -258,8 +254,8 @@ impl Change {
         Entry {
             action: format!("identity.{}.{}", self.object, self.action),
             record_id: self.record_id,
-            before: self.before.clone(),
-            after: self.after.clone(),
+            before: self.before.as_ref().map(Value::to_string),
+            after: self.after.as_ref().map(Value::to_string),
             reason: self.reason.to_owned(),
         }
     }

@@ -71,13 +71,25 @@ impl<'r> FromRow<'r, PgRow> for AuditRow {
     }
 }
 
+macro_rules! select_head {
+    ($rest:literal) => {
+        concat!(
+            "SELECT permission_version, audit_sequence, audit_hash, audit_seal FROM identity.tenant_head
+             WHERE tenant_id = $1",
+            $rest
+        )
+    };
+}
+
 /// Locks the tenant's head until the transaction ends.
 pub(super) async fn lock_head(tx: &mut TenantTx) -> Result<Option<Head>, DbError> {
-    let head = sqlx::query_as(
-        "SELECT permission_version, audit_sequence, audit_hash, audit_seal FROM identity.tenant_head
-         WHERE tenant_id = $1 FOR UPDATE",
-    );
+    let head = sqlx::query_as(select_head!(" FOR UPDATE"));
     Ok(head.bind(tx.tenant_id()).fetch_optional(tx.conn()).await?)
+}
+
+/// The tenant's head as it is now.
+pub(crate) async fn head(tx: &mut TenantTx) -> Result<Option<Head>, DbError> {
+    Ok(sqlx::query_as(select_head!("")).bind(tx.tenant_id()).fetch_optional(tx.conn()).await?)
 }
 
 impl<'r> FromRow<'r, PgRow> for Head {

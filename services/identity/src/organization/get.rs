@@ -5,13 +5,13 @@ use db::TenantTx;
 use error::Error;
 use proto::identity::v1 as pb;
 
-use super::{convert, permit, store};
+use super::{convert, store};
 use crate::app::App;
 
 /// The organization. Errors: 403 `PERMISSION_DENIED`.
 #[tracing::instrument(name = "identity.organization.get", skip_all)]
 pub(crate) async fn run(app: &App, cx: &Context) -> Result<pb::GetOrganizationResponse, Error> {
-    permit(cx)?;
+    cx.require_scope_all()?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let organization = store::get(&mut tx).await?;
     tx.commit().await?;

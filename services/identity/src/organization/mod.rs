@@ -5,8 +5,6 @@ pub(crate) mod get;
 pub(crate) mod store;
 pub(crate) mod update;
 
-use auth::{Context, RowPredicate};
-use error::Error;
 use time::OffsetDateTime;
 
 /// An organization with its settings, as it is stored.
@@ -18,9 +16,4 @@ pub(crate) struct Organization {
     pub(crate) created_at: OffsetDateTime,
     /// Whether a new contact is refused whose e-mail address another contact has.
     pub(crate) duplicate_check: bool,
-}
-
-/// An organization has no owner and no team, so only the scope `all` reaches it. Errors: 403 `PERMISSION_DENIED`.
-fn permit(cx: &Context) -> Result<(), Error> {
-    if *cx.reached() == RowPredicate::Always { Ok(()) } else { Err(cx.denied()) }
 }

@@ -5,7 +5,7 @@ use error::Error;
 use input::{Mask, Violations};
 use proto::identity::v1 as pb;
 
-use super::{Organization, convert, permit, store};
+use super::{Organization, convert, store};
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 
@@ -18,7 +18,7 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::UpdateOrganizationRequest,
 ) -> Result<pb::UpdateOrganizationResponse, Error> {
-    permit(cx)?;
+    cx.require_scope_all()?;
     let wire = request.organization.unwrap_or_default();
     let mut violations = Violations::default();
     let mask = Mask::read(request.update_mask, &wire, &mut violations);
