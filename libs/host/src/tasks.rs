@@ -84,7 +84,7 @@ impl Tasks {
     where
         M: Fn() -> F + Send + 'static,
         F: Future<Output = Result<(), E>> + Send + 'static,
-        E: std::fmt::Display + Send + 'static,
+        E: std::error::Error + Send + 'static,
     {
         let tasks = self.clone();
         let span = tracing::info_span!(parent: None, "task", otel.name = name, task = name);
@@ -102,7 +102,7 @@ impl Tasks {
                 }
                 let reason = match result {
                     Ok(Ok(())) => "ended before the process".to_owned(),
-                    Ok(Err(error)) => error.to_string(),
+                    Ok(Err(error)) => error::chain(&error).to_string(),
                     Err(panic) => format!("panicked: {panic}"),
                 };
                 tracing::error!(task = name, reason, "task must run and does not; it is started again");
@@ -189,7 +189,7 @@ mod tests {
             async move {
                 match run {
                     0 => Ok(()),
-                    1 => Err("refused"),
+                    1 => Err(std::io::Error::other("refused")),
                     2 => panic!("bug"),
                     _ => {
                         done.unwrap().send(()).unwrap();

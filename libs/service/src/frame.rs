@@ -136,7 +136,7 @@ impl Frame {
     pub fn supervise<F, E>(&self, name: &'static str, make: impl Fn(CancellationToken) -> F + Send + 'static)
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
-        E: std::fmt::Display + Send + 'static,
+        E: std::error::Error + Send + 'static,
     {
         let shutdown = self.process.shutdown.clone();
         self.process.tasks.supervise(name, move || make(shutdown.clone()));

@@ -30,9 +30,16 @@ impl JobMetrics {
             last_success: meter
                 .f64_gauge("globcrm.job.last_success")
                 .with_unit("s")
-                .with_description("When a round last went well, in seconds since 1970")
+                .with_description(
+                    "When a round last went well, or the job was started, in seconds since 1970",
+                )
                 .build(),
         }
+    }
+
+    /// The job has been started. Counts as a success: one that never has any must become old too, and not be absent.
+    pub(crate) fn started(&self) {
+        self.last_success.record(self.clock.now().unix_timestamp() as f64, &[KeyValue::new("job", self.job)]);
     }
 
     /// A round has ended.

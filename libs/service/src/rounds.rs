@@ -31,6 +31,7 @@ pub trait Rounds: Send + Sync + 'static {
 /// Works rounds until `shutdown`. A failed one waits for its next turn.
 pub(crate) async fn run<J: Rounds>(job: J, clock: Clock, shutdown: CancellationToken) {
     let metrics = JobMetrics::new(job.task(), clock);
+    metrics.started();
     loop {
         let began = Instant::now();
         let done = tokio::select! {

@@ -87,11 +87,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let build = |frame: &Frame| {
         let parts = Parts::of(&config, frame.db.clone(), frame.clock.clone());
         let app = App::new(parts).map_err(|e| ServeError::start("the service's parts", e))?;
-        let cleaning = app.clone();
-        frame.supervise("identity.cleanup", move |shutdown| {
-            let app = cleaning.clone();
-            async move { jobs::cleanup::run(&app, shutdown).await }
-        });
+        frame.rounds(jobs::cleanup::Cleanup(app.clone()));
         let reports = audit::Reports { key: config.audit_key.clone() };
         frame.consume("identity.audit", audit::Reports::PATTERNS, reports);
         // It asks nobody else who calls: its gate is its own.

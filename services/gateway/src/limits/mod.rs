@@ -185,7 +185,7 @@ impl Limits {
                     window: granted.window,
                 });
             }
-            Ok((Err(error), _)) => error.to_string(),
+            Ok((Err(error), _)) => error::chain(&error).to_string(),
             Err(_) => {
                 // What it charges when it comes after all is not lost: the request was let through by the count here, and the
                 // rest is used or given back.

@@ -4,10 +4,12 @@
 //! forgotten, and so many tenants that all have had their turn in a day. The instances share one cursor, so each tenant has one
 //! turn; two at one tenant do no harm, for each skips the rows that the other holds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::VerifiedTenant;
 use db::{Db, DbError, TenantTx};
+use service::Rounds;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -32,15 +34,25 @@ const BATCHES: usize = 20;
 /// Tenants per page of a whole run.
 const TENANTS: i64 = 500;
 
-/// Runs until the shutdown.
-pub(crate) async fn run(app: &App, shutdown: CancellationToken) -> Result<(), DbError> {
-    loop {
-        let removed = slice(&app.db, app.clock.now(), &shutdown).await?;
+/// The clean-up as a job: a slice, and a rest of a minute.
+pub(crate) struct Cleanup(pub(crate) Arc<App>);
+
+impl Rounds for Cleanup {
+    type Error = DbError;
+
+    fn task(&self) -> &'static str {
+        "identity.cleanup"
+    }
+
+    async fn step(&self) -> Result<bool, DbError> {
+        // A stop drops the round, which leaves what has been committed.
+        let removed = slice(&self.0.db, self.0.clock.now(), &CancellationToken::new()).await?;
         tracing::debug!(removed, "clean-up done");
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            () = tokio::time::sleep(PAUSE) => {}
-        }
+        Ok(false)
+    }
+
+    async fn rest(&self) {
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
