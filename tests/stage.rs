@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use proto::identity::v1::ExchangeServiceSecretRequest;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use serde_json::{Value, json};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
 use testkit::backing::Backing;
 use testkit::fleet::{Environments, Fleet, Launch, Places, Ports, Role, environments, run_once};
 use testkit::{Progress, Purpose, Workspace};
@@ -96,6 +98,12 @@ impl Stage {
         let fleet = Fleet::start(launch, &environments, &progress)?;
         let anonymous = Client::new(fleet.gateway_url());
         Ok(Stage { backing, fleet, environments, ports, anonymous })
+    }
+
+    /// The administrator's connection to the fleet's database.
+    pub async fn sql(&self) -> PgConnection {
+        let options: PgConnectOptions = self.backing.postgres_admin_url().parse().expect("a URL");
+        options.database("globcrm").application_name("globcrm-tests").connect().await.expect("a connection")
     }
 
     /// A connection to a service's own port, bypassing the gateway.

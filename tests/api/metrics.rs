@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use reqwest::Method;
 use testkit::fleet::Role;
 
@@ -10,11 +11,18 @@ use crate::stage::Stage;
 use crate::waiting;
 
 const BOUND: Duration = Duration::from_secs(30);
+/// That go away at once.
+const CLIENTS: u32 = 40;
+
+/// What a role serves.
+pub(super) async fn page(stage: &Stage, role: Role) -> String {
+    let url = format!("http://127.0.0.1:{}/metrics", stage.ports.admin[&role]);
+    reqwest::get(url).await.expect("metrics").text().await.expect("text")
+}
 
 /// The samples of a scrape: name with labels, and value.
-async fn scrape(stage: &Stage, role: Role) -> BTreeMap<String, f64> {
-    let url = format!("http://127.0.0.1:{}/metrics", stage.ports.admin[&role]);
-    let text = reqwest::get(url).await.expect("metrics").text().await.expect("text");
+pub(super) async fn scrape(stage: &Stage, role: Role) -> BTreeMap<String, f64> {
+    let text = page(stage, role).await;
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| line.rsplit_once(' '))
@@ -23,7 +31,7 @@ async fn scrape(stage: &Stage, role: Role) -> BTreeMap<String, f64> {
 }
 
 /// The sum of the samples whose name begins so and that have all of these labels.
-fn sum(samples: &BTreeMap<String, f64>, name: &str, labels: &[&str]) -> f64 {
+pub(super) fn sum(samples: &BTreeMap<String, f64>, name: &str, labels: &[&str]) -> f64 {
     let fits = |key: &&String| key.starts_with(name) && labels.iter().all(|label| key.contains(label));
     samples.keys().filter(fits).map(|key| samples[key]).sum()
 }
@@ -55,11 +63,14 @@ async fn requests_are_counted_by_route_and_status_and_nobody_makes_new_series() 
     let other = |samples: &BTreeMap<String, f64>| {
         samples.keys().filter(|key| key.starts_with(COUNT) && !key.contains("http_route=")).count()
     };
-    for n in 0..50 {
-        let method = Method::from_bytes(format!("BREW{n}").as_bytes()).expect("a method");
-        stage.anonymous.call(method, &format!("/made/up/{n}")).send().await;
-        stage.anonymous.get(&format!("/api/v1/made-up-{n}")).await.expect(404);
-    }
+    let flood = futures_util::stream::iter(0..10_000).map(|n| async move {
+        // Half of them with a method of their own.
+        let method = if n % 2 == 0 { format!("BREW{n}") } else { "GET".to_owned() };
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let answer = stage.anonymous.call(method, &format!("/api/v1/made-up-{n}")).send().await;
+        assert_eq!(answer.status, 404, "{}", answer.text);
+    });
+    flood.buffer_unordered(16).collect::<()>().await;
     let flooded = scrape(stage, Role::Gateway).await;
     assert!(other(&flooded) <= 12, "{} series", other(&flooded));
     assert!(
@@ -67,39 +78,49 @@ async fn requests_are_counted_by_route_and_status_and_nobody_makes_new_series() 
             .keys()
             .any(|key| key.contains("made-up") || key.contains("BREW") || key.contains(&tenant.id))
     );
-    assert!(sum(&flooded, COUNT, &[r#"http_request_method="_OTHER""#]) >= 50.0);
+    assert!(sum(&flooded, COUNT, &[r#"http_request_method="_OTHER""#]) >= 5_000.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_clients_that_go_end() {
     let stage = Stage::shared().await;
-    let count = |samples: &BTreeMap<String, f64>| {
-        let labels = [r#"http_route="/api/v1/auth/password-reset""#];
+    let ended = |samples: &BTreeMap<String, f64>, label: &str| {
+        let labels = [r#"http_route="/api/v1/auth/password-reset""#, label];
         sum(samples, "http_server_request_duration_seconds_count", &labels)
     };
     let active = |samples: &BTreeMap<String, f64>| {
         sum(samples, "http_server_active_requests", &[r#"http_request_method="POST""#])
     };
-    let before = count(&scrape(stage, Role::Gateway).await);
-    // A body that never comes, and a client that goes.
-    for n in 1..=5 {
-        let url = stage.fleet.gateway_url().trim_start_matches("http://").to_owned();
+    let before = scrape(stage, Role::Gateway).await;
+    // Bodies that never come, and clients that go. As many as no other test has at once, so that one which is not counted down shows.
+    let url = stage.fleet.gateway_url().trim_start_matches("http://").to_owned();
+    let head = format!(
+        "POST /api/v1/auth/password-reset HTTP/1.1\r\nhost: {url}\r\ncontent-type: application/json\r\n\
+         content-length: 9\r\n\r\n{{"
+    );
+    let mut sockets = Vec::new();
+    for _ in 0..CLIENTS {
         let mut socket = tokio::net::TcpStream::connect(&url).await.expect("a connection");
-        let head = format!(
-            "POST /api/v1/auth/password-reset HTTP/1.1\r\nhost: {url}\r\ncontent-type: application/json\r\n\
-             content-length: 9\r\n\r\n{{"
-        );
         tokio::io::AsyncWriteExt::write_all(&mut socket, head.as_bytes()).await.expect("sent");
-        waiting::until(BOUND, "the request has come", async || {
-            active(&scrape(stage, Role::Gateway).await) >= 1.0
-        })
-        .await;
-        drop(socket);
-        waiting::until(BOUND, "it is counted", async || {
-            count(&scrape(stage, Role::Gateway).await) >= before + f64::from(n)
-        })
-        .await;
+        sockets.push(socket);
     }
+    waiting::until(BOUND, "the requests have come", async || {
+        active(&scrape(stage, Role::Gateway).await) >= f64::from(CLIENTS)
+    })
+    .await;
+    drop(sockets);
+    waiting::until(BOUND, "they are counted, and none is active", async || {
+        let samples = scrape(stage, Role::Gateway).await;
+        ended(&samples, "") >= ended(&before, "") + f64::from(CLIENTS)
+            && active(&samples) < f64::from(CLIENTS)
+    })
+    .await;
+    let after = scrape(stage, Role::Gateway).await;
+    // Whoever read the body first: a refusal that nobody hears, or a request that was dropped. None is a fault of the server.
+    let more = |label| ended(&after, label) - ended(&before, label);
+    let (refused, gone) = (more(r#"status_code="400""#), more(r#"error_type="client_gone""#));
+    assert!(refused + gone >= f64::from(CLIENTS), "{refused} refused, {gone} gone");
+    assert!(more(r#"status_code="5"#) == 0.0, "{after:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,8 +138,11 @@ async fn pools_transactions_and_jobs_are_seen() {
     // Whatever runs now is given back.
     waiting::until(BOUND, "connections are given back", async || {
         let samples = scrape(stage, Role::Records).await;
-        let used = sum(&samples, "db_client_connection_count", &[pool]);
-        (0.0..=sum(&samples, "db_client_connection_max", &[pool])).contains(&used)
+        let open = |state| sum(&samples, "db_client_connection_count", &[pool, state]);
+        let (used, idle) = (open(r#"state="used""#), open(r#"state="idle""#));
+        let max = sum(&samples, "db_client_connection_max", &[pool]);
+        (0.0..=max).contains(&used)
+            && (1.0..=max).contains(&idle)
             && sum(&samples, "db_client_connection_pending_requests", &[pool]) == 0.0
     })
     .await;

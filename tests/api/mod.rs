@@ -15,6 +15,7 @@ mod lists;
 mod log_lines;
 mod methods;
 mod metrics;
+mod metrics_list;
 mod notes;
 mod one_process;
 mod operations;

@@ -9,7 +9,6 @@ use proto::records::v1::records_service_client::RecordsServiceClient;
 use proto::records::v1::{CreateContactRequest, GetOperationRequest, ListContactsRequest};
 use reqwest::Method;
 use serde_json::json;
-use sqlx::{ConnectOptions, PgConnection};
 use testkit::fleet::Role;
 use tonic::{Code, Request};
 
@@ -81,7 +80,7 @@ async fn a_storm_of_dropped_calls_harms_no_other_tenant_and_undoes_no_revoke() {
     let (http, grpc) = (http.into_inner(), grpc.into_inner());
     assert!(http > 0 && grpc > 0, "the storm dropped {http} calls over HTTP and {grpc} over gRPC");
 
-    let sql = tokio::sync::Mutex::new(fleet_database(stage).await);
+    let sql = tokio::sync::Mutex::new(stage.sql().await);
     waiting::outcome(BOUND, "all connections are at rest", async || {
         let left: Vec<String> = sqlx::query_scalar(
             "SELECT format('%s %s: %s', application_name, state, left(query, 80)) FROM pg_stat_activity
@@ -180,11 +179,4 @@ fn timed<T>(token: &str, deadline: Duration, message: T) -> Request<T> {
     request.set_timeout(deadline);
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().expect("a header"));
     request
-}
-
-/// The administrator's connection to the fleet's database.
-pub(super) async fn fleet_database(stage: &Stage) -> PgConnection {
-    let options: sqlx::postgres::PgConnectOptions =
-        stage.backing.postgres_admin_url().parse().expect("a URL");
-    options.database("globcrm").application_name("globcrm-tests").connect().await.expect("a connection")
 }

@@ -15,8 +15,8 @@ const ACROSS: [(&str, usize); 12] = [
     ("libs/events/src/relay/store.rs", 7),
     // What is too old, as the worker role, whose policies know the ages.
     ("libs/events/src/retention/store.rs", 3),
-    // The claim of work and the kinds that nobody works, as the worker role, and what is due.
-    ("libs/operations/src/claim/store.rs", 2),
+    // The claim of work, the kinds that nobody works and what waits, as the worker role, and what is due.
+    ("libs/operations/src/claim/store.rs", 3),
     ("libs/operations/src/purge/store.rs", 1),
     // What is due, as the worker role.
     ("libs/record/src/derived/store.rs", 1),

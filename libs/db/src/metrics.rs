@@ -1,10 +1,13 @@
 //! What operators see of connections. Labels never name a tenant. The README has the table.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
+
+use crate::session::Home;
 
 /// Upper bounds in seconds: a statement by primary key takes less than a millisecond, the longest one 30 s.
 const BUCKETS: [f64; 14] =
@@ -123,8 +126,7 @@ impl Counters {
 #[derive(Debug)]
 pub(crate) struct Connections {
     pool: [KeyValue; 1],
-    used: [KeyValue; 2],
-    count: UpDownCounter<i64>,
+    used: AtomicI64,
     pending: UpDownCounter<i64>,
     wait: Histogram<f64>,
     timeouts: Counter<u64>,
@@ -133,18 +135,14 @@ pub(crate) struct Connections {
 impl Connections {
     fn new(meter: &Meter, role: &str) -> Self {
         let name = KeyValue::new("db.client.connection.pool.name", role.to_owned());
-        let number = |name: &'static str, unit: &'static str, text: &'static str| {
-            meter.i64_up_down_counter(name).with_unit(unit).with_description(text).build()
-        };
         Self {
-            used: [name.clone(), KeyValue::new("db.client.connection.state", "used")],
             pool: [name],
-            count: number("db.client.connection.count", "{connection}", "Connections in use"),
-            pending: number(
-                "db.client.connection.pending_requests",
-                "{request}",
-                "Callers who wait for a connection",
-            ),
+            used: AtomicI64::new(0),
+            pending: meter
+                .i64_up_down_counter("db.client.connection.pending_requests")
+                .with_unit("{request}")
+                .with_description("Callers who wait for a connection")
+                .build(),
             wait: meter
                 .f64_histogram("db.client.connection.wait_time")
                 .with_unit("s")
@@ -169,6 +167,26 @@ impl Connections {
         gauge.record(max.into(), &self.pool);
     }
 
+    /// Shows how many connections of the pool are in use and how many are idle, whenever somebody looks. The pool is not kept by it.
+    ///
+    /// What is idle is what is open and not in use: the pool's own count of it can be wrong (`pool.rs`, `pool_options`).
+    pub(crate) fn show(&self, home: &Arc<Home>) {
+        let (home, pool) = (Arc::downgrade(home), self.pool[0].clone());
+        let state = |state| [pool.clone(), KeyValue::new("db.client.connection.state", state)];
+        let (of_used, of_idle) = (state("used"), state("idle"));
+        opentelemetry::global::meter("globcrm.db")
+            .i64_observable_up_down_counter("db.client.connection.count")
+            .with_unit("{connection}")
+            .with_description("Connections in use, and idle ones")
+            .with_callback(move |count| {
+                let Some(home) = home.upgrade() else { return };
+                let used = home.counters.connections.used.load(Ordering::Relaxed);
+                count.observe(used, &of_used);
+                count.observe((i64::from(home.pool.size()) - used).max(0), &of_idle);
+            })
+            .build();
+    }
+
     /// Somebody waits, until this is dropped.
     pub(crate) fn wait(&self) -> Waiting<'_> {
         self.pending.add(1, &self.pool);
@@ -182,7 +200,7 @@ impl Connections {
 
     /// A connection is in use, until this is dropped.
     pub(crate) fn used(self: &Arc<Self>) -> Used {
-        self.count.add(1, &self.used);
+        self.used.fetch_add(1, Ordering::Relaxed);
         Used(self.clone())
     }
 
@@ -211,6 +229,6 @@ pub(crate) struct Used(Arc<Connections>);
 
 impl Drop for Used {
     fn drop(&mut self) {
-        self.0.count.add(-1, &self.0.used);
+        self.0.used.fetch_sub(1, Ordering::Relaxed);
     }
 }

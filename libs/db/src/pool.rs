@@ -85,12 +85,14 @@ fn home(
     let canceller = connect_options(url, service, &format!("{kind}-cancel"), CANCEL_TIMEOUT)?;
     let counters = Counters::new(format!("{service}-{kind}"));
     counters.connections().bounded(max);
-    Ok(Arc::new(Home {
+    let home = Arc::new(Home {
         pool: pool_options(max, acquire).connect_lazy_with(options),
         canceller: pool_options(1, CANCEL_TIMEOUT).connect_lazy_with(canceller),
         counters,
         acquire,
-    }))
+    });
+    home.counters.connections().show(&home);
+    Ok(home)
 }
 
 impl Home {

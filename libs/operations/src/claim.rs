@@ -116,6 +116,18 @@ impl Claim {
         Ok(strangers)
     }
 
+    /// Open operations of these kinds by kind and state: how many, counted up to `most`, and when the oldest was asked for.
+    pub(crate) async fn open(
+        env: &Env,
+        kinds: &[&str],
+        most: i64,
+    ) -> Result<Vec<(String, String, i64, OffsetDateTime)>, DbError> {
+        let mut tx = env.worker.begin().await?;
+        let open = store::open(&mut tx, kinds, most).await?;
+        tx.commit().await?;
+        Ok(open)
+    }
+
     /// The tenant whose operation it is.
     pub fn tenant(&self) -> VerifiedTenant {
         VerifiedTenant::from_claim(self.tenant_id.into())

@@ -12,7 +12,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::metrics::Metrics;
-use crate::{Claim, Env, Kept, Stop};
+use crate::{Claim, Env, Kept, Stop, backlog};
 
 /// How often the table is looked at when nothing wakes the worker.
 const POLL: Duration = Duration::from_millis(500);
@@ -49,8 +49,13 @@ pub trait Job: Send {
     fn tidy(&mut self) {}
 }
 
-/// Works operations until `shutdown`; `wake` says that one was queued.
-pub async fn run<J: Job>(env: &Env, wake: &Notify, mut job: J, shutdown: CancellationToken) {
+/// Works operations until `shutdown` and measures what waits; `wake` says that one was queued.
+pub async fn run<J: Job>(env: &Env, wake: &Notify, job: J, shutdown: CancellationToken) {
+    let kinds = job.kinds();
+    tokio::join!(work_all(env, wake, job, &shutdown), backlog::watch(env, kinds, &shutdown));
+}
+
+async fn work_all<J: Job>(env: &Env, wake: &Notify, mut job: J, shutdown: &CancellationToken) {
     let worker = env.clock.new_uuid();
     let metrics = Metrics::new(env.role.name());
     let mut reminded: Option<Instant> = None;

@@ -1,4 +1,4 @@
-//! SQL of claims. The first two statements look across tenants.
+//! SQL of claims. The first three statements look across tenants.
 
 use db::{DbError, TenantTx, WorkerTx};
 use time::OffsetDateTime;
@@ -47,6 +47,23 @@ pub(super) async fn strangers(
         "SELECT kind, count(*) FROM (
              SELECT kind FROM operation WHERE state IN ('queued', 'running') AND kind <> ALL($1) LIMIT $2) AS other
          GROUP BY kind ORDER BY kind",
+    );
+    Ok(query.bind(kinds).bind(most).fetch_all(tx.conn()).await?)
+}
+
+/// Open operations of these kinds by kind and state: how many of the `most` that are looked at, and when the oldest was asked for.
+pub(super) async fn open(
+    tx: &mut WorkerTx,
+    kinds: &[&str],
+    most: i64,
+) -> Result<Vec<(String, String, i64, OffsetDateTime)>, DbError> {
+    // Whoever waits no longer does not end a statement.
+    sqlx::query("SET LOCAL statement_timeout = '1500ms'").execute(tx.conn()).await?;
+    let query = sqlx::query_as(
+        "SELECT kind, state, count(*), min(created_at) FROM (
+             SELECT kind, state, created_at FROM operation
+             WHERE state IN ('queued', 'running') AND kind = ANY($1) LIMIT $2) AS open
+         GROUP BY kind, state",
     );
     Ok(query.bind(kinds).bind(most).fetch_all(tx.conn()).await?)
 }
