@@ -27,6 +27,11 @@ async fn a_refused_upload_leaves_nothing_and_one_that_is_taken_is_stored_once() 
         tenant.admin.call(Method::POST, "/api/v1/uploads").bytes("text/csv", bytes.to_vec()).send()
     };
     problem(&upload(b"").await, 422, "VALIDATION_FAILED");
+    // The lines around the bytes of a form would be rows.
+    let form = b"--XX\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nName\nMeyer\n\r\n--XX--\r\n";
+    let call = tenant.admin.call(Method::POST, "/api/v1/uploads");
+    let refused = call.bytes("Multipart/form-data; boundary=XX", form.to_vec()).send().await;
+    problem(&refused, 415, "CONTENT_TYPE_UNSUPPORTED");
     assert_eq!(stored(), Vec::<PathBuf>::new());
     let taken = upload(b"Name\nMeyer\n").await.expect(201);
     let again = upload(b"Name\nMeyer\n").await.expect(201);

@@ -73,10 +73,12 @@ pub async fn import_2000(journey: &Journey) -> Imported {
         let upload = upload(admin, &export.bytes).await;
         let start = || {
             let key = format!("import-{n}");
-            admin
-                .call(Method::POST, "/api/v1/imports")
-                .header("idempotency-key", &key)
-                .json(&import_body(&upload, "skip"))
+            let mut body = import_body(&upload, "skip");
+            if encoding == Encoding::Windows1252 {
+                // It cannot be told from others of one byte.
+                body["encoding"] = json!("windows-1252");
+            }
+            admin.call(Method::POST, "/api/v1/imports").header("idempotency-key", &key).json(&body)
         };
         let started = start().send().await;
         let operation = text(&started.expect(202)["id"]);

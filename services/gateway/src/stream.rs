@@ -50,6 +50,13 @@ pub(crate) async fn upload(incoming: &Incoming<'_>, body: Body) -> Result<Reply,
             "Content-Type is required: say what the bytes are",
         ));
     };
+    // A form holds the bytes between lines of its own, which would be read as a part of them.
+    if content_type.trim_start().to_ascii_lowercase().starts_with("multipart/") {
+        return Err(Error::malformed(
+            Reason::CONTENT_TYPE_UNSUPPORTED,
+            "send the bytes themselves as the body, with their own Content-Type, and no form around them",
+        ));
+    }
     let _place = incoming.party.take(Kind::Transfer, 1)?;
     let broken = Arc::new(OnceLock::new());
     let why = broken.clone();

@@ -54,7 +54,7 @@ reasons! {
         "Split what you send into several requests.";
     /// The body has another media type than this path takes.
     CONTENT_TYPE_UNSUPPORTED [415] "Content type unsupported",
-        "Send JSON with `Content-Type: application/json`.";
+        "Send JSON with `Content-Type: application/json`; an upload as its bytes with their own type, not as a form.";
     /// An upload does not say what its bytes are.
     CONTENT_TYPE_MISSING [400] "Content type missing",
         "Send the `Content-Type` of the bytes.";

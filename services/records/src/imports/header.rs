@@ -23,7 +23,8 @@ pub(crate) struct Header {
 /// Each column with its place in the header: by its name, else by the only one that differs in case and blanks alone. Columns of
 /// the file that nothing is mapped to may be called as they like.
 pub(super) fn placed(columns: Vec<Column>, header: &Header) -> Result<Vec<(usize, Column)>, Failure> {
-    let (mut placed, mut missing, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut placed, mut missing, mut repeated, mut shared) =
+        (Vec::<(usize, Column)>::new(), Vec::new(), Vec::new(), Vec::new());
     // Made of the whole header, and only if a column has no exact place.
     let simple = LazyCell::new(|| header.names.iter().map(|name| simplified(name)).collect::<Vec<_>>());
     for column in columns {
@@ -35,6 +36,7 @@ pub(super) fn placed(columns: Vec<Column>, header: &Header) -> Result<Vec<(usize
             exact
         };
         match places.as_slice() {
+            [at] if placed.iter().any(|(taken, _)| taken == at) => shared.push(column),
             [at] => placed.push((*at, column)),
             [] => missing.push(column),
             _ => repeated.push(column),
@@ -48,6 +50,10 @@ pub(super) fn placed(columns: Vec<Column>, header: &Header) -> Result<Vec<(usize
         let text = "the file has several columns of this name; give each a name of its own";
         return Err(failure(Reason::COLUMN_REPEATED, header.line, repeated, text));
     }
+    if !shared.is_empty() {
+        let text = "another entry of the mapping means the same column of the file";
+        return Err(failure(Reason::COLUMN_REPEATED, header.line, shared, text));
+    }
     Ok(placed)
 }
 
@@ -56,9 +62,10 @@ fn places(names: &[String], is_it: impl Fn(&str) -> bool) -> Vec<usize> {
     names.iter().enumerate().filter(|(_, name)| is_it(name)).map(|(at, _)| at).collect()
 }
 
-/// A name as another that differs in case and blanks alone.
+/// A name as another that differs in case, in blanks and in marks that nobody sees alone.
 pub(super) fn simplified(name: &str) -> String {
-    one_line(&field_types::text::nfc(name).to_lowercase())
+    let visible = field_types::text::undeceiving(field_types::text::nfc(name));
+    one_line(&field_types::text::bare(&visible).to_lowercase())
 }
 
 fn failure(reason: Reason, line: u64, columns: Vec<Column>, text: &str) -> Failure {
@@ -116,9 +123,18 @@ mod tests {
     }
 
     #[test]
+    fn a_column_feeds_one_field_however_it_is_called() {
+        assert_eq!(found(&["Mail", "mail"], &["Mail", "mail"]), Ok(vec![0, 1]));
+        let (reason, details) = found(&["Mail", "mail", "First"], &["Mail", "First"]).unwrap_err();
+        assert_eq!((reason, details.len(), details[0].0.as_str()), (Reason::COLUMN_REPEATED, 1, "mail"));
+    }
+
+    #[test]
     fn case_and_blanks_decide_only_between_names_that_are_there() {
         assert_eq!(found(&["e-mail", "First Name"], &["E-Mail", " first  name "]), Ok(vec![0, 1]));
         assert_eq!(found(&["Mail"], &["mail", "Mail"]), Ok(vec![1]));
+        // A second byte order mark is no part of a name.
+        assert_eq!(found(&["First", "Last"], &["\u{feff}First", "La\u{200b}st"]), Ok(vec![0, 1]));
         assert_eq!(found(&["Resume"], &["Résumé"]).unwrap_err().0, Reason::COLUMN_MISSING);
     }
 }

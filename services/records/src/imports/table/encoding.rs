@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
+use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, X_USER_DEFINED};
 
 use super::TableError;
 
@@ -64,11 +64,7 @@ pub(super) fn detect(
     if seen.malformed <= seen.letters {
         return Ok((UTF_8, 0));
     }
-    let guess = single_byte(open()?)?;
-    if seen.letters == 0 && guess == WINDOWS_1252 {
-        return Ok((guess, 0));
-    }
-    Err(TableError::EncodingUnknown(guess.name()))
+    Err(TableError::EncodingUnknown(single_byte(open()?)?.name()))
 }
 
 /// The first bytes, as many as there are up to the buffer's room: a short first read says nothing.
@@ -124,8 +120,8 @@ fn unicode(mut source: impl BufRead) -> io::Result<Unicode> {
     }
 }
 
-/// The encoding without Unicode that bytes look like. Only Windows-1252 is taken at that: in an encoding of one byte every byte is a
-/// letter, and a wrong guess would store wrong names.
+/// The encoding without Unicode that bytes look like, for a person who can tell. No file is read by it: in an encoding of one byte every byte
+/// is a character, so a short file looks like many of them, and a wrong guess would store wrong names.
 fn single_byte(source: impl Read) -> Result<&'static Encoding, TableError> {
     let mut source = BufReader::with_capacity(CHUNK, source);
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);

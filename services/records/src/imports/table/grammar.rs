@@ -303,7 +303,12 @@ impl Scanner {
         let room = MAX_ROW.saturating_sub(self.row.bytes);
         let fits = &text[..text.len().min(room)];
         if fits.len() < text.len() {
-            let place = Place { character: self.character + counted(fits) + 1, ..self.here() };
+            let place = if self.line == self.row.line {
+                Place { character: self.character + counted(fits) + 1, ..self.here() }
+            } else {
+                // Where a row ends that goes over many lines says nothing: it is looked for where it begins.
+                Place { line: self.row.line, character: 1, ..self.here() }
+            };
             self.row.fault(place, Reason::ROW_TOO_LONG, "the row has more than 1 MiB before it ends");
         }
         self.row.bytes += fits.len();

@@ -65,10 +65,11 @@ fn every_encoding_gives_the_same_rows() {
         utf16(u16::to_le_bytes, true),
         utf16(u16::to_be_bytes, true),
         utf16(u16::to_le_bytes, false),
-        text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect(),
     ];
-    for file in files {
-        let Seen { form, header, rows } = read(&file);
+    let seen = files.iter().map(read);
+    let latin: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let latin = read_as(&latin, &labelled("iso-8859-1"), &[]).unwrap();
+    for Seen { form, header, rows } in seen.chain([latin]) {
         assert_eq!(header, ["Näme", "E-Mail"], "{form:?}");
         assert_eq!(rows, [row(2, &["Zoë\nÅ", "z@x"]), row(4, &["O\"Brien", ""])], "{form:?}");
     }
@@ -171,7 +172,11 @@ fn what_is_declared_is_taken_and_a_mark_says_more() {
 }
 
 #[test]
-fn without_a_declaration_only_windows_1252_is_taken_and_no_other_single_byte_is_taken_for_it() {
+fn an_encoding_of_one_byte_is_never_guessed_and_the_refusal_says_what_it_looks_like() {
+    let looks_like = |file: &[u8]| match read_as(file, &Options::default(), &[]) {
+        Err(TableError::EncodingUnknown(name)) => name,
+        other => panic!("{other:?}"),
+    };
     for names in [
         "José Muñoz",
         "Zoë",
@@ -184,15 +189,21 @@ fn without_a_declaration_only_windows_1252_is_taken_and_no_other_single_byte_is_
         "Iñaki",
     ] {
         let text = format!("Name,Mail\n\"{names}\",a@x\n");
-        assert_eq!(read(WINDOWS_1252.encode(&text).0).form.encoding, WINDOWS_1252, "{names}");
+        assert_eq!(looks_like(&WINDOWS_1252.encode(&text).0), "windows-1252", "{names}");
     }
     let cyrillic = encoding_rs::WINDOWS_1251.encode("Имя,Почта\nИван Петров,i@x\nСергей Сидоров,s@x\n").0;
     // By chance they hold characters of UTF-8.
     let chinese = encoding_rs::GBK.encode("姓名,邮箱\n联通,l@x\n王小明,w@x\n").0;
     let japanese = encoding_rs::SHIFT_JIS.encode("名前,メール\n山田太郎,y@x\n鈴木一郎,s@x\n").0;
-    for file in [cyrillic, chinese, japanese] {
-        let refused = read_as(&file, &Options::default(), &[]);
-        assert!(matches!(refused, Err(TableError::EncodingUnknown(_))), "{refused:?}");
+    // Names of one row, which are names in Windows-1252, too.
+    let others = [
+        encoding_rs::MACINTOSH.encode("Name\nZoë\nSøren\n").0,
+        encoding_rs::WINDOWS_1251.encode("Name\nИван\n").0,
+        encoding_rs::WINDOWS_1254.encode("Name\nŞahin\n").0,
+        encoding_rs::ISO_8859_2.encode("Name\nKamień\nDvořák\n").0,
+    ];
+    for file in [cyrillic, chinese, japanese].iter().chain(&others) {
+        looks_like(file);
     }
 }
 
@@ -266,6 +277,15 @@ fn of_endless_lines_the_limit_is_kept_and_the_rows_behind_them_are_read() {
     }
     assert_eq!(table.next().unwrap(), Some(row(4, &["3", "4"])));
     assert_eq!(table.next().unwrap(), None);
+}
+
+#[test]
+fn a_row_of_many_lines_that_is_too_long_is_told_where_it_begins() {
+    let file = format!("A,B\n1,2\n3,\"{}\"\n5,6\n", "x\n".repeat(MAX_ROW));
+    let rows = read(file.as_bytes()).rows;
+    let faults: Vec<_> = rows[1].faults.iter().map(|fault| (fault.line, fault.reason.as_str())).collect();
+    assert_eq!(faults, [(3, "ROW_TOO_LONG")]);
+    assert_eq!(rows[2].cells, ["5", "6"]);
 }
 
 #[test]
