@@ -45,6 +45,8 @@ async fn definitions_of_fields_are_in_the_log_with_what_they_were_and_are() {
     for entry in &found {
         assert_eq!(entry["actor"], json!({"kind": "user", "id": me["user"]["id"]}));
         assert_eq!(entry["object"], "field");
+        // What only other services are told.
+        assert_eq!(entry["after"]["filling"], Value::Null);
     }
     assert_eq!((&found[0]["before"], &found[0]["after"]["label"]), (&Value::Null, &json!("Tier")));
     let side = |label| json!({"object": "contact", "key": "tier", "label": label});

@@ -276,6 +276,9 @@ async fn the_walk_goes_on_where_it_was_and_changes_meanwhile_do_not_disturb_it()
     assert_eq!((rest.intact, rest.verified), (true, whole.verified - 2));
     let beyond = ada.verify_audit_log(go_on(1_000)).await?;
     assert_eq!(beyond.problem.unwrap().kind(), pb::AuditProblemKind::EntryMissing);
+    let malformed =
+        pb::VerifyAuditLogRequest { known_sequence: 1, known_hash: "ü".repeat(32), ..Default::default() };
+    assert_eq!(ada.verify_audit_log(malformed).await.unwrap_err().is(), (400, "QUERY_MALFORMED"));
     let writing = async {
         for n in 0..20 {
             ada.create_role(role(&format!("R{n}"), "contact", &["read"], pb::Scope::Own)).await.unwrap();
@@ -333,6 +336,7 @@ async fn the_log_is_shown_newest_first_and_by_what_is_asked_for() -> Result<()> 
             pb::ListAuditLogRequest { object: "user".to_owned(), ..empty() },
             Box::new(|entry| entry.object == "user"),
         ),
+        (pb::ListAuditLogRequest { after_sequence: 3, ..empty() }, Box::new(|entry| entry.sequence > 3)),
         (
             pb::ListAuditLogRequest { from: Some(from), ..empty() },
             Box::new(move |entry| order(&entry.at.unwrap()) >= order(&from)),

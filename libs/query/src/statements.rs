@@ -53,7 +53,7 @@ pub struct Statements {
     pub slice: &'static str,
     /// `$2` rows as a JSON array: those that have the same version and other derived columns.
     pub differing: &'static str,
-    /// `$2` row, `$3` id: writes the derived columns and no other.
+    /// `$2` rows as a JSON array: writes the derived columns and no other, of those that have the same version.
     pub derived: &'static str,
     /// `$2` rows as a JSON array; gives the version of the definitions fence.
     pub insert: &'static str,
@@ -159,7 +159,8 @@ impl Statements {
                 of("r")
             )),
             derived: kept(format!(
-                "UPDATE {table} AS t SET ({})\n= ROW({})\nFROM {one}\nWHERE t.tenant_id = $1 AND t.id = $3",
+                "UPDATE {table} AS t SET ({})\n= ROW({})\nFROM jsonb_populate_recordset(NULL::{table}, $2) AS r\n\
+                 WHERE t.tenant_id = $1 AND t.id = r.id AND t.version = r.version",
                 list(derived.iter().map(|name| (*name).to_owned())),
                 of("r")
             )),

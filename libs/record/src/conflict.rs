@@ -16,7 +16,7 @@ pub(crate) type Base = BTreeMap<String, Value>;
 
 /// The version that a body `etag` names: as in the header, strong or weak, or the bare number.
 pub(crate) fn parse_etag(etag: Option<&str>) -> Result<Option<i64>, Violation> {
-    let Some(text) = etag.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = etag.map(str::trim) else { return Ok(None) };
     let bare = || text.parse().ok().filter(|version| *version > 0);
     match auth::version_of(text).or_else(bare) {
         Some(version) => Ok(Some(version)),
@@ -96,7 +96,7 @@ mod tests {
             assert_eq!(parse_etag(Some(good)).unwrap(), Some(3), "{good}");
         }
         assert_eq!(parse_etag(None).unwrap(), None);
-        for bad in ["\"", "x", "0", "-1", "W/3", "\"3\", \"4\""] {
+        for bad in ["", " ", "\"", "x", "0", "-1", "W/3", "\"3\", \"4\""] {
             assert_eq!(parse_etag(Some(bad)).unwrap_err().reason, "ETAG_INVALID", "{bad}");
         }
     }

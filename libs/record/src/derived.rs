@@ -195,7 +195,7 @@ fn counter() -> Counter<u64> {
 
 /// Those of the records that something differs of by the definitions of the fence. One that was changed since it was read may be among
 /// them.
-pub(crate) async fn differing(
+async fn differing(
     tx: &mut TenantTx,
     object: &Object,
     set: &FieldSet,
@@ -221,12 +221,7 @@ pub(crate) async fn differing(
 }
 
 /// Locks a record and writes what differs. One that was changed since it was read is left to the next comparison.
-pub(crate) async fn put_right(
-    tx: &mut TenantTx,
-    object: &Object,
-    set: &FieldSet,
-    due: Due,
-) -> Result<Kinds, Error> {
+async fn put_right(tx: &mut TenantTx, object: &Object, set: &FieldSet, due: Due) -> Result<Kinds, Error> {
     let Due { record: read, computed } = due;
     let id = read.id;
     let mut kinds = Kinds::new();
@@ -235,7 +230,7 @@ pub(crate) async fn put_right(
     let is_live = !record.is_deleted();
     let row = Value::Object(expected(tx, object, set, &record, computed).await?);
     if !record_store::differing(tx, object, vec![row.clone()]).await?.is_empty() {
-        record_store::write_derived(tx, object, id, row).await?;
+        record_store::write_derived(tx, object, vec![row]).await?;
         kinds.insert("columns");
     }
     let one = [&record];
@@ -254,6 +249,28 @@ pub(crate) async fn put_right(
         kinds.insert("unique");
     }
     Ok(kinds)
+}
+
+/// Writes the columns of records that differ, all at once. One that was changed since it was read has been written by these definitions, if
+/// the fence has them, and stays as it is. Says how many were written.
+pub(crate) async fn put_columns_right(
+    tx: &mut TenantTx,
+    object: &Object,
+    set: &FieldSet,
+    all: Vec<Due>,
+) -> Result<u64, Error> {
+    let mut rows = BTreeMap::new();
+    for Due { record, computed } in all {
+        rows.insert(record.id, Value::Object(expected(tx, object, set, &record, computed).await?));
+    }
+    let found = record_store::differing(tx, object, rows.values().cloned().collect()).await?;
+    if found.is_empty() {
+        return Ok(0);
+    }
+    // In the order of ids, as everybody locks several.
+    record_store::lock_all(tx, object, &found).await?;
+    let wrong = found.iter().filter_map(|id| rows.remove(id)).collect();
+    Ok(record_store::write_derived(tx, object, wrong).await?)
 }
 
 /// The row as it should be. Slots of fields that this version does not understand are taken as they are.

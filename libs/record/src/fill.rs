@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::computed::Computed;
 use crate::definitions::FieldSet;
-use crate::derived::{Due, differing, put_right};
+use crate::derived::{Due, put_columns_right};
 use crate::{Object, fence, store};
 
 /// Records filled at once.
@@ -42,9 +42,6 @@ pub async fn fill(
         let computed = Computed::of(object, &record).await?.into_values();
         all.push(Due { record, computed });
     }
-    let found = differing(tx, object, set, &all).await?;
-    for due in all.into_iter().filter(|due| found.contains(&due.record.id)) {
-        put_right(tx, object, set, due).await?;
-    }
-    Ok(Filled { seen, changed: found.len() as i64, last })
+    let changed = put_columns_right(tx, object, set, all).await?;
+    Ok(Filled { seen, changed: changed.cast_signed(), last })
 }

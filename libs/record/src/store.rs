@@ -76,16 +76,14 @@ pub(crate) async fn differing(
     Ok(query.fetch_all(tx.conn()).await?)
 }
 
-/// Writes the derived columns of a row.
+/// Writes the derived columns of rows that are stored in the same version; says of how many.
 pub(crate) async fn write_derived(
     tx: &mut TenantTx,
     object: &Object,
-    id: Uuid,
-    row: Value,
-) -> Result<(), DbError> {
-    let query = sqlx::query(object.statements().derived).bind(tx.tenant_id()).bind(Json(row)).bind(id);
-    query.execute(tx.conn()).await?;
-    Ok(())
+    rows: Vec<Value>,
+) -> Result<u64, DbError> {
+    let query = sqlx::query(object.statements().derived).bind(tx.tenant_id()).bind(Json(rows));
+    Ok(query.execute(tx.conn()).await?.rows_affected())
 }
 
 /// What a side table holds of records.

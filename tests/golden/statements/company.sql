@@ -91,8 +91,8 @@ UPDATE records.companies AS t SET (name_folded, legal_name_folded, annual_revenu
   r.num_03, r.num_04, r.num_05, r.num_06, r.num_07, r.num_08, r.num_09, r.num_10, r.txt_01, r.txt_02, r.txt_03,
   r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08, r.txt_09, r.txt_10, r.ts_01, r.ts_02, r.ts_03, r.ts_04,
   r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04)
-FROM jsonb_populate_record(NULL::records.companies, $2) AS r
-WHERE t.tenant_id = $1 AND t.id = $3;
+FROM jsonb_populate_recordset(NULL::records.companies, $2) AS r
+WHERE t.tenant_id = $1 AND t.id = r.id AND t.version = r.version;
 
 -- reached
 SELECT t.id FROM records.companies AS t

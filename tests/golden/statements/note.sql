@@ -76,8 +76,8 @@ UPDATE activities.notes AS t SET (body_html, num_01, num_02, num_03, num_04, num
 = ROW(r.body_html, r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07, r.num_08, r.num_09,
   r.num_10, r.txt_01, r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08, r.txt_09, r.txt_10,
   r.ts_01, r.ts_02, r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04)
-FROM jsonb_populate_record(NULL::activities.notes, $2) AS r
-WHERE t.tenant_id = $1 AND t.id = $3;
+FROM jsonb_populate_recordset(NULL::activities.notes, $2) AS r
+WHERE t.tenant_id = $1 AND t.id = r.id AND t.version = r.version;
 
 -- reached
 SELECT t.id FROM activities.notes AS t

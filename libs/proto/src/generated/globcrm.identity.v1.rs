@@ -67,6 +67,9 @@ pub struct ListAuditLogRequest {
     pub page_size: ::core::option::Option<i32>,
     #[prost(string, tag = "8")]
     pub page_token: ::prost::alloc::string::String,
+    /// Only entries with a greater `sequence`: what was written since that one, whenever it happened.
+    #[prost(int64, tag = "9")]
+    pub after_sequence: i64,
 }
 /// One page of the log.
 #[derive(Clone, PartialEq, ::prost::Message)]

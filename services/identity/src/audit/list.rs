@@ -48,6 +48,7 @@ fn read(request: &pb::ListAuditLogRequest) -> Result<Wanted, Error> {
         object: text(&request.object),
         from: instant("from", request.from.as_ref())?,
         to: instant("to", request.to.as_ref())?,
+        after: request.after_sequence,
     })
 }
 
@@ -86,6 +87,7 @@ fn page<'a>(
         request.record_id.as_bytes(),
         from.as_bytes(),
         to.as_bytes(),
+        &request.after_sequence.to_be_bytes(),
     ];
     PageRequest::read(&app.pages, &list, request.page_size, &request.page_token)
 }

@@ -55,10 +55,13 @@ fn action(verb: &str) -> Option<&'static str> {
     })
 }
 
+/// What a change says to other services alone; the public form of the record does not have it.
+const INTERNAL: &[&str] = &["filling"];
+
 /// The members that changed, on one side of the change; `None` where the record was not there.
 fn members(event: &Event, side: impl Fn(&Change) -> Option<&str>) -> Result<Option<String>, HandlerError> {
     let mut members = Map::new();
-    for change in &event.changes {
+    for change in event.changes.iter().filter(|change| !INTERNAL.contains(&change.field.as_str())) {
         if let Some(text) = side(change) {
             members.insert(change.field.clone(), serde_json::from_str(text).map_err(HandlerError::dead)?);
         }

@@ -20,6 +20,8 @@ pub(super) struct Wanted {
     pub(super) object: Option<String>,
     pub(super) from: Option<OffsetDateTime>,
     pub(super) to: Option<OffsetDateTime>,
+    /// The number that the wanted ones come after.
+    pub(super) after: i64,
 }
 
 macro_rules! select_entry {
@@ -44,6 +46,7 @@ pub(super) async fn list(
     let rows = sqlx::query_as(select_entry!(
         "at >= $2 AND at < $3 AND (at, sequence) < ($4, $5)
              AND ($6::uuid IS NULL OR actor_id = $6) AND ($7::uuid IS NULL OR record_id = $7)
+             AND sequence > $11
              AND ($8::text IS NULL OR action = $8) AND ($9::text IS NULL OR split_part(action, '.', 2) = $9)
          ORDER BY at DESC, sequence DESC LIMIT $10"
     ))
@@ -57,6 +60,7 @@ pub(super) async fn list(
     .bind(&wanted.action)
     .bind(&wanted.object)
     .bind(limit)
+    .bind(wanted.after)
     .fetch_all(tx.conn())
     .await?;
     Ok(rows)

@@ -58,6 +58,9 @@ fn known(request: &pb::VerifyAuditLogRequest) -> Result<Option<(i64, &str)>, Err
         (0, "") => Ok(None),
         (0, _) => Err(missing("known_sequence")),
         (_, "") => Err(missing("known_hash")),
+        (_, hash) if hash.len() != 64 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            Err(malformed("known_hash", "must be 64 hexadecimal digits"))
+        }
         (sequence, hash) => Ok(Some((sequence, hash))),
     }
 }
@@ -154,7 +157,7 @@ fn wrong(sequence: i64, kind: Kind) -> Found {
         Kind::EntryChanged => {
             "the entry is not what was written here, or an entry before it is missing or in another place"
         }
-        Kind::EntryMissing => "there is no such entry any more",
+        Kind::EntryMissing => "there is no such entry: it was taken out, or never written",
         Kind::EntryAdded => "the log goes on behind its end",
         Kind::HeadChanged => "the end of the log is not what was written",
         Kind::KnownEntryDiffers => "the log does not have the entry with this hash",

@@ -49,7 +49,7 @@ impl Password {
 fn is_untypable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0001}')
 }
 
 #[cfg(test)]
@@ -99,8 +99,19 @@ mod tests {
     fn what_nobody_can_type_is_refused() {
         let reason = |sent: &str| Password::parse(sent).unwrap_err().reason;
         assert_eq!(reason(""), Reason::REQUIRED);
-        for c in ['\0', '\t', '\n', '\r', '\u{7f}', '\u{85}', '\u{200b}', '\u{202e}', '\u{2028}', '\u{feff}']
-        {
+        for c in [
+            '\0',
+            '\t',
+            '\n',
+            '\r',
+            '\u{7f}',
+            '\u{85}',
+            '\u{200b}',
+            '\u{202e}',
+            '\u{2028}',
+            '\u{feff}',
+            '\u{e0001}',
+        ] {
             assert_eq!(reason(&format!("correct{c}horse")), Reason::TEXT_CONTROL_CHARACTER, "{c:?}");
         }
     }

@@ -128,7 +128,8 @@ async fn revoke(
     tenant: VerifiedTenant,
     session: &store::Session,
 ) -> Result<(), RefreshError> {
-    tracing::warn!(session.id = %session.id, "a refresh token was used twice; the session ends");
+    let tenant_id = tenant.id();
+    tracing::warn!(%tenant_id, session.id = %session.id, "a refresh token was used twice; the session ends");
     let actor = Actor::user(session.user_id, &call.call);
     let mut change = ChangeTx::begin(&app.db, tenant).await?.ok_or(RefreshError::Invalid)?;
     end::run(app, &mut change, &actor, session.user_id, session.id, "refresh token used twice").await?;
