@@ -27,6 +27,7 @@ mod identity;
 mod isolation;
 mod journey;
 mod libraries;
+mod pipeline;
 mod query;
 mod records;
 mod traces;

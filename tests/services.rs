@@ -17,7 +17,7 @@ pub struct Service {
     pub makes: (&'static str, &'static str),
 }
 
-pub const SERVICES: [Service; 4] = [
+pub const SERVICES: [Service; 5] = [
     Service {
         role: Role::Identity,
         migrations: identity::MIGRATIONS,
@@ -38,6 +38,13 @@ pub const SERVICES: [Service; 4] = [
         objects: records::OBJECTS,
         matrix: matrix::records::table,
         makes: ("/contacts", r#"{"last_name": "{unique}"}"#),
+    },
+    Service {
+        role: Role::Pipeline,
+        migrations: pipeline::MIGRATIONS,
+        objects: &[],
+        matrix: matrix::pipeline::table,
+        makes: ("/pipelines", r#"{"name": "{unique}", "template": "consulting"}"#),
     },
     Service {
         role: Role::Activities,

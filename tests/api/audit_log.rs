@@ -11,7 +11,7 @@ use crate::waiting;
 const BOUND: Duration = Duration::from_secs(60);
 
 /// The entries of a record, the oldest first, once there are as many.
-async fn entries(tenant: &Tenant, record: &str, count: usize) -> Vec<Value> {
+pub(super) async fn entries(tenant: &Tenant, record: &str, count: usize) -> Vec<Value> {
     let path = format!("/api/v1/audit-log?record_id={record}");
     let mut found = Vec::new();
     waiting::until(BOUND, "the changes are reported", async || {

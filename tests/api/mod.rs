@@ -20,6 +20,7 @@ mod notes;
 mod one_process;
 mod operations;
 mod patching;
+mod pipelines;
 mod refusals;
 mod uploads;
 mod values;

@@ -4,4 +4,5 @@ mod activities;
 mod dropping;
 mod fields;
 mod identity;
+mod pipeline;
 mod records;

@@ -146,7 +146,7 @@ async fn references_are_checked_within_the_tenant() -> Result<()> {
         .check_references(pb::CheckReferencesRequest {
             user_ids: vec![ada.id.clone(), eve.id.clone(), "nonsense".into()],
             team_ids: vec![foreign.clone(), team],
-            user_emails: Vec::new(),
+            ..Default::default()
         })
         .await?;
     assert_eq!(

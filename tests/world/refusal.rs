@@ -36,6 +36,16 @@ impl Refusal {
         self.error.violations().iter().map(|v| (v.pointer.as_str(), v.reason.as_ref())).collect()
     }
 
+    /// Where the violations are.
+    pub fn pointers(&self) -> Vec<&str> {
+        self.violations().into_iter().map(|(pointer, _)| pointer).collect()
+    }
+
+    /// What the violations are for.
+    pub fn reasons(&self) -> Vec<&str> {
+        self.violations().into_iter().map(|(_, reason)| reason).collect()
+    }
+
     /// What a client is told besides, by its name.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         self.error.metadata()

@@ -17,6 +17,8 @@ pub enum Role {
     Fields,
     /// `globcrm records`
     Records,
+    /// `globcrm pipeline`
+    Pipeline,
     /// `globcrm activities`
     Activities,
     /// `globcrm gateway`
@@ -77,6 +79,16 @@ pub const FLEET: &[Member] = &[
         acts_for_principals: true,
     },
     Member {
+        role: Role::Pipeline,
+        names: names!("pipeline", "PIPELINE", "pipeline"),
+        about: "pipelines",
+        service: Some("globcrm.pipeline.v1.PipelineService"),
+        has_schema: true,
+        has_operations: false,
+        calls: &[Role::Identity],
+        acts_for_principals: false,
+    },
+    Member {
         role: Role::Activities,
         names: names!("activities", "ACTIVITIES", "activities"),
         about: "notes",
@@ -93,7 +105,7 @@ pub const FLEET: &[Member] = &[
         service: None,
         has_schema: false,
         has_operations: false,
-        calls: &[Role::Identity, Role::Fields, Role::Records, Role::Activities],
+        calls: &[Role::Identity, Role::Fields, Role::Records, Role::Pipeline, Role::Activities],
         acts_for_principals: false,
     },
 ];

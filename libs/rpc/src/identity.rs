@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth::{Context, FetchKeys, FetchSnapshot};
 use cache::{Fresh, Held, Terms};
 use error::{Code, Error, Reason};
-use ids::{Clock, TeamId, TenantId, UserId};
+use ids::{Clock, RoleId, TeamId, TenantId, UserId};
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use secrecy::{ExposeSecret, SecretString};
@@ -113,7 +113,7 @@ impl Identity {
         let asked = pb::CheckReferencesRequest {
             user_ids: users.iter().map(ToString::to_string).collect(),
             team_ids: teams.iter().map(ToString::to_string).collect(),
-            user_emails: Vec::new(),
+            ..Default::default()
         };
         let answer = self.references(cx, asked).await?;
         Ok(Unknown {
@@ -142,6 +142,17 @@ impl Identity {
         let asked = pb::CheckReferencesRequest { user_emails: addresses, ..Default::default() };
         let found = self.references(cx, asked).await?.user_ids_by_email.into_iter();
         Ok(found.filter_map(|(address, id)| Some((address, UserId::parse(&id)?))).collect())
+    }
+
+    /// Which of these roles do not exist in the caller's tenant. Nothing asked, nothing sent.
+    pub async fn unknown_roles(&self, cx: &Context, roles: &[RoleId]) -> Result<Vec<RoleId>, Error> {
+        if roles.is_empty() {
+            return Ok(Vec::new());
+        }
+        let role_ids = roles.iter().map(ToString::to_string).collect();
+        let asked = pb::CheckReferencesRequest { role_ids, ..Default::default() };
+        let unknown = self.references(cx, asked).await?.unknown_role_ids;
+        Ok(unknown.iter().filter_map(|id| RoleId::parse(id)).collect())
     }
 
     async fn references(

@@ -74,6 +74,9 @@ pub(crate) fn of(role: Role) -> Program {
         Role::Records => {
             program!(records, Role::Records, HostConfig, Some(records::MIGRATIONS), records::LIMITS)
         }
+        Role::Pipeline => {
+            program!(pipeline, Role::Pipeline, HostConfig, Some(pipeline::MIGRATIONS), pipeline::LIMITS)
+        }
         Role::Activities => {
             program!(activities, Role::Activities, HostConfig, Some(activities::MIGRATIONS), &[])
         }

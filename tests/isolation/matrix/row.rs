@@ -59,6 +59,10 @@ pub fn patch(rpc: &'static str, path: &'static str) -> Row {
     row(rpc, Method::PATCH, path, Body::Json(json!({})), 200)
 }
 
+pub fn put(rpc: &'static str, path: &'static str) -> Row {
+    row(rpc, Method::PUT, path, Body::Json(json!({})), 200)
+}
+
 pub fn delete(rpc: &'static str, path: &'static str) -> Row {
     row(rpc, Method::DELETE, path, Body::None, 204)
 }

@@ -616,6 +616,8 @@ pub struct CheckReferencesRequest {
     /// In the form in which they are stored.
     #[prost(string, repeated, tag = "3")]
     pub user_emails: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "4")]
+    pub role_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The ids that do not exist in the caller's tenant.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -630,6 +632,8 @@ pub struct CheckReferencesResponse {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    #[prost(string, repeated, tag = "4")]
+    pub unknown_role_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// An organization: the unit of isolation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -413,6 +413,102 @@ impl crate::Resource for crate::identity::v1::User {
         },
     ];
 }
+impl crate::Resource for crate::pipeline::v1::Pipeline {
+    const MEMBERS: &'static [crate::Member] = &[
+        crate::Member {
+            number: 1,
+            name: "id",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 2,
+            name: "version",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 3,
+            name: "created_at",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 4,
+            name: "created_by",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 5,
+            name: "updated_at",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 6,
+            name: "updated_by",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 7,
+            name: "name",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 8,
+            name: "object",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 9,
+            name: "is_default",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 10,
+            name: "state",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 11,
+            name: "published_version",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 12,
+            name: "next_version",
+            output_only: true,
+            inside: crate::Inside::Members(&["number", "effective_at"]),
+        },
+        crate::Member {
+            number: 13,
+            name: "stages",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 14,
+            name: "rules",
+            output_only: true,
+            inside: crate::Inside::Members(
+                &["moves", "allow_skipping", "allow_backwards"],
+            ),
+        },
+        crate::Member {
+            number: 15,
+            name: "transitions",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+    ];
+}
 impl crate::Resource for crate::records::v1::Company {
     const MEMBERS: &'static [crate::Member] = &[
         crate::Member {

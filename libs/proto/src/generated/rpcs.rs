@@ -364,6 +364,104 @@ impl crate::Rpc for crate::identity::v1::CheckReferencesRequest {
     const NAME: &'static str = "globcrm.identity.v1.IdentityService/CheckReferences";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
 }
+impl crate::Rpc for crate::pipeline::v1::ListPipelineTemplatesRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/ListPipelineTemplates";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::CreatePipelineRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/CreatePipeline";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "create",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetPipelineRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetPipeline";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::ListPipelinesRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/ListPipelines";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::UpdatePipelineRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/UpdatePipeline";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::ArchivePipelineRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/ArchivePipeline";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::RestorePipelineRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/RestorePipeline";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetDraftRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetDraft";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::PutDraftRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/PutDraft";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::DeleteDraftRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/DeleteDraft";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::PublishPipelineRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/PublishPipeline";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "publish",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetImpactRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetImpact";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::ListPipelineVersionsRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/ListPipelineVersions";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetPipelineVersionRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetPipelineVersion";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "pipeline",
+        action: "read",
+    });
+}
 impl crate::Rpc for crate::records::v1::CreateContactRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CreateContact";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {

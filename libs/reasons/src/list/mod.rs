@@ -7,6 +7,7 @@ mod imports;
 mod limits;
 mod lists;
 mod permissions;
+mod pipelines;
 mod records;
 mod requests;
 mod service;
@@ -21,6 +22,7 @@ pub(crate) const PARTS: &[&[Reason]] = &[
     lists::PART,
     records::PART,
     fields::PART,
+    pipelines::PART,
     imports::PART,
     accounts::PART,
     credentials::PART,

@@ -237,6 +237,7 @@ impl IdentityService for Peer {
         check_references(CheckReferencesRequest) -> CheckReferencesResponse = |asked| pb::CheckReferencesResponse {
             unknown_user_ids: asked.user_ids.into_iter().skip(1).collect(),
             unknown_team_ids: Vec::new(),
+            unknown_role_ids: asked.role_ids.into_iter().skip(1).collect(),
             user_ids_by_email: asked.user_emails.into_iter().take(1).map(|email| (email, uuid::Uuid::from_u128(7).to_string())).collect(),
         };
         exchange_service_secret(ExchangeServiceSecretRequest) -> ExchangeServiceSecretResponse = |asked| {

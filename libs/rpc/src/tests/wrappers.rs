@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::{Call, Context, Principal, PrincipalKind, Snapshot, VerifiedTenant};
-use ids::{Clock, TenantId, UserId};
+use ids::{Clock, RoleId, TenantId, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use tonic::metadata::MetadataMap;
 use uuid::Uuid;
@@ -83,8 +83,11 @@ async fn references_are_asked_for_with_the_callers_own_token() {
     assert_eq!(metadata.get("authorization").unwrap(), "Bearer jwt");
     assert_eq!(metadata.get("x-request-id").unwrap(), "r-1");
     assert_eq!(identity.check_references(&cx, &[], &[]).await.unwrap(), Unknown::default());
+    let roles = [RoleId::from(id(3)), RoleId::from(id(4))];
+    assert_eq!(identity.unknown_roles(&cx, &[]).await.unwrap(), []);
     assert_eq!(identity.users_by_email(&cx, Vec::new()).await.unwrap(), []);
     assert_eq!(served.peer.calls().len(), 1, "nothing asked, nothing sent");
+    assert_eq!(identity.unknown_roles(&cx, &roles).await.unwrap(), roles[1..]);
     let asked = vec!["a@x.test".to_owned(), "b@x.test".to_owned()];
     let found = identity.users_by_email(&cx, asked).await.unwrap();
     assert_eq!(found, [("a@x.test".to_owned(), UserId::from(id(7)))]);

@@ -1,4 +1,4 @@
-//! Changes that other services report: definitions of custom fields.
+//! Changes that other services report: definitions of custom fields, pipelines.
 
 use auth::PrincipalKind;
 use db::TenantTx;
@@ -16,7 +16,7 @@ pub(crate) struct Reports {
 
 impl Reports {
     /// What is written into the log.
-    pub(crate) const PATTERNS: &'static [&'static str] = &["fields.field.*.v1"];
+    pub(crate) const PATTERNS: &'static [&'static str] = &["fields.field.*.v1", "pipeline.pipeline.*.v1"];
 }
 
 impl Handler for Reports {
@@ -51,6 +51,8 @@ fn action(verb: &str) -> Option<&'static str> {
         "deprecated" => "deprecate",
         "archived" => "archive",
         "restored" => "restore",
+        "drafted" => "draft",
+        "published" => "publish",
         _ => return None,
     })
 }

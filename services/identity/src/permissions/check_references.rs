@@ -1,4 +1,4 @@
-//! Says which users and teams a record of the caller's tenant cannot name, and who has which address there.
+//! Says which users, teams and roles the caller's tenant has not, and who has which address there.
 
 use auth::Context;
 use db::TenantTx;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::reach::Reach;
-use crate::{teams, users};
+use crate::{roles, teams, users};
 
 /// Most ids in one call.
 const MAX_IDS: usize = 1_000;
@@ -26,7 +26,8 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::CheckReferencesRequest,
 ) -> Result<pb::CheckReferencesResponse, Error> {
-    if request.user_ids.len() + request.team_ids.len() + request.user_emails.len() > MAX_IDS {
+    let asked = [&request.user_ids, &request.team_ids, &request.user_emails, &request.role_ids];
+    if asked.iter().map(|texts| texts.len()).sum::<usize>() > MAX_IDS {
         return Err(Error::malformed(Reason::TOO_MANY_IDS, format!("at most {MAX_IDS} ids in one call")));
     }
     let read = |texts: &[String]| -> Vec<Uuid> {
@@ -35,12 +36,14 @@ pub(crate) async fn run(
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let users = users::store::active(&mut tx, &read(&request.user_ids)).await?;
     let teams = teams::store::existing(&mut tx, &read(&request.team_ids)).await?;
+    let roles = roles::store::existing(&mut tx, &read(&request.role_ids)).await?;
     let reach = Reach::of(&cx.snapshot.predicate("user", "read"));
     let by_email = users::store::by_emails(&mut tx, &request.user_emails, &reach, cx.user().uuid()).await?;
     tx.commit().await?;
     Ok(pb::CheckReferencesResponse {
         unknown_user_ids: unknown(request.user_ids, &users),
         unknown_team_ids: unknown(request.team_ids, &teams),
+        unknown_role_ids: unknown(request.role_ids, &roles),
         user_ids_by_email: by_email.into_iter().map(|(email, id)| (email, id.to_string())).collect(),
     })
 }

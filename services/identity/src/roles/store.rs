@@ -49,6 +49,17 @@ pub(crate) async fn insert(tx: &mut TenantTx, role: &Role) -> Result<(), DbError
     Ok(())
 }
 
+/// Those of these roles that exist.
+pub(crate) async fn existing(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    Ok(sqlx::query_scalar(
+        "SELECT id FROM identity.role WHERE tenant_id = $1 AND id = ANY($2) AND deleted_at IS NULL",
+    )
+    .bind(tx.tenant_id())
+    .bind(ids)
+    .fetch_all(tx.conn())
+    .await?)
+}
+
 /// Writes name and body with the version that `role` has.
 pub(crate) async fn update(tx: &mut TenantTx, role: &Role, by: Uuid) -> Result<(), DbError> {
     sqlx::query(

@@ -11,7 +11,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-use super::TEAM;
+use super::{ROLE, TEAM};
 use crate::isolation::internal::{as_service, with_token};
 use crate::isolation::matrix::{Check, Two, random_id};
 use crate::stage::{Stage, Tenant, text};
@@ -53,13 +53,19 @@ async fn check_references(Two { stage, a, b }: &Two) {
     let foreign = CheckReferencesRequest {
         user_ids: vec![a.admin_id.clone(), b.admin_id.clone(), random_id()],
         team_ids: vec![(TEAM.make)(stage, b, "b-team").await],
+        role_ids: vec![
+            (ROLE.make)(stage, a, "a-role").await,
+            (ROLE.make)(stage, b, "b-role").await,
+            random_id(),
+        ],
         user_emails: Vec::new(),
     };
-    let team = foreign.team_ids.clone();
+    let (team, roles) = (foreign.team_ids.clone(), foreign.role_ids[1..].to_vec());
     let unknown = foreign.user_ids[1..].to_vec();
     let answer = identity.check_references(with_token(&a.access_token, foreign)).await;
     let answer = answer.expect("an answer").into_inner();
     assert_eq!((answer.unknown_user_ids, answer.unknown_team_ids), (unknown, team));
+    assert_eq!(answer.unknown_role_ids, roles);
     // An address of another tenant is nobody's here.
     let address =
         async |tenant: &Tenant| text(&tenant.admin.get("/api/v1/me").await.expect(200)["user"]["email"]);

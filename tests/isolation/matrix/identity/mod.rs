@@ -30,7 +30,7 @@ pub const TEAM: Target = Target::new(|_, tenant, unique| {
         created(&tenant.admin.post("/api/v1/teams", json!({"name": unique})).await.expect(201))
     })
 });
-const ROLE: Target = Target::new(|_, tenant, unique| {
+pub const ROLE: Target = Target::new(|_, tenant, unique| {
     Box::pin(async move {
         let body = json!({"name": unique, "permissions": [], "fields": []});
         created(&tenant.admin.post("/api/v1/roles", body).await.expect(201))

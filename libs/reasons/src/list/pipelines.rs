@@ -1,0 +1,51 @@
+//! Pipelines, their documents and versions.
+
+use crate::entries::reasons;
+
+reasons! {
+    /// No such pipeline, or you may not see it.
+    PIPELINE_NOT_FOUND [404] "Pipeline not found",
+        "Look at `GET /pipelines`.";
+    /// The pipeline has no version of this number.
+    PIPELINE_VERSION_NOT_FOUND [404] "Pipeline version not found",
+        "Look at `GET /pipelines/{id}/versions`.";
+    /// New deals go into this pipeline, so it cannot be archived.
+    PIPELINE_IS_DEFAULT [409] "Pipeline is the default",
+        "Make another pipeline the default first.";
+    /// The pipeline is archived: it can be restored, and nothing else of it changes.
+    PIPELINE_ARCHIVED [409] "Pipeline archived",
+        "Restore the pipeline first.";
+    /// The organization has as many pipelines as it may have, archived ones included.
+    PIPELINE_LIMIT_REACHED [422] "Pipeline limit reached",
+        "Change a pipeline that is not needed any more, and use it again.";
+    /// There is always one default pipeline, so one cannot only stop being it.
+    DEFAULT_REQUIRED [violation] "Default required",
+        "Send `is_default: true` for the pipeline that is to be the default.";
+    /// The draft is what was published last.
+    NOTHING_TO_PUBLISH [409] "Nothing to publish",
+        "Change the draft first.";
+    /// A version cannot come into force in the past: what happened then went by another one.
+    EFFECTIVE_IN_PAST [violation] "Effective in the past",
+        "Send a later moment, or none for now.";
+    /// There is no template of this key.
+    TEMPLATE_UNKNOWN [violation] "Template unknown",
+        "Send one of the keys of `GET /pipeline-templates`.";
+    /// The document is larger than one may be.
+    DOCUMENT_TOO_LARGE [violation] "Document too large",
+        "Name fewer required fields and roles in its stages and transitions.";
+    /// No stage has this key.
+    STAGE_UNKNOWN [violation] "Stage unknown",
+        "Send the key of a stage of the document.";
+    /// Stages of a kind are missing: a pipeline has open, won and lost ones.
+    STAGE_KIND_MISSING [violation] "Stage kind missing",
+        "Add a stage of the kind that `detail` names.";
+    /// The first stage is where deals begin, and is not open.
+    FIRST_STAGE_CLOSED [violation] "First stage closed",
+        "Put an open stage first.";
+    /// Deals in this open stage could never be won, or never be lost.
+    STAGE_DEAD_END [violation] "Stage is a dead end",
+        "Permit a move that leads on, by the rules or by a transition.";
+    /// The text is not a colour.
+    COLOR_INVALID [violation] "Colour invalid",
+        "Send `#` and six hexadecimal digits, such as `#4C6FFF`.";
+}

@@ -1,0 +1,171 @@
+//! A pipeline as one document: its stages in their order, and the rules by which deals move between them.
+
+mod problems;
+mod rules;
+mod templates;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub(crate) use problems::{MAX_STAGES, problems};
+pub(crate) use rules::possible;
+pub(crate) use templates::{FIRST, template, templates};
+
+/// Most bytes of a document, as it is stored. All pipelines of a tenant are shown in one answer.
+pub(crate) const MAX_BYTES: usize = 32 << 10;
+
+/// Stages and rules. A draft may be one that cannot be published.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(default)]
+pub(crate) struct Document {
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) rules: Rules,
+    pub(crate) transitions: Vec<Transition>,
+}
+
+/// A place where deals stand.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub(crate) struct Stage {
+    pub(crate) key: String,
+    pub(crate) name: String,
+    /// `#RRGGBB`.
+    #[serde(default)]
+    pub(crate) color: Option<String>,
+    /// `None` in a draft alone.
+    pub(crate) kind: Option<Kind>,
+    /// In percent. `None` in a draft, and where the kind says it.
+    #[serde(default)]
+    pub(crate) probability: Option<i32>,
+    #[serde(default)]
+    pub(crate) rotting_days: Option<i32>,
+    #[serde(default)]
+    pub(crate) wip_limit: Option<i32>,
+    #[serde(default)]
+    pub(crate) required_fields: Vec<String>,
+}
+
+/// What being in a stage means for a deal.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Open,
+    Won,
+    Lost,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Open, Self::Won, Self::Lost];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Won => "won",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// What is permitted where no transition says more.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) moves: Moves,
+    pub(crate) allow_skipping: bool,
+    pub(crate) allow_backwards: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { moves: Moves::Any, allow_skipping: true, allow_backwards: true }
+    }
+}
+
+/// Which moves there are.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Moves {
+    /// All that the rules permit; transitions add conditions.
+    Any,
+    /// Those of the transitions alone.
+    Listed,
+}
+
+/// A move, and on what conditions it is made.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Transition {
+    /// `None`: from any stage.
+    pub(crate) from: Option<String>,
+    pub(crate) to: String,
+    #[serde(default)]
+    pub(crate) required_fields: Vec<String>,
+    #[serde(default)]
+    pub(crate) requires_reason: bool,
+    /// Empty: everybody.
+    #[serde(default)]
+    pub(crate) role_ids: Vec<Uuid>,
+}
+
+impl Document {
+    /// The stage of a key, with its place.
+    pub(crate) fn stage(&self, key: &str) -> Option<(usize, &Stage)> {
+        self.stages.iter().enumerate().find(|(_, stage)| stage.key == key)
+    }
+
+    /// How many bytes it has as it is stored.
+    pub(crate) fn bytes(&self) -> usize {
+        serde_json::to_vec(self).map_or(usize::MAX, |json| json.len())
+    }
+
+    /// Sets what follows from the kind of a stage.
+    pub(crate) fn completed(mut self) -> Self {
+        for stage in &mut self.stages {
+            let implied = match stage.kind {
+                Some(Kind::Won) => Some(100),
+                Some(Kind::Lost) => Some(0),
+                _ => None,
+            };
+            stage.probability = stage.probability.or(implied);
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(key: &str, kind: Kind, probability: i32) -> Stage {
+        Stage {
+            key: key.to_owned(),
+            name: key.to_owned(),
+            color: None,
+            kind: Some(kind),
+            probability: Some(probability),
+            rotting_days: None,
+            wip_limit: None,
+            required_fields: Vec::new(),
+        }
+    }
+
+    /// Three open stages, a won and a lost one; every move is allowed.
+    pub(super) fn document() -> Document {
+        let stages = vec![
+            stage("new", Kind::Open, 10),
+            stage("demo", Kind::Open, 40),
+            stage("offer", Kind::Open, 70),
+            stage("won", Kind::Won, 100),
+            stage("lost", Kind::Lost, 0),
+        ];
+        Document { stages, ..Document::default() }
+    }
+
+    #[test]
+    fn what_follows_from_a_kind_is_set_and_nothing_else() {
+        let mut sent = document();
+        for stage in &mut sent.stages {
+            stage.probability = None;
+        }
+        let completed = sent.completed();
+        let probabilities: Vec<_> = completed.stages.iter().map(|stage| stage.probability).collect();
+        assert_eq!(probabilities, [None, None, None, Some(100), Some(0)]);
+    }
+}

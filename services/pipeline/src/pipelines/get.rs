@@ -1,0 +1,24 @@
+//! `GetPipeline`.
+
+use auth::{Answer, Context};
+use db::TenantTx;
+use proto::pipeline::v1 as pb;
+
+use super::{find, shown};
+use crate::app::App;
+
+/// Shows one pipeline with what is in force now.
+#[tracing::instrument(name = "pipeline.pipelines.get", skip_all)]
+pub(crate) async fn get(
+    app: &App,
+    cx: &Context,
+    request: pb::GetPipelineRequest,
+) -> error::Result<Answer<pb::GetPipelineResponse>> {
+    cx.require_scope_all()?;
+    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let pipeline = find(&mut tx, &request.id).await?;
+    let version = pipeline.version;
+    let pipeline = shown(&mut tx, pipeline, app.clock.now_micros()).await?;
+    tx.commit().await?;
+    Ok(Answer::of_version(version, pb::GetPipelineResponse { pipeline: Some(pipeline) }))
+}

@@ -1,0 +1,223 @@
+//! Pipelines: one file per operation, all SQL in `store`.
+
+mod convert;
+mod store;
+
+pub(crate) mod archive;
+pub(crate) mod create;
+pub(crate) mod draft;
+pub(crate) mod first;
+pub(crate) mod get;
+pub(crate) mod impact;
+pub(crate) mod list;
+pub(crate) mod publish;
+pub(crate) mod restore;
+pub(crate) mod templates;
+pub(crate) mod update;
+pub(crate) mod versions;
+
+use std::collections::BTreeMap;
+
+use auth::Context;
+use db::TenantTx;
+use error::{Code, Error, Reason};
+use events::{Change, Lane, NewEvent};
+use ids::Clock;
+use input::Violations;
+use proto::pipeline::v1 as pb;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::document::{Document, problems};
+use crate::fields::is_field;
+
+/// Most pipelines of a tenant, archived ones included: lists show all of them.
+pub(crate) const MAX_PIPELINES: i64 = 100;
+
+/// Whether deals go into a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Active,
+    /// No deal is created in it any more.
+    Archived,
+}
+
+impl State {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Archived => "archived",
+        }
+    }
+}
+
+/// A pipeline as it is stored, without its versions.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pipeline {
+    pub(crate) id: Uuid,
+    pub(crate) version: i64,
+    pub(crate) name: String,
+    pub(crate) is_default: bool,
+    pub(crate) state: State,
+    /// The document that is being edited; `None` where it is the one published last.
+    pub(crate) draft: Option<Document>,
+    /// The number of the version published last, which may not be in force yet.
+    pub(crate) last_number: i32,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) created_by: Uuid,
+    pub(crate) updated_at: OffsetDateTime,
+    pub(crate) updated_by: Uuid,
+}
+
+/// Something published.
+#[derive(Clone, Debug)]
+pub(crate) struct Version {
+    pub(crate) number: i32,
+    pub(crate) effective_at: OffsetDateTime,
+    pub(crate) published_at: OffsetDateTime,
+    pub(crate) published_by: Uuid,
+    pub(crate) note: Option<String>,
+    pub(crate) document: Document,
+    pub(crate) stage_mapping: BTreeMap<String, String>,
+}
+
+/// A pipeline with what is in force and what comes next.
+#[derive(Clone, Debug)]
+pub(crate) struct Whole {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) in_force: Version,
+    pub(crate) next: Option<(i32, OffsetDateTime)>,
+    /// The ids of stages, by their keys.
+    pub(crate) stage_ids: BTreeMap<String, Uuid>,
+}
+
+/// 404 of a malformed, random and foreign id alike.
+fn not_found() -> Error {
+    Error::not_found(Reason::PIPELINE_NOT_FOUND)
+}
+
+fn parse_id(id: &str) -> error::Result<Uuid> {
+    input::id(id).map_err(|_| not_found())
+}
+
+/// The pipeline of an id.
+async fn find(tx: &mut TenantTx, id: &str) -> error::Result<Pipeline> {
+    store::find(tx, parse_id(id)?).await?.ok_or_else(not_found)
+}
+
+/// The pipeline with its versions at a moment.
+async fn whole(tx: &mut TenantTx, pipeline: Pipeline, now: OffsetDateTime) -> error::Result<Whole> {
+    let found = store::whole(tx, vec![pipeline], now).await?;
+    found.into_iter().next().ok_or_else(|| Error::internal("a pipeline has no version in force"))
+}
+
+/// Begins a change: fence, the lock of the tenant's pipelines, the pipeline as it stands, `If-Match`.
+async fn begin_change(tx: &mut TenantTx, cx: &Context, id: &str) -> error::Result<Pipeline> {
+    let id = parse_id(id)?;
+    db::fence::check(tx, cx).await?;
+    store::lock(tx).await?;
+    let found = store::find(tx, id).await?.ok_or_else(not_found)?;
+    cx.check_version(found.version)?;
+    Ok(found)
+}
+
+/// Who changes, and when.
+#[derive(Clone, Copy, Debug)]
+struct By<'a> {
+    clock: &'a Clock,
+    actor: Uuid,
+    now: OffsetDateTime,
+}
+
+impl<'a> By<'a> {
+    fn caller(app: &'a App, cx: &Context) -> Self {
+        Self { clock: &app.clock, actor: cx.principal.id, now: app.clock.now_micros() }
+    }
+}
+
+/// Writes a change and its event; gives the pipeline in its next version.
+async fn save(
+    tx: &mut TenantTx,
+    by: By<'_>,
+    verb: &'static str,
+    before: &Pipeline,
+    after: Pipeline,
+) -> error::Result<Pipeline> {
+    let after = Pipeline { version: before.version + 1, updated_at: by.now, updated_by: by.actor, ..after };
+    store::update(tx, &after).await?;
+    events::outbox::append(tx, &event(by, verb, Some(before), &after)).await?;
+    Ok(after)
+}
+
+/// What the change of an active pipeline must find.
+fn check_active(pipeline: &Pipeline) -> error::Result<()> {
+    if pipeline.state == State::Active {
+        return Ok(());
+    }
+    Err(Error::new(Code::FailedPrecondition, Reason::PIPELINE_ARCHIVED, "the pipeline is archived"))
+}
+
+/// What keeps a document from being published, with pointers into it. Identity is asked for its roles.
+async fn check(app: &App, cx: &Context, document: &Document) -> error::Result<Violations> {
+    let mut found = problems(document, &is_field);
+    let named = || document.transitions.iter().flat_map(|transition| &transition.role_ids);
+    let mut asked: Vec<_> = named().copied().map(Into::into).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    if asked.is_empty() {
+        return Ok(found);
+    }
+    let unknown: Vec<Uuid> = (app.roles)(cx.clone(), asked).await?.into_iter().map(|id| id.uuid()).collect();
+    for (n, transition) in document.transitions.iter().enumerate() {
+        for (r, _) in transition.role_ids.iter().enumerate().filter(|(_, role)| unknown.contains(role)) {
+            found.push(error::Violation::reference_not_found(format!("/transitions/{n}/role_ids/{r}")));
+        }
+    }
+    Ok(found)
+}
+
+/// What others are told of a pipeline.
+fn facts(pipeline: &Pipeline) -> [(&'static str, Value); 4] {
+    [
+        ("name", json!(pipeline.name)),
+        ("is_default", json!(pipeline.is_default)),
+        ("state", json!(pipeline.state.as_str())),
+        ("last_number", json!(pipeline.last_number)),
+    ]
+}
+
+/// The event of a change.
+fn event(by: By<'_>, verb: &'static str, before: Option<&Pipeline>, after: &Pipeline) -> NewEvent {
+    let old = before.map(facts);
+    let changes = facts(after).into_iter().enumerate().filter_map(|(n, (field, value))| {
+        let before = old.as_ref().map(|old| old[n].1.to_string());
+        let after = value.to_string();
+        (before.as_ref() != Some(&after)).then(|| Change {
+            field: field.to_owned(),
+            before,
+            after: Some(after),
+        })
+    });
+    NewEvent {
+        id: by.clock.new_uuid(),
+        service: "pipeline",
+        object: "pipeline",
+        verb,
+        record_id: after.id,
+        version: after.version,
+        actor: by.actor,
+        owner: None,
+        team: None,
+        changes: changes.collect(),
+        lane: Lane::Interactive,
+        traceparent: host::trace::current_traceparent(),
+        time: by.now,
+    }
+}
+
+/// The answer about a pipeline.
+async fn shown(tx: &mut TenantTx, pipeline: Pipeline, now: OffsetDateTime) -> error::Result<pb::Pipeline> {
+    Ok(convert::to_wire(&whole(tx, pipeline, now).await?))
+}

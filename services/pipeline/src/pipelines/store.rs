@@ -1,0 +1,275 @@
+//! All SQL of pipelines.
+
+use std::collections::BTreeMap;
+
+use db::{DbError, TenantTx};
+use sqlx::types::Json;
+use sqlx::{FromRow, Row, postgres::PgRow};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Pipeline, State, Version, Whole};
+use crate::document::Document;
+
+macro_rules! select_pipeline {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, version, name, is_default, state, draft, last_number, created_at, created_by, updated_at, updated_by
+             FROM pipeline.pipeline WHERE tenant_id = $1 ",
+            $rest
+        )
+    };
+}
+
+impl FromRow<'_, PgRow> for Pipeline {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let state: &str = row.try_get("state")?;
+        let draft: Option<Json<Document>> = row.try_get("draft")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            version: row.try_get("version")?,
+            name: row.try_get("name")?,
+            is_default: row.try_get("is_default")?,
+            state: if state == State::Archived.as_str() { State::Archived } else { State::Active },
+            draft: draft.map(|Json(draft)| draft),
+            last_number: row.try_get("last_number")?,
+            created_at: row.try_get("created_at")?,
+            created_by: row.try_get("created_by")?,
+            updated_at: row.try_get("updated_at")?,
+            updated_by: row.try_get("updated_by")?,
+        })
+    }
+}
+
+impl FromRow<'_, PgRow> for Version {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let Json(document) = row.try_get("document")?;
+        let Json(stage_mapping) = row.try_get("stage_mapping")?;
+        Ok(Self {
+            number: row.try_get("number")?,
+            effective_at: row.try_get("effective_at")?,
+            published_at: row.try_get("published_at")?,
+            published_by: row.try_get("published_by")?,
+            note: row.try_get("note")?,
+            document,
+            stage_mapping,
+        })
+    }
+}
+
+/// Locks the pipelines of the tenant for change.
+pub(super) async fn lock(tx: &mut TenantTx) -> Result<(), DbError> {
+    sqlx::query("SELECT 1 FROM pipeline.pipeline_head WHERE tenant_id = $1 FOR UPDATE")
+        .bind(tx.tenant_id())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Whether the tenant was given its first pipeline already.
+pub(super) async fn has_begun(tx: &mut TenantTx) -> Result<bool, DbError> {
+    let query = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pipeline.pipeline_head WHERE tenant_id = $1)");
+    Ok(query.bind(tx.tenant_id()).fetch_one(tx.conn()).await?)
+}
+
+/// Notes that the tenant is given its first pipeline, and locks its pipelines; `false` if somebody did before.
+pub(super) async fn begin(tx: &mut TenantTx, now: OffsetDateTime) -> Result<bool, DbError> {
+    let done = sqlx::query(
+        "INSERT INTO pipeline.pipeline_head (tenant_id, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+    );
+    Ok(done.bind(tx.tenant_id()).bind(now).execute(tx.conn()).await?.rows_affected() == 1)
+}
+
+pub(super) async fn find(tx: &mut TenantTx, id: Uuid) -> Result<Option<Pipeline>, DbError> {
+    let query = sqlx::query_as(select_pipeline!("AND id = $2"));
+    Ok(query.bind(tx.tenant_id()).bind(id).fetch_optional(tx.conn()).await?)
+}
+
+/// The default one.
+pub(super) async fn default(tx: &mut TenantTx) -> Result<Option<Pipeline>, DbError> {
+    let query = sqlx::query_as(select_pipeline!("AND is_default"));
+    Ok(query.bind(tx.tenant_id()).fetch_optional(tx.conn()).await?)
+}
+
+/// All pipelines, or those of a state: the default one first, then by name.
+pub(super) async fn list(tx: &mut TenantTx, state: Option<State>) -> Result<Vec<Pipeline>, DbError> {
+    let query = sqlx::query_as(select_pipeline!(
+        "AND ($2::text IS NULL OR state = $2) ORDER BY is_default DESC, name_folded, id"
+    ));
+    Ok(query.bind(tx.tenant_id()).bind(state.map(State::as_str)).fetch_all(tx.conn()).await?)
+}
+
+pub(super) async fn count(tx: &mut TenantTx) -> Result<i64, DbError> {
+    let query = sqlx::query_scalar("SELECT count(*) FROM pipeline.pipeline WHERE tenant_id = $1");
+    Ok(query.bind(tx.tenant_id()).fetch_one(tx.conn()).await?)
+}
+
+/// The pipelines with what is in force at a moment, what comes next, and the ids of their stages.
+pub(super) async fn whole(
+    tx: &mut TenantTx,
+    pipelines: Vec<Pipeline>,
+    now: OffsetDateTime,
+) -> Result<Vec<Whole>, DbError> {
+    let ids: Vec<Uuid> = pipelines.iter().map(|pipeline| pipeline.id).collect();
+    let in_force = sqlx::query(
+        "SELECT asked.id AS pipeline_id, v.* FROM unnest($2::uuid[]) AS asked (id) CROSS JOIN LATERAL (
+             SELECT number, effective_at, published_at, published_by, note, document, stage_mapping
+             FROM pipeline.pipeline_version
+             WHERE tenant_id = $1 AND pipeline_id = asked.id AND effective_at <= $3
+             ORDER BY number DESC LIMIT 1) AS v",
+    );
+    let rows = in_force.bind(tx.tenant_id()).bind(&ids).bind(now).fetch_all(tx.conn()).await?;
+    let mut in_force = BTreeMap::new();
+    for row in &rows {
+        in_force.insert(row.try_get::<Uuid, _>("pipeline_id")?, Version::from_row(row)?);
+    }
+    let next = sqlx::query_as(
+        "SELECT asked.id, v.number, v.effective_at FROM unnest($2::uuid[]) AS asked (id) CROSS JOIN LATERAL (
+             SELECT n.number, n.effective_at FROM pipeline.pipeline_version AS n
+             WHERE n.tenant_id = $1 AND n.pipeline_id = asked.id AND n.effective_at > $3
+               AND NOT EXISTS (SELECT FROM pipeline.pipeline_version AS later
+                   WHERE later.tenant_id = $1 AND later.pipeline_id = asked.id AND later.number > n.number
+                     AND later.effective_at <= n.effective_at)
+             ORDER BY n.effective_at, n.number DESC LIMIT 1) AS v",
+    );
+    let rows: Vec<(Uuid, i32, OffsetDateTime)> =
+        next.bind(tx.tenant_id()).bind(&ids).bind(now).fetch_all(tx.conn()).await?;
+    let next: BTreeMap<Uuid, (i32, OffsetDateTime)> =
+        rows.into_iter().map(|(id, number, at)| (id, (number, at))).collect();
+    let stages = sqlx::query_as(
+        "SELECT pipeline_id, key, id FROM pipeline.stage WHERE tenant_id = $1 AND pipeline_id = ANY($2)",
+    );
+    let rows: Vec<(Uuid, String, Uuid)> = stages.bind(tx.tenant_id()).bind(&ids).fetch_all(tx.conn()).await?;
+    let mut stages: BTreeMap<Uuid, BTreeMap<String, Uuid>> = BTreeMap::new();
+    for (pipeline, key, id) in rows {
+        stages.entry(pipeline).or_default().insert(key, id);
+    }
+    let all = pipelines.into_iter().filter_map(|pipeline| {
+        Some(Whole {
+            in_force: in_force.remove(&pipeline.id)?,
+            next: next.get(&pipeline.id).copied(),
+            stage_ids: stages.remove(&pipeline.id).unwrap_or_default(),
+            pipeline,
+        })
+    });
+    Ok(all.collect())
+}
+
+/// The document published last.
+pub(super) async fn last(tx: &mut TenantTx, pipeline: &Pipeline) -> Result<Document, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT document FROM pipeline.pipeline_version WHERE tenant_id = $1 AND pipeline_id = $2 AND number = $3",
+    );
+    let Json(document) =
+        query.bind(tx.tenant_id()).bind(pipeline.id).bind(pipeline.last_number).fetch_one(tx.conn()).await?;
+    Ok(document)
+}
+
+/// Versions with numbers less than `before`, the newest first.
+pub(super) async fn versions(
+    tx: &mut TenantTx,
+    pipeline: Uuid,
+    before: i32,
+    limit: i64,
+) -> Result<Vec<Version>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT number, effective_at, published_at, published_by, note, document, stage_mapping
+         FROM pipeline.pipeline_version WHERE tenant_id = $1 AND pipeline_id = $2 AND number < $3
+         ORDER BY number DESC LIMIT $4",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(pipeline).bind(before).bind(limit).fetch_all(tx.conn()).await?)
+}
+
+/// The ids of the stages of a pipeline, by their keys.
+pub(super) async fn stage_ids(tx: &mut TenantTx, pipeline: Uuid) -> Result<BTreeMap<String, Uuid>, DbError> {
+    let query =
+        sqlx::query_as("SELECT key, id FROM pipeline.stage WHERE tenant_id = $1 AND pipeline_id = $2");
+    let rows: Vec<(String, Uuid)> = query.bind(tx.tenant_id()).bind(pipeline).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().collect())
+}
+
+pub(super) async fn insert(tx: &mut TenantTx, pipeline: &Pipeline) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO pipeline.pipeline (tenant_id, id, version, name, name_folded, is_default, state, draft, last_number,
+             created_at, created_by, updated_at, updated_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    )
+    .bind(tx.tenant_id())
+    .bind(pipeline.id)
+    .bind(pipeline.version)
+    .bind(&pipeline.name)
+    .bind(field_types::search_key(&pipeline.name))
+    .bind(pipeline.is_default)
+    .bind(pipeline.state.as_str())
+    .bind(pipeline.draft.as_ref().map(Json))
+    .bind(pipeline.last_number)
+    .bind(pipeline.created_at)
+    .bind(pipeline.created_by)
+    .bind(pipeline.updated_at)
+    .bind(pipeline.updated_by)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Writes what can change, in the version that `pipeline` has.
+pub(super) async fn update(tx: &mut TenantTx, pipeline: &Pipeline) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE pipeline.pipeline SET version = $3, name = $4, name_folded = $5, is_default = $6, state = $7, draft = $8,
+             last_number = $9, updated_at = $10, updated_by = $11
+         WHERE tenant_id = $1 AND id = $2",
+    )
+    .bind(tx.tenant_id())
+    .bind(pipeline.id)
+    .bind(pipeline.version)
+    .bind(&pipeline.name)
+    .bind(field_types::search_key(&pipeline.name))
+    .bind(pipeline.is_default)
+    .bind(pipeline.state.as_str())
+    .bind(pipeline.draft.as_ref().map(Json))
+    .bind(pipeline.last_number)
+    .bind(pipeline.updated_at)
+    .bind(pipeline.updated_by)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Writes a version, and gives ids to stages with new keys.
+pub(super) async fn publish(
+    tx: &mut TenantTx,
+    pipeline: Uuid,
+    version: &Version,
+    new_id: impl Fn() -> Uuid,
+) -> Result<(), DbError> {
+    let keys: Vec<&str> = version.document.stages.iter().map(|stage| stage.key.as_str()).collect();
+    let ids: Vec<Uuid> = keys.iter().map(|_| new_id()).collect();
+    sqlx::query(
+        "INSERT INTO pipeline.stage (tenant_id, id, pipeline_id, key)
+         SELECT $1, id, $2, key FROM unnest($3::uuid[], $4::text[]) AS new (id, key)
+         ON CONFLICT (tenant_id, pipeline_id, key) DO NOTHING",
+    )
+    .bind(tx.tenant_id())
+    .bind(pipeline)
+    .bind(ids)
+    .bind(keys)
+    .execute(tx.conn())
+    .await?;
+    sqlx::query(
+        "INSERT INTO pipeline.pipeline_version (tenant_id, pipeline_id, number, effective_at, published_at, published_by,
+             note, document, stage_mapping)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(tx.tenant_id())
+    .bind(pipeline)
+    .bind(version.number)
+    .bind(version.effective_at)
+    .bind(version.published_at)
+    .bind(version.published_by)
+    .bind(&version.note)
+    .bind(Json(&version.document))
+    .bind(Json(&version.stage_mapping))
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

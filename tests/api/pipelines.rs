@@ -1,0 +1,115 @@
+//! Pipelines over REST: as a client sees them.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::audit_log::entries;
+use crate::client::Client;
+use crate::stage::{Stage, text};
+
+async fn pipeline(admin: &Client, body: Value) -> Value {
+    admin.post("/api/v1/pipelines", body).await.expect(201)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_goes_out_and_comes_back_as_it_was() {
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("documents").await;
+    let admin = &tenant.admin;
+    let templates = admin.get("/api/v1/pipeline-templates").await.expect(200);
+    let templates = templates["templates"].as_array().expect("a list");
+    let keys: Vec<&str> = templates.iter().filter_map(|template| template["key"].as_str()).collect();
+    let known = ["b2b_sales", "saas_subscription", "real_estate", "recruiting", "consulting", "fundraising"];
+    assert_eq!(keys, known);
+    let document = &templates[3]["document"];
+    assert_eq!(
+        document["stages"][0],
+        json!({"key": "applied", "name": "Applied", "color": "#8FA3BF", "kind": "open", "probability": 5,
+               "rotting_days": 7, "wip_limit": null, "required_fields": []})
+    );
+    assert_eq!(document["rules"], json!({"moves": "any", "allow_skipping": false, "allow_backwards": true}));
+    let made = pipeline(admin, json!({"name": "Jobs", "document": document})).await;
+    let path = format!("/api/v1/pipelines/{}", text(&made["id"]));
+    assert_eq!(
+        (&made["object"], &made["state"], &made["is_default"]),
+        (&json!("deal"), &json!("active"), &json!(false))
+    );
+    assert_eq!((&made["published_version"], &made["next_version"]), (&json!(1), &Value::Null));
+    assert!(made["stages"][0]["id"].is_string());
+    // What the pipeline shows can be sent as a draft: ids are ours and are passed over.
+    let draft = admin.get(&format!("{path}/draft")).await;
+    let etag = draft.header("etag").expect("the version of the pipeline").to_owned();
+    let draft = draft.expect(200);
+    assert_eq!((&draft["stages"], &draft["problems"]), (&document["stages"], &json!([])));
+    let same = json!({"stages": made["stages"], "rules": made["rules"], "transitions": made["transitions"]});
+    admin.put(&format!("{path}/draft"), same).await.expect(200);
+    admin.post(&format!("{path}:publish"), json!({})).await.refused(409, "NOTHING_TO_PUBLISH");
+
+    let mut changed = document.clone();
+    changed["stages"][0]["name"] = json!("Sent in");
+    changed["stages"][1]["kind"] = Value::Null;
+    let put = |body: &Value| {
+        admin.call(Method::PUT, &format!("{path}/draft")).header("if-match", &etag).json(body).send()
+    };
+    let draft = put(&changed).await.expect(200);
+    put(&changed).await.refused(412, "VERSION_STALE");
+    assert_eq!(draft["problems"][0]["pointer"], "/stages/1/kind");
+    let refused = admin.post(&format!("{path}:publish"), json!({})).await.refused(422, "VALIDATION_FAILED");
+    assert_eq!(refused["errors"][0]["pointer"], "/stages/1/kind");
+    changed["stages"][1]["kind"] = json!("open");
+    admin.put(&format!("{path}/draft"), changed).await.expect(200);
+    let impact = admin.get(&format!("{path}:impact")).await.expect(200);
+    assert_eq!(impact["renamed_stages"], json!([{"key": "applied", "from": "Applied", "to": "Sent in"}]));
+    let published = admin.post(&format!("{path}:publish"), json!({"note": "clearer"})).await.expect(200);
+    assert_eq!(
+        (&published["published_version"], &published["stages"][0]["name"]),
+        (&json!(2), &json!("Sent in"))
+    );
+    let versions = admin.get(&format!("{path}/versions")).await.expect(200);
+    let numbers: Vec<&Value> =
+        versions["versions"].as_array().expect("a list").iter().map(|version| &version["number"]).collect();
+    assert_eq!(numbers, [2, 1]);
+    assert_eq!(versions["versions"][0]["note"], "clearer");
+    let first = admin.get(&format!("{path}/versions/1")).await.expect(200);
+    assert_eq!(first["stages"], made["stages"]);
+    for unknown in ["0", "3", "x", "99999999999"] {
+        admin.get(&format!("{path}/versions/{unknown}")).await.refused(404, "PIPELINE_VERSION_NOT_FOUND");
+    }
+
+    let found = entries(&tenant, &text(&made["id"]), 4).await;
+    let actions: Vec<&str> = found.iter().filter_map(|entry| entry["action"].as_str()).collect();
+    let (create, draft, publish) =
+        ("pipeline.pipeline.create", "pipeline.pipeline.draft", "pipeline.pipeline.publish");
+    assert_eq!(actions, [create, draft, draft, publish]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organization_has_its_first_pipeline_without_asking_for_it() {
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("first-pipeline").await;
+    let sales = tenant.admin.get("/api/v1/pipelines?state=active").await.expect(200);
+    let sales = sales["pipelines"].as_array().expect("a list");
+    assert_eq!((sales.len(), &sales[0]["name"], &sales[0]["is_default"]), (1, &json!("Sales"), &json!(true)));
+    tenant
+        .admin
+        .post(&format!("/api/v1/pipelines/{}:archive", text(&sales[0]["id"])), json!({}))
+        .await
+        .refused(409, "PIPELINE_IS_DEFAULT");
+    // The event of the sign-up makes no second one, whenever it comes.
+    crate::waiting::until(
+        std::time::Duration::from_secs(30),
+        "the event of the sign-up has come",
+        async || heard(stage, &tenant.id).await,
+    )
+    .await;
+    let again = tenant.admin.get("/api/v1/pipelines").await.expect(200);
+    assert_eq!(again["pipelines"].as_array().map(Vec::len), Some(1));
+}
+
+/// Whether the consumer has taken an event of the tenant.
+async fn heard(stage: &Stage, tenant: &str) -> bool {
+    let query = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pipeline.inbox WHERE tenant_id = $1::text::uuid AND consumer = 'pipeline.first_pipelines')",
+    );
+    query.bind(tenant).fetch_one(&mut stage.sql().await).await.expect("the inbox")
+}

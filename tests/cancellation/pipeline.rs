@@ -1,0 +1,93 @@
+//! The RPCs of pipelines.
+
+use anyhow::Result;
+use prost_types::FieldMask;
+use proto::pipeline::v1 as pb;
+use proto::pipeline::v1::pipeline_service_client::PipelineServiceClient;
+use proto::pipeline::v1::pipeline_service_server::PipelineServiceServer;
+
+use super::dropping::{Call, Watch, at_every_point, call, rpcs};
+use crate::database::Database;
+use crate::pipeline::world::{World, document};
+
+const KEY: [(&str, &str); 1] = [("idempotency-key", "the-key")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipelines_leave_nothing() -> Result<()> {
+    let database = Database::fresh("globcrm_test_dropped_pipeline", &[pipeline::MIGRATIONS]).await?;
+    let world = World::on(database.clone())?;
+    let mut watch = Watch::new(&database, &world.db, "pipeline").await?;
+    for rpc in rpcs("PipelineService") {
+        at_every_point(&mut watch, &rpc, &[], async || prepare(&world, &rpc).await).await?;
+        // Somebody else's calls are right.
+        prepare(&world, "CreatePipeline").await.await?;
+    }
+    Ok(())
+}
+
+/// A call of `rpc` by somebody new, in a tenant of their own.
+async fn prepare(world: &World, rpc: &str) -> Call {
+    let who = world.admin().unwrap();
+    let mut client = PipelineServiceClient::new(PipelineServiceServer::new(who.service.clone()));
+    let create = pb::CreatePipelineRequest {
+        name: "Mine".to_owned(),
+        document: Some(document()),
+        ..Default::default()
+    };
+    match rpc {
+        "CreatePipeline" => return call!(client, create_pipeline, who.request(create, &KEY)),
+        "ListPipelines" => {
+            return call!(client, list_pipelines, who.request(pb::ListPipelinesRequest::default(), &[]));
+        }
+        "ListPipelineTemplates" => {
+            let request = who.request(pb::ListPipelineTemplatesRequest {}, &[]);
+            return call!(client, list_pipeline_templates, request);
+        }
+        _ => {}
+    }
+    let made = client.create_pipeline(who.request(create, &[])).await.unwrap().into_inner();
+    let pipeline = made.pipeline.unwrap();
+    let id = pipeline.id.clone();
+    let mut draft = pb::Draft { stages: document().stages, ..Default::default() };
+    draft.stages[0].name = "Other".to_owned();
+    let put = pb::PutDraftRequest { id: id.clone(), draft: Some(draft) };
+    if matches!(rpc, "GetDraft" | "DeleteDraft" | "PublishPipeline" | "GetImpact") {
+        client.put_draft(who.request(put.clone(), &[])).await.unwrap();
+    }
+    match rpc {
+        "GetPipeline" => call!(client, get_pipeline, who.request(pb::GetPipelineRequest { id }, &[])),
+        "UpdatePipeline" => {
+            let request = pb::UpdatePipelineRequest {
+                id,
+                pipeline: Some(pb::Pipeline { is_default: Some(true), ..Default::default() }),
+                update_mask: Some(FieldMask { paths: vec!["is_default".to_owned()] }),
+            };
+            call!(client, update_pipeline, who.request(request, &[]))
+        }
+        "ArchivePipeline" => {
+            call!(client, archive_pipeline, who.request(pb::ArchivePipelineRequest { id }, &[]))
+        }
+        "RestorePipeline" => {
+            let archive = pb::ArchivePipelineRequest { id: id.clone() };
+            client.archive_pipeline(who.request(archive, &[])).await.unwrap();
+            call!(client, restore_pipeline, who.request(pb::RestorePipelineRequest { id }, &[]))
+        }
+        "GetDraft" => call!(client, get_draft, who.request(pb::GetDraftRequest { id }, &[])),
+        "PutDraft" => call!(client, put_draft, who.request(put, &[])),
+        "DeleteDraft" => call!(client, delete_draft, who.request(pb::DeleteDraftRequest { id }, &[])),
+        "PublishPipeline" => {
+            let request = pb::PublishPipelineRequest { id, ..Default::default() };
+            call!(client, publish_pipeline, who.request(request, &KEY))
+        }
+        "GetImpact" => call!(client, get_impact, who.request(pb::GetImpactRequest { id }, &[])),
+        "ListPipelineVersions" => {
+            let request = pb::ListPipelineVersionsRequest { id, ..Default::default() };
+            call!(client, list_pipeline_versions, who.request(request, &[]))
+        }
+        "GetPipelineVersion" => {
+            let request = pb::GetPipelineVersionRequest { id, number: "1".to_owned() };
+            call!(client, get_pipeline_version, who.request(request, &[]))
+        }
+        other => panic!("{other} has no call here"),
+    }
+}

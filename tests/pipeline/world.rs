@@ -1,0 +1,221 @@
+//! A pipeline service with its database, roles that the test decides, and the calls of it that tests make.
+
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use events::Event;
+use ids::{Clock, RoleId};
+use pipeline::{App, Service};
+use prost_types::FieldMask;
+use proto::pipeline::v1 as pb;
+use proto::pipeline::v1::pipeline_service_server::PipelineService;
+
+use crate::database::Database;
+pub(crate) use crate::world::{ALL, May, Refusal};
+use crate::world::{Ground, TestGate, done};
+
+pub(crate) type Caller = crate::world::Caller<Service>;
+
+/// One service, with what is around it.
+pub(crate) struct World {
+    served: crate::world::World<Service>,
+    /// The roles of every tenant.
+    pub(crate) roles: Arc<Mutex<BTreeSet<RoleId>>>,
+    /// Moves the clock.
+    pub(crate) time: ids::FixedClock,
+}
+
+impl Deref for World {
+    type Target = crate::world::World<Service>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.served
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Result<Self> {
+        Self::on(Database::shared(pipeline::MIGRATIONS).await?)
+    }
+
+    /// A service on a database.
+    pub(crate) fn on(database: Database) -> Result<Self> {
+        let (clock, time) = Clock::fixed(time::OffsetDateTime::now_utc());
+        let ground = Ground::on(database, "pipeline", clock)?;
+        let gates = TestGate::new(&ground.clock)?;
+        let roles: Arc<Mutex<BTreeSet<RoleId>>> = Arc::default();
+        let known = roles.clone();
+        let app = App {
+            gate: gates.gate.clone(),
+            db: ground.db.clone(),
+            clock: ground.clock.clone(),
+            cursor_key: query::CursorKey::new(&"a-key-for-page-tokens-of-the-tests".into())?,
+            wake: events::Wake::default(),
+            roles: Arc::new(move |_, asked| {
+                let known = known.clone();
+                Box::pin(async move {
+                    let known = known.lock().unwrap();
+                    Ok(asked.into_iter().filter(|role| !known.contains(role)).collect())
+                })
+            }),
+        };
+        let served = crate::world::World::on(ground, gates, Service::new(app));
+        Ok(Self { served, roles, time })
+    }
+
+    /// The events of a caller's tenant, in their order: verb and changes.
+    pub(super) async fn events(&self, who: &Caller) -> Result<Vec<Event>> {
+        let envelopes: Vec<Vec<u8>> =
+            sqlx::query_scalar("SELECT envelope FROM pipeline.outbox WHERE tenant_id = $1 ORDER BY seq")
+                .bind(who.tenant.uuid())
+                .fetch_all(&mut self.sql().await?)
+                .await?;
+        Ok(envelopes.iter().map(|bytes| Event::decode(bytes)).collect::<Result<_, _>>()?)
+    }
+}
+
+impl Caller {
+    pub(super) async fn create(&self, request: pb::CreatePipelineRequest) -> Result<pb::Pipeline, Refusal> {
+        let request = self.request(request, &[]);
+        Ok(done(self.service.create_pipeline(request).await)?.pipeline.unwrap())
+    }
+
+    /// A pipeline of the document of [`document`].
+    pub(super) async fn make(&self, name: &str) -> Result<pb::Pipeline, Refusal> {
+        self.create(with(name, document())).await
+    }
+
+    pub(super) async fn get(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
+        let request = self.request(pb::GetPipelineRequest { id: id.to_owned() }, &[]);
+        Ok(done(self.service.get_pipeline(request).await)?.pipeline.unwrap())
+    }
+
+    pub(super) async fn list(&self, state: pb::PipelineState) -> Result<Vec<pb::Pipeline>, Refusal> {
+        let request = self.request(pb::ListPipelinesRequest { state: state.into() }, &[]);
+        Ok(done(self.service.list_pipelines(request).await)?.pipelines)
+    }
+
+    /// Changes the members in `paths`.
+    pub(super) async fn update(
+        &self,
+        id: &str,
+        pipeline: pb::Pipeline,
+        paths: &[&str],
+    ) -> Result<pb::Pipeline, Refusal> {
+        let update_mask = Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
+        let request = pb::UpdatePipelineRequest { id: id.to_owned(), pipeline: Some(pipeline), update_mask };
+        Ok(done(self.service.update_pipeline(self.request(request, &[])).await)?.pipeline.unwrap())
+    }
+
+    pub(super) async fn make_default(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
+        self.update(id, pb::Pipeline { is_default: Some(true), ..Default::default() }, &["is_default"]).await
+    }
+
+    pub(super) async fn archive(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
+        let request = self.request(pb::ArchivePipelineRequest { id: id.to_owned() }, &[]);
+        Ok(done(self.service.archive_pipeline(request).await)?.pipeline.unwrap())
+    }
+
+    pub(super) async fn restore(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
+        let request = self.request(pb::RestorePipelineRequest { id: id.to_owned() }, &[]);
+        Ok(done(self.service.restore_pipeline(request).await)?.pipeline.unwrap())
+    }
+
+    pub(super) async fn draft(&self, id: &str) -> Result<pb::Draft, Refusal> {
+        let request = self.request(pb::GetDraftRequest { id: id.to_owned() }, &[]);
+        Ok(done(self.service.get_draft(request).await)?.draft.unwrap())
+    }
+
+    /// Replaces the draft, on the condition that the pipeline has this version.
+    pub(super) async fn put_at(
+        &self,
+        id: &str,
+        document: pb::Document,
+        version: i64,
+    ) -> Result<pb::Draft, Refusal> {
+        let pb::Document { stages, rules, transitions } = document;
+        let draft = Some(pb::Draft { stages, rules, transitions, problems: Vec::new() });
+        let condition = format!("\"{version}\"");
+        let conditions = [("if-match", condition.as_str())];
+        let conditions = if version == 0 { &[][..] } else { &conditions[..] };
+        let request = self.request(pb::PutDraftRequest { id: id.to_owned(), draft }, conditions);
+        Ok(done(self.service.put_draft(request).await)?.draft.unwrap())
+    }
+
+    pub(super) async fn put(&self, id: &str, document: pb::Document) -> Result<pb::Draft, Refusal> {
+        self.put_at(id, document, 0).await
+    }
+
+    pub(super) async fn delete_draft(&self, id: &str) -> Result<(), Refusal> {
+        let request = self.request(pb::DeleteDraftRequest { id: id.to_owned() }, &[]);
+        done(self.service.delete_draft(request).await).map(drop)
+    }
+
+    pub(super) async fn publish(&self, request: pb::PublishPipelineRequest) -> Result<pb::Pipeline, Refusal> {
+        self.publish_once(request, &[]).await
+    }
+
+    pub(super) async fn publish_once(
+        &self,
+        request: pb::PublishPipelineRequest,
+        headers: &[(&'static str, &str)],
+    ) -> Result<pb::Pipeline, Refusal> {
+        let request = self.request(request, headers);
+        Ok(done(self.service.publish_pipeline(request).await)?.pipeline.unwrap())
+    }
+
+    pub(super) async fn impact(&self, id: &str) -> Result<pb::GetImpactResponse, Refusal> {
+        let request = self.request(pb::GetImpactRequest { id: id.to_owned() }, &[]);
+        done(self.service.get_impact(request).await)
+    }
+
+    pub(super) async fn versions(
+        &self,
+        id: &str,
+        page_size: Option<i32>,
+        page_token: &str,
+    ) -> Result<pb::ListPipelineVersionsResponse, Refusal> {
+        let request = pb::ListPipelineVersionsRequest {
+            id: id.to_owned(),
+            page_size,
+            page_token: page_token.to_owned(),
+        };
+        done(self.service.list_pipeline_versions(self.request(request, &[])).await)
+    }
+}
+
+pub(super) fn publication(id: &str) -> pb::PublishPipelineRequest {
+    pb::PublishPipelineRequest { id: id.to_owned(), ..Default::default() }
+}
+
+pub(super) fn with(name: &str, document: pb::Document) -> pb::CreatePipelineRequest {
+    pb::CreatePipelineRequest { name: name.to_owned(), template: None, document: Some(document) }
+}
+
+pub(super) fn stage(key: &str, kind: pb::StageKind, probability: i32) -> pb::Stage {
+    let (key, name) = (key.to_owned(), key.to_uppercase());
+    pb::Stage { key, name, kind: kind.into(), probability: Some(probability), ..Default::default() }
+}
+
+/// Two open stages, a won and a lost one.
+pub(crate) fn document() -> pb::Document {
+    let stages = vec![
+        stage("new", pb::StageKind::Open, 10),
+        stage("demo", pb::StageKind::Open, 50),
+        stage("won", pb::StageKind::Won, 100),
+        stage("lost", pb::StageKind::Lost, 0),
+    ];
+    let rules = pb::Rules {
+        moves: pb::MovePolicy::Any.into(),
+        allow_skipping: Some(true),
+        allow_backwards: Some(false),
+    };
+    pb::Document { stages, rules: Some(rules), transitions: Vec::new() }
+}
+
+/// The keys of stages, in their order.
+pub(super) fn keys(stages: &[pb::Stage]) -> Vec<&str> {
+    stages.iter().map(|stage| stage.key.as_str()).collect()
+}
