@@ -51,6 +51,7 @@ CREATE TABLE pipeline.pipeline_version (
     CHECK (effective_at >= published_at)
 );
 SELECT pipeline.protect('pipeline_version', 0);
+CREATE INDEX pipeline_version_effective_at ON pipeline.pipeline_version (tenant_id, pipeline_id, effective_at);
 REVOKE UPDATE, DELETE ON pipeline.pipeline_version FROM globcrm_pipeline_app;
 
 -- Stages are known by their keys in documents, and by these ids everywhere else. A key keeps its id for good.

@@ -56,6 +56,21 @@ async fn a_version_is_in_force_from_its_moment_and_a_later_publication_takes_its
     assert_eq!(in_force(&admin, &id).await?, ("fourth".to_owned(), 4, None));
     let admin = after(10)?;
     assert_eq!(in_force(&admin, &id).await?, ("fourth".to_owned(), 4, None));
+    // What is yet to come can be brought forward, and only so many may be.
+    publish(&world, &admin, &id, "fifth", 30).await?;
+    let forward = admin.publish(publication(&id)).await?;
+    assert_eq!((forward.published_version, forward.stages[0].name.as_str()), (6, "fifth"));
+    assert_eq!(admin.publish(publication(&id)).await.unwrap_err().is(), (409, "NOTHING_TO_PUBLISH"));
+    for n in 0..20 {
+        let ahead = || Some(timestamp(world.clock.now_micros() + DAY * (40 + n)));
+        admin.put(&id, named(&format!("later {n}"))).await?;
+        admin.publish(pb::PublishPipelineRequest { effective_at: ahead(), ..publication(&id) }).await?;
+    }
+    admin.put(&id, named("too much")).await?;
+    let ahead = Some(timestamp(world.clock.now_micros() + DAY * 90));
+    let request = pb::PublishPipelineRequest { effective_at: ahead, ..publication(&id) };
+    assert_eq!(admin.publish(request).await.unwrap_err().reasons(), ["TOO_MANY_SCHEDULED"]);
+    admin.publish(publication(&id)).await?;
     let at = Some(timestamp(world.clock.now_micros() - Duration::from_micros(1)));
     admin.put(&id, named("late")).await?;
     let refused =
@@ -126,10 +141,11 @@ async fn a_publication_happens_once_and_pages_of_versions_hold_each_once() -> Re
     let admin = world.admin()?;
     let id = admin.make("A").await?.id;
     admin.put(&id, named("second")).await?;
-    let key = [("idempotency-key", "k")];
-    let (one, two) =
-        tokio::join!(admin.publish_once(publication(&id), &key), admin.publish_once(publication(&id), &key));
-    assert_eq!(one?, two?);
+    let version = format!("\"{}\"", admin.get(&id).await?.version);
+    let headers = [("idempotency-key", "k"), ("if-match", version.as_str())];
+    let once = admin.publish_once(publication(&id), &headers).await?;
+    // The version is another one by now, and the draft is gone.
+    assert_eq!(admin.publish_once(publication(&id), &headers).await?, once);
     for n in 3..=5 {
         publish(&world, &admin, &id, &format!("n{n}"), 0).await?;
     }

@@ -136,9 +136,9 @@ impl Router {
         }
         let last = segments[count - 1];
         let mut allow = Vec::new();
-        // Clients encode the colon before a verb too. As it came it may be part of a value, so that is looked for first; of the rest nothing
-        // is decoded before it is known which part is a value.
-        for cut in [Some(at_colon(last)), at_encoded_colon(last)].into_iter().flatten() {
+        // Clients encode the colon before a verb too. It is one before a verb that the method has there, and else part of a value; nothing is
+        // decoded before it is known which part is a value.
+        for cut in [at_encoded_colon(last), Some(at_colon(last))].into_iter().flatten() {
             let (stem, suffix) = cut;
             segments[count - 1] = stem;
             let mut search = Search { verb: Verb::parse(verb), suffix, allow: Vec::new() };
@@ -269,8 +269,12 @@ mod tests {
 
     #[test]
     fn a_verb_suffix_is_no_part_of_the_parameter() {
-        let router =
-            router(&[(Verb::Get, "/a/{id}"), (Verb::Post, "/a/{id}:restore"), (Verb::Post, "/a:go")]);
+        let router = router(&[
+            (Verb::Get, "/a/{id}"),
+            (Verb::Post, "/a/{id}:restore"),
+            (Verb::Post, "/a:go"),
+            (Verb::Get, "/a/{id}:see"),
+        ]);
         assert_eq!(router.find("POST", "/a/1:restore"), found(1, &["1"]));
         assert_eq!(router.find("POST", "/a:go"), found(2, &[]));
         assert_eq!(router.find("GET", "/a/1:restore"), Match::MethodNotAllowed(vec![Verb::Post]));
@@ -281,13 +285,15 @@ mod tests {
         assert_eq!(router.find("POST", "/a/x%3Ay%3arestore"), found(1, &["x:y"]));
         assert_eq!(router.find("POST", "/a/x:y%3Arestore"), found(1, &["x:y"]));
         assert_eq!(router.find("POST", "/a/x%3Ay:restore"), found(1, &["x:y"]));
-        // A value goes before a verb where both fit the method.
+        assert_eq!(router.find("GET", "/a/x%3Ay%3Asee"), found(3, &["x:y"]));
+        // What is no verb of the method is a value.
         assert_eq!(router.find("GET", "/a/1%3Arestore"), found(0, &["1:restore"]));
         assert_eq!(router.find("GET", "/a/1%3Aother"), found(0, &["1:other"]));
         // Nothing else is decoded to find a verb, and nothing twice.
         for path in ["/a/1%253Arestore", "/a/1%3Are%73tore", "/a/1%3Arestore%20", "/a/1%3Aother"] {
             assert_eq!(router.find("POST", path), Match::MethodNotAllowed(vec![Verb::Get]), "{path}");
         }
+        assert_eq!(router.find("POST", "/a/1%3Asee"), Match::MethodNotAllowed(vec![Verb::Get]));
         for path in ["/a/%3Arestore", "/a%3A", "/a%3Aother", "/a%2F1:restore"] {
             assert_eq!(router.find("POST", path), Match::NotFound, "{path}");
         }

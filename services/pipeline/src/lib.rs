@@ -28,9 +28,10 @@ pub use crate::roles::AskRoles;
 /// The migrations of the schema `pipeline`.
 pub const MIGRATIONS: Migrations = db::migrations!("pipeline", [], ["0100_create_pipeline"]);
 
-/// What there is at most of pipelines.
+/// The limits of pipelines that clients meet.
 pub const LIMITS: &[Limit] = &[
     Limit::new("pipelines of an organization", pipelines::MAX_PIPELINES as u64, ""),
+    Limit::new("versions of a pipeline that are yet to come into force", pipelines::MAX_SCHEDULED as u64, ""),
     Limit::new("stages of a pipeline", document::MAX_STAGES as u64, ""),
     Limit::new("stages and rules of a pipeline", document::MAX_BYTES as u64, "bytes"),
 ];

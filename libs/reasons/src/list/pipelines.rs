@@ -12,19 +12,19 @@ reasons! {
     /// New deals go into this pipeline, so it cannot be archived.
     PIPELINE_IS_DEFAULT [409] "Pipeline is the default",
         "Make another pipeline the default first.";
-    /// The pipeline is archived: it can be restored, and nothing else of it changes.
+    /// The pipeline is archived and cannot be changed.
     PIPELINE_ARCHIVED [409] "Pipeline archived",
         "Restore the pipeline first.";
     /// The organization has as many pipelines as it may have, archived ones included.
     PIPELINE_LIMIT_REACHED [422] "Pipeline limit reached",
-        "Change a pipeline that is not needed any more, and use it again.";
+        "Reuse a pipeline that is no longer needed.";
     /// There is always one default pipeline, so one cannot only stop being it.
     DEFAULT_REQUIRED [violation] "Default required",
         "Send `is_default: true` for the pipeline that is to be the default.";
-    /// The draft is what was published last.
+    /// There is no draft that differs from what was published last.
     NOTHING_TO_PUBLISH [409] "Nothing to publish",
         "Change the draft first.";
-    /// A version cannot come into force in the past: what happened then went by another one.
+    /// A version cannot come into force in the past.
     EFFECTIVE_IN_PAST [violation] "Effective in the past",
         "Send a later moment, or none for now.";
     /// There is no template of this key.
@@ -33,6 +33,15 @@ reasons! {
     /// The document is larger than one may be.
     DOCUMENT_TOO_LARGE [violation] "Document too large",
         "Name fewer required fields and roles in its stages and transitions.";
+    /// A transition leads from a stage to the same stage.
+    TRANSITION_TO_ITSELF [violation] "Transition to itself",
+        "Name two different stages, or take the transition out.";
+    /// A pipeline begins with a template or with a document, and both were sent.
+    TEMPLATE_AND_DOCUMENT [violation] "Template and document",
+        "Send one of the two.";
+    /// As many versions are scheduled as may be.
+    TOO_MANY_SCHEDULED [violation] "Too many scheduled versions",
+        "Wait until one of them is in force, or publish for now: that replaces those that would come later.";
     /// No stage has this key.
     STAGE_UNKNOWN [violation] "Stage unknown",
         "Send the key of a stage of the document.";

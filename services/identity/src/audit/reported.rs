@@ -52,6 +52,7 @@ fn action(verb: &str) -> Option<&'static str> {
         "archived" => "archive",
         "restored" => "restore",
         "drafted" => "draft",
+        "draft_deleted" => "delete_draft",
         "published" => "publish",
         _ => return None,
     })

@@ -1,4 +1,4 @@
-//! Says which users, teams and roles the caller's tenant has not, and who has which address there.
+//! Says which users, teams and roles do not exist in the caller's tenant, and who has which address there.
 
 use auth::Context;
 use db::TenantTx;

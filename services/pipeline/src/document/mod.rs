@@ -29,18 +29,18 @@ pub(crate) struct Stage {
     pub(crate) key: String,
     pub(crate) name: String,
     /// `#RRGGBB`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) color: Option<String>,
     /// `None` in a draft alone.
     pub(crate) kind: Option<Kind>,
     /// In percent. `None` in a draft, and where the kind says it.
     #[serde(default)]
     pub(crate) probability: Option<i32>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rotting_days: Option<i32>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) wip_limit: Option<i32>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) required_fields: Vec<String>,
 }
 
@@ -93,14 +93,15 @@ pub(crate) enum Moves {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Transition {
     /// `None`: from any stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
     pub(crate) to: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) required_fields: Vec<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) requires_reason: bool,
     /// Empty: everybody.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) role_ids: Vec<Uuid>,
 }
 
@@ -108,6 +109,11 @@ impl Document {
     /// The stage of a key, with its place.
     pub(crate) fn stage(&self, key: &str) -> Option<(usize, &Stage)> {
         self.stages.iter().enumerate().find(|(_, stage)| stage.key == key)
+    }
+
+    /// The roles that its transitions name, as often as they do.
+    pub(crate) fn roles(&self) -> impl Iterator<Item = Uuid> {
+        self.transitions.iter().flat_map(|transition| &transition.role_ids).copied()
     }
 
     /// How many bytes it has as it is stored.

@@ -19,34 +19,43 @@ const MAX_WIP: i32 = 1_000_000;
 pub(crate) fn problems(document: &Document, is_field: &dyn Fn(&str) -> bool) -> Violations {
     let mut found = Violations::default();
     let out = &mut found;
+    let mut taken = Taken::default();
     for (n, stage) in document.stages.iter().enumerate() {
-        check_stage(&format!("/stages/{n}"), stage, &document.stages[..n], is_field, out);
+        check_stage(&format!("/stages/{n}"), stage, &mut taken, is_field, out);
     }
     check_kinds(document, out);
     check_transitions(document, is_field, out);
-    // Of stages that are wrong in themselves no way can be told.
+    // Ways between stages mean nothing while the stages themselves are wrong.
     if out.is_empty() {
         check_ways(document, out);
     }
     found
 }
 
+/// What the stages before have.
+#[derive(Default)]
+struct Taken {
+    keys: BTreeSet<String>,
+    /// As they are compared.
+    names: BTreeSet<String>,
+}
+
 fn check_stage(
     at: &str,
     stage: &Stage,
-    before: &[Stage],
+    taken: &mut Taken,
     is_field: &dyn Fn(&str) -> bool,
     out: &mut Violations,
 ) {
     if !is_key(&stage.key) {
         let text = "1 to 40 of a-z, 0-9 and _, beginning with a letter";
         out.note(format!("{at}/key"), Reason::KEY_INVALID, text);
-    } else if before.iter().any(|other| other.key == stage.key) {
+    } else if !taken.keys.insert(stage.key.clone()) {
         out.note(format!("{at}/key"), Reason::REPEATED, "another stage has this key");
     }
     if stage.name.is_empty() {
         out.note(format!("{at}/name"), Reason::REQUIRED, "a name is required");
-    } else if before.iter().any(|other| search_key(&other.name) == search_key(&stage.name)) {
+    } else if !taken.names.insert(search_key(&stage.name)) {
         out.note(format!("{at}/name"), Reason::REPEATED, "another stage has this name");
     }
     if stage.color.as_deref().is_some_and(|color| !is_color(color)) {
@@ -116,10 +125,10 @@ fn check_transitions(document: &Document, is_field: &dyn Fn(&str) -> bool, out: 
             }
         }
         if transition.from.as_deref() == Some(transition.to.as_str()) {
-            out.note(format!("{at}/to"), Reason::REPEATED, "a move ends in another stage than it begins");
+            out.note(format!("{at}/to"), Reason::TRANSITION_TO_ITSELF, "`from` and `to` are the same stage");
         }
         if !pairs.insert((&transition.from, &transition.to)) {
-            out.note(at.clone(), Reason::REPEATED, "another transition is of the same move");
+            out.note(at.clone(), Reason::REPEATED, "another transition has the same `from` and `to`");
         }
         for (r, role) in transition.role_ids.iter().enumerate() {
             if transition.role_ids[..r].contains(role) {
@@ -253,6 +262,18 @@ mod tests {
                 ("/transitions/1/required_fields/1", "UNKNOWN_FIELD"),
             ],
         );
+    }
+
+    #[test]
+    fn a_transition_leads_to_another_stage() {
+        let circular = Transition {
+            from: Some("new".into()),
+            to: "new".into(),
+            required_fields: Vec::new(),
+            requires_reason: false,
+            role_ids: Vec::new(),
+        };
+        breaks(|d| d.transitions = vec![circular], &[("/transitions/0/to", "TRANSITION_TO_ITSELF")]);
     }
 
     #[test]

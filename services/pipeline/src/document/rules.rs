@@ -18,8 +18,8 @@ pub(crate) enum Forbidden {
 /// The transitions whose conditions hold for a move between two stages, by their keys, or why there is no such move. Who makes it, and what its
 /// deal has, is not looked at.
 ///
-/// `from` may be a stage that the document has not, a retired one of this kind: it may be left for any stage of the document, but a closed one only
-/// for another of its kind.
+/// `from` may be a retired stage of this kind, which is not in the document. It may be left for any stage that is, but a closed one only for another
+/// stage of its kind.
 pub(crate) fn possible<'d>(
     document: &'d Document,
     (from, from_kind): (&str, Kind),

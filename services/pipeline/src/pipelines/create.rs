@@ -8,7 +8,9 @@ use error::{Code, Error, Reason};
 use input::{Violations, required_line};
 use proto::pipeline::v1 as pb;
 
-use super::{By, MAX_PIPELINES, Pipeline, State, Version, check, convert, event, first, shown, store};
+use super::{
+    By, MAX_PIPELINES, Pipeline, State, Version, check, convert, event, first, shown, store, unknown_roles,
+};
 use crate::app::App;
 use crate::document::{Document, template};
 
@@ -29,9 +31,9 @@ pub(crate) async fn create(
     request: pb::CreatePipelineRequest,
 ) -> error::Result<Answer<pb::CreatePipelineResponse>> {
     cx.require_scope_all()?;
-    let new = read(app, cx, &request).await?;
+    let (new, wrong) = read(app, cx, &request).await?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    let result = make(app, cx, &mut tx, &request, new).await;
+    let result = make(app, cx, &mut tx, &request, new, wrong).await;
     let answer = tx.settle(result).await?;
     if !answer.replayed {
         app.wake.notify();
@@ -39,7 +41,12 @@ pub(crate) async fn create(
     Ok(answer)
 }
 
-async fn read(app: &App, cx: &Context, request: &pb::CreatePipelineRequest) -> error::Result<New> {
+/// What was sent, and what is wrong with it.
+async fn read(
+    app: &App,
+    cx: &Context,
+    request: &pb::CreatePipelineRequest,
+) -> error::Result<(New, Violations)> {
     let mut out = Violations::default();
     let name = out.take("/name", required_line(&request.name, 100)).unwrap_or_default();
     let document = match (&request.template, &request.document) {
@@ -54,7 +61,8 @@ async fn read(app: &App, cx: &Context, request: &pb::CreatePipelineRequest) -> e
             let parts = (&*sent.stages, sent.rules.as_ref(), &*sent.transitions);
             let document = convert::read("/document", parts, &mut out);
             if out.is_empty() {
-                for mut problem in Vec::from(check(app, cx, &document).await?) {
+                let unknown = unknown_roles(app, cx, &document).await?;
+                for mut problem in Vec::from(check(&document, &unknown)) {
                     problem.pointer.insert_str(0, "/document");
                     out.push(problem);
                 }
@@ -66,12 +74,11 @@ async fn read(app: &App, cx: &Context, request: &pb::CreatePipelineRequest) -> e
             Document::default()
         }
         (Some(_), Some(_)) => {
-            out.note("/template", Reason::REPEATED, "send a document or a template, not both");
+            out.note("/template", Reason::TEMPLATE_AND_DOCUMENT, "send a document or a template, not both");
             Document::default()
         }
     };
-    out.into_result()?;
-    Ok(New { name, document, is_default: false })
+    Ok((New { name, document, is_default: false }, out))
 }
 
 async fn make(
@@ -80,6 +87,7 @@ async fn make(
     tx: &mut TenantTx,
     request: &pb::CreatePipelineRequest,
     new: New,
+    wrong: Violations,
 ) -> error::Result<Answer<pb::CreatePipelineResponse>> {
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, request).await?;
@@ -87,13 +95,14 @@ async fn make(
         let version = kept.pipeline.as_ref().map(|pipeline| pipeline.version);
         return Ok(Answer::of_version(version, kept).again());
     }
+    wrong.into_result()?;
     let by = By::caller(app, cx);
     // There is a default one before there is another.
     first::ensure(tx, by).await?;
     store::lock(tx).await?;
     if store::count(tx).await? >= MAX_PIPELINES {
         let text = format!("there are {MAX_PIPELINES} pipelines, which is the most there may be");
-        return Err(Error::new(Code::InvalidArgument, Reason::PIPELINE_LIMIT_REACHED, text));
+        return Err(Error::new(Code::Unprocessable, Reason::PIPELINE_LIMIT_REACHED, text));
     }
     let pipeline = insert(tx, by, new).await?;
     let answer = pb::CreatePipelineResponse { pipeline: Some(shown(tx, pipeline, by.now).await?) };

@@ -5,7 +5,7 @@ use db::TenantTx;
 use input::Violations;
 use proto::pipeline::v1 as pb;
 
-use super::{By, Pipeline, begin_change, check, check_active, convert, find, save, store};
+use super::{By, Pipeline, begin_change, check, check_active, convert, find, save, store, unknown_roles};
 use crate::app::App;
 use crate::document::Document;
 
@@ -21,7 +21,8 @@ pub(crate) async fn get(
     let pipeline = find(&mut tx, &request.id).await?;
     let document = current(&mut tx, &pipeline).await?;
     tx.commit().await?;
-    let draft = convert::draft(&document, &check(app, cx, &document).await?);
+    let unknown = unknown_roles(app, cx, &document).await?;
+    let draft = convert::draft(&document, &check(&document, &unknown));
     Ok(Answer::of_version(pipeline.version, pb::GetDraftResponse { draft: Some(draft) }))
 }
 
@@ -45,14 +46,14 @@ pub(crate) async fn put(
     let sent = request.draft.unwrap_or_default();
     let document = convert::read("", (&sent.stages, sent.rules.as_ref(), &sent.transitions), &mut out);
     out.into_result()?;
-    let problems = check(app, cx, &document).await?;
+    let problems = check(&document, &unknown_roles(app, cx, &document).await?);
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let before = begin_change(&mut tx, cx, &request.id).await?;
     check_active(&before)?;
     let is_published = store::last(&mut tx, &before).await? == document;
     let draft = convert::draft(&document, &problems);
     let after = Pipeline { draft: (!is_published).then_some(document), ..before.clone() };
-    let version = keep(app, cx, tx, before, after).await?;
+    let version = keep(app, cx, tx, "drafted", before, after).await?;
     Ok(Answer::of_version(version, pb::PutDraftResponse { draft: Some(draft) }))
 }
 
@@ -66,8 +67,9 @@ pub(crate) async fn delete(
     cx.require_scope_all()?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let before = begin_change(&mut tx, cx, &request.id).await?;
+    check_active(&before)?;
     let after = Pipeline { draft: None, ..before.clone() };
-    keep(app, cx, tx, before, after).await?;
+    keep(app, cx, tx, "draft_deleted", before, after).await?;
     Ok(pb::DeleteDraftResponse {})
 }
 
@@ -76,6 +78,7 @@ async fn keep(
     app: &App,
     cx: &Context,
     mut tx: TenantTx,
+    verb: &'static str,
     before: Pipeline,
     after: Pipeline,
 ) -> error::Result<i64> {
@@ -83,7 +86,7 @@ async fn keep(
         tx.rollback().await?;
         return Ok(before.version);
     }
-    let after = save(&mut tx, By::caller(app, cx), "drafted", &before, after).await?;
+    let after = save(&mut tx, By::caller(app, cx), verb, &before, after).await?;
     tx.commit().await?;
     app.wake.notify();
     Ok(after.version)

@@ -1,4 +1,4 @@
-//! The first pipeline of a tenant, which is its default one: made when the tenant is, or when somebody looks before that was heard of.
+//! A tenant's first pipeline, which is its default: made when the tenant is created, or at the first look before that event arrives.
 
 use std::sync::Arc;
 

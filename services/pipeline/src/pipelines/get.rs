@@ -17,8 +17,9 @@ pub(crate) async fn get(
     cx.require_scope_all()?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let pipeline = find(&mut tx, &request.id).await?;
-    let version = pipeline.version;
     let pipeline = shown(&mut tx, pipeline, app.clock.now_micros()).await?;
     tx.commit().await?;
+    // What is yet to come changes the answer and not the version, by which a client would take it for unchanged.
+    let version = pipeline.next_version.is_none().then_some(pipeline.version);
     Ok(Answer::of_version(version, pb::GetPipelineResponse { pipeline: Some(pipeline) }))
 }

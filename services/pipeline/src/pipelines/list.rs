@@ -19,6 +19,7 @@ pub(crate) async fn list(
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let is_first = !store::has_begun(&mut tx).await?;
     if is_first {
+        db::fence::check(&mut tx, cx).await?;
         first::ensure(&mut tx, by).await?;
     }
     let pipelines = store::list(&mut tx, convert::state_from_wire(request.state())).await?;

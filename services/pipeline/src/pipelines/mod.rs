@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use auth::Context;
 use db::TenantTx;
-use error::{Code, Error, Reason};
+use error::{Code, Error, Reason, Violation};
 use events::{Change, Lane, NewEvent};
 use ids::Clock;
 use input::Violations;
@@ -34,7 +34,9 @@ use crate::document::{Document, problems};
 use crate::fields::is_field;
 
 /// Most pipelines of a tenant, archived ones included: lists show all of them.
-pub(crate) const MAX_PIPELINES: i64 = 100;
+pub(crate) const MAX_PIPELINES: i64 = 50;
+/// Most versions of a pipeline that are yet to come into force.
+pub(crate) const MAX_SCHEDULED: i64 = 20;
 
 /// Whether deals go into a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,13 +112,23 @@ async fn find(tx: &mut TenantTx, id: &str) -> error::Result<Pipeline> {
 /// The pipeline with its versions at a moment.
 async fn whole(tx: &mut TenantTx, pipeline: Pipeline, now: OffsetDateTime) -> error::Result<Whole> {
     let found = store::whole(tx, vec![pipeline], now).await?;
-    found.into_iter().next().ok_or_else(|| Error::internal("a pipeline has no version in force"))
+    found.into_iter().next().ok_or_else(no_version)
+}
+
+/// Every pipeline has a first version.
+fn no_version() -> Error {
+    Error::internal("a pipeline has no version in force")
 }
 
 /// Begins a change: fence, the lock of the tenant's pipelines, the pipeline as it stands, `If-Match`.
 async fn begin_change(tx: &mut TenantTx, cx: &Context, id: &str) -> error::Result<Pipeline> {
-    let id = parse_id(id)?;
     db::fence::check(tx, cx).await?;
+    to_change(tx, cx, id).await
+}
+
+/// The same behind the fence.
+async fn to_change(tx: &mut TenantTx, cx: &Context, id: &str) -> error::Result<Pipeline> {
+    let id = parse_id(id)?;
     store::lock(tx).await?;
     let found = store::find(tx, id).await?.ok_or_else(not_found)?;
     cx.check_version(found.version)?;
@@ -145,9 +157,24 @@ async fn save(
     before: &Pipeline,
     after: Pipeline,
 ) -> error::Result<Pipeline> {
+    save_with(tx, by, verb, before, after, Vec::new()).await
+}
+
+/// As [`save`]; the event also says what is new and not in the pipeline itself.
+async fn save_with(
+    tx: &mut TenantTx,
+    by: By<'_>,
+    verb: &'static str,
+    before: &Pipeline,
+    after: Pipeline,
+    more: Vec<(&'static str, Value)>,
+) -> error::Result<Pipeline> {
     let after = Pipeline { version: before.version + 1, updated_at: by.now, updated_by: by.actor, ..after };
     store::update(tx, &after).await?;
-    events::outbox::append(tx, &event(by, verb, Some(before), &after)).await?;
+    let mut event = event(by, verb, Some(before), &after);
+    let more = more.into_iter().map(|(field, value)| (field.to_owned(), Some(value.to_string())));
+    event.changes.extend(more.map(|(field, after)| Change { field, before: None, after }));
+    events::outbox::append(tx, &event).await?;
     Ok(after)
 }
 
@@ -159,23 +186,26 @@ fn check_active(pipeline: &Pipeline) -> error::Result<()> {
     Err(Error::new(Code::FailedPrecondition, Reason::PIPELINE_ARCHIVED, "the pipeline is archived"))
 }
 
-/// What keeps a document from being published, with pointers into it. Identity is asked for its roles.
-async fn check(app: &App, cx: &Context, document: &Document) -> error::Result<Violations> {
-    let mut found = problems(document, &is_field);
-    let named = || document.transitions.iter().flat_map(|transition| &transition.role_ids);
-    let mut asked: Vec<_> = named().copied().map(Into::into).collect();
+/// The roles of a document that do not exist. Identity is asked, so no transaction is open.
+async fn unknown_roles(app: &App, cx: &Context, document: &Document) -> error::Result<Vec<Uuid>> {
+    let mut asked: Vec<_> = document.roles().map(Into::into).collect();
     asked.sort_unstable();
     asked.dedup();
     if asked.is_empty() {
-        return Ok(found);
+        return Ok(Vec::new());
     }
-    let unknown: Vec<Uuid> = (app.roles)(cx.clone(), asked).await?.into_iter().map(|id| id.uuid()).collect();
+    Ok((app.roles)(cx.clone(), asked).await?.into_iter().map(|role| role.uuid()).collect())
+}
+
+/// What keeps a document from being published, with pointers into it; `unknown` are the roles that do not exist.
+fn check(document: &Document, unknown: &[Uuid]) -> Violations {
+    let mut found = problems(document, &is_field);
     for (n, transition) in document.transitions.iter().enumerate() {
         for (r, _) in transition.role_ids.iter().enumerate().filter(|(_, role)| unknown.contains(role)) {
-            found.push(error::Violation::reference_not_found(format!("/transitions/{n}/role_ids/{r}")));
+            found.push(Violation::reference_not_found(format!("/transitions/{n}/role_ids/{r}")));
         }
     }
-    Ok(found)
+    found
 }
 
 /// What others are told of a pipeline.
@@ -184,7 +214,7 @@ fn facts(pipeline: &Pipeline) -> [(&'static str, Value); 4] {
         ("name", json!(pipeline.name)),
         ("is_default", json!(pipeline.is_default)),
         ("state", json!(pipeline.state.as_str())),
-        ("last_number", json!(pipeline.last_number)),
+        ("published_version", json!(pipeline.last_number)),
     ]
 }
 

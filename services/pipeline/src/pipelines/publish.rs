@@ -5,17 +5,23 @@ use std::collections::BTreeMap;
 use auth::{Answer, Context};
 use db::{TenantTx, idempotency};
 use error::{Code, Error, Reason};
+use field_types::moment::datetime_text;
 use input::{Violations, escaped, line};
 use proto::pipeline::v1 as pb;
+use serde_json::json;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use super::{By, Pipeline, Version, begin_change, check, check_active, save, shown, store, whole};
+use super::{
+    By, MAX_SCHEDULED, Pipeline, Version, check, check_active, find, save_with, shown, store, to_change,
+    unknown_roles, whole,
+};
 use crate::app::App;
 use crate::document::Document;
 
 const RPC: &str = <pb::PublishPipelineRequest as proto::Rpc>::NAME;
 
-/// Publishes the draft as the next version, which nobody changes any more.
+/// Publishes the draft as the next version, which never changes.
 #[tracing::instrument(name = "pipeline.pipelines.publish", skip_all)]
 pub(crate) async fn publish(
     app: &App,
@@ -23,8 +29,9 @@ pub(crate) async fn publish(
     request: pb::PublishPipelineRequest,
 ) -> error::Result<Answer<pb::PublishPipelineResponse>> {
     cx.require_scope_all()?;
+    let roles = Roles::of_draft(app, cx, &request.id).await?;
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    let result = make(app, cx, &mut tx, request).await;
+    let result = make(app, cx, &mut tx, request, &roles).await;
     let answer = tx.settle(result).await?;
     if !answer.replayed {
         app.wake.notify();
@@ -32,11 +39,38 @@ pub(crate) async fn publish(
     Ok(answer)
 }
 
+/// What identity said of the roles of a draft, before the transaction.
+struct Roles {
+    asked: Vec<Uuid>,
+    unknown: Vec<Uuid>,
+}
+
+impl Roles {
+    /// Whether there is a pipeline, and whether it has a draft, is decided in the transaction: a repeated call finds none.
+    async fn of_draft(app: &App, cx: &Context, id: &str) -> error::Result<Self> {
+        let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+        let draft = find(&mut tx, id).await?.draft.unwrap_or_default();
+        tx.commit().await?;
+        let unknown = unknown_roles(app, cx, &draft).await?;
+        Ok(Self { asked: draft.roles().collect(), unknown })
+    }
+
+    /// Errors: 409 `CONCURRENT_CHANGE` if the draft names others by now.
+    fn check(&self, document: &Document) -> error::Result<Violations> {
+        if document.roles().all(|role| self.asked.contains(&role)) {
+            return Ok(check(document, &self.unknown));
+        }
+        let text = "someone else changed the draft; read it and try again";
+        Err(Error::new(Code::Aborted, Reason::CONCURRENT_CHANGE, text))
+    }
+}
+
 async fn make(
     app: &App,
     cx: &Context,
     tx: &mut TenantTx,
     request: pb::PublishPipelineRequest,
+    roles: &Roles,
 ) -> error::Result<Answer<pb::PublishPipelineResponse>> {
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, &request).await?;
@@ -44,19 +78,22 @@ async fn make(
         let version = kept.pipeline.as_ref().map(|pipeline| pipeline.version);
         return Ok(Answer::of_version(version, kept).again());
     }
-    let by = By::caller(app, cx);
-    let before = begin_change(tx, cx, &request.id).await?;
+    let before = to_change(tx, cx, &request.id).await?;
     check_active(&before)?;
-    let Some(document) = before.draft.clone() else {
-        let text = "the draft is what was published last";
-        return Err(Error::new(Code::FailedPrecondition, Reason::NOTHING_TO_PUBLISH, text));
-    };
-    let problems = check(app, cx, &document).await?;
-    problems.into_result()?;
+    // Behind the lock: nobody's version is in force earlier than one that was published before it.
+    let by = By::caller(app, cx);
+    let document = to_publish(tx, &before, by.now).await?;
+    if before.draft.is_some() {
+        roles.check(&document)?.into_result()?;
+    }
     let mut out = Violations::default();
-    let in_force = whole(tx, before.clone(), by.now).await?.in_force;
     let effective_at = effective_at(&request, by.now, &mut out);
-    check_mapping(&request.stage_mapping, &in_force.document, &document, &mut out);
+    if effective_at > by.now && store::scheduled(tx, before.id, by.now).await? >= MAX_SCHEDULED {
+        let text = format!("{MAX_SCHEDULED} versions are scheduled already");
+        out.note("/effective_at", Reason::TOO_MANY_SCHEDULED, text);
+    }
+    let known = store::stage_ids(tx, before.id).await?;
+    check_mapping(&request.stage_mapping, &known, &document, &mut out);
     let sent = request.note.as_deref().unwrap_or_default();
     let note = out.take("/note", line(sent, 1_000)).flatten();
     out.into_result()?;
@@ -71,11 +108,29 @@ async fn make(
     };
     store::publish(tx, before.id, &version, || by.clock.new_uuid()).await?;
     let after = Pipeline { draft: None, last_number: version.number, ..before.clone() };
-    let after = save(tx, by, "published", &before, after).await?;
+    let more = vec![
+        ("effective_at", json!(datetime_text(version.effective_at))),
+        ("note", json!(version.note)),
+        ("stage_mapping", json!(version.stage_mapping)),
+    ];
+    let after = save_with(tx, by, "published", &before, after, more).await?;
     let current = after.version;
     let answer = pb::PublishPipelineResponse { pipeline: Some(shown(tx, after, by.now).await?) };
     claim.keep(tx, &answer, by.now).await?;
     Ok(Answer::of_version(current, answer))
+}
+
+/// The draft; without one the version published last, if it is yet to come: it can be brought forward.
+async fn to_publish(tx: &mut TenantTx, pipeline: &Pipeline, now: OffsetDateTime) -> error::Result<Document> {
+    if let Some(draft) = &pipeline.draft {
+        return Ok(draft.clone());
+    }
+    let in_force = whole(tx, pipeline.clone(), now).await?.in_force;
+    if in_force.number < pipeline.last_number {
+        return Ok(store::last(tx, pipeline).await?);
+    }
+    let text = "the draft does not differ from what was published last";
+    Err(Error::new(Code::FailedPrecondition, Reason::NOTHING_TO_PUBLISH, text))
 }
 
 fn effective_at(
@@ -87,7 +142,7 @@ fn effective_at(
     match proto::moment(sent) {
         Some(at) if at >= now => at,
         Some(_) => {
-            let text = "what happened until now went by another version";
+            let text = "a version cannot come into force in the past";
             out.note("/effective_at", Reason::EFFECTIVE_IN_PAST, text);
             now
         }
@@ -98,18 +153,17 @@ fn effective_at(
     }
 }
 
-/// A mapping leads from stages that are in force and go, to stages of the draft.
+/// A mapping leads from stages that the document lacks to stages that it has.
 fn check_mapping(
     mapping: &BTreeMap<String, String>,
-    in_force: &Document,
+    known: &BTreeMap<String, Uuid>,
     document: &Document,
     out: &mut Violations,
 ) {
     for (from, to) in mapping {
         let at = format!("/stage_mapping/{}", escaped(from));
-        if in_force.stage(from).is_none() || document.stage(from).is_some() {
-            let text = "only a stage that is in force and that the draft lacks is mapped";
-            out.note(at, Reason::STAGE_UNKNOWN, text);
+        if !known.contains_key(from) || document.stage(from).is_some() {
+            out.note(at, Reason::STAGE_UNKNOWN, "only a stage that the draft lacks is mapped");
         } else if document.stage(to).is_none() {
             out.note(at, Reason::STAGE_UNKNOWN, "the draft has no stage of the key that it is mapped to");
         }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use db::{DbError, TenantTx};
+use error::Error;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row, postgres::PgRow};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Pipeline, State, Version, Whole};
+use super::{Pipeline, State, Version, Whole, no_version};
 use crate::document::Document;
 
 macro_rules! select_pipeline {
@@ -104,55 +105,79 @@ pub(super) async fn count(tx: &mut TenantTx) -> Result<i64, DbError> {
     Ok(query.bind(tx.tenant_id()).fetch_one(tx.conn()).await?)
 }
 
-/// The pipelines with what is in force at a moment, what comes next, and the ids of their stages.
+/// The pipelines with what is in force at a moment, what comes next, and the ids of their stages. The first version is in force from the
+/// beginning, also for an instance whose clock is behind that of the one that made it.
 pub(super) async fn whole(
     tx: &mut TenantTx,
     pipelines: Vec<Pipeline>,
     now: OffsetDateTime,
-) -> Result<Vec<Whole>, DbError> {
+) -> Result<Vec<Whole>, Error> {
     let ids: Vec<Uuid> = pipelines.iter().map(|pipeline| pipeline.id).collect();
     let in_force = sqlx::query(
         "SELECT asked.id AS pipeline_id, v.* FROM unnest($2::uuid[]) AS asked (id) CROSS JOIN LATERAL (
              SELECT number, effective_at, published_at, published_by, note, document, stage_mapping
              FROM pipeline.pipeline_version
-             WHERE tenant_id = $1 AND pipeline_id = asked.id AND effective_at <= $3
+             WHERE tenant_id = $1 AND pipeline_id = asked.id AND (effective_at <= $3 OR number = 1)
              ORDER BY number DESC LIMIT 1) AS v",
     );
-    let rows = in_force.bind(tx.tenant_id()).bind(&ids).bind(now).fetch_all(tx.conn()).await?;
-    let mut in_force = BTreeMap::new();
+    let rows = in_force
+        .bind(tx.tenant_id())
+        .bind(&ids)
+        .bind(now)
+        .fetch_all(tx.conn())
+        .await
+        .map_err(DbError::from)?;
+    let mut in_force: BTreeMap<Uuid, Version> = BTreeMap::new();
     for row in &rows {
-        in_force.insert(row.try_get::<Uuid, _>("pipeline_id")?, Version::from_row(row)?);
+        let pipeline = row.try_get("pipeline_id").map_err(DbError::from)?;
+        in_force.insert(pipeline, Version::from_row(row).map_err(DbError::from)?);
     }
     let next = sqlx::query_as(
         "SELECT asked.id, v.number, v.effective_at FROM unnest($2::uuid[]) AS asked (id) CROSS JOIN LATERAL (
              SELECT n.number, n.effective_at FROM pipeline.pipeline_version AS n
-             WHERE n.tenant_id = $1 AND n.pipeline_id = asked.id AND n.effective_at > $3
+             WHERE n.tenant_id = $1 AND n.pipeline_id = asked.id AND n.effective_at > $3 AND n.number > 1
                AND NOT EXISTS (SELECT FROM pipeline.pipeline_version AS later
                    WHERE later.tenant_id = $1 AND later.pipeline_id = asked.id AND later.number > n.number
                      AND later.effective_at <= n.effective_at)
              ORDER BY n.effective_at, n.number DESC LIMIT 1) AS v",
     );
     let rows: Vec<(Uuid, i32, OffsetDateTime)> =
-        next.bind(tx.tenant_id()).bind(&ids).bind(now).fetch_all(tx.conn()).await?;
+        next.bind(tx.tenant_id()).bind(&ids).bind(now).fetch_all(tx.conn()).await.map_err(DbError::from)?;
     let next: BTreeMap<Uuid, (i32, OffsetDateTime)> =
         rows.into_iter().map(|(id, number, at)| (id, (number, at))).collect();
     let stages = sqlx::query_as(
         "SELECT pipeline_id, key, id FROM pipeline.stage WHERE tenant_id = $1 AND pipeline_id = ANY($2)",
     );
-    let rows: Vec<(Uuid, String, Uuid)> = stages.bind(tx.tenant_id()).bind(&ids).fetch_all(tx.conn()).await?;
+    let rows: Vec<(Uuid, String, Uuid)> =
+        stages.bind(tx.tenant_id()).bind(&ids).fetch_all(tx.conn()).await.map_err(DbError::from)?;
     let mut stages: BTreeMap<Uuid, BTreeMap<String, Uuid>> = BTreeMap::new();
     for (pipeline, key, id) in rows {
         stages.entry(pipeline).or_default().insert(key, id);
     }
-    let all = pipelines.into_iter().filter_map(|pipeline| {
-        Some(Whole {
-            in_force: in_force.remove(&pipeline.id)?,
+    let all = pipelines.into_iter().map(|pipeline| {
+        Ok(Whole {
+            in_force: in_force.remove(&pipeline.id).ok_or_else(no_version)?,
             next: next.get(&pipeline.id).copied(),
             stage_ids: stages.remove(&pipeline.id).unwrap_or_default(),
             pipeline,
         })
     });
-    Ok(all.collect())
+    all.collect()
+}
+
+/// How many versions of a pipeline come into force after a moment, unless others take their place.
+pub(super) async fn scheduled(
+    tx: &mut TenantTx,
+    pipeline: Uuid,
+    now: OffsetDateTime,
+) -> Result<i64, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT count(*) FROM pipeline.pipeline_version AS n WHERE n.tenant_id = $1 AND n.pipeline_id = $2 AND n.effective_at > $3
+           AND NOT EXISTS (SELECT FROM pipeline.pipeline_version AS later
+               WHERE later.tenant_id = $1 AND later.pipeline_id = $2 AND later.number > n.number
+                 AND later.effective_at <= n.effective_at)",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(pipeline).bind(now).fetch_one(tx.conn()).await?)
 }
 
 /// The document published last.

@@ -47,6 +47,9 @@ pub(crate) async fn get(
     let pipeline = find(&mut tx, &request.id).await?;
     let unknown = || Error::not_found(Reason::PIPELINE_VERSION_NOT_FOUND);
     let number: i32 = request.number.parse().map_err(|_| unknown())?;
+    if number.to_string() != request.number {
+        return Err(unknown());
+    }
     let found = store::versions(&mut tx, pipeline.id, number.saturating_add(1), 1).await?;
     let found = found.into_iter().find(|version| version.number == number).ok_or_else(unknown)?;
     let stage_ids = store::stage_ids(&mut tx, pipeline.id).await?;
