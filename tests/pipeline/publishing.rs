@@ -79,6 +79,20 @@ async fn a_version_is_in_force_from_its_moment_and_a_later_publication_takes_its
     Ok(())
 }
 
+/// An instance whose clock is behind that of the one that made a pipeline.
+#[tokio::test]
+async fn the_first_version_is_in_force_for_every_clock() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let made = admin.make("A").await?;
+    let ahead = "UPDATE pipeline.pipeline_version SET effective_at = effective_at + interval '1 hour' WHERE pipeline_id = $1";
+    let id: uuid::Uuid = made.id.parse()?;
+    sqlx::query(ahead).bind(id).execute(&mut world.sql().await?).await?;
+    assert_eq!(admin.get(&made.id).await?, made);
+    assert_eq!(admin.list(pb::PipelineState::Active).await?.len(), 2);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_stage_keeps_its_id_by_its_key_also_when_it_was_away() -> Result<()> {
     let world = World::new().await?;

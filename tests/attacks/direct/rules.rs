@@ -7,6 +7,7 @@ use prost::Message;
 use proto::activities::v1::ListNotesRequest;
 use proto::fields::v1::{CreateFieldRequest, Field};
 use proto::identity::v1::{CreateTeamRequest, Team};
+use proto::pipeline::v1::{CreatePipelineRequest, Document, Stage as PipelineStage};
 use proto::records::v1::{Contact, CreateContactRequest, EmailAddress, ListContactsRequest};
 use serde_json::json;
 use testkit::fleet::Role;
@@ -65,6 +66,15 @@ async fn every_service_keeps_its_rules_and_takes_what_is_right() {
     let team = |name: String| CreateTeamRequest { team: Some(Team { name, ..Default::default() }) };
     let page = ListContactsRequest { page_size: Some(-1), filter: "\0".to_owned(), ..Default::default() };
     let notes = ListNotesRequest { page_size: Some(-1), filter: "\0".to_owned(), ..Default::default() };
+    let stage_of = |key: String| Document {
+        stages: vec![PipelineStage { key, ..Default::default() }],
+        ..Default::default()
+    };
+    let pipeline = CreatePipelineRequest {
+        name: "\0".to_owned(),
+        template: None,
+        document: Some(stage_of("x".repeat(41))),
+    };
     let create_team = "/globcrm.identity.v1.IdentityService/CreateTeam";
     let broken = [
         (
@@ -75,6 +85,12 @@ async fn every_service_keeps_its_rules_and_takes_what_is_right() {
         ),
         (Role::Identity, create_team, team("x\0".repeat(200)).encode_to_vec(), &["/name"]),
         (Role::Records, LIST_CONTACTS, page.encode_to_vec(), &["/filter", "/page_size"]),
+        (
+            Role::Pipeline,
+            "/globcrm.pipeline.v1.PipelineService/CreatePipeline",
+            pipeline.encode_to_vec(),
+            &["/document/stages/0/key", "/name"],
+        ),
         (
             Role::Activities,
             "/globcrm.activities.v1.ActivitiesService/ListNotes",
