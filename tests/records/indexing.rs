@@ -1,5 +1,7 @@
 //! A custom field that gets its index later.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use proto::common::v1 as common;
 use proto::fields::v1::FieldProjection;
@@ -49,15 +51,21 @@ async fn worked(
     }
 }
 
-/// Works until the first batch has committed, and is dropped then.
+/// Works until the first batch has committed, or more of them, and is dropped before the slot is said to be filled.
 async fn work_a_batch(world: &World, operation: &common::Operation) -> Result<()> {
     let id = row_id(&operation.id)?;
+    let service = world.instance_with(|slots| {
+        Arc::new(move |cx, step, object, id| match step {
+            records::SlotStep::Finish(_) => Box::pin(std::future::pending()),
+            step => slots(cx, step, object, id),
+        })
+    })?;
     let position = async || -> Result<Option<uuid::Uuid>> {
         let query = sqlx::query_scalar("SELECT after_id FROM records.operation WHERE id = $1");
         Ok(query.bind(id).fetch_one(&mut world.sql().await?).await?)
     };
     tokio::select! {
-        () = world.service.clone().work_indexing(CancellationToken::new()) => unreachable!(),
+        () = service.work_indexing(CancellationToken::new()) => unreachable!(),
         () = crate::waiting::until(std::time::Duration::from_secs(30), "a batch", async || {
             position().await.is_ok_and(|position| position.is_some())
         }) => Ok(()),
@@ -151,6 +159,22 @@ async fn a_worker_that_dies_in_between_is_followed_by_one_that_goes_on() -> Resu
     let done = worked(world.instance()?, &admin, &operation).await?;
     assert_eq!(done.state, i32::from(common::OperationState::Succeeded), "{done:?}");
     assert_eq!(done.progress.unwrap().done, 455, "no record twice");
+    assert_eq!(wrong(&world, &admin).await?, 0);
+    Ok(())
+}
+
+/// Between the last batch and the word that the slot is filled.
+#[tokio::test]
+async fn a_worker_that_dies_at_the_end_is_followed_by_one_that_counts_nothing_again() -> Result<()> {
+    let world = World::alone("globcrm_test_records_indexing_end").await?;
+    let admin = world.admin()?;
+    for n in 0..5 {
+        note(&admin, &format!("Blue {n}")).await?;
+    }
+    let operation = index(&admin, "contact", NOTE).await?;
+    work_a_batch(&world, &operation).await?;
+    let done = worked(world.instance()?, &admin, &operation).await?;
+    assert_eq!((done.state, done.progress.unwrap().done), (is(common::OperationState::Succeeded), 5));
     assert_eq!(wrong(&world, &admin).await?, 0);
     Ok(())
 }

@@ -125,6 +125,16 @@ impl World {
         Ok(Service::new((self.parts)()?))
     }
 
+    /// Another instance, which asks for slots in another way.
+    pub(crate) fn instance_with(
+        &self,
+        slots: impl FnOnce(records::AskSlot) -> records::AskSlot,
+    ) -> Result<Service> {
+        let mut parts = (self.parts)()?;
+        parts.slots = slots(parts.slots);
+        Ok(Service::new(parts))
+    }
+
     /// The comparison of what is derived.
     pub(crate) fn derived_check(&self) -> Result<record::DerivedCheck> {
         Ok(record::DerivedCheck {

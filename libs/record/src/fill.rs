@@ -19,8 +19,10 @@ pub struct Filled {
     pub seen: i64,
     /// Those that were changed.
     pub changed: i64,
-    /// The last of them; `None` when there are no more.
+    /// The last of them.
     pub last: Option<Uuid>,
+    /// Whether there may be more behind it.
+    pub more: bool,
 }
 
 /// Writes what is derived of the next records after an id by these definitions, which the fence must have as well. Versions stay, and
@@ -36,12 +38,12 @@ pub async fn fill(
     fence::check(tx, object, set).await?;
     let records = store::slice(tx, object, after, SLICE).await?;
     let seen = records.len() as i64;
-    let last = records.last().filter(|_| seen == SLICE).map(|record| record.id);
+    let (last, more) = (records.last().map(|record| record.id), seen == SLICE);
     let mut all = Vec::with_capacity(records.len());
     for record in records {
         let computed = Computed::of(object, &record).await?.into_values();
         all.push(Due { record, computed });
     }
     let changed = put_columns_right(tx, object, set, all).await?;
-    Ok(Filled { seen, changed: changed.cast_signed(), last })
+    Ok(Filled { seen, changed: changed.cast_signed(), last, more })
 }

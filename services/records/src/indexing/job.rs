@@ -166,11 +166,12 @@ async fn batch(
         ..Tally::default()
     };
     held.checkpoint(&mut tx, tally, now).await?;
+    // Also behind the last of all: whoever goes on after a crash counts none of them again.
     if let Some(after) = filled.last {
         store::advance(&mut tx, claim.id, Place { after, ..place }).await?;
     }
     tx.commit().await?;
-    Ok(filled.last.is_some())
+    Ok(filled.more)
 }
 
 /// What an instance has written meanwhile that does not know of filling is without the slot. While two versions of the program work
