@@ -41,7 +41,9 @@ async fn the_first_pipeline_is_there_before_the_second_is_made_and_does_not_come
     assert_eq!(names, [("Sales", Some(true)), ("Mine", Some(false))]);
     admin.make_default(&mine.id).await?;
     admin.archive(&all[0].id).await?;
+    let other = admin.make("Other").await?;
     let active = admin.list(PipelineState::Active).await?;
-    assert_eq!(active.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(), [mine.id.as_str()]);
+    let ids: Vec<_> = active.iter().map(|pipeline| pipeline.id.as_str()).collect();
+    assert_eq!(ids, [mine.id.as_str(), other.id.as_str()]);
     Ok(())
 }
