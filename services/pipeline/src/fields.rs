@@ -21,10 +21,5 @@ pub(crate) fn is_standard(name: &str) -> bool {
 
 /// Whether it can be the name of a field: of a custom one, only its form is looked at.
 pub(crate) fn is_field(name: &str) -> bool {
-    let is_key = |key: &str| {
-        (1..=60).contains(&key.len())
-            && key.starts_with(|c: char| c.is_ascii_lowercase())
-            && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-    };
-    is_standard(name) || name.strip_prefix("custom.").is_some_and(is_key)
+    is_standard(name) || name.strip_prefix("custom.").is_some_and(|key| field_types::key::check(key).is_ok())
 }

@@ -53,6 +53,13 @@ pub(crate) enum Kind {
     Lost,
 }
 
+impl Stage {
+    /// Its kind; one of a draft that has none yet counts as open.
+    pub(crate) fn kind_or_open(&self) -> Kind {
+        self.kind.unwrap_or(Kind::Open)
+    }
+}
+
 impl Kind {
     pub(crate) const ALL: [Self; 3] = [Self::Open, Self::Won, Self::Lost];
 
@@ -149,6 +156,17 @@ mod tests {
             rotting_days: None,
             wip_limit: None,
             required_fields: Vec::new(),
+        }
+    }
+
+    /// A move without conditions.
+    pub(super) fn transition(from: Option<&str>, to: &str) -> Transition {
+        Transition {
+            from: from.map(str::to_owned),
+            to: to.to_owned(),
+            required_fields: Vec::new(),
+            requires_reason: false,
+            role_ids: Vec::new(),
         }
     }
 

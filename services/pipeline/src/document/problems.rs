@@ -161,7 +161,7 @@ fn reached<'d>(document: &'d Document, from: &'d str) -> BTreeSet<&'d str> {
     let mut found = BTreeSet::new();
     let mut open = vec![from];
     while let Some(key) = open.pop() {
-        let kind = document.stage(key).and_then(|(_, stage)| stage.kind).unwrap_or(Kind::Open);
+        let kind = document.stage(key).map_or(Kind::Open, |(_, stage)| stage.kind_or_open());
         for next in &document.stages {
             if next.key != key
                 && possible(document, (key, kind), &next.key).is_ok()
@@ -175,10 +175,7 @@ fn reached<'d>(document: &'d Document, from: &'d str) -> BTreeSet<&'d str> {
 }
 
 fn is_key(key: &str) -> bool {
-    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    (1..=40).contains(&key.len())
-        && key.starts_with(|c: char| c.is_ascii_lowercase())
-        && key.chars().all(is_word)
+    key.len() <= 40 && field_types::key::check(key).is_ok()
 }
 
 fn is_color(color: &str) -> bool {
@@ -187,7 +184,7 @@ fn is_color(color: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::document;
+    use super::super::tests::{document, transition};
     use super::super::{Moves, Transition};
     use super::*;
 
@@ -243,15 +240,13 @@ mod tests {
 
     #[test]
     fn transitions_name_stages_and_are_of_a_move_each() {
-        let transition = |from: Option<&str>, to: &str| Transition {
-            from: from.map(str::to_owned),
-            to: to.to_owned(),
+        let wrong = Transition {
             required_fields: vec!["custom.seats".into(), "custom.x".into()],
-            requires_reason: false,
             role_ids: vec![uuid::Uuid::nil(); 2],
+            ..transition(Some("gone"), "new")
         };
         breaks(
-            |d| d.transitions = vec![transition(Some("gone"), "new"), transition(Some("gone"), "new")],
+            |d| d.transitions = vec![wrong; 2],
             &[
                 ("/transitions/0/from", "STAGE_UNKNOWN"),
                 ("/transitions/0/role_ids/1", "REPEATED"),
@@ -266,30 +261,17 @@ mod tests {
 
     #[test]
     fn a_transition_leads_to_another_stage() {
-        let circular = Transition {
-            from: Some("new".into()),
-            to: "new".into(),
-            required_fields: Vec::new(),
-            requires_reason: false,
-            role_ids: Vec::new(),
-        };
-        breaks(|d| d.transitions = vec![circular], &[("/transitions/0/to", "TRANSITION_TO_ITSELF")]);
+        breaks(
+            |d| d.transitions = vec![transition(Some("new"), "new")],
+            &[("/transitions/0/to", "TRANSITION_TO_ITSELF")],
+        );
     }
 
     #[test]
     fn every_open_stage_can_be_won_and_lost() {
         let listed = |d: &mut Document, pairs: &[(&str, &str)]| {
             d.rules.moves = Moves::Listed;
-            d.transitions = pairs
-                .iter()
-                .map(|(from, to)| Transition {
-                    from: Some((*from).to_owned()),
-                    to: (*to).to_owned(),
-                    required_fields: Vec::new(),
-                    requires_reason: false,
-                    role_ids: Vec::new(),
-                })
-                .collect();
+            d.transitions = pairs.iter().map(|(from, to)| transition(Some(from), to)).collect();
         };
         breaks(
             |d| listed(d, &[("new", "demo"), ("demo", "won"), ("demo", "lost"), ("offer", "lost")]),

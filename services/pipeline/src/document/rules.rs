@@ -26,7 +26,7 @@ pub(crate) fn possible<'d>(
     to: &str,
 ) -> Result<Vec<&'d Transition>, Forbidden> {
     let Some((target, to_stage)) = document.stage(to) else { return Err(Forbidden::NotListed) };
-    let to_kind = to_stage.kind.unwrap_or(Kind::Open);
+    let to_kind = to_stage.kind_or_open();
     let leads = |t: &&Transition| t.to == to && t.from.as_deref().is_none_or(|source| source == from);
     let found: Vec<&Transition> = document.transitions.iter().filter(leads).collect();
     let is_named = found.iter().any(|transition| transition.from.is_some());
@@ -34,7 +34,7 @@ pub(crate) fn possible<'d>(
         let stays_closed = from_kind == Kind::Open || from_kind == to_kind;
         return if stays_closed { Ok(found) } else { Err(Forbidden::Reopening) };
     };
-    if from_stage.kind.unwrap_or(Kind::Open) != Kind::Open {
+    if from_stage.kind_or_open() != Kind::Open {
         return if is_named { Ok(found) } else { Err(Forbidden::Reopening) };
     }
     if document.rules.moves == Moves::Listed {
@@ -47,7 +47,7 @@ pub(crate) fn possible<'d>(
         return Err(Forbidden::Backwards);
     }
     let mut between = document.stages.iter().take(target).skip(source + 1);
-    let skips = between.any(|stage| stage.kind.unwrap_or(Kind::Open) == Kind::Open);
+    let skips = between.any(|stage| stage.kind_or_open() == Kind::Open);
     if skips && !document.rules.allow_skipping {
         return Err(Forbidden::Skipping);
     }
@@ -56,22 +56,12 @@ pub(crate) fn possible<'d>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::document;
+    use super::super::tests::{document, transition};
     use super::*;
 
     fn moved(document: &Document, from: &str, to: &str) -> Result<usize, Forbidden> {
-        let kind = document.stage(from).and_then(|(_, stage)| stage.kind).unwrap_or(Kind::Open);
+        let kind = document.stage(from).map_or(Kind::Open, |(_, stage)| stage.kind_or_open());
         possible(document, (from, kind), to).map(|found| found.len())
-    }
-
-    fn transition(from: Option<&str>, to: &str) -> Transition {
-        Transition {
-            from: from.map(str::to_owned),
-            to: to.to_owned(),
-            required_fields: Vec::new(),
-            requires_reason: false,
-            role_ids: Vec::new(),
-        }
     }
 
     #[test]

@@ -28,7 +28,11 @@ const FILES: [&str; 6] = [
 
 /// All templates. They are part of the program, so a test reads them and an error is a defect.
 pub(crate) fn templates() -> Result<Vec<Template>, Error> {
-    FILES.iter().map(|file| serde_json::from_str(file).map_err(Error::internal)).collect()
+    let read = |file: &&str| {
+        let template: Template = serde_json::from_str(file).map_err(Error::internal)?;
+        Ok(Template { document: template.document.completed(), ..template })
+    };
+    FILES.iter().map(read).collect()
 }
 
 /// The template of a key.

@@ -51,7 +51,7 @@ async fn read(
     let name = out.take("/name", required_line(&request.name, 100)).unwrap_or_default();
     let document = match (&request.template, &request.document) {
         (Some(key), None) => {
-            let found = template(key)?.map(|template| template.document.completed());
+            let found = template(key)?.map(|template| template.document);
             if found.is_none() {
                 out.note("/template", Reason::TEMPLATE_UNKNOWN, "there is no such template");
             }

@@ -34,6 +34,6 @@ pub(super) async fn ensure(tx: &mut TenantTx, by: By<'_>) -> Result<(), Error> {
         return Ok(());
     }
     let template = template(FIRST)?.ok_or_else(|| Error::internal("the first template is missing"))?;
-    let new = New { name: "Sales".to_owned(), document: template.document.completed(), is_default: true };
+    let new = New { name: "Sales".to_owned(), document: template.document, is_default: true };
     insert(tx, by, new).await.map(drop)
 }

@@ -7,7 +7,7 @@ use proto::pipeline::v1 as pb;
 use super::draft::current;
 use super::{find, whole};
 use crate::app::App;
-use crate::document::{Document, Kind, Stage, possible};
+use crate::document::{Document, Stage, possible};
 
 /// Says what publishing the draft would do to what is in force now.
 #[tracing::instrument(name = "pipeline.pipelines.impact", skip_all)]
@@ -37,10 +37,7 @@ fn between(before: &Document, after: &Document) -> pb::GetImpactResponse {
     let kept: Vec<&Stage> = before.stages.iter().filter(both).collect();
     let pairs = kept.iter().flat_map(|from| kept.iter().map(move |to| (*from, *to)));
     let blocked = pairs.filter(|(from, to)| from.key != to.key).filter(|(from, to)| {
-        let may = |document: &Document| {
-            let kind = from.kind.unwrap_or(Kind::Open);
-            possible(document, (&from.key, kind), &to.key).is_ok()
-        };
+        let may = |document: &Document| possible(document, (&from.key, from.kind_or_open()), &to.key).is_ok();
         may(before) && !may(after)
     });
     pb::GetImpactResponse {

@@ -11,7 +11,7 @@ use crate::document;
 pub(crate) fn templates(cx: &Context) -> error::Result<pb::ListPipelineTemplatesResponse> {
     cx.require_scope_all()?;
     let shown = document::templates()?.into_iter().map(|template| pb::PipelineTemplate {
-        document: Some(convert::document(&template.document.completed())),
+        document: Some(convert::document(&template.document)),
         key: template.key,
         name: template.name,
         description: template.description,

@@ -9,6 +9,9 @@ use query::page::{Ordinal, PageRequest};
 use super::{convert, find, store};
 use crate::app::App;
 
+/// Most versions of a page: each may be as large as a document.
+const MOST: usize = 50;
+
 /// Lists what was published of a pipeline, the newest first.
 #[tracing::instrument(name = "pipeline.pipelines.list_versions", skip_all)]
 pub(crate) async fn list(
@@ -31,9 +34,6 @@ pub(crate) async fn list(
     let versions = versions.iter().map(|version| convert::version(version, &stage_ids)).collect();
     Ok(pb::ListPipelineVersionsResponse { versions, next_page_token })
 }
-
-/// Most versions of a page: each may be as large as a document.
-const MOST: usize = 50;
 
 /// Shows one version.
 #[tracing::instrument(name = "pipeline.pipelines.get_version", skip_all)]
