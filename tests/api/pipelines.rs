@@ -28,6 +28,7 @@ async fn a_document_goes_out_and_comes_back_as_it_was() {
                "rotting_days": 7, "wip_limit": null, "required_fields": []})
     );
     assert_eq!(document["rules"], json!({"moves": "any", "allow_skipping": false, "allow_backwards": true}));
+    listened(admin).await;
     let made = pipeline(admin, json!({"name": "Jobs", "document": document})).await;
     let path = format!("/api/v1/pipelines/{}", text(&made["id"]));
     assert_eq!(
@@ -83,9 +84,24 @@ async fn a_document_goes_out_and_comes_back_as_it_was() {
     assert_eq!(actions, [create, draft, draft, publish]);
 }
 
+/// Waits until identity listens to pipelines: what is said before its queue is bound for the first time, nobody hears.
+async fn listened(admin: &Client) {
+    let all = admin.get("/api/v1/pipelines").await.expect(200);
+    let sales = format!("/api/v1/pipelines/{}", text(&all["pipelines"][0]["id"]));
+    let mut n = 0;
+    crate::waiting::until(std::time::Duration::from_secs(30), "pipelines are heard of", async || {
+        n += 1;
+        admin.patch(&sales, json!({"name": format!("Sales {n}")})).await.expect(200);
+        let log = admin.get("/api/v1/audit-log?action=pipeline.pipeline.update").await.expect(200);
+        log["entries"].as_array().is_some_and(|entries| !entries.is_empty())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_organization_has_its_first_pipeline_without_asking_for_it() {
     let stage = Stage::shared().await;
+    listened(&stage.tenant("before-first").await.admin).await;
     let tenant = stage.tenant("first-pipeline").await;
     let sales = tenant.admin.get("/api/v1/pipelines?state=active").await.expect(200);
     let sales = sales["pipelines"].as_array().expect("a list");
