@@ -216,6 +216,8 @@ impl Peer {
         // A call without a stream is unary: its body is one encoded message in memory, and this waits for nothing.
         let body = body.collect().await?.to_bytes();
         let (mut retries, mut unseen, mut renewed) = (0, 0, false);
+        // What a peer said before a further try: that nothing came of the try in the time left says less.
+        let mut before = None;
         loop {
             let again = Body::new(Full::new(body.clone()));
             let result = self.attempt(head.clone(), again, deadline).await;
@@ -241,7 +243,7 @@ impl Peer {
             } else {
                 let may = failure == Some(Failure::Unconnected) || repeatable && is_unavailable(&result);
                 if !may || retries == retry::MAX_RETRIES {
-                    return result;
+                    return if is_late(&result) { before.unwrap_or(result) } else { result };
                 }
                 retries += 1;
                 retry::pause(retries)
@@ -249,6 +251,9 @@ impl Peer {
             let costs = failure != Some(Failure::Unseen);
             if Instant::now() + pause >= deadline || (costs && !self.budget.take()) {
                 return result;
+            }
+            if repeatable && is_unavailable(&result) {
+                before = Some(result);
             }
             span.record("rpc.retries", retries + unseen);
             tokio::time::sleep(pause).await;
@@ -374,8 +379,19 @@ fn is_token_refused(result: &Result<Response<Body>, Status>) -> bool {
 
 /// The peer did not take the call: it said so, or nothing of an answer came.
 fn is_unavailable(result: &Result<Response<Body>, Status>) -> bool {
+    is(Code::Unavailable, result)
+}
+
+/// The deadline came before an answer, here or at the peer.
+fn is_late(result: &Result<Response<Body>, Status>) -> bool {
+    is(Code::DeadlineExceeded, result)
+}
+
+fn is(code: Code, result: &Result<Response<Body>, Status>) -> bool {
     match result {
-        Ok(response) => response.headers().get("grpc-status").is_some_and(|code| code == "14"),
-        Err(status) => status.code() == Code::Unavailable,
+        Ok(response) => {
+            response.headers().get("grpc-status").is_some_and(|sent| Code::from_bytes(sent.as_bytes()) == code)
+        }
+        Err(status) => status.code() == code,
     }
 }

@@ -92,6 +92,28 @@ async fn a_read_is_tried_again_and_a_write_never() {
 }
 
 #[tokio::test]
+async fn a_further_try_that_comes_too_late_leaves_what_the_peer_said() {
+    let served = serve().await;
+    let (_, mut client) = client(&served);
+    let within = |time| {
+        let mut request = Request::new(pb::GetMeRequest {});
+        request.set_timeout(time);
+        request
+    };
+    // Longer than the longest pause before the second try.
+    let time = Duration::from_millis(400);
+    for late in [Act::Hang, Act::Refuse(Code::DeadlineExceeded)] {
+        let calls = served.peer.calls().len();
+        served.peer.then([Act::Refuse(Code::Unavailable), late]);
+        let status = client.get_me(within(time)).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "as told"), "{late:?}");
+        assert_eq!(served.peer.calls()[calls..], ["get_me"; 2], "{late:?}");
+    }
+    served.peer.then([Act::Refuse(Code::Unavailable), Act::Refuse(Code::NotFound)]);
+    assert_eq!(client.get_me(within(time)).await.unwrap_err().code(), Code::NotFound, "an answer is one");
+}
+
+#[tokio::test]
 async fn the_largest_error_of_a_service_comes_as_it_is() {
     let served = serve().await;
     let (_, mut client) = client(&served);
