@@ -42,7 +42,7 @@ pub const SERVICES: [Service; 5] = [
     Service {
         role: Role::Pipeline,
         migrations: pipeline::MIGRATIONS,
-        objects: &[],
+        objects: pipeline::OBJECTS,
         matrix: matrix::pipeline::table,
         makes: ("/pipelines", r#"{"name": "{unique}", "template": "consulting"}"#),
     },

@@ -6,9 +6,9 @@ use proto::pipeline::v1 as pb;
 use proto::pipeline::v1::pipeline_service_client::PipelineServiceClient;
 use proto::pipeline::v1::pipeline_service_server::PipelineServiceServer;
 
-use super::dropping::{Call, Watch, at_every_point, call, rpcs};
+use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs};
 use crate::database::Database;
-use crate::pipeline::world::{World, document};
+use crate::pipeline::world::{Caller, World, document};
 
 const KEY: [(&str, &str); 1] = [("idempotency-key", "the-key")];
 
@@ -18,7 +18,8 @@ async fn pipelines_leave_nothing() -> Result<()> {
     let world = World::on(database.clone())?;
     let mut watch = Watch::new(&database, &world.db, "pipeline").await?;
     for rpc in rpcs("PipelineService") {
-        at_every_point(&mut watch, &rpc, &[], async || prepare(&world, &rpc).await).await?;
+        let ahead: &'static [Step] = if rpc == "CreateDeal" { &[DEFINITIONS] } else { &[] };
+        at_every_point(&mut watch, &rpc, ahead, async || prepare(&world, &rpc).await).await?;
         // Somebody else's calls are right.
         prepare(&world, "CreatePipeline").await.await?;
     }
@@ -87,6 +88,65 @@ async fn prepare(world: &World, rpc: &str) -> Call {
         "GetPipelineVersion" => {
             let request = pb::GetPipelineVersionRequest { id, number: "1".to_owned() };
             call!(client, get_pipeline_version, who.request(request, &[]))
+        }
+        other => deal(world, &who, client, other, pipeline).await,
+    }
+}
+
+/// The same of deals.
+async fn deal(
+    world: &World,
+    who: &Caller,
+    mut client: PipelineServiceClient<PipelineServiceServer<pipeline::Service>>,
+    rpc: &str,
+    pipeline: pb::Pipeline,
+) -> Call {
+    let create = pb::CreateDealRequest {
+        deal: Some(pb::Deal {
+            name: Some("A".to_owned()),
+            pipeline_id: Some(pipeline.id.clone()),
+            company_id: Some(world.people.add("company")),
+            ..Default::default()
+        }),
+    };
+    if rpc == "CreateDeal" {
+        return call!(client, create_deal, who.request(create, &KEY));
+    }
+    let made = client.create_deal(who.request(create, &[])).await.unwrap().into_inner().deal.unwrap();
+    let id = made.id.clone();
+    match rpc {
+        "GetDeal" => {
+            let request = pb::GetDealRequest { id, ..Default::default() };
+            call!(client, get_deal, who.request(request, &[]))
+        }
+        "ListDeals" => call!(client, list_deals, who.request(pb::ListDealsRequest::default(), &[])),
+        "UpdateDeal" => {
+            let request = pb::UpdateDealRequest {
+                id,
+                deal: Some(pb::Deal { company_id: Some(world.people.add("company")), ..Default::default() }),
+                update_mask: Some(FieldMask { paths: vec!["company_id".to_owned()] }),
+            };
+            call!(client, update_deal, who.request(request, &[]))
+        }
+        "DeleteDeal" => call!(client, delete_deal, who.request(pb::DeleteDealRequest { id }, &[])),
+        "RestoreDeal" => {
+            let delete = pb::DeleteDealRequest { id: id.clone() };
+            client.delete_deal(who.request(delete, &[])).await.unwrap();
+            call!(client, restore_deal, who.request(pb::RestoreDealRequest { id }, &[]))
+        }
+        "MoveDeal" => {
+            let stage_id = pipeline.stages[1].id.clone();
+            let request = pb::MoveDealRequest { id, stage_id, ..Default::default() };
+            call!(client, move_deal, who.request(request, &[]))
+        }
+        "ChangeDealPipeline" => {
+            let all = client.list_pipelines(who.request(pb::ListPipelinesRequest::default(), &[])).await;
+            let pipeline_id = all.unwrap().into_inner().pipelines[0].id.clone();
+            let request = pb::ChangeDealPipelineRequest { id, pipeline_id, ..Default::default() };
+            call!(client, change_deal_pipeline, who.request(request, &[]))
+        }
+        "GetStageHistory" => {
+            call!(client, get_stage_history, who.request(pb::GetStageHistoryRequest { id }, &[]))
         }
         other => panic!("{other} has no call here"),
     }

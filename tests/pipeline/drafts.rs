@@ -20,6 +20,7 @@ async fn a_draft_that_is_wrong_is_kept_as_it_was_sent_and_names_its_problems() -
         from: Some("gone".to_owned()),
         to: "new".to_owned(),
         role_ids: vec![Uuid::now_v7().to_string()],
+        required_fields: vec!["custom.tier".to_owned(), "custom.nothing".to_owned(), "shoe_size".to_owned()],
         ..Default::default()
     }];
     let draft = admin.put(&made.id, sent.clone()).await?;
@@ -36,6 +37,8 @@ async fn a_draft_that_is_wrong_is_kept_as_it_was_sent_and_names_its_problems() -
             ("/stages", "STAGE_KIND_MISSING"),
             ("/stages/0/kind", "FIRST_STAGE_CLOSED"),
             ("/transitions/0/from", "STAGE_UNKNOWN"),
+            ("/transitions/0/required_fields/1", "FIELD_UNKNOWN"),
+            ("/transitions/0/required_fields/2", "FIELD_UNKNOWN"),
             ("/transitions/0/role_ids/0", "REFERENCE_NOT_FOUND"),
         ]
     );

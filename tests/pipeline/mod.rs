@@ -1,7 +1,9 @@
 //! The pipeline service against PostgreSQL, through its RPCs: token, gate, operation, row-level security.
 
+mod deals;
 mod drafts;
 mod first;
 mod life;
+mod mapping;
 mod publishing;
 pub(crate) mod world;

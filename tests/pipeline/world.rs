@@ -11,10 +11,15 @@ use pipeline::{App, Service};
 use prost_types::FieldMask;
 use proto::pipeline::v1 as pb;
 use proto::pipeline::v1::pipeline_service_server::PipelineService;
+use record::Env;
+use record::definitions::Definitions;
+use record::reference::References;
+
+use tokio::sync::Notify;
 
 use crate::database::Database;
-pub(crate) use crate::world::{ALL, May, Refusal};
-use crate::world::{Ground, TestGate, done};
+pub(crate) use crate::world::{ALL, Known, May, Refusal};
+use crate::world::{Ground, TestGate, definitions, done};
 
 pub(crate) type Caller = crate::world::Caller<Service>;
 
@@ -23,8 +28,12 @@ pub(crate) struct World {
     served: crate::world::World<Service>,
     /// The roles of every tenant.
     pub(crate) roles: Arc<Mutex<BTreeSet<RoleId>>>,
+    /// Contacts, companies, users and teams of every tenant.
+    pub(crate) people: Known,
     /// Moves the clock.
     pub(crate) time: ids::FixedClock,
+    /// Notified when something was published.
+    pub(super) published: Arc<Notify>,
 }
 
 impl Deref for World {
@@ -47,12 +56,26 @@ impl World {
         let gates = TestGate::new(&ground.clock)?;
         let roles: Arc<Mutex<BTreeSet<RoleId>>> = Arc::default();
         let known = roles.clone();
-        let app = App {
-            gate: gates.gate.clone(),
+        let (people, set) = (Known::default(), definitions::field_set());
+        let env = Env {
+            role: fleet::Role::Pipeline,
+            objects: pipeline::OBJECTS,
             db: ground.db.clone(),
             clock: ground.clock.clone(),
-            cursor_key: query::CursorKey::new(&"a-key-for-page-tokens-of-the-tests".into())?,
             wake: events::Wake::default(),
+            cursor_key: query::CursorKey::new(&"a-key-for-page-tokens-of-the-tests".into())?,
+            region: None,
+            definitions: Definitions::new(Arc::new(move |_, _, _| {
+                let set = set.clone();
+                Box::pin(async move { Ok(set) })
+            })),
+            references: References::to_people(people.ask()).and_to(pipeline::PEER_OBJECTS, people.ask()),
+        };
+        let published: Arc<Notify> = Arc::default();
+        let app = App {
+            published: published.clone(),
+            gate: gates.gate.clone(),
+            env,
             roles: Arc::new(move |_, asked| {
                 let known = known.clone();
                 Box::pin(async move {
@@ -62,7 +85,7 @@ impl World {
             }),
         };
         let served = crate::world::World::on(ground, gates, Service::new(app));
-        Ok(Self { served, roles, time })
+        Ok(Self { served, roles, people, time, published })
     }
 
     /// The events of a caller's tenant, in their order: verb and changes.
@@ -186,6 +209,56 @@ impl Caller {
     }
 }
 
+impl Caller {
+    pub(super) async fn create_deal(&self, deal: pb::Deal) -> Result<pb::Deal, Refusal> {
+        let request = self.request(pb::CreateDealRequest { deal: Some(deal) }, &[]);
+        Ok(done(self.service.create_deal(request).await)?.deal.unwrap())
+    }
+
+    pub(super) async fn deal(&self, id: &str) -> Result<pb::Deal, Refusal> {
+        let request = pb::GetDealRequest { id: id.to_owned(), ..Default::default() };
+        Ok(done(self.service.get_deal(self.request(request, &[])).await)?.deal.unwrap())
+    }
+
+    /// Changes the members in `paths`.
+    pub(super) async fn change_deal(
+        &self,
+        id: &str,
+        deal: pb::Deal,
+        paths: &[&str],
+    ) -> Result<pb::Deal, Refusal> {
+        let update_mask = Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
+        let request = pb::UpdateDealRequest { id: id.to_owned(), deal: Some(deal), update_mask };
+        Ok(done(self.service.update_deal(self.request(request, &[])).await)?.deal.unwrap())
+    }
+
+    pub(super) async fn delete_deal(&self, id: &str) -> Result<(), Refusal> {
+        let request = self.request(pb::DeleteDealRequest { id: id.to_owned() }, &[]);
+        done(self.service.delete_deal(request).await).map(drop)
+    }
+
+    pub(super) async fn restore_deal(&self, id: &str) -> Result<pb::Deal, Refusal> {
+        let request = self.request(pb::RestoreDealRequest { id: id.to_owned() }, &[]);
+        Ok(done(self.service.restore_deal(request).await)?.deal.unwrap())
+    }
+
+    pub(super) async fn move_deal(&self, request: pb::MoveDealRequest) -> Result<pb::Deal, Refusal> {
+        Ok(done(self.service.move_deal(self.request(request, &[])).await)?.deal.unwrap())
+    }
+
+    pub(super) async fn change_pipeline(
+        &self,
+        request: pb::ChangeDealPipelineRequest,
+    ) -> Result<pb::Deal, Refusal> {
+        Ok(done(self.service.change_deal_pipeline(self.request(request, &[])).await)?.deal.unwrap())
+    }
+
+    pub(super) async fn history(&self, id: &str) -> Result<Vec<pb::StageEntry>, Refusal> {
+        let request = self.request(pb::GetStageHistoryRequest { id: id.to_owned() }, &[]);
+        Ok(done(self.service.get_stage_history(request).await)?.entries)
+    }
+}
+
 pub(super) fn publication(id: &str) -> pb::PublishPipelineRequest {
     pb::PublishPipelineRequest { id: id.to_owned(), ..Default::default() }
 }
@@ -213,6 +286,15 @@ pub(crate) fn document() -> pb::Document {
         allow_backwards: Some(false),
     };
     pb::Document { stages, rules: Some(rules), transitions: Vec::new() }
+}
+
+pub(super) fn named(name: &str) -> pb::Deal {
+    pb::Deal { name: Some(name.to_owned()), ..Default::default() }
+}
+
+/// The id of the stage of a key.
+pub(super) fn stage_id<'p>(pipeline: &'p pb::Pipeline, key: &str) -> &'p str {
+    &pipeline.stages.iter().find(|stage| stage.key == key).unwrap().id
 }
 
 /// The keys of stages, in their order.

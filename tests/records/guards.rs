@@ -58,11 +58,11 @@ impl Guard for NoForbiddenTitle {
     async fn stored(
         &self,
         _: &mut TenantTx,
-        author: &Author,
+        plan: &Plan<'_>,
         _: Option<&Record>,
         after: &Record,
     ) -> Result<Vec<NewEvent>, Error> {
-        Ok(vec![change::event(author, &GUARDED, "guarded", after, &[])])
+        Ok(vec![change::event(plan.author, &GUARDED, "guarded", after, &[])])
     }
 }
 
@@ -98,9 +98,11 @@ impl Wire for Guarded {
 }
 
 /// A path, and whether the record is known before.
-const WAYS: [(Path, bool); 6] = [
+const WAYS: [(Path, bool); 8] = [
     (Path::Create, false),
     (Path::Update, true),
+    (Path::Move, true),
+    (Path::Transfer, true),
     (Path::Link, true),
     (Path::Import, false),
     (Path::Import, true),
@@ -171,12 +173,12 @@ impl World {
         let id = known.unwrap_or_default().to_string();
         match path {
             Path::Create => drop(self.create(who, title).await?),
-            Path::Update => {
+            Path::Update | Path::Move | Path::Transfer => {
                 let update_mask = Some(prost_types::FieldMask { paths: vec!["job_title".to_owned()] });
                 let request = pb::UpdateContactRequest { id, contact: Some(contact(title)), update_mask };
                 let (cx, request) = self.admit(who, request).await?;
                 let (mask, sent) = (request.update_mask, request.contact.as_ref());
-                record::update::<Guarded>(&self.env, &cx, &request.id, mask, sent).await?;
+                record::update_by::<Guarded>(&self.env, &cx, (&request.id, path), mask, sent).await?;
             }
             Path::Restore => {
                 let (cx, request) = self.admit(who, pb::RestoreContactRequest { id }).await?;

@@ -60,6 +60,7 @@ pub struct Snapshot {
     teams: Vec<Uuid>,
     team_members: Vec<Uuid>,
     allows_duplicates: bool,
+    roles: Vec<Uuid>,
 }
 
 impl Snapshot {
@@ -92,6 +93,7 @@ impl Snapshot {
             teams: ids(&wire.team_ids),
             team_members: ids(&wire.team_member_ids),
             allows_duplicates: wire.allows_duplicates,
+            roles: ids(&wire.role_ids),
         }
     }
 
@@ -103,6 +105,11 @@ impl Snapshot {
     /// The user whose rows are "own".
     pub fn owner(&self) -> Uuid {
         self.owner
+    }
+
+    /// The roles of the principal's user.
+    pub fn roles(&self) -> &[Uuid] {
+        &self.roles
     }
 
     /// Whether the principal's organization takes records that are like others of its own.

@@ -1,6 +1,7 @@
 //! The error over REST: `application/problem+json` (RFC 9457).
 
 use prost::Message;
+use proto::common::v1::AllowedStage;
 use reasons::Reason;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -24,6 +25,8 @@ pub struct Problem<'a> {
     conflicts: Vec<Conflict>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     candidates: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed: Vec<Allowed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<&'a std::collections::BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,13 +51,21 @@ struct Conflict {
     omitted: bool,
 }
 
+/// A stage that a deal could go to.
+#[derive(Debug, Serialize)]
+struct Allowed {
+    stage_id: String,
+    key: String,
+    name: String,
+}
+
 impl<'a> Problem<'a> {
     /// The document of `error` as the answer to request `request_id`.
     pub fn new(error: &'a Error, request_id: &str) -> Self {
         let status = error.code().http(error.reason());
         // Only what is named otherwise has a text for the caller.
         let internal = error.code() == Code::Internal && error.reason() == Code::Internal.name();
-        let (conflicts, candidates) = details(error);
+        let Details { conflicts, candidates, allowed } = details(error);
         let listed = Reason::find(error.reason());
         Self {
             r#type: page(listed),
@@ -71,6 +82,7 @@ impl<'a> Problem<'a> {
                 .collect(),
             conflicts,
             candidates,
+            allowed,
             meta: (!internal && !error.metadata().is_empty()).then(|| error.metadata()),
             retry_after: error.retry_after().map(|d| d.as_secs().max(1)),
         }
@@ -99,13 +111,21 @@ fn instance(request_id: &str) -> String {
     format!("urn:{kind}:{request_id}")
 }
 
-fn details(error: &Error) -> (Vec<Conflict>, Vec<String>) {
-    let (mut conflicts, mut candidates) = (Vec::new(), Vec::new());
+/// What an error says beside what every error says.
+#[derive(Default)]
+struct Details {
+    conflicts: Vec<Conflict>,
+    candidates: Vec<String>,
+    allowed: Vec<Allowed>,
+}
+
+fn details(error: &Error) -> Details {
+    let mut found = Details::default();
     for any in error.details() {
         match any.type_url.rsplit('/').next() {
             Some("globcrm.common.v1.ConflictDetail") => {
                 if let Ok(detail) = proto::common::v1::ConflictDetail::decode(any.value.as_slice()) {
-                    conflicts.extend(detail.conflicts.into_iter().map(|c| Conflict {
+                    found.conflicts.extend(detail.conflicts.into_iter().map(|c| Conflict {
                         field: c.field,
                         base: raw(&c.base),
                         yours: raw(&c.yours),
@@ -116,13 +136,22 @@ fn details(error: &Error) -> (Vec<Conflict>, Vec<String>) {
             }
             Some("globcrm.common.v1.CandidatesDetail") => {
                 if let Ok(detail) = proto::common::v1::CandidatesDetail::decode(any.value.as_slice()) {
-                    candidates.extend(detail.candidate_ids);
+                    found.candidates.extend(detail.candidate_ids);
+                }
+            }
+            Some("globcrm.common.v1.AllowedStagesDetail") => {
+                if let Ok(detail) = proto::common::v1::AllowedStagesDetail::decode(any.value.as_slice()) {
+                    let shown = |stage: AllowedStage| {
+                        let AllowedStage { stage_id, key, name } = stage;
+                        Allowed { stage_id, key, name }
+                    };
+                    found.allowed.extend(detail.allowed.into_iter().map(shown));
                 }
             }
             _ => {}
         }
     }
-    (conflicts, candidates)
+    found
 }
 
 fn raw(json: &[u8]) -> Option<Box<RawValue>> {

@@ -81,11 +81,11 @@ pub const FLEET: &[Member] = &[
     Member {
         role: Role::Pipeline,
         names: names!("pipeline", "PIPELINE", "pipeline"),
-        about: "pipelines",
+        about: "pipelines and deals",
         service: Some("globcrm.pipeline.v1.PipelineService"),
         has_schema: true,
         has_operations: false,
-        calls: &[Role::Identity],
+        calls: &[Role::Identity, Role::Fields, Role::Records],
         acts_for_principals: false,
     },
     Member {

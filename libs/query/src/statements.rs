@@ -76,6 +76,8 @@ pub struct Statements {
     pub purge: &'static str,
     /// `$2` rows as a JSON array: writes the version, and who changed the row when.
     pub touch: &'static str,
+    /// `$2` rows as a JSON array: writes every column that is not of custom fields, the version, and who changed the row when.
+    pub standard: &'static str,
     /// For each column that names records.
     pub following: Vec<Following>,
     /// `$2` ids: those of them that name no row at all.
@@ -90,12 +92,11 @@ impl Statements {
     pub fn of(stored: &Stored<'_>) -> Self {
         let Stored { object, table, columns, written, derived, above, ids, lists } = stored;
         let slots: Vec<&str> = SlotColumn::all().map(SlotColumn::name).collect();
-        let written: Vec<(&str, Option<&str>)> = written
-            .iter()
-            .map(|(name, empty)| (name.as_str(), *empty))
-            .chain([("custom", Some("'{}'::jsonb"))])
-            .chain(slots.iter().map(|slot| (*slot, None)))
-            .collect();
+        let standard: Vec<(&str, Option<&str>)> =
+            written.iter().map(|(name, empty)| (name.as_str(), *empty)).collect();
+        let of_custom = slots.iter().map(|slot| (*slot, None));
+        let written: Vec<(&str, Option<&str>)> =
+            standard.iter().copied().chain([("custom", Some("'{}'::jsonb"))]).chain(of_custom).collect();
         let derived: Vec<&str> = derived.iter().map(String::as_str).chain(slots).collect();
         let read = list(columns.iter().map(|column| format!("t.{}", column.name)));
         let select = format!(
@@ -104,11 +105,15 @@ impl Statements {
         let fence = format!(
             "WITH fence AS MATERIALIZED (\n  SELECT version FROM definitions_fence WHERE tenant_id = $1 AND object = '{object}' FOR SHARE),\ndone AS ("
         );
-        let names = list(written.iter().map(|(name, _)| (*name).to_owned()));
-        let values = list(written.iter().map(|(name, empty)| match empty {
-            Some(empty) => format!("COALESCE(r.{name}, {empty})"),
-            None => format!("r.{name}"),
-        }));
+        let names_of =
+            |columns: &[(&str, Option<&str>)]| list(columns.iter().map(|(name, _)| (*name).to_owned()));
+        let values_of = |columns: &[(&str, Option<&str>)]| {
+            list(columns.iter().map(|(name, empty)| match empty {
+                Some(empty) => format!("COALESCE(r.{name}, {empty})"),
+                None => format!("r.{name}"),
+            }))
+        };
+        let (names, values) = (names_of(&written), values_of(&written));
         let empty: BTreeMap<&str, &str> =
             written.iter().filter_map(|(name, empty)| Some((*name, (*empty)?))).collect();
         let rewrite = |column: Option<&str>| {
@@ -193,6 +198,13 @@ impl Statements {
                  RETURNING t.id, t.version, t.owner_id, t.team_id, t.deleted_by"
             )),
             touch: rewrite(None),
+            standard: kept(format!(
+                "UPDATE {table} AS t SET (version, updated_at, updated_by, {})\n\
+                 = ROW(r.version, r.updated_at, r.updated_by, {})\nFROM jsonb_populate_recordset(NULL::{table}, $2) AS r\n\
+                 WHERE t.tenant_id = $1 AND t.id = r.id",
+                names_of(&standard),
+                values_of(&standard)
+            )),
             following,
             gone: kept(format!(
                 "SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)\n\
@@ -228,6 +240,7 @@ impl Statements {
             ("doomed", self.doomed),
             ("purge", self.purge),
             ("touch", self.touch),
+            ("standard", self.standard),
             ("gone", self.gone),
             ("above", self.above),
         ];

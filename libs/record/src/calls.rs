@@ -9,6 +9,7 @@ use proto::Rpc;
 use super::create::Asked;
 use super::draft::Draft;
 use super::list::{self, Listed};
+use super::prepare::Path;
 use super::{Alike, Env, Reader, Wire};
 
 /// Creates a record of what was sent, also of one that is like another; the owner is the caller when none is named. `sent` is where the
@@ -68,11 +69,22 @@ pub async fn list<W: Wire>(
 }
 
 /// Changes the members that the update mask names; without a mask those that are set. Objects are merged (RFC 7396).
-#[tracing::instrument(name = "record.update", skip_all, fields(object = W::object().name))]
 pub async fn update<W: Wire>(
     env: &Env,
     cx: &Context,
     id: &str,
+    mask: Option<prost_types::FieldMask>,
+    sent: Option<&W::Message>,
+) -> Result<Answer<W::Message>, Error> {
+    update_by::<W>(env, cx, (id, Path::Update), mask, sent).await
+}
+
+/// As [`update`], by a call of another kind, which the object's guard is told.
+#[tracing::instrument(name = "record.update", skip_all, fields(object = W::object().name))]
+pub async fn update_by<W: Wire>(
+    env: &Env,
+    cx: &Context,
+    (id, path): (&str, Path),
     mask: Option<prost_types::FieldMask>,
     sent: Option<&W::Message>,
 ) -> Result<Answer<W::Message>, Error> {
@@ -81,7 +93,7 @@ pub async fn update<W: Wire>(
     let surroundings = (env.region, env.clock.now());
     let read = |names: &[&str], mask: &Mask| Reader::read_by::<W>(surroundings, sent, names, Some(mask));
     let draft = Draft::new(mask, sent, W::custom(sent), &read)?;
-    crate::update::update(env, cx, W::object(), id, W::etag(sent), draft).await?.shown::<W>()
+    crate::update::update(env, cx, W::object(), (id, path), W::etag(sent), draft).await?.shown::<W>()
 }
 
 /// Moves a record to the trash.

@@ -31,7 +31,7 @@ pub struct Author {
 
 impl Author {
     /// The author of a job's changes: `actor` is the principal that caused them. Their events use the bulk lane.
-    pub(crate) fn of_job(role: Role, clock: &ids::Clock, actor: Uuid) -> Self {
+    pub fn of_job(role: Role, clock: &ids::Clock, actor: Uuid) -> Self {
         Self {
             service: role.name(),
             actor,
@@ -55,10 +55,10 @@ impl Author {
     }
 }
 
-/// The fields that callers write and that differ, in the order of their names.
+/// The fields that callers write, or a guard, and that differ, in the order of their names.
 pub fn diff(object: &Object, before: &Record, after: &Record) -> Vec<Diff> {
     let mut diffs = Vec::new();
-    for name in object.writable() {
+    for name in object.compared() {
         compare(&mut diffs, (*name).to_owned(), before.fields.get(*name), after.fields.get(*name));
     }
     let gone = before.custom.keys().filter(|key| !after.custom.contains_key(*key));

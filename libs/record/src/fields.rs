@@ -15,7 +15,7 @@ pub fn put(fields: &mut Fields, name: &str, value: Value) {
 }
 
 /// `null`, the empty list and the empty object.
-pub(crate) fn is_unset(value: &Value) -> bool {
+pub fn is_unset(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),

@@ -9,13 +9,13 @@ mod store;
 use std::collections::BTreeSet;
 
 use db::{DbError, TenantTx};
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::change::{self, Author, Diff};
+use super::change::Author;
 use super::peer_records::State;
-use super::store::Logged;
-use super::{Object, Record, store as record_store, write};
+use super::revise::{Following, rewrite};
+use super::{Object, store as record_store};
 
 /// Records whose state has changed.
 #[derive(Clone, Copy, Debug)]
@@ -128,60 +128,4 @@ fn followed(
         seen.insert(reference.id);
         (naming.follow)(&value, named.object, reference.id, named.state)
     })
-}
-
-/// A locked record, with what it names before and after.
-#[derive(Debug)]
-pub struct Following<'a> {
-    /// As it was; it is brought to its next version.
-    pub record: &'a mut Record,
-    /// The value before.
-    pub before: Value,
-    /// The value after.
-    pub after: Value,
-}
-
-/// Gives locked records their next version with another value of one field. One that is in no column of theirs was changed before: the
-/// version, the log and the event are all that is written.
-pub async fn rewrite(
-    tx: &mut TenantTx,
-    author: &Author,
-    object: &Object,
-    field: &'static str,
-    changes: Vec<Following<'_>>,
-) -> Result<(), DbError> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let following = object.statements().following.iter().find(|following| following.column == field);
-    let (mut rows, mut logged, mut events, mut records) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for Following { record, before, after } in changes {
-        record.version += 1;
-        write::touch(record, author);
-        if following.is_some() {
-            record.set(field, after.clone());
-        }
-        let row = |name: &str| record.fields.get(name).cloned().unwrap_or_default();
-        rows.push(json!({
-            "id": record.id, "version": record.version, "updated_at": row("updated_at"),
-            "updated_by": row("updated_by"), field: after.clone(),
-        }));
-        let diffs = [Diff { field: field.to_owned(), before, after }];
-        logged.push(Logged { record_id: record.id, version: record.version, before: change::before(&diffs) });
-        events.push(change::event(author, object, "updated", record, &diffs));
-        records.push(&*record);
-    }
-    let statement = following.map_or(object.statements().touch, |following| following.rewrite);
-    store::rewrite(tx, statement, rows).await?;
-    for side in object.sides.iter().filter(|side| side.field == field) {
-        let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
-        record_store::clear_side(tx, side.clear, &ids).await?;
-        let (deleted, live): (Vec<&Record>, Vec<&Record>) =
-            records.iter().copied().partition(|record| record.is_deleted());
-        write::put_side(tx, object, side, &live, true).await?;
-        write::put_side(tx, object, side, &deleted, false).await?;
-    }
-    record_store::log(tx, object, "updated", author, &logged).await?;
-    // After the statement that raised the versions: its locks keep events in their order.
-    events::outbox::append_many(tx, &events).await
 }

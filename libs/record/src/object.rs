@@ -113,6 +113,11 @@ impl Object {
         &self.shape().writable
     }
 
+    /// Fields whose change is a change of the record.
+    pub(crate) fn compared(&self) -> &[&'static str] {
+        &self.shape().compared
+    }
+
     /// Fields that give others away: the field and those it is made of.
     pub(crate) fn computed(&self) -> &[(&'static str, &'static [&'static str])] {
         &self.shape().computed

@@ -23,6 +23,10 @@ pub enum Path {
     Create,
     /// A call that changes one.
     Update,
+    /// A call that moves one along, and may change it.
+    Move,
+    /// A call that puts one elsewhere, whatever is allowed between here and there.
+    Transfer,
     /// A call that changes what belongs to a record and is not in its row.
     Link,
     /// A row of a file, which makes a record or changes one.
@@ -331,7 +335,7 @@ pub trait Guard: std::fmt::Debug + Send + Sync {
     async fn stored(
         &self,
         _tx: &mut TenantTx,
-        _author: &Author,
+        _plan: &Plan<'_>,
         _before: Option<&Record>,
         _after: &Record,
     ) -> Result<Vec<NewEvent>, Error> {

@@ -22,6 +22,8 @@ pub struct Standard {
     indexed: bool,
     indexed_in_trash: bool,
     output: bool,
+    guarded: bool,
+    input: bool,
     /// Public names, columns and side tables of the values that filters find.
     sets: [Option<(&'static str, &'static str, Set)>; 2],
     naming: Option<&'static Naming>,
@@ -54,6 +56,8 @@ impl Standard {
             indexed: false,
             indexed_in_trash: false,
             output: false,
+            guarded: false,
+            input: false,
             sets: [None, None],
             naming: None,
         }
@@ -93,6 +97,16 @@ impl Standard {
     /// `uuid`: the id of a user, a team or a record.
     pub const fn id(name: &'static str, of: &'static str) -> Self {
         Self { of: Some(of), ..Self::new(name, Kind::Id) }
+    }
+
+    /// `uuid`: the id of something that is no record, which the object's guard looks up.
+    pub const fn key(name: &'static str) -> Self {
+        Self::new(name, Kind::Id)
+    }
+
+    /// Text that callers send and that is not stored: the object's guard reads it.
+    pub const fn input(name: &'static str) -> Self {
+        Self { input: true, ..Self::new(name, Kind::Kept) }
     }
 
     /// `text` that holds one of `values`.
@@ -158,6 +172,12 @@ impl Standard {
         Self { output: true, ..self }
     }
 
+    /// Set by the object's guard and by nobody else.
+    #[must_use]
+    pub const fn guarded(self) -> Self {
+        Self { guarded: true, ..self }
+    }
+
     /// Its values stand in a side table as well, where filters find them as `name` by an index; `column` is the value's column there.
     /// Twice at most.
     #[must_use]
@@ -182,11 +202,16 @@ impl Standard {
 
     /// Whether it holds texts of many lines.
     fn is_text(&self) -> bool {
-        matches!(self.kind, Kind::Kept) && self.empty.is_none()
+        matches!(self.kind, Kind::Kept) && self.empty.is_none() && !self.input
     }
 
     fn is_written_by_callers(&self) -> bool {
-        !self.output && self.computed.is_empty()
+        !self.output && !self.guarded && self.computed.is_empty()
+    }
+
+    /// Whether a change of it is a change of the record.
+    fn is_compared(&self) -> bool {
+        self.guarded || self.is_written_by_callers()
     }
 
     /// What filters and orders see of it.
@@ -264,6 +289,8 @@ pub(crate) struct Shape {
     pub(crate) table: Table,
     /// Fields that callers write.
     pub(crate) writable: Vec<&'static str>,
+    /// Fields whose change is a change of the record: those, and what its guard sets.
+    pub(crate) compared: Vec<&'static str>,
     /// Fields that give others away: the field and those it is made of.
     pub(crate) computed: Vec<(&'static str, &'static [&'static str])>,
     /// Fields that hold an id: the field and what it names.
@@ -288,11 +315,12 @@ impl Shape {
         let shown = SYSTEM
             .iter()
             .chain(own())
+            .filter(|field| !field.input)
             .map(|field| Column { name: field.name, fields: &*vec![field.name].leak() });
         let columns: Vec<Column> = always.chain(shown).collect();
         let mut written = Vec::new();
         let mut derived = Vec::new();
-        for field in own().filter(|field| !field.output) {
+        for field in own().filter(|field| !field.output && !field.input) {
             written.push((field.name.to_owned(), field.empty));
             let made = field.derived();
             written.extend(made.iter().filter(|name| *name != field.name).map(|name| (name.clone(), None)));
@@ -327,6 +355,7 @@ impl Shape {
             table,
             statements,
             writable: own().filter(|field| field.is_written_by_callers()).map(|field| field.name).collect(),
+            compared: own().filter(|field| field.is_compared()).map(|field| field.name).collect(),
             computed: own().filter(|f| !f.computed.is_empty()).map(|f| (f.name, f.computed)).collect(),
             links: own().filter_map(|field| Some((field.name, field.of?))).collect(),
             has_texts: own().any(Standard::is_text),

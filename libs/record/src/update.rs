@@ -23,13 +23,13 @@ pub(crate) async fn update(
     env: &Env,
     cx: &Context,
     object: &'static Object,
-    id: &str,
+    (id, path): (&str, Path),
     etag: Option<&str>,
     draft: Draft<'_>,
 ) -> Result<Answer, Error> {
     let mut tries = Tries::default();
     loop {
-        match attempt(env, cx, object, id, etag, &draft).await {
+        match attempt(env, cx, object, (id, path), etag, &draft).await {
             Err(error) if tries.again(&error) => fence::renew(env, cx, object).await?,
             done => return done,
         }
@@ -40,7 +40,7 @@ async fn attempt(
     env: &Env,
     cx: &Context,
     object: &'static Object,
-    id: &str,
+    (id, path): (&str, Path),
     etag: Option<&str>,
     draft: &Draft<'_>,
 ) -> Result<Answer, Error> {
@@ -57,7 +57,7 @@ async fn attempt(
     let ahead = Computed::ahead(object, &sent.fields).await?;
 
     let author = Author::of(env, cx);
-    let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path: Path::Update };
+    let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path };
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
     let change = Change { id, sent, etag, ahead, asked, unknown };
     let result = store(&mut tx, &plan, change).await;

@@ -91,7 +91,7 @@ async fn guarded(
     after: &Record,
 ) -> Result<Vec<NewEvent>, Error> {
     match plan.object.guard {
-        Some(guard) => guard.stored(tx, plan.author, before, after).await,
+        Some(guard) => guard.stored(tx, plan, before, after).await,
         None => Ok(Vec::new()),
     }
 }

@@ -389,9 +389,10 @@ fn is_late(result: &Result<Response<Body>, Status>) -> bool {
 
 fn is(code: Code, result: &Result<Response<Body>, Status>) -> bool {
     match result {
-        Ok(response) => {
-            response.headers().get("grpc-status").is_some_and(|sent| Code::from_bytes(sent.as_bytes()) == code)
-        }
+        Ok(response) => response
+            .headers()
+            .get("grpc-status")
+            .is_some_and(|sent| Code::from_bytes(sent.as_bytes()) == code),
         Err(status) => status.code() == code,
     }
 }

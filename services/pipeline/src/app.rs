@@ -1,10 +1,10 @@
 //! What operations work with.
 
+use std::sync::Arc;
+
 use auth::Gate;
-use db::Db;
-use events::Wake;
-use ids::Clock;
-use query::CursorKey;
+use record::Env;
+use tokio::sync::Notify;
 
 use crate::roles::AskRoles;
 
@@ -12,16 +12,12 @@ use crate::roles::AskRoles;
 pub struct App {
     /// Admits calls.
     pub gate: Gate,
-    /// The app role's pool.
-    pub db: Db,
-    /// Time and ids.
-    pub clock: Clock,
-    /// Signs page tokens.
-    pub cursor_key: CursorKey,
-    /// Wakes the relay.
-    pub wake: Wake,
+    /// What operations on deals work with, and those on pipelines.
+    pub env: Env,
     /// Asks which roles do not exist.
     pub roles: AskRoles,
+    /// Notified when something was published: deals may have to be moved.
+    pub published: Arc<Notify>,
 }
 
 impl std::fmt::Debug for App {

@@ -3,8 +3,10 @@
 use ::config::{Reader, Section};
 use db::DatabaseConfig;
 use events::AmqpConfig;
+use field_types::phone::Region;
 use fleet::Role;
 use query::CursorKey;
+use record::MaintenanceConfig;
 use rpc::{Peer, ServiceSecret};
 
 /// The settings of `GLOBCRM_PIPELINE_…`.
@@ -14,11 +16,19 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// The broker.
     pub broker: AmqpConfig,
-    /// Where keys, permissions and roles come from.
+    /// Where keys, permissions, users, teams and roles are.
     pub identity: Peer,
+    /// Where definitions of custom fields are.
+    pub fields: Peer,
+    /// Where contacts and companies are.
+    pub records: Peer,
     /// Signs page tokens.
     pub cursor_key: CursorKey,
-    /// Proves to identity who asks.
+    /// Where phone numbers without country code belong.
+    pub region: Option<Region>,
+    /// When the trash is emptied and derived data is compared.
+    pub maintenance: MaintenanceConfig,
+    /// With which the service proves itself to others.
     pub service_secret: ServiceSecret,
 }
 
@@ -27,13 +37,21 @@ impl Section for Config {
         let database = DatabaseConfig::read(r);
         let broker = AmqpConfig::read(r);
         let identity = Peer::read(r, Role::Identity);
+        let fields = Peer::read(r, Role::Fields);
+        let records = Peer::read(r, Role::Records);
         let cursor_key = CursorKey::read(r);
+        let region = record::config::region(r);
+        let maintenance = MaintenanceConfig::read(r);
         let service_secret = ServiceSecret::read(r);
         Some(Self {
             database: database?,
             broker: broker?,
             identity: identity?,
+            fields: fields?,
+            records: records?,
             cursor_key: cursor_key?,
+            region: region?,
+            maintenance: maintenance?,
             service_secret: service_secret?,
         })
     }

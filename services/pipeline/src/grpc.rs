@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use proto::pipeline::v1 as pb;
 use proto::pipeline::v1::pipeline_service_server::PipelineService;
+use record::list::Asked;
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
+use crate::deals::{self, Deal};
 use crate::pipelines::{
     archive, create, draft, get, impact, list, publish, restore, templates, update, versions,
 };
@@ -134,5 +136,113 @@ impl PipelineService for Service {
     ) -> Result<Response<pb::GetPipelineVersionResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         Ok(cx.answer(versions::get(&self.0, &cx, request).await?))
+    }
+
+    async fn create_deal(
+        &self,
+        request: Request<pb::CreateDealRequest>,
+    ) -> Result<Response<pb::CreateDealResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let mut answer =
+            record::create::<Deal, _>(&self.0.env, &cx, request, |create| &mut create.deal).await?;
+        deals::shown(&self.0, &cx, "", [&mut answer.message]).await?;
+        Ok(answer.map(|deal| pb::CreateDealResponse { deal: Some(deal) }).respond(&cx))
+    }
+
+    async fn get_deal(
+        &self,
+        request: Request<pb::GetDealRequest>,
+    ) -> Result<Response<pb::GetDealResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let pb::GetDealRequest { id, fields, include } = request;
+        let mut answer = record::get::<Deal>(&self.0.env, &cx, &id, &fields, &include).await?;
+        deals::shown(&self.0, &cx, &fields, [&mut answer.message]).await?;
+        Ok(answer.map(|deal| pb::GetDealResponse { deal: Some(deal) }).respond(&cx))
+    }
+
+    async fn list_deals(
+        &self,
+        request: Request<pb::ListDealsRequest>,
+    ) -> Result<Response<pb::ListDealsResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let mut listed = record::list::<Deal>(
+            &self.0.env,
+            &cx,
+            Asked {
+                filter: &request.filter,
+                order_by: &request.order_by,
+                page_size: request.page_size,
+                page_token: &request.page_token,
+                fields: &request.fields,
+                include: &request.include,
+                show_deleted: request.show_deleted,
+                count: request.count,
+            },
+        )
+        .await?;
+        deals::shown(&self.0, &cx, &request.fields, &mut listed.records).await?;
+        Ok(listed.respond(&cx, |deals, next_page_token, total| pb::ListDealsResponse {
+            deals,
+            next_page_token,
+            total,
+        }))
+    }
+
+    async fn update_deal(
+        &self,
+        request: Request<pb::UpdateDealRequest>,
+    ) -> Result<Response<pb::UpdateDealResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let pb::UpdateDealRequest { id, deal, update_mask } = request;
+        let mut answer = record::update::<Deal>(&self.0.env, &cx, &id, update_mask, deal.as_ref()).await?;
+        deals::shown(&self.0, &cx, "", [&mut answer.message]).await?;
+        Ok(answer.map(|deal| pb::UpdateDealResponse { deal: Some(deal) }).respond(&cx))
+    }
+
+    async fn delete_deal(
+        &self,
+        request: Request<pb::DeleteDealRequest>,
+    ) -> Result<Response<pb::DeleteDealResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        record::delete::<Deal>(&self.0.env, &cx, &request.id).await?;
+        Ok(cx.answer(pb::DeleteDealResponse {}))
+    }
+
+    async fn restore_deal(
+        &self,
+        request: Request<pb::RestoreDealRequest>,
+    ) -> Result<Response<pb::RestoreDealResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let mut answer = record::restore::<Deal, _>(&self.0.env, &cx, &request, &request.id).await?;
+        deals::shown(&self.0, &cx, "", [&mut answer.message]).await?;
+        Ok(answer.map(|deal| pb::RestoreDealResponse { deal: Some(deal) }).respond(&cx))
+    }
+
+    async fn move_deal(
+        &self,
+        request: Request<pb::MoveDealRequest>,
+    ) -> Result<Response<pb::MoveDealResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let mut answer = deals::move_deal(&self.0, &cx, request).await?;
+        deals::shown(&self.0, &cx, "", [&mut answer.message]).await?;
+        Ok(answer.map(|deal| pb::MoveDealResponse { deal: Some(deal) }).respond(&cx))
+    }
+
+    async fn change_deal_pipeline(
+        &self,
+        request: Request<pb::ChangeDealPipelineRequest>,
+    ) -> Result<Response<pb::ChangeDealPipelineResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let mut answer = deals::change_pipeline(&self.0, &cx, request).await?;
+        deals::shown(&self.0, &cx, "", [&mut answer.message]).await?;
+        Ok(answer.map(|deal| pb::ChangeDealPipelineResponse { deal: Some(deal) }).respond(&cx))
+    }
+
+    async fn get_stage_history(
+        &self,
+        request: Request<pb::GetStageHistoryRequest>,
+    ) -> Result<Response<pb::GetStageHistoryResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(deals::history(&self.0, &cx, request).await?))
     }
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod config;
+mod deals;
 mod document;
 mod fields;
 mod grpc;
@@ -15,18 +16,32 @@ use db::Migrations;
 use fleet::Role;
 use host::{HostConfig, Process, ServeError};
 use proto::pipeline::v1::pipeline_service_server::PipelineServiceServer;
+use record::definitions::Definitions;
+use record::reference::References;
+use record::{Env, peers, tasks};
+use rpc::fields::Fields;
+use rpc::records::Records;
 use service::Frame;
+use tokio::sync::Notify;
 use tonic::service::Routes;
 
 use crate::pipelines::first;
 
 pub use crate::app::App;
 pub use crate::config::Config;
+pub use crate::deals::Mapping;
 pub use crate::grpc::Service;
 pub use crate::roles::AskRoles;
 
 /// The migrations of the schema `pipeline`.
-pub const MIGRATIONS: Migrations = db::migrations!("pipeline", [], ["0100_create_pipeline"]);
+pub const MIGRATIONS: Migrations =
+    db::migrations!("pipeline", [db::migrate::RECORD], ["0100_create_pipeline", "0110_create_deals"]);
+
+/// The objects whose records are kept here.
+pub const OBJECTS: &[&record::Object] = &[&deals::DEAL];
+
+/// The objects of other services whose records may be named here.
+pub const PEER_OBJECTS: &[&str] = &["contact", "company"];
 
 /// The limits of pipelines that clients meet.
 pub const LIMITS: &[Limit] = &[
@@ -36,28 +51,49 @@ pub const LIMITS: &[Limit] = &[
     Limit::new("stages and rules of a pipeline", document::MAX_BYTES as u64, "bytes"),
 ];
 
-/// Connections of the worker role: relay, retries, metrics.
+/// Connections of the worker role: relay, retries of both consumers, purge, reconciler, metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Pipeline, migrations: &MIGRATIONS, worker_connections: 3 };
+    service::Service { role: Role::Pipeline, migrations: &MIGRATIONS, worker_connections: 6 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
-    let frame = Frame::start(FRAME, &config.database, config.broker, process)?;
+    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
     let build = |frame: &Frame| {
-        let peers = frame.peers(&config.identity, config.service_secret)?;
-        let gate = peers.gate;
-        frame.follow_permissions(&gate);
-        let app = App {
-            gate: gate.clone(),
+        let peers = frame.peers(&config.identity, config.service_secret.clone())?;
+        let records = peers::records(Records::new(peers.connect(&config.records)?));
+        let people = peers::people(peers.identity.clone());
+        let env = Env {
+            role: Role::Pipeline,
+            objects: OBJECTS,
             db: frame.db.clone(),
             clock: frame.clock.clone(),
-            cursor_key: config.cursor_key,
             wake: frame.wake.clone(),
-            roles: roles::from_identity(peers.identity),
+            cursor_key: config.cursor_key.clone(),
+            region: config.region,
+            definitions: Definitions::new(peers::definitions(Fields::new(peers.connect(&config.fields)?))),
+            references: References::to_people(people).and_to(PEER_OBJECTS, records),
         };
-        let app = Arc::new(app);
+        frame.follow_permissions(&peers.gate);
+        tasks::follow_definitions(frame, &env);
+        tasks::follow_references(
+            frame,
+            &env,
+            PEER_OBJECTS,
+            &["records.*.deleted.v1", "records.*.restored.v1", "records.*.purged.v1"],
+        );
+        tasks::start_maintenance(frame, &env, config.maintenance);
+        let published = Arc::new(Notify::new());
+        frame.rounds(Mapping {
+            db: frame.db.clone(),
+            worker: frame.worker.clone(),
+            clock: frame.clock.clone(),
+            wake: frame.wake.clone(),
+            published: published.clone(),
+        });
+        let roles = roles::from_identity(peers.identity);
+        let app = Arc::new(App { gate: peers.gate.clone(), env, roles, published });
         frame.consume(first::TASK, first::PATTERNS, first::Listener(app.clone()));
-        Ok((gate, Routes::new(PipelineServiceServer::new(Service(app)))))
+        Ok((peers.gate, Routes::new(PipelineServiceServer::new(Service(app)))))
     };
     frame.serve(&host, build).await
 }

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::Table;
-use super::identity::ROLE;
+use super::identity::{ACTIVE_USER, ROLE, TEAM};
+use super::records::{COMPANY, CONTACT};
 use super::row::{delete, get, patch, post, put};
 use super::target::{Target, created};
-use crate::stage::Tenant;
+use crate::stage::{Tenant, text};
 
 const PIPELINE: Target = Target::new(|_, tenant, unique| Box::pin(pipeline(tenant, unique)));
 const ARCHIVED: Target = Target::new(|_, tenant, unique| {
@@ -25,7 +26,28 @@ const DRAFTED: Target = Target::new(|_, tenant, unique| {
     })
 });
 
+const DEAL: Target = Target::new(|_, tenant, unique| {
+    Box::pin(async move {
+        created(&tenant.admin.post("/api/v1/deals", json!({"name": unique})).await.expect(201))
+    })
+});
+const DELETED_DEAL: Target = Target::new(|_, tenant, unique| {
+    Box::pin(async move {
+        let id = created(&tenant.admin.post("/api/v1/deals", json!({"name": unique})).await.expect(201));
+        tenant.admin.delete(&format!("/api/v1/deals/{id}")).await.expect(204);
+        id
+    })
+});
+/// The second stage of the default pipeline, where nothing is required.
+const STAGE: Target = Target::new(|_, tenant, _| {
+    Box::pin(async move {
+        let all = tenant.admin.get("/api/v1/pipelines").await.expect(200);
+        text(&all["pipelines"][0]["stages"][1]["id"])
+    })
+});
+
 pub fn table() -> Table {
+    let deal = |place: &str| json!({"name": "{unique}", place: "{id}"});
     let mut restricted = document("{unique}");
     restricted["transitions"] = json!([{"from": "lost", "to": "new", "role_ids": ["{id}"]}]);
     let rows = vec![
@@ -49,8 +71,40 @@ pub fn table() -> Table {
         get("GetImpact", "/pipelines/{id}:impact").of(&DRAFTED),
         get("ListPipelineVersions", "/pipelines/{id}/versions").of(&PIPELINE),
         get("GetPipelineVersion", "/pipelines/{id}/versions/1").of(&PIPELINE),
+        post("CreateDeal", "/deals").of(&ACTIVE_USER).json(deal("owner_id")).answers(201),
+        post("CreateDeal", "/deals").of(&TEAM).json(deal("team_id")).answers(201),
+        post("CreateDeal", "/deals").of(&COMPANY).json(deal("company_id")).answers(201),
+        post("CreateDeal", "/deals").of(&PIPELINE).json(deal("pipeline_id")).answers(201),
+        post("CreateDeal", "/deals").of(&STAGE).json(deal("stage_id")).answers(201),
+        post("CreateDeal", "/deals")
+            .of(&CONTACT)
+            .json(json!({"name": "{unique}", "contacts": [{"contact_id": "{id}"}]}))
+            .answers(201),
+        get("GetDeal", "/deals/{id}").of(&DEAL),
+        get("ListDeals", "/deals"),
+        patch("UpdateDeal", "/deals/{id}").of(&DEAL).json(json!({"next_step": "{unique}"})),
+        patch("UpdateDeal", "/deals/{own}")
+            .of(&COMPANY)
+            .json(json!({"company_id": "{id}"}))
+            .with("own", &DEAL),
+        delete("DeleteDeal", "/deals/{id}").of(&DEAL),
+        post("RestoreDeal", "/deals/{id}:restore").of(&DELETED_DEAL),
+        post("MoveDeal", "/deals/{id}:move")
+            .of(&DEAL)
+            .json(json!({"stage_id": "{stage}"}))
+            .with("stage", &STAGE),
+        post("MoveDeal", "/deals/{own}:move").of(&STAGE).json(json!({"stage_id": "{id}"})).with("own", &DEAL),
+        post("ChangeDealPipeline", "/deals/{id}:change-pipeline")
+            .of(&DEAL)
+            .json(json!({"pipeline_id": "{pipeline}"}))
+            .with("pipeline", &PIPELINE),
+        post("ChangeDealPipeline", "/deals/{own}:change-pipeline")
+            .of(&PIPELINE)
+            .json(json!({"pipeline_id": "{id}"}))
+            .with("own", &DEAL),
+        get("GetStageHistory", "/deals/{id}/stage-history").of(&DEAL),
     ];
-    Table { rows, internal: Vec::new(), planted: vec![&PIPELINE] }
+    Table { rows, internal: Vec::new(), planted: vec![&PIPELINE, &DEAL] }
 }
 
 async fn pipeline(tenant: &Tenant, unique: &str) -> String {

@@ -241,6 +241,22 @@ pub struct FieldConflict {
     #[prost(bool, tag = "5")]
     pub omitted: bool,
 }
+/// Detail of a move that a pipeline does not permit: the stages that the deal could go to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AllowedStagesDetail {
+    #[prost(message, repeated, tag = "1")]
+    pub allowed: ::prost::alloc::vec::Vec<AllowedStage>,
+}
+/// A stage that a deal could go to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AllowedStage {
+    #[prost(string, tag = "1")]
+    pub stage_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+}
 /// Detail of a refused duplicate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CandidatesDetail {

@@ -479,6 +479,9 @@ pub struct PermissionSnapshot {
     /// The organization has switched the check for duplicates off.
     #[prost(bool, tag = "8")]
     pub allows_duplicates: bool,
+    /// The roles of the user.
+    #[prost(string, repeated, tag = "9")]
+    pub role_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The actions of a principal on one object.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -413,6 +413,226 @@ impl crate::Resource for crate::identity::v1::User {
         },
     ];
 }
+impl crate::Resource for crate::pipeline::v1::Deal {
+    const MEMBERS: &'static [crate::Member] = &[
+        crate::Member {
+            number: 1,
+            name: "id",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 2,
+            name: "version",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 3,
+            name: "created_at",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 4,
+            name: "created_by",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 5,
+            name: "updated_at",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 6,
+            name: "updated_by",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 7,
+            name: "deleted_at",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 8,
+            name: "owner_id",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 9,
+            name: "team_id",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 10,
+            name: "source",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 11,
+            name: "external_ids",
+            output_only: false,
+            inside: crate::Inside::Keys,
+        },
+        crate::Member {
+            number: 12,
+            name: "tags",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 13,
+            name: "name",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 14,
+            name: "pipeline_id",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 15,
+            name: "stage_id",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 16,
+            name: "stage_reason",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 17,
+            name: "stage_key",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 18,
+            name: "stage_name",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 19,
+            name: "pipeline_version",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 20,
+            name: "status",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 21,
+            name: "stage_entered_at",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 22,
+            name: "closed_at",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 23,
+            name: "rotten",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 24,
+            name: "amount",
+            output_only: false,
+            inside: crate::Inside::Members(&["amount_minor", "currency"]),
+        },
+        crate::Member {
+            number: 25,
+            name: "probability",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 26,
+            name: "probability_source",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 27,
+            name: "weighted_amount",
+            output_only: true,
+            inside: crate::Inside::Members(&["amount_minor", "currency"]),
+        },
+        crate::Member {
+            number: 28,
+            name: "expected_close_date",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 29,
+            name: "lost_reason",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 30,
+            name: "company_id",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 31,
+            name: "contacts",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 32,
+            name: "next_step",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 33,
+            name: "custom",
+            output_only: false,
+            inside: crate::Inside::Json,
+        },
+        crate::Member {
+            number: 34,
+            name: "access",
+            output_only: true,
+            inside: crate::Inside::Members(&["can", "readonly_fields", "hidden_fields"]),
+        },
+        crate::Member {
+            number: 35,
+            name: "etag",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 36,
+            name: "missing_fields",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+    ];
+}
 impl crate::Resource for crate::pipeline::v1::Pipeline {
     const MEMBERS: &'static [crate::Member] = &[
         crate::Member {

@@ -462,6 +462,69 @@ impl crate::Rpc for crate::pipeline::v1::GetPipelineVersionRequest {
         action: "read",
     });
 }
+impl crate::Rpc for crate::pipeline::v1::CreateDealRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/CreateDeal";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "create",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetDealRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetDeal";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::ListDealsRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/ListDeals";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::UpdateDealRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/UpdateDeal";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::DeleteDealRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/DeleteDeal";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "delete",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::RestoreDealRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/RestoreDeal";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "delete",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::MoveDealRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/MoveDeal";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::ChangeDealPipelineRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/ChangeDealPipeline";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetStageHistoryRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetStageHistory";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
 impl crate::Rpc for crate::records::v1::CreateContactRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CreateContact";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {

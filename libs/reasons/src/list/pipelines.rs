@@ -13,8 +13,20 @@ reasons! {
     PIPELINE_IS_DEFAULT [409] "Pipeline is the default",
         "Make another pipeline the default first.";
     /// The pipeline is archived and cannot be changed.
-    PIPELINE_ARCHIVED [409] "Pipeline archived",
+    PIPELINE_ARCHIVED [409, violation] "Pipeline archived",
         "Restore the pipeline first.";
+    /// Open deals are in the pipeline; `meta.open_deals` counts them.
+    PIPELINE_IN_USE [409] "Pipeline in use",
+        "Move them to another pipeline, or close them, first.";
+    /// The pipeline does not permit this move; `meta.rule` names the rule.
+    MOVE_NOT_ALLOWED [409, violation] "Move not allowed",
+        "Move the deal to one of the stages in `allowed`.";
+    /// The stage, or the way to it, requires a value of this field.
+    REQUIRED_FOR_STAGE [violation] "Required for the stage",
+        "Send a value together with the move.";
+    /// The pipeline asks why the deal makes this move.
+    REASON_REQUIRED [violation] "Reason required",
+        "Send a reason.";
     /// The organization has as many pipelines as it may have, archived ones included.
     PIPELINE_LIMIT_REACHED [422] "Pipeline limit reached",
         "Reuse a pipeline that is no longer needed.";

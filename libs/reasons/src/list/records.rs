@@ -12,6 +12,9 @@ reasons! {
     /// There is no such note: it does not exist, is deleted, belongs to another organization, or you may not read it. All four answer the same.
     NOTE_NOT_FOUND [404] "Note not found",
         "Check the id. If the note was deleted, find it with `show_deleted=only` and restore it.";
+    /// There is no such deal: it does not exist, is deleted, belongs to another organization, or you may not read it. All four answer the same.
+    DEAL_NOT_FOUND [404] "Deal not found",
+        "Check the id. If the deal was deleted, find it with `show_deleted=only` and restore it.";
     /// The contact to restore is not in the trash.
     CONTACT_NOT_DELETED [409] "Contact not deleted",
         "Nothing needs to be done; read the contact.";
@@ -21,6 +24,9 @@ reasons! {
     /// The note to restore is not in the trash.
     NOTE_NOT_DELETED [409] "Note not deleted",
         "Nothing needs to be done; read the note.";
+    /// The deal to restore is not in the trash.
+    DEAL_NOT_DELETED [409] "Deal not deleted",
+        "Nothing needs to be done; read the deal.";
     /// `If-Match` names a version that is no longer the current one, which `meta.version` gives. `conflicts` shows, where it is
     /// known, what changed on both sides.
     VERSION_STALE [412] "Version stale",

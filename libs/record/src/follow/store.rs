@@ -1,8 +1,6 @@
 //! Runs the statements that find and change the records which name others.
 
 use db::{DbError, TenantTx};
-use serde_json::Value;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 /// The first `limit` records after an id that have one of the ids in a column.
@@ -28,14 +26,4 @@ pub(super) async fn list_holders(
 ) -> Result<Vec<Uuid>, DbError> {
     let query = sqlx::query_scalar(statement).bind(tx.tenant_id()).bind(object).bind(ids).bind(after);
     Ok(query.bind(limit as i64).fetch_all(tx.conn()).await?)
-}
-
-/// Writes the columns that a statement names of locked rows.
-pub(super) async fn rewrite(
-    tx: &mut TenantTx,
-    statement: &'static str,
-    rows: Vec<Value>,
-) -> Result<(), DbError> {
-    sqlx::query(statement).bind(tx.tenant_id()).bind(Json(rows)).execute(tx.conn()).await?;
-    Ok(())
 }

@@ -95,7 +95,8 @@ pub(crate) async fn of(
 
 /// What a live principal may do, without a lease.
 pub(crate) async fn compiled(tx: &mut TenantTx, live: &Live) -> Result<pb::PermissionSnapshot, DbError> {
-    let roles = roles::store::bodies_of_user(tx, live.owner).await?;
+    let (role_ids, roles): (Vec<Uuid>, Vec<_>) =
+        roles::store::bodies_of_user(tx, live.owner).await?.into_iter().unzip();
     let (team_ids, team_member_ids) = store::teams_and_members(tx, live.owner).await?;
     let allows_duplicates = !organization::store::duplicate_check(tx).await?;
     let (objects, field_rules) = compile(&roles, key_scopes(live).as_deref());
@@ -109,6 +110,7 @@ pub(crate) async fn compiled(tx: &mut TenantTx, live: &Live) -> Result<pb::Permi
         team_member_ids: texts(&team_member_ids),
         owner_id: live.owner.to_string(),
         allows_duplicates,
+        role_ids: texts(&role_ids),
     })
 }
 

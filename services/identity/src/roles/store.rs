@@ -144,10 +144,13 @@ pub(crate) async fn bodies(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Vec<(Uuid,
 }
 
 /// The bodies of the roles that a user holds.
-pub(crate) async fn bodies_of_user(tx: &mut TenantTx, user_id: Uuid) -> Result<Vec<RoleBody>, DbError> {
-    type Row = (Json<Vec<ObjectPermission>>, Json<Vec<FieldRule>>);
+pub(crate) async fn bodies_of_user(
+    tx: &mut TenantTx,
+    user_id: Uuid,
+) -> Result<Vec<(Uuid, RoleBody)>, DbError> {
+    type Row = (Uuid, Json<Vec<ObjectPermission>>, Json<Vec<FieldRule>>);
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT r.permissions, r.fields FROM identity.user_role ur
+        "SELECT r.id, r.permissions, r.fields FROM identity.user_role ur
          JOIN identity.role r ON r.tenant_id = ur.tenant_id AND r.id = ur.role_id
          WHERE ur.tenant_id = $1 AND ur.user_id = $2 AND r.deleted_at IS NULL",
     )
@@ -157,7 +160,7 @@ pub(crate) async fn bodies_of_user(tx: &mut TenantTx, user_id: Uuid) -> Result<V
     .await?;
     Ok(rows
         .into_iter()
-        .map(|(permissions, fields)| RoleBody { permissions: permissions.0, fields: fields.0 })
+        .map(|(id, permissions, fields)| (id, RoleBody { permissions: permissions.0, fields: fields.0 }))
         .collect())
 }
 

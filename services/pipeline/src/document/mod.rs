@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub(crate) use problems::{MAX_STAGES, problems};
-pub(crate) use rules::possible;
+pub(crate) use rules::{Forbidden, possible};
 pub(crate) use templates::{FIRST, template, templates};
 
 /// Most bytes of a document, as it is stored. All pipelines of a tenant are shown in one answer.
@@ -121,6 +121,14 @@ impl Document {
     /// The roles that its transitions name, as often as they do.
     pub(crate) fn roles(&self) -> impl Iterator<Item = Uuid> {
         self.transitions.iter().flat_map(|transition| &transition.role_ids).copied()
+    }
+
+    /// The custom fields that it requires, by their names and keys, as often as it does.
+    pub(crate) fn custom_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let of_stages = self.stages.iter().flat_map(|stage| &stage.required_fields);
+        let of_transitions = self.transitions.iter().flat_map(|transition| &transition.required_fields);
+        let all = of_stages.chain(of_transitions);
+        all.filter_map(|name| Some((name.as_str(), name.strip_prefix("custom.")?)))
     }
 
     /// How many bytes it has as it is stored.

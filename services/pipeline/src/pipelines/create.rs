@@ -9,7 +9,7 @@ use input::{Violations, required_line};
 use proto::pipeline::v1 as pb;
 
 use super::{
-    By, MAX_PIPELINES, Pipeline, State, Version, check, convert, event, first, shown, store, unknown_roles,
+    By, MAX_PIPELINES, Pipeline, State, Unknown, Version, check, convert, event, first, shown, store,
 };
 use crate::app::App;
 use crate::document::{Document, template};
@@ -32,11 +32,11 @@ pub(crate) async fn create(
 ) -> error::Result<Answer<pb::CreatePipelineResponse>> {
     cx.require_scope_all()?;
     let (new, wrong) = read(app, cx, &request).await?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let result = make(app, cx, &mut tx, &request, new, wrong).await;
     let answer = tx.settle(result).await?;
     if !answer.replayed {
-        app.wake.notify();
+        app.env.wake.notify();
     }
     Ok(answer)
 }
@@ -61,7 +61,7 @@ async fn read(
             let parts = (&*sent.stages, sent.rules.as_ref(), &*sent.transitions);
             let document = convert::read("/document", parts, &mut out);
             if out.is_empty() {
-                let unknown = unknown_roles(app, cx, &document).await?;
+                let unknown = Unknown::of(app, cx, &document).await?;
                 for mut problem in Vec::from(check(&document, &unknown)) {
                     problem.pointer.insert_str(0, "/document");
                     out.push(problem);

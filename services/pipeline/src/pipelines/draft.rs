@@ -5,7 +5,7 @@ use db::TenantTx;
 use input::Violations;
 use proto::pipeline::v1 as pb;
 
-use super::{By, Pipeline, begin_change, check, check_active, convert, find, save, store, unknown_roles};
+use super::{By, Pipeline, Unknown, begin_change, check, check_active, convert, find, save, store};
 use crate::app::App;
 use crate::document::Document;
 
@@ -17,11 +17,11 @@ pub(crate) async fn get(
     request: pb::GetDraftRequest,
 ) -> error::Result<Answer<pb::GetDraftResponse>> {
     cx.require_scope_all()?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let pipeline = find(&mut tx, &request.id).await?;
     let document = current(&mut tx, &pipeline).await?;
     tx.commit().await?;
-    let unknown = unknown_roles(app, cx, &document).await?;
+    let unknown = Unknown::of(app, cx, &document).await?;
     let draft = convert::draft(&document, &check(&document, &unknown));
     Ok(Answer::of_version(pipeline.version, pb::GetDraftResponse { draft: Some(draft) }))
 }
@@ -46,8 +46,8 @@ pub(crate) async fn put(
     let sent = request.draft.unwrap_or_default();
     let document = convert::read("", (&sent.stages, sent.rules.as_ref(), &sent.transitions), &mut out);
     out.into_result()?;
-    let problems = check(&document, &unknown_roles(app, cx, &document).await?);
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let problems = check(&document, &Unknown::of(app, cx, &document).await?);
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let before = begin_change(&mut tx, cx, &request.id).await?;
     check_active(&before)?;
     let is_published = store::last(&mut tx, &before).await? == document;
@@ -65,7 +65,7 @@ pub(crate) async fn delete(
     request: pb::DeleteDraftRequest,
 ) -> error::Result<pb::DeleteDraftResponse> {
     cx.require_scope_all()?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let before = begin_change(&mut tx, cx, &request.id).await?;
     check_active(&before)?;
     let after = Pipeline { draft: None, ..before.clone() };
@@ -88,6 +88,6 @@ async fn keep(
     }
     let after = save(&mut tx, By::caller(app, cx), verb, &before, after).await?;
     tx.commit().await?;
-    app.wake.notify();
+    app.env.wake.notify();
     Ok(after.version)
 }

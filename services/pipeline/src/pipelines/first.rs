@@ -21,7 +21,7 @@ pub(crate) struct Listener(pub(crate) Arc<App>);
 
 impl Handler for Listener {
     async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
-        let clock = &self.0.clock;
+        let clock = &self.0.env.clock;
         let by = By { clock, actor: delivery.event.actor, now: clock.now_micros() };
         ensure(tx, by).await?;
         Ok(())
@@ -29,7 +29,7 @@ impl Handler for Listener {
 }
 
 /// Makes it, once for each tenant: whoever comes second finds that it was made.
-pub(super) async fn ensure(tx: &mut TenantTx, by: By<'_>) -> Result<(), Error> {
+pub(crate) async fn ensure(tx: &mut TenantTx, by: By<'_>) -> Result<(), Error> {
     if !store::begin(tx, by.now).await? {
         return Ok(());
     }

@@ -15,9 +15,9 @@ pub(crate) async fn get(
     request: pb::GetPipelineRequest,
 ) -> error::Result<Answer<pb::GetPipelineResponse>> {
     cx.require_scope_all()?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let pipeline = find(&mut tx, &request.id).await?;
-    let pipeline = shown(&mut tx, pipeline, app.clock.now_micros()).await?;
+    let pipeline = shown(&mut tx, pipeline, app.env.clock.now_micros()).await?;
     tx.commit().await?;
     // What is yet to come changes the answer and not the version, by which a client would take it for unchanged.
     let version = pipeline.next_version.is_none().then_some(pipeline.version);

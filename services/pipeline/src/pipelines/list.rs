@@ -16,7 +16,7 @@ pub(crate) async fn list(
 ) -> error::Result<pb::ListPipelinesResponse> {
     cx.require_scope_all()?;
     let by = By::caller(app, cx);
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let is_first = !store::has_begun(&mut tx).await?;
     if is_first {
         db::fence::check(&mut tx, cx).await?;
@@ -26,7 +26,7 @@ pub(crate) async fn list(
     let all = store::whole(&mut tx, pipelines, by.now).await?;
     tx.commit().await?;
     if is_first {
-        app.wake.notify();
+        app.env.wake.notify();
     }
     Ok(pb::ListPipelinesResponse { pipelines: all.iter().map(convert::to_wire).collect() })
 }

@@ -30,6 +30,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::deals::DEAL;
 use crate::document::{Document, problems};
 use crate::fields::is_field;
 
@@ -120,6 +121,38 @@ fn no_version() -> Error {
     Error::internal("a pipeline has no version in force")
 }
 
+/// The pipeline of an id, or the default one, with what is in force. `is_held`: nobody publishes or archives it until the transaction ends.
+pub(crate) async fn for_deal(
+    tx: &mut TenantTx,
+    id: Option<Uuid>,
+    is_held: bool,
+    now: OffsetDateTime,
+) -> error::Result<Option<Whole>> {
+    let found = match id {
+        Some(id) if is_held => store::hold(tx, id).await?,
+        Some(id) => store::find(tx, id).await?,
+        None => store::hold_default(tx).await?,
+    };
+    match found {
+        Some(found) => {
+            // What was published while the caller waited to hold it is in force for that caller, too.
+            let now = if is_held { now.max(found.updated_at) } else { now };
+            whole(tx, found, now).await.map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
+/// The pipelines of these ids with what is in force.
+pub(crate) async fn all_of(
+    tx: &mut TenantTx,
+    ids: Vec<Uuid>,
+    now: OffsetDateTime,
+) -> error::Result<Vec<Whole>> {
+    let found = store::find_all(tx, &ids).await?;
+    store::whole(tx, found, now).await
+}
+
 /// Begins a change: fence, the lock of the tenant's pipelines, the pipeline as it stands, `If-Match`.
 async fn begin_change(tx: &mut TenantTx, cx: &Context, id: &str) -> error::Result<Pipeline> {
     db::fence::check(tx, cx).await?;
@@ -130,22 +163,23 @@ async fn begin_change(tx: &mut TenantTx, cx: &Context, id: &str) -> error::Resul
 async fn to_change(tx: &mut TenantTx, cx: &Context, id: &str) -> error::Result<Pipeline> {
     let id = parse_id(id)?;
     store::lock(tx).await?;
-    let found = store::find(tx, id).await?.ok_or_else(not_found)?;
+    // Deals that are on their way into it are waited for: what is seen of them from here on stays.
+    let found = store::lock_one(tx, id).await?.ok_or_else(not_found)?;
     cx.check_version(found.version)?;
     Ok(found)
 }
 
 /// Who changes, and when.
 #[derive(Clone, Copy, Debug)]
-struct By<'a> {
-    clock: &'a Clock,
-    actor: Uuid,
-    now: OffsetDateTime,
+pub(crate) struct By<'a> {
+    pub(crate) clock: &'a Clock,
+    pub(crate) actor: Uuid,
+    pub(crate) now: OffsetDateTime,
 }
 
 impl<'a> By<'a> {
     fn caller(app: &'a App, cx: &Context) -> Self {
-        Self { clock: &app.clock, actor: cx.principal.id, now: app.clock.now_micros() }
+        Self { clock: &app.env.clock, actor: cx.principal.id, now: app.env.clock.now_micros() }
     }
 }
 
@@ -186,22 +220,42 @@ fn check_active(pipeline: &Pipeline) -> error::Result<()> {
     Err(Error::new(Code::FailedPrecondition, Reason::PIPELINE_ARCHIVED, "the pipeline is archived"))
 }
 
-/// The roles of a document that do not exist. Identity is asked, so no transaction is open.
-async fn unknown_roles(app: &App, cx: &Context, document: &Document) -> error::Result<Vec<Uuid>> {
-    let mut asked: Vec<_> = document.roles().map(Into::into).collect();
-    asked.sort_unstable();
-    asked.dedup();
-    if asked.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok((app.roles)(cx.clone(), asked).await?.into_iter().map(|role| role.uuid()).collect())
+/// What a document names that does not exist: roles, and custom fields.
+#[derive(Debug, Default)]
+struct Unknown {
+    roles: Vec<Uuid>,
+    fields: Vec<String>,
 }
 
-/// What keeps a document from being published, with pointers into it; `unknown` are the roles that do not exist.
-fn check(document: &Document, unknown: &[Uuid]) -> Violations {
+impl Unknown {
+    /// Other services are asked, so no transaction is open.
+    async fn of(app: &App, cx: &Context, document: &Document) -> error::Result<Self> {
+        let mut unknown = Self::default();
+        let mut roles: Vec<_> = document.roles().map(Into::into).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        if !roles.is_empty() {
+            unknown.roles =
+                (app.roles)(cx.clone(), roles).await?.into_iter().map(|role| role.uuid()).collect();
+        }
+        let named: Vec<(&str, &str)> = document.custom_fields().collect();
+        if !named.is_empty() {
+            let keys = named.iter().map(|(_, key)| *key);
+            let set = app.env.definitions.for_keys(cx, &DEAL, keys).await?;
+            let missing = named.iter().filter(|(_, key)| set.usable(key).is_none());
+            unknown.fields = missing.map(|(name, _)| (*name).to_owned()).collect();
+        }
+        Ok(unknown)
+    }
+}
+
+/// What keeps a document from being published, with pointers into it.
+fn check(document: &Document, unknown: &Unknown) -> Violations {
+    let is_field = |name: &str| is_field(name) && !unknown.fields.iter().any(|other| other == name);
     let mut found = problems(document, &is_field);
     for (n, transition) in document.transitions.iter().enumerate() {
-        for (r, _) in transition.role_ids.iter().enumerate().filter(|(_, role)| unknown.contains(role)) {
+        for (r, _) in transition.role_ids.iter().enumerate().filter(|(_, role)| unknown.roles.contains(role))
+        {
             found.push(Violation::reference_not_found(format!("/transitions/{n}/role_ids/{r}")));
         }
     }

@@ -13,10 +13,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    By, MAX_SCHEDULED, Pipeline, Version, check, check_active, find, save_with, shown, store, to_change,
-    unknown_roles, whole,
+    By, MAX_SCHEDULED, Pipeline, Unknown, Version, check, check_active, find, save_with, shown, store,
+    to_change, whole,
 };
 use crate::app::App;
+use crate::deals;
 use crate::document::Document;
 
 const RPC: &str = <pb::PublishPipelineRequest as proto::Rpc>::NAME;
@@ -29,35 +30,39 @@ pub(crate) async fn publish(
     request: pb::PublishPipelineRequest,
 ) -> error::Result<Answer<pb::PublishPipelineResponse>> {
     cx.require_scope_all()?;
-    let roles = Roles::of_draft(app, cx, &request.id).await?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
-    let result = make(app, cx, &mut tx, request, &roles).await;
+    let asked = Asked::of_draft(app, cx, &request.id).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
+    let result = make(app, cx, &mut tx, request, &asked).await;
     let answer = tx.settle(result).await?;
     if !answer.replayed {
-        app.wake.notify();
+        app.published.notify_one();
+        app.env.wake.notify();
     }
     Ok(answer)
 }
 
-/// What identity said of the roles of a draft, before the transaction.
-struct Roles {
-    asked: Vec<Uuid>,
-    unknown: Vec<Uuid>,
+/// What others said of what a draft names, before the transaction.
+struct Asked {
+    roles: Vec<Uuid>,
+    fields: Vec<String>,
+    unknown: Unknown,
 }
 
-impl Roles {
+impl Asked {
     /// Whether there is a pipeline, and whether it has a draft, is decided in the transaction: a repeated call finds none.
     async fn of_draft(app: &App, cx: &Context, id: &str) -> error::Result<Self> {
-        let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+        let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
         let draft = find(&mut tx, id).await?.draft.unwrap_or_default();
         tx.commit().await?;
-        let unknown = unknown_roles(app, cx, &draft).await?;
-        Ok(Self { asked: draft.roles().collect(), unknown })
+        let unknown = Unknown::of(app, cx, &draft).await?;
+        let fields = draft.custom_fields().map(|(name, _)| name.to_owned()).collect();
+        Ok(Self { roles: draft.roles().collect(), fields, unknown })
     }
 
     /// Errors: 409 `CONCURRENT_CHANGE` if the draft names others by now.
     fn check(&self, document: &Document) -> error::Result<Violations> {
-        if document.roles().all(|role| self.asked.contains(&role)) {
+        let is_asked = |(name, _): (&str, &str)| self.fields.iter().any(|asked| asked == name);
+        if document.roles().all(|role| self.roles.contains(&role)) && document.custom_fields().all(is_asked) {
             return Ok(check(document, &self.unknown));
         }
         let text = "someone else changed the draft; read it and try again";
@@ -70,7 +75,7 @@ async fn make(
     cx: &Context,
     tx: &mut TenantTx,
     request: pb::PublishPipelineRequest,
-    roles: &Roles,
+    asked: &Asked,
 ) -> error::Result<Answer<pb::PublishPipelineResponse>> {
     db::fence::check(tx, cx).await?;
     let claim = idempotency::claim(tx, cx, RPC, &request).await?;
@@ -84,7 +89,7 @@ async fn make(
     let by = By::caller(app, cx);
     let document = to_publish(tx, &before, by.now).await?;
     if before.draft.is_some() {
-        roles.check(&document)?.into_result()?;
+        asked.check(&document)?.into_result()?;
     }
     let mut out = Violations::default();
     let effective_at = effective_at(&request, by.now, &mut out);
@@ -107,6 +112,9 @@ async fn make(
         stage_mapping: request.stage_mapping,
     };
     store::publish(tx, before.id, &version, || by.clock.new_uuid()).await?;
+    if !version.stage_mapping.is_empty() {
+        deals::schedule_moves(tx, before.id, version.number, effective_at, cx.principal.kind.name()).await?;
+    }
     let after = Pipeline { draft: None, last_number: version.number, ..before.clone() };
     let more = vec![
         ("effective_at", json!(datetime_text(version.effective_at))),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use db::{DbError, TenantTx};
 use error::Error;
+use query::RowScope;
 use sqlx::types::Json;
 use sqlx::{FromRow, Row, postgres::PgRow};
 use time::OffsetDateTime;
@@ -84,6 +85,75 @@ pub(super) async fn begin(tx: &mut TenantTx, now: OffsetDateTime) -> Result<bool
 pub(super) async fn find(tx: &mut TenantTx, id: Uuid) -> Result<Option<Pipeline>, DbError> {
     let query = sqlx::query_as(select_pipeline!("AND id = $2"));
     Ok(query.bind(tx.tenant_id()).bind(id).fetch_optional(tx.conn()).await?)
+}
+
+/// As [`find`], to change it: whoever holds it is waited for.
+pub(super) async fn lock_one(tx: &mut TenantTx, id: Uuid) -> Result<Option<Pipeline>, DbError> {
+    let query = sqlx::query_as(select_pipeline!("AND id = $2 FOR NO KEY UPDATE"));
+    Ok(query.bind(tx.tenant_id()).bind(id).fetch_optional(tx.conn()).await?)
+}
+
+/// As [`find`], and nobody changes it until the transaction ends.
+pub(super) async fn hold(tx: &mut TenantTx, id: Uuid) -> Result<Option<Pipeline>, DbError> {
+    let query = sqlx::query_as(select_pipeline!("AND id = $2 FOR SHARE"));
+    Ok(query.bind(tx.tenant_id()).bind(id).fetch_optional(tx.conn()).await?)
+}
+
+/// As [`default`], and nobody changes it until the transaction ends.
+pub(super) async fn hold_default(tx: &mut TenantTx) -> Result<Option<Pipeline>, DbError> {
+    let query = sqlx::query_as(select_pipeline!("AND is_default FOR SHARE"));
+    Ok(query.bind(tx.tenant_id()).fetch_optional(tx.conn()).await?)
+}
+
+pub(super) async fn find_all(tx: &mut TenantTx, ids: &[Uuid]) -> Result<Vec<Pipeline>, DbError> {
+    let query = sqlx::query_as(select_pipeline!("AND id = ANY($2)"));
+    Ok(query.bind(tx.tenant_id()).bind(ids).fetch_all(tx.conn()).await?)
+}
+
+/// How many open deals are in a pipeline, `most` at most.
+pub(super) async fn open_deals(tx: &mut TenantTx, id: Uuid, most: i64) -> Result<i64, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT count(*) FROM (SELECT FROM pipeline.deals WHERE tenant_id = $1 AND pipeline_id = $2 AND status = 'open'
+             AND deleted_at IS NULL LIMIT $3) AS open",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(id).bind(most).fetch_one(tx.conn()).await?)
+}
+
+/// How many open deals within a scope stand in stages.
+pub(super) async fn open_in_stages(
+    tx: &mut TenantTx,
+    stages: &[Uuid],
+    scope: &RowScope,
+) -> Result<BTreeMap<Uuid, i64>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT t.stage_id, count(*) FROM pipeline.deals AS t
+         WHERE t.tenant_id = $1 AND t.stage_id = ANY($2) AND t.status = 'open' AND t.deleted_at IS NULL
+           AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5))
+         GROUP BY t.stage_id",
+    );
+    let query = query.bind(tx.tenant_id()).bind(stages);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    let rows: Vec<(Uuid, i64)> = query.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// How many open deals within a scope stand in a stage and have no value of a field.
+pub(super) async fn open_without(
+    tx: &mut TenantTx,
+    stage: Uuid,
+    field: &str,
+    scope: &RowScope,
+) -> Result<i64, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT count(*) FROM pipeline.deals AS t
+         WHERE t.tenant_id = $1 AND t.stage_id = $2 AND t.status = 'open' AND t.deleted_at IS NULL
+           AND coalesce(CASE WHEN starts_with($3, 'custom.') THEN t.custom -> substr($3, 8) ELSE to_jsonb(t) -> $3 END, 'null')
+               IN ('null', '[]', '{}')
+           AND ($4 OR t.owner_id = ANY($5) OR t.team_id = ANY($6))",
+    );
+    let query = query.bind(tx.tenant_id()).bind(stage).bind(field);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.fetch_one(tx.conn()).await?)
 }
 
 /// The default one.

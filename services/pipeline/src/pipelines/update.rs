@@ -26,7 +26,7 @@ pub(crate) async fn update(
     let by = By::caller(app, cx);
     let id = request.id.clone();
     let patch = read(request)?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let before = begin_change(&mut tx, cx, &id).await?;
     let after = Pipeline {
         name: patch.name.unwrap_or_else(|| before.name.clone()),
@@ -51,7 +51,7 @@ pub(crate) async fn update(
     let version = after.version;
     let pipeline = shown(&mut tx, after, by.now).await?;
     tx.commit().await?;
-    app.wake.notify();
+    app.env.wake.notify();
     Ok(Answer::of_version(version, pb::UpdatePipelineResponse { pipeline: Some(pipeline) }))
 }
 

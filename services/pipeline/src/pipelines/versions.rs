@@ -20,11 +20,12 @@ pub(crate) async fn list(
     request: pb::ListPipelineVersionsRequest,
 ) -> error::Result<pb::ListPipelineVersionsResponse> {
     cx.require_scope_all()?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let pipeline = find(&mut tx, &request.id).await?;
     let tenant = cx.tenant.id().uuid();
     let list = [&b"pipeline_versions"[..], tenant.as_bytes(), pipeline.id.as_bytes()];
-    let page = PageRequest::<Ordinal>::read(&app.cursor_key, &list, request.page_size, &request.page_token)?;
+    let page =
+        PageRequest::<Ordinal>::read(&app.env.cursor_key, &list, request.page_size, &request.page_token)?;
     // The place of the first page is before number 0; numbers go down from it.
     let before = if page.after == Ordinal(-1) { i32::MAX } else { page.after.0 };
     let mut versions = store::versions(&mut tx, pipeline.id, before, page.limit()).await?;
@@ -43,7 +44,7 @@ pub(crate) async fn get(
     request: pb::GetPipelineVersionRequest,
 ) -> error::Result<pb::GetPipelineVersionResponse> {
     cx.require_scope_all()?;
-    let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let pipeline = find(&mut tx, &request.id).await?;
     let unknown = || Error::not_found(Reason::PIPELINE_VERSION_NOT_FOUND);
     let number: i32 = request.number.parse().map_err(|_| unknown())?;

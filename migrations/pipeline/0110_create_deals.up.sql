@@ -1,0 +1,108 @@
+-- phase: expand
+-- Deals. What their guard sets (services/pipeline/src/deals/stages.rs) is in columns of its own.
+CREATE TABLE pipeline.deals (
+    tenant_id uuid NOT NULL,
+    id uuid NOT NULL,
+    version bigint NOT NULL CHECK (version > 0),
+    created_at timestamptz NOT NULL,
+    created_by uuid NOT NULL,
+    updated_at timestamptz NOT NULL,
+    updated_by uuid NOT NULL,
+    deleted_at timestamptz,
+    deleted_by uuid,
+    owner_id uuid,
+    team_id uuid,
+    source text COLLATE "C" NOT NULL CHECK (source IN ('api', 'import')),
+    external_ids jsonb NOT NULL,
+    tags text[] NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    name_folded text COLLATE "C" NOT NULL,
+    pipeline_id uuid NOT NULL,
+    stage_id uuid NOT NULL,
+    stage_key text COLLATE "C" NOT NULL,
+    pipeline_version integer NOT NULL CHECK (pipeline_version > 0),
+    status text COLLATE "C" NOT NULL CHECK (status IN ('open', 'won', 'lost')),
+    stage_entered_at timestamptz NOT NULL,
+    closed_at timestamptz,
+    -- The amount as it is answered; minor units and currency again in the columns that filters use.
+    amount jsonb,
+    amount_minor bigint CHECK (amount_minor >= 0),
+    amount_currency text COLLATE "C",
+    probability integer NOT NULL CHECK (probability BETWEEN 0 AND 100),
+    probability_source text COLLATE "C" NOT NULL CHECK (probability_source IN ('stage', 'manual')),
+    weighted_amount jsonb,
+    weighted_amount_minor bigint,
+    weighted_amount_currency text COLLATE "C",
+    expected_close_date date,
+    lost_reason text COLLATE "C",
+    company_id uuid,
+    -- The contacts in their order; deal_contact finds deals by them.
+    contacts jsonb NOT NULL,
+    next_step text COLLATE "C",
+    -- Canonical values by the fields' immutable keys.
+    custom jsonb NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    CHECK ((deleted_at IS NULL) = (deleted_by IS NULL)),
+    CHECK ((closed_at IS NULL) = (status = 'open'))
+) PARTITION BY HASH (tenant_id);
+SELECT pipeline.record_table('deals', 8, 'deal');
+ALTER TABLE pipeline.deals ADD FOREIGN KEY (tenant_id, pipeline_id) REFERENCES pipeline.pipeline (tenant_id, id);
+ALTER TABLE pipeline.deals ADD FOREIGN KEY (tenant_id, stage_id) REFERENCES pipeline.stage (tenant_id, id);
+CREATE INDEX deals_name ON pipeline.deals (tenant_id, name_folded, id) WHERE deleted_at IS NULL;
+CREATE INDEX deals_pipeline ON pipeline.deals (tenant_id, pipeline_id, id) WHERE deleted_at IS NULL;
+-- Live or not: a publication moves both out of a stage that it retires.
+CREATE INDEX deals_stage ON pipeline.deals (tenant_id, stage_id, id);
+CREATE INDEX deals_status ON pipeline.deals (tenant_id, status, id) WHERE deleted_at IS NULL;
+CREATE INDEX deals_expected_close_date ON pipeline.deals (tenant_id, expected_close_date, id)
+    WHERE expected_close_date IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX deals_closed_at ON pipeline.deals (tenant_id, closed_at, id) WHERE closed_at IS NOT NULL AND deleted_at IS NULL;
+-- Live or not: a company that goes is taken out of both.
+CREATE INDEX deals_company ON pipeline.deals (tenant_id, company_id, id) WHERE company_id IS NOT NULL;
+CREATE INDEX deals_deleted_at ON pipeline.deals (tenant_id, deleted_at, id) WHERE deleted_at IS NOT NULL;
+
+-- Contacts of another service, so no foreign key: see libs/record, peer_records.rs.
+CREATE TABLE pipeline.deal_contact (
+    tenant_id uuid NOT NULL,
+    deal_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    PRIMARY KEY (tenant_id, deal_id, contact_id),
+    FOREIGN KEY (tenant_id, deal_id) REFERENCES pipeline.deals ON DELETE CASCADE
+);
+SELECT pipeline.protect('deal_contact', 0);
+CREATE INDEX deal_contact_contact ON pipeline.deal_contact (tenant_id, contact_id, deal_id);
+
+-- Where deals have been. Rows outlive their deal, as reports of the past count it, so no foreign key.
+CREATE TABLE pipeline.stage_entry (
+    tenant_id uuid NOT NULL,
+    deal_id uuid NOT NULL,
+    sequence integer NOT NULL CHECK (sequence > 0),
+    pipeline_id uuid NOT NULL,
+    pipeline_version integer NOT NULL CHECK (pipeline_version > 0),
+    stage_id uuid NOT NULL,
+    entered_at timestamptz NOT NULL,
+    left_at timestamptz CHECK (left_at >= entered_at),
+    actor_kind text COLLATE "C" NOT NULL CHECK (actor_kind IN ('user', 'api_key', 'service')),
+    actor_id uuid NOT NULL,
+    reason text,
+    source text COLLATE "C" NOT NULL
+        CHECK (source IN ('create', 'move', 'update', 'bulk', 'import', 'publish', 'change_pipeline')),
+    PRIMARY KEY (tenant_id, deal_id, sequence)
+);
+SELECT pipeline.protect('stage_entry', 0);
+REVOKE DELETE ON pipeline.stage_entry FROM globcrm_pipeline_app;
+
+-- Publications whose stage_mapping has deals to move, from due_at on.
+CREATE TABLE pipeline.stage_mapping (
+    tenant_id uuid NOT NULL,
+    pipeline_id uuid NOT NULL,
+    number integer NOT NULL,
+    due_at timestamptz NOT NULL,
+    is_last boolean NOT NULL,
+    actor_kind text COLLATE "C" NOT NULL CHECK (actor_kind IN ('user', 'api_key', 'service')),
+    PRIMARY KEY (tenant_id, pipeline_id, number),
+    FOREIGN KEY (tenant_id, pipeline_id, number) REFERENCES pipeline.pipeline_version
+);
+SELECT pipeline.protect('stage_mapping', 0);
+CREATE POLICY worker ON pipeline.stage_mapping FOR SELECT TO globcrm_pipeline_worker USING (true);
+GRANT SELECT ON pipeline.stage_mapping TO globcrm_pipeline_worker;
+CREATE INDEX stage_mapping_due_at ON pipeline.stage_mapping (due_at);

@@ -1,0 +1,212 @@
+//! SQL of where deals have been.
+
+use db::{DbError, TenantTx, WorkerTx};
+use field_types::moment::datetime_text;
+use serde::{Serialize, Serializer};
+use sqlx::postgres::PgRow;
+use sqlx::types::Json;
+use sqlx::{FromRow, Row};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A stay of a deal in a stage, as it begins.
+#[derive(Debug, Serialize)]
+pub(super) struct Entry<'a> {
+    pub(super) deal_id: Uuid,
+    pub(super) pipeline_id: Uuid,
+    pub(super) pipeline_version: i32,
+    pub(super) stage_id: Uuid,
+    #[serde(serialize_with = "moment")]
+    pub(super) entered_at: OffsetDateTime,
+    pub(super) actor_kind: &'a str,
+    pub(super) actor_id: Uuid,
+    pub(super) reason: Option<&'a str>,
+    pub(super) source: &'static str,
+}
+
+fn moment<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&datetime_text(*at))
+}
+
+/// Ends the stays of deals where they were, and begins these. The rows of the deals are locked, or new; each is there once.
+pub(super) async fn enter(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(), DbError> {
+    sqlx::query(
+        "WITH new AS (
+             SELECT * FROM jsonb_to_recordset($2) AS n (deal_id uuid, pipeline_id uuid, pipeline_version integer, stage_id uuid,
+                 entered_at timestamptz, actor_kind text, actor_id uuid, reason text, source text)),
+         last AS (
+             UPDATE pipeline.stage_entry AS e SET left_at = greatest(new.entered_at, e.entered_at) FROM new
+             WHERE e.tenant_id = $1 AND e.deal_id = new.deal_id AND e.left_at IS NULL
+             RETURNING e.deal_id, e.sequence)
+         INSERT INTO pipeline.stage_entry (tenant_id, deal_id, sequence, pipeline_id, pipeline_version, stage_id, entered_at,
+             actor_kind, actor_id, reason, source)
+         SELECT $1, new.deal_id, coalesce(last.sequence, 0) + 1, new.pipeline_id, new.pipeline_version, new.stage_id,
+             new.entered_at, new.actor_kind, new.actor_id, new.reason, new.source
+         FROM new LEFT JOIN last ON last.deal_id = new.deal_id",
+    )
+    .bind(tx.tenant_id())
+    .bind(Json(entries))
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A stay as it is shown.
+#[derive(Debug)]
+pub(super) struct Stay {
+    pub(super) sequence: i32,
+    pub(super) pipeline_id: Uuid,
+    pub(super) pipeline_version: i32,
+    pub(super) stage_id: Uuid,
+    pub(super) key: String,
+    /// As the stage was called in that version.
+    pub(super) name: Option<String>,
+    pub(super) entered_at: OffsetDateTime,
+    pub(super) left_at: Option<OffsetDateTime>,
+    pub(super) actor_kind: String,
+    pub(super) actor_id: Uuid,
+    pub(super) reason: Option<String>,
+    pub(super) source: String,
+}
+
+impl FromRow<'_, PgRow> for Stay {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            sequence: row.try_get("sequence")?,
+            pipeline_id: row.try_get("pipeline_id")?,
+            pipeline_version: row.try_get("pipeline_version")?,
+            stage_id: row.try_get("stage_id")?,
+            key: row.try_get("key")?,
+            name: row.try_get("name")?,
+            entered_at: row.try_get("entered_at")?,
+            left_at: row.try_get("left_at")?,
+            actor_kind: row.try_get("actor_kind")?,
+            actor_id: row.try_get("actor_id")?,
+            reason: row.try_get("reason")?,
+            source: row.try_get("source")?,
+        })
+    }
+}
+
+/// The stays of a deal, the oldest first.
+pub(super) async fn stays(tx: &mut TenantTx, deal: Uuid, limit: i64) -> Result<Vec<Stay>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT e.sequence, e.pipeline_id, e.pipeline_version, e.stage_id, s.key,
+             (SELECT stage ->> 'name' FROM jsonb_array_elements(v.document -> 'stages') AS stage
+              WHERE stage ->> 'key' = s.key) AS name,
+             e.entered_at, e.left_at, e.actor_kind, e.actor_id, e.reason, e.source
+         FROM pipeline.stage_entry AS e
+         JOIN pipeline.stage AS s ON s.tenant_id = $1 AND s.id = e.stage_id
+         JOIN pipeline.pipeline_version AS v
+             ON v.tenant_id = $1 AND v.pipeline_id = e.pipeline_id AND v.number = e.pipeline_version
+         WHERE e.tenant_id = $1 AND e.deal_id = $2 ORDER BY e.sequence LIMIT $3",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(deal).bind(limit).fetch_all(tx.conn()).await?)
+}
+
+/// A publication whose deals are to be moved.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub(super) tenant_id: Uuid,
+    pub(super) pipeline_id: Uuid,
+    pub(super) number: i32,
+}
+
+/// The publications of all tenants that are due, the longest first.
+pub(super) async fn due(tx: &mut WorkerTx, now: OffsetDateTime, limit: i64) -> Result<Vec<Due>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT tenant_id, pipeline_id, number FROM pipeline.stage_mapping WHERE due_at <= $1 ORDER BY due_at LIMIT $2",
+    );
+    let rows: Vec<(Uuid, Uuid, i32)> = query.bind(now).bind(limit).fetch_all(tx.conn()).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(tenant_id, pipeline_id, number)| Due { tenant_id, pipeline_id, number })
+        .collect())
+}
+
+/// What is to be known of a publication whose deals are moved.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) effective_at: OffsetDateTime,
+    pub(super) published_by: Uuid,
+    pub(super) actor_kind: String,
+    /// This is the second look.
+    pub(super) is_last: bool,
+}
+
+/// Takes a publication that is due, unless another does.
+pub(super) async fn claim(
+    tx: &mut TenantTx,
+    pipeline: Uuid,
+    number: i32,
+    now: OffsetDateTime,
+) -> Result<Option<Work>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT v.effective_at, v.published_by, m.actor_kind, m.is_last FROM pipeline.stage_mapping AS m
+         JOIN pipeline.pipeline_version AS v
+             ON v.tenant_id = $1 AND v.pipeline_id = m.pipeline_id AND v.number = m.number
+         WHERE m.tenant_id = $1 AND m.pipeline_id = $2 AND m.number = $3 AND m.due_at <= $4
+         FOR UPDATE OF m SKIP LOCKED",
+    );
+    let query = query.bind(tx.tenant_id()).bind(pipeline).bind(number).bind(now);
+    let row: Option<(OffsetDateTime, Uuid, String, bool)> = query.fetch_optional(tx.conn()).await?;
+    Ok(row.map(|(effective_at, published_by, actor_kind, is_last)| Work {
+        effective_at,
+        published_by,
+        actor_kind,
+        is_last,
+    }))
+}
+
+/// Deals that stand in a stage, those in the trash included.
+pub(super) async fn standing(tx: &mut TenantTx, stage: Uuid, limit: usize) -> Result<Vec<Uuid>, DbError> {
+    let query = sqlx::query_scalar(
+        "SELECT id FROM pipeline.deals WHERE tenant_id = $1 AND stage_id = $2 ORDER BY id LIMIT $3",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(stage).bind(limit as i64).fetch_all(tx.conn()).await?)
+}
+
+pub(super) async fn schedule(
+    tx: &mut TenantTx,
+    pipeline: Uuid,
+    number: i32,
+    due_at: OffsetDateTime,
+    actor_kind: &'static str,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO pipeline.stage_mapping (tenant_id, pipeline_id, number, due_at, is_last, actor_kind)
+         VALUES ($1, $2, $3, $4, false, $5)",
+    )
+    .bind(tx.tenant_id())
+    .bind(pipeline)
+    .bind(number)
+    .bind(due_at)
+    .bind(actor_kind)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Puts the second look off until a moment.
+pub(super) async fn look_again(
+    tx: &mut TenantTx,
+    pipeline: Uuid,
+    number: i32,
+    due_at: OffsetDateTime,
+) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "UPDATE pipeline.stage_mapping SET due_at = $4, is_last = true
+         WHERE tenant_id = $1 AND pipeline_id = $2 AND number = $3",
+    );
+    query.bind(tx.tenant_id()).bind(pipeline).bind(number).bind(due_at).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Nothing is left to do of a publication.
+pub(super) async fn complete(tx: &mut TenantTx, pipeline: Uuid, number: i32) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "DELETE FROM pipeline.stage_mapping WHERE tenant_id = $1 AND pipeline_id = $2 AND number = $3",
+    );
+    query.bind(tx.tenant_id()).bind(pipeline).bind(number).execute(tx.conn()).await?;
+    Ok(())
+}
