@@ -24,6 +24,8 @@ CREATE TABLE pipeline.deals (
     status text COLLATE "C" NOT NULL CHECK (status IN ('open', 'won', 'lost')),
     stage_entered_at timestamptz NOT NULL,
     closed_at timestamptz,
+    -- The place among the cards of the stage: see services/pipeline/src/deals/rank.rs.
+    rank text COLLATE "C" NOT NULL CHECK (rank ~ '^[0-9a-v]{1,200}$'),
     -- The amount as it is answered; minor units and currency again in the columns that filters use.
     amount jsonb,
     amount_minor bigint CHECK (amount_minor >= 0),
@@ -49,10 +51,15 @@ SELECT pipeline.record_table('deals', 8, 'deal');
 ALTER TABLE pipeline.deals ADD FOREIGN KEY (tenant_id, pipeline_id) REFERENCES pipeline.pipeline (tenant_id, id);
 ALTER TABLE pipeline.deals ADD FOREIGN KEY (tenant_id, stage_id) REFERENCES pipeline.stage (tenant_id, id);
 CREATE INDEX deals_name ON pipeline.deals (tenant_id, name_folded, id) WHERE deleted_at IS NULL;
-CREATE INDEX deals_pipeline ON pipeline.deals (tenant_id, pipeline_id, id) WHERE deleted_at IS NULL;
+CREATE INDEX deals_pipeline ON pipeline.deals (tenant_id, pipeline_id, id);
 -- Live or not: a publication moves both out of a stage that it retires.
 CREATE INDEX deals_stage ON pipeline.deals (tenant_id, stage_id, id);
+-- The columns of a board: their cards in order, and all that their totals need.
+CREATE INDEX deals_board ON pipeline.deals (tenant_id, pipeline_id, stage_id, rank, id)
+    INCLUDE (amount_minor, amount_currency, owner_id, team_id) WHERE deleted_at IS NULL;
 CREATE INDEX deals_status ON pipeline.deals (tenant_id, status, id) WHERE deleted_at IS NULL;
+-- Open deals are counted before a pipeline is archived, or a stage retired.
+CREATE INDEX deals_open ON pipeline.deals (tenant_id, pipeline_id, stage_id) WHERE status = 'open' AND deleted_at IS NULL;
 CREATE INDEX deals_expected_close_date ON pipeline.deals (tenant_id, expected_close_date, id)
     WHERE expected_close_date IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX deals_closed_at ON pipeline.deals (tenant_id, closed_at, id) WHERE closed_at IS NOT NULL AND deleted_at IS NULL;

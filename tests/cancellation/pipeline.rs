@@ -120,6 +120,9 @@ async fn deal(
             call!(client, get_deal, who.request(request, &[]))
         }
         "ListDeals" => call!(client, list_deals, who.request(pb::ListDealsRequest::default(), &[])),
+        "GetDealBoard" => {
+            call!(client, get_deal_board, who.request(pb::GetDealBoardRequest::default(), &[]))
+        }
         "UpdateDeal" => {
             let request = pb::UpdateDealRequest {
                 id,

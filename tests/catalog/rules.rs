@@ -116,6 +116,7 @@ pub(super) const POLICIES: Rule = Rule {
         "{s}.operation policy worker_claims for w",
         "{s}.purge_due policy worker_sees for r",
         "{s}.peer_record policy worker for r",
+        "pipeline.stage_mapping policy worker for r",
         "{s}.operation_turn policy worker for *",
         "{s}.derived_check policy worker_sees for r",
         "{s}.derived_check policy worker_claims for w",
@@ -184,6 +185,7 @@ pub(super) const INDEXES: Rule = Rule {
         "records.upload index upload_created_at",
         "{s}.peer_record index peer_record_age",
         "{s}.derived_check index derived_check_due",
+        "pipeline.stage_mapping index stage_mapping_due_at",
     ],
 };
 

@@ -37,9 +37,10 @@ async fn a_draft_that_is_wrong_is_kept_as_it_was_sent_and_names_its_problems() -
             ("/stages", "STAGE_KIND_MISSING"),
             ("/stages/0/kind", "FIRST_STAGE_CLOSED"),
             ("/transitions/0/from", "STAGE_UNKNOWN"),
-            ("/transitions/0/required_fields/1", "FIELD_UNKNOWN"),
-            ("/transitions/0/required_fields/2", "FIELD_UNKNOWN"),
+            ("/transitions/0/required_fields/1", "UNKNOWN_FIELD"),
+            ("/transitions/0/required_fields/2", "UNKNOWN_FIELD"),
             ("/transitions/0/role_ids/0", "REFERENCE_NOT_FOUND"),
+            ("/stages/0/kind", "STAGE_KIND_CHANGED"),
         ]
     );
     assert_eq!(admin.draft(&made.id).await?, draft);

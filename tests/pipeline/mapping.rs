@@ -196,6 +196,72 @@ async fn what_comes_late_is_found_by_the_second_look_and_a_stage_that_came_back_
 }
 
 #[tokio::test]
+async fn a_deal_that_somebody_moves_meanwhile_stays_where_they_put_it() -> Result<()> {
+    let world = alone("globcrm_test_mapping_race").await?;
+    let admin = world.admin()?;
+    let made = admin.make("A").await?;
+    let goes = deal(&admin, &made, "demo").await?;
+    retire(&admin, &made.id, "new", None).await?;
+    let mut sql = world.sql().await?;
+    execute(&mut sql, "BEGIN").await?;
+    let text = format!(
+        "UPDATE pipeline.deals SET stage_id = '{}', stage_key = 'won', version = 2 WHERE id = '{}'",
+        stage_id(&made, "won"),
+        goes.id
+    );
+    execute(&mut sql, text).await?;
+    let commit = async {
+        until_blocked(&mut world.sql().await?, "FOR UPDATE OF t").await;
+        execute(&mut sql, "COMMIT").await
+    };
+    let (mapped, committed) = tokio::join!(world.map(), commit);
+    (mapped?, committed?);
+    let won = admin.deal(&goes.id).await?;
+    assert_eq!((won.stage_key.as_str(), won.version), ("won", 2));
+    assert_eq!(admin.history(&goes.id).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_target_that_was_retired_in_its_turn_is_followed() -> Result<()> {
+    let world = alone("globcrm_test_mapping_chain").await?;
+    let admin = world.admin()?;
+    let mut three = document();
+    three.stages.insert(2, super::world::stage("offer", pb::StageKind::Open, 70));
+    let made = admin.create(super::world::with("A", three.clone())).await?;
+    let goes = deal(&admin, &made, "demo").await?;
+    let map = async |document: pb::Document, from: &str, to: &str| -> Result<pb::Pipeline> {
+        world.time.advance(Duration::from_secs(1));
+        admin.put(&made.id, document).await?;
+        let stage_mapping = [(from.to_owned(), to.to_owned())].into();
+        Ok(admin.publish(pb::PublishPipelineRequest { stage_mapping, ..publication(&made.id) }).await?)
+    };
+    let mut without_demo = three;
+    without_demo.stages.remove(1);
+    let mut without_both = without_demo.clone();
+    without_both.stages.remove(1);
+    map(without_demo, "demo", "offer").await?;
+    map(without_both, "offer", "new").await?;
+    world.map().await?;
+    let moved = admin.deal(&goes.id).await?;
+    assert_eq!((moved.stage_key.as_str(), moved.pipeline_version), ("new", 3));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_version_that_is_brought_forward_moves_its_deals_then() -> Result<()> {
+    let world = alone("globcrm_test_mapping_forward").await?;
+    let admin = world.admin()?;
+    let made = admin.make("A").await?;
+    let goes = deal(&admin, &made, "demo").await?;
+    retire(&admin, &made.id, "new", Some(world.clock.now_micros() + Duration::from_secs(86_400))).await?;
+    assert_eq!(admin.publish(publication(&made.id)).await?.published_version, 3);
+    world.map().await?;
+    assert_eq!(admin.deal(&goes.id).await?.stage_key, "new");
+    Ok(())
+}
+
+#[tokio::test]
 async fn any_number_of_deals_is_moved_once_by_jobs_that_run_at_once_and_one_that_is_cut_off() -> Result<()> {
     let world = alone("globcrm_test_mapping_many").await?;
     let admin = world.admin()?;

@@ -1,8 +1,10 @@
 //! The pipeline service against PostgreSQL, through its RPCs: token, gate, operation, row-level security.
 
+mod board;
 mod deals;
 mod drafts;
 mod first;
+mod guard;
 mod life;
 mod mapping;
 mod publishing;

@@ -253,6 +253,13 @@ impl Caller {
         Ok(done(self.service.change_deal_pipeline(self.request(request, &[])).await)?.deal.unwrap())
     }
 
+    pub(super) async fn board(
+        &self,
+        request: pb::GetDealBoardRequest,
+    ) -> Result<Vec<pb::BoardColumn>, Refusal> {
+        Ok(done(self.service.get_deal_board(self.request(request, &[])).await)?.columns)
+    }
+
     pub(super) async fn history(&self, id: &str) -> Result<Vec<pb::StageEntry>, Refusal> {
         let request = self.request(pb::GetStageHistoryRequest { id: id.to_owned() }, &[]);
         Ok(done(self.service.get_stage_history(request).await)?.entries)

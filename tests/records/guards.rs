@@ -178,7 +178,8 @@ impl World {
                 let request = pb::UpdateContactRequest { id, contact: Some(contact(title)), update_mask };
                 let (cx, request) = self.admit(who, request).await?;
                 let (mask, sent) = (request.update_mask, request.contact.as_ref());
-                record::update_by::<Guarded>(&self.env, &cx, (&request.id, path), mask, sent).await?;
+                record::update_by::<Guarded>(&self.env, &cx, (&request.id, path), mask, sent, Fields::new())
+                    .await?;
             }
             Path::Restore => {
                 let (cx, request) = self.admit(who, pb::RestoreContactRequest { id }).await?;

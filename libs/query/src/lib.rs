@@ -5,6 +5,7 @@ mod compile;
 pub mod count;
 pub mod cursor;
 pub mod filter;
+pub mod groups;
 mod keyset;
 pub mod list;
 pub mod order;

@@ -105,7 +105,7 @@ pub struct List<'a> {
 }
 
 /// Rows and where to go on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Page {
     /// The rows, at most as many as asked for.
     pub rows: Vec<PgRow>,
@@ -115,6 +115,12 @@ pub struct Page {
 }
 
 impl Page {
+    /// A page of rows that all have the first key.
+    pub(crate) fn of_set(rows: Vec<PgRow>) -> Self {
+        let phases = vec![Phase::Set; rows.len()];
+        Self { rows, next_page_token: String::new(), phases }
+    }
+
     /// Ends the page after its first `rows` rows, where what was made of them has become too large.
     pub fn end_after(&mut self, rows: usize, list: &List<'_>, key: &CursorKey) -> Result<(), Error> {
         let last = rows.saturating_sub(1);
@@ -217,32 +223,69 @@ impl<'a> List<'a> {
         limit: usize,
     ) -> Sql {
         let mut sql = Sql::for_tenant(self.tenant);
+        self.push_statement(&mut sql, projection, phase, after, "");
+        let limit = sql.bind(Bind::Int(limit as i64));
+        sql.push(format!(" LIMIT {limit}"));
+        sql
+    }
+
+    /// As [`List::statement`], without an end, and with one condition more.
+    pub(crate) fn push_statement(
+        &self,
+        sql: &mut Sql,
+        projection: &Projection,
+        phase: Phase,
+        after: Option<&Position>,
+        condition: &str,
+    ) {
         sql.push("SELECT ");
-        projection.push(&mut sql);
+        projection.push(sql);
         for (index, key) in self.order.keys.iter().enumerate() {
-            let expression = key.expression(&mut sql);
+            let expression = key.expression(sql);
             // int4 and int8 columns are read alike.
             let cast = if key.kind == KeyKind::Int { "::int8" } else { "" };
             sql.push(format!(", {expression}{cast} AS _k{index}"));
         }
-        self.push_source(&mut sql);
-        predicate::push(&mut sql, self.predicate);
-        keyset::push(&mut sql, &self.order, phase, after);
-        keyset::push_order(&mut sql, &self.order, phase);
-        let limit = sql.bind(Bind::Int(limit as i64));
-        sql.push(format!(" LIMIT {limit}"));
-        sql
+        self.push_source(sql);
+        predicate::push(sql, self.predicate);
+        sql.push(condition);
+        keyset::push(sql, &self.order, phase, after);
+        keyset::push_order(sql, &self.order, phase);
     }
 
     /// The statement that counts the caller's rows, up to `cap`.
     pub(crate) fn count_statement(&self, cap: i64) -> Sql {
         let mut sql = Sql::for_tenant(self.tenant);
         sql.push("SELECT count(*) FROM (SELECT 1");
-        self.push_source(&mut sql);
-        predicate::push(&mut sql, self.predicate);
+        self.push_visible(&mut sql);
         let cap = sql.bind(Bind::Int(cap));
         sql.push(format!(" LIMIT {cap}) AS counted"));
         sql
+    }
+
+    /// FROM and WHERE of the rows that the caller may see.
+    pub(crate) fn push_visible(&self, sql: &mut Sql) {
+        self.push_source(sql);
+        predicate::push(sql, self.predicate);
+    }
+
+    /// The same list of the rows in which further columns have a value.
+    pub fn within<'b>(&self, fixed: &'b [(&'static str, Bind)]) -> List<'b>
+    where
+        'a: 'b,
+    {
+        let mut list: List<'b> = self.clone();
+        list.fixed = fixed;
+        list.fingerprint = list.fingerprint();
+        list
+    }
+
+    pub(crate) fn tenant(&self) -> Uuid {
+        self.tenant
+    }
+
+    pub(crate) fn fixed(&self) -> &'a [(&'static str, Bind)] {
+        self.fixed
     }
 
     /// FROM and WHERE, without what the caller's permission and position add.

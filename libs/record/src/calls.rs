@@ -10,7 +10,7 @@ use super::create::Asked;
 use super::draft::Draft;
 use super::list::{self, Listed};
 use super::prepare::Path;
-use super::{Alike, Env, Reader, Wire};
+use super::{Alike, Env, Fields, Reader, Wire};
 
 /// Creates a record of what was sent, also of one that is like another; the owner is the caller when none is named. `sent` is where the
 /// request has it.
@@ -65,7 +65,17 @@ pub async fn list<W: Wire>(
     cx: &Context,
     asked: list::Asked<'_>,
 ) -> Result<Listed<W::Message>, Error> {
-    crate::list::list(env, cx, W::object(), asked, W::show).await
+    list_within::<W>(env, cx, asked, list::Within::default()).await
+}
+
+/// As [`list()`], of some records and in an order that the operation decides.
+pub async fn list_within<W: Wire>(
+    env: &Env,
+    cx: &Context,
+    asked: list::Asked<'_>,
+    within: list::Within<'_>,
+) -> Result<Listed<W::Message>, Error> {
+    crate::list::list(env, cx, W::object(), (asked, within), W::show).await
 }
 
 /// Changes the members that the update mask names; without a mask those that are set. Objects are merged (RFC 7396).
@@ -76,10 +86,11 @@ pub async fn update<W: Wire>(
     mask: Option<prost_types::FieldMask>,
     sent: Option<&W::Message>,
 ) -> Result<Answer<W::Message>, Error> {
-    update_by::<W>(env, cx, (id, Path::Update), mask, sent).await
+    update_by::<W>(env, cx, (id, Path::Update), mask, sent, Fields::new()).await
 }
 
-/// As [`update`], by a call of another kind, which the object's guard is told.
+/// As [`update`], by a call of another kind, which the object's guard is told; `inputs` are what the call says beside the body, see
+/// [`super::Standard::input`].
 #[tracing::instrument(name = "record.update", skip_all, fields(object = W::object().name))]
 pub async fn update_by<W: Wire>(
     env: &Env,
@@ -87,12 +98,13 @@ pub async fn update_by<W: Wire>(
     (id, path): (&str, Path),
     mask: Option<prost_types::FieldMask>,
     sent: Option<&W::Message>,
+    inputs: Fields,
 ) -> Result<Answer<W::Message>, Error> {
     let nothing = W::Message::default();
     let sent = sent.unwrap_or(&nothing);
     let surroundings = (env.region, env.clock.now());
     let read = |names: &[&str], mask: &Mask| Reader::read_by::<W>(surroundings, sent, names, Some(mask));
-    let draft = Draft::new(mask, sent, W::custom(sent), &read)?;
+    let draft = Draft::new(mask, sent, W::custom(sent), &read)?.with(inputs);
     crate::update::update(env, cx, W::object(), (id, path), W::etag(sent), draft).await?.shown::<W>()
 }
 

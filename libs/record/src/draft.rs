@@ -23,6 +23,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) custom: Fields,
     /// All custom values that the caller may write are removed.
     clears_custom: bool,
+    /// What the call itself says, beside the body.
+    inputs: Fields,
     read: Read<'a>,
 }
 
@@ -73,7 +75,12 @@ impl<'a> Draft<'a> {
             Part::Whole => clears_custom = is_sent && custom.is_empty(),
             Part::Set => {}
         }
-        Ok(Self { mask, unknown, custom: values, clears_custom, read })
+        Ok(Self { mask, unknown, custom: values, clears_custom, inputs: Fields::new(), read })
+    }
+
+    /// With what the call itself says: values of fields that are inputs.
+    pub(crate) fn with(self, inputs: Fields) -> Self {
+        Self { inputs, ..self }
     }
 
     /// Whether what was sent for a field says that it has no value.
@@ -105,7 +112,8 @@ impl<'a> Draft<'a> {
         let custom =
             self.custom.keys().filter(|key| set.usable(key).is_some()).map(|key| format!("custom.{key}"));
         read_only.extend(custom.filter(|name| mask.access(name) == Access::Read));
-        let Input { fields, merges, violations: found } = (self.read)(&names, &self.mask);
+        let Input { mut fields, merges, violations: found } = (self.read)(&names, &self.mask);
+        fields.extend(self.inputs.clone());
         let broken = broken(names.iter().copied(), &found);
         violations.extend(found);
         let (custom, clears_custom) = (self.custom.clone(), self.clears_custom);

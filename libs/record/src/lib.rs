@@ -42,6 +42,7 @@ pub mod write;
 pub mod create;
 mod delete;
 pub mod get;
+pub mod groups;
 pub mod list;
 mod merge;
 mod restore;
@@ -51,7 +52,7 @@ pub mod update;
 mod fixture;
 
 pub(crate) use answer::Answer;
-pub use calls::{create, create_unlike, delete, get, list, restore, update, update_by};
+pub use calls::{create, create_unlike, delete, get, list, list_within, restore, update, update_by};
 pub use check::check;
 pub use commit::commit;
 pub use config::MaintenanceConfig;

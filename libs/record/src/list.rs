@@ -1,11 +1,12 @@
 //! Lists records: the number of statements does not depend on the number of rows.
 
-use auth::Context;
+use auth::{Context, FieldMask};
 use db::{DbError, TenantTx};
 use error::{Error, Reason};
 use prost::Message;
 use proto::common::v1::{Access, CountKind, ShowDeleted, Total, TotalKind};
-use query::{Deleted, Limits, List, ListRequest, Projection, Schema, count};
+use query::{Bind, Deleted, Limits, List, ListRequest, Projection, Schema, count};
+use sqlx::postgres::PgRow;
 use tonic::Response;
 use tonic::metadata::AsciiMetadataValue;
 
@@ -28,6 +29,15 @@ pub struct Asked<'a> {
     pub count: i32,
 }
 
+/// What an operation decides of a list, and not its caller.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Within<'a> {
+    /// Columns that have a value.
+    pub fixed: &'a [(&'static str, Bind)],
+    /// The order, which an index of these columns serves. Empty: the caller's.
+    pub order_by: &'static str,
+}
+
 /// One page, every record as its caller sees it.
 #[derive(Debug)]
 pub struct Listed<T> {
@@ -39,16 +49,20 @@ pub struct Listed<T> {
 }
 
 impl<T> Listed<T> {
-    /// The response, whose metadata say what the list cost; the gateway charges by it.
+    /// The response, whose metadata say what the list cost.
     pub fn respond<M>(
         self,
         cx: &Context,
         make: impl FnOnce(Vec<T>, String, Option<Total>) -> M,
     ) -> Response<M> {
-        let mut response = cx.answer(make(self.records, self.next_page_token, self.total));
-        response.metadata_mut().insert("request-cost", AsciiMetadataValue::from(self.cost));
-        response
+        charged(cx.answer(make(self.records, self.next_page_token, self.total)), self.cost)
     }
+}
+
+/// The response, whose metadata say what it cost; the gateway charges by it.
+pub fn charged<M>(mut response: Response<M>, cost: u64) -> Response<M> {
+    response.metadata_mut().insert("request-cost", AsciiMetadataValue::from(cost));
+    response
 }
 
 /// Reads one page of the records that the caller may see; `convert` makes the wire form of each.
@@ -56,19 +70,19 @@ pub(crate) async fn list<T>(
     env: &Env,
     cx: &Context,
     object: &'static Object,
-    asked: Asked<'_>,
-    convert: fn(View<'_>, Option<Access>) -> Result<T, Error>,
+    (asked, within): (Asked<'_>, Within<'_>),
+    convert: Convert<T>,
 ) -> Result<Listed<T>, Error> {
     let keys = keys_in(&[asked.filter, asked.order_by, asked.fields]);
     let set = env.definitions.for_keys(cx, object, keys.iter().copied()).await?;
-    match by_definitions(env, cx, object, asked, &set, convert).await {
+    match by_definitions(env, cx, object, (asked, within), &set, convert).await {
         // The option may be newer than the definitions held.
         Err(refused) if !keys.is_empty() && refused.reason() == Reason::FILTER_TYPE_MISMATCH.as_str() => {
             let newer = env.definitions.renew(cx, object).await?;
             if newer.version() == set.version() {
                 return Err(refused);
             }
-            by_definitions(env, cx, object, asked, &newer, convert).await
+            by_definitions(env, cx, object, (asked, within), &newer, convert).await
         }
         done => done,
     }
@@ -78,9 +92,9 @@ async fn by_definitions<T>(
     env: &Env,
     cx: &Context,
     object: &'static Object,
-    asked: Asked<'_>,
+    (asked, within): (Asked<'_>, Within<'_>),
     set: &FieldSet,
-    convert: fn(View<'_>, Option<Access>) -> Result<T, Error>,
+    convert: Convert<T>,
 ) -> Result<Listed<T>, Error> {
     let page_size = query::list::page_size(asked.page_size)?;
     let with_access = access::wanted(asked.include)?;
@@ -90,7 +104,7 @@ async fn by_definitions<T>(
     let request = ListRequest {
         schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask, region: env.region },
         predicate: cx.reached(),
-        fixed: &[],
+        fixed: within.fixed,
         deleted: match ShowDeleted::try_from(asked.show_deleted) {
             Ok(ShowDeleted::Only) => Deleted::Only,
             _ => Deleted::Hidden,
@@ -111,27 +125,66 @@ async fn by_definitions<T>(
         }
         list = List::open(&mut tx, &request).await?;
     }
+    let list = within.ordered(&tx, list, &request)?;
     let mut page =
         query::fetch_page(&mut tx, &list, &projection, &env.cursor_key, page_size, asked.page_token).await?;
     let total = total(&mut tx, &list, count).await?;
     tx.commit().await?;
-    let layout = page.rows.first().map(|row| Layout::of(row, object.columns())).transpose();
-    let layout = layout.map_err(DbError::from)?;
-    let (mut records, mut bytes) = (Vec::with_capacity(page.rows.len()), 0);
-    for (row, layout) in page.rows.iter().zip(layout.iter().cycle()) {
-        let cells = Cells::of(row, layout).map_err(DbError::from)?;
-        let access = with_access.then(|| access::of(cx, object, set, &mask, cells.keys.facts()));
-        bytes += access.as_ref().map_or(0, Message::encoded_len);
-        let view = View { source: Source::Row(&cells), mask: &mask, asked: projection.custom_keys() };
-        let record = convert(view, access)?;
-        bytes += cells.most_bytes();
-        if bytes > query::list::MAX_PAGE_BYTES && !records.is_empty() {
-            break;
-        }
-        records.push(record);
-    }
+    let shown = Shown { cx, object, set, mask: &mask, projection: &projection, with_access, convert };
+    let records = shown.records(&page.rows, &mut { query::list::MAX_PAGE_BYTES })?;
     page.end_after(records.len(), &list, &env.cursor_key)?;
     Ok(Listed { records, next_page_token: page.next_page_token, total, cost: list.cost() })
+}
+
+impl Within<'_> {
+    /// The list in the order of the operation. What it costs is said of the caller's part.
+    pub(super) fn ordered<'l>(
+        &self,
+        tx: &TenantTx,
+        list: List<'l>,
+        request: &ListRequest<'l>,
+    ) -> Result<List<'l>, Error> {
+        if self.order_by.is_empty() {
+            return Ok(list);
+        }
+        List::new(tx.tenant_id(), &ListRequest { order_by: self.order_by, limits: Limits::NONE, ..*request })
+    }
+}
+
+/// Makes the wire form of a record.
+pub(super) type Convert<T> = fn(View<'_>, Option<Access>) -> Result<T, Error>;
+
+/// How rows are shown to their caller.
+pub(super) struct Shown<'a, T> {
+    pub(super) cx: &'a Context,
+    pub(super) object: &'static Object,
+    pub(super) set: &'a FieldSet,
+    pub(super) mask: &'a FieldMask,
+    pub(super) projection: &'a Projection,
+    pub(super) with_access: bool,
+    pub(super) convert: Convert<T>,
+}
+
+impl<T> Shown<'_, T> {
+    /// The first rows that are not more than so many `bytes` together, one at least. Takes their bytes off.
+    pub(super) fn records(&self, rows: &[PgRow], bytes: &mut usize) -> Result<Vec<T>, Error> {
+        let Self { cx, object, set, mask, .. } = *self;
+        let layout = rows.first().map(|row| Layout::of(row, object.columns())).transpose();
+        let layout = layout.map_err(DbError::from)?;
+        let mut records = Vec::with_capacity(rows.len());
+        for (row, layout) in rows.iter().zip(layout.iter().cycle()) {
+            let cells = Cells::of(row, layout).map_err(DbError::from)?;
+            let access = self.with_access.then(|| access::of(cx, object, set, mask, cells.keys.facts()));
+            let size = cells.most_bytes() + access.as_ref().map_or(0, Message::encoded_len);
+            if size > *bytes && !records.is_empty() {
+                break;
+            }
+            *bytes = bytes.saturating_sub(size);
+            let view = View { source: Source::Row(&cells), mask, asked: self.projection.custom_keys() };
+            records.push((self.convert)(view, access)?);
+        }
+        Ok(records)
+    }
 }
 
 /// Begins to read, with kept plans where the statement has one best plan, is the `only_statement` and has all fields: with fields of the

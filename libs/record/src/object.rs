@@ -158,9 +158,10 @@ impl Object {
         self.shape().computes_texts
     }
 
-    /// The caller's field rules, completed: who may not see a field may not see what is computed of it.
+    /// The caller's field rules, completed: who may not see a field may not see what gives it away.
     pub(crate) fn mask(&self, given: &FieldMask) -> FieldMask {
-        let computed = self.computed().iter().filter(|(_, reads)| reads.iter().any(|read| given.hides(read)));
-        given.hiding(computed.map(|(name, _)| (*name).to_owned()))
+        let telling = &self.shape().telling;
+        let hidden = telling.iter().filter(|(_, reads)| reads.iter().any(|read| given.hides(read)));
+        given.hiding(hidden.map(|(name, _)| (*name).to_owned()))
     }
 }

@@ -74,6 +74,8 @@ impl Plan<'_> {
 pub struct Proposal {
     before: Option<Record>,
     after: Record,
+    /// Standard fields that were sent.
+    sent: Vec<String>,
     broken: Vec<String>,
     /// Fields that would change, and that the caller may not change.
     denied: Vec<String>,
@@ -99,6 +101,7 @@ impl Proposal {
         let Sent { fields, merges, mut custom, read_only, broken, mut violations, .. } = sent;
         let Terms { object, set, mask, region } = plan.terms();
         let blank = (!read_only.is_empty()).then(|| record.clone());
+        let sent = fields.keys().cloned().collect();
         for (name, value) in fields {
             // Nothing to clear yet: a `null` leaves the default.
             if !value.is_null() {
@@ -114,6 +117,7 @@ impl Proposal {
         Self {
             before: None,
             after: record,
+            sent,
             broken,
             denied,
             violations,
@@ -132,6 +136,7 @@ impl Proposal {
         let Terms { object, set, mask, region } = terms;
         let Sent { fields, merges, custom, clears_custom, read_only, broken, mut violations } = sent;
         let mut after = before.clone();
+        let sent = fields.keys().cloned().collect();
         for (name, value) in fields {
             after.set(&name, value);
         }
@@ -150,6 +155,7 @@ impl Proposal {
         Self {
             before: Some(before),
             after,
+            sent,
             broken,
             denied,
             violations,
@@ -166,6 +172,7 @@ impl Proposal {
         Self {
             before: Some(before),
             after,
+            sent: Vec::new(),
             broken,
             denied: Vec::new(),
             violations,
@@ -313,6 +320,8 @@ pub struct Write<'a> {
     pub plan: &'a Plan<'a>,
     /// The record before; `None` of a new one.
     pub before: Option<&'a Record>,
+    /// The standard fields that were sent, also those whose value is as it was.
+    pub sent: &'a [String],
     /// The record as it will be. A guard may set fields that follow from others.
     pub after: &'a mut Record,
 }
@@ -405,7 +414,8 @@ pub async fn prepare(
     taken: &mut impl Taken,
 ) -> Result<Result<Prepared, Violations>, Error> {
     let Plan { env, cx, object, set, .. } = *plan;
-    let Proposal { before, mut after, broken, denied, mut violations, also, elsewhere, ahead } = proposal;
+    let Proposal { before, mut after, sent, broken, denied, mut violations, also, elsewhere, ahead } =
+        proposal;
     if !denied.is_empty() {
         return Err(draft::read_only(&denied.iter().map(String::as_str).collect::<Vec<_>>()));
     }
@@ -425,7 +435,7 @@ pub async fn prepare(
     violations.extend(records(env, tx, cx, &references).await?);
     tree::check(tx, (cx, object), after.id, &references, taken, &mut violations).await?;
     if let Some(guard) = object.guard {
-        let mut write = Write { plan, before: old, after: &mut after };
+        let mut write = Write { plan, before: old, sent: &sent, after: &mut after };
         guard.check(tx, &mut write, &mut violations).await?;
     }
     // A call is told what is wrong before what others have; a row of a file is told both at once.

@@ -38,7 +38,7 @@ impl Record {
     }
 
     /// Whether it is in the trash.
-    pub(crate) fn is_deleted(&self) -> bool {
+    pub fn is_deleted(&self) -> bool {
         self.fields.contains_key("deleted_at")
     }
 

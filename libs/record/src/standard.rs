@@ -24,6 +24,7 @@ pub struct Standard {
     output: bool,
     guarded: bool,
     input: bool,
+    told_by: &'static [&'static str],
     /// Public names, columns and side tables of the values that filters find.
     sets: [Option<(&'static str, &'static str, Set)>; 2],
     naming: Option<&'static Naming>,
@@ -34,6 +35,8 @@ enum Kind {
     /// Neither filtered nor ordered by.
     Kept,
     Text,
+    /// Ordered as it is.
+    Code,
     Integer,
     Flag,
     Date,
@@ -58,6 +61,7 @@ impl Standard {
             output: false,
             guarded: false,
             input: false,
+            told_by: &[],
             sets: [None, None],
             naming: None,
         }
@@ -107,6 +111,11 @@ impl Standard {
     /// Text that callers send and that is not stored: the object's guard reads it.
     pub const fn input(name: &'static str) -> Self {
         Self { input: true, ..Self::new(name, Kind::Kept) }
+    }
+
+    /// `text` of ASCII that is ordered byte by byte, as it is.
+    pub const fn code(name: &'static str) -> Self {
+        Self::new(name, Kind::Code)
     }
 
     /// `text` that holds one of `values`.
@@ -172,6 +181,12 @@ impl Standard {
         Self { output: true, ..self }
     }
 
+    /// It says what these fields say: to whom one of them is hidden, it is hidden as well.
+    #[must_use]
+    pub const fn told_by(self, fields: &'static [&'static str]) -> Self {
+        Self { told_by: fields, ..self }
+    }
+
     /// Set by the object's guard and by nobody else.
     #[must_use]
     pub const fn guarded(self) -> Self {
@@ -209,6 +224,11 @@ impl Standard {
         !self.output && !self.guarded && self.computed.is_empty()
     }
 
+    /// The fields that it gives away.
+    fn made_of(&self) -> &'static [&'static str] {
+        if self.computed.is_empty() { self.told_by } else { self.computed }
+    }
+
     /// Whether a change of it is a change of the record.
     fn is_compared(&self) -> bool {
         self.guarded || self.is_written_by_callers()
@@ -222,6 +242,7 @@ impl Standard {
             Kind::Kept => None,
             Kind::Text if self.searched => Some(Field::searchable(name, name, folded())),
             Kind::Text => Some(Field::text(name, name)),
+            Kind::Code => Some(Field::searchable(name, name, name)),
             Kind::Integer => Some(Field::integer(name, name)),
             Kind::Flag => Some(Field::boolean(name, name)),
             Kind::Date => Some(Field::date(name, name)),
@@ -236,7 +257,7 @@ impl Standard {
         let field = field.map(|field| if self.required { field } else { field.nullable() });
         let field = field.map(|field| if self.indexed { field.indexed() } else { field });
         let field = field.map(|field| if self.indexed_in_trash { field.indexed_in_trash() } else { field });
-        let field = field.map(|field| field.reads(self.computed));
+        let field = field.map(|field| field.reads(self.made_of()));
         let sets = self.sets.into_iter().flatten().map(move |(public, column, set)| {
             let field = Field::set(public, column, set);
             if public == name { field } else { field.reads(&*vec![name].leak()) }
@@ -293,6 +314,8 @@ pub(crate) struct Shape {
     pub(crate) compared: Vec<&'static str>,
     /// Fields that give others away: the field and those it is made of.
     pub(crate) computed: Vec<(&'static str, &'static [&'static str])>,
+    /// Fields that give others away, computed or not: the field and those.
+    pub(crate) telling: Vec<(&'static str, &'static [&'static str])>,
     /// Fields that hold an id: the field and what it names.
     pub(crate) links: Vec<(&'static str, &'static str)>,
     /// Fields that hold lists of ids.
@@ -357,6 +380,7 @@ impl Shape {
             writable: own().filter(|field| field.is_written_by_callers()).map(|field| field.name).collect(),
             compared: own().filter(|field| field.is_compared()).map(|field| field.name).collect(),
             computed: own().filter(|f| !f.computed.is_empty()).map(|f| (f.name, f.computed)).collect(),
+            telling: own().filter(|f| !f.made_of().is_empty()).map(|f| (f.name, f.made_of())).collect(),
             links: own().filter_map(|field| Some((field.name, field.of?))).collect(),
             has_texts: own().any(Standard::is_text),
             computes_texts: own().any(|field| field.is_text() && !field.computed.is_empty()),

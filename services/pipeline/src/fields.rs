@@ -1,7 +1,7 @@
 //! The fields of a deal that a stage or a transition can require.
 
 /// Standard fields. What is always there is not among them.
-const STANDARD: [&str; 10] = [
+pub(crate) const STANDARD: [&str; 10] = [
     "amount",
     "company_id",
     "contacts",

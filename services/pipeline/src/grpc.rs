@@ -218,6 +218,15 @@ impl PipelineService for Service {
         Ok(answer.map(|deal| pb::RestoreDealResponse { deal: Some(deal) }).respond(&cx))
     }
 
+    async fn get_deal_board(
+        &self,
+        request: Request<pb::GetDealBoardRequest>,
+    ) -> Result<Response<pb::GetDealBoardResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let (board, cost) = deals::board(&self.0, &cx, request).await?;
+        Ok(record::list::charged(cx.answer(board), cost))
+    }
+
     async fn move_deal(
         &self,
         request: Request<pb::MoveDealRequest>,

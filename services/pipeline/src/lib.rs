@@ -51,9 +51,9 @@ pub const LIMITS: &[Limit] = &[
     Limit::new("stages and rules of a pipeline", document::MAX_BYTES as u64, "bytes"),
 ];
 
-/// Connections of the worker role: relay, retries of both consumers, purge, reconciler, metrics.
+/// Connections of the worker role: relay, retries of both consumers, purge, reconciler, stage mapping, metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Pipeline, migrations: &MIGRATIONS, worker_connections: 6 };
+    service::Service { role: Role::Pipeline, migrations: &MIGRATIONS, worker_connections: 7 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {

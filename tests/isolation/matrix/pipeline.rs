@@ -39,12 +39,9 @@ const DELETED_DEAL: Target = Target::new(|_, tenant, unique| {
     })
 });
 /// The second stage of the default pipeline, where nothing is required.
-const STAGE: Target = Target::new(|_, tenant, _| {
-    Box::pin(async move {
-        let all = tenant.admin.get("/api/v1/pipelines").await.expect(200);
-        text(&all["pipelines"][0]["stages"][1]["id"])
-    })
-});
+const STAGE: Target = Target::new(|_, tenant, _| Box::pin(stage(tenant, 1)));
+/// The one where deals begin.
+const FIRST_STAGE: Target = Target::new(|_, tenant, _| Box::pin(stage(tenant, 0)));
 
 pub fn table() -> Table {
     let deal = |place: &str| json!({"name": "{unique}", place: "{id}"});
@@ -82,6 +79,8 @@ pub fn table() -> Table {
             .answers(201),
         get("GetDeal", "/deals/{id}").of(&DEAL),
         get("ListDeals", "/deals"),
+        get("GetDealBoard", "/deals:board"),
+        get("GetDealBoard", "/deals:board?pipeline_id={id}").of(&PIPELINE),
         patch("UpdateDeal", "/deals/{id}").of(&DEAL).json(json!({"next_step": "{unique}"})),
         patch("UpdateDeal", "/deals/{own}")
             .of(&COMPANY)
@@ -94,6 +93,11 @@ pub fn table() -> Table {
             .json(json!({"stage_id": "{stage}"}))
             .with("stage", &STAGE),
         post("MoveDeal", "/deals/{own}:move").of(&STAGE).json(json!({"stage_id": "{id}"})).with("own", &DEAL),
+        post("MoveDeal", "/deals/{own}:move")
+            .of(&DEAL)
+            .json(json!({"stage_id": "{first}", "after_id": "{id}"}))
+            .with("own", &DEAL)
+            .with("first", &FIRST_STAGE),
         post("ChangeDealPipeline", "/deals/{id}:change-pipeline")
             .of(&DEAL)
             .json(json!({"pipeline_id": "{pipeline}"}))
@@ -105,6 +109,11 @@ pub fn table() -> Table {
         get("GetStageHistory", "/deals/{id}/stage-history").of(&DEAL),
     ];
     Table { rows, internal: Vec::new(), planted: vec![&PIPELINE, &DEAL] }
+}
+
+async fn stage(tenant: &Tenant, at: usize) -> String {
+    let all = tenant.admin.get("/api/v1/pipelines").await.expect(200);
+    text(&all["pipelines"][0]["stages"][at]["id"])
 }
 
 async fn pipeline(tenant: &Tenant, unique: &str) -> String {

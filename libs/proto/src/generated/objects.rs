@@ -156,6 +156,7 @@ pub const OBJECTS: &[crate::Object] = &[
             "access",
             "etag",
             "missing_fields",
+            "rank",
         ],
         actions: &["assign", "create", "delete", "read", "update"],
     },

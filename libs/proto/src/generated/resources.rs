@@ -631,6 +631,12 @@ impl crate::Resource for crate::pipeline::v1::Deal {
             output_only: true,
             inside: crate::Inside::Nothing,
         },
+        crate::Member {
+            number: 37,
+            name: "rank",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
     ];
 }
 impl crate::Resource for crate::pipeline::v1::Pipeline {

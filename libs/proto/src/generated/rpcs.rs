@@ -504,6 +504,13 @@ impl crate::Rpc for crate::pipeline::v1::RestoreDealRequest {
         action: "delete",
     });
 }
+impl crate::Rpc for crate::pipeline::v1::GetDealBoardRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetDealBoard";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
 impl crate::Rpc for crate::pipeline::v1::MoveDealRequest {
     const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/MoveDeal";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {

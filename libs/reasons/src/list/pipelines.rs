@@ -60,6 +60,9 @@ reasons! {
     /// Stages of a kind are missing: a pipeline has open, won and lost ones.
     STAGE_KIND_MISSING [violation] "Stage kind missing",
         "Add a stage of the kind that `detail` names.";
+    /// A stage that deals may stand in keeps its kind.
+    STAGE_KIND_CHANGED [violation] "Stage kind changed",
+        "Leave the kind as it was, or give the stage another key.";
     /// The first stage is where deals begin, and is not open.
     FIRST_STAGE_CLOSED [violation] "First stage closed",
         "Put an open stage first.";

@@ -28,6 +28,7 @@ fn snapshot(roles: &[RoleBody], key: Option<&[KeyScope]>) -> Snapshot {
         team_member_ids: vec![],
         owner_id: Uuid::from_u128(1).to_string(),
         allows_duplicates: false,
+        role_ids: vec![],
     })
 }
 

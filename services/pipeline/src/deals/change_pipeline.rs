@@ -2,6 +2,7 @@
 
 use auth::{Answer, Context};
 use proto::pipeline::v1 as pb;
+use record::Fields;
 use record::prepare::Path;
 
 use super::Deal;
@@ -17,6 +18,8 @@ pub(crate) async fn change_pipeline(
     let pb::ChangeDealPipelineRequest { id, pipeline_id, stage_id, reason } = request;
     let deal =
         pb::Deal { pipeline_id: Some(pipeline_id), stage_id, stage_reason: reason, ..Default::default() };
-    let changed = record::update_by::<Deal>(&app.env, cx, (&id, Path::Transfer), None, Some(&deal)).await;
+    let inputs = Fields::new();
+    let changed =
+        record::update_by::<Deal>(&app.env, cx, (&id, Path::Transfer), None, Some(&deal), inputs).await;
     changed.map_err(|refusal| placed(refusal, ""))
 }

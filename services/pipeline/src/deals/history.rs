@@ -1,6 +1,6 @@
 //! `GetStageHistory`.
 
-use auth::Context;
+use auth::{Context, FieldMask};
 use db::TenantTx;
 use proto::pipeline::v1 as pb;
 use proto::timestamp;
@@ -9,7 +9,7 @@ use super::store::{self, Stay};
 use super::{DEAL, Deal};
 use crate::app::App;
 
-/// Most stays that are shown: the first ones of a deal that had more.
+/// Most stays that are shown: the last ones of a deal that had more.
 const MOST: i64 = 1_000;
 
 /// Where a deal has been, the oldest first. Nothing of it, if the caller may not see in which stage deals are.
@@ -20,7 +20,8 @@ pub(crate) async fn history(
     request: pb::GetStageHistoryRequest,
 ) -> error::Result<pb::GetStageHistoryResponse> {
     let deal = record::get::<Deal>(&app.env, cx, &request.id, "id", "").await?.message;
-    if cx.mask(DEAL.name).hides("stage_id") {
+    let mask = cx.mask(DEAL.name);
+    if mask.hides("stage_id") {
         return Ok(pb::GetStageHistoryResponse::default());
     }
     let id = input::id(&deal.id).map_err(error::Error::internal)?;
@@ -32,7 +33,28 @@ pub(crate) async fn history(
         let from = entries.last().and_then(|before| before.to.clone());
         entries.push(shown(stay, from));
     }
+    for entry in &mut entries {
+        hide(entry, mask);
+    }
     Ok(pb::GetStageHistoryResponse { entries })
+}
+
+/// Takes away what the caller does not see of deals either.
+fn hide(entry: &mut pb::StageEntry, mask: &FieldMask) {
+    if mask.hides("pipeline_id") {
+        entry.pipeline_id.clear();
+    }
+    if mask.hides("pipeline_version") {
+        entry.pipeline_version = 0;
+    }
+    if mask.hides("stage_reason") {
+        entry.reason = None;
+    }
+    if mask.hides("stage_entered_at") {
+        entry.entered_at = None;
+        entry.left_at = None;
+        entry.duration_seconds = None;
+    }
 }
 
 fn shown(stay: Stay, from: Option<pb::StageName>) -> pb::StageEntry {

@@ -20,22 +20,22 @@ use record::Record;
 use record::change::Author;
 use record::revise::revise;
 use service::Rounds;
-use time::OffsetDateTime;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::DEAL;
-use super::place::{Place, entered_at, put};
+use super::place::{Place, entered_at, id, put};
 use super::store::{self, Due, Entry};
-use crate::document::Stage;
-use crate::pipelines::{Whole, for_deal};
+use crate::pipelines::{Version, Whole, for_deal};
 
 /// Publications that are looked at in a round.
 const PUBLICATIONS: i64 = 200;
 /// Deals moved in one transaction.
-const SLICE: usize = 200;
+const SLICE: i64 = 200;
 /// Such transactions that a publication gets in a round.
 const SLICES: usize = 10;
+/// After a failure.
+const PAUSE: Duration = Duration::from_secs(60);
 /// Longer than a call takes: then comes the second look.
 const SETTLED: Duration = Duration::from_secs(60);
 /// How often the job looks when nothing wakes it: versions come into force by themselves.
@@ -81,18 +81,25 @@ impl Mapping {
         let mut tx = self.worker.begin().await?;
         let due = store::due(&mut tx, self.clock.now_micros(), PUBLICATIONS).await?;
         tx.commit().await?;
-        let mut more = due.len() as i64 == PUBLICATIONS;
+        let mut more = false;
         for Due { tenant_id, pipeline_id, number } in due {
             let tenant = VerifiedTenant::from_claim(tenant_id.into());
-            // One that fails holds up no other.
             match self.turn(tenant, pipeline_id, number).await {
                 Ok(is_left) => more |= is_left,
                 Err(error) => {
                     tracing::warn!(%tenant_id, %pipeline_id, number, error = %error::chain(&error), "deals are not moved out of retired stages; tried again later");
+                    self.put_off(tenant, pipeline_id, number).await?;
                 }
             }
         }
         Ok(more)
+    }
+
+    /// One that fails holds up no other.
+    async fn put_off(&self, tenant: VerifiedTenant, pipeline: Uuid, number: i32) -> Result<(), DbError> {
+        let mut tx = TenantTx::begin_job(&self.db, tenant).await?;
+        store::put_off(&mut tx, pipeline, number, self.clock.now_micros() + PAUSE).await?;
+        tx.commit().await
     }
 
     /// Moves some slices of the deals that a publication maps; says whether some are left.
@@ -116,23 +123,17 @@ impl Mapping {
         let as_published = for_deal(tx, Some(pipeline), false, work.effective_at).await?;
         let in_force = for_deal(tx, Some(pipeline), false, now).await?;
         let moves = match (&as_published, &in_force) {
-            // Another version has taken its place before it came into force otherwise.
+            // Else a later version took its place before it came into force.
             (Some(published), Some(in_force)) if published.in_force.number == number => {
-                moves(published, in_force)
+                moves(&published.in_force, in_force)?
             }
             _ => BTreeMap::new(),
         };
-        let mut left = SLICE;
-        for (from, stage) in &moves {
-            let ids = store::standing(tx, *from, left).await?;
-            left -= ids.len();
-            if let Some(published) = &as_published {
-                let place = Place::of(published, &published.in_force, stage);
-                self.put_all(tx, &ids, place, &work).await?;
-            }
-            if left == 0 {
-                return Ok(false);
-            }
+        let stages: Vec<Uuid> = moves.keys().copied().collect();
+        let ids = store::standing(tx, &stages, SLICE).await?;
+        self.put_all(tx, &ids, &moves, &work).await?;
+        if ids.len() as i64 == SLICE {
+            return Ok(false);
         }
         if work.is_last || moves.is_empty() {
             store::complete(tx, pipeline, number).await?;
@@ -146,54 +147,51 @@ impl Mapping {
         &self,
         tx: &mut TenantTx,
         ids: &[Uuid],
-        place: Place<'_>,
+        moves: &BTreeMap<Uuid, Place<'_>>,
         work: &store::Work,
     ) -> Result<(), Error> {
         let author = Author::of_job(Role::Pipeline, &self.clock, work.published_by);
         let locked = record::store::lock_all(tx, &DEAL, ids).await?;
-        let put = |before: Record| {
-            let mut after = before.clone();
-            put(Some(&before), &mut after, place, author.now);
-            (before, after)
-        };
-        let mut moved: Vec<(Record, Record)> = locked.into_iter().map(put).collect();
-        revise(tx, &author, &DEAL, &mut moved).await?;
-        let entries = moved.iter().filter_map(|(_, after)| {
-            Some(Entry {
-                deal_id: after.id,
-                pipeline_id: place.pipeline_id,
-                pipeline_version: place.version,
-                stage_id: place.stage_id?,
-                entered_at: entered_at(after).unwrap_or(author.now),
-                actor_kind: &work.actor_kind,
-                actor_id: work.published_by,
-                reason: None,
-                source: "publish",
+        // Somebody may have moved one before it was locked.
+        let place_of = |deal: &Record| id(deal, "stage_id").and_then(|stage| moves.get(&stage).copied());
+        let there = locked.into_iter().filter_map(|before| Some((place_of(&before)?, before)));
+        let (places, mut moved): (Vec<Place<'_>>, Vec<(Record, Record)>) = there
+            .map(|(place, before)| {
+                let mut after = before.clone();
+                put(Some(&before), &mut after, place, (author.now, false));
+                (place, (before, after))
             })
+            .unzip();
+        revise(tx, &author, &DEAL, &mut moved).await?;
+        let entries = places.iter().zip(&moved).map(|(place, (_, after))| Entry {
+            deal_id: after.id,
+            pipeline_id: place.pipeline_id,
+            pipeline_version: place.version,
+            stage_id: place.stage_id,
+            entered_at: entered_at(after).unwrap_or(author.now),
+            actor_kind: &work.actor_kind,
+            actor_id: work.published_by,
+            reason: None,
+            source: "publish",
         });
         store::enter(tx, &entries.collect::<Vec<_>>()).await?;
         Ok(())
     }
 }
 
-/// Where deals go, by the stages where they stand. A stage that has come back since is none to leave.
-fn moves<'w>(published: &'w Whole, in_force: &Whole) -> BTreeMap<Uuid, &'w Stage> {
-    let version = &published.in_force;
-    let retired = |key: &str| in_force.in_force.document.stage(key).is_none();
-    let leading = version.stage_mapping.iter().filter(|(from, _)| retired(from)).filter_map(|(from, to)| {
-        let (_, stage) = version.document.stage(to)?;
-        Some((*published.stage_ids.get(from)?, stage))
-    });
-    leading.collect()
-}
-
-/// Notes that deals are to be moved once a version is in force.
-pub(crate) async fn schedule(
-    tx: &mut TenantTx,
-    pipeline: Uuid,
-    number: i32,
-    effective_at: OffsetDateTime,
-    actor_kind: &'static str,
-) -> Result<(), DbError> {
-    store::schedule(tx, pipeline, number, effective_at, actor_kind).await
+/// Where deals go, by the stages where they stand: to stages of what is in force by now. A stage that a later version has again is not left, and
+/// where the version in force maps the stage itself, that is what holds.
+fn moves<'w>(published: &'w Version, in_force: &'w Whole) -> Result<BTreeMap<Uuid, Place<'w>>, Error> {
+    let now = &in_force.in_force;
+    let is_own = published.number == now.number;
+    let mut moves = BTreeMap::new();
+    for (from, to) in &published.stage_mapping {
+        let is_left = now.document.stage(from).is_none() && (is_own || !now.stage_mapping.contains_key(from));
+        // The target may have been retired, and mapped, in its turn.
+        let target = now.document.stage(to).or_else(|| now.document.stage(now.stage_mapping.get(to)?));
+        if let (true, Some((_, stage)), Some(from)) = (is_left, target, in_force.stage_ids.get(from)) {
+            moves.insert(*from, Place::in_force(in_force, stage)?);
+        }
+    }
+    Ok(moves)
 }

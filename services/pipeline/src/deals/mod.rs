@@ -1,11 +1,14 @@
 //! Deals: possible sales on their way through a pipeline.
 
+mod board;
 mod change_pipeline;
 mod contacts;
 mod history;
 mod mapping;
 mod moving;
 mod place;
+mod placing;
+mod rank;
 mod shown;
 mod stages;
 mod store;
@@ -19,12 +22,13 @@ use record::side_tables::{EXTERNAL_IDS, TAGS};
 use record::{Built, Fields, Object, Standard};
 use serde_json::{Value, json};
 
+pub(crate) use board::board;
 pub(crate) use change_pipeline::change_pipeline;
 pub(crate) use history::history;
 pub use mapping::Mapping;
-pub(crate) use mapping::schedule as schedule_moves;
 pub(crate) use moving::move_deal;
 pub(crate) use shown::shown;
+pub(crate) use store::schedule as schedule_moves;
 pub(crate) use wire::Deal;
 
 /// The object `deal`.
@@ -33,10 +37,13 @@ pub(crate) static DEAL: Object = Object {
     table: "pipeline.deals",
     fields: &[
         Standard::line("name").searched().indexed().required(),
-        Standard::key("pipeline_id").indexed().required(),
-        Standard::key("stage_id").indexed().required(),
+        Standard::key("pipeline_id").indexed().indexed_in_trash().required(),
+        Standard::key("stage_id").indexed().indexed_in_trash().required(),
         Standard::input("stage_reason"),
-        Standard::line("stage_key").guarded().required(),
+        Standard::input("after_id"),
+        Standard::input("before_id"),
+        Standard::code("rank").guarded().required().told_by(&["stage_id"]),
+        Standard::line("stage_key").guarded().required().told_by(&["stage_id"]),
         Standard::integer("pipeline_version").guarded().required(),
         Standard::choice("status", &["open", "won", "lost"]).guarded().indexed().required(),
         Standard::timestamp("stage_entered_at").guarded().required(),

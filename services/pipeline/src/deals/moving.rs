@@ -1,8 +1,10 @@
 //! `MoveDeal`.
 
 use auth::{Answer, Context};
-use error::{Code, Error, Violation};
+use error::{Code, Error, Reason, Violation};
+use input::Violations;
 use proto::pipeline::v1 as pb;
+use record::Fields;
 use record::prepare::Path;
 
 use super::Deal;
@@ -14,9 +16,24 @@ pub(crate) async fn move_deal(
     cx: &Context,
     request: pb::MoveDealRequest,
 ) -> error::Result<Answer<pb::Deal>> {
-    let pb::MoveDealRequest { id, stage_id, reason, fields } = request;
-    let deal = pb::Deal { stage_id: Some(stage_id), stage_reason: reason, ..fields.unwrap_or_default() };
-    let moved = record::update_by::<Deal>(&app.env, cx, (&id, Path::Move), None, Some(&deal)).await;
+    let pb::MoveDealRequest { id, stage_id, reason, fields, after_id, before_id } = request;
+    let fields = fields.unwrap_or_default();
+    let elsewhere = [
+        ("pipeline_id", fields.pipeline_id.is_some()),
+        ("stage_id", fields.stage_id.is_some()),
+        ("stage_reason", fields.stage_reason.is_some()),
+    ];
+    let mut violations = Violations::default();
+    for (name, _) in elsewhere.iter().filter(|(_, is_sent)| *is_sent) {
+        let text = "is not among the fields of a move: the call itself says it";
+        violations.note(format!("/fields/{name}"), Reason::UNKNOWN_FIELD, text);
+    }
+    violations.into_result()?;
+    let deal = pb::Deal { stage_id: Some(stage_id), stage_reason: reason, ..fields };
+    let place = [("after_id", after_id), ("before_id", before_id)];
+    let place = place.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?.into())));
+    let inputs: Fields = place.collect();
+    let moved = record::update_by::<Deal>(&app.env, cx, (&id, Path::Move), None, Some(&deal), inputs).await;
     moved.map_err(|refusal| placed(refusal, "/fields"))
 }
 
@@ -29,7 +46,7 @@ pub(super) fn placed(refusal: Error, fields: &str) -> Error {
         let mut placed = violation.clone();
         placed.pointer = match violation.pointer.as_str() {
             "/stage_reason" => "/reason".to_owned(),
-            at @ ("/stage_id" | "/pipeline_id") => at.to_owned(),
+            at @ ("/stage_id" | "/pipeline_id" | "/after_id" | "/before_id") => at.to_owned(),
             at => format!("{fields}{at}"),
         };
         placed

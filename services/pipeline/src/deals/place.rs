@@ -1,5 +1,6 @@
 //! Where a deal stands, and how it is put elsewhere.
 
+use error::Error;
 use field_types::moment::{datetime, datetime_text};
 use record::Record;
 use record::fields::is_unset;
@@ -7,69 +8,73 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::rank;
 use crate::document::{Kind, Stage};
-use crate::pipelines::{Version, Whole};
+use crate::pipelines::Whole;
 
 /// A stage of a pipeline, as a version has it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     pub(super) pipeline_id: Uuid,
     pub(super) version: i32,
-    pub(super) stage_id: Option<Uuid>,
+    pub(super) stage_id: Uuid,
     pub(super) stage: &'a Stage,
 }
 
 impl<'a> Place<'a> {
     /// A stage of what is in force.
-    pub(super) fn in_force(pipeline: &'a Whole, stage: &'a Stage) -> Self {
-        Self::of(pipeline, &pipeline.in_force, stage)
-    }
-
-    /// A stage of a version.
-    pub(super) fn of(pipeline: &'a Whole, version: &'a Version, stage: &'a Stage) -> Self {
+    pub(super) fn in_force(pipeline: &Whole, stage: &'a Stage) -> Result<Self, Error> {
         let stage_id = pipeline.stage_ids.get(&stage.key).copied();
-        Self { pipeline_id: pipeline.pipeline.id, version: version.number, stage_id, stage }
+        let stage_id = stage_id.ok_or_else(|| Error::internal("a published stage has no id"))?;
+        Ok(Self { pipeline_id: pipeline.pipeline.id, version: pipeline.in_force.number, stage_id, stage })
     }
 }
 
-/// Puts a deal into a stage: it is there from now on, and not from before it came to where it was.
-pub(super) fn put(before: Option<&Record>, deal: &mut Record, place: Place<'_>, now: OffsetDateTime) {
+/// Puts a deal into a stage from `now` on, and never from before it came to the stage it leaves. With `own_probability` its probability is
+/// one that was sent.
+pub(super) fn put(
+    before: Option<&Record>,
+    deal: &mut Record,
+    place: Place<'_>,
+    (now, own_probability): (OffsetDateTime, bool),
+) {
     let entered_at = before.and_then(entered_at).map_or(now, |was| was.max(now));
     let entered_text: Value = datetime_text(entered_at).into();
     let kind = place.stage.kind_or_open();
-    // From one closed stage to another of its kind it stays closed since when it was.
-    let stays =
-        before.filter(|before| kind_of(before) == kind).and_then(|before| before.fields.get("closed_at"));
+    let was_of_kind = before.filter(|before| kind_of(before) == kind);
     let closed_at = match kind {
         Kind::Open => Value::Null,
-        Kind::Won | Kind::Lost => stays.cloned().unwrap_or_else(|| entered_text.clone()),
+        // A deal that goes from one won stage to another was won when it came to the first.
+        Kind::Won | Kind::Lost => {
+            let was = was_of_kind.and_then(|before| before.fields.get("closed_at"));
+            was.cloned().unwrap_or_else(|| entered_text.clone())
+        }
     };
     for (name, value) in [
         ("pipeline_id", Value::from(place.pipeline_id.to_string())),
         ("pipeline_version", place.version.into()),
-        ("stage_id", place.stage_id.map(|id| id.to_string()).into()),
+        ("stage_id", place.stage_id.to_string().into()),
         ("stage_key", place.stage.key.clone().into()),
         ("status", kind.as_str().into()),
         ("stage_entered_at", entered_text),
+        ("rank", rank::of_moment(entered_at).into()),
         ("closed_at", closed_at),
     ] {
         deal.set(name, value);
     }
-    set_probability(before, deal, kind, place.stage.probability.unwrap_or_default());
+    let was_manual = before.is_some_and(|before| text(before, "probability_source") == Some("manual"));
+    let is_manual = kind == Kind::Open
+        && deal.fields.get("probability").is_some_and(|value| !value.is_null())
+        && (was_manual || own_probability);
+    set_probability(deal, is_manual, place.stage);
 }
 
-/// Without one of its own a deal has the probability of its stage. One that is won or lost has no other.
-pub(super) fn set_probability(before: Option<&Record>, deal: &mut Record, kind: Kind, of_stage: i32) {
-    let value = |record: &Record| record.fields.get("probability").cloned().unwrap_or_default();
-    let sent = value(deal);
-    let was = before.map(value).unwrap_or_default();
-    let was_manual = before.is_some_and(|before| text(before, "probability_source") == Some("manual"));
-    let is_manual = kind == Kind::Open && !sent.is_null() && (was_manual || sent != was);
+/// Without one of its own a deal has the probability of its stage.
+pub(super) fn set_probability(deal: &mut Record, is_manual: bool, stage: &Stage) {
     if !is_manual {
-        deal.set("probability", of_stage.into());
+        deal.set("probability", stage.probability_or_kinds().into());
     }
-    let source = if is_manual { "manual" } else { "stage" };
-    deal.set("probability_source", source.into());
+    deal.set("probability_source", if is_manual { "manual" } else { "stage" }.into());
 }
 
 /// Since when a deal has been in its stage.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::place::{Place, entered_at, has, id, kind_of, number, put, set_probability, text};
+use super::placing;
 use super::store::{self, Entry};
 use crate::document::{Document, Forbidden, Kind, Stage, Transition, possible};
 use crate::pipelines::{By, State, Whole, first, for_deal};
@@ -28,18 +29,22 @@ impl Guard for Stages {
         write: &mut Write<'_>,
         violations: &mut Violations,
     ) -> Result<(), Error> {
+        // Where it should go cannot be read.
+        if violations.iter().any(|v| matches!(v.pointer.as_str(), "/pipeline_id" | "/stage_id")) {
+            return Ok(());
+        }
         let Some(pipeline) = pipeline(tx, write, violations).await? else { return Ok(()) };
-        match write.before.filter(|before| id(before, "pipeline_id") == Some(pipeline.pipeline.id)) {
+        let before = write.before.filter(|before| id(before, "pipeline_id") == Some(pipeline.pipeline.id));
+        match before {
+            _ if matches!(write.plan.path, Path::Restore | Path::Link) => {}
             Some(before) if id(before, "stage_id") == id(write.after, "stage_id") => {
                 stay(before, write, &pipeline, violations);
-                Ok(())
             }
-            Some(before) => go(before, write, &pipeline, violations),
-            None => {
-                enter(write, &pipeline, violations);
-                Ok(())
-            }
+            Some(before) => go(before, write, &pipeline, violations)?,
+            None => enter(write, &pipeline, violations)?,
         }
+        check_archived(write, &pipeline, violations)?;
+        placing::place(tx, write, violations).await
     }
 
     async fn stored(
@@ -53,14 +58,12 @@ impl Guard for Stages {
         if before.map(stands) == Some(stands(after)) {
             return Ok(Vec::new());
         }
+        let is_elsewhere = before.is_some_and(|before| id(before, "pipeline_id") != id(after, "pipeline_id"));
         let source = match plan.path {
             Path::Create => "create",
             Path::Import => "import",
-            Path::Move => "move",
-            Path::Transfer => "change_pipeline",
-            _ if before.is_some_and(|b| id(b, "pipeline_id") != id(after, "pipeline_id")) => {
-                "change_pipeline"
-            }
+            _ if is_elsewhere => "change_pipeline",
+            Path::Move | Path::Transfer => "move",
             _ => "update",
         };
         let (Some(pipeline_id), Some(stage_id)) = stands(after) else {
@@ -95,7 +98,8 @@ async fn pipeline(
             let stage = id(write.after, "stage_id");
             let stays =
                 before.is_some_and(|b| id(b, "pipeline_id") == Some(wanted) && id(b, "stage_id") == stage);
-            for_deal(tx, Some(wanted), !stays, author.now).await?
+            let is_held = !stays || write.plan.path == Path::Restore;
+            for_deal(tx, Some(wanted), is_held, author.now).await?
         }
         (None, None) => {
             // The event of the sign-up may be late.
@@ -111,12 +115,19 @@ async fn pipeline(
         violations.push(Violation::reference_not_found("/pipeline_id"));
         return Ok(None);
     };
-    let comes = write.before.is_none_or(|before| id(before, "pipeline_id") != Some(found.pipeline.id));
-    if comes && found.pipeline.state == State::Archived {
-        let text = "the pipeline is archived";
-        return refuse(write, violations, "/pipeline_id", Reason::PIPELINE_ARCHIVED, text).map(|()| None);
-    }
     Ok(Some(found))
+}
+
+/// In an archived pipeline no deal is opened, and none comes into it.
+fn check_archived(write: &Write<'_>, pipeline: &Whole, violations: &mut Violations) -> Result<(), Error> {
+    let was_there =
+        write.before.is_some_and(|before| id(before, "pipeline_id") == Some(pipeline.pipeline.id));
+    let was_open = write.before.is_some_and(|before| !before.is_deleted() && kind_of(before) == Kind::Open);
+    let is_opened = kind_of(write.after) == Kind::Open && !was_open;
+    if pipeline.pipeline.state == State::Active || (was_there && !is_opened) {
+        return Ok(());
+    }
+    refuse(write, violations, "/pipeline_id", Reason::PIPELINE_ARCHIVED, "the pipeline is archived")
 }
 
 /// A refusal as a whole; of a row of a file, at its field.
@@ -134,21 +145,25 @@ fn refuse(
     Err(Error::new(Code::FailedPrecondition, reason, text))
 }
 
-/// A deal comes into a pipeline. Only what its stage requires is asked for.
-fn enter(write: &mut Write<'_>, pipeline: &Whole, violations: &mut Violations) {
+/// A deal comes into a pipeline. Only what its stage requires is asked for; but one that is won or lost stays so.
+fn enter(write: &mut Write<'_>, pipeline: &Whole, violations: &mut Violations) -> Result<(), Error> {
     let document = &pipeline.in_force.document;
-    let was = write.before.and_then(|before| id(before, "stage_id"));
-    let sent = id(write.after, "stage_id").filter(|sent| Some(*sent) != was);
-    let stage = match sent {
+    let is_named = write.before.is_none() || was_sent(write, "stage_id");
+    let stage = match id(write.after, "stage_id").filter(|_| is_named) {
         Some(sent) => stage_of(pipeline, sent),
         None => document.stages.first(),
     };
     let Some(stage) = stage else {
         violations.push(Violation::reference_not_found("/stage_id"));
-        return;
+        return Ok(());
     };
+    let was = write.before.map(kind_of).filter(|kind| *kind != Kind::Open);
+    if let Some((was, before)) = was.filter(|was| *was != stage.kind_or_open()).zip(write.before) {
+        let from = (text(before, "stage_key").unwrap_or_default(), was);
+        return forbid(write, pipeline, from, (&stage.key, "reopening"), violations);
+    }
     check_fields(write, &stage.required_fields, violations);
-    put(write.before, write.after, Place::in_force(pipeline, stage), write.plan.author.now);
+    put_into(write, pipeline, stage, violations)
 }
 
 /// A deal changes its stage within its pipeline.
@@ -171,12 +186,7 @@ fn go(
     let roles = write.plan.cx.snapshot.roles();
     let conditions = match permitted(document, from, &stage.key, roles) {
         Ok(conditions) => conditions,
-        Err(rule) if write.plan.path == Path::Import => {
-            let text = format!("the pipeline does not permit this move: {rule}");
-            violations.note("/stage_id", Reason::MOVE_NOT_ALLOWED, text);
-            return Ok(());
-        }
-        Err(rule) => return Err(not_allowed(pipeline, from, &stage.key, rule, roles)),
+        Err(rule) => return forbid(write, pipeline, from, (&stage.key, rule), violations),
     };
     let of_transitions = conditions.iter().flat_map(|transition| &transition.required_fields);
     let required: Vec<String> = stage.required_fields.iter().chain(of_transitions).cloned().collect();
@@ -185,24 +195,61 @@ fn go(
     if needs_reason && text(write.after, "stage_reason").is_none() {
         violations.note("/stage_reason", Reason::REASON_REQUIRED, "this move needs a reason");
     }
-    put(write.before, write.after, Place::in_force(pipeline, stage), write.plan.author.now);
+    put_into(write, pipeline, stage, violations)
+}
+
+/// Puts the deal into a stage of what is in force.
+fn put_into(
+    write: &mut Write<'_>,
+    pipeline: &Whole,
+    stage: &Stage,
+    violations: &mut Violations,
+) -> Result<(), Error> {
+    check_probability(write, stage, violations);
+    let own = was_sent(write, "probability");
+    put(write.before, write.after, Place::in_force(pipeline, stage)?, (write.plan.author.now, own));
     Ok(())
+}
+
+/// A deal that is won or lost has the probability of that.
+fn check_probability(write: &Write<'_>, stage: &Stage, violations: &mut Violations) {
+    let sent = write.after.fields.get("probability").filter(|_| was_sent(write, "probability"));
+    let sent = sent.and_then(Value::as_i64);
+    let only = i64::from(stage.probability_or_kinds());
+    if stage.kind_or_open() != Kind::Open && sent.is_some_and(|sent| sent != only) {
+        violations.note("/probability", Reason::OUT_OF_RANGE, format!("a deal in this stage has {only}"));
+    }
+}
+
+fn was_sent(write: &Write<'_>, name: &str) -> bool {
+    write.sent.iter().any(|sent| sent == name)
 }
 
 /// A deal stays where it is: what its stage requires is not taken away from it.
 fn stay(before: &Record, write: &mut Write<'_>, pipeline: &Whole, violations: &mut Violations) {
     write.after.set("stage_reason", Value::Null);
-    if let Some(stage) = id(before, "stage_id").and_then(|id| stage_of(pipeline, id)) {
+    let stage = id(before, "stage_id").and_then(|id| stage_of(pipeline, id));
+    if let Some(stage) = stage {
         let had = stage.required_fields.iter().filter(|name| has(before, name)).cloned();
         check_fields(write, &had.collect::<Vec<_>>(), violations);
     }
-    let kind = kind_of(before);
-    // Of a retired stage nobody knows the probability any more: what it was stays.
-    let of_stage = id(before, "stage_id")
-        .and_then(|id| stage_of(pipeline, id))
-        .and_then(|stage| stage.probability)
-        .unwrap_or_else(|| number(before, "probability"));
-    set_probability(write.before, write.after, kind, of_stage);
+    if !was_sent(write, "probability") {
+        return;
+    }
+    let is_unset = write.after.fields.get("probability").is_none_or(Value::is_null);
+    match stage {
+        Some(stage) => {
+            check_probability(write, stage, violations);
+            let is_manual = !is_unset && stage.kind_or_open() == Kind::Open;
+            set_probability(write.after, is_manual, stage);
+        }
+        // Of a retired stage nobody knows the probability any more.
+        None if is_unset => {
+            let was = before.fields.get("probability").cloned().unwrap_or_default();
+            write.after.set("probability", was);
+        }
+        None => write.after.set("probability_source", "manual".into()),
+    }
 }
 
 /// The transitions whose conditions hold for a move by somebody with these roles, or the rule that forbids it.
@@ -220,6 +267,22 @@ fn permitted<'d>(
     })?;
     let is_bound = |t: &&&Transition| !t.role_ids.is_empty() && !t.role_ids.iter().any(|r| roles.contains(r));
     if conditions.iter().any(|transition| is_bound(&transition)) { Err("role_ids") } else { Ok(conditions) }
+}
+
+/// Refuses a move by the name of the rule; a row of a file at its field.
+fn forbid(
+    write: &Write<'_>,
+    pipeline: &Whole,
+    from: (&str, Kind),
+    (to, rule): (&str, &str),
+    violations: &mut Violations,
+) -> Result<(), Error> {
+    if write.plan.path == Path::Import {
+        let text = format!("the pipeline does not permit this move: {rule}");
+        violations.note("/stage_id", Reason::MOVE_NOT_ALLOWED, text);
+        return Ok(());
+    }
+    Err(not_allowed(pipeline, from, to, rule, write.plan.cx.snapshot.roles()))
 }
 
 /// 409, with the stages that the deal could go to instead.
@@ -240,15 +303,20 @@ fn not_allowed(pipeline: &Whole, from: (&str, Kind), to: &str, rule: &str, roles
         .with_detail("globcrm.common.v1.AllowedStagesDetail", &detail)
 }
 
-/// Whoever may not see a field is told all the same that it is needed: the rule holds for everybody. Of a custom field that was archived
-/// since, nobody can set a value.
+/// The rule holds for everybody, so a field that is hidden from the caller is named as well. A custom field that was archived since is not
+/// required: nobody can set it.
 fn check_fields(write: &Write<'_>, required: &[String], violations: &mut Violations) {
-    let can_be_set =
-        |name: &str| name.strip_prefix("custom.").is_none_or(|key| write.plan.set.usable(key).is_some());
-    for name in required.iter().filter(|name| !has(write.after, name) && can_be_set(name)) {
+    let set = write.plan.set;
+    let is_archived = |name: &str| {
+        name.strip_prefix("custom.").is_some_and(|key| set.knows(key) && set.usable(key).is_none())
+    };
+    for name in required.iter().filter(|name| !has(write.after, name) && !is_archived(name)) {
         let at = pointer(name);
         // What was sent and is wrong is told already.
-        if !violations.iter().any(|v| v.pointer.starts_with(&at)) {
+        let is_told = violations.iter().any(|v| {
+            v.pointer.strip_prefix(&at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        if !is_told {
             violations.note(at, Reason::REQUIRED_FOR_STAGE, "the stage requires a value");
         }
     }

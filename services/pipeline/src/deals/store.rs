@@ -2,6 +2,7 @@
 
 use db::{DbError, TenantTx, WorkerTx};
 use field_types::moment::datetime_text;
+use query::RowScope;
 use serde::{Serialize, Serializer};
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
@@ -88,10 +89,10 @@ impl FromRow<'_, PgRow> for Stay {
     }
 }
 
-/// The stays of a deal, the oldest first.
+/// The last stays of a deal, the oldest first.
 pub(super) async fn stays(tx: &mut TenantTx, deal: Uuid, limit: i64) -> Result<Vec<Stay>, DbError> {
     let query = sqlx::query_as(
-        "SELECT e.sequence, e.pipeline_id, e.pipeline_version, e.stage_id, s.key,
+        "SELECT * FROM (SELECT e.sequence, e.pipeline_id, e.pipeline_version, e.stage_id, s.key,
              (SELECT stage ->> 'name' FROM jsonb_array_elements(v.document -> 'stages') AS stage
               WHERE stage ->> 'key' = s.key) AS name,
              e.entered_at, e.left_at, e.actor_kind, e.actor_id, e.reason, e.source
@@ -99,7 +100,7 @@ pub(super) async fn stays(tx: &mut TenantTx, deal: Uuid, limit: i64) -> Result<V
          JOIN pipeline.stage AS s ON s.tenant_id = $1 AND s.id = e.stage_id
          JOIN pipeline.pipeline_version AS v
              ON v.tenant_id = $1 AND v.pipeline_id = e.pipeline_id AND v.number = e.pipeline_version
-         WHERE e.tenant_id = $1 AND e.deal_id = $2 ORDER BY e.sequence LIMIT $3",
+         WHERE e.tenant_id = $1 AND e.deal_id = $2 ORDER BY e.sequence DESC LIMIT $3) AS last ORDER BY sequence",
     );
     Ok(query.bind(tx.tenant_id()).bind(deal).bind(limit).fetch_all(tx.conn()).await?)
 }
@@ -158,15 +159,18 @@ pub(super) async fn claim(
     }))
 }
 
-/// Deals that stand in a stage, those in the trash included.
-pub(super) async fn standing(tx: &mut TenantTx, stage: Uuid, limit: usize) -> Result<Vec<Uuid>, DbError> {
+/// Deals that stand in stages, those in the trash included.
+pub(super) async fn standing(tx: &mut TenantTx, stages: &[Uuid], limit: i64) -> Result<Vec<Uuid>, DbError> {
     let query = sqlx::query_scalar(
-        "SELECT id FROM pipeline.deals WHERE tenant_id = $1 AND stage_id = $2 ORDER BY id LIMIT $3",
+        "SELECT d.id FROM unnest($2::uuid[]) AS left_stage (id) CROSS JOIN LATERAL (
+             SELECT id FROM pipeline.deals WHERE tenant_id = $1 AND stage_id = left_stage.id LIMIT $3) AS d
+         LIMIT $3",
     );
-    Ok(query.bind(tx.tenant_id()).bind(stage).bind(limit as i64).fetch_all(tx.conn()).await?)
+    Ok(query.bind(tx.tenant_id()).bind(stages).bind(limit).fetch_all(tx.conn()).await?)
 }
 
-pub(super) async fn schedule(
+/// Notes that deals are to be moved once a version is in force.
+pub(crate) async fn schedule(
     tx: &mut TenantTx,
     pipeline: Uuid,
     number: i32,
@@ -202,11 +206,100 @@ pub(super) async fn look_again(
     Ok(())
 }
 
+/// Looks at a publication again at a moment.
+pub(super) async fn put_off(
+    tx: &mut TenantTx,
+    pipeline: Uuid,
+    number: i32,
+    due_at: OffsetDateTime,
+) -> Result<(), DbError> {
+    let query = sqlx::query(
+        "UPDATE pipeline.stage_mapping SET due_at = $4
+         WHERE tenant_id = $1 AND pipeline_id = $2 AND number = $3",
+    );
+    query.bind(tx.tenant_id()).bind(pipeline).bind(number).bind(due_at).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Nothing is left to do of a publication.
 pub(super) async fn complete(tx: &mut TenantTx, pipeline: Uuid, number: i32) -> Result<(), DbError> {
     let query = sqlx::query(
         "DELETE FROM pipeline.stage_mapping WHERE tenant_id = $1 AND pipeline_id = $2 AND number = $3",
     );
     query.bind(tx.tenant_id()).bind(pipeline).bind(number).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A card of a stage.
+#[derive(Clone, Debug)]
+pub(super) struct Card {
+    pub(super) id: Uuid,
+    pub(super) rank: String,
+}
+
+/// On which side of a card.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Side {
+    Before,
+    Behind,
+}
+
+/// A live card of a pipeline's stage within a scope.
+pub(super) async fn card(
+    tx: &mut TenantTx,
+    (pipeline, stage): (Uuid, Uuid),
+    id: Uuid,
+    scope: &RowScope,
+) -> Result<Option<Card>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT t.id, t.rank FROM pipeline.deals AS t
+         WHERE t.tenant_id = $1 AND t.id = $4 AND t.pipeline_id = $2 AND t.stage_id = $3 AND t.deleted_at IS NULL
+           AND ($5 OR t.owner_id = ANY($6) OR t.team_id = ANY($7))",
+    );
+    let query = query.bind(tx.tenant_id()).bind(pipeline).bind(stage).bind(id);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    let row: Option<(Uuid, String)> = query.fetch_optional(tx.conn()).await?;
+    Ok(row.map(|(id, rank)| Card { id, rank }))
+}
+
+/// The cards next to one, the nearest first, without the deal that is being placed.
+pub(super) async fn neighbours(
+    tx: &mut TenantTx,
+    (pipeline, stage): (Uuid, Uuid),
+    card: &Card,
+    side: Side,
+    without: Uuid,
+    limit: i64,
+) -> Result<Vec<Card>, DbError> {
+    let query = match side {
+        Side::Before => sqlx::query_as(
+            "SELECT id, rank FROM pipeline.deals
+             WHERE tenant_id = $1 AND pipeline_id = $2 AND stage_id = $3 AND deleted_at IS NULL
+               AND (rank, id) < ($4, $5) AND id <> $6 ORDER BY rank DESC, id DESC LIMIT $7",
+        ),
+        Side::Behind => sqlx::query_as(
+            "SELECT id, rank FROM pipeline.deals
+             WHERE tenant_id = $1 AND pipeline_id = $2 AND stage_id = $3 AND deleted_at IS NULL
+               AND (rank, id) > ($4, $5) AND id <> $6 ORDER BY rank, id LIMIT $7",
+        ),
+    };
+    let query = query.bind(tx.tenant_id()).bind(pipeline).bind(stage).bind(&card.rank).bind(card.id);
+    let rows: Vec<(Uuid, String)> = query.bind(without).bind(limit).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(id, rank)| Card { id, rank }).collect())
+}
+
+/// Gives cards these keys, unless somebody else holds one of them: whoever waited for a card while holding another could be waited for.
+pub(super) async fn set_ranks(tx: &mut TenantTx, ids: &[Uuid], ranks: &[String]) -> Result<(), DbError> {
+    sqlx::query(
+        "WITH held AS MATERIALIZED (
+             SELECT id FROM pipeline.deals WHERE tenant_id = $1 AND id = ANY($2) FOR NO KEY UPDATE SKIP LOCKED)
+         UPDATE pipeline.deals AS t SET rank = new.rank FROM unnest($2::uuid[], $3::text[]) AS new (id, rank)
+         WHERE t.tenant_id = $1 AND t.id = new.id AND (SELECT count(*) FROM held) = cardinality($2)",
+    )
+    .bind(tx.tenant_id())
+    .bind(ids)
+    .bind(ranks)
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }

@@ -67,6 +67,7 @@ impl Wire for Deal {
             stage_name: String::new(),
             rotten: false,
             missing_fields: Vec::new(),
+            rank: view.text("rank").unwrap_or_default(),
             pipeline_version: view.integer("pipeline_version").unwrap_or_default(),
             status: status.unwrap_or_default().into(),
             stage_entered_at: view.moment("stage_entered_at"),

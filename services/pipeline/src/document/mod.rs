@@ -58,6 +58,14 @@ impl Stage {
     pub(crate) fn kind_or_open(&self) -> Kind {
         self.kind.unwrap_or(Kind::Open)
     }
+
+    /// Its probability, which a won or lost stage need not say.
+    pub(crate) fn probability_or_kinds(&self) -> i32 {
+        self.probability.unwrap_or(match self.kind_or_open() {
+            Kind::Won => 100,
+            Kind::Open | Kind::Lost => 0,
+        })
+    }
 }
 
 impl Kind {

@@ -171,25 +171,28 @@ pub(super) fn draft(draft: &Document, problems: &Violations) -> pb::Draft {
     pb::Draft { stages, rules, transitions, problems: problems.iter().map(problem).collect() }
 }
 
-fn stages(document: &Document, ids: &StageIds) -> Vec<pb::Stage> {
-    let kind = |kind: Option<Kind>| match kind {
+pub(super) fn stages(document: &Document, ids: &StageIds) -> Vec<pb::Stage> {
+    document.stages.iter().map(|of| stage(of, ids.get(&of.key).copied())).collect()
+}
+
+pub(super) fn stage(stage: &Stage, id: Option<Uuid>) -> pb::Stage {
+    let kind = match stage.kind {
         None => pb::StageKind::Unspecified,
         Some(Kind::Open) => pb::StageKind::Open,
         Some(Kind::Won) => pb::StageKind::Won,
         Some(Kind::Lost) => pb::StageKind::Lost,
     };
-    let stage = |stage: &Stage| pb::Stage {
-        id: ids.get(&stage.key).map(Uuid::to_string).unwrap_or_default(),
+    pb::Stage {
+        id: id.map(|id| id.to_string()).unwrap_or_default(),
         key: stage.key.clone(),
         name: stage.name.clone(),
         color: stage.color.clone(),
-        kind: kind(stage.kind).into(),
+        kind: kind.into(),
         probability: stage.probability,
         rotting_days: stage.rotting_days,
         wip_limit: stage.wip_limit,
         required_fields: stage.required_fields.clone(),
-    };
-    document.stages.iter().map(stage).collect()
+    }
 }
 
 fn rules(document: &Document) -> pb::Rules {

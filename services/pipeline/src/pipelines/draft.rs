@@ -5,7 +5,9 @@ use db::TenantTx;
 use input::Violations;
 use proto::pipeline::v1 as pb;
 
-use super::{By, Pipeline, Unknown, begin_change, check, check_active, convert, find, save, store};
+use super::{
+    By, Pipeline, Unknown, begin_change, changed_kinds, check, check_active, convert, find, save, store,
+};
 use crate::app::App;
 use crate::document::Document;
 
@@ -20,9 +22,12 @@ pub(crate) async fn get(
     let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let pipeline = find(&mut tx, &request.id).await?;
     let document = current(&mut tx, &pipeline).await?;
+    let changed = changed_kinds(&mut tx, &pipeline, &document).await?;
     tx.commit().await?;
     let unknown = Unknown::of(app, cx, &document).await?;
-    let draft = convert::draft(&document, &check(&document, &unknown));
+    let mut problems = check(&document, &unknown);
+    problems.extend(changed);
+    let draft = convert::draft(&document, &problems);
     Ok(Answer::of_version(pipeline.version, pb::GetDraftResponse { draft: Some(draft) }))
 }
 
@@ -46,10 +51,11 @@ pub(crate) async fn put(
     let sent = request.draft.unwrap_or_default();
     let document = convert::read("", (&sent.stages, sent.rules.as_ref(), &sent.transitions), &mut out);
     out.into_result()?;
-    let problems = check(&document, &Unknown::of(app, cx, &document).await?);
+    let mut problems = check(&document, &Unknown::of(app, cx, &document).await?);
     let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     let before = begin_change(&mut tx, cx, &request.id).await?;
     check_active(&before)?;
+    problems.extend(changed_kinds(&mut tx, &before, &document).await?);
     let is_published = store::last(&mut tx, &before).await? == document;
     let draft = convert::draft(&document, &problems);
     let after = Pipeline { draft: (!is_published).then_some(document), ..before.clone() };

@@ -12,6 +12,9 @@ use crate::app::App;
 use crate::deals::DEAL;
 use crate::document::{Document, Stage, possible};
 
+/// Required fields for which deals are counted.
+const MOST_COUNTED: usize = 30;
+
 /// Says what publishing the draft would do to what is in force now. Of deals, what the caller sees.
 #[tracing::instrument(name = "pipeline.pipelines.impact", skip_all)]
 pub(crate) async fn impact(
@@ -48,7 +51,8 @@ async fn count(
     for (stage, of) in impact.retired_stages.iter_mut().zip(&retired) {
         stage.open_deals = open.get(of).copied().unwrap_or_default();
     }
-    for new in impact.new_required_fields.iter_mut().filter(|new| !mask.hides(&new.field)) {
+    let visible = impact.new_required_fields.iter_mut().filter(|new| !mask.hides(&new.field));
+    for new in visible.take(MOST_COUNTED) {
         new.deals_without = Some(store::open_without(tx, id(&new.stage), &new.field, &scope).await?);
     }
     Ok(())

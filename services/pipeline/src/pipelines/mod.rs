@@ -128,19 +128,36 @@ pub(crate) async fn for_deal(
     is_held: bool,
     now: OffsetDateTime,
 ) -> error::Result<Option<Whole>> {
+    if !is_held {
+        return Ok(store::find_whole(tx, id, now).await?);
+    }
     let found = match id {
-        Some(id) if is_held => store::hold(tx, id).await?,
-        Some(id) => store::find(tx, id).await?,
+        Some(id) => store::hold(tx, id).await?,
         None => store::hold_default(tx).await?,
     };
     match found {
+        // What was published while the caller waited to hold it is in force for that caller, too.
         Some(found) => {
-            // What was published while the caller waited to hold it is in force for that caller, too.
-            let now = if is_held { now.max(found.updated_at) } else { now };
+            let now = now.max(found.updated_at);
             whole(tx, found, now).await.map(Some)
         }
         None => Ok(None),
     }
+}
+
+/// Stages that the versions in force do not have, as the last ones showed them that had them.
+pub(crate) async fn retired_stages(
+    tx: &mut TenantTx,
+    stages: &[Uuid],
+    now: OffsetDateTime,
+) -> error::Result<Vec<pb::Stage>> {
+    let found = store::retired(tx, stages, now).await?;
+    Ok(found.iter().map(|(id, stage)| convert::stage(stage, Some(*id))).collect())
+}
+
+/// The stages of a pipeline's version in force.
+pub(crate) fn shown_stages(whole: &Whole) -> Vec<pb::Stage> {
+    convert::stages(&whole.in_force.document, &whole.stage_ids)
 }
 
 /// The pipelines of these ids with what is in force.
@@ -260,6 +277,22 @@ fn check(document: &Document, unknown: &Unknown) -> Violations {
         }
     }
     found
+}
+
+/// A stage keeps its kind, as its deals are open, won or lost by it: another kind is another key.
+async fn changed_kinds(
+    tx: &mut TenantTx,
+    pipeline: &Pipeline,
+    document: &Document,
+) -> error::Result<Vec<Violation>> {
+    let known = store::kinds(tx, pipeline.id).await?;
+    let changed = document.stages.iter().enumerate().filter(|(_, stage)| {
+        let was = known.iter().find(|(key, _)| *key == stage.key);
+        was.zip(stage.kind).is_some_and(|((_, was), kind)| was != kind.as_str())
+    });
+    let text = "a stage keeps its kind: give the stage of the other kind another key";
+    let note = |(n, _)| Violation::new(format!("/stages/{n}/kind"), Reason::STAGE_KIND_CHANGED, text);
+    Ok(changed.map(note).collect())
 }
 
 /// What others are told of a pipeline.

@@ -13,8 +13,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    By, MAX_SCHEDULED, Pipeline, Unknown, Version, check, check_active, find, save_with, shown, store,
-    to_change, whole,
+    By, MAX_SCHEDULED, Pipeline, Unknown, Version, changed_kinds, check, check_active, find, no_version,
+    save_with, shown, store, to_change, whole,
 };
 use crate::app::App;
 use crate::deals;
@@ -87,9 +87,15 @@ async fn make(
     check_active(&before)?;
     // Behind the lock: nobody's version is in force earlier than one that was published before it.
     let by = By::caller(app, cx);
-    let document = to_publish(tx, &before, by.now).await?;
+    let (document, scheduled_mapping) = to_publish(tx, &before, by.now).await?;
     if before.draft.is_some() {
-        asked.check(&document)?.into_result()?;
+        let mut found = asked.check(&document)?;
+        found.extend(changed_kinds(tx, &before, &document).await?);
+        found.into_result()?;
+    }
+    let mut request = request;
+    if request.stage_mapping.is_empty() {
+        request.stage_mapping = scheduled_mapping;
     }
     let mut out = Violations::default();
     let effective_at = effective_at(&request, by.now, &mut out);
@@ -128,14 +134,20 @@ async fn make(
     Ok(Answer::of_version(current, answer))
 }
 
-/// The draft; without one the version published last, if it is yet to come: it can be brought forward.
-async fn to_publish(tx: &mut TenantTx, pipeline: &Pipeline, now: OffsetDateTime) -> error::Result<Document> {
+/// The draft; without one the version published last, if it is yet to come: it can be brought forward, and moves its deals then.
+async fn to_publish(
+    tx: &mut TenantTx,
+    pipeline: &Pipeline,
+    now: OffsetDateTime,
+) -> error::Result<(Document, BTreeMap<String, String>)> {
     if let Some(draft) = &pipeline.draft {
-        return Ok(draft.clone());
+        return Ok((draft.clone(), BTreeMap::new()));
     }
     let in_force = whole(tx, pipeline.clone(), now).await?.in_force;
     if in_force.number < pipeline.last_number {
-        return Ok(store::last(tx, pipeline).await?);
+        let last = store::versions(tx, pipeline.id, pipeline.last_number + 1, 1).await?;
+        let last = last.into_iter().next().ok_or_else(no_version)?;
+        return Ok((last.document, last.stage_mapping));
     }
     let text = "the draft does not differ from what was published last";
     Err(Error::new(Code::FailedPrecondition, Reason::NOTHING_TO_PUBLISH, text))

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Pipeline, State, Version, Whole, no_version};
-use crate::document::Document;
+use crate::document::{Document, Stage};
 
 macro_rules! select_pipeline {
     ($rest:literal) => {
@@ -175,64 +175,121 @@ pub(super) async fn count(tx: &mut TenantTx) -> Result<i64, DbError> {
     Ok(query.bind(tx.tenant_id()).fetch_one(tx.conn()).await?)
 }
 
-/// The pipelines with what is in force at a moment, what comes next, and the ids of their stages. The first version is in force from the
-/// beginning, also for an instance whose clock is behind that of the one that made it.
+/// What belongs to pipelines `p` at the moment `$2`. The first version is in force from the beginning, also for an instance whose clock is behind
+/// that of the one that made it.
+macro_rules! select_whole {
+    ($pipeline:literal, $rest:literal) => {
+        concat!(
+            "SELECT p.id AS pipeline_id, ",
+            $pipeline,
+            "v.number, v.effective_at, v.published_at, v.published_by, v.note, v.document, v.stage_mapping,
+                 n.number AS next_number, n.effective_at AS next_at,
+                 (SELECT jsonb_object_agg(s.key, s.id) FROM pipeline.stage AS s
+                  WHERE s.tenant_id = $1 AND s.pipeline_id = p.id) AS stage_ids
+             FROM pipeline.pipeline AS p
+             CROSS JOIN LATERAL (
+                 SELECT * FROM pipeline.pipeline_version
+                 WHERE tenant_id = $1 AND pipeline_id = p.id AND (effective_at <= $2 OR number = 1)
+                 ORDER BY number DESC LIMIT 1) AS v
+             LEFT JOIN LATERAL (
+                 SELECT c.number, c.effective_at FROM pipeline.pipeline_version AS c
+                 WHERE c.tenant_id = $1 AND c.pipeline_id = p.id AND c.effective_at > $2 AND c.number > 1
+                   AND NOT EXISTS (SELECT FROM pipeline.pipeline_version AS later
+                       WHERE later.tenant_id = $1 AND later.pipeline_id = p.id AND later.number > c.number
+                         AND later.effective_at <= c.effective_at)
+                 ORDER BY c.effective_at, c.number DESC LIMIT 1) AS n ON true
+             WHERE p.tenant_id = $1 ",
+            $rest
+        )
+    };
+}
+
+/// What is read of a [`Whole`] beside the pipeline.
+struct InForce {
+    version: Version,
+    next: Option<(i32, OffsetDateTime)>,
+    stage_ids: BTreeMap<String, Uuid>,
+}
+
+impl FromRow<'_, PgRow> for InForce {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        let next: (Option<i32>, Option<OffsetDateTime>) =
+            (row.try_get("next_number")?, row.try_get("next_at")?);
+        let stage_ids: Option<Json<_>> = row.try_get("stage_ids")?;
+        Ok(Self {
+            version: Version::from_row(row)?,
+            next: next.0.zip(next.1),
+            stage_ids: stage_ids.map(|Json(ids)| ids).unwrap_or_default(),
+        })
+    }
+}
+
+/// The pipelines with what is in force at a moment, what comes next, and the ids of their stages.
 pub(super) async fn whole(
     tx: &mut TenantTx,
     pipelines: Vec<Pipeline>,
     now: OffsetDateTime,
 ) -> Result<Vec<Whole>, Error> {
     let ids: Vec<Uuid> = pipelines.iter().map(|pipeline| pipeline.id).collect();
-    let in_force = sqlx::query(
-        "SELECT asked.id AS pipeline_id, v.* FROM unnest($2::uuid[]) AS asked (id) CROSS JOIN LATERAL (
-             SELECT number, effective_at, published_at, published_by, note, document, stage_mapping
-             FROM pipeline.pipeline_version
-             WHERE tenant_id = $1 AND pipeline_id = asked.id AND (effective_at <= $3 OR number = 1)
-             ORDER BY number DESC LIMIT 1) AS v",
-    );
-    let rows = in_force
-        .bind(tx.tenant_id())
-        .bind(&ids)
-        .bind(now)
-        .fetch_all(tx.conn())
-        .await
-        .map_err(DbError::from)?;
-    let mut in_force: BTreeMap<Uuid, Version> = BTreeMap::new();
+    let query =
+        sqlx::query(select_whole!("", "AND p.id = ANY($3)")).bind(tx.tenant_id()).bind(now).bind(&ids);
+    let rows = query.fetch_all(tx.conn()).await.map_err(DbError::from)?;
+    let mut found: BTreeMap<Uuid, InForce> = BTreeMap::new();
     for row in &rows {
         let pipeline = row.try_get("pipeline_id").map_err(DbError::from)?;
-        in_force.insert(pipeline, Version::from_row(row).map_err(DbError::from)?);
-    }
-    let next = sqlx::query_as(
-        "SELECT asked.id, v.number, v.effective_at FROM unnest($2::uuid[]) AS asked (id) CROSS JOIN LATERAL (
-             SELECT n.number, n.effective_at FROM pipeline.pipeline_version AS n
-             WHERE n.tenant_id = $1 AND n.pipeline_id = asked.id AND n.effective_at > $3 AND n.number > 1
-               AND NOT EXISTS (SELECT FROM pipeline.pipeline_version AS later
-                   WHERE later.tenant_id = $1 AND later.pipeline_id = asked.id AND later.number > n.number
-                     AND later.effective_at <= n.effective_at)
-             ORDER BY n.effective_at, n.number DESC LIMIT 1) AS v",
-    );
-    let rows: Vec<(Uuid, i32, OffsetDateTime)> =
-        next.bind(tx.tenant_id()).bind(&ids).bind(now).fetch_all(tx.conn()).await.map_err(DbError::from)?;
-    let next: BTreeMap<Uuid, (i32, OffsetDateTime)> =
-        rows.into_iter().map(|(id, number, at)| (id, (number, at))).collect();
-    let stages = sqlx::query_as(
-        "SELECT pipeline_id, key, id FROM pipeline.stage WHERE tenant_id = $1 AND pipeline_id = ANY($2)",
-    );
-    let rows: Vec<(Uuid, String, Uuid)> =
-        stages.bind(tx.tenant_id()).bind(&ids).fetch_all(tx.conn()).await.map_err(DbError::from)?;
-    let mut stages: BTreeMap<Uuid, BTreeMap<String, Uuid>> = BTreeMap::new();
-    for (pipeline, key, id) in rows {
-        stages.entry(pipeline).or_default().insert(key, id);
+        found.insert(pipeline, InForce::from_row(row).map_err(DbError::from)?);
     }
     let all = pipelines.into_iter().map(|pipeline| {
-        Ok(Whole {
-            in_force: in_force.remove(&pipeline.id).ok_or_else(no_version)?,
-            next: next.get(&pipeline.id).copied(),
-            stage_ids: stages.remove(&pipeline.id).unwrap_or_default(),
-            pipeline,
-        })
+        let InForce { version, next, stage_ids } = found.remove(&pipeline.id).ok_or_else(no_version)?;
+        Ok(Whole { in_force: version, next, stage_ids, pipeline })
     });
     all.collect()
+}
+
+/// A pipeline, or the default one, with all that belongs to it: one statement.
+pub(super) async fn find_whole(
+    tx: &mut TenantTx,
+    id: Option<Uuid>,
+    now: OffsetDateTime,
+) -> Result<Option<Whole>, DbError> {
+    let query = sqlx::query(select_whole!(
+        "p.id, p.version, p.name, p.is_default, p.state, p.draft, p.last_number, p.created_at, p.created_by, p.updated_at, p.updated_by, ",
+        "AND CASE WHEN $3::uuid IS NULL THEN p.is_default ELSE p.id = $3 END"
+    ));
+    let row = query.bind(tx.tenant_id()).bind(now).bind(id).fetch_optional(tx.conn()).await?;
+    let Some(row) = row else { return Ok(None) };
+    let InForce { version, next, stage_ids } = InForce::from_row(&row)?;
+    Ok(Some(Whole { in_force: version, next, stage_ids, pipeline: Pipeline::from_row(&row)? }))
+}
+
+/// Of stages that no version in force has, what the last one said that had them.
+pub(super) async fn retired(
+    tx: &mut TenantTx,
+    stages: &[Uuid],
+    now: OffsetDateTime,
+) -> Result<Vec<(Uuid, Stage)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT s.id, last.stage FROM pipeline.stage AS s CROSS JOIN LATERAL (
+             SELECT stage FROM pipeline.pipeline_version AS v
+             CROSS JOIN LATERAL jsonb_array_elements(v.document -> 'stages') AS stage
+             WHERE v.tenant_id = $1 AND v.pipeline_id = s.pipeline_id AND (v.effective_at <= $3 OR v.number = 1)
+               AND stage ->> 'key' = s.key
+             ORDER BY v.number DESC LIMIT 1) AS last
+         WHERE s.tenant_id = $1 AND s.id = ANY($2) ORDER BY s.key",
+    );
+    let query = query.bind(tx.tenant_id()).bind(stages).bind(now);
+    let rows: Vec<(Uuid, Json<Stage>)> = query.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(id, Json(stage))| (id, stage)).collect())
+}
+
+/// The kinds of all stages that a pipeline ever had, by their keys.
+pub(super) async fn kinds(tx: &mut TenantTx, pipeline: Uuid) -> Result<Vec<(String, String)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT DISTINCT stage ->> 'key', stage ->> 'kind' FROM pipeline.pipeline_version AS v
+         CROSS JOIN LATERAL jsonb_array_elements(v.document -> 'stages') AS stage
+         WHERE v.tenant_id = $1 AND v.pipeline_id = $2",
+    );
+    Ok(query.bind(tx.tenant_id()).bind(pipeline).fetch_all(tx.conn()).await?)
 }
 
 /// How many versions of a pipeline come into force after a moment, unless others take their place.

@@ -1,0 +1,113 @@
+//! Lists records in groups by a column, such as the cards of a board by their stages.
+
+use std::collections::BTreeMap;
+
+use auth::Context;
+use db::TenantTx;
+use error::{Error, Reason};
+use query::groups::{Grouping, fetch_groups};
+use query::{Deleted, Limits, List, ListRequest, Projection, Schema};
+use uuid::Uuid;
+
+use super::definitions::{FieldSet, keys_in};
+use super::list::{Shown, Within};
+use super::{Object, Wire};
+use crate::Env;
+
+/// Groups as they were asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Of the records.
+    pub filter: &'a str,
+    /// What the operation decides. It has an order.
+    pub within: Within<'a>,
+    /// By what they are grouped.
+    pub grouping: Grouping,
+    /// The field whose amounts are summed up: whoever does not see it sees no sums.
+    pub summed: &'static str,
+    /// Records of each group.
+    pub page_size: usize,
+}
+
+/// The records of a group, as the caller sees them.
+#[derive(Debug)]
+pub struct Group<T> {
+    /// All of them.
+    pub count: i64,
+    /// The sums of the amounts, by currency.
+    pub sums: Vec<(String, i64)>,
+    /// The first ones.
+    pub records: Vec<T>,
+    /// Goes on behind them, in a list that also fixes the group's column; empty if there are no more.
+    pub next_page_token: String,
+}
+
+/// The groups that have records.
+#[derive(Debug)]
+pub struct Grouped<T> {
+    /// By the values of the column.
+    pub groups: BTreeMap<Uuid, Group<T>>,
+    /// What they cost beside others, see [`super::list::charged`].
+    pub cost: u64,
+}
+
+/// Reads the groups that have records which the caller may see: one statement.
+#[tracing::instrument(name = "record.grouped", skip_all, fields(object = W::object().name))]
+pub async fn grouped<W: Wire>(
+    env: &Env,
+    cx: &Context,
+    asked: Asked<'_>,
+) -> Result<Grouped<W::Message>, Error> {
+    let object = W::object();
+    let keys = keys_in(&[asked.filter]);
+    let set = env.definitions.for_keys(cx, object, keys.iter().copied()).await?;
+    match by_definitions::<W>(env, cx, object, asked, &set).await {
+        // As of a list: an option may be newer than the definitions held.
+        Err(refused) if !keys.is_empty() && refused.reason() == Reason::FILTER_TYPE_MISMATCH.as_str() => {
+            let newer = env.definitions.renew(cx, object).await?;
+            by_definitions::<W>(env, cx, object, asked, &newer).await
+        }
+        done => done,
+    }
+}
+
+async fn by_definitions<W: Wire>(
+    env: &Env,
+    cx: &Context,
+    object: &'static Object,
+    asked: Asked<'_>,
+    set: &FieldSet,
+) -> Result<Grouped<W::Message>, Error> {
+    let mask = set.mask(object, cx.mask(object.name));
+    let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, "")?;
+    let filter = query::filter::parse(asked.filter)?;
+    let request = ListRequest {
+        schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask, region: env.region },
+        predicate: cx.reached(),
+        fixed: asked.within.fixed,
+        deleted: Deleted::Hidden,
+        filter: filter.as_ref(),
+        order_by: "",
+        limits: Limits::default(),
+    };
+    let money = asked.grouping.money.filter(|_| !mask.hides(asked.summed));
+    let grouping = Grouping { money, ..asked.grouping };
+    let mut tx = TenantTx::begin_snapshot(&env.db, cx.tenant).await?;
+    let list = List::open(&mut tx, &request).await?;
+    let cost = list.cost();
+    let list = asked.within.ordered(&tx, list, &request)?;
+    let groups =
+        fetch_groups(&mut tx, &list, &projection, grouping, &env.cursor_key, asked.page_size).await?;
+    tx.commit().await?;
+    let shown =
+        Shown { cx, object, set, mask: &mask, projection: &projection, with_access: false, convert: W::show };
+    let mut bytes = query::list::MAX_PAGE_BYTES;
+    let groups = groups.into_iter().map(|(id, mut group)| {
+        let records = shown.records(&group.page.rows, &mut bytes)?;
+        let fixed = [asked.within.fixed, &[(grouping.column, query::Bind::Uuid(id))]].concat();
+        group.page.end_after(records.len(), &list.within(&fixed), &env.cursor_key)?;
+        let (count, sums, next_page_token) = (group.count, group.sums, group.page.next_page_token);
+        Ok((id, Group { count, sums, records, next_page_token }))
+    });
+    Ok(Grouped { groups: groups.collect::<Result<_, Error>>()?, cost })
+}
