@@ -113,3 +113,75 @@ SELECT pipeline.protect('stage_mapping', 0);
 CREATE POLICY worker ON pipeline.stage_mapping FOR SELECT TO globcrm_pipeline_worker USING (true);
 GRANT SELECT ON pipeline.stage_mapping TO globcrm_pipeline_worker;
 CREATE INDEX stage_mapping_due_at ON pipeline.stage_mapping (due_at);
+
+-- How many live deals of whom are in which stage, and what they amount to: the sums of these rows. A write adds rows and waits for nobody; one in
+-- a hundred folds the rows of its pipelines into one for each group. A board of 100,000 deals would read all of them otherwise.
+CREATE TABLE pipeline.deal_total (
+    tenant_id uuid NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    pipeline_id uuid NOT NULL,
+    stage_id uuid NOT NULL,
+    owner_id uuid,
+    team_id uuid,
+    currency text COLLATE "C",
+    deals bigint NOT NULL,
+    amount numeric NOT NULL,
+    PRIMARY KEY (tenant_id, id)
+);
+SELECT pipeline.protect('deal_total', 0);
+CREATE INDEX deal_total_pipeline ON pipeline.deal_total (tenant_id, pipeline_id);
+
+CREATE FUNCTION pipeline.fold_deal_totals(tenant uuid, pipelines uuid[]) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    WITH held AS (
+        -- What others fold at this moment is theirs.
+        SELECT id FROM pipeline.deal_total WHERE tenant_id = tenant AND pipeline_id = ANY(pipelines) FOR UPDATE SKIP LOCKED),
+    folded AS (
+        DELETE FROM pipeline.deal_total AS t USING held WHERE t.tenant_id = tenant AND t.id = held.id
+        RETURNING t.pipeline_id, t.stage_id, t.owner_id, t.team_id, t.currency, t.deals, t.amount)
+    INSERT INTO pipeline.deal_total (tenant_id, pipeline_id, stage_id, owner_id, team_id, currency, deals, amount)
+    SELECT tenant, pipeline_id, stage_id, owner_id, team_id, currency, sum(deals), sum(amount) FROM folded
+    GROUP BY pipeline_id, stage_id, owner_id, team_id, currency
+    HAVING sum(deals) <> 0 OR sum(amount) <> 0
+$$;
+REVOKE ALL ON FUNCTION pipeline.fold_deal_totals(uuid, uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pipeline.fold_deal_totals(uuid, uuid[]) TO globcrm_pipeline_app;
+
+-- Each with the rows that it has: a trigger sees no others.
+CREATE FUNCTION pipeline.count_new_deals() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pipeline.deal_total (tenant_id, pipeline_id, stage_id, owner_id, team_id, currency, deals, amount)
+    SELECT tenant_id, pipeline_id, stage_id, owner_id, team_id, amount_currency, count(*), coalesce(sum(amount_minor), 0)
+    FROM after WHERE deleted_at IS NULL GROUP BY 1, 2, 3, 4, 5, 6;
+    IF random() < 0.01 THEN
+        PERFORM pipeline.fold_deal_totals(tenant_id, array_agg(DISTINCT pipeline_id)) FROM after GROUP BY tenant_id;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION pipeline.count_changed_deals() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pipeline.deal_total (tenant_id, pipeline_id, stage_id, owner_id, team_id, currency, deals, amount)
+    SELECT tenant_id, pipeline_id, stage_id, owner_id, team_id, amount_currency, sum(n), coalesce(sum(n * amount_minor), 0)
+    FROM (SELECT 1 AS n, a.* FROM after AS a WHERE deleted_at IS NULL
+          UNION ALL SELECT -1, b.* FROM before AS b WHERE deleted_at IS NULL) AS changed
+    GROUP BY 1, 2, 3, 4, 5, 6
+    HAVING sum(n) <> 0 OR coalesce(sum(n * amount_minor), 0) <> 0;
+    IF FOUND AND random() < 0.01 THEN
+        PERFORM pipeline.fold_deal_totals(tenant_id, array_agg(DISTINCT pipeline_id)) FROM after GROUP BY tenant_id;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION pipeline.count_purged_deals() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO pipeline.deal_total (tenant_id, pipeline_id, stage_id, owner_id, team_id, currency, deals, amount)
+    SELECT tenant_id, pipeline_id, stage_id, owner_id, team_id, amount_currency, -count(*), coalesce(-sum(amount_minor), 0)
+    FROM before WHERE deleted_at IS NULL GROUP BY 1, 2, 3, 4, 5, 6;
+    RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION pipeline.count_new_deals(), pipeline.count_changed_deals(), pipeline.count_purged_deals() FROM PUBLIC;
+CREATE TRIGGER count_new AFTER INSERT ON pipeline.deals
+    REFERENCING NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION pipeline.count_new_deals();
+CREATE TRIGGER count_changed AFTER UPDATE ON pipeline.deals
+    REFERENCING OLD TABLE AS before NEW TABLE AS after FOR EACH STATEMENT EXECUTE FUNCTION pipeline.count_changed_deals();
+CREATE TRIGGER count_purged AFTER DELETE ON pipeline.deals
+    REFERENCING OLD TABLE AS before FOR EACH STATEMENT EXECUTE FUNCTION pipeline.count_purged_deals();

@@ -354,6 +354,7 @@ pub(super) const EXECUTABLE: Rule = Rule {
         "{s}.authz_fence_raise by app",
         "{s}.outbox_maintain by worker",
         "{s}.inbox_maintain by worker",
+        "pipeline.fold_deal_totals by app",
         "records.analyze_companies by worker",
         "records.analyze_contacts by worker",
     ],

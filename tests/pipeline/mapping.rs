@@ -215,7 +215,8 @@ async fn a_deal_that_somebody_moves_meanwhile_stays_where_they_put_it() -> Resul
         execute(&mut sql, "COMMIT").await
     };
     let (mapped, committed) = tokio::join!(world.map(), commit);
-    (mapped?, committed?);
+    mapped?;
+    committed?;
     let won = admin.deal(&goes.id).await?;
     assert_eq!((won.stage_key.as_str(), won.version), ("won", 2));
     assert_eq!(admin.history(&goes.id).await?.len(), 1);

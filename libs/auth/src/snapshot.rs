@@ -198,6 +198,7 @@ mod tests {
             team_member_ids: vec![Uuid::from_u128(2).to_string()],
             owner_id: Uuid::from_u128(1).to_string(),
             allows_duplicates: false,
+            role_ids: vec![],
         })
     }
 

@@ -21,6 +21,9 @@ pub struct Grouping {
     pub column: &'static str,
     /// The columns of an amount in minor units and of its currency; `None` for no sums.
     pub money: Option<(&'static str, &'static str)>,
+    /// A table whose rows add up to the totals of all live rows: with the group's column, `owner_id`, `team_id`, `currency`, `deals` (their
+    /// number) and `amount`. What a filter chooses is counted itself.
+    pub kept: Option<&'static str>,
 }
 
 /// A group that has rows.
@@ -59,17 +62,23 @@ pub async fn fetch_groups(
 
 /// The statement; to look at its plan.
 pub fn statement(list: &List<'_>, projection: &Projection, grouping: Grouping, limit: usize) -> Sql {
-    let Grouping { column, money } = grouping;
+    let Grouping { column, money, kept } = grouping;
+    let kept = kept.filter(|_| list.has_no_filter());
+    let rows = if kept.is_some() { "sum(t.deals)::int8" } else { "count(*)" };
+    let money = money.map(|columns| if kept.is_some() { ("amount", "currency") } else { columns });
     let mut sql = Sql::for_tenant(list.tenant());
-    sql.push(format!("WITH total AS MATERIALIZED (SELECT t.{column} AS _group, count(*) AS _count"));
+    sql.push(format!("WITH total AS MATERIALIZED (SELECT t.{column} AS _group, {rows} AS _count"));
     sql.push(match money {
         Some((minor, currency)) => {
             format!(", t.{currency} AS _currency, least(sum(t.{minor}), {})::int8 AS _sum", i64::MAX)
         }
         None => ", NULL::text AS _currency, NULL::int8 AS _sum".to_owned(),
     });
-    list.push_visible(&mut sql);
-    sql.push(" GROUP BY _group, _currency)");
+    match kept {
+        Some(table) => list.push_visible_of(&mut sql, table),
+        None => list.push_visible(&mut sql),
+    }
+    sql.push(format!(" GROUP BY _group, _currency HAVING {rows} > 0)"));
     // Two kinds of rows: a total, or a row of a group.
     sql.push(
         " SELECT total.*, shown.* FROM total FULL JOIN (\

@@ -269,6 +269,17 @@ impl<'a> List<'a> {
         predicate::push(sql, self.predicate);
     }
 
+    /// As [`List::push_visible`], of another table about the same rows, where there is no filter.
+    pub(crate) fn push_visible_of(&self, sql: &mut Sql, table: &str) {
+        sql.push(format!(" FROM {table} AS t WHERE t.tenant_id = $1"));
+        self.push_fixed(sql);
+        predicate::push(sql, self.predicate);
+    }
+
+    pub(crate) fn has_no_filter(&self) -> bool {
+        self.condition.is_none() && self.deleted == Deleted::Hidden
+    }
+
     /// The same list of the rows in which further columns have a value.
     pub fn within<'b>(&self, fixed: &'b [(&'static str, Bind)]) -> List<'b>
     where
@@ -296,13 +307,17 @@ impl<'a> List<'a> {
         }
         sql.push(" WHERE t.tenant_id = $1");
         self.deleted.push(sql, self.table);
-        for (column, value) in self.fixed {
-            let value = sql.bind(value.clone());
-            sql.push(format!(" AND t.{column} = {value}"));
-        }
+        self.push_fixed(sql);
         if let Some(condition) = &self.condition {
             sql.push(" AND ");
             compile::condition(sql, condition);
+        }
+    }
+
+    fn push_fixed(&self, sql: &mut Sql) {
+        for (column, value) in self.fixed {
+            let value = sql.bind(value.clone());
+            sql.push(format!(" AND t.{column} = {value}"));
         }
     }
 

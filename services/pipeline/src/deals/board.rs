@@ -23,7 +23,11 @@ use crate::pipelines::{Whole, for_deal, retired_stages, shown_stages};
 const CARDS: i32 = 20;
 /// The order of cards.
 const ORDER: &str = "rank";
-const GROUPING: Grouping = Grouping { column: "stage_id", money: Some(("amount_minor", "amount_currency")) };
+const GROUPING: Grouping = Grouping {
+    column: "stage_id",
+    money: Some(("amount_minor", "amount_currency")),
+    kept: Some("pipeline.deal_total"),
+};
 
 /// Shows the columns of a pipeline with their first cards, or more of one column. Two statements, and one more where retired stages hold deals.
 /// Says as well what that cost beside others.

@@ -54,7 +54,7 @@ pub(crate) static DEAL: Object = Object {
         Standard::money("weighted_amount").computed(&["amount", "probability"]),
         Standard::date("expected_close_date").indexed(),
         Standard::line("lost_reason"),
-        Standard::id("company_id", "company").indexed(),
+        Standard::id("company_id", "company").indexed().indexed_in_trash(),
         Standard::list("contacts").set("contacts.contact_id", "contact_id", PEOPLE).naming(&contacts::NAMING),
         Standard::line("next_step"),
     ],
