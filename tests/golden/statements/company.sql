@@ -123,6 +123,17 @@ SET version = r.version, updated_at = r.updated_at, updated_by = r.updated_by
 FROM jsonb_populate_recordset(NULL::records.companies, $2) AS r
 WHERE t.tenant_id = $1 AND t.id = r.id;
 
+-- standard
+UPDATE records.companies AS t SET (version, updated_at, updated_by, owner_id, team_id, external_ids, tags, name, name_folded, legal_name, legal_name_folded, domains, parent_id,
+  industry, employee_count, annual_revenue, annual_revenue_minor, annual_revenue_currency, phones, addresses,
+  tax_id, description, lifecycle)
+= ROW(r.version, r.updated_at, r.updated_by, r.owner_id, r.team_id, COALESCE(r.external_ids, '{}'::jsonb), COALESCE(r.tags, '{}'::text[]), r.name,
+  r.name_folded, r.legal_name, r.legal_name_folded, COALESCE(r.domains, '{}'::text[]), r.parent_id, r.industry,
+  r.employee_count, r.annual_revenue, r.annual_revenue_minor, r.annual_revenue_currency,
+  COALESCE(r.phones, '[]'::jsonb), COALESCE(r.addresses, '[]'::jsonb), r.tax_id, r.description, r.lifecycle)
+FROM jsonb_populate_recordset(NULL::records.companies, $2) AS r
+WHERE t.tenant_id = $1 AND t.id = r.id;
+
 -- gone
 SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)
 WHERE NOT EXISTS (SELECT FROM records.companies AS t WHERE t.tenant_id = $1 AND t.id = asked.id);

@@ -131,6 +131,19 @@ SET version = r.version, updated_at = r.updated_at, updated_by = r.updated_by
 FROM jsonb_populate_recordset(NULL::records.contacts, $2) AS r
 WHERE t.tenant_id = $1 AND t.id = r.id;
 
+-- standard
+UPDATE records.contacts AS t SET (version, updated_at, updated_by, owner_id, team_id, external_ids, tags, first_name, first_name_folded, last_name, last_name_folded, full_name,
+  full_name_folded, job_title, job_title_folded, department, department_folded, emails, phones, addresses,
+  language, timezone, birthday, lifecycle, lead_source, score, do_not_call, do_not_email, consents)
+= ROW(r.version, r.updated_at, r.updated_by, r.owner_id, r.team_id, COALESCE(r.external_ids, '{}'::jsonb), COALESCE(r.tags, '{}'::text[]), r.first_name,
+  r.first_name_folded, r.last_name, r.last_name_folded, r.full_name, r.full_name_folded, r.job_title,
+  r.job_title_folded, r.department, r.department_folded, COALESCE(r.emails, '[]'::jsonb),
+  COALESCE(r.phones, '[]'::jsonb), COALESCE(r.addresses, '[]'::jsonb), r.language, r.timezone, r.birthday,
+  r.lifecycle, r.lead_source, r.score, COALESCE(r.do_not_call, false), COALESCE(r.do_not_email, false),
+  COALESCE(r.consents, '[]'::jsonb))
+FROM jsonb_populate_recordset(NULL::records.contacts, $2) AS r
+WHERE t.tenant_id = $1 AND t.id = r.id;
+
 -- gone
 SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)
 WHERE NOT EXISTS (SELECT FROM records.contacts AS t WHERE t.tenant_id = $1 AND t.id = asked.id);

@@ -107,6 +107,13 @@ SET version = r.version, updated_at = r.updated_at, updated_by = r.updated_by
 FROM jsonb_populate_recordset(NULL::activities.notes, $2) AS r
 WHERE t.tenant_id = $1 AND t.id = r.id;
 
+-- standard
+UPDATE activities.notes AS t SET (version, updated_at, updated_by, owner_id, team_id, external_ids, tags, body, body_html, links, pinned)
+= ROW(r.version, r.updated_at, r.updated_by, r.owner_id, r.team_id, COALESCE(r.external_ids, '{}'::jsonb), COALESCE(r.tags, '{}'::text[]), r.body,
+  r.body_html, COALESCE(r.links, '[]'::jsonb), COALESCE(r.pinned, false))
+FROM jsonb_populate_recordset(NULL::activities.notes, $2) AS r
+WHERE t.tenant_id = $1 AND t.id = r.id;
+
 -- gone
 SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)
 WHERE NOT EXISTS (SELECT FROM activities.notes AS t WHERE t.tenant_id = $1 AND t.id = asked.id);
