@@ -60,7 +60,7 @@ async fn every_id_that_is_not_there_answers_the_same_bytes() -> Result<()> {
 async fn an_unknown_object_is_not_found() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
-    let status = admin.create_as("deal", field("tier", FieldType::Text), &[]).await.unwrap_err();
+    let status = admin.create_as("ticket", field("tier", FieldType::Text), &[]).await.unwrap_err();
     assert_eq!(Refusal::from(status).is(), (404, "OBJECT_NOT_FOUND"));
     let status = admin.get("user", "x").await.unwrap_err();
     assert_eq!(Refusal::from(status).is(), (404, "OBJECT_NOT_FOUND"));

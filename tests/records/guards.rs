@@ -289,7 +289,8 @@ async fn every_way_to_a_write_stores_what_the_guard_adds() -> Result<()> {
         world.create(&who, ALLOWED).await?;
         let known = if is_known { Some(world.known(&who, ALLOWED, path).await?) } else { None };
         let before = world.rows(&who).await?;
-        let title = if path == Path::Update { "Another" } else { ALLOWED };
+        let title =
+            if matches!(path, Path::Update | Path::Move | Path::Transfer) { "Another" } else { ALLOWED };
         world.write(&who, path, known, title).await?;
         let [contacts, changes, events, given] = before;
         let after = [contacts + i64::from(!is_known), changes + 1, events + 2, given + 1];

@@ -45,7 +45,7 @@ fn the_metrics_of_the_sources_are_those_of_the_lists() {
 
 /// What a log line may show by `Display` or `Debug`, by the last name of its path: none of them is an error. Another one is added here by
 /// whoever has made sure of that.
-const SHOWN: [&str; 16] = [
+const SHOWN: [&str; 17] = [
     "address",
     "event_id",
     "first",
@@ -57,6 +57,7 @@ const SHOWN: [&str; 16] = [
     "operation_id",
     "pause",
     "peer",
+    "pipeline_id",
     "record_id",
     "request_id",
     "tenant",

@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn an_unknown_object_is_not_found() {
         assert_eq!(Object::in_path("company").unwrap().as_str(), "company");
-        for name in ["", "deal", "user", "Contact", "contacts", "*"] {
+        for name in ["", "ticket", "user", "Contact", "contacts", "*"] {
             assert_eq!(Object::in_path(name).unwrap_err().reason(), "OBJECT_NOT_FOUND", "{name}");
         }
     }

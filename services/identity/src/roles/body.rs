@@ -196,7 +196,11 @@ mod tests {
                     actions: vec!["read".into(), "import".into()],
                     scopes: vec![1],
                 },
-                pb::ObjectPermission { object: "deal".into(), actions: vec!["read".into()], scopes: vec![1] },
+                pb::ObjectPermission {
+                    object: "ticket".into(),
+                    actions: vec!["read".into()],
+                    scopes: vec![1],
+                },
             ],
             &mut violations,
         );

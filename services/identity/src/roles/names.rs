@@ -54,7 +54,7 @@ mod tests {
             ("contact", "export"),
             ("note", "import"),
             ("field", "delete"),
-            ("deal", "read"),
+            ("ticket", "read"),
             ("operation", "read"),
             ("operation", "*"),
             ("*", "restore"),
@@ -63,7 +63,7 @@ mod tests {
         ] {
             assert!(!is_action(object, action), "{object}.{action}");
         }
-        assert!(!is_object("deal") && !is_object("operation") && !is_object(""));
+        assert!(!is_object("ticket") && !is_object("operation") && !is_object(""));
     }
 
     #[test]
