@@ -103,3 +103,54 @@ async fn only_chosen_fields_are_answered_and_access_when_asked() {
     let nosuch = tenant.admin.get(&format!("{path}?include=nosuch")).await;
     assert_eq!(nosuch.status, 400, "{}", nosuch.text);
 }
+
+#[tokio::test]
+async fn a_page_ends_early_where_custom_values_are_large() {
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("large-values").await;
+    let admin = &tenant.admin;
+    let keys: Vec<String> = (0..5).map(|n| format!("long_{n}")).collect();
+    for key in &keys {
+        let field = json!({"key": key, "label": key, "type": "long_text"});
+        admin.post("/api/v1/objects/deal/fields", field).await.expect(201);
+    }
+    let long = "\u{1f427}".repeat(10_000);
+    let custom: serde_json::Map<_, _> = keys.into_iter().map(|key| (key, json!(long))).collect();
+    let body = json!({"name": "large", "custom": custom});
+    let made: Vec<String> = {
+        let mut made = Vec::new();
+        crate::waiting::until(std::time::Duration::from_secs(30), "the fields are known", async || {
+            let answer = admin.post("/api/v1/deals", body.clone()).await;
+            if answer.status == 201 {
+                made.push(text(&answer.expect(201)["id"]));
+            }
+            !made.is_empty()
+        })
+        .await;
+        for _ in 1..15 {
+            made.push(text(&admin.post("/api/v1/deals", body.clone()).await.expect(201)["id"]));
+        }
+        made
+    };
+    let ids = |page: &serde_json::Value, of: &str| -> Vec<String> {
+        page[of].as_array().expect("a list").iter().map(|deal| text(&deal["id"])).collect()
+    };
+    let (mut seen, mut token, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let page = admin.get(&format!("/api/v1/deals?page_size=200&page_token={token}")).await;
+        assert!(page.text.len() < 3 << 20, "{} bytes", page.text.len());
+        let page = page.expect(200);
+        seen.extend(ids(&page, "deals"));
+        (token, pages) = (text(&page["next_page_token"]), pages + 1);
+        if token.is_empty() {
+            break;
+        }
+    }
+    seen.sort_unstable();
+    assert_eq!((seen, pages > 1), (made, true));
+    let board = admin.get("/api/v1/deals:board?limit=50").await;
+    assert!(board.text.len() < 3 << 20, "{} bytes", board.text.len());
+    let column = &board.expect(200)["columns"][0];
+    assert_eq!(column["count"]["value"], 15);
+    assert!(!text(&column["next_page_token"]).is_empty() && ids(column, "deals").len() < 15);
+}

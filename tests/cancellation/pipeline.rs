@@ -138,7 +138,7 @@ async fn deal(
             call!(client, restore_deal, who.request(pb::RestoreDealRequest { id }, &[]))
         }
         "MoveDeal" => {
-            let stage_id = pipeline.stages[1].id.clone();
+            let stage_id = Some(pipeline.stages[1].id.clone());
             let request = pb::MoveDealRequest { id, stage_id, ..Default::default() };
             call!(client, move_deal, who.request(request, &[]))
         }

@@ -26,7 +26,7 @@ async fn pipeline(who: &Caller) -> Result<pb::Pipeline> {
 }
 
 fn moved(deal: &pb::Deal, stage: &str) -> pb::MoveDealRequest {
-    pb::MoveDealRequest { id: deal.id.clone(), stage_id: stage.to_owned(), ..Default::default() }
+    pb::MoveDealRequest { id: deal.id.clone(), stage_id: Some(stage.to_owned()), ..Default::default() }
 }
 
 #[tokio::test]

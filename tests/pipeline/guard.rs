@@ -14,7 +14,7 @@ async fn deal(who: &Caller, pipeline: &pb::Pipeline, key: &str) -> Result<pb::De
 }
 
 fn moved(deal: &pb::Deal, stage: &str) -> pb::MoveDealRequest {
-    pb::MoveDealRequest { id: deal.id.clone(), stage_id: stage.to_owned(), ..Default::default() }
+    pb::MoveDealRequest { id: deal.id.clone(), stage_id: Some(stage.to_owned()), ..Default::default() }
 }
 
 /// A pipeline where what is lost can be taken up again.
@@ -116,6 +116,20 @@ async fn a_closed_deal_is_not_opened_by_way_of_another_pipeline() -> Result<()> 
     assert_eq!(refused.metadata()["rule"], "reopening");
     let there = admin.change_pipeline(change(Some(stage_id(&to, "won")))).await?;
     assert_eq!((there.status(), there.closed_at), (pb::DealStatus::Won, won.closed_at));
+    // Nor is an open one won by it: the rules of winning are those of a move.
+    let open = deal(&admin, &from, "new").await?;
+    let change = pb::ChangeDealPipelineRequest {
+        id: open.id.clone(),
+        pipeline_id: to.id.clone(),
+        stage_id: Some(stage_id(&to, "won").to_owned()),
+        reason: None,
+    };
+    let refused = admin.change_pipeline(change).await.unwrap_err();
+    assert_eq!(refused.metadata()["rule"], "closing");
+    let problem = refused.problem();
+    let allowed: Vec<&str> =
+        problem["allowed"].as_array().unwrap().iter().filter_map(|stage| stage["key"].as_str()).collect();
+    assert_eq!(allowed, ["new", "demo"]);
     // The stage where it is belongs to the pipeline that it leaves.
     let open = deal(&admin, &from, "new").await?;
     let back = pb::ChangeDealPipelineRequest {
@@ -184,6 +198,16 @@ async fn what_is_hidden_is_told_by_nothing_else() -> Result<()> {
     // A field that cannot be seen is not said to be missing.
     let blind = sees(&[("deal", "next_step", FieldAccess::None)])?;
     assert!(blind.deal(&goes.id).await?.missing_fields.is_empty());
+    let keyless =
+        sees(&[("deal", "stage_key", FieldAccess::None), ("deal", "updated_by", FieldAccess::None)])?;
+    let keyless = keyless.history(&goes.id).await?.remove(0);
+    assert_eq!((keyless.to.unwrap().key.as_str(), keyless.actor), ("", None));
+    // Who may not change the stage does not change what it follows.
+    let other = admin.make("B").await?;
+    let change =
+        pb::ChangeDealPipelineRequest { id: goes.id.clone(), pipeline_id: other.id, ..Default::default() };
+    let reader = sees(&[("deal", "stage_id", FieldAccess::Read)])?;
+    assert_eq!(reader.change_pipeline(change).await.unwrap_err().is(), (403, "FIELD_READ_ONLY"));
     let timeless = sees(&[("deal", "stage_entered_at", FieldAccess::None)])?.history(&goes.id).await?;
     assert_eq!((timeless[0].entered_at, timeless[0].to.as_ref().unwrap().key.as_str()), (None, "new"));
     Ok(())

@@ -263,6 +263,28 @@ async fn a_version_that_is_brought_forward_moves_its_deals_then() -> Result<()> 
 }
 
 #[tokio::test]
+async fn in_an_archived_pipeline_deals_stay_where_they_are() -> Result<()> {
+    let world = alone("globcrm_test_mapping_archived").await?;
+    let admin = world.admin()?;
+    let mut two = document();
+    two.stages.insert(3, super::world::stage("signed", pb::StageKind::Won, 100));
+    let made = admin.create(super::world::with("A", two)).await?;
+    let won = deal(&admin, &made, "signed").await?;
+    admin.put(&made.id, document()).await?;
+    let later = timestamp(world.clock.now_micros() + Duration::from_secs(5));
+    let stage_mapping = [("signed".to_owned(), "new".to_owned())].into();
+    let request =
+        pb::PublishPipelineRequest { stage_mapping, effective_at: Some(later), ..publication(&made.id) };
+    admin.publish(request).await?;
+    admin.archive(&made.id).await?;
+    world.time.advance(Duration::from_secs(6));
+    world.map().await?;
+    assert_eq!(admin.deal(&won.id).await?.status(), pb::DealStatus::Won);
+    assert_eq!(world.scheduled().await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
 async fn any_number_of_deals_is_moved_once_by_jobs_that_run_at_once_and_one_that_is_cut_off() -> Result<()> {
     let world = alone("globcrm_test_mapping_many").await?;
     let admin = world.admin()?;

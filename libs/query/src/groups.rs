@@ -14,6 +14,9 @@ use crate::list::{List, Page, Phase};
 use crate::select::Projection;
 use crate::sql::{Bind, Sql};
 
+/// The greatest sum that is told: JSON numbers are exact up to here.
+pub const MOST: i64 = 1 << 53;
+
 /// By what rows are grouped, and what is summed up. Static text of the owning service.
 #[derive(Debug, Clone, Copy)]
 pub struct Grouping {
@@ -31,7 +34,7 @@ pub struct Grouping {
 pub struct Group {
     /// All its rows.
     pub count: i64,
-    /// The sum of the amounts by currency, in the order of currencies. One that no number holds is shown as the greatest there is.
+    /// The sum of the amounts by currency, in the order of currencies; [`MOST`] at most.
     pub sums: Vec<(String, i64)>,
     /// The first rows. The token goes on in a list that also fixes the group's column, behind the columns that are fixed already.
     pub page: Page,
@@ -70,7 +73,7 @@ pub fn statement(list: &List<'_>, projection: &Projection, grouping: Grouping, l
     sql.push(format!("WITH total AS MATERIALIZED (SELECT t.{column} AS _group, {rows} AS _count"));
     sql.push(match money {
         Some((minor, currency)) => {
-            format!(", t.{currency} AS _currency, least(sum(t.{minor}), {})::int8 AS _sum", i64::MAX)
+            format!(", t.{currency} AS _currency, least(sum(t.{minor}), {MOST})::int8 AS _sum")
         }
         None => ", NULL::text AS _currency, NULL::int8 AS _sum".to_owned(),
     });

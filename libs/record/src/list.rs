@@ -147,8 +147,17 @@ impl Within<'_> {
         if self.order_by.is_empty() {
             return Ok(list);
         }
-        List::new(tx.tenant_id(), &ListRequest { order_by: self.order_by, limits: Limits::NONE, ..*request })
+        // The filter was checked by what the caller sees; the order is none of the caller's.
+        let schema = Schema { mask: seen_by_operations(), ..request.schema };
+        let own = ListRequest { schema, order_by: self.order_by, limits: Limits::NONE, ..*request };
+        List::new(tx.tenant_id(), &own)
     }
+}
+
+/// Nothing is hidden.
+fn seen_by_operations() -> &'static FieldMask {
+    static ALL: std::sync::OnceLock<FieldMask> = std::sync::OnceLock::new();
+    ALL.get_or_init(FieldMask::default)
 }
 
 /// Makes the wire form of a record.
@@ -175,13 +184,16 @@ impl<T> Shown<'_, T> {
         for (row, layout) in rows.iter().zip(layout.iter().cycle()) {
             let cells = Cells::of(row, layout).map_err(DbError::from)?;
             let access = self.with_access.then(|| access::of(cx, object, set, mask, cells.keys.facts()));
-            let size = cells.most_bytes() + access.as_ref().map_or(0, Message::encoded_len);
+            let of_access = access.as_ref().map_or(0, Message::encoded_len);
+            let view = View { source: Source::Row(&cells), mask, asked: self.projection.custom_keys() };
+            let record = (self.convert)(view, access)?;
+            // Not earlier: what custom values take is known when they are converted.
+            let size = cells.most_bytes() + of_access;
             if size > *bytes && !records.is_empty() {
                 break;
             }
             *bytes = bytes.saturating_sub(size);
-            let view = View { source: Source::Row(&cells), mask, asked: self.projection.custom_keys() };
-            records.push((self.convert)(view, access)?);
+            records.push(record);
         }
         Ok(records)
     }

@@ -789,8 +789,9 @@ pub struct BoardColumn {
 pub struct MoveDealRequest {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    #[prost(string, tag = "2")]
-    pub stage_id: ::prost::alloc::string::String,
+    /// If it is not sent, the stage where it is: it only changes its place.
+    #[prost(string, optional, tag = "2")]
+    pub stage_id: ::core::option::Option<::prost::alloc::string::String>,
     /// Why, where the pipeline asks for it.
     #[prost(string, optional, tag = "3")]
     pub reason: ::core::option::Option<::prost::alloc::string::String>,

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::Deal;
 use super::shown::{There, complete, mask};
 use crate::app::App;
-use crate::pipelines::{Whole, for_deal, retired_stages, shown_stages};
+use crate::pipelines::{By, Whole, first, for_deal, retired_stages, shown_stages};
 
 /// Cards of a column where nothing is said.
 const CARDS: i32 = 20;
@@ -61,7 +61,12 @@ async fn pipeline(app: &App, cx: &Context, id: Option<&str>, now: OffsetDateTime
     let not_found = || Error::not_found(Reason::PIPELINE_NOT_FOUND);
     let id = id.map(|id| input::id(id).map_err(|_| not_found())).transpose()?;
     let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
-    let found = for_deal(&mut tx, id, false, now).await?;
+    let mut found = for_deal(&mut tx, id, false, now).await?;
+    if found.is_none() && id.is_none() {
+        // The event of the sign-up may be late.
+        first::ensure(&mut tx, By { clock: &app.env.clock, actor: cx.principal.id, now }).await?;
+        found = for_deal(&mut tx, None, false, now).await?;
+    }
     tx.commit().await?;
     found.ok_or_else(not_found)
 }
@@ -131,7 +136,7 @@ impl Board<'_> {
     async fn stage(&self, sent: &str) -> error::Result<(Uuid, pb::Stage, bool)> {
         let unknown = || Error::validation(vec![Violation::reference_not_found("/stage_id")]);
         let id = input::id(sent).map_err(|_| unknown())?;
-        if let Some(stage) = shown_stages(&self.whole).into_iter().find(|stage| stage.id == sent) {
+        if let Some(stage) = shown_stages(&self.whole).into_iter().find(|stage| stage.id == id.to_string()) {
             return Ok((id, stage, false));
         }
         if !self.whole.stage_ids.values().any(|known| *known == id) {

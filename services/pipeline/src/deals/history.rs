@@ -26,13 +26,16 @@ pub(crate) async fn history(
     }
     let id = input::id(&deal.id).map_err(error::Error::internal)?;
     let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
-    let stays = store::stays(&mut tx, id, MOST).await?;
+    // One more says where the first one came from.
+    let stays = store::stays(&mut tx, id, MOST + 1).await?;
     tx.commit().await?;
     let mut entries: Vec<pb::StageEntry> = Vec::with_capacity(stays.len());
     for stay in stays {
         let from = entries.last().and_then(|before| before.to.clone());
         entries.push(shown(stay, from));
     }
+    let more = entries.len().saturating_sub(usize::try_from(MOST).unwrap_or_default());
+    entries.drain(..more);
     for entry in &mut entries {
         hide(entry, mask);
     }
@@ -46,6 +49,17 @@ fn hide(entry: &mut pb::StageEntry, mask: &FieldMask) {
     }
     if mask.hides("pipeline_version") {
         entry.pipeline_version = 0;
+    }
+    for name in [&mut entry.from, &mut entry.to].into_iter().flatten() {
+        if mask.hides("stage_key") {
+            name.key.clear();
+        }
+        if mask.hides("stage_name") {
+            name.name.clear();
+        }
+    }
+    if mask.hides("updated_by") {
+        entry.actor = None;
     }
     if mask.hides("stage_reason") {
         entry.reason = None;

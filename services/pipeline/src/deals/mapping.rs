@@ -26,7 +26,7 @@ use uuid::Uuid;
 use super::DEAL;
 use super::place::{Place, entered_at, id, put};
 use super::store::{self, Due, Entry};
-use crate::pipelines::{Version, Whole, for_deal};
+use crate::pipelines::{State, Version, Whole, for_deal};
 
 /// Publications that are looked at in a round.
 const PUBLICATIONS: i64 = 200;
@@ -123,8 +123,10 @@ impl Mapping {
         let as_published = for_deal(tx, Some(pipeline), false, work.effective_at).await?;
         let in_force = for_deal(tx, Some(pipeline), false, now).await?;
         let moves = match (&as_published, &in_force) {
-            // Else a later version took its place before it came into force.
-            (Some(published), Some(in_force)) if published.in_force.number == number => {
+            // Else a later version took its place before it came into force. In an archived pipeline deals stay where they are.
+            (Some(published), Some(in_force))
+                if published.in_force.number == number && in_force.pipeline.state == State::Active =>
+            {
                 moves(&published.in_force, in_force)?
             }
             _ => BTreeMap::new(),

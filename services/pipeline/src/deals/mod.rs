@@ -42,7 +42,7 @@ pub(crate) static DEAL: Object = Object {
         Standard::input("stage_reason"),
         Standard::input("after_id"),
         Standard::input("before_id"),
-        Standard::code("rank").guarded().required().told_by(&["stage_id"]),
+        Standard::code("rank").guarded().required().told_by(&["stage_id", "stage_entered_at"]),
         Standard::line("stage_key").guarded().required().told_by(&["stage_id"]),
         Standard::integer("pipeline_version").guarded().required(),
         Standard::choice("status", &["open", "won", "lost"]).guarded().indexed().required(),

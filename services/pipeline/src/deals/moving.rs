@@ -29,7 +29,7 @@ pub(crate) async fn move_deal(
         violations.note(format!("/fields/{name}"), Reason::UNKNOWN_FIELD, text);
     }
     violations.into_result()?;
-    let deal = pb::Deal { stage_id: Some(stage_id), stage_reason: reason, ..fields };
+    let deal = pb::Deal { stage_id, stage_reason: reason, ..fields };
     let place = [("after_id", after_id), ("before_id", before_id)];
     let place = place.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?.into())));
     let inputs: Fields = place.collect();

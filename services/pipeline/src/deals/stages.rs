@@ -1,6 +1,7 @@
 //! What a pipeline demands of its deals. Every write of one passes here, whichever way it comes: this is the one function that decides a
 //! change of stage.
 
+use auth::Access;
 use db::TenantTx;
 use error::{Code, Error, Reason, Violation};
 use events::NewEvent;
@@ -145,7 +146,8 @@ fn refuse(
     Err(Error::new(Code::FailedPrecondition, reason, text))
 }
 
-/// A deal comes into a pipeline. Only what its stage requires is asked for; but one that is won or lost stays so.
+/// A deal comes into a pipeline. Only what its stage requires is asked for; but one that comes from another stays open, won or lost: the rules
+/// of how it becomes that are about moves.
 fn enter(write: &mut Write<'_>, pipeline: &Whole, violations: &mut Violations) -> Result<(), Error> {
     let document = &pipeline.in_force.document;
     let is_named = write.before.is_none() || was_sent(write, "stage_id");
@@ -157,10 +159,20 @@ fn enter(write: &mut Write<'_>, pipeline: &Whole, violations: &mut Violations) -
         violations.push(Violation::reference_not_found("/stage_id"));
         return Ok(());
     };
-    let was = write.before.map(kind_of).filter(|kind| *kind != Kind::Open);
-    if let Some((was, before)) = was.filter(|was| *was != stage.kind_or_open()).zip(write.before) {
-        let from = (text(before, "stage_key").unwrap_or_default(), was);
-        return forbid(write, pipeline, from, (&stage.key, "reopening"), violations);
+    if let Some(before) = write.before {
+        // It sets the stage, too.
+        if write.plan.mask.access("stage_id") != Access::Edit {
+            let text = "you may read, but not change stage_id, which follows the pipeline";
+            let refusal = Error::new(Code::PermissionDenied, Reason::FIELD_READ_ONLY, text);
+            return Err(refusal.with_metadata("fields", "stage_id"));
+        }
+        let was = kind_of(before);
+        if was != stage.kind_or_open() {
+            let rule = if was == Kind::Open { "closing" } else { "reopening" };
+            let is_possible = |other: &Stage| other.kind_or_open() == was;
+            let from = text(before, "stage_key").unwrap_or_default();
+            return forbid(write, pipeline, (from, &stage.key, rule), &is_possible, violations);
+        }
     }
     check_fields(write, &stage.required_fields, violations);
     put_into(write, pipeline, stage, violations)
@@ -186,7 +198,11 @@ fn go(
     let roles = write.plan.cx.snapshot.roles();
     let conditions = match permitted(document, from, &stage.key, roles) {
         Ok(conditions) => conditions,
-        Err(rule) => return forbid(write, pipeline, from, (&stage.key, rule), violations),
+        Err(rule) => {
+            let is_possible =
+                |other: &Stage| other.key != from.0 && permitted(document, from, &other.key, roles).is_ok();
+            return forbid(write, pipeline, (from.0, &stage.key, rule), &is_possible, violations);
+        }
     };
     let of_transitions = conditions.iter().flat_map(|transition| &transition.required_fields);
     let required: Vec<String> = stage.required_fields.iter().chain(of_transitions).cloned().collect();
@@ -207,7 +223,9 @@ fn put_into(
 ) -> Result<(), Error> {
     check_probability(write, stage, violations);
     let own = was_sent(write, "probability");
-    put(write.before, write.after, Place::in_force(pipeline, stage)?, (write.plan.author.now, own));
+    // Nobody is there by a version before it was in force.
+    let now = write.plan.author.now.max(pipeline.in_force.effective_at);
+    put(write.before, write.after, Place::in_force(pipeline, stage)?, (now, own));
     Ok(())
 }
 
@@ -269,12 +287,12 @@ fn permitted<'d>(
     if conditions.iter().any(|transition| is_bound(&transition)) { Err("role_ids") } else { Ok(conditions) }
 }
 
-/// Refuses a move by the name of the rule; a row of a file at its field.
+/// Refuses a move by the name of the rule, with the stages that the deal could go to instead; a row of a file at its field.
 fn forbid(
     write: &Write<'_>,
     pipeline: &Whole,
-    from: (&str, Kind),
-    (to, rule): (&str, &str),
+    (from, to, rule): (&str, &str, &str),
+    is_possible: &dyn Fn(&Stage) -> bool,
     violations: &mut Violations,
 ) -> Result<(), Error> {
     if write.plan.path == Path::Import {
@@ -282,25 +300,19 @@ fn forbid(
         violations.note("/stage_id", Reason::MOVE_NOT_ALLOWED, text);
         return Ok(());
     }
-    Err(not_allowed(pipeline, from, to, rule, write.plan.cx.snapshot.roles()))
-}
-
-/// 409, with the stages that the deal could go to instead.
-fn not_allowed(pipeline: &Whole, from: (&str, Kind), to: &str, rule: &str, roles: &[Uuid]) -> Error {
-    let document = &pipeline.in_force.document;
-    let others = document.stages.iter().filter(|stage| stage.key != from.0);
-    let allowed = others.filter(|stage| permitted(document, from, &stage.key, roles).is_ok());
+    let allowed = pipeline.in_force.document.stages.iter().filter(|stage| is_possible(stage));
     let allowed = allowed.map(|stage| AllowedStage {
         stage_id: pipeline.stage_ids.get(&stage.key).map(Uuid::to_string).unwrap_or_default(),
         key: stage.key.clone(),
         name: stage.name.clone(),
     });
     let detail = AllowedStagesDetail { allowed: allowed.collect() };
-    Error::new(Code::FailedPrecondition, Reason::MOVE_NOT_ALLOWED, "the pipeline does not permit this move")
-        .with_metadata("from", from.0)
+    let text = "the pipeline does not permit this move";
+    Err(Error::new(Code::FailedPrecondition, Reason::MOVE_NOT_ALLOWED, text)
+        .with_metadata("from", from)
         .with_metadata("to", to)
         .with_metadata("rule", rule)
-        .with_detail("globcrm.common.v1.AllowedStagesDetail", &detail)
+        .with_detail("globcrm.common.v1.AllowedStagesDetail", &detail))
 }
 
 /// The rule holds for everybody, so a field that is hidden from the caller is named as well. A custom field that was archived since is not

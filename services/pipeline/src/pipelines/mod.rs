@@ -19,7 +19,7 @@ pub(crate) mod versions;
 use std::collections::BTreeMap;
 
 use auth::Context;
-use db::TenantTx;
+use db::{DbError, TenantTx};
 use error::{Code, Error, Reason, Violation};
 use events::{Change, Lane, NewEvent};
 use ids::Clock;
@@ -38,6 +38,9 @@ use crate::fields::is_field;
 pub(crate) const MAX_PIPELINES: i64 = 50;
 /// Most versions of a pipeline that are yet to come into force.
 pub(crate) const MAX_SCHEDULED: i64 = 20;
+
+/// How often the default pipeline is looked for.
+const MOST_LOOKS: usize = 10;
 
 /// Whether deals go into a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +136,7 @@ pub(crate) async fn for_deal(
     }
     let found = match id {
         Some(id) => store::hold(tx, id).await?,
-        None => store::hold_default(tx).await?,
+        None => held_default(tx).await?,
     };
     match found {
         // What was published while the caller waited to hold it is in force for that caller, too.
@@ -143,6 +146,16 @@ pub(crate) async fn for_deal(
         }
         None => Ok(None),
     }
+}
+
+/// The default pipeline, held. Where another becomes it meanwhile, the first look waits for the old one and does not see the new one yet.
+async fn held_default(tx: &mut TenantTx) -> Result<Option<Pipeline>, DbError> {
+    for _ in 0..MOST_LOOKS {
+        if let Some(found) = store::hold_default(tx).await? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// Stages that the versions in force do not have, as the last ones showed them that had them.
