@@ -40,6 +40,12 @@ impl Violations {
         self.0.iter()
     }
 
+    /// Whether one is about the value at a pointer, or about something inside it.
+    pub fn concern(&self, pointer: &str) -> bool {
+        let mut rests = self.0.iter().filter_map(|v| v.pointer.strip_prefix(pointer));
+        rests.any(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// Whether nothing is wrong so far.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -110,6 +116,18 @@ mod tests {
         assert_eq!(found, [("/budget/currency", "CURRENCY_UNKNOWN")]);
         assert_eq!(violations.into_result().unwrap_err().violations().len(), 1);
         assert!(Violations::default().into_result().is_ok());
+    }
+
+    #[test]
+    fn a_violation_concerns_what_it_is_in_and_no_neighbour() {
+        let mut violations = Violations::default();
+        violations.unknown("/custom/tier_2/0");
+        for (pointer, concerned) in
+            [("/custom/tier_2/0", true), ("/custom/tier_2", true), ("/custom", true), ("/custom/tier", false)]
+        {
+            assert_eq!(violations.concern(pointer), concerned, "{pointer}");
+        }
+        assert!(!Violations::default().concern("/custom"));
     }
 
     #[test]

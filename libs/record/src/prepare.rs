@@ -244,16 +244,9 @@ fn denied(
     read_only: Vec<String>,
     violations: &Violations,
 ) -> Vec<String> {
-    let value = |record: &Record, name: &str| match name.strip_prefix("custom.") {
-        Some(key) => record.custom.get(key).cloned(),
-        None => record.fields.get(name).cloned(),
-    };
     let is_same = |name: &String| {
-        let pointer = input::pointer(name);
-        let is_broken = violations.iter().any(|v| {
-            v.pointer.strip_prefix(&pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
-        !is_broken && before.is_some_and(|before| value(before, name) == value(after, name))
+        let is_broken = violations.concern(&input::pointer(name));
+        !is_broken && before.is_some_and(|before| before.value(name) == after.value(name))
     };
     read_only.into_iter().filter(|name| !is_same(name)).collect()
 }

@@ -37,6 +37,14 @@ impl Record {
         RowFacts { owner_id: self.owner_id, team_id: self.team_id }
     }
 
+    /// The value of a field, `custom.<key>` for custom ones; `None` where it has none.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        match name.strip_prefix("custom.") {
+            Some(key) => self.custom.get(key),
+            None => self.fields.get(name),
+        }
+    }
+
     /// Whether it is in the trash.
     pub fn is_deleted(&self) -> bool {
         self.fields.contains_key("deleted_at")

@@ -84,11 +84,7 @@ pub(super) fn entered_at(deal: &Record) -> Option<OffsetDateTime> {
 
 /// Whether a deal has a value of a field: `custom.<key>` for custom ones.
 pub(super) fn has(deal: &Record, name: &str) -> bool {
-    let value = match name.strip_prefix("custom.") {
-        Some(key) => deal.custom.get(key),
-        None => deal.fields.get(name),
-    };
-    value.is_some_and(|value| !is_unset(value))
+    deal.value(name).is_some_and(|value| !is_unset(value))
 }
 
 pub(super) fn kind_of(deal: &Record) -> Kind {

@@ -325,10 +325,7 @@ fn check_fields(write: &Write<'_>, required: &[String], violations: &mut Violati
     for name in required.iter().filter(|name| !has(write.after, name) && !is_archived(name)) {
         let at = pointer(name);
         // What was sent and is wrong is told already.
-        let is_told = violations.iter().any(|v| {
-            v.pointer.strip_prefix(&at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
-        if !is_told {
+        if !violations.concern(&at) {
             violations.note(at, Reason::REQUIRED_FOR_STAGE, "the stage requires a value");
         }
     }
