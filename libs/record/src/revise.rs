@@ -32,8 +32,8 @@ struct Revised<'a> {
     diffs: Vec<Diff>,
 }
 
-/// Gives locked records their next version with another value of one field. One that is in no column of theirs was changed before: the
-/// version, the log and the event are all that is written.
+/// Gives locked records their next version with another value of one field. Where the field has no column of its own, its
+/// value was written elsewhere, and only version, log and event are written here.
 pub async fn rewrite(
     tx: &mut TenantTx,
     author: &Author,
@@ -57,8 +57,8 @@ pub async fn rewrite(
     store_all(tx, author, object, statement, revised).await
 }
 
-/// Gives locked records their next version with other values of any standard fields; each pair is a record before and after. For objects
-/// that compute nothing that takes time.
+/// Gives locked records their next version with other values of any standard fields; each pair is a record before and after. The
+/// object's `derive` runs inside the transaction, so it must be quick.
 pub async fn revise(
     tx: &mut TenantTx,
     author: &Author,

@@ -103,7 +103,7 @@ impl Standard {
         Self { of: Some(of), ..Self::new(name, Kind::Id) }
     }
 
-    /// `uuid`: the id of something that is no record, which the object's guard looks up.
+    /// `uuid`: an id that names no record of any object. The object's guard checks it.
     pub const fn key(name: &'static str) -> Self {
         Self::new(name, Kind::Id)
     }

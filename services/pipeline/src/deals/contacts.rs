@@ -55,7 +55,7 @@ pub(super) fn read(input: &mut Input, sent: &[pb::DealContact]) {
     let mut contacts: Vec<Value> = Vec::new();
     let mut has_primary = false;
     for (n, contact) in sent.iter().enumerate() {
-        // A refused one keeps its place, by which the others are told of.
+        // A refused entry keeps its place, so that the pointers of the others stay right.
         contacts.push(Value::Null);
         let role = match pb::ContactRole::try_from(contact.role) {
             Ok(pb::ContactRole::Unspecified) => pb::ContactRole::Other,

@@ -176,7 +176,7 @@ impl Mapping {
             reason: None,
             source: "publish",
         });
-        store::enter(tx, &entries.collect::<Vec<_>>()).await?;
+        store::begin_stays(tx, &entries.collect::<Vec<_>>()).await?;
         Ok(())
     }
 }

@@ -81,7 +81,7 @@ impl Guard for Stages {
             reason: text(after, "stage_reason"),
             source,
         };
-        store::enter(tx, &[entry]).await?;
+        store::begin_stays(tx, &[entry]).await?;
         Ok(Vec::new())
     }
 }

@@ -30,7 +30,7 @@ fn moment<S: Serializer>(at: &OffsetDateTime, serializer: S) -> Result<S::Ok, S:
 }
 
 /// Ends the stays of deals where they were, and begins these. The rows of the deals are locked, or new; each is there once.
-pub(super) async fn enter(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(), DbError> {
+pub(super) async fn begin_stays(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Result<(), DbError> {
     sqlx::query(
         "WITH new AS (
              SELECT * FROM jsonb_to_recordset($2) AS n (deal_id uuid, pipeline_id uuid, pipeline_version integer, stage_id uuid,
