@@ -7,7 +7,7 @@ use anyhow::Result;
 use proto::activities::v1 as pb;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::world::{World, about, states};
+use super::world::{World, about, planned, states};
 use crate::database::execute;
 
 /// The job sees every tenant of a database, so its tests take turns.
@@ -223,7 +223,7 @@ async fn records_that_nothing_names_wait_and_share_one_look() -> Result<()> {
         world.hear_by(actor, admin.tenant, ("contact", &id, "deleted"), 2).await?;
     }
     // Notes name no such object.
-    world.hear_by(actor, admin.tenant, ("deal", &ada, "deleted"), 2).await?;
+    world.hear_by(actor, admin.tenant, ("pipeline", &ada, "deleted"), 2).await?;
     let mut sql = world.sql().await?;
     assert_eq!(world.count(&mut sql, "peer_record", admin.tenant).await?, 120);
     let reconciler = world.reconciler()?;
@@ -231,8 +231,8 @@ async fn records_that_nothing_names_wait_and_share_one_look() -> Result<()> {
     // Its record was asked for before it was deleted.
     let late = admin.create(about(&[("contact", &ada)])).await?;
     world.time.advance(Duration::from_secs(301));
-    // One batch for each object that names others: there is one.
-    assert_eq!(reconciler.round().await?, 1);
+    // One batch for each object that names others: there are two.
+    assert_eq!(reconciler.round().await?, 2);
     assert_eq!(states(&admin.get(&late.id).await?), [(&*ada, true)].into());
     let left: Vec<uuid::Uuid> =
         sqlx::query_scalar("SELECT record_id FROM activities.peer_record").fetch_all(&mut sql).await?;
@@ -252,5 +252,49 @@ async fn links_that_are_sent_again_with_a_change_of_the_text_are_no_conflict() -
     let sent = pb::Note { body, etag: Some("1".to_owned()), ..about(&[("contact", &ada)]) };
     let changed = admin.update(&note.id, sent, &["body", "links", "etag"]).await?;
     assert_eq!((states(&changed), changed.version), ([(&*ada, true)].into(), 3));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_activity_follows_its_deal_and_who_takes_part() -> Result<()> {
+    let world = Alone::new().await?;
+    let admin = world.admin()?;
+    let (ada, deal) = (world.known.add("contact"), world.known.add("deal"));
+    let sent = pb::Activity {
+        links: vec![pb::ActivityLink {
+            object: "deal".to_owned(),
+            id: deal.clone(),
+            role: Some("subject".to_owned()),
+            deleted: false,
+        }],
+        participants: vec![pb::Participant {
+            object: "contact".to_owned(),
+            id: ada.clone(),
+            response: pb::ParticipantResponse::Accepted.into(),
+            deleted: false,
+        }],
+        ..planned("task")
+    };
+    let made = admin.create_activity(sent).await?;
+    // What is over follows as well.
+    admin.happen(&made.id, "complete", &["outcome"]).await?;
+    let seen = async || -> Result<(Vec<bool>, Vec<bool>)> {
+        let seen = admin.activity(&made.id).await?;
+        assert!(seen.links.iter().all(|link| link.role.as_deref() == Some("subject")));
+        assert!(seen.participants.iter().all(|one| one.response() == pb::ParticipantResponse::Accepted));
+        let participants = seen.participants.iter().map(|one| one.deleted).collect();
+        Ok((seen.links.iter().map(|link| link.deleted).collect(), participants))
+    };
+    world.hear(admin.tenant, ("deal", &deal, "deleted"), 2).await?;
+    world.follow().await?;
+    assert_eq!(seen().await?, (vec![true], vec![false]));
+    world.hear(admin.tenant, ("contact", &ada, "deleted"), 2).await?;
+    world.hear(admin.tenant, ("deal", &deal, "restored"), 3).await?;
+    world.follow().await?;
+    assert_eq!(seen().await?, (vec![false], vec![true]));
+    world.hear(admin.tenant, ("deal", &deal, "purged"), 4).await?;
+    world.hear(admin.tenant, ("contact", &ada, "purged"), 3).await?;
+    world.follow().await?;
+    assert_eq!(seen().await?, (vec![], vec![]));
     Ok(())
 }

@@ -3,5 +3,9 @@
 mod computed;
 mod following;
 mod following_turns;
+mod life;
+mod listing;
+mod machine;
 mod notes;
+mod times;
 pub(crate) mod world;

@@ -9,6 +9,7 @@ use anyhow::Result;
 use config::SecretString;
 use events::{Event, Handler};
 use ids::{Clock, TenantId};
+use prost_types::FieldMask;
 use proto::activities::v1 as pb;
 use proto::activities::v1::activities_service_server::ActivitiesService;
 use query::CursorKey;
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use crate::database::Database;
 pub(crate) use crate::world::{ALL, Known, May, Refusal};
-use crate::world::{Ground, TestGate, definitions};
+use crate::world::{Ground, TestGate, definitions, done};
 
 pub(crate) type Caller = crate::world::Caller<Service>;
 
@@ -91,7 +92,7 @@ impl World {
     ) -> Result<()> {
         let event = Event {
             id: self.clock.new_uuid(),
-            kind: format!("records.{object}.{verb}.v1"),
+            kind: format!("{}.{object}.{verb}.v1", if object == "deal" { "pipeline" } else { "records" }),
             tenant,
             object: object.to_owned(),
             record_id: Uuid::try_parse(id)?,
@@ -169,6 +170,128 @@ impl Caller {
         let listed = self.service.list_notes(self.request(request, &[])).await?.into_inner();
         Ok(listed.notes.into_iter().map(|note| note.id).collect())
     }
+}
+
+impl Caller {
+    pub(crate) async fn create_activity(&self, activity: pb::Activity) -> Result<pb::Activity, Refusal> {
+        let request = pb::CreateActivityRequest { activity: Some(activity) };
+        Ok(done(self.service.create_activity(self.request(request, &[])).await)?.activity.unwrap())
+    }
+
+    pub(crate) async fn activity(&self, id: &str) -> Result<pb::Activity, Refusal> {
+        let request = pb::GetActivityRequest { id: id.to_owned(), ..Default::default() };
+        Ok(done(self.service.get_activity(self.request(request, &[])).await)?.activity.unwrap())
+    }
+
+    /// Changes the members in `paths`.
+    pub(crate) async fn change_activity(
+        &self,
+        id: &str,
+        activity: pb::Activity,
+        paths: &[&str],
+    ) -> Result<pb::Activity, Refusal> {
+        let update_mask = Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
+        let request = pb::UpdateActivityRequest { id: id.to_owned(), activity: Some(activity), update_mask };
+        Ok(done(self.service.update_activity(self.request(request, &[])).await)?.activity.unwrap())
+    }
+
+    pub(crate) async fn delete_activity(&self, id: &str) -> Result<(), Refusal> {
+        let request = pb::DeleteActivityRequest { id: id.to_owned() };
+        done(self.service.delete_activity(self.request(request, &[])).await).map(drop)
+    }
+
+    pub(crate) async fn restore_activity(&self, id: &str) -> Result<pb::Activity, Refusal> {
+        let request = pb::RestoreActivityRequest { id: id.to_owned() };
+        Ok(done(self.service.restore_activity(self.request(request, &[])).await)?.activity.unwrap())
+    }
+
+    pub(crate) async fn activities(
+        &self,
+        request: pb::ListActivitiesRequest,
+    ) -> Result<pb::ListActivitiesResponse, Refusal> {
+        done(self.service.list_activities(self.request(request, &[])).await)
+    }
+
+    /// The subjects of the activities that a filter finds, in an order.
+    pub(crate) async fn subjects(&self, filter: &str, order_by: &str) -> Result<Vec<String>, Refusal> {
+        let (filter, order_by) = (filter.to_owned(), order_by.to_owned());
+        let listed =
+            self.activities(pb::ListActivitiesRequest { filter, order_by, ..Default::default() }).await?;
+        Ok(listed.activities.into_iter().map(|activity| activity.subject.unwrap_or_default()).collect())
+    }
+
+    pub(crate) async fn complete(
+        &self,
+        request: pb::CompleteActivityRequest,
+    ) -> Result<pb::Activity, Refusal> {
+        self.complete_if(request, &[]).await
+    }
+
+    pub(crate) async fn complete_if(
+        &self,
+        request: pb::CompleteActivityRequest,
+        headers: &[(&'static str, &str)],
+    ) -> Result<pb::Activity, Refusal> {
+        let request = self.request(request, headers);
+        Ok(done(self.service.complete_activity(request).await)?.activity.unwrap())
+    }
+
+    /// Lets an event happen, which says something in each of `members`.
+    pub(crate) async fn happen(
+        &self,
+        id: &str,
+        event: &str,
+        members: &[&str],
+    ) -> Result<pb::Activity, Refusal> {
+        let id = id.to_owned();
+        let text = |member: &str| members.contains(&member).then(|| "Said yes".to_owned());
+        let answer = match event {
+            "start" => {
+                let request = self.request(pb::StartActivityRequest { id }, &[]);
+                done(self.service.start_activity(request).await)?.activity
+            }
+            "complete" => {
+                let duration_seconds = members.contains(&"duration_seconds").then_some(600);
+                let outcome = text("outcome");
+                let request =
+                    pb::CompleteActivityRequest { id, outcome, duration_seconds, completed_at: None };
+                Some(self.complete(request).await?)
+            }
+            "cancel" => {
+                let request = self.request(pb::CancelActivityRequest { id, reason: text("reason") }, &[]);
+                done(self.service.cancel_activity(request).await)?.activity
+            }
+            _ => {
+                let request = self.request(pb::ReopenActivityRequest { id }, &[]);
+                done(self.service.reopen_activity(request).await)?.activity
+            }
+        };
+        Ok(answer.unwrap())
+    }
+
+    pub(crate) async fn machines(&self) -> Result<Vec<pb::StateMachine>, Refusal> {
+        let request = self.request(pb::GetActivityStateMachinesRequest {}, &[]);
+        Ok(done(self.service.get_activity_state_machines(request).await)?.machines)
+    }
+}
+
+/// A task, a call or a meeting that is planned; a meeting from 10 to 11 of a day in 2026.
+pub(crate) fn planned(kind: &str) -> pb::Activity {
+    let of = pb::ActivityKind::from_str_name(&format!("ACTIVITY_KIND_{}", kind.to_uppercase())).unwrap();
+    let is_meeting = kind == "meeting";
+    let at = |text: &str| is_meeting.then(|| moment(text));
+    pb::Activity {
+        kind: Some(of.into()),
+        subject: Some(format!("A {kind}")),
+        starts_at: at("2026-05-05T10:00:00Z"),
+        ends_at: at("2026-05-05T11:00:00Z"),
+        ..Default::default()
+    }
+}
+
+/// A moment of RFC 3339.
+pub(crate) fn moment(text: &str) -> prost_types::Timestamp {
+    proto::timestamp(field_types::moment::datetime(text).unwrap())
 }
 
 /// A note about some records.

@@ -6,9 +6,13 @@ use proto::activities::v1 as pb;
 use proto::activities::v1::activities_service_client::ActivitiesServiceClient;
 use proto::activities::v1::activities_service_server::ActivitiesServiceServer;
 
+use tonic::Status;
+
 use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs};
-use crate::activities::world::{Caller, World, about};
+use crate::activities::world::{Caller, World, about, planned};
 use crate::database::Database;
+
+type Client = ActivitiesServiceClient<ActivitiesServiceServer<activities::Service>>;
 
 const KEY: [(&str, &str); 1] = [("idempotency-key", "the-key")];
 
@@ -18,7 +22,8 @@ async fn activities_leave_nothing() -> Result<()> {
     let world = World::on(database.clone())?;
     let mut watch = Watch::new(&database, &world.db, "activities").await?;
     for rpc in rpcs("ActivitiesService") {
-        let ahead: &'static [Step] = if rpc == "CreateNote" { &[DEFINITIONS] } else { &[] };
+        let ahead: &'static [Step] =
+            if matches!(&*rpc, "CreateNote" | "CreateActivity") { &[DEFINITIONS] } else { &[] };
         at_every_point(&mut watch, &rpc, ahead, async || prepare(&world, &rpc).await).await?;
         // Somebody else's calls are right.
         let other = world.admin()?;
@@ -66,6 +71,66 @@ async fn prepare(world: &World, rpc: &str) -> Call {
             let id = note(&who).await;
             who.delete(&id).await.unwrap();
             call!(client, restore_note, who.request(pb::RestoreNoteRequest { id }, &[]))
+        }
+        "GetActivityStateMachines" => {
+            let request = pb::GetActivityStateMachinesRequest {};
+            call!(client, get_activity_state_machines, who.request(request, &[]))
+        }
+        other => activity(world, &who, client, other).await,
+    }
+}
+
+fn refused(status: Status) -> Result<(), Status> {
+    if status.code() == tonic::Code::FailedPrecondition { Ok(()) } else { Err(status) }
+}
+
+/// The same of activities.
+async fn activity(world: &World, who: &Caller, client: Client, rpc: &str) -> Call {
+    let link =
+        pb::ActivityLink { object: "deal".to_owned(), id: world.known.add("deal"), ..Default::default() };
+    let linked = pb::Activity { links: vec![link], ..planned("task") };
+    if rpc == "CreateActivity" {
+        let request = pb::CreateActivityRequest { activity: Some(linked) };
+        return call!(client, create_activity, who.request(request, &KEY));
+    }
+    let id = who.create_activity(planned("task")).await.unwrap().id;
+    match rpc {
+        "GetActivity" => {
+            let request = pb::GetActivityRequest { id, ..Default::default() };
+            call!(client, get_activity, who.request(request, &[]))
+        }
+        "ListActivities" => {
+            let filter = "overdue = true".to_owned();
+            let request = pb::ListActivitiesRequest { filter, ..Default::default() };
+            call!(client, list_activities, who.request(request, &[]))
+        }
+        "UpdateActivity" => {
+            let update_mask = Some(FieldMask { paths: vec!["links".to_owned()] });
+            let request = pb::UpdateActivityRequest { id, activity: Some(linked), update_mask };
+            call!(client, update_activity, who.request(request, &[]))
+        }
+        "DeleteActivity" => {
+            call!(client, delete_activity, who.request(pb::DeleteActivityRequest { id }, &[]))
+        }
+        "RestoreActivity" => {
+            who.delete_activity(&id).await.unwrap();
+            call!(client, restore_activity, who.request(pb::RestoreActivityRequest { id }, &KEY))
+        }
+        "StartActivity" => call!(client, start_activity, who.request(pb::StartActivityRequest { id }, &[])),
+        "CompleteActivity" => {
+            let outcome = Some("Done".to_owned());
+            let request = pb::CompleteActivityRequest { id, outcome, ..Default::default() };
+            call!(client, complete_activity, who.request(request, &[]))
+        }
+        "CancelActivity" => {
+            let request = pb::CancelActivityRequest { id, reason: Some("Ill".to_owned()) };
+            call!(client, cancel_activity, who.request(request, &[]))
+        }
+        "ReopenActivity" => {
+            let request = who.request(pb::ReopenActivityRequest { id }, &[]);
+            let mut client = client.clone();
+            // Its answer is a refusal.
+            Box::pin(async move { client.reopen_activity(request).await.map(drop).or_else(refused) })
         }
         other => panic!("{other} has no call here"),
     }

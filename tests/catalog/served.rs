@@ -120,7 +120,13 @@ fn request<'a>(
     limits: Limits,
 ) -> ListRequest<'a> {
     ListRequest {
-        schema: Schema { table: object.table(), custom: &[], mask, region: None },
+        schema: Schema {
+            table: object.table(),
+            custom: &[],
+            mask,
+            region: None,
+            now: time::OffsetDateTime::UNIX_EPOCH,
+        },
         predicate: &RowPredicate::Always,
         fixed: &[],
         deleted: rows,

@@ -194,7 +194,13 @@ impl Fixture {
     }
 
     pub(crate) fn schema(&self) -> Schema<'_> {
-        Schema { table: &THINGS, custom: &self.custom, mask: &self.mask, region: None }
+        Schema {
+            table: &THINGS,
+            custom: &self.custom,
+            mask: &self.mask,
+            region: None,
+            now: time::OffsetDateTime::UNIX_EPOCH,
+        }
     }
 
     pub(crate) fn projection(&self) -> Projection {

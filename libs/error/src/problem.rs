@@ -25,8 +25,8 @@ pub struct Problem<'a> {
     conflicts: Vec<Conflict>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     candidates: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    allowed: Vec<Allowed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<Allowed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<&'a std::collections::BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,10 +51,20 @@ struct Conflict {
     omitted: bool,
 }
 
-/// A stage that a deal could go to.
+/// What is possible instead.
 #[derive(Debug, Serialize)]
-struct Allowed {
-    stage_id: String,
+#[serde(untagged)]
+enum Allowed {
+    /// Stages that a deal could go to.
+    Stages(Vec<Stage>),
+    /// Events that the state of a record permits.
+    Events(Vec<String>),
+}
+
+#[derive(Debug, Serialize)]
+struct Stage {
+    #[serde(rename = "stage_id")]
+    id: String,
     key: String,
     name: String,
 }
@@ -116,7 +126,7 @@ fn instance(request_id: &str) -> String {
 struct Details {
     conflicts: Vec<Conflict>,
     candidates: Vec<String>,
-    allowed: Vec<Allowed>,
+    allowed: Option<Allowed>,
 }
 
 fn details(error: &Error) -> Details {
@@ -143,9 +153,14 @@ fn details(error: &Error) -> Details {
                 if let Ok(detail) = proto::common::v1::AllowedStagesDetail::decode(any.value.as_slice()) {
                     let shown = |stage: AllowedStage| {
                         let AllowedStage { stage_id, key, name } = stage;
-                        Allowed { stage_id, key, name }
+                        Stage { id: stage_id, key, name }
                     };
-                    found.allowed.extend(detail.allowed.into_iter().map(shown));
+                    found.allowed = Some(Allowed::Stages(detail.allowed.into_iter().map(shown).collect()));
+                }
+            }
+            Some("globcrm.common.v1.AllowedEventsDetail") => {
+                if let Ok(detail) = proto::common::v1::AllowedEventsDetail::decode(any.value.as_slice()) {
+                    found.allowed = Some(Allowed::Events(detail.allowed));
                 }
             }
             _ => {}

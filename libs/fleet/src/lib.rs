@@ -91,11 +91,11 @@ pub const FLEET: &[Member] = &[
     Member {
         role: Role::Activities,
         names: names!("activities", "ACTIVITIES", "activities"),
-        about: "notes",
+        about: "activities and notes",
         service: Some("globcrm.activities.v1.ActivitiesService"),
         has_schema: true,
         has_operations: false,
-        calls: &[Role::Identity, Role::Fields, Role::Records],
+        calls: &[Role::Identity, Role::Fields, Role::Records, Role::Pipeline],
         acts_for_principals: false,
     },
     Member {

@@ -12,7 +12,7 @@ use field_types::{FieldType, text};
 use crate::filter::{Comparison, Expr, Literal, Op};
 use crate::list::Deleted;
 use crate::refusal;
-use crate::schema::{CustomField, Kind, Named, Schema, SetKind, Source};
+use crate::schema::{CustomField, Field, Kind, Named, Schema, SetKind, Source};
 use crate::sql::Bind;
 pub(crate) use values::Amount;
 use values::Operand;
@@ -148,8 +148,13 @@ impl<'a> Checker<'_, 'a> {
             Expr::Or(list) => Ok(Condition::Or(parts(list)?)),
             Expr::Compare(comparison) => {
                 let field = self.schema.field("filter", comparison.at, &comparison.field)?;
+                let negated = negated ^ (comparison.op == Op::Ne);
+                if matches!(field.source, Source::Standard(Field { kind: Kind::Passed, .. })) {
+                    let test = Test::Compare(Op::Le, Bind::Now(self.schema.now));
+                    return Ok(Condition::Test { field, test, negated: negated ^ !has_passed(comparison)? });
+                }
                 let test = self.test(field, comparison)?;
-                Ok(Condition::Test { field, test, negated: negated ^ (comparison.op == Op::Ne) })
+                Ok(Condition::Test { field, test, negated })
             }
         }
     }
@@ -179,13 +184,22 @@ impl<'a> Checker<'_, 'a> {
     }
 }
 
+/// Whether a moment is to have passed: there is nothing else to ask of it.
+fn has_passed(comparison: &Comparison) -> Result<bool, Error> {
+    allow(comparison, &[Op::Eq, Op::Ne])?;
+    match each(comparison, values::boolean)?.as_slice() {
+        [only] => Ok(*only),
+        _ => Err(refusal::type_mismatch(comparison.at, "one of true and false is expected")),
+    }
+}
+
 fn standard_test(kind: Kind, comparison: &Comparison, region: Option<Region>) -> Result<Test, Error> {
     match kind {
         Kind::Text { key: None } => equal_texts(comparison, &[Op::Eq, Op::Ne], text::nfc),
         Kind::Text { key: Some(_) } => searchable_text(comparison, text::nfc, field_types::search_key),
         Kind::Integer => ordered(comparison, values::integer, Bind::Int),
         Kind::Float => ordered(comparison, values::decimal, Bind::Float),
-        Kind::Boolean => one_of(comparison, &[Op::Eq, Op::Ne], values::boolean, Bind::Bool),
+        Kind::Boolean | Kind::Passed => one_of(comparison, &[Op::Eq, Op::Ne], values::boolean, Bind::Bool),
         Kind::Date => ordered(comparison, values::date, Bind::Date),
         Kind::Timestamp => ordered(comparison, values::timestamp, Bind::Time),
         Kind::Uuid => one_of(comparison, &[Op::Eq, Op::Ne], values::id, Bind::Uuid),

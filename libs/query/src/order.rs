@@ -124,7 +124,7 @@ fn standard_kind(kind: Kind) -> Result<KeyKind, &'static str> {
         Kind::Date => Ok(KeyKind::Date),
         Kind::Timestamp => Ok(KeyKind::Time),
         Kind::Enum(_) => Err("the values of this field have no order"),
-        Kind::Text { key: None } | Kind::Uuid | Kind::Set(_) => Err("this field has no order"),
+        Kind::Text { key: None } | Kind::Passed | Kind::Uuid | Kind::Set(_) => Err("this field has no order"),
     }
 }
 

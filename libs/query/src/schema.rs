@@ -46,6 +46,7 @@ pub(crate) enum Kind {
     Boolean,
     Date,
     Timestamp,
+    Passed,
     Uuid,
     Enum(&'static [&'static str]),
     Money { currency: &'static str },
@@ -120,6 +121,11 @@ impl Field {
     /// `timestamptz`.
     pub const fn timestamp(name: &'static str, column: &'static str) -> Self {
         Self::new(name, column, Kind::Timestamp)
+    }
+
+    /// `timestamptz`, of which only whether it has passed can be asked: as of a flag, which an unset moment never is.
+    pub const fn passed(name: &'static str, column: &'static str) -> Self {
+        Self::new(name, column, Kind::Passed)
     }
 
     /// `uuid`.

@@ -22,6 +22,8 @@ pub enum Bind {
     Date(Date),
     /// `timestamptz`
     Time(OffsetDateTime),
+    /// `timestamptz`: the moment of the call, in which the calls for the pages of a list differ.
+    Now(OffsetDateTime),
     /// `uuid[]`
     Uuids(Vec<Uuid>),
     /// `text[]`
@@ -61,6 +63,7 @@ impl Bind {
             Self::Bool(value) => one(b'b', &[u8::from(*value)]),
             Self::Date(value) => one(b'd', &value.to_julian_day().to_be_bytes()),
             Self::Time(value) => one(b't', &value.unix_timestamp_nanos().to_be_bytes()),
+            Self::Now(_) => one(b'n', &[]),
             Self::Uuids(values) => list(bytes, values, |value| Self::Uuid(*value)),
             Self::Texts(values) => list(bytes, values, |value| Self::Text(value.clone())),
             Self::Ints(values) => list(bytes, values, |value| Self::Int(*value)),
@@ -161,7 +164,7 @@ impl Sql {
             Bind::Float(value) => query.bind(value),
             Bind::Bool(value) => query.bind(value),
             Bind::Date(value) => query.bind(value),
-            Bind::Time(value) => query.bind(value),
+            Bind::Time(value) | Bind::Now(value) => query.bind(value),
             Bind::Uuids(value) => query.bind(value),
             Bind::Texts(value) => query.bind(value),
             Bind::Ints(value) => query.bind(value),

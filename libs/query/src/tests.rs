@@ -13,6 +13,9 @@ use crate::{
     Sql, Table, filter,
 };
 
+/// The moment of every call.
+pub(crate) const NOW: time::OffsetDateTime = time::macros::datetime!(2026-01-02 3:04:05 UTC);
+
 pub(crate) static CONTACTS: Table = Table {
     object: "contact",
     name: "records.contacts",
@@ -27,6 +30,7 @@ pub(crate) static CONTACTS: Table = Table {
         Field::date("birthday", "birthday").nullable(),
         Field::timestamp("created_at", "created_at").indexed(),
         Field::timestamp("deleted_at", "deleted_at").nullable().indexed_in_trash(),
+        Field::passed("late", "late_at").nullable().indexed(),
         Field::uuid("owner_id", "owner_id").nullable(),
         Field::choice("lifecycle", "lifecycle", &["lead", "customer"]).nullable(),
         Field::money("revenue", "revenue_minor", "revenue_currency").nullable().indexed(),
@@ -119,7 +123,7 @@ impl Ask<'_> {
         let custom = custom_fields();
         let expr = filter::parse(self.filter)?;
         let request = ListRequest {
-            schema: Schema { table: &CONTACTS, custom: &custom, mask: &self.mask, region: None },
+            schema: Schema { table: &CONTACTS, custom: &custom, mask: &self.mask, region: None, now: NOW },
             predicate: &self.predicate,
             fixed: &[],
             deleted: self.deleted,

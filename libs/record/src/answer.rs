@@ -3,6 +3,7 @@
 use auth::FieldMask;
 use error::Error;
 use prost::Message;
+use time::OffsetDateTime;
 
 use super::view::{Source, View};
 use super::{Record, Wire};
@@ -40,13 +41,13 @@ impl Answer {
     }
 
     /// The record through the caller's rules.
-    pub(crate) fn view(&self) -> View<'_> {
-        View { source: Source::Record(&self.record), mask: &self.mask, asked: &self.asked }
+    pub(crate) fn view(&self, now: OffsetDateTime) -> View<'_> {
+        View { source: Source::Record(&self.record), mask: &self.mask, asked: &self.asked, now }
     }
 
     /// The record as its message.
-    pub(crate) fn shown<W: Wire>(&self) -> Result<auth::Answer<W::Message>, Error> {
-        let message = W::show(self.view(), self.access.clone())?;
+    pub(crate) fn shown<W: Wire>(&self, now: OffsetDateTime) -> Result<auth::Answer<W::Message>, Error> {
+        let message = W::show(self.view(now), self.access.clone())?;
         let answer = auth::Answer::of_version(self.record.version, message);
         Ok(if self.replayed { answer.again() } else { answer })
     }
@@ -68,8 +69,8 @@ mod tests {
         let again = Answer::replay(&kept, FieldMask::new(rules)).unwrap();
         assert!(again.replayed);
         assert_eq!(again.record, first);
-        assert_eq!(again.view().text("first_name").as_deref(), Some("Zoë"));
-        assert_eq!(again.view().text("job_title"), None);
-        assert_eq!(again.view().custom().unwrap(), "{\"tier\":\"gold\"}");
+        assert_eq!(again.view(OffsetDateTime::UNIX_EPOCH).text("first_name").as_deref(), Some("Zoë"));
+        assert_eq!(again.view(OffsetDateTime::UNIX_EPOCH).text("job_title"), None);
+        assert_eq!(again.view(OffsetDateTime::UNIX_EPOCH).custom().unwrap(), "{\"tier\":\"gold\"}");
     }
 }

@@ -43,7 +43,7 @@ pub async fn create_unlike<W: Wire, R: Rpc + Message>(
     let read = |names: &[&str], mask: &Mask| Reader::read_by::<W>(surroundings, &sent, names, Some(mask));
     let draft = Draft::new(None, &sent, W::custom(&sent), &read)?;
     let asked = Asked { rpc: R::NAME, request: &fingerprint };
-    crate::create::create(env, cx, W::object(), asked, draft, alike).await?.shown::<W>()
+    crate::create::create(env, cx, W::object(), asked, draft, alike).await?.shown::<W>(env.clock.now())
 }
 
 /// Shows one record that the caller may see.
@@ -55,7 +55,7 @@ pub async fn get<W: Wire>(
     fields: &str,
     include: &str,
 ) -> Result<Answer<W::Message>, Error> {
-    crate::get::get(env, cx, W::object(), id, fields, include).await?.shown::<W>()
+    crate::get::get(env, cx, W::object(), id, fields, include).await?.shown::<W>(env.clock.now())
 }
 
 /// Lists the records that the caller may see.
@@ -105,7 +105,9 @@ pub async fn update_by<W: Wire>(
     let surroundings = (env.region, env.clock.now());
     let read = |names: &[&str], mask: &Mask| Reader::read_by::<W>(surroundings, sent, names, Some(mask));
     let draft = Draft::new(mask, sent, W::custom(sent), &read)?.with(inputs);
-    crate::update::update(env, cx, W::object(), (id, path), W::etag(sent), draft).await?.shown::<W>()
+    crate::update::update(env, cx, W::object(), (id, path), W::etag(sent), draft)
+        .await?
+        .shown::<W>(env.clock.now())
 }
 
 /// Moves a record to the trash.
@@ -122,5 +124,7 @@ pub async fn restore<W: Wire, R: Rpc + Message>(
     request: &R,
     id: &str,
 ) -> Result<Answer<W::Message>, Error> {
-    crate::restore::restore(env, cx, W::object(), R::NAME, request.encode_to_vec(), id).await?.shown::<W>()
+    crate::restore::restore(env, cx, W::object(), R::NAME, request.encode_to_vec(), id)
+        .await?
+        .shown::<W>(env.clock.now())
 }

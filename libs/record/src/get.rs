@@ -23,9 +23,15 @@ pub(crate) async fn get(
     let set = env.definitions.for_keys(cx, object, keys_in(&[fields])).await?;
     let mask = set.mask(object, cx.mask(object.name));
     let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, fields)?;
-    let id = parse_id(object, id)?;
+    let (id, now) = (parse_id(object, id)?, env.clock.now_micros());
     let request = ListRequest {
-        schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask, region: env.region },
+        schema: Schema {
+            table: object.table(),
+            custom: set.queryable(),
+            mask: &mask,
+            region: env.region,
+            now,
+        },
         predicate: cx.reached(),
         fixed: &[("id", Bind::Uuid(id))],
         deleted: Deleted::Hidden,

@@ -81,8 +81,15 @@ async fn by_definitions<W: Wire>(
     let mask = set.mask(object, cx.mask(object.name));
     let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, "")?;
     let filter = query::filter::parse(asked.filter)?;
+    let now = env.clock.now_micros();
     let request = ListRequest {
-        schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask, region: env.region },
+        schema: Schema {
+            table: object.table(),
+            custom: set.queryable(),
+            mask: &mask,
+            region: env.region,
+            now,
+        },
         predicate: cx.reached(),
         fixed: asked.within.fixed,
         deleted: Deleted::Hidden,
@@ -99,8 +106,16 @@ async fn by_definitions<W: Wire>(
     let groups =
         fetch_groups(&mut tx, &list, &projection, grouping, &env.cursor_key, asked.page_size).await?;
     tx.commit().await?;
-    let shown =
-        Shown { cx, object, set, mask: &mask, projection: &projection, with_access: false, convert: W::show };
+    let shown = Shown {
+        cx,
+        object,
+        set,
+        mask: &mask,
+        projection: &projection,
+        with_access: false,
+        convert: W::show,
+        now,
+    };
     let mut bytes = query::list::MAX_PAGE_BYTES;
     let groups = groups.into_iter().map(|(id, mut group)| {
         let records = shown.records(&group.page.rows, &mut bytes)?;

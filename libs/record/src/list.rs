@@ -7,6 +7,7 @@ use prost::Message;
 use proto::common::v1::{Access, CountKind, ShowDeleted, Total, TotalKind};
 use query::{Bind, Deleted, Limits, List, ListRequest, Projection, Schema, count};
 use sqlx::postgres::PgRow;
+use time::OffsetDateTime;
 use tonic::Response;
 use tonic::metadata::AsciiMetadataValue;
 
@@ -101,8 +102,15 @@ async fn by_definitions<T>(
     let mask = set.mask(object, cx.mask(object.name));
     let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, asked.fields)?;
     let filter = query::filter::parse(asked.filter)?;
+    let now = env.clock.now_micros();
     let request = ListRequest {
-        schema: Schema { table: object.table(), custom: set.queryable(), mask: &mask, region: env.region },
+        schema: Schema {
+            table: object.table(),
+            custom: set.queryable(),
+            mask: &mask,
+            region: env.region,
+            now,
+        },
         predicate: cx.reached(),
         fixed: within.fixed,
         deleted: match ShowDeleted::try_from(asked.show_deleted) {
@@ -130,7 +138,7 @@ async fn by_definitions<T>(
         query::fetch_page(&mut tx, &list, &projection, &env.cursor_key, page_size, asked.page_token).await?;
     let total = total(&mut tx, &list, count).await?;
     tx.commit().await?;
-    let shown = Shown { cx, object, set, mask: &mask, projection: &projection, with_access, convert };
+    let shown = Shown { cx, object, set, mask: &mask, projection: &projection, with_access, convert, now };
     let records = shown.records(&page.rows, &mut { query::list::MAX_PAGE_BYTES })?;
     page.end_after(records.len(), &list, &env.cursor_key)?;
     Ok(Listed { records, next_page_token: page.next_page_token, total, cost: list.cost() })
@@ -172,12 +180,13 @@ pub(super) struct Shown<'a, T> {
     pub(super) projection: &'a Projection,
     pub(super) with_access: bool,
     pub(super) convert: Convert<T>,
+    pub(super) now: OffsetDateTime,
 }
 
 impl<T> Shown<'_, T> {
     /// The first rows that are not more than so many `bytes` together, one at least. Takes their bytes off.
     pub(super) fn records(&self, rows: &[PgRow], bytes: &mut usize) -> Result<Vec<T>, Error> {
-        let Self { cx, object, set, mask, .. } = *self;
+        let Self { cx, object, set, mask, now, .. } = *self;
         let layout = rows.first().map(|row| Layout::of(row, object.columns())).transpose();
         let layout = layout.map_err(DbError::from)?;
         let mut records = Vec::with_capacity(rows.len());
@@ -185,7 +194,7 @@ impl<T> Shown<'_, T> {
             let cells = Cells::of(row, layout).map_err(DbError::from)?;
             let access = self.with_access.then(|| access::of(cx, object, set, mask, cells.keys.facts()));
             let of_access = access.as_ref().map_or(0, Message::encoded_len);
-            let view = View { source: Source::Row(&cells), mask, asked: self.projection.custom_keys() };
+            let view = View { source: Source::Row(&cells), mask, asked: self.projection.custom_keys(), now };
             let record = (self.convert)(view, access)?;
             // Not earlier: what custom values take is known when they are converted.
             let size = cells.most_bytes() + of_access;

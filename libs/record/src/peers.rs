@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proto::common::v1::RecordIds;
 use rpc::fields::Fields;
 use rpc::identity::Identity;
+use rpc::pipeline::Pipeline;
 use rpc::records::Records;
 use uuid::Uuid;
 
@@ -40,6 +41,17 @@ pub fn records(records: Records) -> Ask {
     Arc::new(move |cx, ids| {
         let records = records.clone();
         Box::pin(async move { Ok(from_wire(records.check_records(&cx, to_wire(&ids)).await?)) })
+    })
+}
+
+/// Asks the pipeline service for deals.
+pub fn deals(pipeline: Pipeline) -> Ask {
+    Arc::new(move |cx, mut ids| {
+        let pipeline = pipeline.clone();
+        Box::pin(async move {
+            let deals = ids.remove("deal").unwrap_or_default();
+            Ok(Ids::from([("deal".to_owned(), pipeline.unknown_deals(&cx, deals).await?)]))
+        })
     })
 }
 

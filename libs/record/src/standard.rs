@@ -41,6 +41,7 @@ enum Kind {
     Flag,
     Date,
     Timestamp,
+    Passed,
     Id,
     Choice(&'static [&'static str]),
     Money,
@@ -96,6 +97,11 @@ impl Standard {
     /// `timestamptz`.
     pub const fn timestamp(name: &'static str) -> Self {
         Self::new(name, Kind::Timestamp)
+    }
+
+    /// `timestamptz` that is told as whether it has passed: a flag in messages and filters, which changes without a change of the record.
+    pub const fn passed(name: &'static str) -> Self {
+        Self::new(name, Kind::Passed)
     }
 
     /// `uuid`: the id of a user, a team or a record.
@@ -247,6 +253,7 @@ impl Standard {
             Kind::Flag => Some(Field::boolean(name, name)),
             Kind::Date => Some(Field::date(name, name)),
             Kind::Timestamp => Some(Field::timestamp(name, name)),
+            Kind::Passed => Some(Field::passed(name, name)),
             Kind::Id => Some(Field::uuid(name, name)),
             Kind::Choice(values) => Some(Field::choice(name, name, values)),
             Kind::Money => {

@@ -7,6 +7,7 @@ use auth::FieldMask;
 use error::Error;
 use prost::bytes::Bytes;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::Record;
 use super::cells::{Cell, Cells};
@@ -28,6 +29,8 @@ pub struct View<'a> {
     pub(crate) mask: &'a FieldMask,
     /// Custom keys asked for by name: `null` when unset.
     pub(crate) asked: &'a [String],
+    /// The moment of the call.
+    pub(crate) now: OffsetDateTime,
 }
 
 /// Records are people's data and stay out of logs.
@@ -80,6 +83,11 @@ impl<'a> View<'a> {
 
     pub fn moment(&self, name: &str) -> Option<prost_types::Timestamp> {
         self.get(name)?.moment().map(proto::timestamp)
+    }
+
+    /// Whether a moment has passed, see [`super::Standard::passed`].
+    pub fn passed(&self, name: &str) -> bool {
+        self.get(name).and_then(|cell| cell.moment()).is_some_and(|moment| moment <= self.now)
     }
 
     /// A value of an enum whose full names begin with `prefix`.

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use error::Error;
+use error::{Error, Reason};
 use field_types::FieldError;
+use field_types::moment::datetime_text;
 use field_types::phone::Region;
 use input::{Input, Mask, Part, choice};
 use prost::bytes::Bytes;
+use prost_types::Timestamp;
 use proto::Resource;
 use proto::common::v1::{Access, Money};
 use serde_json::Value;
@@ -116,6 +118,19 @@ impl<'a> Reader<'a> {
         self.with(name, |input| input.texts(name, sent, read));
     }
 
+    /// A moment; none clears.
+    pub fn moment(&mut self, name: &str, sent: Option<&Timestamp>) {
+        self.with(name, |input| match sent.map(proto::moment) {
+            None => input.set(name, Value::Null),
+            Some(Some(moment)) => input.set(name, datetime_text(moment)),
+            Some(None) => {
+                let error =
+                    FieldError::new(Reason::TIMESTAMP_INVALID, "a moment of the years 1 to 9999 is expected");
+                input.refuse(format!("/{name}"), error);
+            }
+        });
+    }
+
     /// A number or a flag; `null` clears.
     pub fn value(&mut self, name: &str, sent: impl Into<Value>) {
         self.with(name, |input| input.set(name, sent));
@@ -199,7 +214,7 @@ fn money_patch(sent: Option<&Money>, part: Part<'_>) -> Value {
 pub(crate) fn amount(value: &Value) -> Result<Value, Vec<FieldError>> {
     let amount = field_types::money::parse(value)?;
     if amount.amount_minor < 0 {
-        let error = FieldError::new(error::Reason::OUT_OF_RANGE, "must not be negative");
+        let error = FieldError::new(Reason::OUT_OF_RANGE, "must not be negative");
         return Err(vec![error.at("/amount_minor")]);
     }
     Ok(amount.to_json())

@@ -6,6 +6,7 @@ mod config;
 mod failure;
 pub mod fields;
 pub mod identity;
+pub mod pipeline;
 mod pool;
 pub mod raw;
 pub mod records;

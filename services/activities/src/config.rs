@@ -22,6 +22,8 @@ pub struct Config {
     pub fields: Peer,
     /// Where contacts and companies are.
     pub records: Peer,
+    /// Where deals are.
+    pub pipeline: Peer,
     /// Signs page tokens.
     pub cursor_key: CursorKey,
     /// Where phone numbers without country code belong.
@@ -39,6 +41,7 @@ impl Section for Config {
         let identity = Peer::read(r, Role::Identity);
         let fields = Peer::read(r, Role::Fields);
         let records = Peer::read(r, Role::Records);
+        let pipeline = Peer::read(r, Role::Pipeline);
         let cursor_key = CursorKey::read(r);
         let region = record::config::region(r);
         let maintenance = MaintenanceConfig::read(r);
@@ -49,6 +52,7 @@ impl Section for Config {
             identity: identity?,
             fields: fields?,
             records: records?,
+            pipeline: pipeline?,
             cursor_key: cursor_key?,
             region: region?,
             maintenance: maintenance?,

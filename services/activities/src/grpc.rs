@@ -9,6 +9,7 @@ use record::Env;
 use record::list::Asked;
 use tonic::{Request, Response, Status};
 
+use crate::activities::{self, Activity};
 use crate::notes::Note;
 
 /// The RPCs. Cheap to clone.
@@ -95,5 +96,120 @@ impl ActivitiesService for Service {
         let (cx, request) = self.gate.admit(request).await?;
         let answer = record::restore::<Note, _>(&self.env, &cx, &request, &request.id).await?;
         Ok(answer.map(|note| pb::RestoreNoteResponse { note: Some(note) }).respond(&cx))
+    }
+
+    async fn create_activity(
+        &self,
+        request: Request<pb::CreateActivityRequest>,
+    ) -> Result<Response<pb::CreateActivityResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer =
+            record::create::<Activity, _>(&self.env, &cx, request, |create| &mut create.activity).await?;
+        Ok(answer.map(|activity| pb::CreateActivityResponse { activity: Some(activity) }).respond(&cx))
+    }
+
+    async fn get_activity(
+        &self,
+        request: Request<pb::GetActivityRequest>,
+    ) -> Result<Response<pb::GetActivityResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let pb::GetActivityRequest { id, fields, include } = request;
+        let answer = record::get::<Activity>(&self.env, &cx, &id, &fields, &include).await?;
+        Ok(answer.map(|activity| pb::GetActivityResponse { activity: Some(activity) }).respond(&cx))
+    }
+
+    async fn list_activities(
+        &self,
+        request: Request<pb::ListActivitiesRequest>,
+    ) -> Result<Response<pb::ListActivitiesResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let asked = Asked {
+            filter: &request.filter,
+            order_by: &request.order_by,
+            page_size: request.page_size,
+            page_token: &request.page_token,
+            fields: &request.fields,
+            include: &request.include,
+            show_deleted: request.show_deleted,
+            count: request.count,
+        };
+        let listed = record::list::<Activity>(&self.env, &cx, asked).await?;
+        Ok(listed.respond(&cx, |activities, next_page_token, total| pb::ListActivitiesResponse {
+            activities,
+            next_page_token,
+            total,
+        }))
+    }
+
+    async fn update_activity(
+        &self,
+        request: Request<pb::UpdateActivityRequest>,
+    ) -> Result<Response<pb::UpdateActivityResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let pb::UpdateActivityRequest { id, activity, update_mask } = request;
+        let answer = record::update::<Activity>(&self.env, &cx, &id, update_mask, activity.as_ref()).await?;
+        Ok(answer.map(|activity| pb::UpdateActivityResponse { activity: Some(activity) }).respond(&cx))
+    }
+
+    async fn delete_activity(
+        &self,
+        request: Request<pb::DeleteActivityRequest>,
+    ) -> Result<Response<pb::DeleteActivityResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        record::delete::<Activity>(&self.env, &cx, &request.id).await?;
+        Ok(cx.answer(pb::DeleteActivityResponse {}))
+    }
+
+    async fn restore_activity(
+        &self,
+        request: Request<pb::RestoreActivityRequest>,
+    ) -> Result<Response<pb::RestoreActivityResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer = record::restore::<Activity, _>(&self.env, &cx, &request, &request.id).await?;
+        Ok(answer.map(|activity| pb::RestoreActivityResponse { activity: Some(activity) }).respond(&cx))
+    }
+
+    async fn start_activity(
+        &self,
+        request: Request<pb::StartActivityRequest>,
+    ) -> Result<Response<pb::StartActivityResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer = activities::start(&self.env, &cx, request).await?;
+        Ok(answer.map(|activity| pb::StartActivityResponse { activity: Some(activity) }).respond(&cx))
+    }
+
+    async fn complete_activity(
+        &self,
+        request: Request<pb::CompleteActivityRequest>,
+    ) -> Result<Response<pb::CompleteActivityResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer = activities::complete(&self.env, &cx, request).await?;
+        Ok(answer.map(|activity| pb::CompleteActivityResponse { activity: Some(activity) }).respond(&cx))
+    }
+
+    async fn cancel_activity(
+        &self,
+        request: Request<pb::CancelActivityRequest>,
+    ) -> Result<Response<pb::CancelActivityResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer = activities::cancel(&self.env, &cx, request).await?;
+        Ok(answer.map(|activity| pb::CancelActivityResponse { activity: Some(activity) }).respond(&cx))
+    }
+
+    async fn reopen_activity(
+        &self,
+        request: Request<pb::ReopenActivityRequest>,
+    ) -> Result<Response<pb::ReopenActivityResponse>, Status> {
+        let (cx, request) = self.gate.admit(request).await?;
+        let answer = activities::reopen(&self.env, &cx, request).await?;
+        Ok(answer.map(|activity| pb::ReopenActivityResponse { activity: Some(activity) }).respond(&cx))
+    }
+
+    async fn get_activity_state_machines(
+        &self,
+        request: Request<pb::GetActivityStateMachinesRequest>,
+    ) -> Result<Response<pb::GetActivityStateMachinesResponse>, Status> {
+        let (cx, _) = self.gate.admit(request).await?;
+        Ok(cx.answer(activities::state_machines()))
     }
 }

@@ -1,7 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod activities;
 mod config;
 mod grpc;
+mod naming;
 mod notes;
 
 use db::Migrations;
@@ -12,22 +14,27 @@ use record::definitions::Definitions;
 use record::reference::References;
 use record::{Env, peers, tasks};
 use rpc::fields::Fields;
+use rpc::pipeline::Pipeline;
 use rpc::records::Records;
 use service::Frame;
 use tonic::service::Routes;
 
+pub use activities::machine;
 pub use config::Config;
 pub use grpc::Service;
 
 /// The migrations of the schema `activities`.
-pub const MIGRATIONS: Migrations =
-    db::migrations!("activities", [db::migrate::RECORD], ["0100_create_notes", "0170_index_note_trash"]);
+pub const MIGRATIONS: Migrations = db::migrations!(
+    "activities",
+    [db::migrate::RECORD],
+    ["0100_create_notes", "0170_index_note_trash", "0180_create_activities"]
+);
 
 /// The objects whose records are kept here.
-pub const OBJECTS: &[&record::Object] = &[&notes::NOTE];
+pub const OBJECTS: &[&record::Object] = &[&notes::NOTE, &activities::ACTIVITY];
 
 /// The objects of other services whose records may be named here.
-pub const PEER_OBJECTS: &[&str] = &["contact", "company"];
+pub const PEER_OBJECTS: &[&str] = &["contact", "company", "deal"];
 
 /// Connections of the worker role: relay, retries, purge, reconciler, metrics.
 const FRAME: service::Service =
@@ -39,6 +46,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let build = |frame: &Frame| {
         let peers = frame.peers(&config.identity, config.service_secret.clone())?;
         let records = peers::records(Records::new(peers.connect(&config.records)?));
+        let deals = peers::deals(Pipeline::new(peers.connect(&config.pipeline)?));
         let env = Env {
             role: Role::Activities,
             objects: OBJECTS,
@@ -48,7 +56,9 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             cursor_key: config.cursor_key.clone(),
             region: config.region,
             definitions: Definitions::new(peers::definitions(Fields::new(peers.connect(&config.fields)?))),
-            references: References::to_people(peers::people(peers.identity)).and_to(PEER_OBJECTS, records),
+            references: References::to_people(peers::people(peers.identity))
+                .and_to(&["contact", "company"], records)
+                .and_to(&["deal"], deals),
         };
         frame.follow_permissions(&peers.gate);
         tasks::follow_definitions(frame, &env);
@@ -56,7 +66,14 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             frame,
             &env,
             PEER_OBJECTS,
-            &["records.*.deleted.v1", "records.*.restored.v1", "records.*.purged.v1"],
+            &[
+                "records.*.deleted.v1",
+                "records.*.restored.v1",
+                "records.*.purged.v1",
+                "pipeline.deal.deleted.v1",
+                "pipeline.deal.restored.v1",
+                "pipeline.deal.purged.v1",
+            ],
         );
         tasks::start_maintenance(frame, &env, config.maintenance);
         let service = Service::new(peers.gate.clone(), env);

@@ -1,11 +1,12 @@
 //! The RPCs of activities.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Table;
 use super::identity::{ACTIVE_USER, TEAM};
+use super::pipeline::DEAL;
 use super::records::{COMPANY, CONTACT};
-use super::row::{delete, get, patch, post};
+use super::row::{Row, delete, get, patch, post};
 use super::target::{Target, created};
 use crate::stage::Tenant;
 
@@ -14,6 +15,15 @@ const DELETED_NOTE: Target = Target::new(|_, tenant, unique| {
     Box::pin(async move {
         let id = note(tenant, unique).await;
         tenant.admin.delete(&format!("/api/v1/notes/{id}")).await.expect(204);
+        id
+    })
+});
+
+const ACTIVITY: Target = Target::new(|_, tenant, unique| Box::pin(activity(tenant, unique)));
+const DELETED_ACTIVITY: Target = Target::new(|_, tenant, unique| {
+    Box::pin(async move {
+        let id = activity(tenant, unique).await;
+        tenant.admin.delete(&format!("/api/v1/activities/{id}")).await.expect(204);
         id
     })
 });
@@ -28,6 +38,7 @@ pub fn table() -> Table {
         post("CreateNote", "/notes").of(&TEAM).json(shared).answers(201),
         post("CreateNote", "/notes").of(&CONTACT).json(about("contact")).answers(201),
         post("CreateNote", "/notes").of(&COMPANY).json(about("company")).answers(201),
+        post("CreateNote", "/notes").of(&DEAL).json(about("deal")).answers(201),
         get("GetNote", "/notes/{id}").of(&NOTE),
         get("ListNotes", "/notes"),
         patch("UpdateNote", "/notes/{id}").of(&NOTE).json(json!({"pinned": true})),
@@ -35,7 +46,56 @@ pub fn table() -> Table {
         delete("DeleteNote", "/notes/{id}").of(&NOTE),
         post("RestoreNote", "/notes/{id}:restore").of(&DELETED_NOTE),
     ];
-    Table { rows, internal: Vec::new(), planted: vec![&NOTE] }
+    let rows = rows.into_iter().chain(of_activities()).collect();
+    Table { rows, internal: Vec::new(), planted: vec![&NOTE, &ACTIVITY] }
+}
+
+fn of_activities() -> Vec<Row> {
+    let with = |member: &str, value: Value| json!({"kind": "task", "subject": "{unique}", member: value});
+    let of = |object: &str| json!([{"object": object, "id": "{id}"}]);
+    vec![
+        post("CreateActivity", "/activities")
+            .of(&ACTIVE_USER)
+            .json(with("owner_id", "{id}".into()))
+            .answers(201),
+        post("CreateActivity", "/activities")
+            .of(&ACTIVE_USER)
+            .json(with("assignee_id", "{id}".into()))
+            .answers(201),
+        post("CreateActivity", "/activities").of(&TEAM).json(with("team_id", "{id}".into())).answers(201),
+        post("CreateActivity", "/activities").of(&CONTACT).json(with("links", of("contact"))).answers(201),
+        post("CreateActivity", "/activities").of(&COMPANY).json(with("links", of("company"))).answers(201),
+        post("CreateActivity", "/activities").of(&DEAL).json(with("links", of("deal"))).answers(201),
+        post("CreateActivity", "/activities")
+            .of(&CONTACT)
+            .json(with("participants", of("contact")))
+            .answers(201),
+        post("CreateActivity", "/activities")
+            .of(&ACTIVE_USER)
+            .json(with("participants", of("user")))
+            .answers(201),
+        get("GetActivity", "/activities/{id}").of(&ACTIVITY),
+        get("ListActivities", "/activities"),
+        patch("UpdateActivity", "/activities/{id}").of(&ACTIVITY).json(json!({"body": "{unique}"})),
+        patch("UpdateActivity", "/activities/{own}")
+            .of(&DEAL)
+            .json(json!({"links": [{"object": "deal", "id": "{id}"}]}))
+            .with("own", &ACTIVITY),
+        delete("DeleteActivity", "/activities/{id}").of(&ACTIVITY),
+        post("RestoreActivity", "/activities/{id}:restore").of(&DELETED_ACTIVITY),
+        post("StartActivity", "/activities/{id}:start").of(&ACTIVITY),
+        post("CompleteActivity", "/activities/{id}:complete")
+            .of(&ACTIVITY)
+            .json(json!({"outcome": "{unique}"})),
+        post("CancelActivity", "/activities/{id}:cancel").of(&ACTIVITY).json(json!({"reason": "{unique}"})),
+        post("ReopenActivity", "/activities/{id}:reopen").of(&ACTIVITY).answers(409),
+        get("GetActivityStateMachines", "/activity-state-machines"),
+    ]
+}
+
+async fn activity(tenant: &Tenant, unique: &str) -> String {
+    let body = json!({"kind": "task", "subject": unique});
+    created(&tenant.admin.post("/api/v1/activities", body).await.expect(201))
 }
 
 async fn note(tenant: &Tenant, unique: &str) -> String {

@@ -26,7 +26,7 @@ const DRAFTED: Target = Target::new(|_, tenant, unique| {
     })
 });
 
-const DEAL: Target = Target::new(|_, tenant, unique| {
+pub const DEAL: Target = Target::new(|_, tenant, unique| {
     Box::pin(async move {
         created(&tenant.admin.post("/api/v1/deals", json!({"name": unique})).await.expect(201))
     })

@@ -257,6 +257,12 @@ pub struct AllowedStage {
     #[prost(string, tag = "3")]
     pub name: ::prost::alloc::string::String,
 }
+/// Detail of an event that the state of a record does not permit: those that it permits.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AllowedEventsDetail {
+    #[prost(string, repeated, tag = "1")]
+    pub allowed: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// Detail of a refused duplicate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CandidatesDetail {

@@ -41,6 +41,83 @@ impl crate::Rpc for crate::activities::v1::RestoreNoteRequest {
         action: "delete",
     });
 }
+impl crate::Rpc for crate::activities::v1::CreateActivityRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/CreateActivity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "create",
+    });
+}
+impl crate::Rpc for crate::activities::v1::GetActivityRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/GetActivity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::activities::v1::ListActivitiesRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/ListActivities";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::activities::v1::UpdateActivityRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/UpdateActivity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::activities::v1::DeleteActivityRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/DeleteActivity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "delete",
+    });
+}
+impl crate::Rpc for crate::activities::v1::RestoreActivityRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/RestoreActivity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "delete",
+    });
+}
+impl crate::Rpc for crate::activities::v1::StartActivityRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/StartActivity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::activities::v1::CompleteActivityRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/CompleteActivity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::activities::v1::CancelActivityRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/CancelActivity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::activities::v1::ReopenActivityRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/ReopenActivity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "update",
+    });
+}
+impl crate::Rpc for crate::activities::v1::GetActivityStateMachinesRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/GetActivityStateMachines";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "read",
+    });
+}
 impl crate::Rpc for crate::fields::v1::CreateFieldRequest {
     const NAME: &'static str = "globcrm.fields.v1.FieldsService/CreateField";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {

@@ -1,6 +1,7 @@
 use auth::FieldMask;
 use error::Error;
 use field_types::phone::Region;
+use time::OffsetDateTime;
 
 use super::{CustomField, Field, Kind, Table};
 use crate::list::Deleted;
@@ -17,6 +18,8 @@ pub struct Schema<'a> {
     pub mask: &'a FieldMask,
     /// Where phone numbers without country code belong.
     pub region: Option<Region>,
+    /// The moment of the call: what has passed by then has passed.
+    pub now: OffsetDateTime,
 }
 
 /// A field that exists for the caller.

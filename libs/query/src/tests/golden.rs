@@ -2,7 +2,7 @@ use auth::RowPredicate;
 use time::macros::{date, datetime};
 use uuid::Uuid;
 
-use super::{Ask, CONTACTS, custom_fields, statement};
+use super::{Ask, CONTACTS, NOW, custom_fields, statement};
 use crate::cursor::Position;
 use crate::list::Phase;
 use crate::{Bind, Deleted, Limits, Projection, RowScope};
@@ -49,6 +49,10 @@ fn filters_become_these_conditions() {
         ("score >= 5", "t.score >= $2", vec![Bind::Int(5)]),
         ("score = (1, 2)", "t.score = ANY($2)", vec![Bind::Ints(vec![1, 2])]),
         ("do_not_call = true", "t.do_not_call = $2", vec![Bind::Bool(true)]),
+        ("late = true", "t.late_at <= $2", vec![Bind::Now(NOW)]),
+        ("late != false", "t.late_at <= $2", vec![Bind::Now(NOW)]),
+        ("late = false", "(t.late_at <= $2) IS NOT TRUE", vec![Bind::Now(NOW)]),
+        ("NOT late != true", "t.late_at <= $2", vec![Bind::Now(NOW)]),
         ("birthday < 2000-02-29", "t.birthday < $2", vec![Bind::Date(date!(2000 - 02 - 29))]),
         ("created_at > 2026-01-01", "t.created_at > $2", vec![Bind::Time(datetime!(2026-01-01 0:00 UTC))]),
         (

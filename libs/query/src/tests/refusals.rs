@@ -58,6 +58,10 @@ fn operators_that_a_type_does_not_have_are_refused() {
         r#"timezone:"E""#,
         r#"score:"5""#,
         "do_not_call > true",
+        "late > true",
+        "late:*",
+        "late = (true, false)",
+        "late = 2026-01-01",
         r#"lifecycle:"le""#,
         r#"custom.tier:"go""#,
         r#"custom.colours = "red""#,
@@ -228,7 +232,7 @@ proptest! {
     #[test]
     fn no_comparison_makes_the_compiler_panic_or_lets_its_value_into_the_text(
         name in prop::sample::select(vec![
-            "last_name", "timezone", "score", "do_not_call", "birthday", "created_at", "owner_id", "lifecycle", "revenue",
+            "last_name", "timezone", "score", "do_not_call", "late", "birthday", "created_at", "owner_id", "lifecycle", "revenue",
             "tags", "emails.address", "custom.tier", "custom.nick", "custom.seats", "custom.budget", "custom.active",
             "custom.renewal", "custom.boss", "custom.colours", "custom.memo", "custom.loose", "custom.loose_money",
         ]),

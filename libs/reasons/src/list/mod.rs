@@ -1,6 +1,7 @@
 //! The list, by what the refusals are about.
 
 mod accounts;
+mod activities;
 mod credentials;
 mod fields;
 mod imports;
@@ -23,6 +24,7 @@ pub(crate) const PARTS: &[&[Reason]] = &[
     records::PART,
     fields::PART,
     pipelines::PART,
+    activities::PART,
     imports::PART,
     accounts::PART,
     credentials::PART,
