@@ -7,5 +7,6 @@ mod life;
 mod listing;
 mod machine;
 mod notes;
+mod reminders;
 mod times;
 pub(crate) mod world;

@@ -117,6 +117,7 @@ pub(super) const POLICIES: Rule = Rule {
         "{s}.purge_due policy worker_sees for r",
         "{s}.peer_record policy worker for r",
         "pipeline.stage_mapping policy worker for r",
+        "activities.reminder_due policy worker for r",
         "{s}.operation_turn policy worker for *",
         "{s}.derived_check policy worker_sees for r",
         "{s}.derived_check policy worker_claims for w",
@@ -186,6 +187,7 @@ pub(super) const INDEXES: Rule = Rule {
         "{s}.peer_record index peer_record_age",
         "{s}.derived_check index derived_check_due",
         "pipeline.stage_mapping index stage_mapping_due_at",
+        "activities.reminder_due index reminder_due_due_at",
     ],
 };
 

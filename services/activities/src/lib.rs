@@ -19,7 +19,7 @@ use rpc::records::Records;
 use service::Frame;
 use tonic::service::Routes;
 
-pub use activities::machine;
+pub use activities::{Reminding, machine};
 pub use config::Config;
 pub use grpc::Service;
 
@@ -27,7 +27,7 @@ pub use grpc::Service;
 pub const MIGRATIONS: Migrations = db::migrations!(
     "activities",
     [db::migrate::RECORD],
-    ["0100_create_notes", "0170_index_note_trash", "0180_create_activities"]
+    ["0100_create_notes", "0170_index_note_trash", "0180_create_activities", "0181_create_reminder_due"]
 );
 
 /// The objects whose records are kept here.
@@ -36,9 +36,9 @@ pub const OBJECTS: &[&record::Object] = &[&notes::NOTE, &activities::ACTIVITY];
 /// The objects of other services whose records may be named here.
 pub const PEER_OBJECTS: &[&str] = &["contact", "company", "deal"];
 
-/// Connections of the worker role: relay, retries, purge, reconciler, metrics.
+/// Connections of the worker role: relay, retries, purge, reconciler, reminders, metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Activities, migrations: &MIGRATIONS, worker_connections: 5 };
+    service::Service { role: Role::Activities, migrations: &MIGRATIONS, worker_connections: 6 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
@@ -76,6 +76,12 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             ],
         );
         tasks::start_maintenance(frame, &env, config.maintenance);
+        frame.rounds(Reminding {
+            db: frame.db.clone(),
+            worker: frame.worker.clone(),
+            clock: frame.clock.clone(),
+            wake: frame.wake.clone(),
+        });
         let service = Service::new(peers.gate.clone(), env);
         Ok((peers.gate, Routes::new(ActivitiesServiceServer::new(service))))
     };

@@ -3,15 +3,17 @@
 use auth::Access;
 use db::TenantTx;
 use error::{Code, Error, Reason};
+use events::NewEvent;
 use field_types::moment::{datetime, datetime_text};
 use input::{Violations, pointer};
 use proto::common::v1::AllowedEventsDetail;
+use record::Record;
 use record::change::diff;
-use record::prepare::{Guard, Path, Write};
+use record::prepare::{Guard, Path, Plan, Write};
 use serde_json::Value;
 
 use super::machine::{Event, Kind, State, field};
-use super::{state, text, times};
+use super::{reminders, state, text, times};
 
 /// What may change of an activity that is over.
 const OPEN_FOR_EVER: [&str; 4] = ["tags", "owner_id", "team_id", "links"];
@@ -45,6 +47,17 @@ impl Guard for Life {
         times::check(write, violations);
         require(write, violations);
         Ok(())
+    }
+
+    async fn stored(
+        &self,
+        tx: &mut TenantTx,
+        plan: &Plan<'_>,
+        before: Option<&Record>,
+        after: &Record,
+    ) -> Result<Vec<NewEvent>, Error> {
+        reminders::schedule(tx, plan, before, after).await?;
+        Ok(Vec::new())
     }
 }
 

@@ -6,7 +6,9 @@ mod links;
 pub mod machine;
 mod participants;
 mod reminders;
+mod reminding;
 mod state_machines;
+mod store;
 mod times;
 mod wire;
 
@@ -17,6 +19,8 @@ use record::{Built, Fields, Object, Record, Standard};
 use serde_json::Value;
 
 use machine::{Kind, State};
+
+pub use reminding::Reminding;
 
 pub(crate) use events::{cancel, complete, reopen, start};
 pub(crate) use state_machines::state_machines;

@@ -1,0 +1,1 @@
+DROP TABLE activities.reminder_due;
