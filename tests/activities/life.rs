@@ -242,3 +242,48 @@ async fn who_may_not_change_the_fields_of_an_event_lets_none_happen() -> Result<
     assert_eq!(refused.is(), (404, "ACTIVITY_NOT_FOUND"));
     Ok(())
 }
+
+#[tokio::test]
+async fn others_are_told_of_each_completed_activity_with_all_that_it_is_about() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let (ada, acme) = (world.known.add("contact"), world.known.add("company"));
+    let link = |object: &str, id: &str| pb::ActivityLink {
+        object: object.to_owned(),
+        id: id.to_owned(),
+        ..Default::default()
+    };
+    let made =
+        admin.create_activity(pb::Activity { links: vec![link("contact", &ada)], ..planned("task") }).await?;
+    let told = async || -> Result<Vec<(i64, Vec<String>)>> {
+        let envelopes: Vec<Vec<u8>> = sqlx::query_scalar(
+            "SELECT envelope FROM activities.outbox
+             WHERE record_id = $1::text::uuid AND type = 'activities.activity.completed.v1' ORDER BY seq",
+        )
+        .bind(&made.id)
+        .fetch_all(&mut world.sql().await?)
+        .await?;
+        let read = |bytes: &Vec<u8>| {
+            let event = events::Event::decode(bytes).unwrap();
+            assert!(event.change("completed_at").unwrap().after.is_some());
+            let links = event.change("links").unwrap().after.clone().unwrap();
+            let links: serde_json::Value = serde_json::from_str(&links).unwrap();
+            let ids =
+                links.as_array().into_iter().flatten().map(|link| link["id"].as_str().unwrap().to_owned());
+            (event.version, ids.collect())
+        };
+        Ok(envelopes.iter().map(read).collect())
+    };
+    admin.happen(&made.id, "start", &[]).await?;
+    assert!(told().await?.is_empty());
+    admin.happen(&made.id, "complete", &["outcome"]).await?;
+    let tagged = pb::Activity { tags: vec!["x".to_owned()], ..Default::default() };
+    admin.change_activity(&made.id, tagged, &["tags"]).await?;
+    let links = vec![link("company", &acme)];
+    admin.change_activity(&made.id, pb::Activity { links, ..Default::default() }, &["links"]).await?;
+    admin.delete_activity(&made.id).await?;
+    admin.restore_activity(&made.id).await?;
+    let (ada, acme) = (vec![ada], vec![acme]);
+    assert_eq!(told().await?, [(3, ada), (5, acme.clone()), (7, acme)]);
+    Ok(())
+}

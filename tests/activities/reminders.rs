@@ -129,7 +129,7 @@ async fn a_reminder_is_late_rather_than_never() -> Result<()> {
     // Nobody looked for a week.
     world.pass(7 * 24 * 60).await?;
     let mut told = world.told(&made.id).await?;
-    told.sort();
+    told.sort_unstable();
     assert_eq!(
         (told, world.told(&near.id).await?, world.told(&past.id).await?),
         (vec![10, 20], vec![30], vec![])
@@ -169,7 +169,7 @@ async fn a_job_that_is_cut_off_anywhere_tells_each_reminder_once() -> Result<()>
     assert!(!first? && !second?);
     for id in &made {
         let mut told = world.told(id).await?;
-        told.sort();
+        told.sort_unstable();
         assert_eq!(told, [1, 2]);
     }
     Ok(())
@@ -186,7 +186,8 @@ async fn two_replicas_tell_each_reminder_once() -> Result<()> {
     world.time.advance(Duration::from_secs(3600));
     let (one, other) = (world.job()?, world.job()?);
     let (first, second) = tokio::join!(one.round(), other.round());
-    (first?, second?);
+    first?;
+    second?;
     for id in &made {
         assert_eq!(world.told(id).await?, [1]);
     }
@@ -216,7 +217,7 @@ async fn another_moment_brings_its_own_reminders() -> Result<()> {
     admin.change_activity(&made.id, world.task(600, &[]), &["due_at"]).await?;
     world.pass(24 * 60).await?;
     let mut told = world.told(&made.id).await?;
-    told[2..].sort();
+    told[2..].sort_unstable();
     assert_eq!(told, [15, 5, 5, 15]);
     Ok(())
 }

@@ -17,6 +17,7 @@ mod import_lists;
 mod import_permissions;
 pub(crate) mod imports;
 mod indexing;
+mod last_activity;
 mod links;
 mod lists;
 mod operations;

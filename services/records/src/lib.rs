@@ -8,6 +8,7 @@ mod contacts;
 mod grpc;
 mod imports;
 mod indexing;
+mod last_activity;
 mod links;
 mod peers;
 mod quota;
@@ -30,6 +31,7 @@ pub use app::{FindUsers, Parts, ServiceToken};
 pub use config::Config;
 pub use grpc::Service;
 pub use imports::DryRuns;
+pub use last_activity::Activities;
 pub use peers::{AskSlot, SlotStep};
 pub use quota::Quotas;
 pub use record::definitions::Fetch as FetchDefinitions;
@@ -56,6 +58,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0172_add_email_domain",
         "0173_index_operations",
         "0180_number_slot_assignments",
+        "0190_follow_activities",
     ]
 );
 
@@ -68,9 +71,9 @@ pub const LIMITS: &[Limit] = &[
     Limit::new("errors that are kept of an import; the others are counted", imports::MAX_ERRORS as u64, ""),
 ];
 
-/// Connections of the worker role: relay, retries of both consumers, purge, claims of operations, metrics.
+/// Connections of the worker role: relay, retries of the three consumers, purge, claims of operations, metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Records, migrations: &MIGRATIONS, worker_connections: 6 };
+    service::Service { role: Role::Records, migrations: &MIGRATIONS, worker_connections: 7 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
@@ -83,6 +86,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         tasks::follow_definitions(frame, &service.0.env);
         let listener = indexing::listener::Listener(service.0.clone());
         frame.consume(FRAME.role.names().new_fields, indexing::listener::PATTERNS, listener);
+        frame.consume(last_activity::TASK, last_activity::PATTERNS, Activities);
         tasks::start_maintenance(frame, &service.0.env, config.maintenance);
         let importing = service.clone();
         frame.spawn("records.imports", |shutdown| importing.work_imports(shutdown));

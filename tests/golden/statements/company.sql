@@ -2,7 +2,7 @@
 SELECT t.id AS _id, t.version AS _version, t.owner_id AS _owner_id, t.team_id AS _team_id, t.version, t.created_at, t.created_by,
   t.updated_at, t.updated_by, t.deleted_at, t.source, t.owner_id, t.team_id, t.external_ids, t.tags, t.name,
   t.legal_name, t.domains, t.parent_id, t.industry, t.employee_count, t.annual_revenue, t.phones, t.addresses,
-  t.tax_id, t.description, t.lifecycle, t.custom
+  t.tax_id, t.description, t.lifecycle, t.last_activity_at, t.custom
 FROM records.companies AS t WHERE t.tenant_id = $1 AND t.id = $2
 FOR UPDATE OF t;
 
@@ -10,7 +10,7 @@ FOR UPDATE OF t;
 SELECT t.id AS _id, t.version AS _version, t.owner_id AS _owner_id, t.team_id AS _team_id, t.version, t.created_at, t.created_by,
   t.updated_at, t.updated_by, t.deleted_at, t.source, t.owner_id, t.team_id, t.external_ids, t.tags, t.name,
   t.legal_name, t.domains, t.parent_id, t.industry, t.employee_count, t.annual_revenue, t.phones, t.addresses,
-  t.tax_id, t.description, t.lifecycle, t.custom
+  t.tax_id, t.description, t.lifecycle, t.last_activity_at, t.custom
 FROM records.companies AS t WHERE t.tenant_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3;
 
 -- insert
@@ -103,7 +103,7 @@ WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at IS NULL
 SELECT t.id AS _id, t.version AS _version, t.owner_id AS _owner_id, t.team_id AS _team_id, t.version, t.created_at, t.created_by,
   t.updated_at, t.updated_by, t.deleted_at, t.source, t.owner_id, t.team_id, t.external_ids, t.tags, t.name,
   t.legal_name, t.domains, t.parent_id, t.industry, t.employee_count, t.annual_revenue, t.phones, t.addresses,
-  t.tax_id, t.description, t.lifecycle, t.custom
+  t.tax_id, t.description, t.lifecycle, t.last_activity_at, t.custom
 FROM records.companies AS t WHERE t.tenant_id = $1 AND t.id = ANY($2) ORDER BY t.id
 FOR UPDATE OF t;
 

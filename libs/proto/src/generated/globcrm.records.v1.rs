@@ -200,6 +200,9 @@ pub struct Company {
     /// The version that the change starts from; lets changes of disjoint fields merge.
     #[prost(string, optional, tag = "27")]
     pub etag: ::core::option::Option<::prost::alloc::string::String>,
+    /// When the latest completed activity that names the company was completed. It changes without a new version.
+    #[prost(message, optional, tag = "28")]
+    pub last_activity_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Creates a company.
 #[derive(Clone, PartialEq, ::prost::Message)]

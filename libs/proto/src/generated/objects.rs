@@ -111,6 +111,7 @@ pub const OBJECTS: &[crate::Object] = &[
             "custom",
             "access",
             "etag",
+            "last_activity_at",
             "merged_into_id",
         ],
         actions: &["assign", "create", "delete", "import", "read", "update"],

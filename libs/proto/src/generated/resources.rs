@@ -1107,6 +1107,12 @@ impl crate::Resource for crate::records::v1::Company {
             output_only: false,
             inside: crate::Inside::Nothing,
         },
+        crate::Member {
+            number: 28,
+            name: "last_activity_at",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
     ];
 }
 impl crate::Resource for crate::records::v1::Contact {

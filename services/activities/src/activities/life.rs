@@ -8,12 +8,12 @@ use field_types::moment::{datetime, datetime_text};
 use input::{Violations, pointer};
 use proto::common::v1::AllowedEventsDetail;
 use record::Record;
-use record::change::diff;
+use record::change::{Diff, diff, event};
 use record::prepare::{Guard, Path, Plan, Write};
 use serde_json::Value;
 
 use super::machine::{Event, Kind, State, field};
-use super::{reminders, state, text, times};
+use super::{ACTIVITY, reminders, state, text, times};
 
 /// What may change of an activity that is over.
 const OPEN_FOR_EVER: [&str; 4] = ["tags", "owner_id", "team_id", "links"];
@@ -57,7 +57,7 @@ impl Guard for Life {
         after: &Record,
     ) -> Result<Vec<NewEvent>, Error> {
         reminders::schedule(tx, plan, before, after).await?;
-        Ok(Vec::new())
+        Ok(completed(plan, before, after).into_iter().collect())
     }
 }
 
@@ -154,6 +154,21 @@ fn require(write: &Write<'_>, violations: &mut Violations) {
             violations.note(at, Reason::REQUIRED, format!("a {} has a value here", kind.name()));
         }
     }
+}
+
+/// What those must know who follow completed activities: when it was, and what it is about. Other events say only what has changed.
+fn completed(plan: &Plan<'_>, before: Option<&Record>, after: &Record) -> Option<NewEvent> {
+    let said = |activity: &Record| {
+        let values =
+            ["completed_at", "links"].map(|name| activity.fields.get(name).cloned().unwrap_or_default());
+        (state(activity) == Some(State::Completed)).then_some(values)
+    };
+    let is = said(after)?;
+    let is_known = plan.path != Path::Restore && before.and_then(said).as_ref() == Some(&is);
+    let diffs = ["completed_at", "links"].into_iter().zip(is);
+    let diffs = diffs.map(|(field, after)| Diff { field: field.to_owned(), before: Value::Null, after });
+    let diffs: Vec<Diff> = diffs.collect();
+    (!is_known).then(|| event(plan.author, &ACTIVITY, "completed", after, &diffs))
 }
 
 fn unknown_kind() -> Error {

@@ -35,6 +35,7 @@ pub(crate) static COMPANY: Object = Object {
         Standard::line("tax_id"),
         Standard::lines("description"),
         Standard::choice("lifecycle", &LIFECYCLES).indexed(),
+        Standard::timestamp("last_activity_at").indexed().output(),
     ],
     not_found: Reason::COMPANY_NOT_FOUND,
     not_deleted: Reason::COMPANY_NOT_DELETED,

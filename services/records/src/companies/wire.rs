@@ -72,6 +72,7 @@ impl Wire for Company {
             tax_id: view.text("tax_id"),
             description: view.text("description"),
             lifecycle: lifecycle.map(|value| value as i32),
+            last_activity_at: view.moment("last_activity_at"),
             custom: view.custom()?,
             access,
             etag: None,
