@@ -7,6 +7,7 @@ mod life;
 mod listing;
 mod machine;
 mod notes;
+mod recurrence;
 mod reminders;
 mod times;
 pub(crate) mod world;

@@ -260,6 +260,14 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// A new record that follows from one that was just prepared and names nothing else. What no other record may have it does not have.
+    pub fn following(plan: &Plan<'_>, mut record: Record) -> Self {
+        let is_unique = |key: &str| plan.set.all().iter().any(|d| d.unique && d.key == key);
+        record.custom.retain(|key, _| !is_unique(key));
+        computed::complete(plan.object, None, None, &mut record);
+        Self { before: None, after: record, also: Vec::new() }
+    }
+
     /// The record before; `None` of a new one.
     pub fn before(&self) -> Option<&Record> {
         self.before.as_ref()

@@ -27,7 +27,13 @@ pub use grpc::Service;
 pub const MIGRATIONS: Migrations = db::migrations!(
     "activities",
     [db::migrate::RECORD],
-    ["0100_create_notes", "0170_index_note_trash", "0180_create_activities", "0181_create_reminder_due"]
+    [
+        "0100_create_notes",
+        "0170_index_note_trash",
+        "0180_create_activities",
+        "0181_create_reminder_due",
+        "0182_add_recurrence"
+    ]
 );
 
 /// The objects whose records are kept here.

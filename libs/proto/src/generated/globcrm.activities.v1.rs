@@ -94,6 +94,16 @@ pub struct Activity {
     /// When to remind of it, before `due_at`; of a meeting, before `starts_at`.
     #[prost(message, repeated, tag = "34")]
     pub reminders: ::prost::alloc::vec::Vec<Reminder>,
+    /// How it comes again: the value of an RRULE (RFC 5545), such as `FREQ=WEEKLY;BYDAY=MO;COUNT=10`, daily or rarer, from `starts_at` on, without one from
+    /// `due_at` on, by the clock of `timezone`. When it is completed, the next activity is planned, in which COUNT is one less.
+    #[prost(string, optional, tag = "35")]
+    pub recurrence: ::core::option::Option<::prost::alloc::string::String>,
+    /// The time by the clock at which it was to come again, where the clock skipped that time.
+    #[prost(string, optional, tag = "36")]
+    pub recurs_at: ::core::option::Option<::prost::alloc::string::String>,
+    /// The activity that was planned when this one was completed.
+    #[prost(string, optional, tag = "37")]
+    pub next_id: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// A moment to remind of an activity.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -205,6 +205,24 @@ impl crate::Resource for crate::activities::v1::Activity {
             output_only: false,
             inside: crate::Inside::Nothing,
         },
+        crate::Member {
+            number: 35,
+            name: "recurrence",
+            output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 36,
+            name: "recurs_at",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 37,
+            name: "next_id",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
     ];
 }
 impl crate::Resource for crate::activities::v1::Note {

@@ -18,6 +18,9 @@ reasons! {
     /// The activity cannot come to this state without a value of this member.
     REQUIRED_FOR_STATE [violation] "Required for the state",
         "Send a value together with the event.";
+    /// The text is no rule of recurrence that activities can have.
+    RECURRENCE_INVALID [violation] "Recurrence invalid",
+        "Send an RRULE of RFC 5545, daily or rarer, such as `FREQ=WEEKLY;BYDAY=MO;COUNT=10`.";
     /// The end is not later than the beginning.
     ENDS_BEFORE_START [violation] "Ends before it starts",
         "Send an end that is later than the beginning.";

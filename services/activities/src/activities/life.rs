@@ -13,7 +13,7 @@ use record::prepare::{Guard, Path, Plan, Write};
 use serde_json::Value;
 
 use super::machine::{Event, Kind, State, field};
-use super::{ACTIVITY, reminders, state, text, times};
+use super::{ACTIVITY, recurrence, reminders, state, text, times};
 
 /// What may change of an activity that is over.
 const OPEN_FOR_EVER: [&str; 4] = ["tags", "owner_id", "team_id", "links"];
@@ -46,6 +46,7 @@ impl Guard for Life {
         }
         times::check(write, violations);
         require(write, violations);
+        recurrence::check(write, violations);
         Ok(())
     }
 
@@ -57,6 +58,7 @@ impl Guard for Life {
         after: &Record,
     ) -> Result<Vec<NewEvent>, Error> {
         reminders::schedule(tx, plan, before, after).await?;
+        recurrence::make(tx, plan, before, after).await?;
         Ok(completed(plan, before, after).into_iter().collect())
     }
 }
@@ -72,10 +74,11 @@ fn happen(
     let machine = kind.machine();
     let Some(way) = machine.way(from, event) else {
         let allowed = machine.permitted(from).map(|event| event.name().to_owned()).collect();
-        let text = format!("a {} that is {} cannot {}", kind.name(), from.name(), event.name());
+        let (kind, state, event_name) = (kind.name(), from.name(), event.name());
+        let text = format!("the state {state} of a {kind} does not permit the event {event_name}");
         return Err(Error::new(Code::FailedPrecondition, Reason::TRANSITION_NOT_ALLOWED, text)
-            .with_metadata("state", from.name())
-            .with_metadata("event", event.name())
+            .with_metadata("state", state)
+            .with_metadata("event", event_name)
             .with_detail("globcrm.common.v1.AllowedEventsDetail", &AllowedEventsDetail { allowed }));
     };
     refuse_read_only(write)?;

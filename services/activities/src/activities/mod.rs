@@ -5,8 +5,10 @@ mod life;
 mod links;
 pub mod machine;
 mod participants;
+mod recurrence;
 mod reminders;
 mod reminding;
+mod rule;
 mod state_machines;
 mod store;
 mod times;
@@ -53,6 +55,9 @@ pub(crate) static ACTIVITY: Object = Object {
         Standard::lines("cancelled_reason").guarded(),
         Standard::passed("overdue").computed(&["kind", "state", "due_at", "ends_at"]).indexed(),
         Standard::list("reminders"),
+        Standard::lines("recurrence"),
+        Standard::lines("recurs_at").guarded(),
+        Standard::key("next_id").guarded(),
     ],
     not_found: Reason::ACTIVITY_NOT_FOUND,
     not_deleted: Reason::ACTIVITY_NOT_DELETED,

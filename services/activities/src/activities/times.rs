@@ -41,8 +41,13 @@ fn limit_of_day(write: &Write<'_>, name: &str) -> Option<String> {
         _ => moment.to_zoned_datetime(zone),
     };
     let limit = if name == "starts_at" { day.start_of_day().ok()? } else { end_of_day(&day)? };
-    let limit = time::OffsetDateTime::from_unix_timestamp_nanos(limit.timestamp().as_nanosecond()).ok()?;
-    (1..=9999).contains(&limit.year()).then(|| datetime_text(limit))
+    moment_text(limit.timestamp())
+}
+
+/// A moment of the years that there are, as it is kept.
+pub(super) fn moment_text(moment: Timestamp) -> Option<String> {
+    let moment = time::OffsetDateTime::from_unix_timestamp_nanos(moment.as_nanosecond()).ok()?;
+    (1..=9999).contains(&moment.year()).then(|| datetime_text(moment))
 }
 
 /// A moment at which a day begins is the end of the day before.
@@ -52,11 +57,12 @@ fn end_of_day(day: &ZonedDateTime) -> Option<ZonedDateTime> {
 }
 
 /// The zone of an activity.
-fn zone(activity: &Record) -> TimeZone {
+pub(super) fn zone(activity: &Record) -> TimeZone {
     let named = text(activity, "timezone").and_then(|name| TimeZone::get(name).ok());
     named.unwrap_or(TimeZone::UTC)
 }
 
-fn moment(activity: &Record, name: &str) -> Option<Timestamp> {
+/// A moment of an activity.
+pub(super) fn moment(activity: &Record, name: &str) -> Option<Timestamp> {
     text(activity, name)?.parse().ok()
 }

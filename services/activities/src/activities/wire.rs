@@ -8,6 +8,7 @@ use proto::common::v1::{Access, Source};
 use record::view::View;
 use record::{Object, Reader, Wire};
 
+use super::rule::Rule;
 use super::{ACTIVITY, links, participants, reminders};
 
 /// Most characters of a text.
@@ -43,6 +44,7 @@ impl Wire for Activity {
         r.with("links", |input| links::read(input, &sent.links));
         r.with("participants", |input| participants::read(input, &sent.participants));
         r.with("reminders", |input| reminders::read(input, &sent.reminders));
+        r.checked("recurrence", &sent.recurrence, |text| Ok(Rule::parse(text)?.to_string()));
     }
 
     fn show(view: View<'_>, access: Option<Access>) -> Result<pb::Activity, Error> {
@@ -88,6 +90,9 @@ impl Wire for Activity {
             access,
             etag: None,
             reminders: view.list("reminders", reminders::show),
+            recurrence: view.text("recurrence"),
+            recurs_at: view.text("recurs_at"),
+            next_id: view.text("next_id"),
         })
     }
 
