@@ -143,7 +143,7 @@ async fn a_batch_that_cannot_go_on_gives_its_fences_back() -> Result<()> {
 
 #[tokio::test]
 async fn a_tenant_queues_so_many_operations_and_no_more() -> Result<()> {
-    let quotas = Quotas { operations_open: 3, operations: 5, ..Quotas::default() };
+    let quotas = Quotas { operations: operations::Quota { open: 3, kept: 5 }, ..Quotas::default() };
     let database = Database::fresh("globcrm_test_shares_queue", &[records::MIGRATIONS]).await?;
     let world = World::with(database, quotas)?;
     let (greedy, other) = (world.admin()?, world.admin()?);

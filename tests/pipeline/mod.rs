@@ -1,6 +1,7 @@
 //! The pipeline service against PostgreSQL, through its RPCs: token, gate, operation, row-level security.
 
 mod board;
+mod bulk;
 mod deals;
 mod drafts;
 mod first;

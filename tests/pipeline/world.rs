@@ -5,6 +5,8 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
+use auth::PrincipalKind;
+use config::SecretString;
 use events::Event;
 use ids::{Clock, RoleId};
 use pipeline::{App, Service};
@@ -34,6 +36,8 @@ pub(crate) struct World {
     pub(crate) time: ids::FixedClock,
     /// Notified when something was published.
     pub(super) published: Arc<Notify>,
+    /// What bulk operations work with.
+    pub(super) bulk: bulk::Bulk,
 }
 
 impl Deref for World {
@@ -72,7 +76,17 @@ impl World {
             references: References::to_people(people.ask()).and_to(pipeline::PEER_OBJECTS, people.ask()),
         };
         let published: Arc<Notify> = Arc::default();
+        let own = gates.signer.clone();
+        let token: bulk::ServiceToken = Arc::new(move |tenant, act_for| {
+            let token = own.sign(tenant, PrincipalKind::User, act_for, None, Some("pipeline".to_owned()));
+            Box::pin(async move { token.map(SecretString::from).map_err(error::Error::internal) })
+        });
+        let operations = pipeline::operations(&env, ground.worker()?);
+        let acts = (gates.gate.clone(), token);
+        let bulk = pipeline::bulk(&env, &operations, operations::Quota::default(), acts);
         let app = App {
+            operations,
+            bulk: bulk.clone(),
             published: published.clone(),
             gate: gates.gate.clone(),
             env,
@@ -85,7 +99,7 @@ impl World {
             }),
         };
         let served = crate::world::World::on(ground, gates, Service::new(app));
-        Ok(Self { served, roles, people, time, published })
+        Ok(Self { served, roles, people, time, published, bulk })
     }
 
     /// The events of a caller's tenant, in their order: verb and changes.

@@ -3,6 +3,7 @@
 mod backlog;
 mod cancel;
 mod claim;
+pub mod config;
 mod env;
 mod errors;
 mod get;
@@ -12,7 +13,9 @@ mod list;
 mod metrics;
 mod operation;
 mod purge;
+mod quota;
 mod stop;
+pub mod undo;
 mod store;
 mod worker;
 
@@ -25,6 +28,6 @@ pub use kept::Kept;
 pub use list::{Listed, list};
 pub use operation::{New, RowError, queue};
 pub use purge::Purge;
+pub use quota::Quota;
 pub use stop::{Detail, Failure, Stop};
-pub use store::count;
 pub use worker::{Job, Worked, run};

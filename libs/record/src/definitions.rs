@@ -120,7 +120,7 @@ impl FieldSet {
     }
 
     /// What filters and orders may use.
-    pub(crate) fn queryable(&self) -> &[CustomField] {
+    pub fn queryable(&self) -> &[CustomField] {
         &self.queryable
     }
 
@@ -244,7 +244,7 @@ fn for_others(error: &Error, took: Duration) -> Option<Error> {
 }
 
 /// The keys of custom fields that texts like filters name.
-pub(crate) fn keys_in<'t>(texts: &[&'t str]) -> Vec<&'t str> {
+pub fn keys_in<'t>(texts: &[&'t str]) -> Vec<&'t str> {
     let mut keys = Vec::new();
     for text in texts {
         for (at, prefix) in text.match_indices("custom.") {

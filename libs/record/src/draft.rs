@@ -29,7 +29,7 @@ pub(crate) struct Draft<'a> {
 }
 
 /// A body as it was read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sent {
     /// Standard fields; `null` clears.
     pub fields: Fields,

@@ -44,6 +44,7 @@ mod delete;
 pub mod get;
 pub mod groups;
 pub mod list;
+pub mod many;
 mod merge;
 mod restore;
 pub mod update;

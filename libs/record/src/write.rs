@@ -83,6 +83,70 @@ pub async fn update(
     Ok(after)
 }
 
+/// As [`update`], of many records by a number of statements that does not depend on how many they are, but for what is unique or the
+/// guard's. Each record occurs once.
+pub(crate) async fn update_all(
+    tx: &mut TenantTx,
+    plan: &Plan<'_>,
+    prepared: Vec<Prepared>,
+    scope: &RowScope,
+) -> Result<Vec<(Record, Record)>, Error> {
+    let Plan { author, object, set, .. } = *plan;
+    let (mut changed, mut rows, mut diffs) = (Vec::new(), Vec::new(), Vec::new());
+    for prepared in prepared {
+        let (Some(before), mut after, also) = prepared.into_parts() else { return Err(concurrent()) };
+        after.version += 1;
+        touch(&mut after, author);
+        let mut differing = change::diff(object, &before, &after);
+        differing.extend(also);
+        let mut row = prepared_row(object, set, &after);
+        if !after.custom.keys().all(|key| set.knows(key)) {
+            keep_slots(tx, object, set, after.id, &mut row).await?;
+        }
+        rows.push(Value::Object(row));
+        diffs.push(differing);
+        changed.push((before, after));
+    }
+    if changed.is_empty() {
+        return Ok(changed);
+    }
+    let (fence, done) = store::update_all(tx, object, rows, scope).await?;
+    fence::judge(fence, set)?;
+    if done != changed.len() as i64 {
+        return Err(concurrent());
+    }
+    for side in object.sides {
+        let differs = diffs.iter().map(|diffs| diffs.iter().any(|d| d.field == side.field));
+        let records: Vec<&Record> =
+            changed.iter().zip(differs).filter(|(_, differs)| *differs).map(|((_, after), _)| after).collect();
+        if !records.is_empty() {
+            let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
+            store::clear_side(tx, side.clear, &ids).await?;
+            put_side(tx, object, side, &records, true).await.map_err(unique::lost_race)?;
+        }
+    }
+    for (before, after) in &changed {
+        if custom::uniques(set, &before.custom) != custom::uniques(set, &after.custom) {
+            store::clear_uniques_of(tx, after.id, &set.uniques()).await?;
+            put_uniques(tx, object, set, &[after], true).await.map_err(unique::lost_race)?;
+        }
+    }
+    let each = || changed.iter().zip(&diffs);
+    let logged = each().map(|((_, after), diffs)| Logged {
+        record_id: after.id,
+        version: after.version,
+        before: change::before(diffs),
+    });
+    store::log(tx, object, "updated", author, &logged.collect::<Vec<_>>()).await?;
+    let events = each().map(|((_, after), diffs)| change::event(author, object, "updated", after, diffs));
+    let mut events: Vec<NewEvent> = events.collect();
+    for (before, after) in &changed {
+        events.extend(guarded(tx, plan, Some(before), after).await?);
+    }
+    events::outbox::append_many(tx, &events).await?;
+    Ok(changed)
+}
+
 /// What the object's guard stores with a write, and its events.
 async fn guarded(
     tx: &mut TenantTx,

@@ -6,28 +6,31 @@ use record::reference::{Ask, References};
 use std::sync::Arc;
 
 use auth::{Call, Context, Future, Gate};
+use bulk::{Bulk, ServiceToken, Target};
 use blobs::Blobs;
 use db::{Db, Shares, WorkerDb};
 use error::Error;
 use events::Wake;
 use field_types::phone::Region;
 use fleet::Role;
-use ids::{Clock, TenantId};
+use ids::Clock;
 use operations::Claim;
 use query::CursorKey;
-use secrecy::SecretString;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::peers::AskSlot;
 use crate::quota::Quotas;
-use crate::{imports, indexing};
+use crate::{companies, contacts, imports, indexing};
 
 /// The kinds of operations of this service.
-const KINDS: &[&str] = &[imports::KIND, indexing::KIND];
+const KINDS: &[&str] = &[imports::KIND, indexing::KIND, bulk::KINDS[0], bulk::KINDS[1]];
 
-/// Asks identity for a token that acts in a tenant for a principal.
-pub type ServiceToken = Arc<dyn Fn(TenantId, Uuid) -> Future<Result<SecretString, Error>> + Send + Sync>;
+/// The objects whose records can be changed in bulk.
+const TARGETS: &[Target] = &[
+    Target { object: &contacts::CONTACT, open: contacts::wire::open, moves: false },
+    Target { object: &companies::COMPANY, open: companies::wire::open, moves: false },
+];
 
 /// Asks identity for the users of the caller's tenant who have these addresses: address and id.
 pub type FindUsers =
@@ -76,6 +79,7 @@ pub(crate) struct App {
     pub(crate) gate: Gate,
     pub(crate) env: Env,
     pub(crate) operations: operations::Env,
+    pub(crate) bulk: Bulk,
     pub(crate) blobs: Blobs,
     pub(crate) quotas: Quotas,
     pub(crate) service_token: ServiceToken,
@@ -117,7 +121,10 @@ impl App {
             definitions: Definitions::new(parts.definitions),
             references: References::to_people(parts.people),
         };
+        let acts = (parts.gate.clone(), parts.service_token.clone());
+        let quota = parts.quotas.operations;
         Self {
+            bulk: Bulk::new(env.clone(), operations.clone(), TARGETS, quota, acts),
             gate: parts.gate,
             env,
             operations,

@@ -26,7 +26,8 @@ use tonic::service::Routes;
 
 use crate::app::App;
 
-pub use app::{FindUsers, Parts, ServiceToken};
+pub use app::{FindUsers, Parts};
+pub use bulk::ServiceToken;
 pub use config::Config;
 pub use grpc::Service;
 pub use imports::DryRuns;
@@ -56,6 +57,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0172_add_email_domain",
         "0173_index_operations",
         "0180_number_slot_assignments",
+        "0190_add_bulk_operations",
     ]
 );
 
@@ -70,7 +72,7 @@ pub const LIMITS: &[Limit] = &[
 
 /// Connections of the worker role: relay, retries of both consumers, purge, claims of operations, metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Records, migrations: &MIGRATIONS, worker_connections: 6 };
+    service::Service { role: Role::Records, migrations: &MIGRATIONS, worker_connections: 7 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
@@ -88,6 +90,8 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         frame.spawn("records.imports", |shutdown| importing.work_imports(shutdown));
         let indexing = service.clone();
         frame.spawn("records.indexing", |shutdown| indexing.work_indexing(shutdown));
+        let bulk = service.clone();
+        frame.spawn("records.bulk", |shutdown| bulk.work_bulk(shutdown));
         work(frame, &config, blobs);
         Ok((gate, Routes::new(RecordsServiceServer::new(service))))
     };
@@ -110,7 +114,7 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
         worker: frame.worker.clone(),
         blobs: Blobs::in_directory(&config.blob_dir).map_err(|e| ServeError::start("blobs", e))?,
         quotas: config.quotas,
-        service_token: peers::service_token(peers.identity),
+        service_token: bulk::service_token(peers.identity),
         gate: peers.gate,
     })
 }
@@ -121,7 +125,7 @@ fn work(frame: &Frame, config: &Config, blobs: Blobs) {
     let retention = config.upload_retention;
     frame.rounds(UploadPurge { db: db(), worker: worker(), clock: clock(), blobs, retention });
     let retention = config.operation_retention;
-    let (role, kept) = (Role::Records, DryRuns);
+    let (role, kept) = (Role::Records, (DryRuns, bulk::Records));
     frame.rounds(operations::Purge { role, db: db(), worker: worker(), clock: clock(), retention, kept });
 }
 

@@ -228,6 +228,7 @@ pub const OBJECTS: &[crate::Object] = &[
             "failure",
             "errors_omitted",
             "detected",
+            "bulk",
         ],
         actions: &[],
     },

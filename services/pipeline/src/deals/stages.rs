@@ -30,6 +30,10 @@ impl Guard for Stages {
         write: &mut Write<'_>,
         violations: &mut Violations,
     ) -> Result<(), Error> {
+        if is_untouched(write) {
+            write.after.set("stage_reason", Value::Null);
+            return Ok(());
+        }
         // Where it should go cannot be read.
         if violations.iter().any(|v| matches!(v.pointer.as_str(), "/pipeline_id" | "/stage_id")) {
             return Ok(());
@@ -38,6 +42,7 @@ impl Guard for Stages {
         let before = write.before.filter(|before| id(before, "pipeline_id") == Some(pipeline.pipeline.id));
         match before {
             _ if matches!(write.plan.path, Path::Restore | Path::Link) => {}
+            _ if write.plan.path == Path::Undo => back(write, &pipeline, violations)?,
             Some(before) if id(before, "stage_id") == id(write.after, "stage_id") => {
                 stay(before, write, &pipeline, violations);
             }
@@ -63,6 +68,7 @@ impl Guard for Stages {
         let source = match plan.path {
             Path::Create => "create",
             Path::Import => "import",
+            Path::Bulk | Path::Undo => "bulk",
             _ if is_elsewhere => "change_pipeline",
             Path::Move | Path::Transfer => "move",
             _ => "update",
@@ -84,6 +90,19 @@ impl Guard for Stages {
         store::begin_stays(tx, &[entry]).await?;
         Ok(Vec::new())
     }
+}
+
+/// Whether the deal stays where it is with every value that it had: then no pipeline has a say. Most writes are such.
+fn is_untouched(write: &Write<'_>) -> bool {
+    let (Some(before), after) = (write.before, &*write.after) else { return false };
+    let stands = |record: &Record| (id(record, "pipeline_id"), id(record, "stage_id"));
+    let asks = ["probability", "after_id", "before_id"];
+    let kept = |name: &str| !has(before, name) || has(after, name);
+    write.plan.path != Path::Restore
+        && stands(before) == stands(after)
+        && !asks.into_iter().any(|name| was_sent(write, name))
+        && before.fields.keys().all(|name| kept(name))
+        && before.custom.keys().all(|key| kept(&format!("custom.{key}")))
 }
 
 /// The pipeline that the deal will be in; held if the deal changes its stage.
@@ -212,6 +231,26 @@ fn go(
         violations.note("/stage_reason", Reason::REASON_REQUIRED, "this move needs a reason");
     }
     put_into(write, pipeline, stage, violations)
+}
+
+/// A change is taken back: the deal returns to where it was, whatever the rules say of moves. It cannot return to a stage that was retired
+/// meanwhile.
+fn back(write: &mut Write<'_>, pipeline: &Whole, violations: &mut Violations) -> Result<(), Error> {
+    write.after.set("stage_reason", Value::Null);
+    if write.before.is_some_and(|before| id(before, "stage_id") == id(write.after, "stage_id")) {
+        return Ok(());
+    }
+    let Some(stage) = id(write.after, "stage_id").and_then(|stage_id| stage_of(pipeline, stage_id)) else {
+        violations.push(Violation::reference_not_found("/stage_id"));
+        return Ok(());
+    };
+    // A deal that was won in spring was not won again today.
+    let own = ["probability", "probability_source", "closed_at", "rank"]
+        .map(|name| (name, write.after.fields.get(name).cloned().unwrap_or_default()));
+    let now = write.plan.author.now.max(pipeline.in_force.effective_at);
+    put(write.before, write.after, Place::in_force(pipeline, stage)?, (now, false));
+    own.into_iter().for_each(|(name, value)| write.after.set(name, value));
+    Ok(())
 }
 
 /// Puts the deal into a stage of what is in force.

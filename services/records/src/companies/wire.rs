@@ -3,11 +3,14 @@
 use error::{Error, Reason};
 use field_types::{FieldError, email};
 use input::Input;
+use auth::FieldMask;
+use prost::Message;
 use prost::bytes::Bytes;
 use proto::common::v1::{Access, Source};
 use proto::records::v1 as pb;
 use record::view::View;
-use record::{Object, Reader, Wire};
+use record::definitions::FieldSet;
+use record::{Env, Object, Reader, Sent, Wire};
 
 use super::COMPANY;
 use crate::contact_points;
@@ -125,4 +128,11 @@ mod tests {
             assert_eq!(domain(bad).unwrap_err().reason, "DOMAIN_INVALID", "{bad}");
         }
     }
+}
+
+/// How many of them are changed at once.
+pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    let pb::UpdateCompanyRequest { company, update_mask, .. } =
+        pb::UpdateCompanyRequest::decode(wire).map_err(Error::internal)?;
+    record::many::sent::<Company>(env, (update_mask, company.as_ref()), set, mask)
 }

@@ -2,11 +2,14 @@
 
 use error::{Error, Reason};
 use field_types::{FieldError, language, moment, timezone};
+use auth::FieldMask;
+use prost::Message;
 use prost::bytes::Bytes;
 use proto::common::v1::{Access, Source};
 use proto::records::v1 as pb;
 use record::view::View;
-use record::{Object, Reader, Wire};
+use record::definitions::FieldSet;
+use record::{Env, Object, Reader, Sent, Wire};
 
 use super::CONTACT;
 use crate::contact_points;
@@ -124,4 +127,11 @@ mod tests {
         assert_eq!(refused.reason, "DATE_INVALID");
         assert!(refused.detail.contains("without its year"), "{}", refused.detail);
     }
+}
+
+/// How many of them are changed at once.
+pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    let pb::UpdateContactRequest { contact, update_mask, .. } =
+        pb::UpdateContactRequest::decode(wire).map_err(Error::internal)?;
+    record::many::sent::<Contact>(env, (update_mask, contact.as_ref()), set, mask)
 }

@@ -190,6 +190,7 @@ impl Errors {
             let (column, field) = blame::place(plan, row, &violation.pointer);
             self.push(RowError {
                 line: row.line as i64,
+                record_id: None,
                 number: number as i32 + 1,
                 column_name: cut(&column, MAX_TEXT).to_owned(),
                 field: cut(&field, MAX_TEXT).to_owned(),
@@ -206,6 +207,7 @@ impl Errors {
             let field = fed.map_or("", |(_, column)| column.field.as_str());
             self.push(RowError {
                 line: fault.line as i64,
+                record_id: None,
                 number: number as i32 + 1,
                 column_name: cut(fault.column(&header.names), MAX_TEXT).to_owned(),
                 field: cut(field, MAX_TEXT).to_owned(),
