@@ -207,6 +207,9 @@ impl Asked {
         let wire = self.wire()?;
         let sent = (self.target.open)(&bulk.env, wire, set, mask)?;
         let mut violations = sent.violations.clone();
+        if violations.is_empty() && sent.is_empty() {
+            violations.note("", Reason::REQUIRED, "nothing of this can be changed");
+        }
         many::check_for_many(self.target.object, set, &sent, &mut violations);
         violations.into_result()?;
         if let [first, ..] = sent.read_only.as_slice() {

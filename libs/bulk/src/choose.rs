@@ -12,6 +12,9 @@ use auth::FieldMask;
 use crate::asked::{Action, Asked};
 use crate::{Bulk, DEFAULT_MAX_AFFECTED, MAX_RECORDS};
 
+/// The filter that chooses every record: nobody means them all by leaving something out.
+const EVERY: &str = "*";
+
 /// How records are chosen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Choice<'a> {
@@ -36,7 +39,7 @@ impl Choice<'_> {
         let most = self.most();
         let records = match (self.filter.trim(), self.ids) {
             ("", []) => {
-                let text = "either a filter or ids are expected; `id != null` matches every record";
+                let text = "a filter or ids are expected; the filter `*` chooses every record";
                 return Err(Error::validation(vec![Violation::new("/filter", Reason::REQUIRED, text)]));
             }
             ("", ids) => named(ids),
@@ -70,7 +73,7 @@ async fn by_filter(
     (set, mask): (&FieldSet, &FieldMask),
     (filter, limit): (&str, i64),
 ) -> Result<Vec<Uuid>, Error> {
-    let filter = query::filter::parse(filter)?;
+    let filter = if filter == EVERY { None } else { query::filter::parse(filter)? };
     let object = asked.target.object;
     let predicate: RowPredicate = cx.authorize(object.name, "read")?;
     let request = ListRequest {

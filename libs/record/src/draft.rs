@@ -139,6 +139,12 @@ pub(crate) fn broken<'n>(names: impl Iterator<Item = &'n str>, violations: &Viol
 }
 
 impl Sent {
+    /// Whether nothing was sent that is a change.
+    pub fn is_empty(&self) -> bool {
+        let Self { fields, merges, custom, clears_custom, .. } = self;
+        fields.is_empty() && merges.is_empty() && custom.is_empty() && !clears_custom
+    }
+
     /// What was read of a file's row; the fields are those that it may set.
     pub fn of_row(fields: Fields, custom: Fields, violations: Violations, object: &Object) -> Self {
         let broken = broken(object.writable().iter().copied(), &violations);

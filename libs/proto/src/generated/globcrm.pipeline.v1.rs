@@ -5,7 +5,7 @@ pub struct CreateBulkOperationRequest {
     /// `contacts`, `companies`, `deals`; also in the singular.
     #[prost(string, tag = "1")]
     pub object: ::prost::alloc::string::String,
-    /// The records that a list with this filter has, when the operation is asked for. Either this or `ids`.
+    /// The records that a list with this filter has, when the operation is asked for; `*` for every record. Either this or `ids`.
     #[prost(string, tag = "2")]
     pub filter: ::prost::alloc::string::String,
     /// The records. Those that you may not see are refused one by one.
