@@ -44,10 +44,7 @@ impl Caller {
         done(self.service.create_bulk_operation(self.request(request, &[])).await)
     }
 
-    async fn preview(
-        &self,
-        request: pb::CreateBulkOperationRequest,
-    ) -> Result<common::BulkPreview, Refusal> {
+    async fn preview(&self, request: pb::CreateBulkOperationRequest) -> Result<common::BulkPreview, Refusal> {
         let request = pb::CreateBulkOperationRequest { dry_run: true, ..request };
         Ok(self.ask(request).await?.preview.unwrap())
     }
@@ -97,7 +94,8 @@ fn counts(operation: &common::Operation) -> [i64; 4] {
 
 /// The record, field and reason of each error.
 fn errors(operation: &common::Operation) -> Vec<(String, String, String)> {
-    let of = |e: &common::RowError| (e.record_id.clone().unwrap_or_default(), e.field.clone(), e.reason.clone());
+    let of =
+        |e: &common::RowError| (e.record_id.clone().unwrap_or_default(), e.field.clone(), e.reason.clone());
     let mut errors: Vec<(String, String, String)> = operation.errors.iter().map(of).collect();
     errors.sort_unstable();
     errors
@@ -122,7 +120,11 @@ async fn what_matches_is_changed_and_becomes_what_it_was() -> Result<()> {
         deals.push(who.create_deal(pb::Deal { amount: money(amount), next_step, ..named(name) }).await?);
     }
     let foreign = other.create_deal(pb::Deal { amount: money(2), ..named("b") }).await?;
-    let request = asked("update", "amount >= \"0.02 EUR\"", &json!({"next_step": "send offer", "custom": {"seats": 7}}));
+    let request = asked(
+        "update",
+        "amount >= \"0.02 EUR\"",
+        &json!({"next_step": "send offer", "custom": {"seats": 7}}),
+    );
 
     let preview = who.preview(request.clone()).await?;
     assert_eq!((preview.matched, preview.examined, preview.changed, preview.refused), (2, 2, 2, 0));
@@ -233,11 +235,13 @@ async fn deletion_restoration_transfer_and_tags_have_their_ways_back() -> Result
     let who = world.admin()?;
     let colleague = world.caller(who.tenant, &ALL)?;
     world.people.insert("user", colleague.id);
-    let one = who.create_deal(pb::Deal { tags: vec!["old".to_owned(), "kept".to_owned()], ..named("one") }).await?;
+    let one =
+        who.create_deal(pb::Deal { tags: vec!["old".to_owned(), "kept".to_owned()], ..named("one") }).await?;
     let two = who.create_deal(named("two")).await?;
     let ids = [one.id.as_str(), two.id.as_str()];
 
-    let tag = run(&world, &who, of_ids("tag", &ids, &json!({"add": ["new", "kept"], "remove": ["old"]}))).await?;
+    let tag =
+        run(&world, &who, of_ids("tag", &ids, &json!({"add": ["new", "kept"], "remove": ["old"]}))).await?;
     assert_eq!(counts(&tag), [0, 2, 0, 0]);
     assert_eq!(who.deal(&one.id).await?.tags, ["kept", "new"]);
     assert_eq!(who.deal(&two.id).await?.tags, ["new", "kept"]);
@@ -275,7 +279,8 @@ async fn deletion_restoration_transfer_and_tags_have_their_ways_back() -> Result
 async fn each_batch_runs_on_the_permissions_of_its_moment() -> Result<()> {
     let world = alone("globcrm_test_bulk_permissions").await?;
     let admin = world.admin()?;
-    let actions = |scope| [("deal", "read", Scope::All), ("deal", "update", scope), ("deal", "create", Scope::All)];
+    let actions =
+        |scope| [("deal", "read", Scope::All), ("deal", "update", scope), ("deal", "create", Scope::All)];
     let rep = world.caller(admin.tenant, &May { actions: &actions(Scope::Own), fields: &[] })?;
     world.people.insert("user", rep.id);
     let theirs = admin.create_deal(named("theirs")).await?;
@@ -293,7 +298,8 @@ async fn each_batch_runs_on_the_permissions_of_its_moment() -> Result<()> {
     let sees_own = [("deal", "read", Scope::Own), ("deal", "update", Scope::Own)];
     let blind = world.caller(admin.tenant, &May { actions: &sees_own, fields: &[] })?;
     let nothing = Uuid::from_u128(5).to_string();
-    let named = run(&world, &blind, of_ids("update", &[&theirs.id, &nothing], &json!({"next_step": "y"}))).await?;
+    let named =
+        run(&world, &blind, of_ids("update", &[&theirs.id, &nothing], &json!({"next_step": "y"}))).await?;
     let reasons: Vec<String> = errors(&named).into_iter().map(|error| error.2).collect();
     assert_eq!(reasons, ["DEAL_NOT_FOUND", "DEAL_NOT_FOUND"]);
     assert_eq!(blind.preview(asked("update", "*", &json!({"next_step": "y"}))).await?.matched, 0);
@@ -330,7 +336,10 @@ async fn a_request_that_cannot_be_meant_is_refused_at_its_place() -> Result<()> 
     let place = async |request| -> Vec<String> {
         who.ask(request).await.unwrap_err().pointers().into_iter().map(str::to_owned).collect()
     };
-    assert_eq!(place(pb::CreateBulkOperationRequest { object: "users".into(), ..asked("tag", "", &step) }).await, ["/object"]);
+    assert_eq!(
+        place(pb::CreateBulkOperationRequest { object: "users".into(), ..asked("tag", "", &step) }).await,
+        ["/object"]
+    );
     assert_eq!(place(asked("drop", "*", &step)).await, ["/action"]);
     assert_eq!(place(asked("update", "", &step)).await, ["/filter"]);
     assert_eq!(place(asked("update", "*", &json!({}))).await, ["/changes"]);
@@ -344,7 +353,8 @@ async fn a_request_that_cannot_be_meant_is_refused_at_its_place() -> Result<()> 
     assert_eq!(place(asked("tag", "*", &json!({"add": ["x".repeat(61)]}))).await, ["/changes/add/0"]);
     let unique = json!({"external_ids": {"erp": "1"}});
     assert_eq!(place(asked("update", "*", &unique)).await, ["/changes/external_ids"]);
-    let both = pb::CreateBulkOperationRequest { ids: vec![Uuid::nil().to_string()], ..asked("update", "*", &step) };
+    let both =
+        pb::CreateBulkOperationRequest { ids: vec![Uuid::nil().to_string()], ..asked("update", "*", &step) };
     assert_eq!(place(both).await, ["/ids"]);
     let few = pb::CreateBulkOperationRequest { max_affected: Some(2), ..asked("update", "*", &step) };
     let refused = who.ask(few.clone()).await.unwrap_err();
@@ -365,7 +375,11 @@ async fn a_cancelled_operation_is_taken_back_as_far_as_it_came() -> Result<()> {
     let first = who.create_deal(pb::Deal { next_step: Some("was".to_owned()), ..named("many") }).await?;
     let copies = "INSERT INTO pipeline.deals SELECT (jsonb_populate_record(d, jsonb_build_object('id', gen_random_uuid()))).*
                   FROM pipeline.deals AS d, generate_series(2, $2) WHERE d.id = $1";
-    sqlx::query(copies).bind(Uuid::parse_str(&first.id)?).bind(DEALS).execute(&mut world.sql().await?).await?;
+    sqlx::query(copies)
+        .bind(Uuid::parse_str(&first.id)?)
+        .bind(DEALS)
+        .execute(&mut world.sql().await?)
+        .await?;
     let with = async |step: &str| -> Result<i64> {
         let count = "SELECT count(*) FROM pipeline.deals WHERE tenant_id = $1 AND next_step = $2";
         let query = sqlx::query_scalar(count).bind(who.tenant.uuid()).bind(step);

@@ -187,7 +187,9 @@ impl World {
                 let (cx, request) = self.admit(who, pb::RestoreContactRequest { id }).await?;
                 record::restore::<Guarded, _>(&self.env, &cx, &request, &request.id).await?;
             }
-            Path::Link | Path::Import | Path::Bulk | Path::Undo => self.prepare_and_write(who, path, known, title).await?,
+            Path::Link | Path::Import | Path::Bulk | Path::Undo => {
+                self.prepare_and_write(who, path, known, title).await?
+            }
         }
         Ok(())
     }

@@ -130,7 +130,10 @@ impl Asked {
         })?;
         let action = Action::named(action, target).ok_or_else(|| {
             let known = Action::ALL.iter().map(|(name, _)| *name);
-            unknown("/action", &known.filter(|name| Action::named(name, target).is_some()).collect::<Vec<_>>())
+            unknown(
+                "/action",
+                &known.filter(|name| Action::named(name, target).is_some()).collect::<Vec<_>>(),
+            )
         })?;
         let changes: Fields = match changes {
             [] => Fields::new(),
@@ -151,7 +154,11 @@ impl Asked {
         }
         match self.action {
             Action::Move if !self.changes.contains_key("stage_id") => {
-                violations.note("/changes/stage_id", Reason::REQUIRED, "a move names the stage that it goes to");
+                violations.note(
+                    "/changes/stage_id",
+                    Reason::REQUIRED,
+                    "a move names the stage that it goes to",
+                );
             }
             Action::Update | Action::Transfer | Action::Tag if self.changes.is_empty() => {
                 violations.note("/changes", Reason::REQUIRED, "what is to be changed is missing");
@@ -182,6 +189,10 @@ impl Asked {
             Action::Update | Action::Transfer | Action::Move => {
                 let sent = self.sent(bulk, set, mask).map_err(|error| self.placed(error))?;
                 let known = many::look_up(&bulk.env, cx, self.target.object, (set, mask), &sent).await?;
+                let refusals: Vec<Violation> = known.refusals().cloned().collect();
+                if !refusals.is_empty() {
+                    return Err(self.placed(Error::validation(refusals)));
+                }
                 Ok(Change::Update(Box::new((sent, known))))
             }
         }
@@ -232,7 +243,9 @@ impl Asked {
         };
         let body = Value::Object(body).to_string();
         let mut wire = BytesMut::new();
-        crate::api()?.encode_request(method, &params, "", Some(body.as_bytes()), &mut wire).map_err(refused)?;
+        crate::api()?
+            .encode_request(method, &params, "", Some(body.as_bytes()), &mut wire)
+            .map_err(refused)?;
         Ok(wire.freeze())
     }
 

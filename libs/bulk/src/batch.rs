@@ -15,10 +15,10 @@ use record::prepare::{Path, Plan};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::Bulk;
 use crate::asked::{Action, Asked, Change};
 use crate::create::Terms;
 use crate::store::{self, Chosen};
-use crate::Bulk;
 
 /// Statement and lock timeout of a batch, in milliseconds: others wait for the records that it holds.
 const STATEMENT: i32 = 1_000;

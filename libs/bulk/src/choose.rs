@@ -86,7 +86,8 @@ async fn by_filter(
         limits: Limits::default(),
     };
     // As a costly list waits for its turn, so does this.
-    let turn = if bulk.env.db.others_come(cx.tenant) { bulk.env.db.long_turn(cx.tenant).await? } else { None };
+    let turn =
+        if bulk.env.db.others_come(cx.tenant) { bulk.env.db.long_turn(cx.tenant).await? } else { None };
     let mut tx = TenantTx::begin_snapshot(&bulk.env.db, cx.tenant).await?;
     if let Some(turn) = turn {
         tx.keep(turn);

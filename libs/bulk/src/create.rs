@@ -1,8 +1,8 @@
 //! `CreateBulkOperation`: checks everything that can be known before a record is read, chooses the records, and queues the work.
 
 use auth::{Answer, Context, FieldMask};
-use db::idempotency;
 use db::TenantTx;
+use db::idempotency;
 use error::{Error, Reason};
 use operations::New;
 use prost::Message;

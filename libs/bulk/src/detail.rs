@@ -39,18 +39,24 @@ impl Bulk {
         // What an undo takes back says what it was.
         let undone: Vec<uuid::Uuid> = stored
             .iter()
-            .filter_map(|(_, request, _)| undo::own_id(env, &UndoOperationRequest::decode(&request[..]).ok()?.id).ok())
+            .filter_map(|(_, request, _)| {
+                undo::own_id(env, &UndoOperationRequest::decode(&request[..]).ok()?.id).ok()
+            })
             .collect();
         let originals = if undone.is_empty() { Vec::new() } else { undo::read(&mut tx, &undone).await? };
         tx.commit().await?;
         for (operation, id) in shown.iter_mut().zip(ids) {
-            let Some((_, request, undone_by)) = stored.iter().find(|(known, ..)| *known == id) else { continue };
+            let Some((_, request, undone_by)) = stored.iter().find(|(known, ..)| *known == id) else {
+                continue;
+            };
             if operation.kind == KIND {
                 let undone_by = undone_by.map(|by| undo::public_id(env, by));
                 operation.bulk = read(request).map(|detail| BulkDetail { undone_by, ..detail });
                 continue;
             }
-            let Ok(UndoOperationRequest { id: undo_of }) = UndoOperationRequest::decode(&request[..]) else { continue };
+            let Ok(UndoOperationRequest { id: undo_of }) = UndoOperationRequest::decode(&request[..]) else {
+                continue;
+            };
             let of = undo::own_id(env, &undo_of)?;
             let original = originals.iter().find(|(known, ..)| *known == of);
             let detail = original.and_then(|(_, request, _)| read(request)).unwrap_or_default();

@@ -38,7 +38,8 @@ impl Job for Bulks {
 
     async fn work(&mut self, claim: &Claim) -> Result<Worked, Stop> {
         let bulk = &self.bulk;
-        let most = if bulk.env.db.others_come(claim.tenant()) { self.most.min(BATCH_BESIDE) } else { self.most };
+        let most =
+            if bulk.env.db.others_come(claim.tenant()) { self.most.min(BATCH_BESIDE) } else { self.most };
         let worked = work(bulk, claim, most).await;
         self.most = match &worked {
             Err(Stop::Later(_)) => (self.most / 2).max(1),

@@ -17,9 +17,9 @@ use db::{DbError, TenantTx};
 use error::Error;
 use ids::TenantId;
 use operations::{Claim, Kept, Quota};
+use rpc::identity::Identity;
 use secrecy::SecretString;
 use tokio::sync::Notify;
-use rpc::identity::Identity;
 use transcode::{Api, CompileError};
 use uuid::Uuid;
 

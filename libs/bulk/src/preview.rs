@@ -7,18 +7,18 @@ use db::TenantTx;
 use error::Error;
 use events::Lane;
 use proto::common::v1::{BulkChange, BulkPreview, BulkRefusal, BulkSample};
+use record::Record;
 use record::change::{Author, diff};
 use record::fence::{self, Tries};
 use record::many::{self, Outcome};
 use record::prepare::{Path, Plan};
-use record::Record;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::Bulk;
 use crate::asked::{Asked, Change};
 use crate::batch::field_of;
 use crate::create::Terms;
-use crate::Bulk;
 
 /// Records that are tried, and how many of them in one transaction, which locks them.
 const EXAMINED: usize = 500;
@@ -86,8 +86,7 @@ async fn attempt(
     let Terms { set, mask } = bulk.terms(cx, asked, "").await?;
     let author = Author { lane: Lane::Bulk, ..Author::of(&bulk.env, cx) };
     let object = asked.target.object;
-    let plan =
-        Plan { env: &bulk.env, cx, object, set: &set, mask: &mask, author: &author, path: Path::Bulk };
+    let plan = Plan { env: &bulk.env, cx, object, set: &set, mask: &mask, author: &author, path: Path::Bulk };
     let mut tx = TenantTx::begin(&bulk.env.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
     let outcomes = match fence::check(&mut tx, object, &set).await {

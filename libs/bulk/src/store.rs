@@ -60,13 +60,8 @@ pub(crate) async fn next(
         "SELECT number, record_id, expected FROM bulk_record
          WHERE tenant_id = $1 AND operation_id = $2 AND number > $3 ORDER BY number LIMIT $4",
     );
-    let rows: Vec<(i64, Uuid, Option<i64>)> = query
-        .bind(tx.tenant_id())
-        .bind(operation)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(tx.conn())
-        .await?;
+    let rows: Vec<(i64, Uuid, Option<i64>)> =
+        query.bind(tx.tenant_id()).bind(operation).bind(after).bind(limit).fetch_all(tx.conn()).await?;
     let chosen = |(number, record_id, expected)| Chosen { number, record_id, expected };
     Ok(rows.into_iter().map(chosen).collect())
 }

@@ -43,8 +43,10 @@ pub async fn errors(
     let omitted = (operation.errors_omitted > 0).then(|| {
         Piece::more(format!(",,ERRORS_OMITTED,{} more errors are not kept,,\r\n", operation.errors_omitted))
     });
-    let head =
-        Piece { content_type: "text/csv; charset=utf-8", data: "line,column,reason,detail,field,record_id\r\n".into() };
+    let head = Piece {
+        content_type: "text/csv; charset=utf-8",
+        data: "line,column,reason,detail,field,record_id\r\n".into(),
+    };
     let (env, cx) = (env.clone(), cx.clone());
     let pages = stream::unfold(Some((0, 0)), move |after| {
         let (env, cx) = (env.clone(), cx.clone());

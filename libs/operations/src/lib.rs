@@ -15,8 +15,8 @@ mod operation;
 mod purge;
 mod quota;
 mod stop;
-pub mod undo;
 mod store;
+pub mod undo;
 mod worker;
 
 pub use cancel::cancel;

@@ -135,9 +135,8 @@ pub(crate) async fn requests(
     tx: &mut TenantTx,
     ids: &[Uuid],
 ) -> Result<Vec<(Uuid, Vec<u8>, Option<Uuid>)>, DbError> {
-    let query = sqlx::query_as(
-        "SELECT id, request, undone_by FROM operation WHERE tenant_id = $1 AND id = ANY($2)",
-    );
+    let query =
+        sqlx::query_as("SELECT id, request, undone_by FROM operation WHERE tenant_id = $1 AND id = ANY($2)");
     Ok(query.bind(tx.tenant_id()).bind(ids).fetch_all(tx.conn()).await?)
 }
 

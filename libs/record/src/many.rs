@@ -15,7 +15,7 @@ use super::computed::Computed;
 use super::definitions::FieldSet;
 use super::draft::{Draft, Sent};
 use super::prepare::{Path, Plan, Prepared, Proposal, Stored, prepare};
-use super::reference::Reference;
+use super::reference::{Reference, records};
 use super::update::named;
 use super::{Env, Fields, Object, Reader, Record, Wire, draft, purge, store, tree, write};
 
@@ -45,7 +45,16 @@ pub enum Change<'a> {
 pub struct Known {
     asked: Vec<Reference>,
     unknown: Vec<Violation>,
+    /// What of the records of this service does not exist for the caller. That is looked at again for each record.
+    missing: Vec<Violation>,
     ahead: Option<Computed>,
+}
+
+impl Known {
+    /// What was sent names nothing that the caller may see: it is refused of all records.
+    pub fn refusals(&self) -> impl Iterator<Item = &Violation> {
+        self.unknown.iter().chain(&self.missing)
+    }
 }
 
 /// What happened to a record.
@@ -86,7 +95,10 @@ pub async fn look_up(
     let asked = named(env, object, (set, mask), sent);
     let unknown = env.references.check(cx, &asked).await?;
     let ahead = Computed::ahead(object, &sent.fields).await?;
-    Ok(Known { asked, unknown, ahead })
+    let mut tx = TenantTx::begin_snapshot(&env.db, cx.tenant).await?;
+    let missing = records(env, &mut tx, cx, &asked).await?;
+    tx.commit().await?;
+    Ok(Known { asked, unknown, missing, ahead })
 }
 
 /// The action on each record that a change is.
@@ -145,8 +157,7 @@ pub async fn apply(
         }
         let outcome = match change {
             Change::Delete => {
-                let after =
-                    write::set_deleted(tx, plan.author, object, record.clone(), true, &scope).await?;
+                let after = write::set_deleted(tx, plan.author, object, record.clone(), true, &scope).await?;
                 Outcome::Changed(Box::new((record, after)))
             }
             Change::Restore => restore(tx, plan, record, &scope).await?,

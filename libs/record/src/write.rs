@@ -117,8 +117,12 @@ pub(crate) async fn update_all(
     }
     for side in object.sides {
         let differs = diffs.iter().map(|diffs| diffs.iter().any(|d| d.field == side.field));
-        let records: Vec<&Record> =
-            changed.iter().zip(differs).filter(|(_, differs)| *differs).map(|((_, after), _)| after).collect();
+        let records: Vec<&Record> = changed
+            .iter()
+            .zip(differs)
+            .filter(|(_, differs)| *differs)
+            .map(|((_, after), _)| after)
+            .collect();
         if !records.is_empty() {
             let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
             store::clear_side(tx, side.clear, &ids).await?;

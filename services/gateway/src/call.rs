@@ -13,10 +13,10 @@ use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use transcode::{RequestError, ResponseMeta};
 
 use crate::app::Incoming;
+use crate::operations::bulk;
 use crate::places::{Kind, holding};
 use crate::reply::{self, Reply};
 use crate::{body, etag, operations};
-use crate::operations::bulk;
 
 /// Characters of a header that go on to a service. No valid one is longer, and services take only so much of all headers.
 const MAX_FORWARDED: usize = 255;

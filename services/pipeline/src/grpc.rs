@@ -274,7 +274,9 @@ impl PipelineService for Service {
         };
         let answer = |operation, preview| pb::CreateBulkOperationResponse { operation, preview };
         Ok(match self.0.bulk.create(&cx, &request, asked).await? {
-            ::bulk::Created::Operation(queued) => queued.map(|queued| answer(Some(queued), None)).respond(&cx),
+            ::bulk::Created::Operation(queued) => {
+                queued.map(|queued| answer(Some(queued), None)).respond(&cx)
+            }
             ::bulk::Created::Preview(preview) => cx.answer(answer(None, Some(preview))),
         })
     }

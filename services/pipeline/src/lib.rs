@@ -36,12 +36,11 @@ pub use crate::grpc::Service;
 pub use crate::roles::AskRoles;
 
 /// The migrations of the schema `pipeline`.
-pub const MIGRATIONS: Migrations =
-    db::migrations!(
-        "pipeline",
-        [db::migrate::RECORD, db::migrate::OPERATIONS],
-        ["0100_create_pipeline", "0110_create_deals", "0130_add_bulk_operations"]
-    );
+pub const MIGRATIONS: Migrations = db::migrations!(
+    "pipeline",
+    [db::migrate::RECORD, db::migrate::OPERATIONS],
+    ["0100_create_pipeline", "0110_create_deals", "0130_add_bulk_operations"]
+);
 
 /// The objects whose records are kept here.
 pub const OBJECTS: &[&record::Object] = &[&deals::DEAL];

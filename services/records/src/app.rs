@@ -6,8 +6,8 @@ use record::reference::{Ask, References};
 use std::sync::Arc;
 
 use auth::{Call, Context, Future, Gate};
-use bulk::{Bulk, ServiceToken, Target};
 use blobs::Blobs;
+use bulk::{Bulk, ServiceToken, Target};
 use db::{Db, Shares, WorkerDb};
 use error::Error;
 use events::Wake;

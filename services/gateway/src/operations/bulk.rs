@@ -35,7 +35,8 @@ pub(crate) fn callee<'a>(
 /// Whether a service keeps the records of an object: `deals`, as in its path, or `deal`.
 fn keeps(api: &Api, service: &str, object: &str) -> bool {
     let path = format!("/api/v1/{object}");
-    let lists = |method: &Method| method.verb == Verb::Get && method.path == path && method.service == service;
+    let lists =
+        |method: &Method| method.verb == Verb::Get && method.path == path && method.service == service;
     let package = service.rsplit_once('.').map(|(package, _)| package);
     api.methods().iter().any(lists)
         || proto::OBJECTS.iter().any(|known| known.name == object && Some(known.package) == package)

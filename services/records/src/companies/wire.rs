@@ -1,15 +1,15 @@
 //! A company's message: how it is read and shown.
 
+use auth::FieldMask;
 use error::{Error, Reason};
 use field_types::{FieldError, email};
 use input::Input;
-use auth::FieldMask;
 use prost::Message;
 use prost::bytes::Bytes;
 use proto::common::v1::{Access, Source};
 use proto::records::v1 as pb;
-use record::view::View;
 use record::definitions::FieldSet;
+use record::view::View;
 use record::{Env, Object, Reader, Sent, Wire};
 
 use super::COMPANY;

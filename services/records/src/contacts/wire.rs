@@ -1,14 +1,14 @@
 //! A contact's message: how it is read and shown.
 
+use auth::FieldMask;
 use error::{Error, Reason};
 use field_types::{FieldError, language, moment, timezone};
-use auth::FieldMask;
 use prost::Message;
 use prost::bytes::Bytes;
 use proto::common::v1::{Access, Source};
 use proto::records::v1 as pb;
-use record::view::View;
 use record::definitions::FieldSet;
+use record::view::View;
 use record::{Env, Object, Reader, Sent, Wire};
 
 use super::CONTACT;
