@@ -276,7 +276,7 @@ impl Asked {
         };
         let mut read = input::Input::default();
         read.tags(&texts);
-        for violation in read.violations.iter() {
+        for violation in &read.violations {
             let mut placed = violation.clone();
             placed.pointer = placed.pointer.replacen("/tags", &format!("/changes/{name}"), 1);
             violations.push(placed);

@@ -1,6 +1,6 @@
 //! One batch: the next records, what happens to each, their versions and errors, and the checkpoint; one transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use auth::Context;
@@ -69,7 +69,7 @@ pub(crate) async fn run(
         return Ok(Batch::Empty);
     }
     let ids: Vec<Uuid> = chosen.iter().map(|chosen| chosen.record_id).collect();
-    let expected: HashMap<Uuid, i64> =
+    let expected: BTreeMap<Uuid, i64> =
         chosen.iter().filter_map(|chosen| Some((chosen.record_id, chosen.expected?))).collect();
     let expected = (path == Path::Undo).then_some(&expected);
     let outcomes = many::apply(&mut tx, &plan, &change.of_each(), &ids, expected).await?;

@@ -104,7 +104,7 @@ pub(crate) async fn count(tx: &mut TenantTx, most: i64) -> Result<(i64, i64), Db
 pub(crate) struct Over {
     pub(crate) kind: String,
     pub(crate) request: Vec<u8>,
-    pub(crate) is_over: bool,
+    pub(crate) has_ended: bool,
     pub(crate) undone_by: Option<Uuid>,
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn lock_over(tx: &mut TenantTx, id: Uuid, principal: Uuid) -> R
     );
     let row: Option<(String, Vec<u8>, bool, Option<Uuid>)> =
         query.bind(tx.tenant_id()).bind(id).bind(principal).fetch_optional(tx.conn()).await?;
-    Ok(row.map(|(kind, request, is_over, undone_by)| Over { kind, request, is_over, undone_by }))
+    Ok(row.map(|(kind, request, has_ended, undone_by)| Over { kind, request, has_ended, undone_by }))
 }
 
 /// Notes which operation takes another back.

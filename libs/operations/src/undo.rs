@@ -24,7 +24,7 @@ pub struct Undone {
 pub async fn lock(env: &Env, tx: &mut TenantTx, cx: &Context, id: &str) -> Result<Undone, Error> {
     let id = parse(env.role, id)?;
     let found = store::lock_over(tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
-    if !found.is_over {
+    if !found.has_ended {
         let text = "the operation is not over: cancel it first, or wait";
         return Err(Error::new(Code::FailedPrecondition, Reason::OPERATION_NOT_OVER, text));
     }

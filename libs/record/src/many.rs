@@ -1,7 +1,7 @@
 //! One change of many records: each is judged as a call for it alone would be, and what is refused of one leaves the others as they are.
 //! The transaction that changes them is the caller's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use auth::{Access, Context, FieldMask};
 use db::TenantTx;
@@ -116,7 +116,7 @@ pub async fn apply(
     plan: &Plan<'_>,
     change: &Change<'_>,
     ids: &[Uuid],
-    expected: Option<&HashMap<Uuid, i64>>,
+    expected: Option<&BTreeMap<Uuid, i64>>,
 ) -> Result<Vec<(Uuid, Outcome)>, Error> {
     let Plan { cx, object, .. } = *plan;
     let scope = RowScope::from(&cx.snapshot.predicate(object.name, action(change)));

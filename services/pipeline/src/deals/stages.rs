@@ -249,7 +249,9 @@ fn back(write: &mut Write<'_>, pipeline: &Whole, violations: &mut Violations) ->
         .map(|name| (name, write.after.fields.get(name).cloned().unwrap_or_default()));
     let now = write.plan.author.now.max(pipeline.in_force.effective_at);
     put(write.before, write.after, Place::in_force(pipeline, stage)?, (now, false));
-    own.into_iter().for_each(|(name, value)| write.after.set(name, value));
+    for (name, value) in own {
+        write.after.set(name, value);
+    }
     Ok(())
 }
 
