@@ -106,8 +106,8 @@ fn error(id: &str, reason: &str) -> (String, String, String) {
     (id.to_owned(), String::new(), reason.to_owned())
 }
 
-fn money(minor: i64) -> Option<common::Money> {
-    Some(common::Money { amount_minor: Some(minor), currency: Some("EUR".to_owned()) })
+fn money(minor: i64) -> common::Money {
+    common::Money { amount_minor: Some(minor), currency: Some("EUR".to_owned()) }
 }
 
 #[tokio::test]
@@ -117,9 +117,10 @@ async fn what_matches_is_changed_and_becomes_what_it_was() -> Result<()> {
     let mut deals = Vec::new();
     for (name, amount, step) in [("a", 1, None), ("b", 2, Some("call")), ("c", 3, Some("visit"))] {
         let next_step = step.map(str::to_owned);
-        deals.push(who.create_deal(pb::Deal { amount: money(amount), next_step, ..named(name) }).await?);
+        deals
+            .push(who.create_deal(pb::Deal { amount: Some(money(amount)), next_step, ..named(name) }).await?);
     }
-    let foreign = other.create_deal(pb::Deal { amount: money(2), ..named("b") }).await?;
+    let foreign = other.create_deal(pb::Deal { amount: Some(money(2)), ..named("b") }).await?;
     let request = asked(
         "update",
         "amount >= \"0.02 EUR\"",

@@ -188,7 +188,7 @@ impl World {
                 record::restore::<Guarded, _>(&self.env, &cx, &request, &request.id).await?;
             }
             Path::Link | Path::Import | Path::Bulk | Path::Undo => {
-                self.prepare_and_write(who, path, known, title).await?
+                self.prepare_and_write(who, path, known, title).await?;
             }
         }
         Ok(())

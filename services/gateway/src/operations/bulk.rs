@@ -38,7 +38,7 @@ fn keeps(api: &Api, service: &str, object: &str) -> bool {
     let lists =
         |method: &Method| method.verb == Verb::Get && method.path == path && method.service == service;
     let package = service.rsplit_once('.').map(|(package, _)| package);
-    api.methods().iter().any(lists)
+    !object.contains('/') && api.methods().iter().any(lists)
         || proto::OBJECTS.iter().any(|known| known.name == object && Some(known.package) == package)
 }
 

@@ -116,6 +116,13 @@ fn employee_count(input: &mut Input, sent: Option<i32>) {
     }
 }
 
+/// How many of them are changed at once.
+pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    let pb::UpdateCompanyRequest { company, update_mask, .. } =
+        pb::UpdateCompanyRequest::decode(wire).map_err(Error::internal)?;
+    record::many::sent::<Company>(env, (update_mask, company.as_ref()), set, mask)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,11 +135,4 @@ mod tests {
             assert_eq!(domain(bad).unwrap_err().reason, "DOMAIN_INVALID", "{bad}");
         }
     }
-}
-
-/// How many of them are changed at once.
-pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
-    let pb::UpdateCompanyRequest { company, update_mask, .. } =
-        pb::UpdateCompanyRequest::decode(wire).map_err(Error::internal)?;
-    record::many::sent::<Company>(env, (update_mask, company.as_ref()), set, mask)
 }

@@ -113,6 +113,13 @@ fn birthday(text: &str, today: time::Date) -> Result<String, FieldError> {
     Ok(moment::date_text(day))
 }
 
+/// How many of them are changed at once.
+pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    let pb::UpdateContactRequest { contact, update_mask, .. } =
+        pb::UpdateContactRequest::decode(wire).map_err(Error::internal)?;
+    record::many::sent::<Contact>(env, (update_mask, contact.as_ref()), set, mask)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,11 +134,4 @@ mod tests {
         assert_eq!(refused.reason, "DATE_INVALID");
         assert!(refused.detail.contains("without its year"), "{}", refused.detail);
     }
-}
-
-/// How many of them are changed at once.
-pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
-    let pb::UpdateContactRequest { contact, update_mask, .. } =
-        pb::UpdateContactRequest::decode(wire).map_err(Error::internal)?;
-    record::many::sent::<Contact>(env, (update_mask, contact.as_ref()), set, mask)
 }
