@@ -3,7 +3,7 @@
 mod service;
 mod walks;
 
-use fleet::{FLEET, Role};
+use fleet::FLEET;
 use query::CursorKey;
 use secrecy::SecretString;
 use std::sync::Arc;
