@@ -17,7 +17,8 @@ async fn pipelines_leave_nothing() -> Result<()> {
     let database = Database::fresh("globcrm_test_dropped_pipeline", &[pipeline::MIGRATIONS]).await?;
     let world = World::on(database.clone())?;
     // One write in a hundred folds the kept totals, by chance. Here none does, so that equal calls write equal rows.
-    let fold = "CREATE OR REPLACE FUNCTION pipeline.fold_deal_totals(tenant uuid, pipelines uuid[]) RETURNS void
+    let fold =
+        "CREATE OR REPLACE FUNCTION pipeline.fold_deal_totals(tenant uuid, pipelines uuid[]) RETURNS void
                 LANGUAGE sql AS 'SELECT'";
     sqlx::query(fold).execute(&mut database.admin().await?).await?;
     let mut watch = Watch::new(&database, &world.db, "pipeline").await?;
@@ -127,6 +128,10 @@ async fn deal(
         "GetDealBoard" => {
             call!(client, get_deal_board, who.request(pb::GetDealBoardRequest::default(), &[]))
         }
+        "GetFunnel" => call!(client, get_funnel, who.request(pb::GetFunnelRequest::default(), &[])),
+        "GetForecast" => call!(client, get_forecast, who.request(pb::GetForecastRequest::default(), &[])),
+        "GetVelocity" => call!(client, get_velocity, who.request(pb::GetVelocityRequest::default(), &[])),
+        "GetWinLoss" => call!(client, get_win_loss, who.request(pb::GetWinLossRequest::default(), &[])),
         "UpdateDeal" => {
             let request = pb::UpdateDealRequest {
                 id,

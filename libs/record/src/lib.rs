@@ -45,6 +45,7 @@ pub mod get;
 pub mod groups;
 pub mod list;
 mod merge;
+pub mod report;
 mod restore;
 pub mod update;
 

@@ -12,6 +12,7 @@ use crate::deals::{self, Deal};
 use crate::pipelines::{
     archive, create, draft, get, impact, list, publish, restore, templates, update, versions,
 };
+use crate::reports;
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -253,5 +254,41 @@ impl PipelineService for Service {
     ) -> Result<Response<pb::GetStageHistoryResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         Ok(cx.answer(deals::history(&self.0, &cx, request).await?))
+    }
+
+    async fn get_funnel(
+        &self,
+        request: Request<pb::GetFunnelRequest>,
+    ) -> Result<Response<pb::GetFunnelResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let report = reports::funnel(&self.0, &cx, request).await?;
+        Ok(record::list::charged(cx.answer(report), reports::COST))
+    }
+
+    async fn get_forecast(
+        &self,
+        request: Request<pb::GetForecastRequest>,
+    ) -> Result<Response<pb::GetForecastResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let report = reports::forecast(&self.0, &cx, request).await?;
+        Ok(record::list::charged(cx.answer(report), reports::COST))
+    }
+
+    async fn get_velocity(
+        &self,
+        request: Request<pb::GetVelocityRequest>,
+    ) -> Result<Response<pb::GetVelocityResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let report = reports::velocity(&self.0, &cx, request).await?;
+        Ok(record::list::charged(cx.answer(report), reports::COST))
+    }
+
+    async fn get_win_loss(
+        &self,
+        request: Request<pb::GetWinLossRequest>,
+    ) -> Result<Response<pb::GetWinLossResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let report = reports::win_loss(&self.0, &cx, request).await?;
+        Ok(record::list::charged(cx.answer(report), reports::COST))
     }
 }

@@ -7,6 +7,7 @@ mod document;
 mod fields;
 mod grpc;
 mod pipelines;
+mod reports;
 mod roles;
 
 use std::sync::Arc;
@@ -34,8 +35,11 @@ pub use crate::grpc::Service;
 pub use crate::roles::AskRoles;
 
 /// The migrations of the schema `pipeline`.
-pub const MIGRATIONS: Migrations =
-    db::migrations!("pipeline", [db::migrate::RECORD], ["0100_create_pipeline", "0110_create_deals"]);
+pub const MIGRATIONS: Migrations = db::migrations!(
+    "pipeline",
+    [db::migrate::RECORD],
+    ["0100_create_pipeline", "0110_create_deals", "0120_report_on_deals"]
+);
 
 /// The objects whose records are kept here.
 pub const OBJECTS: &[&record::Object] = &[&deals::DEAL];
