@@ -190,8 +190,8 @@ pub(crate) async fn retired_stages(
     Ok(found.iter().map(|(id, stage)| convert::stage(stage, Some(*id))).collect())
 }
 
-/// Stages of a pipeline that its version in force at a moment does not have, the newest first, as the last ones show them that had them; each with
-/// the keys of those before it.
+/// Stages of a pipeline that its version in force at a moment does not have, as the last ones show them that had them: those of the newest versions
+/// first, each with the keys of those before it.
 pub(crate) async fn stages_before(
     app: &App,
     cx: &Context,

@@ -12,8 +12,8 @@ use crate::pipelines::{shown_stages, stages_before};
 pub(super) struct Stages {
     /// In the order in which they are shown, and whether they were retired by then. Retired ones come last.
     pub(super) shown: Vec<(Uuid, pb::Stage, bool)>,
-    /// The way of deals: open stages in their order, then those of a loss, then those of a win. A retired stage stands behind the one that it followed
-    /// in the last version that had it.
+    /// The way of deals: open stages in their order, then those of a loss, then those of a win. Retired stages are put in one by one, the last retired
+    /// first, each behind the last of those that it followed when it was in force.
     pub(super) way: Vec<Uuid>,
 }
 
@@ -77,13 +77,18 @@ mod tests {
         let in_force =
             vec![open(1), stage(8, pb::StageKind::Won), open(3), open(5), stage(9, pb::StageKind::Lost)];
         let keys = |keys: &[u128]| keys.iter().map(|n| format!("s{n}")).collect::<Vec<_>>();
-        let retired = vec![(open(4), keys(&[1, 2, 3])), (open(2), keys(&[1])), (open(6), Vec::new())];
+        let retired = vec![
+            (open(4), keys(&[1, 2, 3])),
+            (open(7), keys(&[1, 3, 4])),
+            (open(2), keys(&[1])),
+            (open(6), Vec::new()),
+        ];
         let stages = Stages::from(in_force, retired);
         let way: Vec<u128> = stages.way.iter().map(Uuid::as_u128).collect();
-        assert_eq!(way, [6, 1, 2, 3, 4, 5, 9, 8]);
+        assert_eq!(way, [6, 1, 2, 3, 4, 7, 5, 9, 8]);
         let shown: Vec<(u128, bool)> =
             stages.shown.iter().map(|(id, _, is_retired)| (id.as_u128(), *is_retired)).collect();
-        let retired = [(4, true), (2, true), (6, true)];
+        let retired = [(4, true), (7, true), (2, true), (6, true)];
         assert_eq!(
             shown,
             [[(1, false), (8, false), (3, false), (5, false), (9, false)].as_slice(), &retired].concat()
