@@ -145,8 +145,8 @@ impl Run {
             4..=10 => self.go().await,
             11..=13 => self.edit().await,
             14 => self.change_pipeline().await,
-            15 | 16 => self.trash().await,
-            17 | 18 => self.restore().await,
+            15..=17 => self.trash().await,
+            18 => self.restore().await,
             _ => self.publish().await,
         }
     }

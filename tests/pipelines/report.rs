@@ -104,10 +104,10 @@ impl<'m> Question<'m> {
                     Some(next) if next.pipeline != self.pipeline => {}
                     Some(next) if next.kind == pb::StageKind::Lost => counts[2] += 1,
                     Some(next) => {
-                        let is_forward = match (stage.kind, next.kind) {
-                            (_, pb::StageKind::Won) => true,
-                            (pb::StageKind::Open, _) => place(next) > place(last.stay),
-                            _ => false,
+                        // A won stage is later than all others.
+                        let is_forward = match (stage.kind == next.kind, next.kind) {
+                            (true, _) => place(next) > place(last.stay),
+                            (false, kind) => kind == pb::StageKind::Won,
                         };
                         counts[1] += i64::from(is_forward);
                     }
