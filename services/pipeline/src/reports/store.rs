@@ -13,9 +13,18 @@ macro_rules! live {
     };
 }
 
+/// All of the entries `e`.
+macro_rules! all {
+    () => {
+        ") AS e"
+    };
+}
+
+/// Chooses among entries `e` that were found by an index: from the deals on, all of their entries would be looked at, and nobody can estimate how many
+/// deals a filter leaves (19 s instead of 0.8 s for 100,000 deals).
 macro_rules! seen {
     () => {
-        " AND e.deal_id IN (SELECT id FROM visible)"
+        " OFFSET 0) AS e WHERE e.deal_id IN (SELECT id FROM visible)"
     };
 }
 
@@ -24,7 +33,7 @@ const VISIBLE: Piece = Text("WITH visible AS MATERIALIZED (SELECT t.id");
 /// Of each of the stages `$6`: how many of the deals created in the window came there, left it the last time for a stage that stands behind it in that
 /// list, left it for one of the lost stages `$7`, or are there still; and the median of the visits that ended.
 macro_rules! funnel {
-    ($seen:expr) => {
+    ($end:expr) => {
         concat!(
             "SELECT here.id, visits.* FROM unnest($6::uuid[]) WITH ORDINALITY AS here (id, place) CROSS JOIN LATERAL (
                  SELECT count(*) FILTER (WHERE is_last) AS entered,
@@ -33,32 +42,32 @@ macro_rules! funnel {
                      count(*) FILTER (WHERE seconds IS NULL) AS still_there,
                      percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median_seconds
                  FROM (
-                     SELECT e.again_at IS NULL OR e.again_at > $2 AS is_last,
+                     SELECT e.deal_id, e.again_at IS NULL OR e.again_at > $2 AS is_last,
                          CASE WHEN e.left_at <= $2 THEN e.left_to END AS left_to,
                          CASE WHEN e.left_at <= $2 THEN date_part('epoch', e.left_at - e.entered_at) END AS seconds
                      FROM pipeline.stage_entry AS e
                      WHERE e.tenant_id = $1 AND e.pipeline_id = $3 AND e.stage_id = here.id AND e.created_here
                        AND e.created_at >= $4 AND e.created_at < $5 AND e.entered_at <= $2 AND ",
             live!(),
-            $seen,
-            ") AS visit) AS visits"
+            $end,
+            ") AS visits"
         )
     };
 }
 
-pub(super) const FUNNEL_OF_ALL: &[Piece] = &[Text(funnel!(""))];
+pub(super) const FUNNEL_OF_ALL: &[Piece] = &[Text(funnel!(all!()))];
 pub(super) const FUNNEL: &[Piece] = &[VISIBLE, Rows, Text(concat!(") ", funnel!(seen!())))];
 
 /// Deals `closed` that were won or lost in the window.
 macro_rules! closed {
-    ($seen:expr) => {
+    ($end:expr) => {
         concat!(
-            "closed AS MATERIALIZED (
+            "closed AS MATERIALIZED (SELECT * FROM (
                  SELECT e.deal_id, e.status, e.closed_at, e.created_at FROM pipeline.stage_entry AS e
                  WHERE e.tenant_id = $1 AND e.pipeline_id = $3 AND e.closed_at >= $4 AND e.closed_at < $5
                    AND e.entered_at <= $2 AND (e.left_at IS NULL OR e.left_at > $2) AND ",
             live!(),
-            $seen,
+            $end,
             ") "
         )
     };
@@ -78,7 +87,7 @@ macro_rules! velocity {
     };
 }
 
-pub(super) const VELOCITY_OF_ALL: &[Piece] = &[Text(concat!("WITH ", closed!(""), velocity!()))];
+pub(super) const VELOCITY_OF_ALL: &[Piece] = &[Text(concat!("WITH ", closed!(all!()), velocity!()))];
 pub(super) const VELOCITY: &[Piece] = &[VISIBLE, Rows, Text(concat!("), ", closed!(seen!()), velocity!()))];
 
 /// Reasons with the numbers of lost deals, the most frequent first, `$7` at most; without a reason, unless `$6`. The won ones come last, and every
@@ -100,9 +109,9 @@ macro_rules! win_loss {
 
 const WITH_REASONS: Piece = Text("WITH visible AS (SELECT t.id, t.lost_reason");
 pub(super) const WIN_LOSS_OF_ALL: &[Piece] =
-    &[WITH_REASONS, Rows, Text(concat!("), ", closed!(""), win_loss!("LEFT JOIN")))];
+    &[WITH_REASONS, Rows, Text(concat!("), ", closed!(all!()), win_loss!("LEFT JOIN")))];
 pub(super) const WIN_LOSS: &[Piece] =
-    &[WITH_REASONS, Rows, Text(concat!("), ", closed!(""), win_loss!("JOIN")))];
+    &[WITH_REASONS, Rows, Text(concat!("), ", closed!(all!()), win_loss!("JOIN")))];
 
 /// By periods of `$6`, the first `$8` of them, and currencies: open deals by when they are expected to close, those without a date if `$7`, and
 /// won ones. No sum is greater than `$9`.
