@@ -48,15 +48,9 @@ async fn by_definitions(
 ) -> Result<Vec<PgRow>, Error> {
     let mask = set.mask(object, cx.mask(object.name));
     let filter = query::filter::parse(filter)?;
-    let by_value: Vec<CustomField>;
-    let custom = match statement.past {
-        None => set.queryable(),
-        Some(_) => {
-            let unindexed = |field: &CustomField| CustomField { slot: None, ..field.clone() };
-            by_value = set.queryable().iter().map(unindexed).collect();
-            &by_value
-        }
-    };
+    let unindexed = |field: &CustomField| CustomField { slot: None, ..field.clone() };
+    let by_value: Vec<CustomField> = set.queryable().iter().map(unindexed).collect();
+    let custom = if statement.past.is_some() { &by_value } else { set.queryable() };
     let request = ListRequest {
         schema: Schema { table: object.table(), custom, mask: &mask, region: env.region },
         predicate: cx.reached(),

@@ -28,7 +28,7 @@ pub(crate) async fn funnel(
     let sent = Sent {
         pipeline_id: pipeline_id.as_deref(),
         filter,
-        as_of: as_of.as_ref().map(proto::moment),
+        as_of: *as_of,
         from,
         to,
     };

@@ -15,6 +15,7 @@ use auth::{Context, FieldMask};
 use error::{Code, Error, Reason};
 use field_types::{FieldError, moment};
 use input::Violations;
+use prost_types::Timestamp;
 use query::rows::{Piece, Statement};
 use query::{Bind, RowScope};
 use record::report::{self, report};
@@ -34,12 +35,15 @@ pub(crate) use win_loss::win_loss;
 /// What a report takes beside others of the same caller. It reads up to all deals.
 pub(crate) const COST: u64 = 5;
 
+/// A window without ends.
+const BEGINNING: OffsetDateTime = datetime!(0001-01-01 0:00 UTC);
+const END: OffsetDateTime = datetime!(9999-12-31 23:59:59 UTC);
+
 /// What all reports are asked, as it was sent.
 struct Sent<'a> {
     pipeline_id: Option<&'a str>,
     filter: &'a str,
-    /// `Some(None)`: no such moment.
-    as_of: Option<Option<OffsetDateTime>>,
+    as_of: Option<Timestamp>,
     from: &'a str,
     to: &'a str,
 }
@@ -89,13 +93,13 @@ impl<'a> Question<'a> {
             mask,
             as_of,
             is_past: as_of < now,
-            from: from.unwrap_or(datetime!(0001-01-01 0:00 UTC)),
-            to: to.unwrap_or(datetime!(9999-12-31 23:59:59 UTC)),
+            from: from.unwrap_or(BEGINNING),
+            to: to.unwrap_or(END),
         })
     }
 
     fn has_window(&self) -> bool {
-        self.from > datetime!(0001-01-01 0:00 UTC) || self.to < datetime!(9999-12-31 23:59:59 UTC)
+        (self.from, self.to) != (BEGINNING, END)
     }
 
     /// Runs a statement about the deals that the caller sees and chooses, or another `of_all` if that is all of them: then those that were purged since
@@ -121,18 +125,12 @@ impl<'a> Question<'a> {
 }
 
 /// The moment that was sent, or now.
-fn as_of(
-    sent: Option<Option<OffsetDateTime>>,
-    now: OffsetDateTime,
-    violations: &mut Violations,
-) -> OffsetDateTime {
-    match sent {
-        Some(None) => violations.note("/as_of", Reason::TIMESTAMP_INVALID, "no such moment"),
-        Some(Some(then)) if then > now => {
-            violations.note("/as_of", Reason::DATE_IN_FUTURE, "nobody knows yet; leave it out for now");
-        }
-        Some(Some(then)) => return then,
-        None => {}
+fn as_of(sent: Option<Timestamp>, now: OffsetDateTime, violations: &mut Violations) -> OffsetDateTime {
+    let Some(sent) = sent else { return now };
+    match proto::moment(&sent) {
+        Some(then) if then <= now => return then,
+        Some(_) => violations.note("/as_of", Reason::DATE_IN_FUTURE, "it must not be later than now"),
+        None => violations.note("/as_of", Reason::TIMESTAMP_INVALID, "an instant is expected"),
     }
     now
 }

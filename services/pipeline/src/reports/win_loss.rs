@@ -25,7 +25,7 @@ pub(crate) async fn win_loss(
     let sent = Sent {
         pipeline_id: pipeline_id.as_deref(),
         filter,
-        as_of: as_of.as_ref().map(proto::moment),
+        as_of: *as_of,
         from,
         to,
     };
