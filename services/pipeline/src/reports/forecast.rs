@@ -27,13 +27,7 @@ pub(crate) async fn forecast(
     request: pb::GetForecastRequest,
 ) -> error::Result<pb::GetForecastResponse> {
     let pb::GetForecastRequest { pipeline_id, filter, as_of, from, to, .. } = &request;
-    let sent = Sent {
-        pipeline_id: pipeline_id.as_deref(),
-        filter,
-        as_of: *as_of,
-        from,
-        to,
-    };
+    let sent = Sent { pipeline_id: pipeline_id.as_deref(), filter, as_of: *as_of, from, to };
     let question = Question::read(app, cx, sent, &NEEDS).await?;
     let fixed = [("pipeline_id", Bind::Uuid(question.whole.pipeline.id))];
     let more = vec![

@@ -25,13 +25,7 @@ pub(crate) async fn funnel(
     request: pb::GetFunnelRequest,
 ) -> error::Result<pb::GetFunnelResponse> {
     let pb::GetFunnelRequest { pipeline_id, filter, as_of, from, to } = &request;
-    let sent = Sent {
-        pipeline_id: pipeline_id.as_deref(),
-        filter,
-        as_of: *as_of,
-        from,
-        to,
-    };
+    let sent = Sent { pipeline_id: pipeline_id.as_deref(), filter, as_of: *as_of, from, to };
     let question = Question::read(app, cx, sent, &NEEDS).await?;
     let stages = Stages::of(&question).await?;
     let more = vec![Bind::Uuids(stages.way.clone()), Bind::Uuids(stages.lost())];

@@ -25,13 +25,7 @@ pub(crate) async fn velocity(
     request: pb::GetVelocityRequest,
 ) -> error::Result<pb::GetVelocityResponse> {
     let pb::GetVelocityRequest { pipeline_id, filter, as_of, from, to } = &request;
-    let sent = Sent {
-        pipeline_id: pipeline_id.as_deref(),
-        filter,
-        as_of: *as_of,
-        from,
-        to,
-    };
+    let sent = Sent { pipeline_id: pipeline_id.as_deref(), filter, as_of: *as_of, from, to };
     let question = Question::read(app, cx, sent, &NEEDS).await?;
     let stages = Stages::of(&question).await?;
     let rows = question.rows((store::VELOCITY_OF_ALL, store::VELOCITY), &[], Vec::new()).await?;

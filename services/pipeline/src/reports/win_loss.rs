@@ -22,13 +22,7 @@ pub(crate) async fn win_loss(
     request: pb::GetWinLossRequest,
 ) -> error::Result<pb::GetWinLossResponse> {
     let pb::GetWinLossRequest { pipeline_id, filter, as_of, from, to } = &request;
-    let sent = Sent {
-        pipeline_id: pipeline_id.as_deref(),
-        filter,
-        as_of: *as_of,
-        from,
-        to,
-    };
+    let sent = Sent { pipeline_id: pipeline_id.as_deref(), filter, as_of: *as_of, from, to };
     let question = Question::read(app, cx, sent, &NEEDS).await?;
     let shows_reasons = !question.mask.hides("lost_reason");
     let more = vec![Bind::Bool(shows_reasons), Bind::Int(MOST)];
