@@ -128,6 +128,10 @@ async fn deal(
         "GetDealBoard" => {
             call!(client, get_deal_board, who.request(pb::GetDealBoardRequest::default(), &[]))
         }
+        "GetFunnel" => call!(client, get_funnel, who.request(pb::GetFunnelRequest::default(), &[])),
+        "GetForecast" => call!(client, get_forecast, who.request(pb::GetForecastRequest::default(), &[])),
+        "GetVelocity" => call!(client, get_velocity, who.request(pb::GetVelocityRequest::default(), &[])),
+        "GetWinLoss" => call!(client, get_win_loss, who.request(pb::GetWinLossRequest::default(), &[])),
         "UpdateDeal" => {
             let request = pb::UpdateDealRequest {
                 id,

@@ -9,4 +9,6 @@ mod guard;
 mod life;
 mod mapping;
 mod publishing;
+mod reports;
+mod reports_past;
 pub(crate) mod world;

@@ -311,9 +311,22 @@ impl<'a> List<'a> {
         self.fixed
     }
 
+    /// As [`List::push_visible`], of rows as they were: `past` is a statement of them whose WHERE goes on with what the caller may see, of rows
+    /// `t` as they are now. The filter compares what it selects.
+    pub(crate) fn push_visible_past(&self, sql: &mut Sql, past: &str) {
+        sql.push(format!(" FROM ({past}"));
+        predicate::push(sql, self.predicate);
+        sql.push(") AS t");
+        self.push_conditions(sql);
+    }
+
     /// FROM and WHERE, without what the caller's permission and position add.
     fn push_source(&self, sql: &mut Sql) {
         sql.push(format!(" FROM {} AS t", self.table.name));
+        self.push_conditions(sql);
+    }
+
+    fn push_conditions(&self, sql: &mut Sql) {
         if self.reads_unpacked() {
             sql.push(compile::custom::UNPACKED);
         }

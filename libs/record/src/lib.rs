@@ -46,6 +46,7 @@ pub mod groups;
 pub mod list;
 pub mod many;
 mod merge;
+pub mod report;
 mod restore;
 pub mod update;
 

@@ -15,6 +15,7 @@ use crate::deals::{self, Deal};
 use crate::pipelines::{
     archive, create, draft, get, impact, list, publish, restore, templates, update, versions,
 };
+use crate::reports;
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -335,5 +336,41 @@ impl PipelineService for Service {
             data,
         };
         Ok(cx.answer(pieces.map_ok(answer).boxed()))
+    }
+
+    async fn get_funnel(
+        &self,
+        request: Request<pb::GetFunnelRequest>,
+    ) -> Result<Response<pb::GetFunnelResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let report = reports::funnel(&self.0, &cx, request).await?;
+        Ok(record::list::charged(cx.answer(report), reports::COST))
+    }
+
+    async fn get_forecast(
+        &self,
+        request: Request<pb::GetForecastRequest>,
+    ) -> Result<Response<pb::GetForecastResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let report = reports::forecast(&self.0, &cx, request).await?;
+        Ok(record::list::charged(cx.answer(report), reports::COST))
+    }
+
+    async fn get_velocity(
+        &self,
+        request: Request<pb::GetVelocityRequest>,
+    ) -> Result<Response<pb::GetVelocityResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let report = reports::velocity(&self.0, &cx, request).await?;
+        Ok(record::list::charged(cx.answer(report), reports::COST))
+    }
+
+    async fn get_win_loss(
+        &self,
+        request: Request<pb::GetWinLossRequest>,
+    ) -> Result<Response<pb::GetWinLossResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let report = reports::win_loss(&self.0, &cx, request).await?;
+        Ok(record::list::charged(cx.answer(report), reports::COST))
     }
 }

@@ -8,6 +8,7 @@ mod document;
 mod fields;
 mod grpc;
 mod pipelines;
+mod reports;
 mod roles;
 
 use std::sync::Arc;
@@ -39,7 +40,7 @@ pub use crate::roles::AskRoles;
 pub const MIGRATIONS: Migrations = db::migrations!(
     "pipeline",
     [db::migrate::RECORD, db::migrate::OPERATIONS],
-    ["0100_create_pipeline", "0110_create_deals", "0130_add_bulk_operations"]
+    ["0100_create_pipeline", "0110_create_deals", "0120_report_on_deals", "0130_add_bulk_operations"]
 );
 
 /// The objects whose records are kept here.

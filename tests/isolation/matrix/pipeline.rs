@@ -110,6 +110,14 @@ pub fn table() -> Table {
             .json(json!({"pipeline_id": "{id}"}))
             .with("own", &DEAL),
         get("GetStageHistory", "/deals/{id}/stage-history").of(&DEAL),
+        get("GetFunnel", "/reports/funnel"),
+        get("GetFunnel", "/reports/funnel?pipeline_id={id}").of(&PIPELINE),
+        get("GetForecast", "/reports/forecast"),
+        get("GetForecast", "/reports/forecast?pipeline_id={id}").of(&PIPELINE),
+        get("GetVelocity", "/reports/velocity"),
+        get("GetVelocity", "/reports/velocity?pipeline_id={id}").of(&PIPELINE),
+        get("GetWinLoss", "/reports/win-loss"),
+        get("GetWinLoss", "/reports/win-loss?pipeline_id={id}").of(&PIPELINE),
     ];
     // Their REST paths are in the contract once, at the service `records`.
     let of_operations = [

@@ -1140,6 +1140,249 @@ pub struct GetOperationErrorsResponse {
     #[prost(bytes = "bytes", tag = "2")]
     pub data: ::prost::bytes::Bytes,
 }
+/// Asks how far the deals came that were created in a window of time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetFunnelRequest {
+    /// If it is not sent, the default pipeline.
+    #[prost(string, optional, tag = "1")]
+    pub pipeline_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// As of the list of deals. With `as_of`, it compares the values of then; names, tags and contacts are those of now.
+    #[prost(string, tag = "2")]
+    pub filter: ::prost::alloc::string::String,
+    /// The moment whose state is asked for; now, if it is not sent.
+    #[prost(message, optional, tag = "3")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// The beginning of the window: a moment, or a day in UTC. If it is not sent, everything before `to`.
+    #[prost(string, tag = "4")]
+    pub from: ::prost::alloc::string::String,
+    /// The end of the window, which is not in it. If it is not sent, everything since `from`.
+    #[prost(string, tag = "5")]
+    pub to: ::prost::alloc::string::String,
+}
+/// How far they came.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetFunnelResponse {
+    /// Those of the version in force at that moment, in their order; behind them retired ones that some of the deals were in.
+    #[prost(message, repeated, tag = "1")]
+    pub stages: ::prost::alloc::vec::Vec<FunnelStage>,
+    /// Deals that are in a won stage of the pipeline.
+    #[prost(int64, tag = "2")]
+    pub won: i64,
+    /// Deals that are in a lost stage of the pipeline.
+    #[prost(int64, tag = "3")]
+    pub lost: i64,
+}
+/// A stage, and what happened to the deals that came to it. A deal counts once for each stage, by how it left it the last time.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FunnelStage {
+    #[prost(message, optional, tag = "1")]
+    pub stage: ::core::option::Option<Stage>,
+    /// The version in force does not have the stage.
+    #[prost(bool, tag = "2")]
+    pub is_retired: bool,
+    #[prost(int64, tag = "3")]
+    pub entered: i64,
+    /// Left for a later stage. A retired stage has its place behind the stages that it followed when it was last in force.
+    #[prost(int64, tag = "4")]
+    pub left_forward: i64,
+    /// Left for a lost stage.
+    #[prost(int64, tag = "5")]
+    pub left_lost: i64,
+    #[prost(int64, tag = "6")]
+    pub still_there: i64,
+    /// `left_forward` ÷ `entered`; none if no deal entered.
+    #[prost(double, optional, tag = "7")]
+    pub conversion_rate: ::core::option::Option<f64>,
+    /// The median duration of visits that ended, between the two middle ones if their number is even.
+    #[prost(double, optional, tag = "8")]
+    pub median_seconds: ::core::option::Option<f64>,
+}
+/// Asks what the deals of a pipeline amount to, by when they are expected to close.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetForecastRequest {
+    /// If it is not sent, the default pipeline.
+    #[prost(string, optional, tag = "1")]
+    pub pipeline_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// As of the list of deals. With `as_of`, it compares the values of then; names, tags and contacts are those of now.
+    #[prost(string, tag = "2")]
+    pub filter: ::prost::alloc::string::String,
+    /// The moment whose state is asked for; now, if it is not sent.
+    #[prost(message, optional, tag = "3")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// How long a period is; a month, if it is not sent.
+    #[prost(enumeration = "ForecastPeriod", tag = "4")]
+    pub period: i32,
+    /// Only what is expected to close, or was won, from here on: a moment, or a day in UTC.
+    #[prost(string, tag = "5")]
+    pub from: ::prost::alloc::string::String,
+    /// Only what is expected to close, or was won, before it.
+    #[prost(string, tag = "6")]
+    pub to: ::prost::alloc::string::String,
+}
+/// What they amount to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetForecastResponse {
+    /// Those that have deals, the earliest first; last, unless a window is asked for, that of open deals without a date.
+    #[prost(message, repeated, tag = "1")]
+    pub periods: ::prost::alloc::vec::Vec<Forecast>,
+}
+/// What is expected of a period. Sums are by currency, and left out if the caller does not see amounts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Forecast {
+    /// Its first day; none for open deals without `expected_close_date`, purged ones among them.
+    #[prost(string, optional, tag = "1")]
+    pub start: ::core::option::Option<::prost::alloc::string::String>,
+    /// Of open deals that are expected to close in it.
+    #[prost(message, repeated, tag = "2")]
+    pub open: ::prost::alloc::vec::Vec<super::super::common::v1::Money>,
+    /// The same, each times its probability.
+    #[prost(message, repeated, tag = "3")]
+    pub weighted: ::prost::alloc::vec::Vec<super::super::common::v1::Money>,
+    /// Of deals that were won in it.
+    #[prost(message, repeated, tag = "4")]
+    pub won: ::prost::alloc::vec::Vec<super::super::common::v1::Money>,
+    /// The number of those open deals.
+    #[prost(int64, tag = "5")]
+    pub count: i64,
+}
+/// Asks how long deals took that were closed in a window of time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetVelocityRequest {
+    /// If it is not sent, the default pipeline.
+    #[prost(string, optional, tag = "1")]
+    pub pipeline_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// As of the list of deals. With `as_of`, it compares the values of then; names, tags and contacts are those of now.
+    #[prost(string, tag = "2")]
+    pub filter: ::prost::alloc::string::String,
+    /// The moment whose state is asked for; now, if it is not sent.
+    #[prost(message, optional, tag = "3")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// The beginning of the window: a moment, or a day in UTC. If it is not sent, everything before `to`.
+    #[prost(string, tag = "4")]
+    pub from: ::prost::alloc::string::String,
+    /// The end of the window, which is not in it. If it is not sent, everything since `from`.
+    #[prost(string, tag = "5")]
+    pub to: ::prost::alloc::string::String,
+}
+/// How long they took. Percentiles lie between two values where none is exactly at their place (`percentile_cont` of SQL).
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetVelocityResponse {
+    #[prost(message, optional, tag = "1")]
+    pub won: ::core::option::Option<WonVelocity>,
+    /// Of deals that were won or lost: the stages of the version in force at that moment, in their order; behind them retired ones.
+    #[prost(message, repeated, tag = "2")]
+    pub by_stage: ::prost::alloc::vec::Vec<StageVelocity>,
+}
+/// How long it took from the creation of deals until they were won.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct WonVelocity {
+    #[prost(int64, tag = "1")]
+    pub count: i64,
+    /// Days of 24 hours, with fractions. None if no deal was won.
+    #[prost(double, optional, tag = "2")]
+    pub median_days: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "3")]
+    pub p90_days: ::core::option::Option<f64>,
+}
+/// How long deals were in a stage, of visits that ended.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StageVelocity {
+    #[prost(message, optional, tag = "1")]
+    pub stage: ::core::option::Option<Stage>,
+    /// The version in force does not have the stage.
+    #[prost(bool, tag = "2")]
+    pub is_retired: bool,
+    #[prost(double, optional, tag = "3")]
+    pub median_seconds: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "4")]
+    pub p90_seconds: ::core::option::Option<f64>,
+    /// Deals with such visits.
+    #[prost(int64, tag = "5")]
+    pub deals: i64,
+}
+/// Asks how many deals were won and lost in a window of time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWinLossRequest {
+    /// If it is not sent, the default pipeline.
+    #[prost(string, optional, tag = "1")]
+    pub pipeline_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// As of the list of deals. With `as_of`, it compares the values of then; names, tags and contacts are those of now.
+    #[prost(string, tag = "2")]
+    pub filter: ::prost::alloc::string::String,
+    /// The moment whose state is asked for; now, if it is not sent.
+    #[prost(message, optional, tag = "3")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// The beginning of the window: a moment, or a day in UTC. If it is not sent, everything before `to`.
+    #[prost(string, tag = "4")]
+    pub from: ::prost::alloc::string::String,
+    /// The end of the window, which is not in it. If it is not sent, everything since `from`.
+    #[prost(string, tag = "5")]
+    pub to: ::prost::alloc::string::String,
+}
+/// How many were won and lost.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetWinLossResponse {
+    #[prost(int64, tag = "1")]
+    pub won: i64,
+    #[prost(int64, tag = "2")]
+    pub lost: i64,
+    /// Won ÷ all; none if none was closed.
+    #[prost(double, optional, tag = "3")]
+    pub rate: ::core::option::Option<f64>,
+    /// The 100 most frequent reasons, the most frequent first. Left out if the caller does not see them.
+    #[prost(message, repeated, tag = "4")]
+    pub lost_reasons: ::prost::alloc::vec::Vec<LostReason>,
+}
+/// Why deals were lost.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LostReason {
+    /// None for deals without one, purged ones among them.
+    #[prost(string, optional, tag = "1")]
+    pub reason: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(int64, tag = "2")]
+    pub count: i64,
+}
+/// How long a period of a forecast is, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ForecastPeriod {
+    /// As `month`.
+    Unspecified = 0,
+    Day = 1,
+    /// From Monday on.
+    Week = 2,
+    Month = 3,
+    Quarter = 4,
+    Year = 5,
+}
+impl ForecastPeriod {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FORECAST_PERIOD_UNSPECIFIED",
+            Self::Day => "FORECAST_PERIOD_DAY",
+            Self::Week => "FORECAST_PERIOD_WEEK",
+            Self::Month => "FORECAST_PERIOD_MONTH",
+            Self::Quarter => "FORECAST_PERIOD_QUARTER",
+            Self::Year => "FORECAST_PERIOD_YEAR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FORECAST_PERIOD_UNSPECIFIED" => Some(Self::Unspecified),
+            "FORECAST_PERIOD_DAY" => Some(Self::Day),
+            "FORECAST_PERIOD_WEEK" => Some(Self::Week),
+            "FORECAST_PERIOD_MONTH" => Some(Self::Month),
+            "FORECAST_PERIOD_QUARTER" => Some(Self::Quarter),
+            "FORECAST_PERIOD_YEAR" => Some(Self::Year),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod pipeline_service_client {
     #![allow(
@@ -2085,6 +2328,114 @@ pub mod pipeline_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Reports how far deals came that were created in a window of time, as of any moment.
+        pub async fn get_funnel(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetFunnelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetFunnelResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.pipeline.v1.PipelineService/GetFunnel",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.pipeline.v1.PipelineService", "GetFunnel"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Reports what deals amount to, by when they are expected to close, as of any moment.
+        pub async fn get_forecast(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetForecastRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetForecastResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.pipeline.v1.PipelineService/GetForecast",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.pipeline.v1.PipelineService", "GetForecast"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Reports how long deals took that were closed in a window of time, as of any moment.
+        pub async fn get_velocity(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetVelocityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetVelocityResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.pipeline.v1.PipelineService/GetVelocity",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.pipeline.v1.PipelineService", "GetVelocity"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Reports how many deals were won and lost in a window of time, as of any moment.
+        pub async fn get_win_loss(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetWinLossRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetWinLossResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.pipeline.v1.PipelineService/GetWinLoss",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.pipeline.v1.PipelineService", "GetWinLoss"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2344,6 +2695,38 @@ pub mod pipeline_service_server {
             request: tonic::Request<super::GetOperationErrorsRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::GetOperationErrorsStream>,
+            tonic::Status,
+        >;
+        /// Reports how far deals came that were created in a window of time, as of any moment.
+        async fn get_funnel(
+            &self,
+            request: tonic::Request<super::GetFunnelRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetFunnelResponse>,
+            tonic::Status,
+        >;
+        /// Reports what deals amount to, by when they are expected to close, as of any moment.
+        async fn get_forecast(
+            &self,
+            request: tonic::Request<super::GetForecastRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetForecastResponse>,
+            tonic::Status,
+        >;
+        /// Reports how long deals took that were closed in a window of time, as of any moment.
+        async fn get_velocity(
+            &self,
+            request: tonic::Request<super::GetVelocityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetVelocityResponse>,
+            tonic::Status,
+        >;
+        /// Reports how many deals were won and lost in a window of time, as of any moment.
+        async fn get_win_loss(
+            &self,
+            request: tonic::Request<super::GetWinLossRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetWinLossResponse>,
             tonic::Status,
         >;
     }
@@ -3807,6 +4190,186 @@ pub mod pipeline_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.pipeline.v1.PipelineService/GetFunnel" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetFunnelSvc<T: PipelineService>(pub Arc<T>);
+                    impl<
+                        T: PipelineService,
+                    > tonic::server::UnaryService<super::GetFunnelRequest>
+                    for GetFunnelSvc<T> {
+                        type Response = super::GetFunnelResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetFunnelRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PipelineService>::get_funnel(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetFunnelSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.pipeline.v1.PipelineService/GetForecast" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetForecastSvc<T: PipelineService>(pub Arc<T>);
+                    impl<
+                        T: PipelineService,
+                    > tonic::server::UnaryService<super::GetForecastRequest>
+                    for GetForecastSvc<T> {
+                        type Response = super::GetForecastResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetForecastRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PipelineService>::get_forecast(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetForecastSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.pipeline.v1.PipelineService/GetVelocity" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetVelocitySvc<T: PipelineService>(pub Arc<T>);
+                    impl<
+                        T: PipelineService,
+                    > tonic::server::UnaryService<super::GetVelocityRequest>
+                    for GetVelocitySvc<T> {
+                        type Response = super::GetVelocityResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetVelocityRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PipelineService>::get_velocity(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetVelocitySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.pipeline.v1.PipelineService/GetWinLoss" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetWinLossSvc<T: PipelineService>(pub Arc<T>);
+                    impl<
+                        T: PipelineService,
+                    > tonic::server::UnaryService<super::GetWinLossRequest>
+                    for GetWinLossSvc<T> {
+                        type Response = super::GetWinLossResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetWinLossRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PipelineService>::get_win_loss(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetWinLossSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -569,6 +569,34 @@ impl crate::Rpc for crate::pipeline::v1::GetOperationErrorsRequest {
         key: None,
     };
 }
+impl crate::Rpc for crate::pipeline::v1::GetFunnelRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetFunnel";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetForecastRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetForecast";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetVelocityRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetVelocity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetWinLossRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetWinLoss";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
 impl crate::Rpc for crate::records::v1::CreateContactRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CreateContact";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use time::{Date, Duration, OffsetDateTime};
+use time::{Date, Duration};
 
 use super::Api;
 
@@ -23,7 +23,7 @@ pub(super) async fn load(
     let sales = pipelines["pipelines"].as_array().and_then(|all| all.first()).context("a pipeline")?;
     let stages = sales["stages"].as_array().context("the stages")?;
     let (open, over): (Vec<&Value>, Vec<&Value>) = stages.iter().partition(|stage| stage["kind"] == "open");
-    let today = OffsetDateTime::now_utc().date();
+    let today = ids::Clock::system().now().date();
     for n in 0..DEALS {
         let company = n % companies.len();
         let mut deal = json!({

@@ -82,6 +82,8 @@ impl Guard for Stages {
             pipeline_version: number(after, "pipeline_version"),
             stage_id,
             entered_at: entered_at(after).unwrap_or(plan.author.now),
+            status: text(after, "status"),
+            closed_at: text(after, "closed_at"),
             actor_kind: plan.cx.principal.kind.name(),
             actor_id: plan.author.actor,
             reason: text(after, "stage_reason"),
