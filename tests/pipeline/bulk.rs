@@ -203,7 +203,9 @@ async fn many_moves_obey_the_rules_one_by_one_and_are_taken_back_exactly() -> Re
 
     let operation = run(&world, &who, request).await?;
     assert_eq!(counts(&operation), [0, 1, 1, 1]);
-    assert_eq!(errors(&operation), [error(&won.id, "MOVE_NOT_ALLOWED")]);
+    let refused = (won.id.clone(), "stage_id".to_owned(), "MOVE_NOT_ALLOWED".to_owned());
+    assert_eq!(errors(&operation), [refused]);
+    assert!(operation.errors[0].detail.ends_with("reopening"), "{:?}", operation.errors);
     assert_eq!(who.deal(&demo.id).await?.version, 1);
     let history = who.history(&own.id).await?;
     assert_eq!(history.last().unwrap().source, i32::from(pb::StageSource::Bulk));
@@ -220,6 +222,18 @@ async fn many_moves_obey_the_rules_one_by_one_and_are_taken_back_exactly() -> Re
     assert_eq!((&back.stage_id, back.probability, back.status), (&own.stage_id, Some(33), own.status));
     assert_eq!(back.probability_source, own.probability_source);
     assert_eq!(who.history(&own.id).await?.len(), 3);
+
+    // Who may not write what a stage sets may move, and take that back. An undo that was cancelled is no undo.
+    let all = [("*", "*", Scope::All)];
+    let bound = May { actions: &all, fields: &[("deal", "probability", FieldAccess::Read)] };
+    let bound = world.caller(who.tenant, &bound)?;
+    let moved = run(&world, &bound, of_ids("move", &[&own.id], &changes)).await?;
+    let queued = bound.undo(&moved.id).await?;
+    let cancel = pb::CancelOperationRequest { id: queued.id };
+    done(bound.service.cancel_operation(bound.request(cancel, &[])).await)?;
+    let undo = undone(&world, &bound, &moved.id).await?;
+    assert_eq!((counts(&moved), counts(&undo)), ([0, 1, 0, 0], [0, 1, 0, 0]));
+    assert_eq!(who.deal(&own.id).await?.probability, Some(33));
 
     // What was won comes back with the day on which it was won.
     let reopen = asked("update", &format!("id = \"{}\"", won.id), &json!({"tags": ["x"]}));
@@ -263,7 +277,7 @@ async fn deletion_restoration_transfer_and_tags_have_their_ways_back() -> Result
     // One of them comes back by hand, so the undo leaves it.
     who.restore_deal(&two.id).await?;
     let undo = undone(&world, &who, &delete.id).await?;
-    assert_eq!(counts(&undo)[1], 1);
+    assert_eq!((counts(&undo), errors(&undo)), ([0, 1, 1, 0], vec![error(&two.id, "CHANGED_SINCE")]));
     assert!(who.deal(&one.id).await?.deleted_at.is_none());
 
     who.delete_deal(&one.id).await?;
@@ -352,6 +366,15 @@ async fn a_request_that_cannot_be_meant_is_refused_at_its_place() -> Result<()> 
     assert_eq!(place(asked("move", "*", &json!({"reason": "x"}))).await, ["/changes/stage_id"]);
     assert_eq!(place(asked("tag", "*", &json!({"add": "x"}))).await, ["/changes/add"]);
     assert_eq!(place(asked("tag", "*", &json!({"add": ["x".repeat(61)]}))).await, ["/changes/add/0"]);
+    let many: Vec<String> = (0..51).map(|n| format!("t{n}")).collect();
+    assert_eq!(place(asked("tag", "*", &json!({"add": many}))).await, ["/changes/add"]);
+    assert_eq!(place(asked("update", "*", &json!({"custom": {"teir": 1}}))).await, ["/changes/custom/teir"]);
+    assert_eq!(
+        place(asked("update", "*", &json!({"custom": {"seats": "x"}}))).await,
+        ["/changes/custom/seats"]
+    );
+    assert_eq!(place(asked("update", "*", &json!({"etag": "1", "name": "x"}))).await, ["/changes/etag"]);
+    assert_eq!(place(asked("move", "*", &json!({"stage_id": null}))).await, ["/changes/stage_id"]);
     let unique = json!({"external_ids": {"erp": "1"}});
     assert_eq!(place(asked("update", "*", &unique)).await, ["/changes/external_ids"]);
     let both =

@@ -39,6 +39,9 @@ impl Target {
     }
 }
 
+/// Bytes of `changes`: they are kept and shown with the operation.
+const MAX_CHANGES: usize = 64 << 10;
+
 /// What is done with each record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -98,10 +101,14 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) enum Change {
     Update(Box<(Sent, Known)>),
-    Tag { add: Vec<String>, remove: Vec<String> },
+    Tag {
+        add: Vec<String>,
+        remove: Vec<String>,
+    },
     Delete,
     Restore,
-    Revert,
+    /// With the names of the fields that were written.
+    Revert(Vec<String>),
 }
 
 impl Change {
@@ -111,7 +118,7 @@ impl Change {
             Self::Tag { add, remove } => many::Change::Tag { add, remove },
             Self::Delete => many::Change::Delete,
             Self::Restore => many::Change::Restore,
-            Self::Revert => many::Change::Revert,
+            Self::Revert(written) => many::Change::Revert(written),
         }
     }
 }
@@ -137,6 +144,9 @@ impl Asked {
         })?;
         let changes: Fields = match changes {
             [] => Fields::new(),
+            long if long.len() > MAX_CHANGES => {
+                return Err(refuse("/changes", Reason::TOO_LONG, "at most 64 KiB"));
+            }
             json => serde_json::from_slice(json)
                 .map_err(|_| refuse("/changes", Reason::TYPE_MISMATCH, "an object is expected"))?,
         };
@@ -147,13 +157,16 @@ impl Asked {
 
     fn check_members(&self) -> Result<(), Error> {
         let mut violations = Violations::default();
+        if self.changes.contains_key("etag") {
+            violations.note("/changes/etag", Reason::UNKNOWN_FIELD, "many records have no version in common");
+        }
         if let Some(members) = self.action.members() {
             for name in self.changes.keys().filter(|name| !members.contains(&name.as_str())) {
                 violations.unknown(format!("/changes{}", input::pointer(name)));
             }
         }
         match self.action {
-            Action::Move if !self.changes.contains_key("stage_id") => {
+            Action::Move if self.changes.get("stage_id").is_none_or(Value::is_null) => {
                 violations.note(
                     "/changes/stage_id",
                     Reason::REQUIRED,
@@ -161,11 +174,20 @@ impl Asked {
                 );
             }
             Action::Update | Action::Transfer | Action::Tag if self.changes.is_empty() => {
-                violations.note("/changes", Reason::REQUIRED, "what is to be changed is missing");
+                violations.note("/changes", Reason::REQUIRED, "name at least one field to change");
             }
             _ => {}
         }
         violations.into_result()
+    }
+
+    /// The fields that it writes: `custom.<key>` for custom ones.
+    pub(crate) fn written(&self) -> Vec<String> {
+        if self.action == Action::Tag {
+            return vec!["tags".to_owned()];
+        }
+        let standard = self.changes.keys().filter(|name| *name != "custom").cloned();
+        standard.chain(self.custom_keys().into_iter().map(|key| format!("custom.{key}"))).collect()
     }
 
     /// The keys of custom fields that it names.
@@ -219,9 +241,9 @@ impl Asked {
         let sent = (self.target.open)(&bulk.env, wire, set, mask)?;
         let mut violations = sent.violations.clone();
         if violations.is_empty() && sent.is_empty() {
-            violations.note("", Reason::REQUIRED, "nothing of this can be changed");
+            violations.note("", Reason::REQUIRED, "none of these fields can be changed");
         }
-        many::check_for_many(self.target.object, set, &sent, &mut violations);
+        many::check_for_many(&bulk.env, self.target.object, (set, mask), &sent, &mut violations);
         violations.into_result()?;
         if let [first, ..] = sent.read_only.as_slice() {
             let text = format!("you may read, but not change {first}");
@@ -274,6 +296,10 @@ impl Asked {
             violations.note(format!("/changes/{name}"), Reason::TYPE_MISMATCH, "a list of texts is expected");
             return Vec::new();
         };
+        if texts.len() > many::MAX_TAGS {
+            let text = format!("at most {} tags", many::MAX_TAGS);
+            violations.note(format!("/changes/{name}"), Reason::TOO_MANY_ITEMS, text);
+        }
         let mut read = input::Input::default();
         read.tags(&texts);
         for violation in &read.violations {

@@ -30,7 +30,7 @@ const MAX_ERRORS: i64 = 10_000;
 const MAX_ERROR_BYTES: i64 = 2 << 20;
 const MAX_TEXT: usize = 300;
 
-/// What became of a batch.
+/// What happened to a batch.
 #[derive(Debug)]
 pub(crate) enum Batch {
     /// Committed; there may be more.
@@ -62,7 +62,11 @@ pub(crate) async fn run(
         tx.commit().await?;
         return Ok(Batch::Over);
     }
-    fence::check(&mut tx, object, set).await?;
+    if let Err(error) = fence::check(&mut tx, object, set).await {
+        // Its share is given back before it is raised.
+        tx.rollback().await?;
+        return Err(error);
+    }
     let chosen = store::next(&mut tx, claim.id, claim.done, most).await?;
     if chosen.is_empty() {
         tx.rollback().await?;
@@ -77,7 +81,9 @@ pub(crate) async fn run(
     let mut notes = Notes::new(asked.action, held.errors);
     let outcomes: HashMap<Uuid, Outcome> = outcomes.into_iter().collect();
     for chosen in &chosen {
-        notes.note(chosen, outcomes.get(&chosen.record_id));
+        // What there was no time for is the next batch's.
+        let Some(outcome) = outcomes.get(&chosen.record_id) else { break };
+        notes.note(chosen, outcome);
     }
     store::changed(&mut tx, claim.id, (&notes.numbers, &notes.versions)).await?;
     if !notes.errors.is_empty() {
@@ -119,21 +125,22 @@ impl Notes {
         Self { action, tally: Tally::default(), numbers, versions, errors, kept, bytes }
     }
 
-    fn note(&mut self, chosen: &Chosen, outcome: Option<&Outcome>) {
+    fn note(&mut self, chosen: &Chosen, outcome: &Outcome) {
         self.tally.done += 1;
         match outcome {
-            Some(Outcome::Changed(changed)) => {
+            Outcome::Changed(changed) => {
                 self.tally.updated += 1;
                 self.numbers.push(chosen.number);
                 self.versions.push(changed.1.version);
             }
-            Some(Outcome::Same) => self.tally.skipped += 1,
-            Some(Outcome::ChangedSince) | None => {
+            Outcome::Same => self.tally.skipped += 1,
+            Outcome::ChangedSince => {
                 self.tally.skipped += 1;
-                let text = "the record was changed since; it was left as it is";
+                let text =
+                    "the record was changed after the operation that is being undone; it was left as it is";
                 self.push(chosen, 1, &Violation::new("", Reason::CHANGED_SINCE, text));
             }
-            Some(Outcome::Refused(violations)) => {
+            Outcome::Refused(violations) => {
                 self.tally.failed += 1;
                 for (violation, number) in violations.iter().zip(1..) {
                     self.push(chosen, number, violation);

@@ -46,7 +46,7 @@ impl Choice<'_> {
             (filter, []) => by_filter(bulk, cx, asked, (set, mask), (filter, most + 1)).await?,
             _ => {
                 let text = "send either a filter or ids";
-                return Err(Error::validation(vec![Violation::new("/ids", Reason::BODY_MALFORMED, text)]));
+                return Err(Error::validation(vec![Violation::new("/ids", Reason::UNKNOWN_FIELD, text)]));
             }
         };
         if records.len() as i64 > most {

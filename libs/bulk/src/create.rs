@@ -73,14 +73,18 @@ impl Bulk {
         let asked = Asked::read(self.targets, (request.object, request.action, request.changes))?;
         cx.authorize(asked.target.object.name, asked.action.permission())?;
         let Terms { set, mask } = self.terms(cx, &asked, request.filter).await?;
-        let change = asked.change(self, cx, (&set, &mask)).await?;
+        let change = asked.change(self, cx, (&set, &mask)).await;
         let choice = Choice { filter: request.filter, ids: request.ids, max_affected: request.max_affected };
-        let records = choice.records(self, cx, &asked, (&set, &mask)).await?;
         if request.dry_run {
+            let (change, records) = (change?, choice.records(self, cx, &asked, (&set, &mask)).await?);
             return Ok(Created::Preview(preview::preview(self, cx, (&asked, &change), &records).await?));
         }
+        let records = match change {
+            Ok(_) => choice.records(self, cx, &asked, (&set, &mask)).await,
+            Err(refused) => Err(refused),
+        };
         let mut tx = TenantTx::begin(&self.env.db, cx.tenant).await?;
-        let result = self.queue(&mut tx, cx, message, &records).await;
+        let result = self.queue(&mut tx, cx, message, records).await;
         let answer = tx.settle(result).await?;
         self.queued.notify_one();
         Ok(Created::Operation(Box::new(answer)))
@@ -91,13 +95,15 @@ impl Bulk {
         tx: &mut TenantTx,
         cx: &Context,
         message: &R,
-        records: &[Uuid],
+        records: Result<Vec<Uuid>, Error>,
     ) -> Result<Answer<Operation>, Error> {
         db::fence::check(tx, cx).await?;
         let claim = idempotency::claim(tx, cx, R::NAME, message).await?;
         if let Some(operation) = claim.replayed::<Operation>()? {
             return Ok(Answer::new(operation).again());
         }
+        // After the replay: what was asked for once is answered again, whatever has become of it.
+        let records = records?;
         self.quota.check(tx).await?;
         let now = self.env.clock.now_micros();
         let id = self.env.clock.new_uuid();
@@ -105,7 +111,7 @@ impl Bulk {
         let total = i64::try_from(records.len()).map_err(Error::internal)?;
         let new = New { id, kind: KIND, principal: cx.principal.id, request: &sent, total, now };
         let mut operation = operations::queue(&self.operations, tx, new).await?;
-        store::put(tx, id, records).await?;
+        store::put(tx, id, &records).await?;
         operation.bulk = Some(detail::read(&sent).ok_or_else(unreadable)?);
         claim.keep(tx, &operation, now).await?;
         Ok(Answer::new(operation))

@@ -104,7 +104,7 @@ async fn prepare(
     let change = match (path, asked.action) {
         (Path::Undo, Action::Delete) => Ok(Change::Restore),
         (Path::Undo, Action::Restore) => Ok(Change::Delete),
-        (Path::Undo, _) => Ok(Change::Revert),
+        (Path::Undo, _) => Ok(Change::Revert(asked.written())),
         _ => asked.change(bulk, cx, (&terms.set, &terms.mask)).await,
     };
     match change {

@@ -19,7 +19,7 @@ pub struct Undone {
     pub request: Vec<u8>,
 }
 
-/// Locks an operation of the caller that is over and that nobody has taken back yet. Errors: 404; 409 `OPERATION_NOT_OVER`,
+/// Locks an operation of the caller that is over and that nobody has taken back yet; what a cancelled or failed undo has left may be taken back by another. Errors: 404; 409 `OPERATION_NOT_OVER`,
 /// `OPERATION_UNDONE`.
 pub async fn lock(env: &Env, tx: &mut TenantTx, cx: &Context, id: &str) -> Result<Undone, Error> {
     let id = parse(env.role, id)?;

@@ -2,6 +2,7 @@
 //! The transaction that changes them is the caller's.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use auth::{Access, Context, FieldMask};
 use db::TenantTx;
@@ -9,6 +10,7 @@ use error::{Code, Error, Reason, Violation};
 use input::{Mask, Violations, pointer};
 use query::RowScope;
 use serde_json::Value;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::computed::Computed;
@@ -17,7 +19,7 @@ use super::draft::{Draft, Sent};
 use super::prepare::{Path, Plan, Prepared, Proposal, Stored, prepare};
 use super::reference::{Reference, records};
 use super::update::named;
-use super::{Env, Fields, Object, Reader, Record, Wire, draft, purge, store, tree, write};
+use super::{Env, Fields, Object, Reader, Record, Wire, custom, draft, purge, store, tree, write};
 
 /// What is done with each of the records.
 #[derive(Debug)]
@@ -35,8 +37,8 @@ pub enum Change<'a> {
     Delete,
     /// It comes out of the trash.
     Restore,
-    /// It becomes what it was before the version that it has.
-    Revert,
+    /// It becomes what it was before the version that it has. These fields were written by the change that is taken back; others followed.
+    Revert(&'a [String]),
 }
 
 /// What other services know of what was sent, and what is computed of it: the same for all records, so it is found once, before a
@@ -57,6 +59,9 @@ impl Known {
     }
 }
 
+/// Records are judged for so long, one at least; the rest is left to another transaction: others wait for what this one holds.
+const BUDGET: Duration = Duration::from_millis(400);
+
 /// What happened to a record.
 #[derive(Debug)]
 pub enum Outcome {
@@ -69,6 +74,9 @@ pub enum Outcome {
     /// It was refused, for these reasons.
     Refused(Vec<Violation>),
 }
+
+/// Tags of a record, as the contract of every object has it.
+pub const MAX_TAGS: usize = 50;
 
 /// Reads a body as a change of many records.
 pub fn sent<W: Wire>(
@@ -95,6 +103,9 @@ pub async fn look_up(
     let asked = named(env, object, (set, mask), sent);
     let unknown = env.references.check(cx, &asked).await?;
     let ahead = Computed::ahead(object, &sent.fields).await?;
+    if asked.is_empty() {
+        return Ok(Known { ahead, ..Known::default() });
+    }
     let mut tx = TenantTx::begin_snapshot(&env.db, cx.tenant).await?;
     let missing = records(env, &mut tx, cx, &asked).await?;
     tx.commit().await?;
@@ -104,12 +115,12 @@ pub async fn look_up(
 /// The action on each record that a change is.
 pub fn action(change: &Change<'_>) -> &'static str {
     match change {
-        Change::Update(..) | Change::Tag { .. } | Change::Revert => "update",
+        Change::Update(..) | Change::Tag { .. } | Change::Revert(_) => "update",
         Change::Delete | Change::Restore => "delete",
     }
 }
 
-/// Changes the records of these ids, in the order of ids, and says what happened to each. With `expected`, those that have another
+/// Changes the records of these ids, in the order of ids, and says what happened to each: to the first of them, as many as there is time for. With `expected`, those that have another
 /// version than the one in it are left alone. The fences of permissions and of definitions were checked in this transaction.
 pub async fn apply(
     tx: &mut TenantTx,
@@ -124,26 +135,40 @@ pub async fn apply(
     ids.sort_unstable();
     ids.dedup();
     let versions = |id: &Uuid| expected.and_then(|expected| expected.get(id)).copied();
-    let befores: HashMap<Uuid, Fields> = match change {
-        Change::Revert => {
+    let values_before: HashMap<Uuid, Fields> = match change {
+        Change::Revert(_) => {
             let made: Vec<(Uuid, i64)> = ids.iter().filter_map(|id| Some((*id, versions(id)?))).collect();
             store::befores(tx, object, &made).await?.into_iter().collect()
         }
         _ => HashMap::new(),
     };
-    let climbs = match change {
-        Change::Update(sent, _) => Some(&sent.fields),
-        _ => befores.values().find(|fields| object.tree.is_some_and(|tree| fields.contains_key(tree))),
+    let places_below = |fields: &&Fields| {
+        object.tree.is_some_and(|tree| fields.get(tree).is_some_and(|above| !above.is_null()))
     };
-    if let Some(fields) = climbs {
+    let placed = match change {
+        Change::Update(sent, _) => Some(&sent.fields).filter(places_below),
+        _ => values_before.values().find(places_below),
+    };
+    if let Some(fields) = placed {
         tree::lock(tx, object, fields).await?;
     }
-    let climbs = climbs.is_some_and(|fields| object.tree.is_some_and(|tree| fields.contains_key(tree)));
+    let changes_tree = placed.is_some();
     let mut locked: HashMap<Uuid, Record> =
         store::lock_all(tx, object, &ids).await?.into_iter().map(|record| (record.id, record)).collect();
     let (mut outcomes, mut prepared) = (Vec::with_capacity(ids.len()), Vec::new());
     let mut changed: HashMap<Uuid, (Record, Record)> = HashMap::new();
+    let begun = Instant::now();
     for id in ids {
+        if !outcomes.is_empty() && begun.elapsed() > BUDGET {
+            break;
+        }
+        // Before anything else: what somebody has done with it since is why it is left alone.
+        let is_seen = |record: &&Record| cx.reaches(object.name, "read", &record.facts());
+        let found = locked.get(&id).filter(is_seen);
+        if expected.is_some() && found.is_some_and(|record| versions(&id) != Some(record.version)) {
+            outcomes.push((id, Outcome::ChangedSince));
+            continue;
+        }
         let record = match judge(plan, change, locked.remove(&id)) {
             Ok(record) => record,
             Err(refusal) => {
@@ -151,19 +176,15 @@ pub async fn apply(
                 continue;
             }
         };
-        if expected.is_some() && versions(&id) != Some(record.version) {
-            outcomes.push((id, Outcome::ChangedSince));
-            continue;
-        }
         let outcome = match change {
             Change::Delete => {
                 let after = write::set_deleted(tx, plan.author, object, record.clone(), true, &scope).await?;
                 Outcome::Changed(Box::new((record, after)))
             }
             Change::Restore => restore(tx, plan, record, &scope).await?,
-            Change::Revert => match befores.get(&id) {
+            Change::Revert(written) => match values_before.get(&id) {
                 Some(values) => {
-                    let proposal = reverted(plan, record, values);
+                    let proposal = reverted(plan, record, values, written);
                     propose(tx, plan, proposal, &mut prepared).await?
                 }
                 None => Outcome::ChangedSince,
@@ -179,7 +200,7 @@ pub async fn apply(
             }
         };
         outcomes.push((id, outcome));
-        if climbs {
+        if changes_tree {
             // Where one stands decides where the next may.
             let written = write::update_all(tx, plan, std::mem::take(&mut prepared), &scope).await?;
             changed.extend(written.into_iter().map(|written| (written.1.id, written)));
@@ -260,17 +281,16 @@ async fn restore(
 }
 
 /// The record as it was. What the caller may not write by now is not taken back for them.
-fn reverted(plan: &Plan<'_>, record: Record, values: &Fields) -> Result<Proposal, Error> {
-    let writes = |name: &&String| {
-        let standard = plan.object.writable().contains(&name.as_str());
-        standard || name.starts_with("custom.")
+fn reverted(plan: &Plan<'_>, record: Record, values: &Fields, written: &[String]) -> Result<Proposal, Error> {
+    let of = |access: Access| {
+        let differing = written.iter().filter(|name| values.contains_key(*name));
+        differing.filter(move |name| plan.mask.access(name) == access).map(String::as_str)
     };
-    let denied: Vec<&str> = values
-        .keys()
-        .filter(writes)
-        .filter(|name| plan.mask.access(name) != Access::Edit)
-        .map(String::as_str)
-        .collect();
+    if of(Access::None).next().is_some() {
+        // A hidden field is not named.
+        return Err(Error::permission_denied(plan.object.name, "update"));
+    }
+    let denied: Vec<&str> = of(Access::Read).collect();
     if !denied.is_empty() {
         return Err(draft::read_only(&denied));
     }
@@ -286,11 +306,15 @@ fn tagged(record: &Record, add: &[String], remove: &[String], mask: &FieldMask) 
     tags.extend(new);
     let mut sent = input::Input::default();
     sent.tags(&tags);
+    if tags.len() > MAX_TAGS {
+        let text = format!("a record has at most {MAX_TAGS} tags");
+        sent.violations.note("/tags", Reason::TOO_MANY_ITEMS, text);
+    }
     let read_only = if mask.access("tags") == Access::Edit { Vec::new() } else { vec!["tags".to_owned()] };
     Sent { fields: sent.fields, violations: sent.violations, read_only, ..Sent::default() }
 }
 
-/// What is wrong with a record, or what the caller may not do with it; any other error is nobody's fault, and ends the work.
+/// What is wrong with a record, or what the caller may not do with it; any other error fails the whole batch.
 fn refused(error: Error) -> Result<Vec<Violation>, Error> {
     let is_about_record = matches!(
         error.code(),
@@ -314,18 +338,41 @@ fn refused(error: Error) -> Result<Vec<Violation>, Error> {
     Ok(vec![violation])
 }
 
-/// Refuses values that only one record can have: given to many they would be refused of all but one.
-pub fn check_for_many(object: &Object, set: &FieldSet, sent: &Sent, violations: &mut Violations) {
+/// Refuses what would be refused of all records: unknown custom fields and values that they cannot have, and values that only one record
+/// can have. What a custom value is merged with is not known, so the members of objects are left to each record.
+pub fn check_for_many(
+    env: &Env,
+    object: &Object,
+    (set, mask): (&FieldSet, &FieldMask),
+    sent: &Sent,
+    violations: &mut Violations,
+) {
+    let whole = sent.custom.iter().filter(|(_, value)| !value.is_object());
+    let whole: Fields = whole.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let required = |violation: &Violation| violation.reason == Reason::REQUIRED.as_str();
+    let found = custom::merge(set, mask, &mut Fields::new(), &whole, env.region);
+    violations.extend(found.iter().filter(|violation| !required(violation)).cloned());
     let unique = set.uniques();
     let of_sides = object.sides.iter().filter(|side| side.holders.is_some()).map(|side| side.field);
-    let standard = of_sides.filter(|field| sets(&sent.fields, field) || sets(&sent.merges, field));
+    let standard = of_sides.filter(|field| sets(&sent.fields, field) || merges(&sent.merges, field));
     let custom = sent.custom.iter().filter(|(key, value)| {
-        !value.is_null() && set.usable(key).is_some_and(|field| unique.contains(&field.id))
+        let is_unique = set.usable(key).is_some_and(|field| unique.contains(&field.id));
+        !value.is_null() && !mask.hides_custom(key) && is_unique
     });
     let named = standard.map(str::to_owned).chain(custom.map(|(key, _)| format!("custom.{key}")));
     for name in named {
-        violations.note(pointer(&name), Reason::DUPLICATE_VALUE, "only one record can have this value");
+        violations.note(
+            pointer(&name),
+            Reason::DUPLICATE_VALUE,
+            "the field is unique: many records cannot have the same value",
+        );
     }
+}
+
+/// Whether a member gets a value; `null` removes one.
+fn merges(patches: &Fields, name: &str) -> bool {
+    let members = patches.get(name).and_then(Value::as_object);
+    members.is_some_and(|members| members.values().any(|value| !value.is_null()))
 }
 
 fn sets(fields: &Fields, name: &str) -> bool {

@@ -34,6 +34,12 @@ impl Guard for Stages {
             write.after.set("stage_reason", Value::Null);
             return Ok(());
         }
+        // A change that is taken back where the deal stands: no pipeline has a say in what it had.
+        let stands = |record: &Record| (id(record, "pipeline_id"), id(record, "stage_id"));
+        if write.plan.path == Path::Undo && write.before.map(stands) == Some(stands(write.after)) {
+            write.after.set("stage_reason", Value::Null);
+            return Ok(());
+        }
         // Where it should go cannot be read.
         if violations.iter().any(|v| matches!(v.pointer.as_str(), "/pipeline_id" | "/stage_id")) {
             return Ok(());
@@ -152,7 +158,7 @@ fn check_archived(write: &Write<'_>, pipeline: &Whole, violations: &mut Violatio
     refuse(write, violations, "/pipeline_id", Reason::PIPELINE_ARCHIVED, "the pipeline is archived")
 }
 
-/// A refusal as a whole; of a row of a file, at its field.
+/// A refusal as a whole; of one of many, at its field.
 fn refuse(
     write: &Write<'_>,
     violations: &mut Violations,
@@ -160,7 +166,7 @@ fn refuse(
     reason: Reason,
     text: &'static str,
 ) -> Result<(), Error> {
-    if write.plan.path == Path::Import {
+    if matches!(write.plan.path, Path::Import | Path::Bulk) {
         violations.note(at, reason, text);
         return Ok(());
     }
@@ -239,9 +245,6 @@ fn go(
 /// meanwhile.
 fn back(write: &mut Write<'_>, pipeline: &Whole, violations: &mut Violations) -> Result<(), Error> {
     write.after.set("stage_reason", Value::Null);
-    if write.before.is_some_and(|before| id(before, "stage_id") == id(write.after, "stage_id")) {
-        return Ok(());
-    }
     let Some(stage) = id(write.after, "stage_id").and_then(|stage_id| stage_of(pipeline, stage_id)) else {
         violations.push(Violation::reference_not_found("/stage_id"));
         return Ok(());
@@ -330,7 +333,7 @@ fn permitted<'d>(
     if conditions.iter().any(|transition| is_bound(&transition)) { Err("role_ids") } else { Ok(conditions) }
 }
 
-/// Refuses a move by the name of the rule, with the stages that the deal could go to instead; a row of a file at its field.
+/// Refuses a move by the name of the rule, with the stages that the deal could go to instead; of one of many at its field.
 fn forbid(
     write: &Write<'_>,
     pipeline: &Whole,
@@ -338,7 +341,7 @@ fn forbid(
     is_possible: &dyn Fn(&Stage) -> bool,
     violations: &mut Violations,
 ) -> Result<(), Error> {
-    if write.plan.path == Path::Import {
+    if matches!(write.plan.path, Path::Import | Path::Bulk) {
         let text = format!("the pipeline does not permit this move: {rule}");
         violations.note("/stage_id", Reason::MOVE_NOT_ALLOWED, text);
         return Ok(());
