@@ -1,5 +1,5 @@
 -- phase: expand
--- The record that an error is about, where the rows of an operation are records.
+-- The record that an error is about, if rows of the operation are such.
 ALTER TABLE {{schema}}.operation_error ADD COLUMN record_id uuid;
 -- The operation that takes this one back.
 ALTER TABLE {{schema}}.operation ADD COLUMN undone_by uuid;

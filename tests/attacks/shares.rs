@@ -306,7 +306,7 @@ async fn a_file_of_errors_leaves_a_bounded_number_of_them() -> Result<()> {
     }
     let csv = String::from_utf8(csv)?;
     assert_eq!(csv.lines().count() as i64, kept + 2);
-    let last = format!(",,ERRORS_OMITTED,{} more errors are not kept,", operation.errors_omitted);
+    let last = format!(",,ERRORS_OMITTED,{} more errors are not kept,,", operation.errors_omitted);
     assert_eq!(csv.lines().last(), Some(last.as_str()));
     Ok(())
 }
