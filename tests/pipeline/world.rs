@@ -5,8 +5,6 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
-use auth::PrincipalKind;
-use config::SecretString;
 use events::Event;
 use ids::{Clock, RoleId};
 use pipeline::{App, Service};
@@ -76,14 +74,10 @@ impl World {
             references: References::to_people(people.ask()).and_to(pipeline::PEER_OBJECTS, people.ask()),
         };
         let published: Arc<Notify> = Arc::default();
-        let own = gates.signer.clone();
-        let token: bulk::ServiceToken = Arc::new(move |tenant, act_for| {
-            let token = own.sign(tenant, PrincipalKind::User, act_for, None, Some("pipeline".to_owned()));
-            Box::pin(async move { token.map(SecretString::from).map_err(error::Error::internal) })
-        });
         let operations = pipeline::operations(&env, ground.worker()?);
-        let acts = (gates.gate.clone(), token);
-        let bulk = pipeline::bulk(&env, &operations, operations::Quota::default(), acts);
+        let (gate, service_token) = (gates.gate.clone(), gates.acts_for("pipeline"));
+        let acting = operations::Acting { gate, service_token };
+        let bulk = pipeline::bulk(&env, &operations, operations::Quota::default(), acting);
         let app = App {
             operations,
             bulk: bulk.clone(),

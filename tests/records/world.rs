@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
-use auth::PrincipalKind;
 use blobs::Blobs;
 use config::SecretString;
 use ids::{Clock, TenantId};
@@ -70,7 +69,7 @@ impl World {
         let definitions = Arc::new(Mutex::new(definitions::field_set()));
         let (answer, asked) = (definitions.clone(), Arc::new(AtomicUsize::new(0)));
         let counter = asked.clone();
-        let (people, own) = (Known::default(), gates.signer.clone());
+        let (people, service_token) = (Known::default(), gates.acts_for("records"));
         let addresses = Arc::<Mutex<Vec<(TenantId, String, Uuid)>>>::default();
         let blobs = Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?;
         let worker = ground.worker()?;
@@ -87,7 +86,7 @@ impl World {
             let (gate, blobs, people) = (gates.gate.clone(), blobs.clone(), people.clone());
             let (db, clock, addresses) = (ground.db.clone(), ground.clock.clone(), addresses.clone());
             move || {
-                let (own, addresses) = (own.clone(), addresses.clone());
+                let addresses = addresses.clone();
                 Ok::<_, anyhow::Error>(Parts {
                     gate: gate.clone(),
                     db: db.clone(),
@@ -108,11 +107,7 @@ impl World {
                     worker: worker.clone(),
                     blobs: blobs.clone(),
                     quotas,
-                    service_token: Arc::new(move |tenant, act_for| {
-                        let service = Some("records".to_owned());
-                        let token = own.sign(tenant, PrincipalKind::User, act_for, None, service);
-                        Box::pin(async move { token.map(SecretString::from).map_err(error::Error::internal) })
-                    }),
+                    service_token: service_token.clone(),
                 })
             }
         });

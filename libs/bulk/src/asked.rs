@@ -245,10 +245,9 @@ impl Asked {
         }
         many::check_for_many(&bulk.env, self.target.object, (set, mask), &sent, &mut violations);
         violations.into_result()?;
-        if let [first, ..] = sent.read_only.as_slice() {
-            let text = format!("you may read, but not change {first}");
-            let refusal = Error::new(error::Code::PermissionDenied, Reason::FIELD_READ_ONLY, text);
-            return Err(refusal.with_metadata("fields", sent.read_only.join(",")));
+        if !sent.read_only.is_empty() {
+            let names: Vec<&str> = sent.read_only.iter().map(String::as_str).collect();
+            return Err(record::read_only(&names));
         }
         Ok(sent)
     }
@@ -274,11 +273,7 @@ impl Asked {
     fn tags(&self, mask: &FieldMask) -> Result<Change, Error> {
         match mask.access("tags") {
             Access::Edit => {}
-            Access::Read => {
-                let text = "you may read, but not change tags";
-                let refusal = Error::new(error::Code::PermissionDenied, Reason::FIELD_READ_ONLY, text);
-                return Err(refusal.with_metadata("fields", "tags"));
-            }
+            Access::Read => return Err(record::read_only(&["tags"])),
             Access::None => return Err(refuse("/action", Reason::UNKNOWN_FIELD, "no such field")),
         }
         let mut violations = Violations::default();

@@ -7,7 +7,7 @@ use auth::Context;
 use db::TenantTx;
 use error::{Error, Reason, Violation};
 use events::Lane;
-use operations::{Claim, RowError, Tally};
+use operations::{Claim, KeptErrors, RowError, Tally};
 use record::change::Author;
 use record::fence;
 use record::many::{self, Outcome};
@@ -25,9 +25,7 @@ const STATEMENT: i32 = 1_000;
 /// A batch that took longer does not commit: permissions may have been revoked meanwhile, and whoever revoked them was told that this is in
 /// force.
 const LONGEST: Duration = Duration::from_millis(1_600);
-/// Errors kept for an operation, their bytes, and the bytes of a text.
-const MAX_ERRORS: i64 = 10_000;
-const MAX_ERROR_BYTES: i64 = 2 << 20;
+/// Characters of a text of an error.
 const MAX_TEXT: usize = 300;
 
 /// What happened to a batch.
@@ -86,10 +84,12 @@ pub(crate) async fn run(
         notes.note(chosen, outcome);
     }
     store::changed(&mut tx, claim.id, (&notes.numbers, &notes.versions)).await?;
-    if !notes.errors.is_empty() {
-        held.add_errors(&mut tx, &notes.errors).await?;
+    let Notes { mut tally, errors, .. } = notes;
+    let errors = errors.counted(&mut tally);
+    if !errors.is_empty() {
+        held.add_errors(&mut tx, &errors).await?;
     }
-    held.checkpoint(&mut tx, notes.tally, bulk.env.clock.now_micros()).await?;
+    held.checkpoint(&mut tx, tally, bulk.env.clock.now_micros()).await?;
     if begun.elapsed() > LONGEST {
         tx.rollback().await?;
         return Err(Error::unavailable(Reason::BATCH_TOO_LONG, "a batch of a bulk operation took too long"));
@@ -113,16 +113,13 @@ struct Notes {
     tally: Tally,
     numbers: Vec<i64>,
     versions: Vec<i64>,
-    errors: Vec<RowError>,
-    /// Errors of the whole operation, and their bytes.
-    kept: i64,
-    bytes: i64,
+    errors: KeptErrors,
 }
 
 impl Notes {
-    fn new(action: Action, (kept, bytes): (i64, i64)) -> Self {
-        let (numbers, versions, errors) = Default::default();
-        Self { action, tally: Tally::default(), numbers, versions, errors, kept, bytes }
+    fn new(action: Action, held: (i64, i64)) -> Self {
+        let (numbers, versions) = Default::default();
+        Self { action, tally: Tally::default(), numbers, versions, errors: KeptErrors::new(held) }
     }
 
     fn note(&mut self, chosen: &Chosen, outcome: &Outcome) {
@@ -149,9 +146,8 @@ impl Notes {
         }
     }
 
-    /// Keeps an error. The first that does not fit ends the list: it has no holes.
     fn push(&mut self, chosen: &Chosen, number: i32, violation: &Violation) {
-        let error = RowError {
+        self.errors.push(RowError {
             line: chosen.number,
             record_id: Some(chosen.record_id),
             number,
@@ -159,18 +155,7 @@ impl Notes {
             field: cut(&field_of(self.action, &violation.pointer)),
             reason: violation.reason.clone().into_owned(),
             detail: cut(&violation.detail),
-        };
-        let bytes = error.bytes() as i64;
-        let is_full = self.kept >= MAX_ERRORS || self.bytes + bytes > MAX_ERROR_BYTES;
-        if self.tally.errors_omitted > 0 || is_full {
-            self.tally.errors_omitted += 1;
-            return;
-        }
-        self.kept += 1;
-        self.bytes += bytes;
-        self.tally.errors_kept += 1;
-        self.tally.error_bytes += bytes;
-        self.errors.push(error);
+        });
     }
 }
 

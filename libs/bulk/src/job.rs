@@ -56,7 +56,7 @@ async fn work(bulk: &Bulk, claim: &Claim, most: i64) -> Result<Worked, Stop> {
     let object = asked.target.object;
     let mut tries = Tries::default();
     loop {
-        let cx = claim.renewed(&bulk.operations, bulk.context(claim)).await??;
+        let cx = claim.renewed(&bulk.operations, bulk.acting.context(claim)).await??;
         if !cx.snapshot.allows(object.name, asked.action.permission()) {
             return Err(denied(&asked));
         }

@@ -12,13 +12,9 @@ mod undo;
 
 use std::sync::{Arc, OnceLock};
 
-use auth::{Call, Context, Future, Gate};
 use db::{DbError, TenantTx};
 use error::Error;
-use ids::TenantId;
-use operations::{Claim, Kept, Quota};
-use rpc::identity::Identity;
-use secrecy::SecretString;
+use operations::{Acting, Kept, Quota};
 use tokio::sync::Notify;
 use transcode::{Api, CompileError};
 use uuid::Uuid;
@@ -36,17 +32,6 @@ pub const MAX_RECORDS: i64 = 100_000;
 /// Most of them where the caller does not say how many.
 pub const DEFAULT_MAX_AFFECTED: i64 = 10_000;
 
-/// Asks identity for a token that acts in a tenant for a principal.
-pub type ServiceToken = Arc<dyn Fn(TenantId, Uuid) -> Future<Result<SecretString, Error>> + Send + Sync>;
-
-/// Asks identity.
-pub fn service_token(identity: Identity) -> ServiceToken {
-    Arc::new(move |tenant, act_for| {
-        let identity = identity.clone();
-        Box::pin(async move { identity.service_token(tenant, act_for).await })
-    })
-}
-
 /// The contract of REST, by which `changes` are read. Compiled when it is first needed.
 fn api() -> Result<&'static Api, Error> {
     static API: OnceLock<Result<Api, CompileError>> = OnceLock::new();
@@ -61,8 +46,7 @@ pub struct Bulk {
     operations: operations::Env,
     targets: &'static [Target],
     quota: Quota,
-    gate: Gate,
-    service_token: ServiceToken,
+    acting: Acting,
     queued: Arc<Notify>,
 }
 
@@ -79,22 +63,9 @@ impl Bulk {
         operations: operations::Env,
         targets: &'static [Target],
         quota: Quota,
-        (gate, service_token): (Gate, ServiceToken),
+        acting: Acting,
     ) -> Self {
-        Self { env, operations, targets, quota, gate, service_token, queued: Arc::default() }
-    }
-
-    /// The context of the principal who asked for an operation, by its permissions of now.
-    async fn context(&self, claim: &Claim) -> Result<Context, Error> {
-        let token = (self.service_token)(claim.tenant().id(), claim.principal_id).await?;
-        let call = Call {
-            request_id: claim.id.to_string(),
-            idempotency_key: None,
-            if_match: None,
-            user_agent: None,
-            traceparent: None,
-        };
-        self.gate.open(call, token).await
+        Self { env, operations, targets, quota, acting, queued: Arc::default() }
     }
 }
 

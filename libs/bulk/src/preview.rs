@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use auth::Context;
+use auth::{Context, FieldMask};
 use db::TenantTx;
 use error::Error;
 use events::Lane;
@@ -42,13 +42,12 @@ pub(crate) async fn preview(
     let examined = &records[..records.len().min(EXAMINED)];
     let mut tries = Tries::default();
     for ids in examined.chunks(AT_ONCE) {
-        let outcomes = loop {
+        let (outcomes, mask) = loop {
             match attempt(bulk, cx, (asked, change), ids).await {
                 Err(error) if tries.again(&error) => fence::renew(&bulk.env, cx, asked.target.object).await?,
                 tried => break tried?,
             }
         };
-        let Terms { mask, .. } = bulk.terms(cx, asked, "").await?;
         for (id, outcome) in outcomes {
             preview.examined += 1;
             match outcome {
@@ -77,12 +76,13 @@ pub(crate) async fn preview(
     Ok(preview)
 }
 
+/// What would happen to these, and what of it the caller may see.
 async fn attempt(
     bulk: &Bulk,
     cx: &Context,
     (asked, change): (&Asked, &Change),
     ids: &[Uuid],
-) -> Result<Vec<(Uuid, Outcome)>, Error> {
+) -> Result<(Vec<(Uuid, Outcome)>, FieldMask), Error> {
     let Terms { set, mask } = bulk.terms(cx, asked, "").await?;
     let author = Author { lane: Lane::Bulk, ..Author::of(&bulk.env, cx) };
     let object = asked.target.object;
@@ -94,7 +94,7 @@ async fn attempt(
         Err(error) => Err(error),
     };
     tx.rollback().await?;
-    outcomes
+    Ok((outcomes?, mask))
 }
 
 /// The fields that differ, without those that the caller does not see.

@@ -122,7 +122,7 @@ impl<'a> Draft<'a> {
 }
 
 /// 403 that names the fields.
-pub(crate) fn read_only(fields: &[&str]) -> Error {
+pub fn read_only(fields: &[&str]) -> Error {
     let text = format!("you may read, but not change {}", fields.join(", "));
     Error::new(Code::PermissionDenied, Reason::FIELD_READ_ONLY, text)
         .with_metadata("fields", fields.join(","))

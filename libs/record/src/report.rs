@@ -2,12 +2,12 @@
 
 use auth::Context;
 use db::TenantTx;
-use error::{Error, Reason};
+use error::Error;
 use query::rows::{Statement, fetch};
 use query::{Bind, CustomField, Deleted, Limits, List, ListRequest, Schema};
 use sqlx::postgres::PgRow;
 
-use super::definitions::{FieldSet, keys_in};
+use super::definitions::{FieldSet, keys_in, newer};
 use super::{Object, Wire};
 use crate::Env;
 
@@ -30,9 +30,8 @@ pub async fn report<W: Wire>(env: &Env, cx: &Context, asked: Asked<'_>) -> Resul
     let keys = keys_in(&[asked.filter]);
     let set = env.definitions.for_keys(cx, object, keys.iter().copied()).await?;
     match by_definitions(env, cx, object, asked.clone(), &set).await {
-        // As of a list: an option may be newer than the definitions held.
-        Err(refused) if !keys.is_empty() && refused.reason() == Reason::FILTER_TYPE_MISMATCH.as_str() => {
-            let newer = env.definitions.renew(cx, object).await?;
+        Err(refused) => {
+            let newer = newer(env, cx, object, (&keys, &set), refused).await?;
             by_definitions(env, cx, object, asked, &newer).await
         }
         done => done,

@@ -1,17 +1,12 @@
 //! Many deals at once. What happens is in `libs/bulk`.
 
-use bulk::{Bulk, ServiceToken, Target};
+use bulk::{Bulk, Target};
 use db::WorkerDb;
 use fleet::Role;
-use operations::Quota;
+use operations::{Acting, Quota};
 use record::Env;
 
-use auth::Gate;
-
 use crate::deals::{DEAL, open};
-
-/// The kinds of operations of this service.
-const KINDS: &[&str] = bulk::KINDS;
 
 /// The objects whose records can be changed in bulk.
 const TARGETS: &[Target] = &[Target { object: &DEAL, open, moves: true }];
@@ -20,7 +15,7 @@ const TARGETS: &[Target] = &[Target { object: &DEAL, open, moves: true }];
 pub fn operations(env: &Env, worker: WorkerDb) -> operations::Env {
     operations::Env {
         role: Role::Pipeline,
-        kinds: KINDS,
+        kinds: bulk::KINDS,
         db: env.db.clone(),
         worker,
         clock: env.clock.clone(),
@@ -29,6 +24,6 @@ pub fn operations(env: &Env, worker: WorkerDb) -> operations::Env {
 }
 
 /// What bulk operations of this service work with.
-pub fn bulk(env: &Env, operations: &operations::Env, quota: Quota, acts: (Gate, ServiceToken)) -> Bulk {
-    Bulk::new(env.clone(), operations.clone(), TARGETS, quota, acts)
+pub fn bulk(env: &Env, operations: &operations::Env, quota: Quota, acting: Acting) -> Bulk {
+    Bulk::new(env.clone(), operations.clone(), TARGETS, quota, acting)
 }

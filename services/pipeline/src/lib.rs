@@ -96,9 +96,10 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             wake: frame.wake.clone(),
             published: published.clone(),
         });
-        let acts = (peers.gate.clone(), ::bulk::service_token(peers.identity.clone()));
+        let service_token = ::operations::service_token(peers.identity.clone());
+        let acting = ::operations::Acting { gate: peers.gate.clone(), service_token };
         let operations = operations(&env, frame.worker.clone());
-        let bulk = bulk(&env, &operations, config.quota, acts);
+        let bulk = bulk(&env, &operations, config.quota, acting);
         let worker = bulk.clone();
         frame.spawn("pipeline.bulk", |shutdown| worker.work(shutdown));
         let (role, kept) = (Role::Pipeline, ::bulk::Records);

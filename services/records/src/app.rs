@@ -5,16 +5,16 @@ use record::definitions::{Definitions, Fetch};
 use record::reference::{Ask, References};
 use std::sync::Arc;
 
-use auth::{Call, Context, Future, Gate};
+use auth::{Context, Future, Gate};
 use blobs::Blobs;
-use bulk::{Bulk, ServiceToken, Target};
+use bulk::{Bulk, Target};
 use db::{Db, Shares, WorkerDb};
 use error::Error;
 use events::Wake;
 use field_types::phone::Region;
 use fleet::Role;
 use ids::Clock;
-use operations::Claim;
+use operations::{Acting, ServiceToken};
 use query::CursorKey;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -82,7 +82,7 @@ pub(crate) struct App {
     pub(crate) bulk: Bulk,
     pub(crate) blobs: Blobs,
     pub(crate) quotas: Quotas,
-    pub(crate) service_token: ServiceToken,
+    pub(crate) acting: Acting,
     pub(crate) slots: AskSlot,
     pub(crate) users: FindUsers,
     /// Places of those who examine a file.
@@ -121,34 +121,21 @@ impl App {
             definitions: Definitions::new(parts.definitions),
             references: References::to_people(parts.people),
         };
-        let acts = (parts.gate.clone(), parts.service_token.clone());
+        let acting = Acting { gate: parts.gate.clone(), service_token: parts.service_token };
         let quota = parts.quotas.operations;
         Self {
-            bulk: Bulk::new(env.clone(), operations.clone(), TARGETS, quota, acts),
+            bulk: Bulk::new(env.clone(), operations.clone(), TARGETS, quota, acting.clone()),
             gate: parts.gate,
             env,
             operations,
             blobs: parts.blobs,
             quotas: parts.quotas,
-            service_token: parts.service_token,
+            acting,
             slots: parts.slots,
             users: parts.users,
             readers: imports::readers(),
             imports: Notify::new(),
             indexing: Notify::new(),
         }
-    }
-
-    /// The context of the principal who asked for an operation, by its permissions of now.
-    pub(crate) async fn context(&self, claim: &Claim) -> Result<Context, Error> {
-        let token = (self.service_token)(claim.tenant().id(), claim.principal_id).await?;
-        let call = Call {
-            request_id: claim.id.to_string(),
-            idempotency_key: None,
-            if_match: None,
-            user_agent: None,
-            traceparent: None,
-        };
-        self.gate.open(call, token).await
     }
 }

@@ -27,10 +27,10 @@ use tonic::service::Routes;
 use crate::app::App;
 
 pub use app::{FindUsers, Parts};
-pub use bulk::ServiceToken;
 pub use config::Config;
 pub use grpc::Service;
 pub use imports::DryRuns;
+pub use operations::ServiceToken;
 pub use peers::{AskSlot, SlotStep};
 pub use quota::Quotas;
 pub use record::definitions::Fetch as FetchDefinitions;
@@ -67,7 +67,11 @@ pub const LIMITS: &[Limit] = &[
     Limit::new("columns of an imported file", imports::MAX_COLUMNS as u64, ""),
     Limit::new("rows of an imported file", imports::MAX_ROWS, ""),
     Limit::new("row of an imported file", imports::MAX_ROW as u64, "bytes"),
-    Limit::new("errors that are kept of an import; the others are counted", imports::MAX_ERRORS as u64, ""),
+    Limit::new(
+        "errors that are kept of an import; the others are counted",
+        operations::MAX_ERRORS as u64,
+        "",
+    ),
 ];
 
 /// Connections of the worker role: relay, retries of both consumers, purge, claims of operations, metrics.
@@ -114,7 +118,7 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
         worker: frame.worker.clone(),
         blobs: Blobs::in_directory(&config.blob_dir).map_err(|e| ServeError::start("blobs", e))?,
         quotas: config.quotas,
-        service_token: bulk::service_token(peers.identity),
+        service_token: operations::service_token(peers.identity),
         gate: peers.gate,
     })
 }

@@ -34,12 +34,6 @@ impl Guard for Stages {
             write.after.set("stage_reason", Value::Null);
             return Ok(());
         }
-        // A change that is taken back where the deal stands: no pipeline has a say in what it had.
-        let stands = |record: &Record| (id(record, "pipeline_id"), id(record, "stage_id"));
-        if write.plan.path == Path::Undo && write.before.map(stands) == Some(stands(write.after)) {
-            write.after.set("stage_reason", Value::Null);
-            return Ok(());
-        }
         // Where it should go cannot be read.
         if violations.iter().any(|v| matches!(v.pointer.as_str(), "/pipeline_id" | "/stage_id")) {
             return Ok(());
@@ -66,7 +60,6 @@ impl Guard for Stages {
         before: Option<&Record>,
         after: &Record,
     ) -> Result<Vec<NewEvent>, Error> {
-        let stands = |record: &Record| (id(record, "pipeline_id"), id(record, "stage_id"));
         if before.map(stands) == Some(stands(after)) {
             return Ok(Vec::new());
         }
@@ -100,17 +93,25 @@ impl Guard for Stages {
     }
 }
 
-/// Whether the deal stays where it is with every value that it had: then no pipeline has a say. Most writes are such.
+/// Where a deal stands.
+fn stands(deal: &Record) -> (Option<Uuid>, Option<Uuid>) {
+    (id(deal, "pipeline_id"), id(deal, "stage_id"))
+}
+
+/// Whether the deal stays where it is with every value that it had, or gets back what it had there: then no pipeline has a say. Most writes are such.
 fn is_untouched(write: &Write<'_>) -> bool {
     let (Some(before), after) = (write.before, &*write.after) else { return false };
-    let stands = |record: &Record| (id(record, "pipeline_id"), id(record, "stage_id"));
+    if write.plan.path == Path::Restore || stands(before) != stands(after) {
+        return false;
+    }
     let asks = ["probability", "after_id", "before_id"];
     let kept = |name: &str| !has(before, name) || has(after, name);
-    write.plan.path != Path::Restore
-        && stands(before) == stands(after)
-        && !asks.into_iter().any(|name| was_sent(write, name))
-        && before.fields.keys().all(|name| kept(name))
-        && before.custom.keys().all(|key| kept(&format!("custom.{key}")))
+    let keeps_all = || {
+        !asks.into_iter().any(|name| was_sent(write, name))
+            && before.fields.keys().all(|name| kept(name))
+            && before.custom.keys().all(|key| kept(&format!("custom.{key}")))
+    };
+    write.plan.path == Path::Undo || keeps_all()
 }
 
 /// The pipeline that the deal will be in; held if the deal changes its stage.
