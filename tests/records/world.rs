@@ -1,6 +1,7 @@
 //! A records service with its database, the calls of it that tests make, and fields and people that the test decides.
 
 use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -47,6 +48,11 @@ impl Deref for World {
     }
 }
 
+/// Where the worlds keep their files: in the target directory, which whoever is short of space knows how to empty.
+pub(crate) fn blob_directory() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("records-blobs")
+}
+
 impl World {
     pub(crate) async fn new() -> Result<Self> {
         Self::on(Database::shared(records::MIGRATIONS).await?)
@@ -71,7 +77,7 @@ impl World {
         let counter = asked.clone();
         let (people, service_token) = (Known::default(), gates.acts_for("records"));
         let addresses = Arc::<Mutex<Vec<(TenantId, String, Uuid)>>>::default();
-        let blobs = Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?;
+        let blobs = Blobs::in_directory(&blob_directory())?;
         let worker = ground.worker()?;
         let answer: records::FetchDefinitions = Arc::new(move |_, object, version| {
             counter.fetch_add(1, Ordering::SeqCst);
