@@ -28,6 +28,7 @@ mod isolation;
 mod journey;
 mod libraries;
 mod pipeline;
+mod pipelines;
 mod query;
 mod records;
 mod traces;

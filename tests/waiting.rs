@@ -17,14 +17,45 @@ pub async fn outcome<T, E: Display>(
     what: &str,
     mut ask: impl AsyncFnMut() -> Result<T, E>,
 ) -> T {
-    let begun = Instant::now();
-    let [mut pause, longest] = PAUSES;
+    let mut wait = Wait::begun(bound);
     loop {
         match ask().await {
             Ok(outcome) => return outcome,
-            Err(reason) => assert!(begun.elapsed() < bound, "{what}: not within {bound:?}: {reason}"),
+            Err(reason) => wait.again(what, reason).await,
         }
-        tokio::time::sleep(pause).await;
-        pause = longest.min(pause * 2);
+    }
+}
+
+/// As [`outcome`], where the future must be `Send` for whatever lifetime: an async closure's is not.
+pub async fn outcome_of<T, E: Display, F: Future<Output = Result<T, E>>>(
+    bound: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
+    let mut wait = Wait::begun(bound);
+    loop {
+        match ask().await {
+            Ok(outcome) => return outcome,
+            Err(reason) => wait.again(what, reason).await,
+        }
+    }
+}
+
+struct Wait {
+    begun: Instant,
+    bound: Duration,
+    pause: Duration,
+}
+
+impl Wait {
+    fn begun(bound: Duration) -> Self {
+        Self { begun: Instant::now(), bound, pause: PAUSES[0] }
+    }
+
+    async fn again(&mut self, what: &str, reason: impl Display) {
+        let Self { begun, bound, pause } = self;
+        assert!(begun.elapsed() < *bound, "{what}: not within {bound:?}: {reason}");
+        tokio::time::sleep(*pause).await;
+        *pause = PAUSES[1].min(*pause * 2);
     }
 }

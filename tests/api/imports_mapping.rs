@@ -73,9 +73,9 @@ async fn an_operation_that_fails_for_its_columns_names_them_also_as_csv() {
     assert!(text(&error["detail"]).contains("\"E-Mail\""), "{error}");
     let errors = tenant.admin.get(&format!("/api/v1/operations/{}/errors", text(&operation["id"]))).await;
     let lines: Vec<&str> = errors.text.lines().collect();
-    assert_eq!(lines[0], "line,column,reason,detail,field");
+    assert_eq!(lines[0], "line,column,reason,detail,field,record_id");
     assert!(
-        lines[1].starts_with("1,Mail,COLUMN_MISSING,") && lines[1].ends_with(",emails.address"),
+        lines[1].starts_with("1,Mail,COLUMN_MISSING,") && lines[1].ends_with(",emails.address,"),
         "{lines:?}"
     );
 }

@@ -129,3 +129,55 @@ async fn heard(stage: &Stage, tenant: &str) -> bool {
     );
     query.bind(tenant).fetch_one(&mut stage.sql().await).await.expect("the inbox")
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_are_asked_by_parameters_and_refuse_the_wrong_ones_by_name() {
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("reports").await;
+    let admin = &tenant.admin;
+    let made = pipeline(admin, json!({"name": "Jobs", "template": "consulting"})).await;
+    let id = text(&made["id"]);
+    let deal = json!({"name": "A", "pipeline_id": id, "amount": {"amount_minor": 1_001, "currency": "EUR"}, "expected_close_date": "2031-05-06"});
+    let created = admin.post("/api/v1/deals", deal).await.expect(201);
+    let report = async |name: &str, more: &str| {
+        admin.get(&format!("/api/v1/reports/{name}?pipeline_id={id}{more}")).await
+    };
+    let funnel = report("funnel", "").await;
+    assert_eq!(funnel.header("x-request-cost"), Some("5"));
+    let funnel = funnel.expect(200);
+    let first = &funnel["stages"][0];
+    assert_eq!(
+        (&first["stage"]["key"], &first["entered"], &first["still_there"]),
+        (&made["stages"][0]["key"], &json!(1), &json!(1))
+    );
+    assert_eq!((first["conversion_rate"].as_f64(), &first["median_seconds"]), (Some(0.0), &Value::Null));
+    assert_eq!(funnel["stages"][1]["conversion_rate"], Value::Null);
+    assert_eq!((&funnel["won"], &funnel["lost"]), (&json!(0), &json!(0)));
+    let forecast = report("forecast", "&period=quarter&filter=amount%3A*").await.expect(200);
+    let weighted = created["weighted_amount"].clone();
+    assert_eq!(
+        forecast,
+        json!({"periods": [{"start": "2031-04-01", "open": [{"amount_minor": 1_001, "currency": "EUR"}], "weighted": [weighted], "won": [], "count": 1}]})
+    );
+    let nothing = json!({"won": 0, "lost": 0, "rate": null, "lost_reasons": []});
+    assert_eq!(
+        report("win-loss", "&from=2026-01-01&to=2026-02-01T00:00:00%2B01:00").await.expect(200),
+        nothing
+    );
+    let velocity = report("velocity", "").await.expect(200);
+    assert_eq!(velocity["won"], json!({"count": 0, "median_days": null, "p90_days": null}));
+    // Before the deal was there.
+    let before = report("funnel", "&as_of=2026-01-01T00:00:00Z").await.expect(200);
+    assert_eq!(before["stages"][0]["entered"], json!(0));
+    for (name, more, status, place) in [
+        ("forecast", "&period=decade", 400, "period"),
+        ("funnel", "&as_of=yesterday", 400, "as_of"),
+        ("funnel", "&as_of=9999-01-01T00:00:00Z", 422, "as_of"),
+        ("win-loss", "&from=2026-02-30", 422, "from"),
+        ("velocity", "&from=2026-02-02&to=2026-02-01", 422, "to"),
+    ] {
+        let refused = report(name, more).await.expect(status);
+        let pointer = text(&refused["errors"][0]["pointer"]);
+        assert_eq!(pointer.trim_start_matches('/'), place);
+    }
+}

@@ -143,7 +143,7 @@ async fn a_batch_that_cannot_go_on_gives_its_fences_back() -> Result<()> {
 
 #[tokio::test]
 async fn a_tenant_queues_so_many_operations_and_no_more() -> Result<()> {
-    let quotas = Quotas { operations_open: 3, operations: 5, ..Quotas::default() };
+    let quotas = Quotas { operations: operations::Quota { open: 3, kept: 5 }, ..Quotas::default() };
     let database = Database::fresh("globcrm_test_shares_queue", &[records::MIGRATIONS]).await?;
     let world = World::with(database, quotas)?;
     let (greedy, other) = (world.admin()?, world.admin()?);
@@ -306,7 +306,7 @@ async fn a_file_of_errors_leaves_a_bounded_number_of_them() -> Result<()> {
     }
     let csv = String::from_utf8(csv)?;
     assert_eq!(csv.lines().count() as i64, kept + 2);
-    let last = format!(",,ERRORS_OMITTED,{} more errors are not kept,", operation.errors_omitted);
+    let last = format!(",,ERRORS_OMITTED,{} more errors are not kept,,", operation.errors_omitted);
     assert_eq!(csv.lines().last(), Some(last.as_str()));
     Ok(())
 }

@@ -128,6 +128,10 @@ async fn deal(
         "GetDealBoard" => {
             call!(client, get_deal_board, who.request(pb::GetDealBoardRequest::default(), &[]))
         }
+        "GetFunnel" => call!(client, get_funnel, who.request(pb::GetFunnelRequest::default(), &[])),
+        "GetForecast" => call!(client, get_forecast, who.request(pb::GetForecastRequest::default(), &[])),
+        "GetVelocity" => call!(client, get_velocity, who.request(pb::GetVelocityRequest::default(), &[])),
+        "GetWinLoss" => call!(client, get_win_loss, who.request(pb::GetWinLossRequest::default(), &[])),
         "UpdateDeal" => {
             let request = pb::UpdateDealRequest {
                 id,
@@ -155,6 +159,51 @@ async fn deal(
         }
         "GetStageHistory" => {
             call!(client, get_stage_history, who.request(pb::GetStageHistoryRequest { id }, &[]))
+        }
+        "CreateBulkOperation" => call!(client, create_bulk_operation, who.request(bulk(), &KEY)),
+        "ListOperations" => {
+            call!(client, list_operations, who.request(pb::ListOperationsRequest::default(), &[]))
+        }
+        other => operation(who, client, other).await,
+    }
+}
+
+fn bulk() -> pb::CreateBulkOperationRequest {
+    pb::CreateBulkOperationRequest {
+        object: "deals".to_owned(),
+        filter: "*".to_owned(),
+        action: "tag".to_owned(),
+        changes: br#"{"add": ["x"]}"#.to_vec().into(),
+        ..Default::default()
+    }
+}
+
+/// The same of operations.
+async fn operation(
+    who: &Caller,
+    mut client: PipelineServiceClient<PipelineServiceServer<pipeline::Service>>,
+    rpc: &str,
+) -> Call {
+    let made = client.create_bulk_operation(who.request(bulk(), &[])).await.unwrap();
+    let id = made.into_inner().operation.unwrap().id;
+    match rpc {
+        "GetOperation" => call!(client, get_operation, who.request(pb::GetOperationRequest { id }, &[])),
+        "CancelOperation" => {
+            call!(client, cancel_operation, who.request(pb::CancelOperationRequest { id }, &[]))
+        }
+        "GetOperationErrors" => {
+            let request = who.request(pb::GetOperationErrorsRequest { id }, &[]);
+            Box::pin(async move {
+                let mut errors = client.get_operation_errors(request).await?.into_inner();
+                while errors.message().await?.is_some() {}
+                Ok(())
+            })
+        }
+        "UndoOperation" => {
+            // Cancelled before it begins, it is over.
+            let cancel = pb::CancelOperationRequest { id: id.clone() };
+            client.cancel_operation(who.request(cancel, &[])).await.unwrap();
+            call!(client, undo_operation, who.request(pb::UndoOperationRequest { id }, &KEY))
         }
         other => panic!("{other} has no call here"),
     }

@@ -67,6 +67,16 @@ async fn import(client: &mut Client, who: &Caller) -> pb::CreateImportRequest {
     }
 }
 
+fn bulk() -> pb::CreateBulkOperationRequest {
+    pb::CreateBulkOperationRequest {
+        object: "contacts".to_owned(),
+        filter: "*".to_owned(),
+        action: "tag".to_owned(),
+        changes: br#"{"add": ["x"]}"#.to_vec().into(),
+        ..Default::default()
+    }
+}
+
 /// A call of `rpc` by somebody new, in a tenant of their own.
 async fn prepare(world: &World, rpc: &str) -> Call {
     let who = world.admin().unwrap();
@@ -171,6 +181,19 @@ async fn prepare(world: &World, rpc: &str) -> Call {
             let pb::CreateImportRequest { upload_id, .. } = import(&mut client, &who).await;
             let request = pb::PreviewImportRequest { upload_id, ..Default::default() };
             call!(client, preview_import, who.request(request, &[]))
+        }
+        "CreateBulkOperation" => {
+            contact(&who).await;
+            call!(client, create_bulk_operation, who.request(bulk(), &KEY))
+        }
+        "UndoOperation" => {
+            contact(&who).await;
+            let made = client.create_bulk_operation(who.request(bulk(), &[])).await.unwrap();
+            let id = made.into_inner().operation.unwrap().id;
+            // Cancelled before it begins, it is over.
+            let cancel = pb::CancelOperationRequest { id: id.clone() };
+            client.cancel_operation(who.request(cancel, &[])).await.unwrap();
+            call!(client, undo_operation, who.request(pb::UndoOperationRequest { id }, &KEY))
         }
         "ListOperations" => {
             call!(client, list_operations, who.request(pb::ListOperationsRequest::default(), &[]))

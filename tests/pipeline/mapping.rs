@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use pipeline::Mapping;
 use proto::pipeline::v1 as pb;
 use proto::timestamp;
 
@@ -19,23 +18,6 @@ async fn alone(name: &'static str) -> Result<World> {
 }
 
 impl World {
-    fn mapping(&self) -> Result<Mapping> {
-        Ok(Mapping {
-            db: self.db.clone(),
-            worker: self.worker()?,
-            clock: self.clock.clone(),
-            wake: events::Wake::default(),
-            published: self.published.clone(),
-        })
-    }
-
-    /// Works until nothing is left for now.
-    async fn map(&self) -> Result<()> {
-        let mapping = self.mapping()?;
-        while mapping.round().await? {}
-        Ok(())
-    }
-
     /// Publications that are not done with.
     async fn scheduled(&self) -> Result<i64> {
         let query = sqlx::query_scalar("SELECT count(*) FROM pipeline.stage_mapping");

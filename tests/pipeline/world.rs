@@ -33,7 +33,9 @@ pub(crate) struct World {
     /// Moves the clock.
     pub(crate) time: ids::FixedClock,
     /// Notified when something was published.
-    pub(super) published: Arc<Notify>,
+    pub(crate) published: Arc<Notify>,
+    /// What bulk operations work with.
+    pub(super) bulk: bulk::Bulk,
 }
 
 impl Deref for World {
@@ -72,7 +74,13 @@ impl World {
             references: References::to_people(people.ask()).and_to(pipeline::PEER_OBJECTS, people.ask()),
         };
         let published: Arc<Notify> = Arc::default();
+        let operations = pipeline::operations(&env, ground.worker()?);
+        let (gate, service_token) = (gates.gate.clone(), gates.acts_for("pipeline"));
+        let acting = operations::Acting { gate, service_token };
+        let bulk = pipeline::bulk(&env, &operations, operations::Quota::default(), acting);
         let app = App {
+            operations,
+            bulk: bulk.clone(),
             published: published.clone(),
             gate: gates.gate.clone(),
             env,
@@ -85,11 +93,28 @@ impl World {
             }),
         };
         let served = crate::world::World::on(ground, gates, Service::new(app));
-        Ok(Self { served, roles, people, time, published })
+        Ok(Self { served, roles, people, time, published, bulk })
+    }
+
+    /// Moves deals out of retired stages until nothing is left for now. The job sees every tenant of the database.
+    pub(crate) async fn map(&self) -> Result<()> {
+        let mapping = self.mapping()?;
+        while mapping.round().await? {}
+        Ok(())
+    }
+
+    pub(crate) fn mapping(&self) -> Result<pipeline::Mapping> {
+        Ok(pipeline::Mapping {
+            db: self.db.clone(),
+            worker: self.worker()?,
+            clock: self.clock.clone(),
+            wake: events::Wake::default(),
+            published: self.published.clone(),
+        })
     }
 
     /// The events of a caller's tenant, in their order: verb and changes.
-    pub(super) async fn events(&self, who: &Caller) -> Result<Vec<Event>> {
+    pub(crate) async fn events(&self, who: &Caller) -> Result<Vec<Event>> {
         let envelopes: Vec<Vec<u8>> =
             sqlx::query_scalar("SELECT envelope FROM pipeline.outbox WHERE tenant_id = $1 ORDER BY seq")
                 .bind(who.tenant.uuid())
@@ -100,28 +125,28 @@ impl World {
 }
 
 impl Caller {
-    pub(super) async fn create(&self, request: pb::CreatePipelineRequest) -> Result<pb::Pipeline, Refusal> {
+    pub(crate) async fn create(&self, request: pb::CreatePipelineRequest) -> Result<pb::Pipeline, Refusal> {
         let request = self.request(request, &[]);
         Ok(done(self.service.create_pipeline(request).await)?.pipeline.unwrap())
     }
 
     /// A pipeline of the document of [`document`].
-    pub(super) async fn make(&self, name: &str) -> Result<pb::Pipeline, Refusal> {
+    pub(crate) async fn make(&self, name: &str) -> Result<pb::Pipeline, Refusal> {
         self.create(with(name, document())).await
     }
 
-    pub(super) async fn get(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
+    pub(crate) async fn get(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
         let request = self.request(pb::GetPipelineRequest { id: id.to_owned() }, &[]);
         Ok(done(self.service.get_pipeline(request).await)?.pipeline.unwrap())
     }
 
-    pub(super) async fn list(&self, state: pb::PipelineState) -> Result<Vec<pb::Pipeline>, Refusal> {
+    pub(crate) async fn list(&self, state: pb::PipelineState) -> Result<Vec<pb::Pipeline>, Refusal> {
         let request = self.request(pb::ListPipelinesRequest { state: state.into() }, &[]);
         Ok(done(self.service.list_pipelines(request).await)?.pipelines)
     }
 
     /// Changes the members in `paths`.
-    pub(super) async fn update(
+    pub(crate) async fn update(
         &self,
         id: &str,
         pipeline: pb::Pipeline,
@@ -132,27 +157,27 @@ impl Caller {
         Ok(done(self.service.update_pipeline(self.request(request, &[])).await)?.pipeline.unwrap())
     }
 
-    pub(super) async fn make_default(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
+    pub(crate) async fn make_default(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
         self.update(id, pb::Pipeline { is_default: Some(true), ..Default::default() }, &["is_default"]).await
     }
 
-    pub(super) async fn archive(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
+    pub(crate) async fn archive(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
         let request = self.request(pb::ArchivePipelineRequest { id: id.to_owned() }, &[]);
         Ok(done(self.service.archive_pipeline(request).await)?.pipeline.unwrap())
     }
 
-    pub(super) async fn restore(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
+    pub(crate) async fn restore(&self, id: &str) -> Result<pb::Pipeline, Refusal> {
         let request = self.request(pb::RestorePipelineRequest { id: id.to_owned() }, &[]);
         Ok(done(self.service.restore_pipeline(request).await)?.pipeline.unwrap())
     }
 
-    pub(super) async fn draft(&self, id: &str) -> Result<pb::Draft, Refusal> {
+    pub(crate) async fn draft(&self, id: &str) -> Result<pb::Draft, Refusal> {
         let request = self.request(pb::GetDraftRequest { id: id.to_owned() }, &[]);
         Ok(done(self.service.get_draft(request).await)?.draft.unwrap())
     }
 
     /// Replaces the draft, on the condition that the pipeline has this version.
-    pub(super) async fn put_at(
+    pub(crate) async fn put_at(
         &self,
         id: &str,
         document: pb::Document,
@@ -167,20 +192,20 @@ impl Caller {
         Ok(done(self.service.put_draft(request).await)?.draft.unwrap())
     }
 
-    pub(super) async fn put(&self, id: &str, document: pb::Document) -> Result<pb::Draft, Refusal> {
+    pub(crate) async fn put(&self, id: &str, document: pb::Document) -> Result<pb::Draft, Refusal> {
         self.put_at(id, document, 0).await
     }
 
-    pub(super) async fn delete_draft(&self, id: &str) -> Result<(), Refusal> {
+    pub(crate) async fn delete_draft(&self, id: &str) -> Result<(), Refusal> {
         let request = self.request(pb::DeleteDraftRequest { id: id.to_owned() }, &[]);
         done(self.service.delete_draft(request).await).map(drop)
     }
 
-    pub(super) async fn publish(&self, request: pb::PublishPipelineRequest) -> Result<pb::Pipeline, Refusal> {
+    pub(crate) async fn publish(&self, request: pb::PublishPipelineRequest) -> Result<pb::Pipeline, Refusal> {
         self.publish_once(request, &[]).await
     }
 
-    pub(super) async fn publish_once(
+    pub(crate) async fn publish_once(
         &self,
         request: pb::PublishPipelineRequest,
         headers: &[(&'static str, &str)],
@@ -189,12 +214,12 @@ impl Caller {
         Ok(done(self.service.publish_pipeline(request).await)?.pipeline.unwrap())
     }
 
-    pub(super) async fn impact(&self, id: &str) -> Result<pb::GetImpactResponse, Refusal> {
+    pub(crate) async fn impact(&self, id: &str) -> Result<pb::GetImpactResponse, Refusal> {
         let request = self.request(pb::GetImpactRequest { id: id.to_owned() }, &[]);
         done(self.service.get_impact(request).await)
     }
 
-    pub(super) async fn versions(
+    pub(crate) async fn versions(
         &self,
         id: &str,
         page_size: Option<i32>,
@@ -210,18 +235,18 @@ impl Caller {
 }
 
 impl Caller {
-    pub(super) async fn create_deal(&self, deal: pb::Deal) -> Result<pb::Deal, Refusal> {
+    pub(crate) async fn create_deal(&self, deal: pb::Deal) -> Result<pb::Deal, Refusal> {
         let request = self.request(pb::CreateDealRequest { deal: Some(deal) }, &[]);
         Ok(done(self.service.create_deal(request).await)?.deal.unwrap())
     }
 
-    pub(super) async fn deal(&self, id: &str) -> Result<pb::Deal, Refusal> {
+    pub(crate) async fn deal(&self, id: &str) -> Result<pb::Deal, Refusal> {
         let request = pb::GetDealRequest { id: id.to_owned(), ..Default::default() };
         Ok(done(self.service.get_deal(self.request(request, &[])).await)?.deal.unwrap())
     }
 
     /// Changes the members in `paths`.
-    pub(super) async fn change_deal(
+    pub(crate) async fn change_deal(
         &self,
         id: &str,
         deal: pb::Deal,
@@ -232,49 +257,107 @@ impl Caller {
         Ok(done(self.service.update_deal(self.request(request, &[])).await)?.deal.unwrap())
     }
 
-    pub(super) async fn delete_deal(&self, id: &str) -> Result<(), Refusal> {
+    pub(crate) async fn delete_deal(&self, id: &str) -> Result<(), Refusal> {
         let request = self.request(pb::DeleteDealRequest { id: id.to_owned() }, &[]);
         done(self.service.delete_deal(request).await).map(drop)
     }
 
-    pub(super) async fn restore_deal(&self, id: &str) -> Result<pb::Deal, Refusal> {
+    pub(crate) async fn restore_deal(&self, id: &str) -> Result<pb::Deal, Refusal> {
         let request = self.request(pb::RestoreDealRequest { id: id.to_owned() }, &[]);
         Ok(done(self.service.restore_deal(request).await)?.deal.unwrap())
     }
 
-    pub(super) async fn move_deal(&self, request: pb::MoveDealRequest) -> Result<pb::Deal, Refusal> {
+    pub(crate) async fn move_deal(&self, request: pb::MoveDealRequest) -> Result<pb::Deal, Refusal> {
         Ok(done(self.service.move_deal(self.request(request, &[])).await)?.deal.unwrap())
     }
 
-    pub(super) async fn change_pipeline(
+    pub(crate) async fn change_pipeline(
         &self,
         request: pb::ChangeDealPipelineRequest,
     ) -> Result<pb::Deal, Refusal> {
         Ok(done(self.service.change_deal_pipeline(self.request(request, &[])).await)?.deal.unwrap())
     }
 
-    pub(super) async fn board(
+    pub(crate) async fn board(
         &self,
         request: pb::GetDealBoardRequest,
     ) -> Result<Vec<pb::BoardColumn>, Refusal> {
         Ok(done(self.service.get_deal_board(self.request(request, &[])).await)?.columns)
     }
 
-    pub(super) async fn history(&self, id: &str) -> Result<Vec<pb::StageEntry>, Refusal> {
+    pub(crate) async fn history(&self, id: &str) -> Result<Vec<pb::StageEntry>, Refusal> {
         let request = self.request(pb::GetStageHistoryRequest { id: id.to_owned() }, &[]);
         Ok(done(self.service.get_stage_history(request).await)?.entries)
     }
 }
 
-pub(super) fn publication(id: &str) -> pb::PublishPipelineRequest {
+/// What all reports are asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    pub(crate) pipeline_id: Option<String>,
+    pub(crate) filter: String,
+    pub(crate) as_of: Option<time::OffsetDateTime>,
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+impl Asked {
+    /// Of a pipeline.
+    pub(crate) fn of(pipeline: &pb::Pipeline) -> Self {
+        Self { pipeline_id: Some(pipeline.id.clone()), ..Self::default() }
+    }
+}
+
+macro_rules! request {
+    ($request:ident, $asked:expr) => {{
+        let Asked { pipeline_id, filter, as_of, from, to } = $asked.clone();
+        pb::$request {
+            pipeline_id,
+            filter,
+            as_of: as_of.map(proto::timestamp),
+            from,
+            to,
+            ..Default::default()
+        }
+    }};
+}
+
+#[allow(clippy::needless_update, reason = "one of the four has one member more")]
+impl Caller {
+    pub(crate) async fn funnel(&self, asked: &Asked) -> Result<pb::GetFunnelResponse, Refusal> {
+        let request = self.request(request!(GetFunnelRequest, asked), &[]);
+        done(self.service.get_funnel(request).await)
+    }
+
+    pub(crate) async fn forecast(
+        &self,
+        asked: &Asked,
+        period: pb::ForecastPeriod,
+    ) -> Result<Vec<pb::Forecast>, Refusal> {
+        let request = pb::GetForecastRequest { period: period.into(), ..request!(GetForecastRequest, asked) };
+        Ok(done(self.service.get_forecast(self.request(request, &[])).await)?.periods)
+    }
+
+    pub(crate) async fn velocity(&self, asked: &Asked) -> Result<pb::GetVelocityResponse, Refusal> {
+        let request = self.request(request!(GetVelocityRequest, asked), &[]);
+        done(self.service.get_velocity(request).await)
+    }
+
+    pub(crate) async fn win_loss(&self, asked: &Asked) -> Result<pb::GetWinLossResponse, Refusal> {
+        let request = self.request(request!(GetWinLossRequest, asked), &[]);
+        done(self.service.get_win_loss(request).await)
+    }
+}
+
+pub(crate) fn publication(id: &str) -> pb::PublishPipelineRequest {
     pb::PublishPipelineRequest { id: id.to_owned(), ..Default::default() }
 }
 
-pub(super) fn with(name: &str, document: pb::Document) -> pb::CreatePipelineRequest {
+pub(crate) fn with(name: &str, document: pb::Document) -> pb::CreatePipelineRequest {
     pb::CreatePipelineRequest { name: name.to_owned(), template: None, document: Some(document) }
 }
 
-pub(super) fn stage(key: &str, kind: pb::StageKind, probability: i32) -> pb::Stage {
+pub(crate) fn stage(key: &str, kind: pb::StageKind, probability: i32) -> pb::Stage {
     let (key, name) = (key.to_owned(), key.to_uppercase());
     pb::Stage { key, name, kind: kind.into(), probability: Some(probability), ..Default::default() }
 }
@@ -295,16 +378,16 @@ pub(crate) fn document() -> pb::Document {
     pb::Document { stages, rules: Some(rules), transitions: Vec::new() }
 }
 
-pub(super) fn named(name: &str) -> pb::Deal {
+pub(crate) fn named(name: &str) -> pb::Deal {
     pb::Deal { name: Some(name.to_owned()), ..Default::default() }
 }
 
 /// The id of the stage of a key.
-pub(super) fn stage_id<'p>(pipeline: &'p pb::Pipeline, key: &str) -> &'p str {
+pub(crate) fn stage_id<'p>(pipeline: &'p pb::Pipeline, key: &str) -> &'p str {
     &pipeline.stages.iter().find(|stage| stage.key == key).unwrap().id
 }
 
 /// The keys of stages, in their order.
-pub(super) fn keys(stages: &[pb::Stage]) -> Vec<&str> {
+pub(crate) fn keys(stages: &[pb::Stage]) -> Vec<&str> {
     stages.iter().map(|stage| stage.key.as_str()).collect()
 }

@@ -6,17 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::fixture::{TYPES, Thing, canonical};
-
-/// A generator whose rows are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, sides: usize) -> usize {
-        // Knuth's multiplier; the high bits are the good ones.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
-    }
-}
+use crate::world::Dice;
 
 fn ids() -> [String; 3] {
     [11_u128, 12, 13].map(|id| Uuid::from_u128(id).to_string())

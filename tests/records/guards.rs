@@ -98,7 +98,7 @@ impl Wire for Guarded {
 }
 
 /// A path, and whether the record is known before.
-const WAYS: [(Path, bool); 8] = [
+const WAYS: [(Path, bool); 10] = [
     (Path::Create, false),
     (Path::Update, true),
     (Path::Move, true),
@@ -107,6 +107,8 @@ const WAYS: [(Path, bool); 8] = [
     (Path::Import, false),
     (Path::Import, true),
     (Path::Restore, true),
+    (Path::Bulk, true),
+    (Path::Undo, true),
 ];
 
 struct World {
@@ -185,7 +187,9 @@ impl World {
                 let (cx, request) = self.admit(who, pb::RestoreContactRequest { id }).await?;
                 record::restore::<Guarded, _>(&self.env, &cx, &request, &request.id).await?;
             }
-            Path::Link | Path::Import => self.prepare_and_write(who, path, known, title).await?,
+            Path::Link | Path::Import | Path::Bulk | Path::Undo => {
+                self.prepare_and_write(who, path, known, title).await?;
+            }
         }
         Ok(())
     }

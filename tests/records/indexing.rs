@@ -245,7 +245,10 @@ async fn an_operation_vouches_only_for_records_that_it_has_looked_at() -> Result
 
 #[tokio::test]
 async fn a_call_that_is_refused_or_repeated_takes_no_slot() -> Result<()> {
-    let quotas = records::Quotas { operations_open: 1, ..Default::default() };
+    let quotas = records::Quotas {
+        operations: operations::Quota { open: 1, ..Default::default() },
+        ..Default::default()
+    };
     let world = World::with(Database::shared(records::MIGRATIONS).await?, quotas)?;
     let admin = world.admin()?;
     let key = [("idempotency-key", "the-key")];

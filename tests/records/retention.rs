@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::imports::{import, upload};
-use super::world::{Caller, Refusal, World, row_id};
+use super::world::{Caller, Refusal, World, blob_directory, row_id};
 use crate::database::until_waited_for;
 use crate::waiting::until;
 
@@ -127,8 +127,7 @@ async fn an_old_upload_goes_with_its_bytes_and_every_other_stays() -> Result<()>
 
 /// Where the world's store has an object.
 fn place(tenant: TenantId, sha256: &str) -> PathBuf {
-    let store = std::env::temp_dir().join("globcrm-test-records-blobs");
-    store.join(tenant.to_string()).join(&sha256[..2]).join(sha256)
+    blob_directory().join(tenant.to_string()).join(&sha256[..2]).join(sha256)
 }
 
 #[tokio::test]

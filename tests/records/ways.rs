@@ -1,6 +1,7 @@
 //! Every way to a write passes every check. A cell says what a way answers where a check fails, or why it cannot fail there.
 
 mod fence;
+mod many;
 
 use anyhow::Result;
 use proto::identity::v1::Scope;
@@ -24,9 +25,12 @@ enum Way {
     ImportKnown,
     Link,
     Restore,
+    /// One of many that are changed alike.
+    Bulk,
 }
 
-const WAYS: [Way; 6] = [Way::Create, Way::Update, Way::ImportNew, Way::ImportKnown, Way::Link, Way::Restore];
+const WAYS: [Way; 7] =
+    [Way::Create, Way::Update, Way::ImportNew, Way::ImportKnown, Way::Link, Way::Restore, Way::Bulk];
 
 /// What is checked.
 #[derive(Clone, Copy, Debug)]
@@ -75,32 +79,30 @@ const WAITS: &str = "waits";
 fn cell(way: Way, check: Check) -> Cell {
     use Cell::{Never, Refuses, Waits};
     match (check, way) {
-        (Check::Rules, Way::Create | Way::Update | Way::ImportNew) => Refuses("NAME_OR_EMAIL_REQUIRED"),
+        (Check::Rules, Way::Create | Way::Update | Way::ImportNew | Way::Bulk) => {
+            Refuses("NAME_OR_EMAIL_REQUIRED")
+        }
         (Check::Rules, Way::ImportKnown) => Never("a cell clears no field"),
-        (Check::References, Way::Create | Way::Update | Way::ImportNew | Way::ImportKnown | Way::Link) => {
-            Refuses("REFERENCE_NOT_FOUND")
-        }
-        (Check::Itself, Way::Update | Way::ImportKnown) | (Check::Tree, Way::Update) => {
-            Refuses("REFERENCE_CYCLE")
-        }
+        (Check::References, Way::Restore) => Never("its fields stay, and what they named may be gone"),
+        (Check::References, _) => Refuses("REFERENCE_NOT_FOUND"),
+        (Check::Itself, Way::Update | Way::ImportKnown | Way::Bulk)
+        | (Check::Tree, Way::Update | Way::Bulk) => Refuses("REFERENCE_CYCLE"),
         (Check::Itself, Way::Create | Way::ImportNew) => Never("nobody knows the id of a new record"),
         (Check::Itself, Way::Link) => Never("a contact is linked to companies"),
         (Check::Tree, Way::Create) => Refuses("REFERENCE_TOO_DEEP"),
         (Check::Tree, Way::ImportNew | Way::ImportKnown | Way::Link) => Never("contacts have no parent"),
-        (Check::Reach, Way::Create | Way::Update) => Refuses("PERMISSION_DENIED"),
+        (Check::Reach, Way::Create | Way::Update | Way::Bulk) => Refuses("PERMISSION_DENIED"),
         (Check::Reach, Way::ImportNew) => Never("the owner is who imports"),
         (Check::Reach, Way::ImportKnown) => Never("no column feeds owner or team"),
-        (Check::Unique, Way::Create | Way::Update | Way::ImportNew | Way::ImportKnown | Way::Restore) => {
-            Refuses("DUPLICATE_VALUE")
-        }
+        (Check::Rules | Check::Reach | Check::Unique, Way::Link) => Never("the contact's fields stay"),
+        (Check::Unique, _) => Refuses("DUPLICATE_VALUE"),
         (Check::Guard, _) => {
             Never("neither contacts nor companies have one (guards.rs has an object with one)")
         }
         (Check::Fence, Way::Create | Way::Update | Way::Link) => Refuses("DEFINITIONS_CHANGED"),
-        (Check::Fence, Way::ImportNew | Way::ImportKnown) => Waits,
+        (Check::Fence, Way::ImportNew | Way::ImportKnown | Way::Bulk) => Waits,
         (Check::Fence, Way::Restore) => Never("it writes neither slots nor unique values"),
-        (Check::Rules | Check::Reach | Check::Unique, Way::Link) => Never("the contact's fields stay"),
-        (Check::Rules | Check::References | Check::Itself | Check::Tree | Check::Reach, Way::Restore) => {
+        (Check::Rules | Check::Itself | Check::Tree | Check::Reach, Way::Restore) => {
             Never("its fields stay, and what they named may be gone")
         }
     }
@@ -111,6 +113,7 @@ async fn every_way_to_a_write_passes_every_check() -> Result<()> {
     let world = World::alone("globcrm_test_ways").await?;
     let stop = CancellationToken::new();
     let worker = tokio::spawn(world.service.clone().work_imports(stop.clone()));
+    let bulk = tokio::spawn(world.service.clone().work_bulk(stop.clone()));
     let (mut wrong, mut asked) = (Vec::new(), 0);
     for way in WAYS {
         for check in CHECKS {
@@ -128,8 +131,9 @@ async fn every_way_to_a_write_passes_every_check() -> Result<()> {
     }
     stop.cancel();
     worker.await?;
+    bulk.await?;
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(asked, 24);
+    assert_eq!(asked, 31);
     assert!(records::OBJECTS.iter().all(|object| object.guard.is_none()), "cells of guards are missing");
     Ok(())
 }
@@ -142,6 +146,7 @@ async fn attempt(world: &World, way: Way, check: Check) -> Result<String> {
     let nobody = world.clock.new_uuid().to_string();
     let outcome = match (way, check) {
         (_, Check::Fence) => return fence::attempt(world, &admin, way).await,
+        (Way::Bulk, _) => return many::attempt(world, &admin, check, &nobody).await,
         (Way::Create | Way::Update, Check::Tree) => place_in_tree(&admin, way).await?,
         (Way::Create | Way::Update, Check::Reach) => give_away(world, &admin, way).await?,
         (Way::Create, _) => {

@@ -1,11 +1,11 @@
 //! A records service with its database, the calls of it that tests make, and fields and people that the test decides.
 
 use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
-use auth::PrincipalKind;
 use blobs::Blobs;
 use config::SecretString;
 use ids::{Clock, TenantId};
@@ -48,6 +48,11 @@ impl Deref for World {
     }
 }
 
+/// Where the worlds keep their files: in the target directory, which whoever is short of space knows how to empty.
+pub(crate) fn blob_directory() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("records-blobs")
+}
+
 impl World {
     pub(crate) async fn new() -> Result<Self> {
         Self::on(Database::shared(records::MIGRATIONS).await?)
@@ -70,9 +75,9 @@ impl World {
         let definitions = Arc::new(Mutex::new(definitions::field_set()));
         let (answer, asked) = (definitions.clone(), Arc::new(AtomicUsize::new(0)));
         let counter = asked.clone();
-        let (people, own) = (Known::default(), gates.signer.clone());
+        let (people, service_token) = (Known::default(), gates.acts_for("records"));
         let addresses = Arc::<Mutex<Vec<(TenantId, String, Uuid)>>>::default();
-        let blobs = Blobs::in_directory(&std::env::temp_dir().join("globcrm-test-records-blobs"))?;
+        let blobs = Blobs::in_directory(&blob_directory())?;
         let worker = ground.worker()?;
         let answer: records::FetchDefinitions = Arc::new(move |_, object, version| {
             counter.fetch_add(1, Ordering::SeqCst);
@@ -87,7 +92,7 @@ impl World {
             let (gate, blobs, people) = (gates.gate.clone(), blobs.clone(), people.clone());
             let (db, clock, addresses) = (ground.db.clone(), ground.clock.clone(), addresses.clone());
             move || {
-                let (own, addresses) = (own.clone(), addresses.clone());
+                let addresses = addresses.clone();
                 Ok::<_, anyhow::Error>(Parts {
                     gate: gate.clone(),
                     db: db.clone(),
@@ -108,11 +113,7 @@ impl World {
                     worker: worker.clone(),
                     blobs: blobs.clone(),
                     quotas,
-                    service_token: Arc::new(move |tenant, act_for| {
-                        let service = Some("records".to_owned());
-                        let token = own.sign(tenant, PrincipalKind::User, act_for, None, service);
-                        Box::pin(async move { token.map(SecretString::from).map_err(error::Error::internal) })
-                    }),
+                    service_token: service_token.clone(),
                 })
             }
         });

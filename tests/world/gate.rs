@@ -62,6 +62,15 @@ impl TestGate {
         Ok(Principal { tenant, id, token })
     }
 
+    /// Tokens with which a service acts for a principal.
+    pub fn acts_for(&self, service: &'static str) -> operations::ServiceToken {
+        let signer = self.signer.clone();
+        Arc::new(move |tenant, act_for| {
+            let token = signer.sign(tenant, PrincipalKind::User, act_for, None, Some(service.to_owned()));
+            Box::pin(async move { token.map(SecretString::from).map_err(error::Error::internal) })
+        })
+    }
+
     /// Decides what a principal may do from the next snapshot on.
     pub fn allow(&self, id: Uuid, version: i64, may: &May<'_>) {
         let snapshot = may.snapshot(id, version);

@@ -2,6 +2,7 @@
 
 mod caller;
 pub mod definitions;
+mod dice;
 mod gate;
 mod ground;
 mod known;
@@ -15,6 +16,7 @@ mod world;
 pub const AUDIT_SECRET: &str = "a-secret-of-the-audit-log-for-tests";
 
 pub use caller::{Caller, request};
+pub use dice::Dice;
 pub use gate::{Principal, TestGate};
 pub use ground::Ground;
 pub use known::Known;

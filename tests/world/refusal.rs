@@ -60,6 +60,13 @@ impl Refusal {
         serde_json::from_slice(&error::Problem::new(&self.error, "0").to_json()).unwrap()
     }
 
+    /// The keys of the stages that a refused move could go to.
+    pub fn allowed(&self) -> Vec<String> {
+        let problem = self.problem();
+        let stages = problem["allowed"].as_array().map(Vec::as_slice).unwrap_or_default();
+        stages.iter().map(|stage| stage["key"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// Everything that goes over the wire but the code.
     pub fn bytes(&self) -> (String, Vec<u8>) {
         (self.status.message().to_owned(), self.status.details().to_vec())

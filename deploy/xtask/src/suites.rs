@@ -57,6 +57,8 @@ pub(crate) enum Whole {
     Catalog,
     /// Filters, orders and pages against PostgreSQL
     Query,
+    /// Every rule of pipelines on every way to write a deal, and random histories against a model
+    Pipelines,
     /// One trace through the whole fleet, as a collector sees it
     Traces,
     /// Outbox, relay and inbox against PostgreSQL and RabbitMQ

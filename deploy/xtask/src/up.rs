@@ -119,7 +119,8 @@ fn describe(url: &str, users: &str) -> String {
          | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\n\
          curl -sS \"{url}/api/v1/contacts?page_size=2\" -H \"authorization: Bearer $TOKEN\"\n\
          curl -sS -G {url}/api/v1/contacts -H \"authorization: Bearer $TOKEN\" \\\n     \
-         --data-urlencode 'filter=custom.tier = \"gold\"' -d order_by=custom.renewal_date -d fields=full_name,custom\n"
+         --data-urlencode 'filter=custom.tier = \"gold\"' -d order_by=custom.renewal_date -d fields=full_name,custom\n\
+         curl -sS \"{url}/api/v1/deals:board?limit=3\" -H \"authorization: Bearer $TOKEN\"\n"
     )
 }
 

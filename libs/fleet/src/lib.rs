@@ -40,6 +40,8 @@ pub struct Member {
     pub has_schema: bool,
     /// It has long-running work of its own: RPCs of operations, whose public ids begin with its name.
     pub has_operations: bool,
+    /// It has an operation that fills the index of a custom field whose records have values already.
+    pub fills_indexes: bool,
     /// The services whose RPCs it calls.
     pub calls: &'static [Role],
     /// It may act for a principal whose own token has ended: its jobs go on after the call that began them.
@@ -55,6 +57,7 @@ pub const FLEET: &[Member] = &[
         service: Some("globcrm.identity.v1.IdentityService"),
         has_schema: true,
         has_operations: false,
+        fills_indexes: false,
         calls: &[],
         acts_for_principals: false,
     },
@@ -65,6 +68,7 @@ pub const FLEET: &[Member] = &[
         service: Some("globcrm.fields.v1.FieldsService"),
         has_schema: true,
         has_operations: false,
+        fills_indexes: false,
         calls: &[Role::Identity],
         acts_for_principals: false,
     },
@@ -75,6 +79,7 @@ pub const FLEET: &[Member] = &[
         service: Some("globcrm.records.v1.RecordsService"),
         has_schema: true,
         has_operations: true,
+        fills_indexes: true,
         calls: &[Role::Identity, Role::Fields],
         acts_for_principals: true,
     },
@@ -84,9 +89,10 @@ pub const FLEET: &[Member] = &[
         about: "pipelines and deals",
         service: Some("globcrm.pipeline.v1.PipelineService"),
         has_schema: true,
-        has_operations: false,
+        has_operations: true,
+        fills_indexes: false,
         calls: &[Role::Identity, Role::Fields, Role::Records],
-        acts_for_principals: false,
+        acts_for_principals: true,
     },
     Member {
         role: Role::Activities,
@@ -95,6 +101,7 @@ pub const FLEET: &[Member] = &[
         service: Some("globcrm.activities.v1.ActivitiesService"),
         has_schema: true,
         has_operations: false,
+        fills_indexes: false,
         calls: &[Role::Identity, Role::Fields, Role::Records, Role::Pipeline],
         acts_for_principals: false,
     },
@@ -105,6 +112,7 @@ pub const FLEET: &[Member] = &[
         service: None,
         has_schema: false,
         has_operations: false,
+        fills_indexes: false,
         calls: &[Role::Identity, Role::Fields, Role::Records, Role::Pipeline, Role::Activities],
         acts_for_principals: false,
     },

@@ -41,10 +41,12 @@ pub async fn errors(
     let operation = store::find(&mut tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
     tx.commit().await?;
     let omitted = (operation.errors_omitted > 0).then(|| {
-        Piece::more(format!(",,ERRORS_OMITTED,{} more errors are not kept,\r\n", operation.errors_omitted))
+        Piece::more(format!(",,ERRORS_OMITTED,{} more errors are not kept,,\r\n", operation.errors_omitted))
     });
-    let head =
-        Piece { content_type: "text/csv; charset=utf-8", data: "line,column,reason,detail,field\r\n".into() };
+    let head = Piece {
+        content_type: "text/csv; charset=utf-8",
+        data: "line,column,reason,detail,field,record_id\r\n".into(),
+    };
     let (env, cx) = (env.clone(), cx.clone());
     let pages = stream::unfold(Some((0, 0)), move |after| {
         let (env, cx) = (env.clone(), cx.clone());
@@ -76,12 +78,13 @@ fn csv(rows: &[RowError]) -> String {
     let mut text = String::new();
     for row in rows {
         text.push_str(&format!(
-            "{},{},{},{},{}\r\n",
+            "{},{},{},{},{},{}\r\n",
             row.line,
             cell(&row.column_name),
             cell(&row.reason),
             cell(&row.detail),
-            cell(&row.field)
+            cell(&row.field),
+            row.record_id.map(|id| id.to_string()).unwrap_or_default()
         ));
     }
     text

@@ -29,7 +29,7 @@ pub(crate) async fn read(
 ) -> Result<pb::Operation, Error> {
     let stored = store::find(tx, id, cx.principal.id).await?.ok_or_else(not_found)?;
     // Also where no row failed: the row at which a file cannot be read any further is an error, too.
-    let errors = if stored.failed == 0 && stored.failure.is_none() {
+    let errors = if stored.failed == 0 && stored.errors_kept == 0 && stored.failure.is_none() {
         Vec::new()
     } else {
         store::errors(tx, id, (0, 0), SHOWN_ERRORS as i64 + 1).await?

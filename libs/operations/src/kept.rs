@@ -15,6 +15,13 @@ pub trait Kept: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, DbError>> + Send;
 }
 
+/// One after the other.
+impl<A: Kept, B: Kept> Kept for (A, B) {
+    async fn forget(&self, tx: &mut TenantTx, operation: Uuid, limit: i64) -> Result<bool, DbError> {
+        Ok(self.0.forget(tx, operation, limit).await? || self.1.forget(tx, operation, limit).await?)
+    }
+}
+
 /// Nothing.
 impl Kept for () {
     async fn forget(&self, _: &mut TenantTx, _: Uuid, _: i64) -> Result<bool, DbError> {

@@ -25,6 +25,8 @@ pub struct New<'a> {
     pub principal: Uuid,
     /// What the worker reads it from: the request in wire form.
     pub request: &'a [u8],
+    /// Its rows, where they are counted already; else 0.
+    pub total: i64,
     /// When it was asked for.
     pub now: OffsetDateTime,
 }
@@ -90,8 +92,9 @@ impl Operation {
             finished_at: self.finished_at.map(timestamp),
             failure: self.failure,
             errors_omitted: self.errors_omitted,
-            // What an import knows of its file is added by the service that imports.
+            // What an import knows of its file is added by the service that imports; what a bulk operation does, by `globcrm-bulk`.
             detected: None,
+            bulk: None,
         }
     }
 }
@@ -120,8 +123,10 @@ impl FromRow<'_, PgRow> for Operation {
 /// Why a row was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowError {
-    /// Of the file; the header is line 1.
+    /// Of the file, whose header is line 1; of a bulk operation, the number of the record.
     pub line: i64,
+    /// The record, where rows are records.
+    pub record_id: Option<Uuid>,
     /// Place among the errors of the line.
     pub number: i32,
     /// Header of the column; empty where none is concerned.
@@ -141,8 +146,8 @@ impl RowError {
     }
 
     fn into_wire(self) -> pb::RowError {
-        let Self { line, column_name: column, field, reason, detail, .. } = self;
-        pb::RowError { line, column, reason, detail, field }
+        let Self { line, column_name: column, field, reason, detail, record_id, .. } = self;
+        pb::RowError { line, column, reason, detail, field, record_id: record_id.map(|id| id.to_string()) }
     }
 }
 
@@ -150,6 +155,7 @@ impl FromRow<'_, PgRow> for RowError {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             line: row.try_get("line")?,
+            record_id: row.try_get("record_id")?,
             number: row.try_get("number")?,
             column_name: row.try_get("column_name")?,
             field: row.try_get("field")?,

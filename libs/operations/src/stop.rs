@@ -48,6 +48,7 @@ impl Failure {
         let cut = |text: &str| text.chars().take(MAX_TEXT).collect();
         let error = |(detail, number): (&Detail, i32)| RowError {
             line: line.unwrap_or_default(),
+            record_id: None,
             number,
             column_name: cut(&detail.column),
             field: cut(&detail.field),

@@ -12,6 +12,7 @@ pub mod order;
 pub mod page;
 mod predicate;
 mod refusal;
+pub mod rows;
 mod schema;
 pub mod select;
 mod sql;

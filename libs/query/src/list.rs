@@ -263,6 +263,18 @@ impl<'a> List<'a> {
         sql
     }
 
+    /// The ids of the first `limit` of the caller's rows, in the order of ids.
+    pub async fn ids(&self, tx: &mut TenantTx, limit: i64) -> Result<Vec<Uuid>, Error> {
+        let mut sql = Sql::for_tenant(self.tenant);
+        sql.push("SELECT t.id");
+        self.push_visible(&mut sql);
+        let limit = sql.bind(Bind::Int(limit));
+        sql.push(format!(" ORDER BY t.id LIMIT {limit}"));
+        let rows = sql.into_query().fetch_all(tx.conn()).await.map_err(DbError::from)?;
+        let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
+        Ok(ids.map_err(DbError::from)?)
+    }
+
     /// FROM and WHERE of the rows that the caller may see.
     pub(crate) fn push_visible(&self, sql: &mut Sql) {
         self.push_source(sql);
@@ -299,9 +311,22 @@ impl<'a> List<'a> {
         self.fixed
     }
 
+    /// As [`List::push_visible`], of rows as they were: `past` is a statement of them whose WHERE goes on with what the caller may see, of rows
+    /// `t` as they are now. The filter compares what it selects.
+    pub(crate) fn push_visible_past(&self, sql: &mut Sql, past: &str) {
+        sql.push(format!(" FROM ({past}"));
+        predicate::push(sql, self.predicate);
+        sql.push(") AS t");
+        self.push_conditions(sql);
+    }
+
     /// FROM and WHERE, without what the caller's permission and position add.
     fn push_source(&self, sql: &mut Sql) {
         sql.push(format!(" FROM {} AS t", self.table.name));
+        self.push_conditions(sql);
+    }
+
+    fn push_conditions(&self, sql: &mut Sql) {
         if self.reads_unpacked() {
             sql.push(compile::custom::UNPACKED);
         }

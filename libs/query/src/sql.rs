@@ -118,6 +118,11 @@ impl Sql {
         Self { text: String::with_capacity(512), binds: vec![Bind::Uuid(tenant)] }
     }
 
+    /// The parameters of a static text, from `$2` on.
+    pub(crate) fn add_binds(&mut self, binds: Vec<Bind>) {
+        self.binds.extend(binds);
+    }
+
     /// Appends text. Callers pass names from a [`crate::Table`], fixed words and placeholders only.
     pub(crate) fn push(&mut self, text: impl AsRef<str>) {
         self.text.push_str(text.as_ref());

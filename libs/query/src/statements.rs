@@ -60,6 +60,9 @@ pub struct Statements {
     /// `$2` row, `$3` id, `$4` version before, `$5` `$6` `$7` the scope; gives the version of the definitions fence, and whether there
     /// was such a row.
     pub update: &'static str,
+    /// `$2` rows as a JSON array, `$3` `$4` `$5` the scope; gives the version of the definitions fence, and how many of the rows had the
+    /// version before.
+    pub update_all: &'static str,
     /// `$2` id: every column of the row as JSON.
     pub whole: &'static str,
     /// `$2` id, `$3` version before, `$4` moment, `$5` principal, `$6` `$7` `$8` the scope.
@@ -181,6 +184,13 @@ impl Statements {
                  RETURNING t.id)\nSELECT (SELECT version FROM fence), EXISTS (SELECT FROM done)",
                 scope(5)
             )),
+            update_all: kept(format!(
+                "{fence}\nUPDATE {table} AS t SET (version, updated_at, updated_by, {names})\n\
+                 = ROW(r.version, r.updated_at, r.updated_by, {values})\nFROM jsonb_populate_recordset(NULL::{table}, $2) AS r\n\
+                 WHERE t.tenant_id = $1 AND t.id = r.id AND t.version = r.version - 1 AND t.deleted_at IS NULL\n  AND {}\n\
+                 RETURNING t.id)\nSELECT (SELECT version FROM fence), (SELECT count(*) FROM done)",
+                scope(3)
+            )),
             whole: kept(format!("SELECT to_jsonb(t) FROM {table} AS t WHERE t.tenant_id = $1 AND t.id = $2")),
             delete: kept(moved("deleted_at = $4, deleted_by = $5", "IS NULL")),
             restore: kept(moved("deleted_at = NULL, deleted_by = NULL", "IS NOT NULL")),
@@ -230,6 +240,7 @@ impl Statements {
             ("slice", self.slice),
             ("insert", self.insert),
             ("update", self.update),
+            ("update_all", self.update_all),
             ("delete", self.delete),
             ("restore", self.restore),
             ("whole", self.whole),

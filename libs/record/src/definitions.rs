@@ -120,7 +120,7 @@ impl FieldSet {
     }
 
     /// What filters and orders may use.
-    pub(crate) fn queryable(&self) -> &[CustomField] {
+    pub fn queryable(&self) -> &[CustomField] {
         &self.queryable
     }
 
@@ -243,8 +243,24 @@ fn for_others(error: &Error, took: Duration) -> Option<Error> {
     (!is_own).then(|| error.again())
 }
 
+/// The definitions by which a list that was refused may be read: its filter may name an option that is newer than those held. Errors: the refusal,
+/// where it is for something else, or there are no newer ones.
+pub(crate) async fn newer(
+    env: &crate::Env,
+    cx: &Context,
+    object: &'static Object,
+    (keys, held): (&[&str], &FieldSet),
+    refused: Error,
+) -> Result<Arc<FieldSet>, Error> {
+    if keys.is_empty() || refused.reason() != Reason::FILTER_TYPE_MISMATCH.as_str() {
+        return Err(refused);
+    }
+    let newer = env.definitions.renew(cx, object).await?;
+    if newer.version() == held.version() { Err(refused) } else { Ok(newer) }
+}
+
 /// The keys of custom fields that texts like filters name.
-pub(crate) fn keys_in<'t>(texts: &[&'t str]) -> Vec<&'t str> {
+pub fn keys_in<'t>(texts: &[&'t str]) -> Vec<&'t str> {
     let mut keys = Vec::new();
     for text in texts {
         for (at, prefix) in text.match_indices("custom.") {

@@ -29,7 +29,7 @@ pub(crate) struct Draft<'a> {
 }
 
 /// A body as it was read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sent {
     /// Standard fields; `null` clears.
     pub fields: Fields,
@@ -122,7 +122,7 @@ impl<'a> Draft<'a> {
 }
 
 /// 403 that names the fields.
-pub(crate) fn read_only(fields: &[&str]) -> Error {
+pub fn read_only(fields: &[&str]) -> Error {
     let text = format!("you may read, but not change {}", fields.join(", "));
     Error::new(Code::PermissionDenied, Reason::FIELD_READ_ONLY, text)
         .with_metadata("fields", fields.join(","))
@@ -139,6 +139,12 @@ pub(crate) fn broken<'n>(names: impl Iterator<Item = &'n str>, violations: &Viol
 }
 
 impl Sent {
+    /// Whether nothing was sent that is a change.
+    pub fn is_empty(&self) -> bool {
+        let Self { fields, merges, custom, clears_custom, .. } = self;
+        fields.is_empty() && merges.is_empty() && custom.is_empty() && !clears_custom
+    }
+
     /// What was read of a file's row; the fields are those that it may set.
     pub fn of_row(fields: Fields, custom: Fields, violations: Violations, object: &Object) -> Self {
         let broken = broken(object.writable().iter().copied(), &violations);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use auth::Context;
 use db::TenantTx;
-use error::{Error, Reason};
+use error::Error;
 use query::groups::{Grouping, fetch_groups};
 use query::{Deleted, Limits, List, ListRequest, Projection, Schema};
 use uuid::Uuid;
 
-use super::definitions::{FieldSet, keys_in};
+use super::definitions::{FieldSet, keys_in, newer};
 use super::list::{Shown, Within};
 use super::{Object, Wire};
 use crate::Env;
@@ -62,9 +62,8 @@ pub async fn grouped<W: Wire>(
     let keys = keys_in(&[asked.filter]);
     let set = env.definitions.for_keys(cx, object, keys.iter().copied()).await?;
     match by_definitions::<W>(env, cx, object, asked, &set).await {
-        // As of a list: an option may be newer than the definitions held.
-        Err(refused) if !keys.is_empty() && refused.reason() == Reason::FILTER_TYPE_MISMATCH.as_str() => {
-            let newer = env.definitions.renew(cx, object).await?;
+        Err(refused) => {
+            let newer = newer(env, cx, object, (&keys, &set), refused).await?;
             by_definitions::<W>(env, cx, object, asked, &newer).await
         }
         done => done,

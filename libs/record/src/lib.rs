@@ -44,7 +44,9 @@ mod delete;
 pub mod get;
 pub mod groups;
 pub mod list;
+pub mod many;
 mod merge;
+pub mod report;
 mod restore;
 pub mod update;
 
@@ -57,7 +59,7 @@ pub use check::check;
 pub use commit::commit;
 pub use config::MaintenanceConfig;
 pub use derived::{DerivedCheck, compare_anew};
-pub use draft::Sent;
+pub use draft::{Sent, read_only};
 pub use env::Env;
 pub use fields::Fields;
 pub use fill::{Filled, fill};

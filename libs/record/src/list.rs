@@ -2,7 +2,7 @@
 
 use auth::{Context, FieldMask};
 use db::{DbError, TenantTx};
-use error::{Error, Reason};
+use error::Error;
 use prost::Message;
 use proto::common::v1::{Access, CountKind, ShowDeleted, Total, TotalKind};
 use query::{Bind, Deleted, Limits, List, ListRequest, Projection, Schema, count};
@@ -12,7 +12,7 @@ use tonic::Response;
 use tonic::metadata::AsciiMetadataValue;
 
 use super::cells::{Cells, Layout};
-use super::definitions::{FieldSet, keys_in};
+use super::definitions::{FieldSet, keys_in, newer};
 use super::view::{Source, View};
 use super::{Object, access};
 use crate::Env;
@@ -77,12 +77,8 @@ pub(crate) async fn list<T>(
     let keys = keys_in(&[asked.filter, asked.order_by, asked.fields]);
     let set = env.definitions.for_keys(cx, object, keys.iter().copied()).await?;
     match by_definitions(env, cx, object, (asked, within), &set, convert).await {
-        // The option may be newer than the definitions held.
-        Err(refused) if !keys.is_empty() && refused.reason() == Reason::FILTER_TYPE_MISMATCH.as_str() => {
-            let newer = env.definitions.renew(cx, object).await?;
-            if newer.version() == set.version() {
-                return Err(refused);
-            }
+        Err(refused) => {
+            let newer = newer(env, cx, object, (&keys, &set), refused).await?;
             by_definitions(env, cx, object, (asked, within), &newer, convert).await
         }
         done => done,

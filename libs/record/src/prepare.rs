@@ -14,7 +14,7 @@ use super::computed::{self, Computed};
 use super::definitions::FieldSet;
 use super::draft::Sent;
 use super::reference::{self, Reference, records};
-use super::{Env, Object, Record, custom, draft, merge, store, tree, unique};
+use super::{Env, Fields, Object, Record, custom, draft, merge, store, tree, unique};
 
 /// How records come to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub enum Path {
     Import,
     /// A record comes out of the trash.
     Restore,
+    /// One of many that are changed alike.
+    Bulk,
+    /// A change of many is taken back: the record becomes what it was.
+    Undo,
 }
 
 /// Who writes records of which object, and by what.
@@ -180,6 +184,20 @@ impl Proposal {
             elsewhere,
             ahead: None,
         }
+    }
+
+    /// A record as it was before a change: `values` are those that the change log has of it, `null` where there was none.
+    pub(crate) fn reverted(before: Record, values: &Fields) -> Self {
+        let mut proposal = Self::beside(before, Vec::new());
+        for (name, value) in values {
+            match name.strip_prefix("custom.") {
+                Some(key) if value.is_null() => drop(proposal.after.custom.remove(key)),
+                Some(key) => drop(proposal.after.custom.insert(key.to_owned(), value.clone())),
+                None => proposal.after.set(name, value.clone()),
+            }
+        }
+        proposal.sent = values.keys().filter(|name| !name.starts_with("custom.")).cloned().collect();
+        proposal
     }
 
     /// The record as it would be.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::change::Author;
 use super::conflict::Base;
-use super::{Object, Record};
+use super::{Fields, Object, Record};
 
 /// One row of the change log.
 pub(crate) struct Logged {
@@ -52,6 +52,35 @@ pub(crate) async fn update(
         .bind(version);
     let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
     Ok(query.fetch_one(tx.conn()).await?)
+}
+
+/// As [`update`], of many rows that each have the version before: how many of them were.
+pub(crate) async fn update_all(
+    tx: &mut TenantTx,
+    object: &Object,
+    rows: Vec<Value>,
+    scope: &RowScope,
+) -> Result<(Option<i64>, i64), DbError> {
+    let query = sqlx::query_as(object.statements().update_all).bind(tx.tenant_id()).bind(Json(rows));
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.fetch_one(tx.conn()).await?)
+}
+
+/// The values that the change log has from before a version of each of these records: of the change that made it.
+pub(crate) async fn befores(
+    tx: &mut TenantTx,
+    object: &Object,
+    versions: &[(Uuid, i64)],
+) -> Result<Vec<(Uuid, Fields)>, DbError> {
+    let (ids, versions): (Vec<Uuid>, Vec<i64>) = versions.iter().copied().unzip();
+    let query = sqlx::query_as(
+        "SELECT c.record_id, c.before FROM unnest($3::uuid[], $4::bigint[]) AS made (record_id, version)
+         JOIN change AS c
+           ON c.tenant_id = $1 AND c.object = $2 AND c.record_id = made.record_id AND c.version = made.version",
+    );
+    let query = query.bind(tx.tenant_id()).bind(object.name).bind(ids).bind(versions);
+    let rows: Vec<(Uuid, Json<Fields>)> = query.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(id, Json(before))| (id, before)).collect())
 }
 
 /// Whole rows after an id, not locked.

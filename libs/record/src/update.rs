@@ -139,7 +139,12 @@ pub async fn lock_live(
 }
 
 /// What a body names; whether that is new is not known before the row is read.
-fn named(env: &Env, object: &Object, (set, mask): (&FieldSet, &FieldMask), sent: &Sent) -> Vec<Reference> {
+pub(crate) fn named(
+    env: &Env,
+    object: &Object,
+    (set, mask): (&FieldSet, &FieldMask),
+    sent: &Sent,
+) -> Vec<Reference> {
     let mut custom = Fields::new();
     // What is wrong with it is found again when it is merged with the row.
     drop(custom::merge(set, mask, &mut custom, &sent.custom, env.region));

@@ -52,6 +52,58 @@ pub async fn update(
     prepared: Prepared,
     scope: &RowScope,
 ) -> Result<Record, Error> {
+    let Plan { object, set, .. } = *plan;
+    let (changed, row) = next_version(tx, plan, prepared).await?;
+    let (id, version) = (changed.after.id, changed.before.version);
+    let (fence, done) = store::update(tx, object, id, version, row, scope).await?;
+    fence::judge(fence, set)?;
+    if !done {
+        return Err(concurrent());
+    }
+    follow(tx, plan, std::slice::from_ref(&changed)).await?;
+    Ok(changed.after)
+}
+
+/// As [`update`], of many records by a number of statements that does not depend on how many they are, but for what is unique or the
+/// guard's. Each record occurs once. One record has a statement of its own, whose plan needs no guess of how many rows there are.
+pub(crate) async fn update_all(
+    tx: &mut TenantTx,
+    plan: &Plan<'_>,
+    prepared: Vec<Prepared>,
+    scope: &RowScope,
+) -> Result<Vec<(Record, Record)>, Error> {
+    let Plan { object, set, .. } = *plan;
+    let (mut changed, mut rows) = (Vec::new(), Vec::new());
+    for prepared in prepared {
+        let (one, row) = next_version(tx, plan, prepared).await?;
+        changed.push(one);
+        rows.push(row);
+    }
+    if changed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (fence, done) = store::update_all(tx, object, rows, scope).await?;
+    fence::judge(fence, set)?;
+    if done != changed.len() as i64 {
+        return Err(concurrent());
+    }
+    follow(tx, plan, &changed).await?;
+    Ok(changed.into_iter().map(|changed| (changed.before, changed.after)).collect())
+}
+
+/// A record that is changed.
+struct Changed {
+    before: Record,
+    after: Record,
+    diffs: Vec<Diff>,
+}
+
+/// A prepared record in its next version, and its row.
+async fn next_version(
+    tx: &mut TenantTx,
+    plan: &Plan<'_>,
+    prepared: Prepared,
+) -> Result<(Changed, Value), Error> {
     let Plan { author, object, set, .. } = *plan;
     let (Some(before), mut after, also) = prepared.into_parts() else { return Err(concurrent()) };
     after.version += 1;
@@ -62,25 +114,43 @@ pub async fn update(
     if !after.custom.keys().all(|key| set.knows(key)) {
         keep_slots(tx, object, set, after.id, &mut row).await?;
     }
-    let (fence, done) =
-        store::update(tx, object, after.id, before.version, Value::Object(row), scope).await?;
-    fence::judge(fence, set)?;
-    if !done {
-        return Err(concurrent());
+    Ok((Changed { before, after, diffs }, Value::Object(row)))
+}
+
+/// Writes what belongs to changes of rows that were just made.
+async fn follow(tx: &mut TenantTx, plan: &Plan<'_>, changed: &[Changed]) -> Result<(), Error> {
+    let Plan { author, object, set, .. } = *plan;
+    for side in object.sides {
+        let differs = |changed: &&Changed| changed.diffs.iter().any(|diff| diff.field == side.field);
+        let records: Vec<&Record> = changed.iter().filter(differs).map(|changed| &changed.after).collect();
+        if !records.is_empty() {
+            let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
+            store::clear_side(tx, side.clear, &ids).await?;
+            put_side(tx, object, side, &records, true).await.map_err(unique::lost_race)?;
+        }
     }
-    let record = [&after];
-    for side in object.sides.iter().filter(|side| diffs.iter().any(|d| d.field == side.field)) {
-        store::clear_side(tx, side.clear, &[after.id]).await?;
-        put_side(tx, object, side, &record, true).await.map_err(unique::lost_race)?;
+    for Changed { before, after, .. } in changed {
+        if custom::uniques(set, &before.custom) != custom::uniques(set, &after.custom) {
+            store::clear_uniques_of(tx, after.id, &set.uniques()).await?;
+            put_uniques(tx, object, set, &[after], true).await.map_err(unique::lost_race)?;
+        }
     }
-    if custom::uniques(set, &before.custom) != custom::uniques(set, &after.custom) {
-        store::clear_uniques_of(tx, after.id, &set.uniques()).await?;
-        put_uniques(tx, object, set, &record, true).await.map_err(unique::lost_race)?;
+    let logged = changed.iter().map(|Changed { after, diffs, .. }| Logged {
+        record_id: after.id,
+        version: after.version,
+        before: change::before(diffs),
+    });
+    store::log(tx, object, "updated", author, &logged.collect::<Vec<_>>()).await?;
+    // After the statement that raised the versions: its locks keep events in their order.
+    let events = changed
+        .iter()
+        .map(|Changed { after, diffs, .. }| change::event(author, object, "updated", after, diffs));
+    let mut events: Vec<NewEvent> = events.collect();
+    for Changed { before, after, .. } in changed {
+        events.extend(guarded(tx, plan, Some(before), after).await?);
     }
-    finish(tx, author, object, "updated", &after, &diffs).await?;
-    let events = guarded(tx, plan, Some(&before), &after).await?;
     events::outbox::append_many(tx, &events).await?;
-    Ok(after)
+    Ok(())
 }
 
 /// What the object's guard stores with a write, and its events.

@@ -13,6 +13,7 @@ use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use transcode::{RequestError, ResponseMeta};
 
 use crate::app::Incoming;
+use crate::operations::bulk;
 use crate::places::{Kind, holding};
 use crate::reply::{self, Reply};
 use crate::{body, etag, operations};
@@ -50,7 +51,7 @@ pub(crate) async fn unary(incoming: &Incoming<'_>, body: Body) -> Result<Reply, 
     let (answered, wire) = if operations::list::is_list(method) {
         operations::list::list(incoming, &metadata, &request, deadline).await?
     } else {
-        let (channel, path) = callee(incoming)?;
+        let (channel, path) = callee(incoming, &request)?;
         ask(channel, &path, &metadata, &request, deadline).await?
     };
     let mut json = Vec::with_capacity(wire.len() * 2 + 64);
@@ -120,9 +121,17 @@ fn success(incoming: &Incoming<'_>, answered: &MetadataMap, meta: &ResponseMeta,
     reply
 }
 
-/// The channel of the service that answers, and the path of the call.
-pub(crate) fn callee<'a>(incoming: &'a Incoming<'_>) -> Result<(&'a rpc::Channel, Cow<'a, str>), Error> {
-    let (service, path) = operations::callee(fleet::FLEET, incoming.method, &incoming.params)?;
+/// The channel of the service that answers, and the path of the call. `request` is its message, of a call that has one.
+pub(crate) fn callee<'a>(
+    incoming: &'a Incoming<'_>,
+    request: &[u8],
+) -> Result<(&'a rpc::Channel, Cow<'a, str>), Error> {
+    let method = incoming.method;
+    let (service, path) = if bulk::is_bulk(method) {
+        bulk::callee(fleet::FLEET, &incoming.app.api, method, request)?
+    } else {
+        operations::callee(fleet::FLEET, method, &incoming.params)?
+    };
     let channel = incoming.app.channels.get(service);
     Ok((channel.ok_or_else(|| Error::internal(format!("no channel to {service}")))?, path))
 }

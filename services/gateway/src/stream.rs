@@ -93,7 +93,7 @@ pub(crate) async fn upload(incoming: &Incoming<'_>, body: Body) -> Result<Reply,
         futures_util::stream::iter(messages)
     });
     let metadata = metadata(incoming)?;
-    let (channel, path) = callee(incoming)?;
+    let (channel, path) = callee(incoming, &[])?;
     let call = rpc::raw::client_streaming(channel, &path, metadata, messages, UPLOAD);
     let answered = tokio::select! {
         answered = call => answered.map_err(Error::from),
@@ -161,7 +161,7 @@ pub(crate) async fn download(incoming: &Incoming<'_>) -> Result<Reply, Error> {
     let mut request = BytesMut::new();
     let query = incoming.parts.uri.query().unwrap_or_default();
     app.api.encode_request(method, &incoming.params, query, None, &mut request).map_err(refused)?;
-    let (channel, path) = callee(incoming)?;
+    let (channel, path) = callee(incoming, &[])?;
     let mut messages = rpc::raw::server_streaming(
         channel,
         &path,

@@ -1,4 +1,6 @@
-//! `globcrm demo`: two organisations with users, fields, companies and contacts, loaded as any client would load them.
+//! `globcrm demo`: two organisations with users, fields, companies, contacts and deals, loaded as any client would load them.
+
+mod deals;
 
 use std::time::Duration;
 
@@ -44,8 +46,12 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         }
         fields(&api).await?;
         let rep = representative(&api, slug).await?;
-        let contacts = records(&api, slug, &rep).await?;
-        println!("{slug}: ada@{slug}.test and rep@{slug}.test, password {PASSWORD}; {contacts} contacts");
+        let (companies, contacts) = records(&api, slug, &rep).await?;
+        let made = deals::load(&api, &rep, (&companies, &contacts)).await?;
+        let contacts = contacts.len();
+        println!(
+            "{slug}: ada@{slug}.test and rep@{slug}.test, password {PASSWORD}; {contacts} contacts, {made} deals"
+        );
     }
     Ok(())
 }
@@ -91,6 +97,8 @@ async fn representative(api: &Api, slug: &str) -> anyhow::Result<String> {
                 "permissions": [
                     {"object": "contact", "actions": ["create", "read", "update", "delete"], "scopes": ["own"]},
                     {"object": "company", "actions": ["read"], "scopes": ["all"]},
+                    {"object": "deal", "actions": ["create", "read", "update", "delete"], "scopes": ["own"]},
+                    {"object": "pipeline", "actions": ["read"], "scopes": ["all"]},
                     {"object": "field", "actions": ["read"], "scopes": ["all"]},
                 ],
                 "fields": [{"object": "contact", "field": "custom.budget", "access": "none"}],
@@ -144,7 +152,8 @@ const COMPANIES: [&str; 8] = [
     "Solaris",
 ];
 
-async fn records(api: &Api, slug: &str, rep: &str) -> anyhow::Result<usize> {
+/// Makes companies and contacts; gives the ids of both.
+async fn records(api: &Api, slug: &str, rep: &str) -> anyhow::Result<(Vec<Value>, Vec<Value>)> {
     let mut companies = Vec::new();
     for (i, name) in COMPANIES.iter().enumerate() {
         let domain = format!("{}.example", name.to_lowercase().replace(' ', "-"));
@@ -154,7 +163,7 @@ async fn records(api: &Api, slug: &str, rep: &str) -> anyhow::Result<usize> {
         });
         companies.push(api.create("/api/v1/companies", &body).await?["id"].clone());
     }
-    let mut made = 0;
+    let mut contacts = Vec::new();
     for (i, first) in FIRST.iter().enumerate() {
         for (j, last) in LAST.iter().enumerate() {
             let n = i * LAST.len() + j;
@@ -178,10 +187,10 @@ async fn records(api: &Api, slug: &str, rep: &str) -> anyhow::Result<usize> {
             let id = contact["id"].as_str().context("the contact's id")?;
             let link = json!({"company_id": companies[n % companies.len()], "is_primary": true});
             api.create(&format!("/api/v1/contacts/{id}/companies"), &link).await?;
-            made += 1;
+            contacts.push(contact["id"].clone());
         }
     }
-    Ok(made)
+    Ok((companies, contacts))
 }
 
 impl Api {
@@ -197,9 +206,27 @@ impl Api {
 
     /// A POST that must answer 201.
     async fn create(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(path, body, 201).await
+    }
+
+    /// A POST that must answer so.
+    async fn send(&self, path: &str, body: &Value, wanted: u16) -> anyhow::Result<Value> {
         match self.post(path, body).await? {
-            (201, answer) => Ok(answer),
+            (status, answer) if status == wanted => Ok(answer),
             (status, answer) => bail!("POST {path}: {status} {answer}"),
         }
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let mut request = self.http.get(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await.and_then(reqwest::Response::error_for_status);
+        answer
+            .with_context(|| format!("GET {path}"))?
+            .json()
+            .await
+            .with_context(|| format!("the answer of GET {path}"))
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use auth::Gate;
+use bulk::Bulk;
 use record::Env;
 use tokio::sync::Notify;
 
@@ -14,6 +15,10 @@ pub struct App {
     pub gate: Gate,
     /// What operations on deals work with, and those on pipelines.
     pub env: Env,
+    /// What operations work with.
+    pub operations: operations::Env,
+    /// What bulk operations work with.
+    pub bulk: Bulk,
     /// Asks which roles do not exist.
     pub roles: AskRoles,
     /// Notified when something was published: deals may have to be moved.

@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod bulk;
 mod config;
 mod deals;
 mod document;
 mod fields;
 mod grpc;
 mod pipelines;
+mod reports;
 mod roles;
 
 use std::sync::Arc;
@@ -28,14 +30,18 @@ use tonic::service::Routes;
 use crate::pipelines::first;
 
 pub use crate::app::App;
+pub use crate::bulk::{bulk, operations};
 pub use crate::config::Config;
 pub use crate::deals::Mapping;
 pub use crate::grpc::Service;
 pub use crate::roles::AskRoles;
 
 /// The migrations of the schema `pipeline`.
-pub const MIGRATIONS: Migrations =
-    db::migrations!("pipeline", [db::migrate::RECORD], ["0100_create_pipeline", "0110_create_deals"]);
+pub const MIGRATIONS: Migrations = db::migrations!(
+    "pipeline",
+    [db::migrate::RECORD, db::migrate::OPERATIONS],
+    ["0100_create_pipeline", "0110_create_deals", "0120_report_on_deals", "0130_add_bulk_operations"]
+);
 
 /// The objects whose records are kept here.
 pub const OBJECTS: &[&record::Object] = &[&deals::DEAL];
@@ -51,9 +57,9 @@ pub const LIMITS: &[Limit] = &[
     Limit::new("stages and rules of a pipeline", document::MAX_BYTES as u64, "bytes"),
 ];
 
-/// Connections of the worker role: relay, retries of both consumers, purge, reconciler, stage mapping, metrics.
+/// Connections of the worker role: relay, retries of both consumers, purge, reconciler, stage mapping, claims and purge of operations, metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Pipeline, migrations: &MIGRATIONS, worker_connections: 7 };
+    service::Service { role: Role::Pipeline, migrations: &MIGRATIONS, worker_connections: 9 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
@@ -90,8 +96,18 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             wake: frame.wake.clone(),
             published: published.clone(),
         });
+        let service_token = ::operations::service_token(peers.identity.clone());
+        let acting = ::operations::Acting { gate: peers.gate.clone(), service_token };
+        let operations = operations(&env, frame.worker.clone());
+        let bulk = bulk(&env, &operations, config.quota, acting);
+        let worker = bulk.clone();
+        frame.spawn("pipeline.bulk", |shutdown| worker.work(shutdown));
+        let (role, kept) = (Role::Pipeline, ::bulk::Records);
+        let (db, worker, clock) = (frame.db.clone(), frame.worker.clone(), frame.clock.clone());
+        let retention = config.operation_retention;
+        frame.rounds(::operations::Purge { role, db, worker, clock, retention, kept });
         let roles = roles::from_identity(peers.identity);
-        let app = Arc::new(App { gate: peers.gate.clone(), env, roles, published });
+        let app = Arc::new(App { gate: peers.gate.clone(), env, operations, bulk, roles, published });
         frame.consume(first::TASK, first::PATTERNS, first::Listener(app.clone()));
         Ok((peers.gate, Routes::new(PipelineServiceServer::new(Service(app)))))
     };

@@ -5,29 +5,32 @@ use record::definitions::{Definitions, Fetch};
 use record::reference::{Ask, References};
 use std::sync::Arc;
 
-use auth::{Call, Context, Future, Gate};
+use auth::{Context, Future, Gate};
 use blobs::Blobs;
+use bulk::{Bulk, Target};
 use db::{Db, Shares, WorkerDb};
 use error::Error;
 use events::Wake;
 use field_types::phone::Region;
 use fleet::Role;
-use ids::{Clock, TenantId};
-use operations::Claim;
+use ids::Clock;
+use operations::{Acting, ServiceToken};
 use query::CursorKey;
-use secrecy::SecretString;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::peers::AskSlot;
 use crate::quota::Quotas;
-use crate::{imports, indexing};
+use crate::{companies, contacts, imports, indexing};
 
 /// The kinds of operations of this service.
-const KINDS: &[&str] = &[imports::KIND, indexing::KIND];
+const KINDS: &[&str] = &[imports::KIND, indexing::KIND, bulk::KINDS[0], bulk::KINDS[1]];
 
-/// Asks identity for a token that acts in a tenant for a principal.
-pub type ServiceToken = Arc<dyn Fn(TenantId, Uuid) -> Future<Result<SecretString, Error>> + Send + Sync>;
+/// The objects whose records can be changed in bulk.
+const TARGETS: &[Target] = &[
+    Target { object: &contacts::CONTACT, open: contacts::wire::open, moves: false },
+    Target { object: &companies::COMPANY, open: companies::wire::open, moves: false },
+];
 
 /// Asks identity for the users of the caller's tenant who have these addresses: address and id.
 pub type FindUsers =
@@ -76,9 +79,10 @@ pub(crate) struct App {
     pub(crate) gate: Gate,
     pub(crate) env: Env,
     pub(crate) operations: operations::Env,
+    pub(crate) bulk: Bulk,
     pub(crate) blobs: Blobs,
     pub(crate) quotas: Quotas,
-    pub(crate) service_token: ServiceToken,
+    pub(crate) acting: Acting,
     pub(crate) slots: AskSlot,
     pub(crate) users: FindUsers,
     /// Places of those who examine a file.
@@ -117,31 +121,21 @@ impl App {
             definitions: Definitions::new(parts.definitions),
             references: References::to_people(parts.people),
         };
+        let acting = Acting { gate: parts.gate.clone(), service_token: parts.service_token };
+        let quota = parts.quotas.operations;
         Self {
+            bulk: Bulk::new(env.clone(), operations.clone(), TARGETS, quota, acting.clone()),
             gate: parts.gate,
             env,
             operations,
             blobs: parts.blobs,
             quotas: parts.quotas,
-            service_token: parts.service_token,
+            acting,
             slots: parts.slots,
             users: parts.users,
             readers: imports::readers(),
             imports: Notify::new(),
             indexing: Notify::new(),
         }
-    }
-
-    /// The context of the principal who asked for an operation, by its permissions of now.
-    pub(crate) async fn context(&self, claim: &Claim) -> Result<Context, Error> {
-        let token = (self.service_token)(claim.tenant().id(), claim.principal_id).await?;
-        let call = Call {
-            request_id: claim.id.to_string(),
-            idempotency_key: None,
-            if_match: None,
-            user_agent: None,
-            traceparent: None,
-        };
-        self.gate.open(call, token).await
     }
 }

@@ -68,11 +68,7 @@ impl Section for Config {
             }
             is_long.then_some(retention)
         });
-        let operations: Option<Seconds> = r.with_default(
-            "OPERATION_RETENTION",
-            "2592000",
-            "How long operations that are over are kept, with the errors of their rows",
-        );
+        let operation_retention = operations::config::retention(r);
         let quotas = Quotas::read(r);
         let blob_dir =
             r.required("BLOB_DIR", "Directory of uploaded bytes; shared by all instances of records");
@@ -86,7 +82,7 @@ impl Section for Config {
             region: region?,
             maintenance: maintenance?,
             upload_retention: uploads?.0,
-            operation_retention: operations?.0,
+            operation_retention: operation_retention?,
             quotas: quotas?,
             blob_dir: blob_dir?,
             service_secret: service_secret?,

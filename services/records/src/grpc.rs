@@ -32,6 +32,11 @@ impl Service {
         imports::job::run(self.0, shutdown).await;
     }
 
+    /// Works changes of many records until `shutdown`; [`crate::serve`] does it beside the calls.
+    pub async fn work_bulk(self, shutdown: CancellationToken) {
+        self.0.bulk.clone().work(shutdown).await;
+    }
+
     /// Fills indexes until `shutdown`; [`crate::serve`] does it beside the calls.
     pub async fn work_indexing(self, shutdown: CancellationToken) {
         indexing::job::run(self.0, shutdown).await;
@@ -253,6 +258,36 @@ impl RecordsService for Service {
         Ok(indexing::create::create(&self.0, &cx, request).await?)
     }
 
+    async fn create_bulk_operation(
+        &self,
+        request: Request<pb::CreateBulkOperationRequest>,
+    ) -> Result<Response<pb::CreateBulkOperationResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let asked = bulk::Request {
+            object: &request.object,
+            filter: &request.filter,
+            ids: &request.ids,
+            action: &request.action,
+            changes: &request.changes,
+            dry_run: request.dry_run,
+            max_affected: request.max_affected,
+        };
+        let answer = |operation, preview| pb::CreateBulkOperationResponse { operation, preview };
+        Ok(match self.0.bulk.create(&cx, &request, asked).await? {
+            bulk::Created::Operation(queued) => queued.map(|queued| answer(Some(queued), None)).respond(&cx),
+            bulk::Created::Preview(preview) => cx.answer(answer(None, Some(preview))),
+        })
+    }
+
+    async fn undo_operation(
+        &self,
+        request: Request<pb::UndoOperationRequest>,
+    ) -> Result<Response<pb::UndoOperationResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let queued = self.0.bulk.undo(&cx, &request, &request.id).await?;
+        Ok(queued.map(|operation| pb::UndoOperationResponse { operation: Some(operation) }).respond(&cx))
+    }
+
     async fn get_operation(
         &self,
         request: Request<pb::GetOperationRequest>,
@@ -260,6 +295,7 @@ impl RecordsService for Service {
         let (cx, request) = self.0.gate.admit(request).await?;
         let mut operation = operations::get(&self.0.operations, &cx, &request.id).await?;
         imports::detected::add(&self.0, &cx, std::slice::from_mut(&mut operation)).await?;
+        self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
         Ok(cx.answer(pb::GetOperationResponse { operation: Some(operation) }))
     }
 
@@ -272,6 +308,7 @@ impl RecordsService for Service {
         let listed = operations::list(&self.0.operations, &cx, page_size, &page_token).await?;
         let operations::Listed { mut operations, next_page_token } = listed;
         imports::detected::add(&self.0, &cx, &mut operations).await?;
+        self.0.bulk.add_details(&cx, &mut operations).await?;
         Ok(cx.answer(pb::ListOperationsResponse { operations, next_page_token }))
     }
 
@@ -282,6 +319,7 @@ impl RecordsService for Service {
         let (cx, request) = self.0.gate.admit(request).await?;
         let mut operation = operations::cancel(&self.0.operations, &cx, &request.id).await?;
         imports::detected::add(&self.0, &cx, std::slice::from_mut(&mut operation)).await?;
+        self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
         Ok(cx.answer(pb::CancelOperationResponse { operation: Some(operation) }))
     }
 

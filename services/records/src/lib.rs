@@ -27,11 +27,12 @@ use tonic::service::Routes;
 
 use crate::app::App;
 
-pub use app::{FindUsers, Parts, ServiceToken};
+pub use app::{FindUsers, Parts};
 pub use config::Config;
 pub use grpc::Service;
 pub use imports::DryRuns;
 pub use last_activity::Activities;
+pub use operations::ServiceToken;
 pub use peers::{AskSlot, SlotStep};
 pub use quota::Quotas;
 pub use record::definitions::Fetch as FetchDefinitions;
@@ -58,7 +59,8 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0172_add_email_domain",
         "0173_index_operations",
         "0180_number_slot_assignments",
-        "0190_follow_activities",
+        "0190_add_bulk_operations",
+        "0195_follow_activities",
     ]
 );
 
@@ -68,7 +70,11 @@ pub const LIMITS: &[Limit] = &[
     Limit::new("columns of an imported file", imports::MAX_COLUMNS as u64, ""),
     Limit::new("rows of an imported file", imports::MAX_ROWS, ""),
     Limit::new("row of an imported file", imports::MAX_ROW as u64, "bytes"),
-    Limit::new("errors that are kept of an import; the others are counted", imports::MAX_ERRORS as u64, ""),
+    Limit::new(
+        "errors that are kept of an import; the others are counted",
+        operations::MAX_ERRORS as u64,
+        "",
+    ),
 ];
 
 /// Connections of the worker role: relay, retries of the three consumers, purge, claims of operations, metrics.
@@ -92,6 +98,8 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         frame.spawn("records.imports", |shutdown| importing.work_imports(shutdown));
         let indexing = service.clone();
         frame.spawn("records.indexing", |shutdown| indexing.work_indexing(shutdown));
+        let bulk = service.clone();
+        frame.spawn("records.bulk", |shutdown| bulk.work_bulk(shutdown));
         work(frame, &config, blobs);
         Ok((gate, Routes::new(RecordsServiceServer::new(service))))
     };
@@ -114,7 +122,7 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
         worker: frame.worker.clone(),
         blobs: Blobs::in_directory(&config.blob_dir).map_err(|e| ServeError::start("blobs", e))?,
         quotas: config.quotas,
-        service_token: peers::service_token(peers.identity),
+        service_token: operations::service_token(peers.identity),
         gate: peers.gate,
     })
 }
@@ -125,7 +133,7 @@ fn work(frame: &Frame, config: &Config, blobs: Blobs) {
     let retention = config.upload_retention;
     frame.rounds(UploadPurge { db: db(), worker: worker(), clock: clock(), blobs, retention });
     let retention = config.operation_retention;
-    let (role, kept) = (Role::Records, DryRuns);
+    let (role, kept) = (Role::Records, (DryRuns, bulk::Records));
     frame.rounds(operations::Purge { role, db: db(), worker: worker(), clock: clock(), retention, kept });
 }
 

@@ -7,14 +7,7 @@ use error::Error;
 use rpc::fields::Fields;
 use rpc::identity::Identity;
 
-use crate::app::{FindUsers, ServiceToken};
-
-pub(crate) fn service_token(identity: Identity) -> ServiceToken {
-    Arc::new(move |tenant, act_for| {
-        let identity = identity.clone();
-        Box::pin(async move { identity.service_token(tenant, act_for).await })
-    })
-}
+use crate::app::FindUsers;
 
 /// What is said of a field's slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,13 +10,15 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
+use std::time::Duration;
 
 use prost::Message;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
 use crate::services::{SERVICES, lists_all};
 use crate::stage::{PASSWORD, Stage, Tenant, text};
+use crate::waiting;
 pub use row::{Body, By, Row};
 pub use target::{Target, random_id};
 
@@ -54,6 +56,27 @@ impl Values {
             .iter()
             .fold(template.to_owned(), |text, (place, value)| text.replace(&format!("{{{place}}}"), value))
     }
+}
+
+/// The id of a change of many records that is over.
+pub async fn changed(tenant: &Tenant, object: &str, unique: &str) -> String {
+    let body = json!({"object": object, "filter": "*", "action": "tag", "changes": {"add": [unique]}});
+    let queued = tenant.admin.post("/api/v1/bulk-operations", body).await.expect(202);
+    let id = text(&queued["operation"]["id"]);
+    over(tenant, &id).await;
+    id
+}
+
+/// An operation when it is over.
+pub async fn over(tenant: &Tenant, id: &str) -> Value {
+    let ask = || {
+        let (client, path) = (tenant.admin.clone(), format!("/api/v1/operations/{id}"));
+        async move {
+            let operation = client.get(&path).await.expect(200);
+            if operation["finished_at"].is_null() { Err(operation.to_string()) } else { Ok(operation) }
+        }
+    };
+    waiting::outcome_of(Duration::from_secs(30), "the operation is over", ask).await
 }
 
 /// The id of the row's target, made in `tenant`.

@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::Table;
+use std::pin::Pin;
+
 use super::identity::{ACTIVE_USER, ROLE, TEAM};
 use super::records::{COMPANY, CONTACT};
 use super::row::{delete, get, patch, post, put};
 use super::target::{Target, created};
+use super::{Check, Table, Two};
+use crate::client::Client;
 use crate::stage::{Tenant, text};
 
 const PIPELINE: Target = Target::new(|_, tenant, unique| Box::pin(pipeline(tenant, unique)));
@@ -107,8 +110,58 @@ pub fn table() -> Table {
             .json(json!({"pipeline_id": "{id}"}))
             .with("own", &DEAL),
         get("GetStageHistory", "/deals/{id}/stage-history").of(&DEAL),
+        get("GetFunnel", "/reports/funnel"),
+        get("GetFunnel", "/reports/funnel?pipeline_id={id}").of(&PIPELINE),
+        get("GetForecast", "/reports/forecast"),
+        get("GetForecast", "/reports/forecast?pipeline_id={id}").of(&PIPELINE),
+        get("GetVelocity", "/reports/velocity"),
+        get("GetVelocity", "/reports/velocity?pipeline_id={id}").of(&PIPELINE),
+        get("GetWinLoss", "/reports/win-loss"),
+        get("GetWinLoss", "/reports/win-loss?pipeline_id={id}").of(&PIPELINE),
     ];
-    Table { rows, internal: Vec::new(), planted: vec![&PIPELINE, &DEAL] }
+    // Their REST paths are in the contract once, at the service `records`.
+    let of_operations = [
+        "CreateBulkOperation",
+        "UndoOperation",
+        "GetOperation",
+        "ListOperations",
+        "CancelOperation",
+        "GetOperationErrors",
+    ];
+    let internal = of_operations.map(|rpc| (rpc, operations as Check)).to_vec();
+    Table { rows, internal, planted: vec![&PIPELINE, &DEAL] }
+}
+
+/// A change of many deals is its owner's, and reaches nobody else's.
+fn operations<'a>(two: &'a Two) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+    Box::pin(async move {
+        let Two { a, b, .. } = two;
+        let theirs = created(&b.admin.post("/api/v1/deals", json!({"name": "theirs"})).await.expect(201));
+        let nobodys = super::random_id();
+        let change = json!({"object": "deals", "ids": [theirs, nobodys], "action": "tag",
+                            "changes": {"add": ["x"]}});
+        let queued = a.admin.post("/api/v1/bulk-operations", change).await.expect(202);
+        let id = text(&queued["operation"]["id"]);
+        let path = format!("/api/v1/operations/{id}");
+        let over = super::over(a, &id).await;
+        let reasons: Vec<&str> =
+            over["errors"].as_array().unwrap().iter().map(|e| e["reason"].as_str().unwrap()).collect();
+        assert_eq!(reasons, ["DEAL_NOT_FOUND", "DEAL_NOT_FOUND"], "{over}");
+        let deal = b.admin.get(&format!("/api/v1/deals/{theirs}")).await.expect(200);
+        assert_eq!((&deal["version"], &deal["tags"]), (&json!(1), &json!([])));
+        for (verb, rest) in [("GET", ""), ("GET", "/errors"), ("POST", ":cancel"), ("POST", ":undo")] {
+            let call = b.admin.call(verb.parse().unwrap(), &format!("{path}{rest}"));
+            let call = if verb == "POST" { call.json(&json!({})) } else { call };
+            call.send().await.refused(404, "OPERATION_NOT_FOUND");
+        }
+        let listed =
+            |client: Client| async move { client.get("/api/v1/operations").await.expect(200).to_string() };
+        assert!(listed(a.admin.clone()).await.contains(&id));
+        assert!(!listed(b.admin.clone()).await.contains(&id));
+        assert_eq!(a.admin.get(&format!("{path}/errors")).await.status, 200);
+        a.admin.post(&format!("{path}:cancel"), json!({})).await.expect(200);
+        a.admin.post(&format!("{path}:undo"), json!({})).await.expect(202);
+    })
 }
 
 async fn stage(tenant: &Tenant, at: usize) -> String {

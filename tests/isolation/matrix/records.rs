@@ -42,6 +42,12 @@ const OPERATION: Target = Target {
     random: || format!("records.{}", random_id()),
 };
 
+/// A change of many records that is over.
+const CHANGE: Target = Target {
+    make: |_, tenant, unique| Box::pin(super::changed(tenant, "contacts", unique)),
+    random: || format!("records.{}", random_id()),
+};
+
 const FILE: &[u8] = b"Name\nMeyer\n";
 
 pub fn table() -> Table {
@@ -80,6 +86,15 @@ pub fn table() -> Table {
         post("CreateImport", "/imports").of(&UPLOAD).json(import).answers(202),
         post("PreviewImport", "/imports:preview").of(&UPLOAD).json(json!({"upload_id": "{id}"})),
         post("IndexField", "/objects/contact/fields/{id}:index").of(&FIELD).answers(202),
+        post("CreateBulkOperation", "/bulk-operations")
+            .json(json!({"object": "contacts", "filter": "*", "action": "tag", "changes": {"add": ["x"]}}))
+            .answers(202),
+        post("CreateBulkOperation", "/bulk-operations")
+            .of(&ACTIVE_USER)
+            .json(json!({"object": "contacts", "filter": "*", "action": "transfer",
+                         "changes": {"owner_id": "{id}"}}))
+            .answers(202),
+        post("UndoOperation", "/operations/{id}:undo").of(&CHANGE).answers(202).open(404),
         get("GetOperation", "/operations/{id}").of(&OPERATION).open(404),
         get("ListOperations", "/operations").open(200),
         post("CancelOperation", "/operations/{id}:cancel").of(&OPERATION).open(404),

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 
-use super::{Caller, Refusal, WAITS, Way, World, finished, import, mail, named, reason, upload};
+use super::{Caller, Refusal, WAITS, Way, World, finished, import, mail, many, named, reason, upload};
 use crate::waiting::until;
 
 /// A version that the definitions do not have.
@@ -34,25 +34,38 @@ pub(super) async fn attempt(world: &World, admin: &Caller, way: Way) -> Result<S
             let linked = admin.service.link_contact_company(admin.request(request, &[])).await;
             reason(linked.map(drop).map_err(Refusal::from))
         }
-        Way::ImportNew => batch(world, admin, "new@x.test").await?,
-        Way::ImportKnown => batch(world, admin, ADDRESS).await?,
+        Way::ImportNew => import_row(world, admin, "new@x.test").await?,
+        Way::ImportKnown => import_row(world, admin, ADDRESS).await?,
+        Way::Bulk => {
+            let request = many::asked("contacts", &id, &serde_json::json!({"last_name": "Other"}));
+            batch(world, admin, async || {
+                let queued = admin.service.create_bulk_operation(admin.request(request.clone(), &[])).await?;
+                Ok(queued.into_inner().operation.unwrap_or_default().id)
+            })
+            .await?
+        }
         Way::Restore => unreachable!("a restore is not checked by the fence"),
     };
     let added = world.count(&mut sql, "change", admin.tenant).await? - written;
-    // An import that had to wait has come to its end meanwhile.
-    let expected = i64::from(found == "none" || matches!(way, Way::ImportNew | Way::ImportKnown));
+    // An operation that had to wait has come to its end meanwhile.
+    let expected = i64::from(found == "none" || matches!(way, Way::ImportNew | Way::ImportKnown | Way::Bulk));
     ensure!(added == expected, "{way:?}: {added} changes were written");
     Ok(found)
 }
 
-/// Imports one row. A batch has no answer: it waits for its next try, and is done when the definitions are those of the fence.
-async fn batch(world: &World, admin: &Caller, address: &str) -> Result<String> {
+/// Imports one row.
+async fn import_row(world: &World, admin: &Caller, address: &str) -> Result<String> {
+    let file = upload(world, admin, &format!("Mail,Name\n{address},Imported\n")).await?;
+    let request = import(file, &[("Mail", "emails.address"), ("Name", "last_name")]);
+    batch(world, admin, async || Ok(admin.queue_import(request.clone()).await?.id)).await
+}
+
+/// Queues an operation. A batch has no answer: it waits for its next try, and is done when the definitions are those of the fence.
+async fn batch(world: &World, admin: &Caller, queue: impl AsyncFn() -> Result<String>) -> Result<String> {
     let mut sql = world.sql().await?;
     let written = world.count(&mut sql, "change", admin.tenant).await?;
     let asked = world.asked.load(Ordering::SeqCst);
-    let file = upload(world, admin, &format!("Mail,Name\n{address},Imported\n")).await?;
-    let request = import(file, &[("Mail", "emails.address"), ("Name", "last_name")]);
-    let id = admin.queue_import(request).await?.id;
+    let id = queue().await?;
     let mut is_written = false;
     until(Duration::from_secs(60), "the batch is refused or done", async || {
         is_written = world.count(&mut sql, "change", admin.tenant).await.is_ok_and(|now| now > written);

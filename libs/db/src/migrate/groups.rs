@@ -70,6 +70,7 @@ pub const OPERATIONS: Group = crate::migration_group!(
         "0071_create_operation_turn",
         "0072_index_operation_owner",
         "0075_add_error_field",
+        "0076_create_bulk_record",
     ]
 );
 

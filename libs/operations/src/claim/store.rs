@@ -186,10 +186,10 @@ pub(super) async fn add_errors(
     let numbers: Vec<i32> = errors.iter().map(|e| e.number).collect();
     let texts = |pick: fn(&RowError) -> &String| errors.iter().map(pick).cloned().collect::<Vec<String>>();
     sqlx::query(
-        "INSERT INTO operation_error (tenant_id, operation_id, line, number, column_name, field, reason, detail)
-         SELECT $1, $2, line, number, column_name, field, reason, detail
-         FROM unnest($3::bigint[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[])
-              AS e (line, number, column_name, field, reason, detail)",
+        "INSERT INTO operation_error (tenant_id, operation_id, line, number, column_name, field, reason, detail, record_id)
+         SELECT $1, $2, line, number, column_name, field, reason, detail, record_id
+         FROM unnest($3::bigint[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[])
+              AS e (line, number, column_name, field, reason, detail, record_id)",
     )
     .bind(tx.tenant_id())
     .bind(operation)
@@ -199,6 +199,7 @@ pub(super) async fn add_errors(
     .bind(texts(|e| &e.field))
     .bind(texts(|e| &e.reason))
     .bind(texts(|e| &e.detail))
+    .bind(errors.iter().map(|e| e.record_id).collect::<Vec<_>>())
     .execute(tx.conn())
     .await?;
     Ok(())

@@ -405,7 +405,7 @@ pub struct Operation {
     /// `<service>.<uuid>`, such as `records.<uuid>`: the service that does the work.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// `import`.
+    /// `import`, `index`, `bulk`, or `undo`.
     #[prost(string, tag = "2")]
     pub kind: ::prost::alloc::string::String,
     #[prost(enumeration = "OperationState", tag = "3")]
@@ -434,6 +434,95 @@ pub struct Operation {
     /// How the file of an import is read; not set until that is known.
     #[prost(message, optional, tag = "14")]
     pub detected: ::core::option::Option<FileForm>,
+    /// What a bulk operation, or the undoing of one, does.
+    #[prost(message, optional, tag = "15")]
+    pub bulk: ::core::option::Option<BulkDetail>,
+}
+/// What a bulk operation was asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BulkDetail {
+    /// The object, such as `deal`.
+    #[prost(string, tag = "1")]
+    pub object: ::prost::alloc::string::String,
+    /// `update`, `delete`, `restore`, `transfer`, `tag` or `move`.
+    #[prost(string, tag = "2")]
+    pub action: ::prost::alloc::string::String,
+    /// The filter by which records were chosen; empty where they were named by their ids.
+    #[prost(string, tag = "3")]
+    pub filter: ::prost::alloc::string::String,
+    /// What was to be changed.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub changes: ::prost::bytes::Bytes,
+    /// The operation that this one takes back.
+    #[prost(string, optional, tag = "5")]
+    pub undo_of: ::core::option::Option<::prost::alloc::string::String>,
+    /// The operation that takes this one back.
+    #[prost(string, optional, tag = "6")]
+    pub undone_by: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// What a bulk operation would do, found out by doing it to its first records and taking that back.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BulkPreview {
+    /// Records that the filter or the ids choose.
+    #[prost(int64, tag = "1")]
+    pub matched: i64,
+    /// How many of them were tried, the first by id. The numbers below are about these.
+    #[prost(int64, tag = "2")]
+    pub examined: i64,
+    /// Records that would change.
+    #[prost(int64, tag = "3")]
+    pub changed: i64,
+    /// Records that are already as they would be.
+    #[prost(int64, tag = "4")]
+    pub unchanged: i64,
+    /// Records that would be refused.
+    #[prost(int64, tag = "5")]
+    pub refused: i64,
+    /// Why, by reason and field, the most frequent first.
+    #[prost(message, repeated, tag = "6")]
+    pub refusals: ::prost::alloc::vec::Vec<BulkRefusal>,
+    /// The first ten records that would change.
+    #[prost(message, repeated, tag = "7")]
+    pub samples: ::prost::alloc::vec::Vec<BulkSample>,
+}
+/// Records that a bulk operation would refuse for one reason.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BulkRefusal {
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    /// The field that it is about; empty where it is about none.
+    #[prost(string, tag = "2")]
+    pub field: ::prost::alloc::string::String,
+    /// What is wrong with the first of the records.
+    #[prost(string, tag = "3")]
+    pub detail: ::prost::alloc::string::String,
+    #[prost(int64, tag = "4")]
+    pub count: i64,
+    /// The first three of the records.
+    #[prost(string, repeated, tag = "5")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A record that a bulk operation would change.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BulkSample {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The fields that would change, without those that are hidden from you.
+    #[prost(message, repeated, tag = "2")]
+    pub changes: ::prost::alloc::vec::Vec<BulkChange>,
+}
+/// A field that a bulk operation would change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BulkChange {
+    /// `custom.<key>` for custom fields.
+    #[prost(string, tag = "1")]
+    pub field: ::prost::alloc::string::String,
+    /// The value before, `null` where it has none; JSON.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub before: ::prost::bytes::Bytes,
+    /// The value after; JSON.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub after: ::prost::bytes::Bytes,
 }
 /// How a file is read: what its sender said, and what was found out.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -498,6 +587,9 @@ pub struct RowError {
     /// The field as a mapping names it.
     #[prost(string, tag = "5")]
     pub field: ::prost::alloc::string::String,
+    /// The record, where the rows of the operation are records; `line` is its number among them then.
+    #[prost(string, optional, tag = "6")]
+    pub record_id: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// The states of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -274,6 +274,7 @@ pub const OBJECTS: &[crate::Object] = &[
             "failure",
             "errors_omitted",
             "detected",
+            "bulk",
         ],
         actions: &[],
     },

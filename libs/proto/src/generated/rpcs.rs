@@ -609,6 +609,71 @@ impl crate::Rpc for crate::pipeline::v1::GetStageHistoryRequest {
         action: "read",
     });
 }
+impl crate::Rpc for crate::pipeline::v1::CreateBulkOperationRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/CreateBulkOperation";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "*",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::UndoOperationRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/UndoOperation";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::pipeline::v1::GetOperationRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetOperation";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::pipeline::v1::ListOperationsRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/ListOperations";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::pipeline::v1::CancelOperationRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/CancelOperation";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::pipeline::v1::GetOperationErrorsRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetOperationErrors";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::pipeline::v1::GetFunnelRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetFunnel";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetForecastRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetForecast";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetVelocityRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetVelocity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::GetWinLossRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetWinLoss";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
 impl crate::Rpc for crate::records::v1::CreateContactRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CreateContact";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
@@ -741,6 +806,19 @@ impl crate::Rpc for crate::records::v1::IndexFieldRequest {
         object: "field",
         action: "update",
     });
+}
+impl crate::Rpc for crate::records::v1::CreateBulkOperationRequest {
+    const NAME: &'static str = "globcrm.records.v1.RecordsService/CreateBulkOperation";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "*",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::records::v1::UndoOperationRequest {
+    const NAME: &'static str = "globcrm.records.v1.RecordsService/UndoOperation";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
 }
 impl crate::Rpc for crate::records::v1::GetOperationRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/GetOperation";

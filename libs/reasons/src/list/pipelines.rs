@@ -69,6 +69,9 @@ reasons! {
     /// Deals in this open stage could never be won, or never be lost.
     STAGE_DEAD_END [violation] "Stage is a dead end",
         "Permit a move that leads on, by the rules or by a transition.";
+    /// More periods have deals than a forecast shows.
+    TOO_MANY_PERIODS [violation] "Too many periods",
+        "Ask for longer periods, or for a window by `from` and `to`.";
     /// The text is not a colour.
     COLOR_INVALID [violation] "Colour invalid",
         "Send `#` and six hexadecimal digits, such as `#4C6FFF`.";

@@ -43,6 +43,24 @@ reasons! {
     /// Another record has a value that must be unique. `meta.fields` names the field, `candidates` the records that you may see.
     DUPLICATE_VALUE [409, violation] "Duplicate value",
         "Use the record that exists, or send another value.";
+    /// More records match than the bulk operation may change. `meta.max_affected` says how many it may.
+    TOO_MANY_AFFECTED [409] "Too many records",
+        "Look at what matches with `dry_run`, and narrow the filter or raise `max_affected`.";
+    /// The changes were valid when the operation was asked for, and are not any more: a field has changed, or what you may do with it.
+    CHANGES_INVALID [operation] "Changes invalid",
+        "Ask for a new operation with changes that are valid now.";
+    /// A record was changed after the operation that is being undone, so it was left as it is.
+    CHANGED_SINCE [violation] "Changed since",
+        "Read the record, and change it by hand if it should be as it was.";
+    /// An operation can be undone only when it is over.
+    OPERATION_NOT_OVER [409] "Operation not over",
+        "Cancel the operation, or wait until it is over.";
+    /// The operation is of a kind that cannot be undone.
+    OPERATION_NOT_UNDOABLE [409] "Operation cannot be undone",
+        "Undo a change of many records, or change the records one by one.";
+    /// The operation has been undone already. `meta.undone_by` names the operation that did it.
+    OPERATION_UNDONE [409] "Operation undone",
+        "Look at the operation that `meta.undone_by` names.";
     /// A contact with one of these e-mail addresses exists. `candidates` lists those that you may see. In an import: its
     /// `duplicate_policy` is `fail`.
     DUPLICATE [409, violation] "Duplicate",

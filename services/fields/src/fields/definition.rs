@@ -42,9 +42,9 @@ impl Object {
     }
 
     /// Whether a field can get its slot when records have values, or what another field has left there: the service that keeps the
-    /// records has operations, and so one that fills slots.
+    /// records has an operation that fills it.
     pub(crate) fn fills_slots(self) -> bool {
-        self.service().is_some_and(|keeper| keeper.has_operations)
+        self.service().is_some_and(|keeper| keeper.fills_indexes)
     }
 
     /// The service that keeps its records.

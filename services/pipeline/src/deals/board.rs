@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::Deal;
 use super::shown::{There, complete, mask};
 use crate::app::App;
-use crate::pipelines::{By, Whole, first, for_deal, retired_stages, shown_stages};
+use crate::pipelines::{Whole, asked_for, retired_stages, shown_stages};
 
 /// Cards of a column where nothing is said.
 const CARDS: i32 = 20;
@@ -38,7 +38,7 @@ pub(crate) async fn board(
     request: pb::GetDealBoardRequest,
 ) -> error::Result<(pb::GetDealBoardResponse, u64)> {
     let now = app.env.clock.now_micros();
-    let whole = pipeline(app, cx, request.pipeline_id.as_deref(), now).await?;
+    let whole = asked_for(app, cx, request.pipeline_id.as_deref(), now).await?;
     let mask = mask(app, cx).await?;
     if mask.hides("stage_id") || mask.hides("pipeline_id") {
         let text = "the stages of deals are hidden from you, and a board shows nothing else";
@@ -54,21 +54,6 @@ pub(crate) async fn board(
             "a page token is that of one stage",
         )])),
     }
-}
-
-/// The pipeline, or the default one.
-async fn pipeline(app: &App, cx: &Context, id: Option<&str>, now: OffsetDateTime) -> error::Result<Whole> {
-    let not_found = || Error::not_found(Reason::PIPELINE_NOT_FOUND);
-    let id = id.map(|id| input::id(id).map_err(|_| not_found())).transpose()?;
-    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
-    let mut found = for_deal(&mut tx, id, false, now).await?;
-    if found.is_none() && id.is_none() {
-        // The event of the sign-up may be late.
-        first::ensure(&mut tx, By { clock: &app.env.clock, actor: cx.principal.id, now }).await?;
-        found = for_deal(&mut tx, None, false, now).await?;
-    }
-    tx.commit().await?;
-    found.ok_or_else(not_found)
 }
 
 struct Board<'a> {

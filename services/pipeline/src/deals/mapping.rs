@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::DEAL;
-use super::place::{Place, entered_at, id, put};
+use super::place::{Place, entered_at, id, put, text};
 use super::store::{self, Due, Entry};
 use crate::pipelines::{State, Version, Whole, for_deal};
 
@@ -171,6 +171,8 @@ impl Mapping {
             pipeline_version: place.version,
             stage_id: place.stage_id,
             entered_at: entered_at(after).unwrap_or(author.now),
+            status: text(after, "status"),
+            closed_at: text(after, "closed_at"),
             actor_kind: &work.actor_kind,
             actor_id: work.published_by,
             reason: None,

@@ -27,9 +27,9 @@ pub(crate) use change_pipeline::change_pipeline;
 pub(crate) use history::history;
 pub use mapping::Mapping;
 pub(crate) use moving::move_deal;
-pub(crate) use shown::shown;
+pub(crate) use shown::{mask, shown};
 pub(crate) use store::schedule as schedule_moves;
-pub(crate) use wire::Deal;
+pub(crate) use wire::{Deal, open};
 
 /// The object `deal`.
 pub(crate) static DEAL: Object = Object {

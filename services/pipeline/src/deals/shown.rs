@@ -24,7 +24,7 @@ pub(super) struct There<'a> {
 }
 
 /// What the caller sees of deals. An archived custom field is hidden from everybody.
-pub(super) async fn mask(app: &App, cx: &Context) -> error::Result<FieldMask> {
+pub(crate) async fn mask(app: &App, cx: &Context) -> error::Result<FieldMask> {
     let set = app.env.definitions.for_keys(cx, &DEAL, []).await?;
     Ok(set.mask(&DEAL, cx.mask(DEAL.name)))
 }

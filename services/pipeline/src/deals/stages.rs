@@ -30,6 +30,10 @@ impl Guard for Stages {
         write: &mut Write<'_>,
         violations: &mut Violations,
     ) -> Result<(), Error> {
+        if is_untouched(write) {
+            write.after.set("stage_reason", Value::Null);
+            return Ok(());
+        }
         // Where it should go cannot be read.
         if violations.iter().any(|v| matches!(v.pointer.as_str(), "/pipeline_id" | "/stage_id")) {
             return Ok(());
@@ -38,6 +42,7 @@ impl Guard for Stages {
         let before = write.before.filter(|before| id(before, "pipeline_id") == Some(pipeline.pipeline.id));
         match before {
             _ if matches!(write.plan.path, Path::Restore | Path::Link) => {}
+            _ if write.plan.path == Path::Undo => back(write, &pipeline, violations)?,
             Some(before) if id(before, "stage_id") == id(write.after, "stage_id") => {
                 stay(before, write, &pipeline, violations);
             }
@@ -55,7 +60,6 @@ impl Guard for Stages {
         before: Option<&Record>,
         after: &Record,
     ) -> Result<Vec<NewEvent>, Error> {
-        let stands = |record: &Record| (id(record, "pipeline_id"), id(record, "stage_id"));
         if before.map(stands) == Some(stands(after)) {
             return Ok(Vec::new());
         }
@@ -63,6 +67,7 @@ impl Guard for Stages {
         let source = match plan.path {
             Path::Create => "create",
             Path::Import => "import",
+            Path::Bulk | Path::Undo => "bulk",
             _ if is_elsewhere => "change_pipeline",
             Path::Move | Path::Transfer => "move",
             _ => "update",
@@ -76,6 +81,8 @@ impl Guard for Stages {
             pipeline_version: number(after, "pipeline_version"),
             stage_id,
             entered_at: entered_at(after).unwrap_or(plan.author.now),
+            status: text(after, "status"),
+            closed_at: text(after, "closed_at"),
             actor_kind: plan.cx.principal.kind.name(),
             actor_id: plan.author.actor,
             reason: text(after, "stage_reason"),
@@ -84,6 +91,27 @@ impl Guard for Stages {
         store::begin_stays(tx, &[entry]).await?;
         Ok(Vec::new())
     }
+}
+
+/// Where a deal stands.
+fn stands(deal: &Record) -> (Option<Uuid>, Option<Uuid>) {
+    (id(deal, "pipeline_id"), id(deal, "stage_id"))
+}
+
+/// Whether the deal stays where it is with every value that it had, or gets back what it had there: then no pipeline has a say. Most writes are such.
+fn is_untouched(write: &Write<'_>) -> bool {
+    let (Some(before), after) = (write.before, &*write.after) else { return false };
+    if write.plan.path == Path::Restore || stands(before) != stands(after) {
+        return false;
+    }
+    let asks = ["probability", "after_id", "before_id"];
+    let kept = |name: &str| !has(before, name) || has(after, name);
+    let keeps_all = || {
+        !asks.into_iter().any(|name| was_sent(write, name))
+            && before.fields.keys().all(|name| kept(name))
+            && before.custom.keys().all(|key| kept(&format!("custom.{key}")))
+    };
+    write.plan.path == Path::Undo || keeps_all()
 }
 
 /// The pipeline that the deal will be in; held if the deal changes its stage.
@@ -131,7 +159,7 @@ fn check_archived(write: &Write<'_>, pipeline: &Whole, violations: &mut Violatio
     refuse(write, violations, "/pipeline_id", Reason::PIPELINE_ARCHIVED, "the pipeline is archived")
 }
 
-/// A refusal as a whole; of a row of a file, at its field.
+/// A refusal as a whole; of one of many, at its field.
 fn refuse(
     write: &Write<'_>,
     violations: &mut Violations,
@@ -139,7 +167,7 @@ fn refuse(
     reason: Reason,
     text: &'static str,
 ) -> Result<(), Error> {
-    if write.plan.path == Path::Import {
+    if matches!(write.plan.path, Path::Import | Path::Bulk) {
         violations.note(at, reason, text);
         return Ok(());
     }
@@ -212,6 +240,25 @@ fn go(
         violations.note("/stage_reason", Reason::REASON_REQUIRED, "this move needs a reason");
     }
     put_into(write, pipeline, stage, violations)
+}
+
+/// A change is taken back: the deal returns to where it was, whatever the rules say of moves. It cannot return to a stage that was retired
+/// meanwhile.
+fn back(write: &mut Write<'_>, pipeline: &Whole, violations: &mut Violations) -> Result<(), Error> {
+    write.after.set("stage_reason", Value::Null);
+    let Some(stage) = id(write.after, "stage_id").and_then(|stage_id| stage_of(pipeline, stage_id)) else {
+        violations.push(Violation::reference_not_found("/stage_id"));
+        return Ok(());
+    };
+    // A deal that was won in spring was not won again today.
+    let own = ["probability", "probability_source", "closed_at", "rank"]
+        .map(|name| (name, write.after.fields.get(name).cloned().unwrap_or_default()));
+    let now = write.plan.author.now.max(pipeline.in_force.effective_at);
+    put(write.before, write.after, Place::in_force(pipeline, stage)?, (now, false));
+    for (name, value) in own {
+        write.after.set(name, value);
+    }
+    Ok(())
 }
 
 /// Puts the deal into a stage of what is in force.
@@ -287,7 +334,7 @@ fn permitted<'d>(
     if conditions.iter().any(|transition| is_bound(&transition)) { Err("role_ids") } else { Ok(conditions) }
 }
 
-/// Refuses a move by the name of the rule, with the stages that the deal could go to instead; a row of a file at its field.
+/// Refuses a move by the name of the rule, with the stages that the deal could go to instead; of one of many at its field.
 fn forbid(
     write: &Write<'_>,
     pipeline: &Whole,
@@ -295,7 +342,7 @@ fn forbid(
     is_possible: &dyn Fn(&Stage) -> bool,
     violations: &mut Violations,
 ) -> Result<(), Error> {
-    if write.plan.path == Path::Import {
+    if matches!(write.plan.path, Path::Import | Path::Bulk) {
         let text = format!("the pipeline does not permit this move: {rule}");
         violations.note("/stage_id", Reason::MOVE_NOT_ALLOWED, text);
         return Ok(());

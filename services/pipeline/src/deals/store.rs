@@ -19,6 +19,9 @@ pub(super) struct Entry<'a> {
     pub(super) stage_id: Uuid,
     #[serde(serialize_with = "moment")]
     pub(super) entered_at: OffsetDateTime,
+    /// What the deal is there, and since when it is won or lost; an instant as text.
+    pub(super) status: Option<&'a str>,
+    pub(super) closed_at: Option<&'a str>,
     pub(super) actor_kind: &'a str,
     pub(super) actor_id: Uuid,
     pub(super) reason: Option<&'a str>,
@@ -34,16 +37,26 @@ pub(super) async fn begin_stays(tx: &mut TenantTx, entries: &[Entry<'_>]) -> Res
     sqlx::query(
         "WITH new AS (
              SELECT * FROM jsonb_to_recordset($2) AS n (deal_id uuid, pipeline_id uuid, pipeline_version integer, stage_id uuid,
-                 entered_at timestamptz, actor_kind text, actor_id uuid, reason text, source text)),
-         last AS (
-             UPDATE pipeline.stage_entry AS e SET left_at = greatest(new.entered_at, e.entered_at) FROM new
-             WHERE e.tenant_id = $1 AND e.deal_id = new.deal_id AND e.left_at IS NULL
-             RETURNING e.deal_id, e.sequence)
+                 entered_at timestamptz, status text, closed_at timestamptz, actor_kind text, actor_id uuid, reason text, source text)),
+         ended AS (
+             UPDATE pipeline.stage_entry AS e SET
+                 left_at = coalesce(e.left_at, greatest(new.entered_at, e.entered_at)),
+                 left_to = coalesce(e.left_to, new.stage_id),
+                 again_at = CASE WHEN e.stage_id = new.stage_id THEN new.entered_at END
+             FROM new
+             WHERE e.tenant_id = $1 AND e.deal_id = new.deal_id
+               AND (e.left_at IS NULL OR (e.stage_id = new.stage_id AND e.again_at IS NULL))
+             RETURNING e.deal_id, e.sequence),
+         last AS (SELECT deal_id, max(sequence) AS sequence FROM ended GROUP BY deal_id)
          INSERT INTO pipeline.stage_entry (tenant_id, deal_id, sequence, pipeline_id, pipeline_version, stage_id, entered_at,
-             actor_kind, actor_id, reason, source)
+             status, closed_at, created_at, created_here, actor_kind, actor_id, reason, source)
          SELECT $1, new.deal_id, coalesce(last.sequence, 0) + 1, new.pipeline_id, new.pipeline_version, new.stage_id,
-             new.entered_at, new.actor_kind, new.actor_id, new.reason, new.source
-         FROM new LEFT JOIN last ON last.deal_id = new.deal_id",
+             new.entered_at, new.status, new.closed_at, coalesce(first.entered_at, new.entered_at),
+             coalesce(first.pipeline_id, new.pipeline_id) = new.pipeline_id,
+             new.actor_kind, new.actor_id, new.reason, new.source
+         FROM new LEFT JOIN last ON last.deal_id = new.deal_id
+         LEFT JOIN pipeline.stage_entry AS first
+             ON first.tenant_id = $1 AND first.deal_id = new.deal_id AND first.sequence = 1",
     )
     .bind(tx.tenant_id())
     .bind(Json(entries))

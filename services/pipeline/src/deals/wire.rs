@@ -1,12 +1,15 @@
 //! A deal's message: how it is read and shown.
 
+use auth::FieldMask;
 use error::Error;
 use field_types::moment::{date, date_text};
+use prost::Message;
 use prost::bytes::Bytes;
 use proto::common::v1::{Access, Source};
 use proto::pipeline::v1 as pb;
+use record::definitions::FieldSet;
 use record::view::View;
-use record::{Object, Reader, Wire};
+use record::{Env, Object, Reader, Sent, Wire};
 
 use super::{DEAL, contacts};
 
@@ -98,4 +101,11 @@ impl Wire for Deal {
     fn etag(sent: &pb::Deal) -> Option<&str> {
         sent.etag.as_deref()
     }
+}
+
+/// How many of them are changed at once.
+pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    let pb::UpdateDealRequest { deal, update_mask, .. } =
+        pb::UpdateDealRequest::decode(wire).map_err(Error::internal)?;
+    record::many::sent::<Deal>(env, (update_mask, deal.as_ref()), set, mask)
 }

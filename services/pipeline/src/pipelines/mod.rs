@@ -31,13 +31,16 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::deals::DEAL;
-use crate::document::{Document, problems};
+use crate::document::{Document, Stage, problems};
 use crate::fields::is_field;
 
 /// Most pipelines of a tenant, archived ones included: lists show all of them.
 pub(crate) const MAX_PIPELINES: i64 = 50;
 /// Most versions of a pipeline that are yet to come into force.
 pub(crate) const MAX_SCHEDULED: i64 = 20;
+
+/// Most retired stages of a pipeline in a report.
+const MAX_RETIRED: i64 = 200;
 
 /// How often the default pipeline is looked for.
 const MOST_LOOKS: usize = 10;
@@ -148,6 +151,25 @@ pub(crate) async fn for_deal(
     }
 }
 
+/// The pipeline of an id that was sent, or the default one, with what was in force at a moment.
+pub(crate) async fn asked_for(
+    app: &App,
+    cx: &Context,
+    id: Option<&str>,
+    at: OffsetDateTime,
+) -> error::Result<Whole> {
+    let id = id.map(parse_id).transpose()?;
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
+    let mut found = store::find_whole(&mut tx, id, at).await?;
+    if found.is_none() && id.is_none() {
+        // The event of the sign-up may be late.
+        first::ensure(&mut tx, By::caller(app, cx)).await?;
+        found = store::find_whole(&mut tx, None, at).await?;
+    }
+    tx.commit().await?;
+    found.ok_or_else(not_found)
+}
+
 /// The default pipeline, held. Where another becomes it meanwhile, the first look waits for the old one and does not see the new one yet.
 async fn held_default(tx: &mut TenantTx) -> Result<Option<Pipeline>, DbError> {
     for _ in 0..MOST_LOOKS {
@@ -166,6 +188,26 @@ pub(crate) async fn retired_stages(
 ) -> error::Result<Vec<pb::Stage>> {
     let found = store::retired(tx, stages, now).await?;
     Ok(found.iter().map(|(id, stage)| convert::stage(stage, Some(*id))).collect())
+}
+
+/// Stages of a pipeline that its version in force at a moment does not have, as the last ones show them that had them: those of the newest versions
+/// first, each with the keys of those before it.
+pub(crate) async fn stages_before(
+    app: &App,
+    cx: &Context,
+    whole: &Whole,
+    at: OffsetDateTime,
+) -> error::Result<Vec<(pb::Stage, Vec<String>)>> {
+    let keys = whole.in_force.document.stages.iter().map(|stage| &stage.key);
+    let in_force: Vec<Uuid> = keys.filter_map(|key| whole.stage_ids.get(key).copied()).collect();
+    if in_force.len() == whole.stage_ids.len() {
+        return Ok(Vec::new());
+    }
+    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
+    let found = store::stages_before(&mut tx, whole.pipeline.id, &in_force, at, MAX_RETIRED).await?;
+    tx.commit().await?;
+    let shown = |(id, stage, before): (Uuid, Stage, Vec<String>)| (convert::stage(&stage, Some(id)), before);
+    Ok(found.into_iter().map(shown).collect())
 }
 
 /// The stages of a pipeline's version in force.

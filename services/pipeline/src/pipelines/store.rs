@@ -282,6 +282,32 @@ pub(super) async fn retired(
     Ok(rows.into_iter().map(|(id, Json(stage))| (id, stage)).collect())
 }
 
+/// Stages of a pipeline beside some, as [`retired`]: those of the newest versions first, each with the keys of those before it.
+pub(super) async fn stages_before(
+    tx: &mut TenantTx,
+    pipeline: Uuid,
+    beside: &[Uuid],
+    now: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<(Uuid, Stage, Vec<String>)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT s.id, last.stage, last.before FROM pipeline.stage AS s CROSS JOIN LATERAL (
+             SELECT v.number, e.place, e.stage, ARRAY(
+                 SELECT other ->> 'key' FROM jsonb_array_elements(v.document -> 'stages') WITH ORDINALITY AS o (other, place)
+                 WHERE o.place < e.place ORDER BY o.place) AS before
+             FROM pipeline.pipeline_version AS v
+             CROSS JOIN LATERAL jsonb_array_elements(v.document -> 'stages') WITH ORDINALITY AS e (stage, place)
+             WHERE v.tenant_id = $1 AND v.pipeline_id = s.pipeline_id AND (v.effective_at <= $4 OR v.number = 1)
+               AND e.stage ->> 'key' = s.key
+             ORDER BY v.number DESC LIMIT 1) AS last
+         WHERE s.tenant_id = $1 AND s.pipeline_id = $2 AND s.id <> ALL($3)
+         ORDER BY last.number DESC, last.place LIMIT $5",
+    );
+    let query = query.bind(tx.tenant_id()).bind(pipeline).bind(beside).bind(now).bind(limit);
+    let rows: Vec<(Uuid, Json<Stage>, Vec<String>)> = query.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(id, Json(stage), before)| (id, stage, before)).collect())
+}
+
 /// The kinds of all stages that a pipeline ever had, by their keys.
 pub(super) async fn kinds(tx: &mut TenantTx, pipeline: Uuid) -> Result<Vec<(String, String)>, DbError> {
     let query = sqlx::query_as(

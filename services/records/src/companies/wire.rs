@@ -1,13 +1,16 @@
 //! A company's message: how it is read and shown.
 
+use auth::FieldMask;
 use error::{Error, Reason};
 use field_types::{FieldError, email};
 use input::Input;
+use prost::Message;
 use prost::bytes::Bytes;
 use proto::common::v1::{Access, Source};
 use proto::records::v1 as pb;
+use record::definitions::FieldSet;
 use record::view::View;
-use record::{Object, Reader, Wire};
+use record::{Env, Object, Reader, Sent, Wire};
 
 use super::COMPANY;
 use crate::contact_points;
@@ -112,6 +115,13 @@ fn employee_count(input: &mut Input, sent: Option<i32>) {
     } else {
         input.set("employee_count", sent);
     }
+}
+
+/// How many of them are changed at once.
+pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    let pb::UpdateCompanyRequest { company, update_mask, .. } =
+        pb::UpdateCompanyRequest::decode(wire).map_err(Error::internal)?;
+    record::many::sent::<Company>(env, (update_mask, company.as_ref()), set, mask)
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! A contact's message: how it is read and shown.
 
+use auth::FieldMask;
 use error::{Error, Reason};
 use field_types::{FieldError, language, moment, timezone};
+use prost::Message;
 use prost::bytes::Bytes;
 use proto::common::v1::{Access, Source};
 use proto::records::v1 as pb;
+use record::definitions::FieldSet;
 use record::view::View;
-use record::{Object, Reader, Wire};
+use record::{Env, Object, Reader, Sent, Wire};
 
 use super::CONTACT;
 use crate::contact_points;
@@ -108,6 +111,13 @@ fn birthday(text: &str, today: time::Date) -> Result<String, FieldError> {
         return Err(FieldError::new(Reason::DATE_IN_FUTURE, "a day that has passed is expected"));
     }
     Ok(moment::date_text(day))
+}
+
+/// How many of them are changed at once.
+pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    let pb::UpdateContactRequest { contact, update_mask, .. } =
+        pb::UpdateContactRequest::decode(wire).map_err(Error::internal)?;
+    record::many::sent::<Contact>(env, (update_mask, contact.as_ref()), set, mask)
 }
 
 #[cfg(test)]

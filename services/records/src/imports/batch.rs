@@ -9,7 +9,7 @@ use db::TenantTx;
 use error::{Error, Reason, Violation};
 use events::Lane;
 use field_types::text::cut;
-use operations::{Claim, RowError, Tally};
+use operations::{Claim, KeptErrors, RowError, Tally};
 use query::RowScope;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -47,9 +47,6 @@ pub(super) const STATEMENT: i32 = 1_000;
 /// A batch that took longer does not commit: its permissions may have been revoked meanwhile, and the caller that revoked them
 /// has already been told that the revocation is in force.
 const LONGEST: Duration = Duration::from_millis(1_600);
-/// Row errors kept for an import, and their bytes. Far fewer are enough to show what is wrong with a file.
-pub(crate) const MAX_ERRORS: i64 = 10_000;
-const MAX_ERROR_BYTES: i64 = 2 << 20;
 /// Bytes of a text of an error.
 const MAX_TEXT: usize = 300;
 
@@ -96,7 +93,7 @@ pub(crate) async fn run(
     let known = known(&mut tx, cx, plan, (author.actor, claim.created_at), &values).await?;
     let mut overlay = Overlay::open(&mut tx, claim, plan, &values, known).await?;
     let decider = Decider { app, cx, plan, author: &author };
-    let (mut tally, mut errors) = (Tally::default(), Errors::new(held.errors));
+    let (mut tally, mut errors) = (Tally::default(), Errors(KeptErrors::new(held.errors)));
     for (row, read) in rows.iter().zip(&mut read) {
         if tally.done > 0 && begun.elapsed() > BUDGET {
             break;
@@ -127,11 +124,10 @@ pub(crate) async fn run(
     if !made.links.is_empty() {
         links::put(&mut tx, author.actor, &made.links).await?;
     }
-    if !errors.kept.is_empty() {
-        held.add_errors(&mut tx, &errors.kept).await?;
+    let errors = errors.0.counted(&mut tally);
+    if !errors.is_empty() {
+        held.add_errors(&mut tx, &errors).await?;
     }
-    (tally.errors_kept, tally.error_bytes) = (errors.kept.len() as i64, errors.bytes - held.errors.1);
-    tally.errors_omitted = errors.omitted;
     held.checkpoint(&mut tx, tally, app.env.clock.now_micros()).await?;
     if begun.elapsed() > LONGEST {
         tx.rollback().await?;
@@ -171,25 +167,16 @@ async fn known(
     Ok(known)
 }
 
-/// The errors of a batch, as many as may still be kept.
-struct Errors {
-    kept: Vec<RowError>,
-    /// Errors and bytes of the whole import.
-    count: i64,
-    bytes: i64,
-    omitted: i64,
-}
+/// The errors of a batch, with the columns and fields that they are about.
+struct Errors(KeptErrors);
 
 impl Errors {
-    fn new((count, bytes): (i64, i64)) -> Self {
-        Self { kept: Vec::new(), count, bytes, omitted: 0 }
-    }
-
     fn note(&mut self, plan: &Plan, row: &ReadRow, violations: &[Violation]) {
         for (number, violation) in violations.iter().enumerate() {
             let (column, field) = blame::place(plan, row, &violation.pointer);
-            self.push(RowError {
+            self.0.push(RowError {
                 line: row.line as i64,
+                record_id: None,
                 number: number as i32 + 1,
                 column_name: cut(&column, MAX_TEXT).to_owned(),
                 field: cut(&field, MAX_TEXT).to_owned(),
@@ -204,8 +191,9 @@ impl Errors {
         for (number, fault) in faults.iter().enumerate() {
             let fed = plan.columns.iter().find(|(at, _)| fault.cell == Some(*at));
             let field = fed.map_or("", |(_, column)| column.field.as_str());
-            self.push(RowError {
+            self.0.push(RowError {
                 line: fault.line as i64,
+                record_id: None,
                 number: number as i32 + 1,
                 column_name: cut(fault.column(&header.names), MAX_TEXT).to_owned(),
                 field: cut(field, MAX_TEXT).to_owned(),
@@ -213,17 +201,5 @@ impl Errors {
                 detail: cut(&fault.detail, MAX_TEXT).to_owned(),
             });
         }
-    }
-
-    /// Keeps an error. The first that does not fit ends the list: it has no holes.
-    fn push(&mut self, error: RowError) {
-        let bytes = error.bytes() as i64;
-        if self.omitted > 0 || self.count >= MAX_ERRORS || self.bytes + bytes > MAX_ERROR_BYTES {
-            self.omitted += 1;
-            return;
-        }
-        self.count += 1;
-        self.bytes += bytes;
-        self.kept.push(error);
     }
 }

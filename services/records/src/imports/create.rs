@@ -21,7 +21,7 @@ use super::upload::file;
 use super::{KIND, importable, mapping, plan, store};
 use crate::App;
 use crate::companies::COMPANY;
-use crate::{quota, uploads};
+use crate::uploads;
 
 /// How long the answer waits for the form of the file; a large one is left to the operation.
 const FORM_WITHIN: Duration = Duration::from_secs(2);
@@ -95,12 +95,11 @@ async fn queue(
         violations.push(Violation::reference_not_found("/upload_id"));
     }
     violations.into_result()?;
-    quota::lock(tx, "operations").await?;
-    app.quotas.check_operation(tx).await?;
+    app.quotas.operations.check(tx).await?;
     let now = app.env.clock.now_micros();
     let id = app.env.clock.new_uuid();
     let sent = request.encode_to_vec();
-    let new = New { id, kind: KIND, principal: cx.principal.id, request: &sent, now };
+    let new = New { id, kind: KIND, principal: cx.principal.id, request: &sent, total: 0, now };
     let mut operation = operations::queue(&app.operations, tx, new).await?;
     store::reads(tx, id, upload, form.as_ref().map(Message::encode_to_vec)).await?;
     operation.detected = form;

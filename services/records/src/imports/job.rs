@@ -194,7 +194,7 @@ async fn prepare(
     request: &CreateImportRequest,
     header: &Header,
 ) -> Result<(Context, Plan), Stop> {
-    let cx = app.context(claim).await?;
+    let cx = app.acting.context(claim).await?;
     let plan = plan::plan(app, &cx, request, header).await?;
     Ok((cx, plan))
 }

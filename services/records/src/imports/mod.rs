@@ -26,7 +26,6 @@ mod suggest;
 mod table;
 mod upload;
 
-pub(crate) use batch::MAX_ERRORS;
 pub use job::DryRuns;
 pub(crate) use source::readers;
 pub(crate) use table::{MAX_COLUMNS, MAX_ROW, MAX_ROWS};

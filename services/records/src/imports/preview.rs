@@ -65,6 +65,7 @@ fn shown(row: Row, header: &[String]) -> PreviewRow {
         reason: fault.reason.as_str().to_owned(),
         detail: fault.detail.clone(),
         field: String::new(),
+        record_id: None,
     };
     PreviewRow {
         line: row.line as i64,

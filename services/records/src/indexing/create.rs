@@ -13,7 +13,6 @@ use tonic::Response;
 use super::KIND;
 use crate::App;
 use crate::peers::SlotStep;
-use crate::quota;
 
 const RPC: &str = <IndexFieldRequest as proto::Rpc>::NAME;
 
@@ -54,12 +53,11 @@ async fn queue(
     }
     // After the replay: by then the field may have its index.
     checked?;
-    quota::lock(tx, "operations").await?;
-    app.quotas.check_operation(tx).await?;
+    app.quotas.operations.check(tx).await?;
     let now = app.env.clock.now_micros();
     let sent = request.encode_to_vec();
     let id = app.env.clock.new_uuid();
-    let new = New { id, kind: KIND, principal: cx.principal.id, request: &sent, now };
+    let new = New { id, kind: KIND, principal: cx.principal.id, request: &sent, total: 0, now };
     let operation = operations::queue(&app.operations, tx, new).await?;
     claim.keep(tx, &operation, now).await?;
     Ok(cx.answer(IndexFieldResponse { operation: Some(operation) }))

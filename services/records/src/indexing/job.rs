@@ -79,7 +79,7 @@ async fn turn(
     request: &IndexFieldRequest,
 ) -> Result<Worked, Stop> {
     let place = place(app, claim).await?;
-    let cx = claim.renewed(&app.operations, app.context(claim)).await??;
+    let cx = claim.renewed(&app.operations, app.acting.context(claim)).await??;
     let mut current = claim.renewed(&app.operations, look_up(app, &cx, object, &request.id)).await??;
     if place.is_none() && current.field.slot.is_none() {
         say(app, claim, &cx, SlotStep::Assign, request).await?;

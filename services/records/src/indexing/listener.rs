@@ -34,7 +34,7 @@ impl Handler for Listener {
         }
         let request = IndexFieldRequest { object, id: event.record_id.to_string() }.encode_to_vec();
         let (id, now) = (app.env.clock.new_uuid(), app.env.clock.now_micros());
-        let new = New { id, kind: KIND, principal: event.actor, request: &request, now };
+        let new = New { id, kind: KIND, principal: event.actor, request: &request, total: 0, now };
         operations::queue(&app.operations, tx, new).await?;
         // Before the commit; the job also looks by itself.
         app.indexing.notify_one();

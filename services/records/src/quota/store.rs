@@ -3,10 +3,9 @@
 use db::{DbError, TenantTx};
 
 /// Two halves of a digest: the tenant's and the thing's, so that no two tenants wait for each other by chance alone.
-pub(super) async fn lock(tx: &mut TenantTx, what: &'static str) -> Result<(), DbError> {
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtext($1::text), hashtext('quota/' || $2))")
+pub(super) async fn lock_uploads(tx: &mut TenantTx) -> Result<(), DbError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtext($1::text), hashtext('quota/uploads'))")
         .bind(tx.tenant_id())
-        .bind(what)
         .execute(tx.conn())
         .await?;
     Ok(())

@@ -67,7 +67,7 @@ async fn note(app: &App, cx: &Context, upload: &Upload) -> Result<(), Error> {
     }
     let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
     db::fence::check(&mut tx, cx).await?;
-    quota::lock(&mut tx, "uploads").await?;
+    quota::lock_uploads(&mut tx).await?;
     app.quotas.check_upload(&mut tx, upload.size).await?;
     store::lock_content(&mut tx, &upload.sha256).await?;
     store::insert(&mut tx, upload).await?;

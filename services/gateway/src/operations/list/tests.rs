@@ -3,7 +3,7 @@
 mod service;
 mod walks;
 
-use fleet::{FLEET, Role};
+use fleet::FLEET;
 use query::CursorKey;
 use secrecy::SecretString;
 use std::sync::Arc;
@@ -96,18 +96,14 @@ async fn every_service_with_operations_is_asked_with_the_callers_token_and_no_ot
         });
         assert_eq!(shown, [Some(AsciiMetadataValue::from_static("Bearer token-of-the-caller"))]);
     }
-    // Of the fleet, in which fields has operations as well.
     let channel = || services.channels[0].clone();
     let channels: HashMap<_, _> =
         FLEET.iter().filter_map(|member| Some((member.service?, channel()))).collect();
-    let second = |member: &Member| member.has_operations || member.role == Role::Fields;
-    let fleet: Vec<_> =
-        FLEET.iter().map(|member| Member { has_operations: second(member), ..*member }).collect();
-    let paths: Vec<_> = sources(&fleet, &channels).unwrap().into_iter().map(|s| (s.name, s.path)).collect();
+    let paths: Vec<_> = sources(FLEET, &channels).unwrap().into_iter().map(|s| (s.name, s.path)).collect();
     let path = |service: &str| format!("/globcrm.{service}/ListOperations");
     assert_eq!(
         paths,
-        [("fields", path("fields.v1.FieldsService")), ("records", path("records.v1.RecordsService"))]
+        [("records", path("records.v1.RecordsService")), ("pipeline", path("pipeline.v1.PipelineService"))]
     );
 }
 

@@ -1,0 +1,8 @@
+//! What pipelines promise, generated: every rule on every way to write a deal, and random histories against a model of them.
+
+mod agree;
+mod histories;
+mod model;
+mod report;
+mod rules;
+mod spec;
