@@ -176,7 +176,7 @@ async fn an_activity_is_followed_once_and_only_when_it_was_completed() -> Result
         admin.happen(&one.id, "complete", &["outcome"]),
         admin.happen(&one.id, "complete", &["outcome"])
     );
-    assert_eq!((first.is_ok() as u8 + second.is_ok() as u8, all().await?), (1, 3));
+    assert_eq!((u8::from(first.is_ok()) + u8::from(second.is_ok()), all().await?), (1, 3));
     let tagged = pb::Activity { tags: vec!["x".to_owned()], ..Default::default() };
     let changed = admin.change_activity(&one.id, tagged, &["tags"]).await?;
     assert!(changed.next_id.is_some());

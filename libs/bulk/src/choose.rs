@@ -77,7 +77,13 @@ async fn by_filter(
     let object = asked.target.object;
     let predicate: RowPredicate = cx.authorize(object.name, "read")?;
     let request = ListRequest {
-        schema: Schema { table: object.table(), custom: set.queryable(), mask, region: bulk.env.region },
+        schema: Schema {
+            table: object.table(),
+            custom: set.queryable(),
+            mask,
+            region: bulk.env.region,
+            now: bulk.env.clock.now(),
+        },
         predicate: &predicate,
         fixed: &[],
         deleted: if asked.action == Action::Restore { Deleted::Only } else { Deleted::Hidden },

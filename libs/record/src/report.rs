@@ -51,7 +51,13 @@ async fn by_definitions(
     let by_value: Vec<CustomField> = set.queryable().iter().map(unindexed).collect();
     let custom = if statement.past.is_some() { &by_value } else { set.queryable() };
     let request = ListRequest {
-        schema: Schema { table: object.table(), custom, mask: &mask, region: env.region },
+        schema: Schema {
+            table: object.table(),
+            custom,
+            mask: &mask,
+            region: env.region,
+            now: env.clock.now(),
+        },
         predicate: cx.reached(),
         fixed,
         deleted: Deleted::Hidden,
