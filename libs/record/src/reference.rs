@@ -97,7 +97,7 @@ impl References {
     }
 
     /// Whether another service answers for the object.
-    fn asks_for(&self, object: &str) -> bool {
+    pub fn asks_for(&self, object: &str) -> bool {
         self.owners.iter().any(|owner| owner.objects.contains(&object))
     }
 

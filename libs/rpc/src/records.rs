@@ -1,5 +1,7 @@
 //! What other services ask of the records service.
 
+use std::time::Duration;
+
 use auth::Context;
 use error::Error;
 use proto::common::v1::RecordIds;
@@ -8,6 +10,9 @@ use proto::records::v1::records_service_client::RecordsServiceClient;
 use tonic::Request;
 
 use crate::Channel;
+
+/// How long a call may take that reads an upload.
+const READ_WITHIN: Duration = Duration::from_secs(20);
 
 /// A client of the records service. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -30,5 +35,40 @@ impl Records {
         let mut request = Request::new(pb::CheckRecordsRequest { records });
         cx.forward(request.metadata_mut())?;
         Ok(self.client.clone().check_records(request).await?.into_inner().unknown)
+    }
+
+    /// How an upload of the caller reads. Errors: 422 for what is wrong with the request or the file, at the members of an import.
+    pub async fn examine_upload(
+        &self,
+        cx: &Context,
+        asked: pb::ExamineUploadRequest,
+    ) -> Result<pb::ExamineUploadResponse, Error> {
+        let mut request = Request::new(asked);
+        request.set_timeout(READ_WITHIN);
+        cx.forward(request.metadata_mut())?;
+        Ok(self.client.clone().examine_upload(request).await?.into_inner())
+    }
+
+    /// Rows of an upload of the caller, or how many it has.
+    pub async fn read_upload(
+        &self,
+        cx: &Context,
+        asked: pb::ReadUploadRequest,
+    ) -> Result<pb::ReadUploadResponse, Error> {
+        let mut request = Request::new(asked);
+        request.set_timeout(READ_WITHIN);
+        cx.forward(request.metadata_mut())?;
+        Ok(self.client.clone().read_upload(request).await?.into_inner())
+    }
+
+    /// The contacts and companies that rows of a file name.
+    pub async fn find_records(
+        &self,
+        cx: &Context,
+        asked: pb::FindRecordsRequest,
+    ) -> Result<pb::FindRecordsResponse, Error> {
+        let mut request = Request::new(asked);
+        cx.forward(request.metadata_mut())?;
+        Ok(self.client.clone().find_records(request).await?.into_inner())
     }
 }

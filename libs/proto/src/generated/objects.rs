@@ -204,7 +204,7 @@ pub const OBJECTS: &[crate::Object] = &[
             "missing_fields",
             "rank",
         ],
-        actions: &["assign", "create", "delete", "read", "update"],
+        actions: &["assign", "create", "delete", "import", "read", "update"],
     },
     crate::Object {
         name: "field",
