@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testkit::fleet::Role;
 
-use super::all;
 use crate::client::{Client, query};
 use crate::journey::Journey;
 use crate::journey::writing::{finished, upload};
@@ -22,7 +21,8 @@ pub async fn ten_thousand_deals_change_hands_and_back(stage: &mut Stage, journey
     let theirs = format!("tags = \"{TAG}\" AND owner_id = \"{rep}\"");
     assert_eq!(count(admin, &mine).await, DEALS);
     let asked = |more: Value| {
-        let mut asked = json!({"object": "deal", "filter": mine, "action": "transfer", "changes": {"owner_id": rep}});
+        let mut asked =
+            json!({"object": "deal", "filter": mine, "action": "transfer", "changes": {"owner_id": rep}});
         asked.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         asked
     };
@@ -48,11 +48,18 @@ pub async fn ten_thousand_deals_change_hands_and_back(stage: &mut Stage, journey
     // One was touched since: it stays where it is, and is named.
     let touched = &all_of(admin, &theirs).await["deals"][0];
     let touched = text(&touched["id"]);
-    admin.patch(&format!("/api/v1/deals/{touched}"), json!({"owner_id": journey.a.admin_id})).await.expect(200);
+    admin
+        .patch(&format!("/api/v1/deals/{touched}"), json!({"owner_id": journey.a.admin_id}))
+        .await
+        .expect(200);
     admin.patch(&format!("/api/v1/deals/{touched}"), json!({"owner_id": rep})).await.expect(200);
     let undo = admin.post(&format!("/api/v1/operations/{id}:undo"), json!({})).await.expect(202);
     let undone = finished(admin, &text(&undo["id"])).await;
-    assert_eq!((&undone["state"], &undone["result"]["updated"]), (&json!("succeeded"), &json!(gone - 1)), "{undone}");
+    assert_eq!(
+        (&undone["state"], &undone["result"]["updated"]),
+        (&json!("succeeded"), &json!(gone - 1)),
+        "{undone}"
+    );
     let errors = undone["errors"].as_array().expect("errors");
     assert_eq!(errors.len(), 1, "{undone}");
     assert_eq!((&errors[0]["record_id"], &errors[0]["reason"]), (&json!(touched), &json!("CHANGED_SINCE")));
@@ -69,10 +76,15 @@ async fn import_them(admin: &Client) {
     let mapping = json!([
         {"column": "Name", "field": "name"}, {"column": "Tags", "field": "tags"}, {"column": "Amount", "field": "amount"},
     ]);
-    let body = json!({"upload_id": upload, "object": "deal", "mapping": mapping, "duplicate_policy": "create"});
+    let body =
+        json!({"upload_id": upload, "object": "deal", "mapping": mapping, "duplicate_policy": "create"});
     let started = admin.post("/api/v1/imports", body).await.expect(202);
     let imported = finished(admin, &text(&started["id"])).await;
-    assert_eq!((&imported["state"], &imported["result"]["created"]), (&json!("succeeded"), &json!(DEALS)), "{imported}");
+    assert_eq!(
+        (&imported["state"], &imported["result"]["created"]),
+        (&json!("succeeded"), &json!(DEALS)),
+        "{imported}"
+    );
 }
 
 /// Waits until so many records are done; the service may be dead meanwhile.
@@ -84,7 +96,10 @@ async fn half_way(admin: &Client, id: &str, done: usize) {
             return Err(answer.text);
         }
         let operation = answer.expect(200);
-        assert!(matches!(operation["state"].as_str(), Some("queued" | "running")), "it was over too soon: {operation}");
+        assert!(
+            matches!(operation["state"].as_str(), Some("queued" | "running")),
+            "it was over too soon: {operation}"
+        );
         let now = operation["progress"]["done"].as_u64().unwrap_or_default() as usize;
         if now >= done { Ok(()) } else { Err(operation["progress"].to_string()) }
     })

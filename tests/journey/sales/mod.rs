@@ -3,7 +3,7 @@
 
 mod deals;
 mod killed;
-// mod many;
+mod many;
 mod publishing;
 mod rep;
 mod reports;
@@ -44,7 +44,7 @@ pub async fn day(stage: &mut Stage, journey: &Journey) {
     rep::a_rep_sees_own_deals_and_no_amount(stage, journey, &sales).await;
     trash::a_contact_goes_and_comes_back_and_goes_for_good(stage, journey, &sales, &task).await;
     together::two_move_one_deal_at_once(&sales).await;
-    // many::ten_thousand_deals_change_hands_and_back(stage, journey).await;
+    many::ten_thousand_deals_change_hands_and_back(stage, journey).await;
 }
 
 impl Sales {
