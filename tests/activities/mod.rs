@@ -1,5 +1,7 @@
 //! The activities service on a real PostgreSQL, called as the gateway calls it.
 
+mod bulk;
+mod calendar;
 mod computed;
 mod following;
 mod following_turns;

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use proto::activities::v1 as pb;
+use proto::activities::v1::activities_service_server::ActivitiesService;
 use proto::identity::v1::{FieldAccess, Scope};
 
 use super::world::{Caller, May, Refusal, World, about};
@@ -177,5 +178,82 @@ async fn who_is_known_as_a_user_is_not_known_as_a_team() -> Result<()> {
         let refused = admin.create(pb::Note { team_id: Some(team), ..about(&[]) }).await.unwrap_err();
         assert_eq!(refused.violations(), [("/team_id", "REFERENCE_NOT_FOUND")]);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_is_mentioned_is_named_and_told_of_once() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let (ada, bob) = (world.known.add("user"), world.known.add("user"));
+    let mention = |name: &str, id: &str| format!("@[{name}](user:{id})");
+    let named = |note: &pb::Note| note.mentions.iter().map(|m| m.user_id.clone()).collect::<Vec<_>>();
+    let body = format!("{} and *{}*, {}", mention("Bob", &bob), mention("Ada <b>", &ada), mention("B", &bob));
+    let note = admin.create(text(&body)).await?;
+    assert_eq!(named(&note), [bob.clone(), ada.clone()]);
+    assert_eq!(note.body_html, "<p>@Bob and <em>@Ada &lt;b&gt;</em>, @B</p>\n");
+    assert_eq!(note.body, Some(body), "it is kept as it was sent");
+    assert_eq!(admin.get(&note.id).await?, note);
+    for (who, found) in [(&ada, vec![note.id.clone()]), (&world.known.add("user"), vec![])] {
+        assert_eq!(admin.found(&format!("mentions.user_id = \"{who}\"")).await?, found);
+    }
+    // Whoever was mentioned before is not told of it again, and a note of nobody tells nobody.
+    let carol = world.known.add("user");
+    let changed = text(&format!("{} {}", mention("Ada", &ada), mention("Carol", &carol)));
+    let changed = admin.update(&note.id, changed, &["body"]).await?;
+    assert_eq!(named(&changed), [ada.clone(), carol.clone()]);
+    admin.update(&note.id, pb::Note { pinned: true, ..Default::default() }, &["pinned"]).await?;
+    admin.delete(&note.id).await?;
+    admin.service.restore_note(admin.request(pb::RestoreNoteRequest { id: note.id.clone() }, &[])).await?;
+    let told = world.told(&note.id, "note.mentioned").await?;
+    let users = |ids: &[&String]| ids.iter().map(|id| serde_json::json!({"user_id": id})).collect::<Vec<_>>();
+    assert_eq!(told, [serde_json::json!(users(&[&bob, &ada])), serde_json::json!(users(&[&carol]))]);
+    assert!(admin.found(&format!("mentions.user_id = \"{bob}\"")).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mention_of_nobody_is_refused_where_it_stands() -> Result<()> {
+    let world = World::new().await?;
+    let (admin, ada) = (world.admin()?, world.known.add("user"));
+    for id in ["ada", "", &uuid::Uuid::now_v7().to_string()] {
+        let body = format!("@[Ada](user:{ada}) @[X](user:{id})");
+        let refused = admin.create(text(&body)).await.unwrap_err();
+        assert_eq!(refused.violations(), [("/body", "REFERENCE_NOT_FOUND")], "{id}");
+    }
+    let many: String = (0..101).map(|_| format!("@[x](user:{}) ", world.known.add("user"))).collect();
+    assert_eq!(admin.create(text(&many)).await.unwrap_err().violations(), [("/body", "TOO_MANY_ITEMS")]);
+    // Who is mentioned already stays, whatever has become of them.
+    let note = admin.create(text(&format!("@[Ada](user:{ada})"))).await?;
+    world.known.ids.lock().unwrap().clear();
+    let kept = admin.update(&note.id, text(&format!("Ask @[Ada](user:{ada})")), &["body"]).await?;
+    assert_eq!(kept.mentions, note.mentions);
+    Ok(())
+}
+
+#[tokio::test]
+async fn whom_a_hidden_text_mentions_is_hidden() -> Result<()> {
+    let world = World::new().await?;
+    let (admin, ada) = (world.admin()?, world.known.add("user"));
+    let note = admin.create(text(&format!("@[Ada](user:{ada})"))).await?;
+    let fields: [(&str, &str, FieldAccess); 1] = [("note", "body", FieldAccess::None)];
+    let reader = world.caller(admin.tenant, &May { actions: &[("*", "*", Scope::All)], fields: &fields })?;
+    assert_eq!(reader.get(&note.id).await?.mentions, []);
+    let refused = reader.found(&format!("mentions.user_id = \"{ada}\"")).await.unwrap_err();
+    assert_eq!(refused.http(), 400);
+    Ok(())
+}
+
+#[tokio::test]
+async fn pinned_notes_are_found_and_come_first() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let mut notes = Vec::new();
+    for pinned in [false, true, false, true] {
+        notes.push(admin.create(pb::Note { pinned, ..text("x") }).await?.id);
+    }
+    let sorted = |at: &[usize]| at.iter().map(|n| notes[*n].clone()).collect::<Vec<_>>();
+    assert_eq!(admin.ordered("pinned = true", "id").await?, sorted(&[1, 3]));
+    assert_eq!(admin.ordered("", "pinned desc,id desc").await?, sorted(&[3, 1, 2, 0]));
     Ok(())
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use activities::Service;
+use activities::{App, Service};
 use anyhow::Result;
 use config::SecretString;
+use error::{Error, Reason};
 use events::{Event, Handler};
 use ids::{Clock, TenantId};
 use prost_types::FieldMask;
@@ -17,6 +18,7 @@ use record::Env;
 use record::definitions::Definitions;
 use record::peer_records::{Listener, Reconciler};
 use record::reference::References;
+use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use crate::database::Database;
@@ -29,6 +31,10 @@ pub(crate) type Caller = crate::world::Caller<Service>;
 pub(crate) struct World {
     served: crate::world::World<Service>,
     pub(crate) known: Known,
+    /// Whose calendar each token opens.
+    feeds: Arc<Mutex<BTreeMap<String, (TenantId, Uuid)>>>,
+    /// What bulk operations work with.
+    pub(super) bulk: bulk::Bulk,
     /// Moves the clock.
     pub(crate) time: ids::FixedClock,
 }
@@ -66,8 +72,33 @@ impl World {
             })),
             references: References::to_people(known.ask()).and_to(activities::PEER_OBJECTS, known.ask()),
         };
-        let service = Service::new(gates.gate.clone(), env);
-        Ok(Self { served: crate::world::World::on(ground, gates, service), known, time })
+        let operations = activities::operations(&env, ground.worker()?);
+        let (gate, service_token) = (gates.gate.clone(), gates.acts_for("activities"));
+        let acting = operations::Acting { gate: gate.clone(), service_token: service_token.clone() };
+        let bulk = activities::bulk(&env, &operations, operations::Quota::default(), acting);
+        let feeds: Arc<Mutex<BTreeMap<String, (TenantId, Uuid)>>> = Arc::default();
+        let open = feeds.clone();
+        let app = App {
+            gate,
+            env,
+            operations,
+            bulk: bulk.clone(),
+            service_token,
+            calendar_owner: Arc::new(move |token| {
+                let owner = open.lock().unwrap().get(token.expose_secret()).copied();
+                let owner = owner.ok_or_else(|| Error::not_found(Reason::CALENDAR_FEED_NOT_FOUND));
+                Box::pin(async move { owner })
+            }),
+        };
+        let served = crate::world::World::on(ground, gates, Service::new(app));
+        Ok(Self { served, known, feeds, bulk, time })
+    }
+
+    /// A token that opens the calendar of somebody.
+    pub(crate) fn calendar_of(&self, who: &Caller) -> String {
+        let token = format!("token-of-{}", who.id);
+        self.feeds.lock().unwrap().insert(token.clone(), (who.tenant, who.id));
+        token
     }
 
     /// Somebody who may do everything in a tenant of their own.
@@ -140,6 +171,23 @@ impl World {
     }
 }
 
+impl World {
+    /// What the events of one verb, such as `note.mentioned`, say of a record, in their order.
+    pub(crate) async fn told(&self, id: &str, verb: &str) -> Result<Vec<serde_json::Value>> {
+        let query = "SELECT envelope FROM activities.outbox WHERE record_id = $1 AND type = $2 ORDER BY seq";
+        let query =
+            sqlx::query_scalar(query).bind(Uuid::try_parse(id)?).bind(format!("activities.{verb}.v1"));
+        let envelopes: Vec<Vec<u8>> = query.fetch_all(&mut self.sql().await?).await?;
+        let mut told = Vec::new();
+        for envelope in envelopes {
+            for change in Event::decode(&envelope)?.changes {
+                told.push(serde_json::from_str(&change.after.unwrap_or_default())?);
+            }
+        }
+        Ok(told)
+    }
+}
+
 impl Caller {
     pub(crate) async fn create(&self, note: pb::Note) -> Result<pb::Note, Refusal> {
         let request = pb::CreateNoteRequest { note: Some(note) };
@@ -166,7 +214,13 @@ impl Caller {
 
     /// The ids of the notes that a filter finds.
     pub(crate) async fn found(&self, filter: &str) -> Result<Vec<String>, Refusal> {
-        let request = pb::ListNotesRequest { filter: filter.to_owned(), ..Default::default() };
+        self.ordered(filter, "").await
+    }
+
+    /// The same in an order.
+    pub(crate) async fn ordered(&self, filter: &str, order_by: &str) -> Result<Vec<String>, Refusal> {
+        let (filter, order_by) = (filter.to_owned(), order_by.to_owned());
+        let request = pb::ListNotesRequest { filter, order_by, ..Default::default() };
         let listed = self.service.list_notes(self.request(request, &[])).await?.into_inner();
         Ok(listed.notes.into_iter().map(|note| note.id).collect())
     }

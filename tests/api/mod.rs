@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit_log;
+mod calendars;
 mod conditions;
 mod documents;
 mod duplicates;

@@ -8,7 +8,7 @@ use proto::activities::v1::activities_service_server::ActivitiesServiceServer;
 
 use tonic::Status;
 
-use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs};
+use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs, whole};
 use crate::activities::world::{Caller, World, about, planned};
 use crate::database::Database;
 
@@ -76,7 +76,46 @@ async fn prepare(world: &World, rpc: &str) -> Call {
             let request = pb::GetActivityStateMachinesRequest {};
             call!(client, get_activity_state_machines, who.request(request, &[]))
         }
+        "CreateBulkOperation" => call!(client, create_bulk_operation, who.request(bulk(), &KEY)),
+        "ListOperations" => {
+            call!(client, list_operations, who.request(pb::ListOperationsRequest::default(), &[]))
+        }
+        "GetOperation" | "CancelOperation" | "GetOperationErrors" | "UndoOperation" => {
+            operation(&who, client, rpc).await
+        }
         other => activity(world, &who, client, other).await,
+    }
+}
+
+fn bulk() -> pb::CreateBulkOperationRequest {
+    pb::CreateBulkOperationRequest {
+        object: "notes".to_owned(),
+        filter: "*".to_owned(),
+        action: "tag".to_owned(),
+        changes: br#"{"add": ["x"]}"#.to_vec().into(),
+        ..Default::default()
+    }
+}
+
+/// The same of operations.
+async fn operation(who: &Caller, mut client: Client, rpc: &str) -> Call {
+    let made = client.create_bulk_operation(who.request(bulk(), &[])).await.unwrap();
+    let id = made.into_inner().operation.unwrap().id;
+    match rpc {
+        "GetOperation" => call!(client, get_operation, who.request(pb::GetOperationRequest { id }, &[])),
+        "CancelOperation" => {
+            call!(client, cancel_operation, who.request(pb::CancelOperationRequest { id }, &[]))
+        }
+        "GetOperationErrors" => {
+            let request = who.request(pb::GetOperationErrorsRequest { id }, &[]);
+            whole!(client, get_operation_errors, request)
+        }
+        _ => {
+            // Cancelled before it begins, it is over.
+            let cancel = pb::CancelOperationRequest { id: id.clone() };
+            client.cancel_operation(who.request(cancel, &[])).await.unwrap();
+            call!(client, undo_operation, who.request(pb::UndoOperationRequest { id }, &KEY))
+        }
     }
 }
 
@@ -98,6 +137,13 @@ async fn activity(world: &World, who: &Caller, client: Client, rpc: &str) -> Cal
         "GetActivity" => {
             let request = pb::GetActivityRequest { id, ..Default::default() };
             call!(client, get_activity, who.request(request, &[]))
+        }
+        "ExportActivity" => {
+            whole!(client, export_activity, who.request(pb::ExportActivityRequest { id }, &[]))
+        }
+        "GetCalendar" => {
+            let token = world.calendar_of(who);
+            whole!(client, get_calendar, who.request(pb::GetCalendarRequest { token }, &[]))
         }
         "ListActivities" => {
             let filter = "overdue = true".to_owned();

@@ -214,3 +214,16 @@ macro_rules! call {
     }};
 }
 pub(super) use call;
+
+/// As [`call!`], of an answer that is a stream: to its end.
+macro_rules! whole {
+    ($client:expr, $method:ident, $request:expr) => {{
+        let (mut client, request) = ($client.clone(), $request);
+        Box::pin(async move {
+            let mut answer = client.$method(request).await?.into_inner();
+            while answer.message().await?.is_some() {}
+            Ok(())
+        }) as crate::cancellation::dropping::Call
+    }};
+}
+pub(super) use whole;

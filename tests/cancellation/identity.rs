@@ -302,6 +302,12 @@ async fn keys(mut client: Client, rpc: &str, token: &str) -> Call {
     let create = pb::CreateApiKeyRequest { api_key: Some(key) };
     match rpc {
         "CreateApiKey" => return call!(client, create_api_key, with(token, create)),
+        "CreateCalendarFeed" => {
+            return call!(client, create_calendar_feed, with(token, pb::CreateCalendarFeedRequest {}));
+        }
+        "GetCalendarFeed" | "DeleteCalendarFeed" | "ResolveCalendarFeed" => {
+            return calendar_feed(client, rpc, token).await;
+        }
         "ListApiKeys" => return call!(client, list_api_keys, with(token, pb::ListApiKeysRequest::default())),
         _ => {}
     }
@@ -313,5 +319,20 @@ async fn keys(mut client: Client, rpc: &str, token: &str) -> Call {
             call!(client, exchange_api_key, Request::new(request))
         }
         other => panic!("{other} has no call here"),
+    }
+}
+
+async fn calendar_feed(mut client: Client, rpc: &str, token: &str) -> Call {
+    let made = client.create_calendar_feed(with(token, pb::CreateCalendarFeedRequest {})).await.unwrap();
+    match rpc {
+        "GetCalendarFeed" => call!(client, get_calendar_feed, with(token, pb::GetCalendarFeedRequest {})),
+        "DeleteCalendarFeed" => {
+            call!(client, delete_calendar_feed, with(token, pb::DeleteCalendarFeedRequest {}))
+        }
+        _ => {
+            let path = made.into_inner().calendar_feed.unwrap().path.unwrap();
+            let token = path.trim_start_matches("/calendar/").trim_end_matches(".ics").to_owned();
+            call!(client, resolve_calendar_feed, Request::new(pb::ResolveCalendarFeedRequest { token }))
+        }
     }
 }

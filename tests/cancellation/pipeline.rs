@@ -6,7 +6,7 @@ use proto::pipeline::v1 as pb;
 use proto::pipeline::v1::pipeline_service_client::PipelineServiceClient;
 use proto::pipeline::v1::pipeline_service_server::PipelineServiceServer;
 
-use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs};
+use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs, whole};
 use crate::database::Database;
 use crate::pipeline::world::{Caller, World, document};
 
@@ -204,11 +204,7 @@ async fn operation(
         }
         "GetOperationErrors" => {
             let request = who.request(pb::GetOperationErrorsRequest { id }, &[]);
-            Box::pin(async move {
-                let mut errors = client.get_operation_errors(request).await?.into_inner();
-                while errors.message().await?.is_some() {}
-                Ok(())
-            })
+            whole!(client, get_operation_errors, request)
         }
         "UndoOperation" => {
             // Cancelled before it begins, it is over.

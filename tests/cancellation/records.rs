@@ -8,7 +8,7 @@ use proto::records::v1 as pb;
 use proto::records::v1::records_service_client::RecordsServiceClient;
 use proto::records::v1::records_service_server::RecordsServiceServer;
 
-use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs};
+use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs, whole};
 use crate::database::Database;
 use crate::records::world::{Caller, World, mail, named};
 use crate::world::definitions;
@@ -211,11 +211,7 @@ async fn prepare(world: &World, rpc: &str) -> Call {
                 }
                 _ => {
                     let request = who.request(pb::GetOperationErrorsRequest { id }, &[]);
-                    Box::pin(async move {
-                        let mut errors = client.get_operation_errors(request).await?.into_inner();
-                        while errors.message().await?.is_some() {}
-                        Ok(())
-                    })
+                    whole!(client, get_operation_errors, request)
                 }
             }
         }

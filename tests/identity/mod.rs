@@ -1,6 +1,7 @@
 //! The identity service against PostgreSQL, through its RPCs: token, gate, operation, row-level security.
 
 mod audit;
+mod calendar_feeds;
 mod invitations;
 mod isolation;
 mod keys;

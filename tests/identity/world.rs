@@ -185,7 +185,11 @@ impl World {
     }
 
     pub(crate) fn advance(&self, days: u64) {
-        self.hand.advance(Duration::from_secs(days * 86_400));
+        self.advance_seconds(days * 86_400);
+    }
+
+    pub(crate) fn advance_seconds(&self, seconds: u64) {
+        self.hand.advance(Duration::from_secs(seconds));
     }
 }
 
@@ -222,6 +226,9 @@ calls! {
     delete_role(DeleteRoleRequest) -> DeleteRoleResponse;
     list_api_keys(ListApiKeysRequest) -> ListApiKeysResponse;
     delete_api_key(DeleteApiKeyRequest) -> DeleteApiKeyResponse;
+    create_calendar_feed(CreateCalendarFeedRequest) -> CreateCalendarFeedResponse;
+    get_calendar_feed(GetCalendarFeedRequest) -> GetCalendarFeedResponse;
+    delete_calendar_feed(DeleteCalendarFeedRequest) -> DeleteCalendarFeedResponse;
     change_password(ChangePasswordRequest) -> ChangePasswordResponse;
     resend_invitation(ResendInvitationRequest) -> ResendInvitationResponse;
     create_password_reset(CreatePasswordResetRequest) -> CreatePasswordResetResponse;

@@ -139,6 +139,11 @@ impl Gate {
         })
     }
 
+    /// As [`Self::open`], of a caller who has what the contract asks for the method of `T`. Errors: 401; 403 `PERMISSION_DENIED`.
+    pub async fn open_for<T: Rpc>(&self, call: Call, token: SecretString) -> Result<Context, Error> {
+        self.open(call, token).await?.admit(T::ACCESS)
+    }
+
     /// Drops the held snapshot of a principal, or of every principal of the tenant.
     pub fn forget(&self, tenant: Uuid, principal: Option<Uuid>) {
         let snapshots = &self.0.snapshots;

@@ -100,10 +100,10 @@ pub const FLEET: &[Member] = &[
         about: "activities and notes",
         service: Some("globcrm.activities.v1.ActivitiesService"),
         has_schema: true,
-        has_operations: false,
+        has_operations: true,
         fills_indexes: false,
         calls: &[Role::Identity, Role::Fields, Role::Records, Role::Pipeline],
-        acts_for_principals: false,
+        acts_for_principals: true,
     },
     Member {
         role: Role::Gateway,

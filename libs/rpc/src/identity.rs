@@ -199,6 +199,17 @@ impl Identity {
         self.tokens.api_key.get(digest, Fresh::Held, |_| fetch).await
     }
 
+    /// Whose calendar a token opens. Errors: 404 `CALENDAR_FEED_NOT_FOUND`.
+    pub async fn calendar_owner(&self, token: SecretString) -> Result<(TenantId, Uuid), Error> {
+        let mut request =
+            Request::new(pb::ResolveCalendarFeedRequest { token: token.expose_secret().to_owned() });
+        request.extensions_mut().insert(Idempotent);
+        let answer = self.client.clone().resolve_calendar_feed(request).await?.into_inner();
+        let owner = TenantId::parse(&answer.tenant_id).zip(UserId::parse(&answer.user_id));
+        let (tenant, user) = owner.ok_or_else(|| Error::internal("identity names nobody"))?;
+        Ok((tenant, user.uuid()))
+    }
+
     /// The token of an API key that was traded a moment ago. Asks nobody.
     pub fn held_api_key(&self, digest: &KeyDigest) -> Option<SecretString> {
         self.tokens.api_key.held(digest)

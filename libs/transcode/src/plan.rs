@@ -70,6 +70,8 @@ pub struct Method {
     pub client_streaming: bool,
     /// The answer is a stream.
     pub server_streaming: bool,
+    /// A parameter of the path is a secret: the path must not be logged.
+    pub has_secret_path: bool,
     pub(crate) request: RequestPlan,
     pub(crate) response: ResponsePlan,
     pub(crate) doc: String,
@@ -250,6 +252,10 @@ fn method(
         byte_stream: policy.byte_stream,
         client_streaming: descriptor.client_streaming,
         server_streaming: descriptor.server_streaming,
+        has_secret_path: {
+            let fields = &schema.messages[request.message].fields;
+            request.path.iter().any(|at| fields[*at].secret)
+        },
         request,
         response,
         doc: doc.to_owned(),

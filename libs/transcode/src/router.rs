@@ -86,10 +86,19 @@ struct Node {
 /// A path that ends here.
 #[derive(Debug)]
 struct End {
-    /// `restore` of `{id}:restore`.
-    suffix: Option<Box<str>>,
+    /// `:restore` of `{id}:restore`, `.ics` of `{id}.ics`.
+    suffix: Option<(Mark, Box<str>)>,
     verb: Verb,
     method: usize,
+}
+
+/// What stands between a segment and its suffix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// Before a verb.
+    Colon,
+    /// Before the form in which a parameter's resource is given.
+    Dot,
 }
 
 /// Names of the parameters of a template, in order.
@@ -101,12 +110,15 @@ pub(crate) fn parameters(template: &str) -> Vec<String> {
 impl Router {
     pub(crate) fn insert(&mut self, verb: Verb, template: &str, method: usize) -> Result<(), RouteError> {
         let path = template.strip_prefix('/').ok_or(RouteError::Template("must begin with `/`"))?;
-        let (path, suffix) = match path.rsplit_once(':') {
-            Some((path, suffix)) => (path, Some(suffix)),
-            None => (path, None),
+        let (path, suffix) = match (path.rsplit_once(':'), path.rfind("}.")) {
+            (Some((path, verb)), _) => (path, Some((Mark::Colon, verb))),
+            (None, Some(at)) => (&path[..=at], Some((Mark::Dot, &path[at + 2..]))),
+            (None, None) => (path, None),
         };
-        if suffix.is_some_and(|suffix| suffix.is_empty() || suffix.contains(['/', '{', '}'])) {
-            return Err(RouteError::Template("`:verb` stands at the end"));
+        if suffix.is_some_and(|(_, word)| word.is_empty() || word.contains(['/', '{', '}', '.'])) {
+            return Err(RouteError::Template(
+                "`:verb` stands at the end, and so does `.form` of a parameter",
+            ));
         }
         if path.split('/').count() > MAX_SEGMENTS {
             return Err(RouteError::Template("has too many segments"));
@@ -115,10 +127,11 @@ impl Router {
         for segment in path.split('/') {
             node = node.child(segment)?;
         }
-        if let Some(end) = node.ends.iter().find(|e| e.verb == verb && e.suffix.as_deref() == suffix) {
+        if let Some(end) = node.ends.iter().find(|e| e.verb == verb && e.suffix() == suffix) {
             return Err(RouteError::Taken(end.method));
         }
-        node.ends.push(End { suffix: suffix.map(Into::into), verb, method });
+        let suffix = suffix.map(|(mark, word)| (mark, word.into()));
+        node.ends.push(End { suffix, verb, method });
         Ok(())
     }
 
@@ -138,7 +151,7 @@ impl Router {
         let mut allow = Vec::new();
         // Clients encode the colon before a verb too. It is one before a verb that the method has there, and else part of a value; nothing is
         // decoded before it is known which part is a value.
-        for cut in [at_encoded_colon(last), Some(at_colon(last))].into_iter().flatten() {
+        for cut in [at_encoded_colon(last), at_dot(last), Some(at_colon(last))].into_iter().flatten() {
             let (stem, suffix) = cut;
             segments[count - 1] = stem;
             let mut search = Search { verb: Verb::parse(verb), suffix, allow: Vec::new() };
@@ -157,18 +170,28 @@ impl Router {
     }
 }
 
-/// The last segment, without its verb and with it.
-type Cut<'p> = (&'p str, Option<&'p str>);
+/// The last segment without its suffix, and the suffix.
+type Cut<'p> = (&'p str, Option<(Mark, &'p str)>);
+
+impl End {
+    fn suffix(&self) -> Option<(Mark, &str)> {
+        self.suffix.as_ref().map(|(mark, word)| (*mark, &**word))
+    }
+}
 
 fn at_colon(segment: &str) -> Cut<'_> {
-    segment.rsplit_once(':').map_or((segment, None), |(stem, verb)| (stem, Some(verb)))
+    segment.rsplit_once(':').map_or((segment, None), |(stem, verb)| (stem, Some((Mark::Colon, verb))))
+}
+
+fn at_dot(segment: &str) -> Option<Cut<'_>> {
+    segment.rsplit_once('.').map(|(stem, form)| (stem, Some((Mark::Dot, form))))
 }
 
 /// At the last colon, if that is encoded.
 fn at_encoded_colon(segment: &str) -> Option<Cut<'_>> {
     let at = segment.rfind("%3A").max(segment.rfind("%3a"))?;
     let (stem, verb) = (&segment[..at], &segment[at + 3..]);
-    (!verb.contains(':')).then_some((stem, Some(verb)))
+    (!verb.contains(':')).then_some((stem, Some((Mark::Colon, verb))))
 }
 
 fn decoded<'p>(method: usize, values: &[&'p str]) -> Match<'p> {
@@ -210,7 +233,7 @@ impl Node {
 
 struct Search<'s> {
     verb: Option<Verb>,
-    suffix: Option<&'s str>,
+    suffix: Option<(Mark, &'s str)>,
     allow: Vec<Verb>,
 }
 
@@ -218,7 +241,7 @@ impl Search<'_> {
     /// Words go before parameters; `values` holds the parameters on the way to the method found.
     fn walk<'p>(&mut self, node: &Node, segments: &[&'p str], values: &mut Vec<&'p str>) -> Option<usize> {
         let Some((segment, rest)) = segments.split_first() else {
-            let fitting = node.ends.iter().filter(|end| end.suffix.as_deref() == self.suffix);
+            let fitting = node.ends.iter().filter(|end| end.suffix() == self.suffix);
             for end in fitting {
                 if Some(end.verb) == self.verb {
                     return Some(end.method);
@@ -303,6 +326,28 @@ mod tests {
     }
 
     #[test]
+    fn a_form_is_no_part_of_the_parameter() {
+        let router = router(&[
+            (Verb::Get, "/a/{id}"),
+            (Verb::Get, "/a/{id}.ics"),
+            (Verb::Post, "/a/{id}:see"),
+            (Verb::Get, "/b/{token}.ics"),
+        ]);
+        assert_eq!(router.find("GET", "/a/1.ics"), found(1, &["1"]));
+        assert_eq!(router.find("GET", "/a/x.y.ics"), found(1, &["x.y"]));
+        assert_eq!(router.find("GET", "/a/x%2Fy.ics"), found(1, &["x/y"]));
+        // Any other is a part of the value.
+        for id in ["1", "1.", "x.y", "1.ICS", "1.icsx", "ics"] {
+            assert_eq!(router.find("GET", &format!("/a/{id}")), Match::Found(0, PathParams(vec![id.into()])));
+        }
+        assert_eq!(router.find("POST", "/a/1.ics:see"), found(2, &["1.ics"]));
+        assert_eq!(router.find("POST", "/b/1.ics"), Match::MethodNotAllowed(vec![Verb::Get]));
+        for path in ["/b/1", "/b/.ics", "/b/1.ics/", "/b/1.ics.", "/b/1:ics"] {
+            assert_eq!(router.find("GET", path), Match::NotFound, "{path}");
+        }
+    }
+
+    #[test]
     fn parameters_are_decoded_and_must_be_text() {
         let router = router(&[(Verb::Get, "/a/{id}")]);
         assert_eq!(router.find("GET", "/a/x%2Fy"), found(0, &["x/y"]));
@@ -319,7 +364,20 @@ mod tests {
     fn the_same_path_twice_and_odd_templates_are_refused() {
         let mut router = router(&[(Verb::Get, "/a/{id}")]);
         assert_eq!(router.insert(Verb::Get, "/a/{other}", 1), Err(RouteError::Taken(0)));
-        for path in ["a", "/a//b", "/a/{b", "/a/x{b}", "/a/{b=**}", "/a/*", "/a:b/c", "/a/{}", "/a:"] {
+        for path in [
+            "a",
+            "/a//b",
+            "/a/{b",
+            "/a/x{b}",
+            "/a/{b=**}",
+            "/a/*",
+            "/a:b/c",
+            "/a/{}",
+            "/a:",
+            "/a/{x}.",
+            "/a/{x}.b/c",
+            "/a/{x}.b.c",
+        ] {
             assert!(matches!(router.insert(Verb::Put, path, 1), Err(RouteError::Template(_))), "{path}");
         }
     }

@@ -1,10 +1,13 @@
 //! The settings of the role.
 
+use std::time::Duration;
+
 use ::config::{Reader, Section};
 use db::DatabaseConfig;
 use events::AmqpConfig;
 use field_types::phone::Region;
 use fleet::Role;
+use operations::Quota;
 use query::CursorKey;
 use record::MaintenanceConfig;
 use rpc::{Peer, ServiceSecret};
@@ -30,7 +33,11 @@ pub struct Config {
     pub region: Option<Region>,
     /// When the trash is emptied and derived data is compared.
     pub maintenance: MaintenanceConfig,
-    /// With which the service proves itself to others.
+    /// How long operations that are over are kept, with their errors.
+    pub operation_retention: Duration,
+    /// How many operations one tenant may have.
+    pub quota: Quota,
+    /// With which the service proves itself to others, and its operations and calendars act for whose they are.
     pub service_secret: ServiceSecret,
 }
 
@@ -45,6 +52,8 @@ impl Section for Config {
         let cursor_key = CursorKey::read(r);
         let region = record::config::region(r);
         let maintenance = MaintenanceConfig::read(r);
+        let operation_retention = operations::config::retention(r);
+        let quota = Quota::read(r);
         let service_secret = ServiceSecret::read(r);
         Some(Self {
             database: database?,
@@ -56,6 +65,8 @@ impl Section for Config {
             cursor_key: cursor_key?,
             region: region?,
             maintenance: maintenance?,
+            operation_retention: operation_retention?,
+            quota: quota?,
             service_secret: service_secret?,
         })
     }

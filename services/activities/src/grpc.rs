@@ -2,27 +2,29 @@
 
 use std::sync::Arc;
 
-use auth::Gate;
+use auth::Call;
+use futures_util::TryStreamExt;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use operations::Piece;
 use proto::activities::v1 as pb;
 use proto::activities::v1::activities_service_server::ActivitiesService;
-use record::Env;
 use record::list::Asked;
+use secrecy::SecretString;
 use tonic::{Request, Response, Status};
 
 use crate::activities::{self, Activity};
+use crate::app::App;
+use crate::calendar;
 use crate::notes::Note;
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Service {
-    gate: Gate,
-    env: Arc<Env>,
-}
+pub struct Service(pub(crate) Arc<App>);
 
 impl Service {
-    /// A service that works with these.
-    pub fn new(gate: Gate, env: Env) -> Self {
-        Self { gate, env: Arc::new(env) }
+    /// A service of these parts.
+    pub fn new(app: App) -> Self {
+        Self(Arc::new(app))
     }
 }
 
@@ -32,8 +34,8 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::CreateNoteRequest>,
     ) -> Result<Response<pb::CreateNoteResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = record::create::<Note, _>(&self.env, &cx, request, |create| &mut create.note).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = record::create::<Note, _>(&self.0.env, &cx, request, |create| &mut create.note).await?;
         Ok(answer.map(|note| pb::CreateNoteResponse { note: Some(note) }).respond(&cx))
     }
 
@@ -41,9 +43,9 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::GetNoteRequest>,
     ) -> Result<Response<pb::GetNoteResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
         let pb::GetNoteRequest { id, fields, include } = request;
-        let answer = record::get::<Note>(&self.env, &cx, &id, &fields, &include).await?;
+        let answer = record::get::<Note>(&self.0.env, &cx, &id, &fields, &include).await?;
         Ok(answer.map(|note| pb::GetNoteResponse { note: Some(note) }).respond(&cx))
     }
 
@@ -51,7 +53,7 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::ListNotesRequest>,
     ) -> Result<Response<pb::ListNotesResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
         let asked = Asked {
             filter: &request.filter,
             order_by: &request.order_by,
@@ -62,7 +64,7 @@ impl ActivitiesService for Service {
             show_deleted: request.show_deleted,
             count: request.count,
         };
-        let listed = record::list::<Note>(&self.env, &cx, asked).await?;
+        let listed = record::list::<Note>(&self.0.env, &cx, asked).await?;
         Ok(listed.respond(&cx, |notes, next_page_token, total| pb::ListNotesResponse {
             notes,
             next_page_token,
@@ -74,9 +76,9 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::UpdateNoteRequest>,
     ) -> Result<Response<pb::UpdateNoteResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
         let pb::UpdateNoteRequest { id, note, update_mask } = request;
-        let answer = record::update::<Note>(&self.env, &cx, &id, update_mask, note.as_ref()).await?;
+        let answer = record::update::<Note>(&self.0.env, &cx, &id, update_mask, note.as_ref()).await?;
         Ok(answer.map(|note| pb::UpdateNoteResponse { note: Some(note) }).respond(&cx))
     }
 
@@ -84,8 +86,8 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::DeleteNoteRequest>,
     ) -> Result<Response<pb::DeleteNoteResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        record::delete::<Note>(&self.env, &cx, &request.id).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        record::delete::<Note>(&self.0.env, &cx, &request.id).await?;
         Ok(cx.answer(pb::DeleteNoteResponse {}))
     }
 
@@ -93,8 +95,8 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::RestoreNoteRequest>,
     ) -> Result<Response<pb::RestoreNoteResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = record::restore::<Note, _>(&self.env, &cx, &request, &request.id).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = record::restore::<Note, _>(&self.0.env, &cx, &request, &request.id).await?;
         Ok(answer.map(|note| pb::RestoreNoteResponse { note: Some(note) }).respond(&cx))
     }
 
@@ -102,9 +104,9 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::CreateActivityRequest>,
     ) -> Result<Response<pb::CreateActivityResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
         let answer =
-            record::create::<Activity, _>(&self.env, &cx, request, |create| &mut create.activity).await?;
+            record::create::<Activity, _>(&self.0.env, &cx, request, |create| &mut create.activity).await?;
         Ok(answer.map(|activity| pb::CreateActivityResponse { activity: Some(activity) }).respond(&cx))
     }
 
@@ -112,9 +114,9 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::GetActivityRequest>,
     ) -> Result<Response<pb::GetActivityResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
         let pb::GetActivityRequest { id, fields, include } = request;
-        let answer = record::get::<Activity>(&self.env, &cx, &id, &fields, &include).await?;
+        let answer = record::get::<Activity>(&self.0.env, &cx, &id, &fields, &include).await?;
         Ok(answer.map(|activity| pb::GetActivityResponse { activity: Some(activity) }).respond(&cx))
     }
 
@@ -122,7 +124,7 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::ListActivitiesRequest>,
     ) -> Result<Response<pb::ListActivitiesResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
         let asked = Asked {
             filter: &request.filter,
             order_by: &request.order_by,
@@ -133,7 +135,7 @@ impl ActivitiesService for Service {
             show_deleted: request.show_deleted,
             count: request.count,
         };
-        let listed = record::list::<Activity>(&self.env, &cx, asked).await?;
+        let listed = record::list::<Activity>(&self.0.env, &cx, asked).await?;
         Ok(listed.respond(&cx, |activities, next_page_token, total| pb::ListActivitiesResponse {
             activities,
             next_page_token,
@@ -145,9 +147,10 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::UpdateActivityRequest>,
     ) -> Result<Response<pb::UpdateActivityResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
         let pb::UpdateActivityRequest { id, activity, update_mask } = request;
-        let answer = record::update::<Activity>(&self.env, &cx, &id, update_mask, activity.as_ref()).await?;
+        let answer =
+            record::update::<Activity>(&self.0.env, &cx, &id, update_mask, activity.as_ref()).await?;
         Ok(answer.map(|activity| pb::UpdateActivityResponse { activity: Some(activity) }).respond(&cx))
     }
 
@@ -155,8 +158,8 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::DeleteActivityRequest>,
     ) -> Result<Response<pb::DeleteActivityResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        record::delete::<Activity>(&self.env, &cx, &request.id).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        record::delete::<Activity>(&self.0.env, &cx, &request.id).await?;
         Ok(cx.answer(pb::DeleteActivityResponse {}))
     }
 
@@ -164,8 +167,8 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::RestoreActivityRequest>,
     ) -> Result<Response<pb::RestoreActivityResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = record::restore::<Activity, _>(&self.env, &cx, &request, &request.id).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = record::restore::<Activity, _>(&self.0.env, &cx, &request, &request.id).await?;
         Ok(answer.map(|activity| pb::RestoreActivityResponse { activity: Some(activity) }).respond(&cx))
     }
 
@@ -173,8 +176,8 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::StartActivityRequest>,
     ) -> Result<Response<pb::StartActivityResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = activities::start(&self.env, &cx, request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = activities::start(&self.0.env, &cx, request).await?;
         Ok(answer.map(|activity| pb::StartActivityResponse { activity: Some(activity) }).respond(&cx))
     }
 
@@ -182,8 +185,8 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::CompleteActivityRequest>,
     ) -> Result<Response<pb::CompleteActivityResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = activities::complete(&self.env, &cx, request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = activities::complete(&self.0.env, &cx, request).await?;
         Ok(answer.map(|activity| pb::CompleteActivityResponse { activity: Some(activity) }).respond(&cx))
     }
 
@@ -191,8 +194,8 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::CancelActivityRequest>,
     ) -> Result<Response<pb::CancelActivityResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = activities::cancel(&self.env, &cx, request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = activities::cancel(&self.0.env, &cx, request).await?;
         Ok(answer.map(|activity| pb::CancelActivityResponse { activity: Some(activity) }).respond(&cx))
     }
 
@@ -200,8 +203,8 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::ReopenActivityRequest>,
     ) -> Result<Response<pb::ReopenActivityResponse>, Status> {
-        let (cx, request) = self.gate.admit(request).await?;
-        let answer = activities::reopen(&self.env, &cx, request).await?;
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = activities::reopen(&self.0.env, &cx, request).await?;
         Ok(answer.map(|activity| pb::ReopenActivityResponse { activity: Some(activity) }).respond(&cx))
     }
 
@@ -209,7 +212,111 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::GetActivityStateMachinesRequest>,
     ) -> Result<Response<pb::GetActivityStateMachinesResponse>, Status> {
-        let (cx, _) = self.gate.admit(request).await?;
+        let (cx, _) = self.0.gate.admit(request).await?;
         Ok(cx.answer(activities::state_machines()))
+    }
+
+    type ExportActivityStream = BoxStream<'static, Result<pb::ExportActivityResponse, Status>>;
+
+    async fn export_activity(
+        &self,
+        request: Request<pb::ExportActivityRequest>,
+    ) -> Result<Response<Self::ExportActivityStream>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let exported = calendar::export(&self.0.env, &cx, request).await?;
+        let message = |content_type, data, etag| Ok(pb::ExportActivityResponse { content_type, data, etag });
+        Ok(cx.answer(stream::iter(exported.pieces(message)).boxed()))
+    }
+
+    type GetCalendarStream = BoxStream<'static, Result<pb::GetCalendarResponse, Status>>;
+
+    async fn get_calendar(
+        &self,
+        request: Request<pb::GetCalendarRequest>,
+    ) -> Result<Response<Self::GetCalendarStream>, Status> {
+        let (metadata, _, pb::GetCalendarRequest { token }) = request.into_parts();
+        let call = Call::read(&metadata)?;
+        let feed = calendar::feed(&self.0, call, SecretString::from(token)).await?;
+        let message = |content_type, data, etag| Ok(pb::GetCalendarResponse { content_type, data, etag });
+        Ok(Response::new(stream::iter(feed.pieces(message)).boxed()))
+    }
+
+    async fn create_bulk_operation(
+        &self,
+        request: Request<pb::CreateBulkOperationRequest>,
+    ) -> Result<Response<pb::CreateBulkOperationResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let asked = ::bulk::Request {
+            object: &request.object,
+            filter: &request.filter,
+            ids: &request.ids,
+            action: &request.action,
+            changes: &request.changes,
+            dry_run: request.dry_run,
+            max_affected: request.max_affected,
+        };
+        let answer = |operation, preview| pb::CreateBulkOperationResponse { operation, preview };
+        Ok(match self.0.bulk.create(&cx, &request, asked).await? {
+            ::bulk::Created::Operation(queued) => {
+                queued.map(|queued| answer(Some(queued), None)).respond(&cx)
+            }
+            ::bulk::Created::Preview(preview) => cx.answer(answer(None, Some(preview))),
+        })
+    }
+
+    async fn undo_operation(
+        &self,
+        request: Request<pb::UndoOperationRequest>,
+    ) -> Result<Response<pb::UndoOperationResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let queued = self.0.bulk.undo(&cx, &request, &request.id).await?;
+        Ok(queued.map(|operation| pb::UndoOperationResponse { operation: Some(operation) }).respond(&cx))
+    }
+
+    async fn get_operation(
+        &self,
+        request: Request<pb::GetOperationRequest>,
+    ) -> Result<Response<pb::GetOperationResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let mut operation = operations::get(&self.0.operations, &cx, &request.id).await?;
+        self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
+        Ok(cx.answer(pb::GetOperationResponse { operation: Some(operation) }))
+    }
+
+    async fn list_operations(
+        &self,
+        request: Request<pb::ListOperationsRequest>,
+    ) -> Result<Response<pb::ListOperationsResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let pb::ListOperationsRequest { page_size, page_token } = request;
+        let listed = operations::list(&self.0.operations, &cx, page_size, &page_token).await?;
+        let operations::Listed { mut operations, next_page_token } = listed;
+        self.0.bulk.add_details(&cx, &mut operations).await?;
+        Ok(cx.answer(pb::ListOperationsResponse { operations, next_page_token }))
+    }
+
+    async fn cancel_operation(
+        &self,
+        request: Request<pb::CancelOperationRequest>,
+    ) -> Result<Response<pb::CancelOperationResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let mut operation = operations::cancel(&self.0.operations, &cx, &request.id).await?;
+        self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
+        Ok(cx.answer(pb::CancelOperationResponse { operation: Some(operation) }))
+    }
+
+    type GetOperationErrorsStream = BoxStream<'static, Result<pb::GetOperationErrorsResponse, Status>>;
+
+    async fn get_operation_errors(
+        &self,
+        request: Request<pb::GetOperationErrorsRequest>,
+    ) -> Result<Response<Self::GetOperationErrorsStream>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let pieces = operations::errors(&self.0.operations, &cx, &request.id).await?;
+        let answer = |Piece { content_type, data }: Piece| pb::GetOperationErrorsResponse {
+            content_type: content_type.to_owned(),
+            data,
+        };
+        Ok(cx.answer(pieces.map_ok(answer).boxed()))
     }
 }

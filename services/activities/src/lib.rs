@@ -1,11 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 mod activities;
+mod app;
+mod bulk;
+mod calendar;
 mod config;
 mod grpc;
 mod naming;
 mod notes;
 
+use std::sync::Arc;
+
+use ::config::Limit;
 use db::Migrations;
 use fleet::Role;
 use host::{HostConfig, Process, ServeError};
@@ -19,20 +25,27 @@ use rpc::records::Records;
 use service::Frame;
 use tonic::service::Routes;
 
-pub use activities::{Reminding, machine};
-pub use config::Config;
-pub use grpc::Service;
+pub use crate::activities::{Reminding, machine};
+pub use crate::app::App;
+pub use crate::bulk::{bulk, operations};
+pub use crate::calendar::CalendarOwner;
+pub use crate::config::Config;
+pub use crate::grpc::Service;
 
 /// The migrations of the schema `activities`.
 pub const MIGRATIONS: Migrations = db::migrations!(
     "activities",
-    [db::migrate::RECORD],
+    [db::migrate::RECORD, db::migrate::OPERATIONS],
     [
         "0100_create_notes",
         "0170_index_note_trash",
         "0180_create_activities",
         "0181_create_reminder_due",
-        "0182_add_recurrence"
+        "0182_add_recurrence",
+        "0200_index_calendar",
+        "0201_add_bulk_operations",
+        "0202_add_mentions",
+        "0203_index_pinned"
     ]
 );
 
@@ -42,9 +55,12 @@ pub const OBJECTS: &[&record::Object] = &[&notes::NOTE, &activities::ACTIVITY];
 /// The objects of other services whose records may be named here.
 pub const PEER_OBJECTS: &[&str] = &["contact", "company", "deal"];
 
-/// Connections of the worker role: relay, retries, purge, reconciler, reminders, metrics.
+/// The limits of activities that clients meet.
+pub const LIMITS: &[Limit] = &[Limit::new("activities of a calendar feed", calendar::MAX_ENTRIES as u64, "")];
+
+/// Connections of the worker role: relay, retries, purge, reconciler, reminders, claims and purge of operations, metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Activities, migrations: &MIGRATIONS, worker_connections: 6 };
+    service::Service { role: Role::Activities, migrations: &MIGRATIONS, worker_connections: 8 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
@@ -62,7 +78,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             cursor_key: config.cursor_key.clone(),
             region: config.region,
             definitions: Definitions::new(peers::definitions(Fields::new(peers.connect(&config.fields)?))),
-            references: References::to_people(peers::people(peers.identity))
+            references: References::to_people(peers::people(peers.identity.clone()))
                 .and_to(&["contact", "company"], records)
                 .and_to(&["deal"], deals),
         };
@@ -88,8 +104,24 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             clock: frame.clock.clone(),
             wake: frame.wake.clone(),
         });
-        let service = Service::new(peers.gate.clone(), env);
-        Ok((peers.gate, Routes::new(ActivitiesServiceServer::new(service))))
+        let service_token = ::operations::service_token(peers.identity.clone());
+        let acting = ::operations::Acting { gate: peers.gate.clone(), service_token: service_token.clone() };
+        let operations = operations(&env, frame.worker.clone());
+        let bulk = bulk(&env, &operations, config.quota, acting);
+        let worker = bulk.clone();
+        frame.spawn("activities.bulk", |shutdown| worker.work(shutdown));
+        frame.rounds(::operations::Purge {
+            role: Role::Activities,
+            db: frame.db.clone(),
+            worker: frame.worker.clone(),
+            clock: frame.clock.clone(),
+            retention: config.operation_retention,
+            kept: ::bulk::Records,
+        });
+        let calendar_owner = calendar::calendar_owner(peers.identity);
+        let gate = peers.gate.clone();
+        let app = Arc::new(App { gate, env, operations, bulk, calendar_owner, service_token });
+        Ok((peers.gate, Routes::new(ActivitiesServiceServer::new(Service(app)))))
     };
     frame.serve(&host, build).await
 }

@@ -85,7 +85,7 @@ pub(crate) async fn handle(
         request_id = %request_id,
         tenant_id = tracing::field::Empty,
         http.request.method = %parts.method,
-        url.path = parts.uri.path(),
+        url.path = loggable(app.api.methods(), &route, parts.uri.path()),
         http.response.status_code = tracing::field::Empty,
     );
     // A client's trace goes on here; one that sends none gets a new one.
@@ -107,6 +107,19 @@ pub(crate) async fn handle(
         reply::put(&mut reply, header::CACHE_CONTROL, "no-store");
     }
     reply
+}
+
+/// The path as it may be logged: with a secret in it, the template of its method. Also one that has missed such a method narrowly is not.
+fn loggable<'a>(methods: &'a [transcode::Method], route: &Route<'a, '_>, path: &'a str) -> &'a str {
+    if let Route::Found { method, .. } = route {
+        return if method.has_secret_path { &method.path } else { path };
+    }
+    let begun = path.trim_start_matches('/').to_ascii_lowercase();
+    let begins = |method: &&transcode::Method| {
+        let words = method.path.trim_start_matches('/').split_once('{').map(|(words, _)| words);
+        method.has_secret_path && words.is_some_and(|words| begun.starts_with(words))
+    };
+    methods.iter().find(begins).map_or(path, |method| &method.path)
 }
 
 /// A panic is the failure of one request, and not of all others on its connection.
@@ -402,6 +415,26 @@ mod tests {
             }
             let later = Duration::from_millis(first.max(second).into());
             assert_eq!((waited, began.elapsed()), (later, later), "{first} and {second}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_secret_is_not_logged() {
+        let api = Api::compile(proto::DESCRIPTORS).unwrap();
+        let logged =
+            |verb: &str, path: &str| loggable(api.methods(), &api.route(verb, path), path).to_owned();
+        for (verb, path) in [
+            ("GET", "/calendar/gcf_x.ics"),
+            ("POST", "/calendar/gcf_x.ics"),
+            ("GET", "/calendar/gcf_x"),
+            ("GET", "/calendar/gcf_x.ics/"),
+            ("GET", "//Calendar/gcf_x.ics"),
+            ("GET", "/calendar/%ff.ics"),
+        ] {
+            assert_eq!(logged(verb, path), "/calendar/{token}.ics", "{verb} {path}");
+        }
+        for path in ["/api/v1/contacts/x", "/api/v1/activities/x.ics", "/nowhere/gcf_x", "/"] {
+            assert_eq!(logged("GET", path), path);
         }
     }
 

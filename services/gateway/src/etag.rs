@@ -27,6 +27,11 @@ pub(crate) fn of_read(version: &str, permissions: &str, principal: Uuid, query: 
     format!("W/\"{version}-{permissions}-{hash:016x}\"")
 }
 
+/// The tag of bytes, which their service has named.
+pub(crate) fn of_bytes(name: &str) -> String {
+    format!("\"{name}\"")
+}
+
 /// Whether the client holds what this tag names (RFC 9110, 13.1.2; weak comparison).
 pub(crate) fn is_held(headers: &HeaderMap, tag: &str) -> bool {
     let bare = |tag: &str| auth::uncoded(tag.trim().trim_start_matches("W/").trim_matches('"')).to_owned();

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use bytes::BytesMut;
 use error::{Code, Error, Reason};
 use futures_util::StreamExt;
@@ -16,6 +16,7 @@ use transcode::stream::{decode_chunk, encode_chunk};
 use crate::app::Incoming;
 use crate::body::{plain, too_slow};
 use crate::call::{callee, deadline, metadata, refused};
+use crate::etag;
 use crate::places::Kind;
 use crate::reply::{self, Reply};
 
@@ -181,8 +182,18 @@ pub(crate) async fn download(incoming: &Incoming<'_>) -> Result<Reply, Error> {
         decode_chunk(&message).map(|chunk| chunk.data).map_err(std::io::Error::other)
     });
     let head = futures_util::stream::iter([Ok(first.data)]);
-    let mut reply = reply::with_body(200, "application/octet-stream", Body::from_stream(head.chain(rest)));
-    if let Some(content_type) = first.content_type {
+    let tag = first.etag.map(|etag| etag::of_bytes(&etag));
+    let is_held = tag.as_deref().is_some_and(|tag| etag::is_held(&incoming.parts.headers, tag));
+    let mut reply = if is_held {
+        reply::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        reply::with_body(200, "application/octet-stream", Body::from_stream(head.chain(rest)))
+    };
+    if let Some(tag) = tag {
+        reply::put(&mut reply, header::ETAG, &tag);
+        reply::put(&mut reply, header::CACHE_CONTROL, "private, no-cache");
+    }
+    if let Some(content_type) = first.content_type.filter(|_| !is_held) {
         reply::put(&mut reply, header::CONTENT_TYPE, &content_type);
     }
     Ok(reply)

@@ -78,7 +78,8 @@ pub(crate) fn of(role: Role) -> Program {
             program!(pipeline, Role::Pipeline, HostConfig, Some(pipeline::MIGRATIONS), pipeline::LIMITS)
         }
         Role::Activities => {
-            program!(activities, Role::Activities, HostConfig, Some(activities::MIGRATIONS), &[])
+            let migrations = Some(activities::MIGRATIONS);
+            program!(activities, Role::Activities, HostConfig, migrations, activities::LIMITS)
         }
         Role::Gateway => program!(gateway, Role::Gateway, LifeConfig, None, gateway::LIMITS),
     }

@@ -10,7 +10,9 @@ use tonic::{Request, Response, Status};
 
 use crate::app::App;
 use crate::call::{PublicCall, bearer};
-use crate::{api_keys, audit, organization, permissions, roles, sessions, teams, tenants, users};
+use crate::{
+    api_keys, audit, calendar_feeds, organization, permissions, roles, sessions, teams, tenants, users,
+};
 
 type Result<T> = std::result::Result<Response<T>, Status>;
 
@@ -275,6 +277,37 @@ impl IdentityService for Service {
     ) -> Result<pb::DeleteApiKeyResponse> {
         let (cx, body) = self.0.gate.admit(request).await?;
         Ok(cx.answer(api_keys::delete::run(&self.0, &cx, body).await?))
+    }
+
+    async fn create_calendar_feed(
+        &self,
+        request: Request<pb::CreateCalendarFeedRequest>,
+    ) -> Result<pb::CreateCalendarFeedResponse> {
+        let (cx, _) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(calendar_feeds::create::run(&self.0, &cx).await?))
+    }
+
+    async fn get_calendar_feed(
+        &self,
+        request: Request<pb::GetCalendarFeedRequest>,
+    ) -> Result<pb::GetCalendarFeedResponse> {
+        let (cx, _) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(calendar_feeds::get::run(&self.0, &cx).await?))
+    }
+
+    async fn delete_calendar_feed(
+        &self,
+        request: Request<pb::DeleteCalendarFeedRequest>,
+    ) -> Result<pb::DeleteCalendarFeedResponse> {
+        let (cx, _) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(calendar_feeds::delete::run(&self.0, &cx).await?))
+    }
+
+    async fn resolve_calendar_feed(
+        &self,
+        request: Request<pb::ResolveCalendarFeedRequest>,
+    ) -> Result<pb::ResolveCalendarFeedResponse> {
+        Ok(Response::new(calendar_feeds::resolve::run(&self.0, request.into_inner()).await?))
     }
 
     async fn get_snapshot(

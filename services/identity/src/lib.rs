@@ -3,6 +3,7 @@
 mod api_keys;
 mod app;
 mod audit;
+mod calendar_feeds;
 mod call;
 mod changes;
 mod config;
@@ -66,6 +67,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0121_add_duplicate_check",
         "0140_seal_audit_log",
         "0141_drop_audit_log_record",
+        "0150_create_calendar_feed",
     ]
 );
 

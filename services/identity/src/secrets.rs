@@ -1,4 +1,5 @@
-//! The texts that stand for a secret: refresh tokens, invitations, API keys, known devices and password resets.
+//! The texts that stand for a secret: refresh tokens, invitations, API keys, known devices, password resets and
+//! addresses of calendars.
 //!
 //! One form for all: `<prefix><tenant>.<id>.<secret>`, each part base64url. The tenant and the id say where to look, so
 //! no table is searched across tenants; the secret has 256 bits, and only the SHA-256 of the whole is stored. A fast hash is
@@ -21,6 +22,7 @@ pub(crate) enum Kind {
     ApiKey,
     Device,
     PasswordReset,
+    CalendarFeed,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::ApiKey => auth::API_KEY_PREFIX,
             Self::Device => "gdv_",
             Self::PasswordReset => "gpr_",
+            Self::CalendarFeed => "gcf_",
         }
     }
 }
@@ -107,7 +110,14 @@ mod tests {
 
     #[test]
     fn a_secret_is_read_back_and_matches_its_hash_only() {
-        for kind in [Kind::Refresh, Kind::Invitation, Kind::ApiKey, Kind::Device, Kind::PasswordReset] {
+        for kind in [
+            Kind::Refresh,
+            Kind::Invitation,
+            Kind::ApiKey,
+            Kind::Device,
+            Kind::PasswordReset,
+            Kind::CalendarFeed,
+        ] {
             let (one, other) = (fresh(kind), fresh(kind));
             let presented = read(kind, one.text.expose_secret()).unwrap();
             assert_eq!((presented.tenant.uuid(), presented.id), (Uuid::from_u128(1), Uuid::from_u128(2)));

@@ -1,14 +1,19 @@
 //! The RPCs of activities.
 
+use std::pin::Pin;
+
 use serde_json::{Value, json};
 
-use super::Table;
 use super::identity::{ACTIVE_USER, TEAM};
 use super::pipeline::DEAL;
 use super::records::{COMPANY, CONTACT};
 use super::row::{Row, delete, get, patch, post};
 use super::target::{Target, created};
-use crate::stage::Tenant;
+use super::{Check, Table, Two};
+use crate::stage::{Tenant, text};
+
+/// A moment that calendars reach for a year.
+const DUE: &str = "2027-03-01T09:00:00Z";
 
 const NOTE: Target = Target::new(|_, tenant, unique| Box::pin(note(tenant, unique)));
 const DELETED_NOTE: Target = Target::new(|_, tenant, unique| {
@@ -47,7 +52,49 @@ pub fn table() -> Table {
         post("RestoreNote", "/notes/{id}:restore").of(&DELETED_NOTE),
     ];
     let rows = rows.into_iter().chain(of_activities()).collect();
-    Table { rows, internal: Vec::new(), planted: vec![&NOTE, &ACTIVITY] }
+    let mut internal = super::OPERATIONS.map(|rpc| (rpc, operations as Check)).to_vec();
+    internal.push(("GetCalendar", |two| Box::pin(get_calendar(two))));
+    Table { rows, internal, planted: vec![&NOTE, &ACTIVITY] }
+}
+
+fn operations<'a>(two: &'a Two) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+    Box::pin(async move {
+        let theirs = [note(&two.b, "theirs").await, activity(&two.b, "theirs").await];
+        super::operations(two, ("notes", &theirs[0]), "NOTE_NOT_FOUND").await;
+        super::operations(two, ("activities", &theirs[1]), "ACTIVITY_NOT_FOUND").await;
+    })
+}
+
+/// Its token is all that it asks for, so its path is not below that of the API: the activities of the token's user, and for whatever is none
+/// the same bytes.
+async fn get_calendar(Two { stage, a, b }: &Two) {
+    let mut paths = Vec::new();
+    for tenant in [a, b] {
+        let body = json!({"kind": "task", "subject": format!("of {}", tenant.slug), "due_at": DUE,
+                          "assignee_id": tenant.admin_id});
+        tenant.admin.post("/api/v1/activities", body).await.expect(201);
+        let feed = tenant.admin.post("/api/v1/calendar-feed", json!({})).await.expect(201);
+        paths.push(text(&feed["path"]));
+    }
+    for (n, path) in paths.iter().enumerate() {
+        let calendar = stage.anonymous.get(path).await;
+        let names = |tenant: &Tenant| calendar.text.contains(&format!("of {}", tenant.slug));
+        assert_eq!((calendar.status, names(a), names(b)), (200, n == 0, n == 1), "{}", calendar.text);
+    }
+    let parts = |path: &str| path.trim_end_matches(".ics").split('.').map(str::to_owned).collect::<Vec<_>>();
+    let (ours, theirs) = (parts(&paths[0]), parts(&paths[1]));
+    let mut refusals = Vec::new();
+    for forged in [
+        format!("{}.{}.{}.ics", ours[0], ours[1], theirs[2]),
+        format!("{}.{}.{}.ics", theirs[0], ours[1], ours[2]),
+        format!("{}.{}.ics", ours[0], ours[1]),
+        "/calendar/x.ics".to_owned(),
+    ] {
+        let refused = stage.anonymous.get(&forged).await;
+        assert_eq!(refused.status, 404, "{}", refused.text);
+        refusals.push(refused.without_instance());
+    }
+    assert!(refusals.iter().all(|refusal| *refusal == refusals[0]), "{refusals:?}");
 }
 
 fn of_activities() -> Vec<Row> {
@@ -75,6 +122,7 @@ fn of_activities() -> Vec<Row> {
             .json(with("participants", of("user")))
             .answers(201),
         get("GetActivity", "/activities/{id}").of(&ACTIVITY),
+        get("ExportActivity", "/activities/{id}.ics").of(&ACTIVITY),
         get("ListActivities", "/activities"),
         patch("UpdateActivity", "/activities/{id}").of(&ACTIVITY).json(json!({"body": "{unique}"})),
         patch("UpdateActivity", "/activities/{own}")

@@ -67,6 +67,43 @@ pub async fn changed(tenant: &Tenant, object: &str, unique: &str) -> String {
     id
 }
 
+/// Of services whose operations have no paths of their own: those are in the contract once, at the service `records`.
+pub const OPERATIONS: [&str; 6] = [
+    "CreateBulkOperation",
+    "UndoOperation",
+    "GetOperation",
+    "ListOperations",
+    "CancelOperation",
+    "GetOperationErrors",
+];
+
+/// A change of many records is its owner's, and reaches nobody else's: `theirs`, which is the second tenant's.
+pub async fn operations(Two { a, b, .. }: &Two, (object, theirs): (&str, &str), not_found: &str) {
+    let change = json!({"object": object, "ids": [theirs, random_id()], "action": "tag",
+                        "changes": {"add": ["x"]}});
+    let queued = a.admin.post("/api/v1/bulk-operations", change).await.expect(202);
+    let id = text(&queued["operation"]["id"]);
+    let path = format!("/api/v1/operations/{id}");
+    let over = over(a, &id).await;
+    let reasons: Vec<&str> =
+        over["errors"].as_array().unwrap().iter().map(|e| e["reason"].as_str().unwrap()).collect();
+    assert_eq!(reasons, [not_found, not_found], "{over}");
+    let record = b.admin.get(&format!("/api/v1/{object}/{theirs}")).await.expect(200);
+    assert_eq!((&record["version"], &record["tags"]), (&json!(1), &json!([])));
+    for (verb, rest) in [("GET", ""), ("GET", "/errors"), ("POST", ":cancel"), ("POST", ":undo")] {
+        let call = b.admin.call(verb.parse().unwrap(), &format!("{path}{rest}"));
+        let call = if verb == "POST" { call.json(&json!({})) } else { call };
+        call.send().await.refused(404, "OPERATION_NOT_FOUND");
+    }
+    let listed =
+        |client: Client| async move { client.get("/api/v1/operations").await.expect(200).to_string() };
+    assert!(listed(a.admin.clone()).await.contains(&id));
+    assert!(!listed(b.admin.clone()).await.contains(&id));
+    assert_eq!(a.admin.get(&format!("{path}/errors")).await.status, 200);
+    a.admin.post(&format!("{path}:cancel"), json!({})).await.expect(200);
+    a.admin.post(&format!("{path}:undo"), json!({})).await.expect(202);
+}
+
 /// An operation when it is over.
 pub async fn over(tenant: &Tenant, id: &str) -> Value {
     let ask = || {

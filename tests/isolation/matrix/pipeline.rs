@@ -9,7 +9,6 @@ use super::records::{COMPANY, CONTACT};
 use super::row::{delete, get, patch, post, put};
 use super::target::{Target, created};
 use super::{Check, Table, Two};
-use crate::client::Client;
 use crate::stage::{Tenant, text};
 
 const PIPELINE: Target = Target::new(|_, tenant, unique| Box::pin(pipeline(tenant, unique)));
@@ -119,18 +118,9 @@ pub fn table() -> Table {
         get("GetWinLoss", "/reports/win-loss"),
         get("GetWinLoss", "/reports/win-loss?pipeline_id={id}").of(&PIPELINE),
     ];
-    // Their REST paths are in the contract once, at the service `records`.
-    let of_operations = [
-        "CreateBulkOperation",
-        "UndoOperation",
-        "GetOperation",
-        "ListOperations",
-        "CancelOperation",
-        "GetOperationErrors",
-    ];
     let of_imports = ["CreateImport", "PreviewImport"].map(|rpc| (rpc, imports as Check));
     let internal =
-        of_operations.map(|rpc| (rpc, operations as Check)).into_iter().chain(of_imports).collect();
+        super::OPERATIONS.map(|rpc| (rpc, operations as Check)).into_iter().chain(of_imports).collect();
     Table { rows, internal, planted: vec![&PIPELINE, &DEAL] }
 }
 
@@ -167,35 +157,10 @@ fn imports<'a>(two: &'a Two) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
     })
 }
 
-/// A change of many deals is its owner's, and reaches nobody else's.
 fn operations<'a>(two: &'a Two) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
     Box::pin(async move {
-        let Two { a, b, .. } = two;
-        let theirs = created(&b.admin.post("/api/v1/deals", json!({"name": "theirs"})).await.expect(201));
-        let nobodys = super::random_id();
-        let change = json!({"object": "deals", "ids": [theirs, nobodys], "action": "tag",
-                            "changes": {"add": ["x"]}});
-        let queued = a.admin.post("/api/v1/bulk-operations", change).await.expect(202);
-        let id = text(&queued["operation"]["id"]);
-        let path = format!("/api/v1/operations/{id}");
-        let over = super::over(a, &id).await;
-        let reasons: Vec<&str> =
-            over["errors"].as_array().unwrap().iter().map(|e| e["reason"].as_str().unwrap()).collect();
-        assert_eq!(reasons, ["DEAL_NOT_FOUND", "DEAL_NOT_FOUND"], "{over}");
-        let deal = b.admin.get(&format!("/api/v1/deals/{theirs}")).await.expect(200);
-        assert_eq!((&deal["version"], &deal["tags"]), (&json!(1), &json!([])));
-        for (verb, rest) in [("GET", ""), ("GET", "/errors"), ("POST", ":cancel"), ("POST", ":undo")] {
-            let call = b.admin.call(verb.parse().unwrap(), &format!("{path}{rest}"));
-            let call = if verb == "POST" { call.json(&json!({})) } else { call };
-            call.send().await.refused(404, "OPERATION_NOT_FOUND");
-        }
-        let listed =
-            |client: Client| async move { client.get("/api/v1/operations").await.expect(200).to_string() };
-        assert!(listed(a.admin.clone()).await.contains(&id));
-        assert!(!listed(b.admin.clone()).await.contains(&id));
-        assert_eq!(a.admin.get(&format!("{path}/errors")).await.status, 200);
-        a.admin.post(&format!("{path}:cancel"), json!({})).await.expect(200);
-        a.admin.post(&format!("{path}:undo"), json!({})).await.expect(202);
+        let theirs = created(&two.b.admin.post("/api/v1/deals", json!({"name": "theirs"})).await.expect(201));
+        super::operations(two, ("deals", &theirs), "DEAL_NOT_FOUND").await;
     })
 }
 

@@ -447,6 +447,88 @@ impl ParticipantResponse {
         }
     }
 }
+/// Changes many records of one object.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateBulkOperationRequest {
+    /// `contacts`, `companies`, `deals`, `activities`, `notes`; also in the singular.
+    #[prost(string, tag = "1")]
+    pub object: ::prost::alloc::string::String,
+    /// The records that a list with this filter has, when the operation is asked for; `*` for every record. Either this or `ids`.
+    #[prost(string, tag = "2")]
+    pub filter: ::prost::alloc::string::String,
+    /// The records. Those that you may not see are refused one by one.
+    #[prost(string, repeated, tag = "3")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// `update`, `delete`, `restore`, `transfer`, `tag`, or `move` (deals).
+    #[prost(string, tag = "4")]
+    pub action: ::prost::alloc::string::String,
+    /// `update`: the members of a PATCH. `transfer`: `owner_id`, `team_id`. `tag`: the lists `add` and `remove`. `move`: `stage_id`, `reason`.
+    /// `delete` and `restore` take none.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub changes: ::prost::bytes::Bytes,
+    /// Answers with what would happen, and changes nothing.
+    #[prost(bool, tag = "6")]
+    pub dry_run: bool,
+    /// Refuses the operation when more records match (409 `TOO_MANY_AFFECTED`); 10,000 when not sent.
+    #[prost(int64, optional, tag = "7")]
+    pub max_affected: ::core::option::Option<i64>,
+}
+/// The operation; of a dry run, what it would do.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateBulkOperationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub operation: ::core::option::Option<super::super::common::v1::Operation>,
+    #[prost(message, optional, tag = "2")]
+    pub preview: ::core::option::Option<super::super::common::v1::BulkPreview>,
+}
+/// Takes back what a bulk operation did.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UndoOperationRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// The operation that does it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UndoOperationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub operation: ::core::option::Option<super::super::common::v1::Operation>,
+}
+/// Asks for the calendar that a token opens.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct GetCalendarRequest {
+    /// The token in the path that `POST /calendar-feed` answers.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+}
+/// One piece of the calendar (iCalendar, RFC 5545).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCalendarResponse {
+    #[prost(string, tag = "1")]
+    pub content_type: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub data: ::prost::bytes::Bytes,
+    /// The entity tag, in the first piece.
+    #[prost(string, tag = "3")]
+    pub etag: ::prost::alloc::string::String,
+}
+/// Asks for an activity as a file.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportActivityRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// One piece of the file (iCalendar, RFC 5545).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportActivityResponse {
+    #[prost(string, tag = "1")]
+    pub content_type: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub data: ::prost::bytes::Bytes,
+    /// The entity tag, in the first piece.
+    #[prost(string, tag = "3")]
+    pub etag: ::prost::alloc::string::String,
+}
 /// A text about one or more records.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Note {
@@ -480,7 +562,7 @@ pub struct Note {
     >,
     #[prost(string, repeated, tag = "12")]
     pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Markdown (CommonMark with tables, strikethrough and task lists).
+    /// Markdown (CommonMark with tables, strikethrough and task lists). `@[Name](user:<id>)` mentions a user.
     #[prost(string, optional, tag = "13")]
     pub body: ::core::option::Option<::prost::alloc::string::String>,
     /// `body` rendered as HTML that is safe to display: no scripts, styles, frames, forms or images.
@@ -501,6 +583,15 @@ pub struct Note {
     /// The version that the change is based on. With it, concurrent changes to different fields are merged instead of refused.
     #[prost(string, optional, tag = "19")]
     pub etag: ::core::option::Option<::prost::alloc::string::String>,
+    /// The users whom `body` mentions, each once, in its order.
+    #[prost(message, repeated, tag = "20")]
+    pub mentions: ::prost::alloc::vec::Vec<Mention>,
+}
+/// A user whom a note mentions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Mention {
+    #[prost(string, tag = "1")]
+    pub user_id: ::prost::alloc::string::String,
 }
 /// A record that a note is about.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -616,6 +707,60 @@ pub struct RestoreNoteRequest {
 pub struct RestoreNoteResponse {
     #[prost(message, optional, tag = "1")]
     pub note: ::core::option::Option<Note>,
+}
+/// Asks for an operation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetOperationRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// The operation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetOperationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub operation: ::core::option::Option<super::super::common::v1::Operation>,
+}
+/// Asks for one page of the caller's operations, the newest first.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListOperationsRequest {
+    #[prost(int32, optional, tag = "1")]
+    pub page_size: ::core::option::Option<i32>,
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// One page of operations, without their row errors. Read one operation to see its errors.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListOperationsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub operations: ::prost::alloc::vec::Vec<super::super::common::v1::Operation>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Stops an operation after the batch it is in.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelOperationRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// The operation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CancelOperationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub operation: ::core::option::Option<super::super::common::v1::Operation>,
+}
+/// Asks for all row errors of an operation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetOperationErrorsRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// One piece of the errors as CSV.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetOperationErrorsResponse {
+    #[prost(string, tag = "1")]
+    pub content_type: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub data: ::prost::bytes::Bytes,
 }
 /// Asks how activities change their state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1245,6 +1390,247 @@ pub mod activities_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Gives an activity as a file for calendar programs (iCalendar, RFC 5545).
+        pub async fn export_activity(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportActivityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ExportActivityResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/ExportActivity",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "ExportActivity",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Gives the activities of the user to whom the token belongs to calendar programs (iCalendar, RFC 5545): those that the user owns, is to do or
+        /// takes part in, as the user may read them now, from 90 days ago to 365 days ahead, at most 1,000. Supports `If-None-Match`.
+        pub async fn get_calendar(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCalendarRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::GetCalendarResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/GetCalendar",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "GetCalendar",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Changes many activities or notes, chosen by a filter or by their ids. Its REST path is that of `globcrm.records.v1`.
+        pub async fn create_bulk_operation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateBulkOperationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateBulkOperationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/CreateBulkOperation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "CreateBulkOperation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes back what a bulk operation of the caller did. Records that were changed since are left as they are.
+        pub async fn undo_operation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UndoOperationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UndoOperationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/UndoOperation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "UndoOperation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Shows an operation of the caller.
+        pub async fn get_operation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetOperationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetOperationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/GetOperation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "GetOperation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the operations of the caller, the newest first.
+        pub async fn list_operations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListOperationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOperationsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/ListOperations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "ListOperations",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stops an operation of the caller.
+        pub async fn cancel_operation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelOperationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelOperationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/CancelOperation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "CancelOperation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives all row errors of an operation of the caller as CSV.
+        pub async fn get_operation_errors(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetOperationErrorsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::GetOperationErrorsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/GetOperationErrors",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "GetOperationErrors",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1391,6 +1777,92 @@ pub mod activities_service_server {
             request: tonic::Request<super::GetActivityStateMachinesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetActivityStateMachinesResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the ExportActivity method.
+        type ExportActivityStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ExportActivityResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Gives an activity as a file for calendar programs (iCalendar, RFC 5545).
+        async fn export_activity(
+            &self,
+            request: tonic::Request<super::ExportActivityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ExportActivityStream>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the GetCalendar method.
+        type GetCalendarStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::GetCalendarResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Gives the activities of the user to whom the token belongs to calendar programs (iCalendar, RFC 5545): those that the user owns, is to do or
+        /// takes part in, as the user may read them now, from 90 days ago to 365 days ahead, at most 1,000. Supports `If-None-Match`.
+        async fn get_calendar(
+            &self,
+            request: tonic::Request<super::GetCalendarRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::GetCalendarStream>,
+            tonic::Status,
+        >;
+        /// Changes many activities or notes, chosen by a filter or by their ids. Its REST path is that of `globcrm.records.v1`.
+        async fn create_bulk_operation(
+            &self,
+            request: tonic::Request<super::CreateBulkOperationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateBulkOperationResponse>,
+            tonic::Status,
+        >;
+        /// Takes back what a bulk operation of the caller did. Records that were changed since are left as they are.
+        async fn undo_operation(
+            &self,
+            request: tonic::Request<super::UndoOperationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UndoOperationResponse>,
+            tonic::Status,
+        >;
+        /// Shows an operation of the caller.
+        async fn get_operation(
+            &self,
+            request: tonic::Request<super::GetOperationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetOperationResponse>,
+            tonic::Status,
+        >;
+        /// Lists the operations of the caller, the newest first.
+        async fn list_operations(
+            &self,
+            request: tonic::Request<super::ListOperationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOperationsResponse>,
+            tonic::Status,
+        >;
+        /// Stops an operation of the caller.
+        async fn cancel_operation(
+            &self,
+            request: tonic::Request<super::CancelOperationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelOperationResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the GetOperationErrors method.
+        type GetOperationErrorsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::GetOperationErrorsResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Gives all row errors of an operation of the caller as CSV.
+        async fn get_operation_errors(
+            &self,
+            request: tonic::Request<super::GetOperationErrorsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::GetOperationErrorsStream>,
             tonic::Status,
         >;
     }
@@ -2249,6 +2721,384 @@ pub mod activities_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/ExportActivity" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportActivitySvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::ServerStreamingService<super::ExportActivityRequest>
+                    for ExportActivitySvc<T> {
+                        type Response = super::ExportActivityResponse;
+                        type ResponseStream = T::ExportActivityStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportActivityRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::export_activity(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportActivitySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/GetCalendar" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCalendarSvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::ServerStreamingService<super::GetCalendarRequest>
+                    for GetCalendarSvc<T> {
+                        type Response = super::GetCalendarResponse;
+                        type ResponseStream = T::GetCalendarStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCalendarRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::get_calendar(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCalendarSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/CreateBulkOperation" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateBulkOperationSvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::UnaryService<super::CreateBulkOperationRequest>
+                    for CreateBulkOperationSvc<T> {
+                        type Response = super::CreateBulkOperationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateBulkOperationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::create_bulk_operation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateBulkOperationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/UndoOperation" => {
+                    #[allow(non_camel_case_types)]
+                    struct UndoOperationSvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::UnaryService<super::UndoOperationRequest>
+                    for UndoOperationSvc<T> {
+                        type Response = super::UndoOperationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UndoOperationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::undo_operation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UndoOperationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/GetOperation" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetOperationSvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::UnaryService<super::GetOperationRequest>
+                    for GetOperationSvc<T> {
+                        type Response = super::GetOperationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetOperationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::get_operation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetOperationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/ListOperations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListOperationsSvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::UnaryService<super::ListOperationsRequest>
+                    for ListOperationsSvc<T> {
+                        type Response = super::ListOperationsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListOperationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::list_operations(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListOperationsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/CancelOperation" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelOperationSvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::UnaryService<super::CancelOperationRequest>
+                    for CancelOperationSvc<T> {
+                        type Response = super::CancelOperationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelOperationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::cancel_operation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelOperationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/GetOperationErrors" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetOperationErrorsSvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::ServerStreamingService<
+                        super::GetOperationErrorsRequest,
+                    > for GetOperationErrorsSvc<T> {
+                        type Response = super::GetOperationErrorsResponse;
+                        type ResponseStream = T::GetOperationErrorsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetOperationErrorsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::get_operation_errors(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetOperationErrorsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -173,6 +173,59 @@ impl AuditProblemKind {
         }
     }
 }
+/// The address at which a program reads the caller's calendar, without a session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct CalendarFeed {
+    /// When the address was made.
+    #[prost(message, optional, tag = "1")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the calendar was last read by it, to five minutes.
+    #[prost(message, optional, tag = "2")]
+    pub last_used_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The path of the address, to be appended to the host of the API; only in the answer that makes it. Whoever has it can read the calendar.
+    #[prost(string, optional, tag = "3")]
+    pub path: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// Makes the address of the caller's calendar.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateCalendarFeedRequest {}
+/// The address, for this once.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateCalendarFeedResponse {
+    #[prost(message, optional, tag = "1")]
+    pub calendar_feed: ::core::option::Option<CalendarFeed>,
+}
+/// Asks for the address of the caller's calendar.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCalendarFeedRequest {}
+/// When it was made and used.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCalendarFeedResponse {
+    #[prost(message, optional, tag = "1")]
+    pub calendar_feed: ::core::option::Option<CalendarFeed>,
+}
+/// Ends the address of the caller's calendar.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteCalendarFeedRequest {}
+/// The address has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteCalendarFeedResponse {}
+/// Asks whose calendar a token opens.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct ResolveCalendarFeedRequest {
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+}
+/// The user whose calendar it is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResolveCalendarFeedResponse {
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub user_id: ::prost::alloc::string::String,
+}
 /// The caller's organization and its settings.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Organization {
@@ -2110,6 +2163,96 @@ pub mod identity_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Makes the address at which calendar programs read the caller's activities. One that was made before ends.
+        pub async fn create_calendar_feed(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateCalendarFeedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateCalendarFeedResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/CreateCalendarFeed",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.identity.v1.IdentityService",
+                        "CreateCalendarFeed",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Shows when the address of the caller's calendar was made and used, but not the address.
+        pub async fn get_calendar_feed(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCalendarFeedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCalendarFeedResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/GetCalendarFeed",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.identity.v1.IdentityService",
+                        "GetCalendarFeed",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends the address of the caller's calendar.
+        pub async fn delete_calendar_feed(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteCalendarFeedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteCalendarFeedResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/DeleteCalendarFeed",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.identity.v1.IdentityService",
+                        "DeleteCalendarFeed",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists who changed what, the newest first.
         pub async fn list_audit_log(
             &mut self,
@@ -2223,6 +2366,36 @@ pub mod identity_service_client {
                     GrpcMethod::new(
                         "globcrm.identity.v1.IdentityService",
                         "ExchangeApiKey",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says whose calendar a token opens.
+        pub async fn resolve_calendar_feed(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResolveCalendarFeedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveCalendarFeedResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/ResolveCalendarFeed",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.identity.v1.IdentityService",
+                        "ResolveCalendarFeed",
                     ),
                 );
             self.inner.unary(req, path, codec).await
@@ -2600,6 +2773,30 @@ pub mod identity_service_server {
             tonic::Response<super::DeleteApiKeyResponse>,
             tonic::Status,
         >;
+        /// Makes the address at which calendar programs read the caller's activities. One that was made before ends.
+        async fn create_calendar_feed(
+            &self,
+            request: tonic::Request<super::CreateCalendarFeedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateCalendarFeedResponse>,
+            tonic::Status,
+        >;
+        /// Shows when the address of the caller's calendar was made and used, but not the address.
+        async fn get_calendar_feed(
+            &self,
+            request: tonic::Request<super::GetCalendarFeedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCalendarFeedResponse>,
+            tonic::Status,
+        >;
+        /// Ends the address of the caller's calendar.
+        async fn delete_calendar_feed(
+            &self,
+            request: tonic::Request<super::DeleteCalendarFeedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteCalendarFeedResponse>,
+            tonic::Status,
+        >;
         /// Lists who changed what, the newest first.
         async fn list_audit_log(
             &self,
@@ -2630,6 +2827,14 @@ pub mod identity_service_server {
             request: tonic::Request<super::ExchangeApiKeyRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ExchangeApiKeyResponse>,
+            tonic::Status,
+        >;
+        /// Says whose calendar a token opens.
+        async fn resolve_calendar_feed(
+            &self,
+            request: tonic::Request<super::ResolveCalendarFeedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveCalendarFeedResponse>,
             tonic::Status,
         >;
         /// Trades a service's secret for the token that says which service calls. Public, as the secret is the credential.
@@ -4235,6 +4440,150 @@ pub mod identity_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/globcrm.identity.v1.IdentityService/CreateCalendarFeed" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateCalendarFeedSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::CreateCalendarFeedRequest>
+                    for CreateCalendarFeedSvc<T> {
+                        type Response = super::CreateCalendarFeedResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateCalendarFeedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::create_calendar_feed(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateCalendarFeedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.identity.v1.IdentityService/GetCalendarFeed" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCalendarFeedSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::GetCalendarFeedRequest>
+                    for GetCalendarFeedSvc<T> {
+                        type Response = super::GetCalendarFeedResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCalendarFeedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::get_calendar_feed(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCalendarFeedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.identity.v1.IdentityService/DeleteCalendarFeed" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteCalendarFeedSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::DeleteCalendarFeedRequest>
+                    for DeleteCalendarFeedSvc<T> {
+                        type Response = super::DeleteCalendarFeedResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteCalendarFeedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::delete_calendar_feed(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteCalendarFeedSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/globcrm.identity.v1.IdentityService/ListAuditLog" => {
                     #[allow(non_camel_case_types)]
                     struct ListAuditLogSvc<T: IdentityService>(pub Arc<T>);
@@ -4403,6 +4752,55 @@ pub mod identity_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExchangeApiKeySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.identity.v1.IdentityService/ResolveCalendarFeed" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResolveCalendarFeedSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::ResolveCalendarFeedRequest>
+                    for ResolveCalendarFeedSvc<T> {
+                        type Response = super::ResolveCalendarFeedResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResolveCalendarFeedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::resolve_calendar_feed(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResolveCalendarFeedSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

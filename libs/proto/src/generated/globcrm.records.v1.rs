@@ -2,7 +2,7 @@
 /// Changes many records of one object.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateBulkOperationRequest {
-    /// `contacts`, `companies`, `deals`; also in the singular.
+    /// `contacts`, `companies`, `deals`, `activities`, `notes`; also in the singular.
     #[prost(string, tag = "1")]
     pub object: ::prost::alloc::string::String,
     /// The records that a list with this filter has, when the operation is asked for; `*` for every record. Either this or `ids`.

@@ -254,6 +254,7 @@ pub const OBJECTS: &[crate::Object] = &[
             "custom",
             "access",
             "etag",
+            "mentions",
         ],
         actions: &["assign", "create", "delete", "read", "update"],
     },

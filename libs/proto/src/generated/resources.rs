@@ -341,6 +341,12 @@ impl crate::Resource for crate::activities::v1::Note {
             output_only: false,
             inside: crate::Inside::Nothing,
         },
+        crate::Member {
+            number: 20,
+            name: "mentions",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
     ];
 }
 impl crate::Resource for crate::fields::v1::Field {

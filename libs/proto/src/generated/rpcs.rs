@@ -118,6 +118,54 @@ impl crate::Rpc for crate::activities::v1::GetActivityStateMachinesRequest {
         action: "read",
     });
 }
+impl crate::Rpc for crate::activities::v1::ExportActivityRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/ExportActivity";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "activity",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::activities::v1::GetCalendarRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/GetCalendar";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Public;
+}
+impl crate::Rpc for crate::activities::v1::CreateBulkOperationRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/CreateBulkOperation";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "*",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::activities::v1::UndoOperationRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/UndoOperation";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::activities::v1::GetOperationRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/GetOperation";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::activities::v1::ListOperationsRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/ListOperations";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::activities::v1::CancelOperationRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/CancelOperation";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::activities::v1::GetOperationErrorsRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/GetOperationErrors";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
 impl crate::Rpc for crate::fields::v1::CreateFieldRequest {
     const NAME: &'static str = "globcrm.fields.v1.FieldsService/CreateField";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
@@ -403,6 +451,24 @@ impl crate::Rpc for crate::identity::v1::DeleteApiKeyRequest {
         action: "delete",
     });
 }
+impl crate::Rpc for crate::identity::v1::CreateCalendarFeedRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/CreateCalendarFeed";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::identity::v1::GetCalendarFeedRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/GetCalendarFeed";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
+impl crate::Rpc for crate::identity::v1::DeleteCalendarFeedRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/DeleteCalendarFeed";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
+        key: None,
+    };
+}
 impl crate::Rpc for crate::identity::v1::ListAuditLogRequest {
     const NAME: &'static str = "globcrm.identity.v1.IdentityService/ListAuditLog";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
@@ -423,6 +489,10 @@ impl crate::Rpc for crate::identity::v1::GetSnapshotRequest {
 }
 impl crate::Rpc for crate::identity::v1::ExchangeApiKeyRequest {
     const NAME: &'static str = "globcrm.identity.v1.IdentityService/ExchangeApiKey";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
+}
+impl crate::Rpc for crate::identity::v1::ResolveCalendarFeedRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/ResolveCalendarFeed";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
 }
 impl crate::Rpc for crate::identity::v1::ExchangeServiceSecretRequest {

@@ -18,6 +18,9 @@ reasons! {
     /// No such API key of yours.
     API_KEY_NOT_FOUND [404] "API key not found",
         "Look at `GET /api-keys`.";
+    /// You have no calendar address; or the one that was used is wrong, has ended, or belongs to somebody who is disabled.
+    CALENDAR_FEED_NOT_FOUND [404] "Calendar feed not found",
+        "Make a new address with `POST /calendar-feed`, and give it to the calendar program.";
     /// Another organization has this slug.
     SLUG_TAKEN [409] "Slug taken",
         "Choose another slug.";

@@ -258,6 +258,10 @@ impl IdentityService for Peer {
             api_key_id: "01890a5d-ac96-774b-bcce-b302099a8057".to_owned(),
             tenant_id: "01890a5d-ac96-774b-bcce-b302099a8058".to_owned(),
         };
+        resolve_calendar_feed(ResolveCalendarFeedRequest) -> ResolveCalendarFeedResponse = |asked| {
+            let (tenant_id, user_id) = asked.token.split_once(':').unwrap_or_default();
+            pb::ResolveCalendarFeedResponse { tenant_id: tenant_id.to_owned(), user_id: user_id.to_owned() }
+        };
     }
     not_here! {
         sign_up(SignUpRequest) -> SignUpResponse,
@@ -292,6 +296,9 @@ impl IdentityService for Peer {
         create_api_key(CreateApiKeyRequest) -> CreateApiKeyResponse,
         list_api_keys(ListApiKeysRequest) -> ListApiKeysResponse,
         delete_api_key(DeleteApiKeyRequest) -> DeleteApiKeyResponse,
+        create_calendar_feed(CreateCalendarFeedRequest) -> CreateCalendarFeedResponse,
+        get_calendar_feed(GetCalendarFeedRequest) -> GetCalendarFeedResponse,
+        delete_calendar_feed(DeleteCalendarFeedRequest) -> DeleteCalendarFeedResponse,
         get_snapshot(GetSnapshotRequest) -> GetSnapshotResponse,
     }
 }

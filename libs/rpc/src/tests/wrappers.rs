@@ -60,6 +60,18 @@ async fn an_api_key_is_traded_once_in_thirty_seconds() {
 }
 
 #[tokio::test]
+async fn whose_calendar_a_token_opens_is_asked_each_time() {
+    let served = serve().await;
+    let identity = identity(&served, Clock::system());
+    let owner = |token: String| identity.calendar_owner(SecretString::from(token));
+    for _ in 0..2 {
+        assert_eq!(owner(format!("{}:{}", id(1), id(2))).await.unwrap(), (id(1).into(), id(2)));
+    }
+    assert_eq!(served.peer.calls().len(), 2, "an address that has ended opens nothing");
+    assert_eq!(owner("x".to_owned()).await.unwrap_err().code(), error::Code::Internal);
+}
+
+#[tokio::test]
 async fn a_process_without_a_secret_gets_no_token_of_its_own() {
     let served = serve().await;
     let identity = Identity::new(connect(&served.url(), "identity").unwrap(), None, Clock::system());

@@ -25,8 +25,9 @@ use machine::{Kind, State};
 pub use reminding::Reminding;
 
 pub(crate) use events::{cancel, complete, reopen, start};
+pub(crate) use rule::Rule;
 pub(crate) use state_machines::state_machines;
-pub(crate) use wire::Activity;
+pub(crate) use wire::{Activity, open};
 
 /// The object `activity`.
 pub(crate) static ACTIVITY: Object = Object {

@@ -23,7 +23,7 @@ const FREQUENCIES: [&str; 4] = ["DAILY", "WEEKLY", "MONTHLY", "YEARLY"];
 
 /// A rule.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Rule {
+pub(crate) struct Rule {
     /// Without its end.
     pattern: String,
     end: End,
@@ -42,7 +42,7 @@ enum End {
 
 impl Rule {
     /// Reads a rule.
-    pub(super) fn parse(text: &str) -> Result<Self, FieldError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, FieldError> {
         Self::read(text).ok_or_else(|| {
             let detail = "a rule of RFC 5545 is expected, such as FREQ=WEEKLY;BYDAY=MO;COUNT=10: daily or rarer, with COUNT or UNTIL or neither";
             FieldError::new(Reason::RECURRENCE_INVALID, detail)
@@ -92,6 +92,25 @@ impl Rule {
             end => end,
         };
         Some((next, moment, Self { pattern: self.pattern.clone(), end }))
+    }
+}
+
+impl Rule {
+    /// The rule as a calendar has it, in which it ends by a day where it recurs by days, and else at a moment (RFC 5545, 3.3.10). `None` where
+    /// a calendar cannot have it.
+    pub(crate) fn in_calendar(&self, by_days: bool, zone: &TimeZone) -> Option<String> {
+        if by_days && self.pattern.contains("BYHOUR=") {
+            return None;
+        }
+        let moment = |time: DateTime| Some(time.to_zoned_datetime(zone.clone()).ok()?.timestamp());
+        let end = match self.end {
+            End::Day(day) if !by_days => End::Moment(moment(day.at(23, 59, 59, 0))?),
+            End::Clock(time) if by_days => End::Day(time.date()),
+            End::Clock(time) => End::Moment(moment(time)?),
+            End::Moment(at) if by_days => End::Day(at.to_zoned_datetime(zone.clone()).date()),
+            end => end,
+        };
+        Some(Self { pattern: self.pattern.clone(), end }.to_string())
     }
 }
 
@@ -161,6 +180,35 @@ mod tests {
             "INTERVAL=2",
         ] {
             assert_eq!(Rule::parse(text).unwrap_err().reason, "RECURRENCE_INVALID", "{text}");
+        }
+    }
+
+    #[test]
+    fn in_a_calendar_a_rule_ends_as_it_recurs() {
+        let vienna = TimeZone::get("Europe/Vienna").unwrap();
+        for (rule, by_clock, by_days) in [
+            ("FREQ=DAILY;COUNT=3", "FREQ=DAILY;COUNT=3", Some("FREQ=DAILY;COUNT=3")),
+            ("FREQ=DAILY", "FREQ=DAILY", Some("FREQ=DAILY")),
+            (
+                "FREQ=DAILY;UNTIL=20260701",
+                "FREQ=DAILY;UNTIL=20260701T215959Z",
+                Some("FREQ=DAILY;UNTIL=20260701"),
+            ),
+            (
+                "FREQ=DAILY;UNTIL=20260701T090000",
+                "FREQ=DAILY;UNTIL=20260701T070000Z",
+                Some("FREQ=DAILY;UNTIL=20260701"),
+            ),
+            (
+                "FREQ=DAILY;UNTIL=20260701T230000Z",
+                "FREQ=DAILY;UNTIL=20260701T230000Z",
+                Some("FREQ=DAILY;UNTIL=20260702"),
+            ),
+            ("FREQ=DAILY;BYHOUR=9", "FREQ=DAILY;BYHOUR=9", None),
+        ] {
+            let rule = Rule::parse(rule).unwrap();
+            assert_eq!(rule.in_calendar(false, &vienna).as_deref(), Some(by_clock));
+            assert_eq!(rule.in_calendar(true, &vienna).as_deref(), by_days);
         }
     }
 

@@ -1,12 +1,15 @@
 //! An activity's message: how it is read and shown.
 
+use auth::FieldMask;
 use error::Error;
 use field_types::timezone;
+use prost::Message;
 use prost::bytes::Bytes;
 use proto::activities::v1 as pb;
 use proto::common::v1::{Access, Source};
+use record::definitions::FieldSet;
 use record::view::View;
-use record::{Object, Reader, Wire};
+use record::{Env, Object, Reader, Sent, Wire};
 
 use super::rule::Rule;
 use super::{ACTIVITY, links, participants, reminders};
@@ -107,4 +110,11 @@ impl Wire for Activity {
     fn etag(sent: &pb::Activity) -> Option<&str> {
         sent.etag.as_deref()
     }
+}
+
+/// Reads the request of `UpdateActivity`, as a change of many.
+pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    let pb::UpdateActivityRequest { activity, update_mask, .. } =
+        pb::UpdateActivityRequest::decode(wire).map_err(Error::internal)?;
+    record::many::sent::<Activity>(env, (update_mask, activity.as_ref()), set, mask)
 }

@@ -7,6 +7,8 @@ use ammonia::{Builder, Url, UrlRelative};
 use field_types::text::undeceiving;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 
+use super::mentions::is_mention;
+
 /// Most levels of lists, quotes and the like in each other. What is deeper is shown without its level: a parser of HTML may use its
 /// stack for each.
 const MAX_DEPTH: usize = 32;
@@ -73,11 +75,24 @@ fn address(href: &str) -> Option<Cow<'_, str>> {
     is_plain.then(|| String::from(url).into())
 }
 
-/// CommonMark with tables, strikethrough and task lists. Raw HTML is text.
+/// What is read of Markdown besides CommonMark: tables, strikethrough and task lists.
+pub(super) const OPTIONS: Options =
+    Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH).union(Options::ENABLE_TASKLISTS);
+
+/// Raw HTML is text, and a mention is the name that was written.
 pub(crate) fn to_html(markdown: &str) -> String {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut depth = 0_usize;
-    let events = Parser::new_ext(markdown, options).filter_map(|event| match event {
+    // A link has no link in it.
+    let mut is_in_mention = false;
+    let events = Parser::new_ext(markdown, OPTIONS).filter_map(|event| match event {
+        Event::Start(Tag::Link { ref dest_url, .. }) if is_mention(dest_url) => {
+            is_in_mention = true;
+            None
+        }
+        Event::End(TagEnd::Link) if is_in_mention => {
+            is_in_mention = false;
+            None
+        }
         Event::Start(Tag::Image { .. } | Tag::HtmlBlock) | Event::End(TagEnd::Image | TagEnd::HtmlBlock) => {
             None
         }

@@ -1,7 +1,8 @@
-//! Notes: texts about contacts and companies.
+//! Notes: texts about contacts, companies and deals.
 
 mod links;
 mod markdown;
+mod mentions;
 mod wire;
 
 use error::Reason;
@@ -12,25 +13,26 @@ use record::side_tables::{EXTERNAL_IDS, TAGS};
 use record::{Built, Fields, Object, Standard};
 use serde_json::Value;
 
-pub(crate) use wire::Note;
+pub(crate) use wire::{Note, open};
 
 /// The object `note`.
 pub(crate) static NOTE: Object = Object {
     name: "note",
     table: "activities.notes",
     fields: &[
-        Standard::lines("body").required(),
+        Standard::lines("body").required().naming(&mentions::NAMING),
         Standard::lines("body_html").computed(&["body"]),
+        Standard::list("mentions").computed(&["body"]).set("mentions.user_id", "user_id", MENTIONED),
         Standard::list("links").set("links.id", "record_id", LINKED).naming(&links::NAMING),
-        Standard::flag("pinned"),
+        Standard::flag("pinned").indexed(),
     ],
     not_found: Reason::NOTE_NOT_FOUND,
     not_deleted: Reason::NOTE_NOT_DELETED,
     derive,
     rules,
-    guard: None,
+    guard: Some(&mentions::Mentioning),
     ties: None,
-    sides: &[TAGS, EXTERNAL_IDS, links::LINKS],
+    sides: &[TAGS, EXTERNAL_IDS, links::LINKS, mentions::MENTIONS],
     likeness: None,
     tree: None,
     built: Built::later(),
@@ -39,10 +41,17 @@ pub(crate) static NOTE: Object = Object {
 /// The records that a note is about, as filters find them.
 const LINKED: Set = Set { table: "activities.note_link", parent: "note_id", kind: SetKind::Uuid };
 
-/// The HTML.
+/// The users whom a note mentions, as filters find them.
+const MENTIONED: Set = Set { table: "activities.note_mention", parent: "note_id", kind: SetKind::Uuid };
+
+/// The HTML, and whom the text mentions.
 fn derive(fields: &Fields) -> Fields {
-    let html = fields.get("body").and_then(Value::as_str).map(markdown::to_html);
-    Fields::from_iter([("body_html".to_owned(), html.into())])
+    let body = fields.get("body").and_then(Value::as_str);
+    let mentions = body.map_or_else(|| Value::Array(Vec::new()), mentions::list);
+    Fields::from_iter([
+        ("body_html".to_owned(), body.map(markdown::to_html).into()),
+        ("mentions".to_owned(), mentions),
+    ])
 }
 
 /// A note has a text.

@@ -1,13 +1,16 @@
 //! A note's message: how it is read and shown.
 
+use auth::FieldMask;
 use error::Error;
+use prost::Message;
 use prost::bytes::Bytes;
 use proto::activities::v1 as pb;
 use proto::common::v1::{Access, Source};
+use record::definitions::FieldSet;
 use record::view::View;
-use record::{Object, Reader, Wire};
+use record::{Env, Object, Reader, Sent, Wire};
 
-use super::{NOTE, links};
+use super::{NOTE, links, mentions};
 
 /// Most characters of a text.
 const MAX_BODY: usize = 50_000;
@@ -55,6 +58,7 @@ impl Wire for Note {
             custom: view.custom()?,
             access,
             etag: None,
+            mentions: view.list("mentions", mentions::show),
         })
     }
 
@@ -69,4 +73,11 @@ impl Wire for Note {
     fn etag(sent: &pb::Note) -> Option<&str> {
         sent.etag.as_deref()
     }
+}
+
+/// Reads the request of `UpdateNote`, as a change of many.
+pub(crate) fn open(env: &Env, wire: Bytes, set: &FieldSet, mask: &FieldMask) -> Result<Sent, Error> {
+    let pb::UpdateNoteRequest { note, update_mask, .. } =
+        pb::UpdateNoteRequest::decode(wire).map_err(Error::internal)?;
+    record::many::sent::<Note>(env, (update_mask, note.as_ref()), set, mask)
 }

@@ -1,4 +1,4 @@
-//! Shuts a user out: sessions, API keys, and a token that would let the user in, end at once.
+//! Shuts a user out: sessions, API keys, the address of the calendar, and a token that would let the user in, end at once.
 
 use auth::Context;
 use error::Error;
@@ -11,7 +11,7 @@ use super::{
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::power::Power;
-use crate::{api_keys, places, sessions};
+use crate::{api_keys, calendar_feeds, places, sessions};
 
 /// Disables; returns when no service admits the user or its keys any more. Disabling twice is no error.
 ///
@@ -38,6 +38,7 @@ pub(crate) async fn run(
     store::update(change.tx(), &after, cx.principal.id).await?;
     sessions::store::end_all(change.tx(), id, now).await?;
     api_keys::store::revoke_all(change.tx(), id, now).await?;
+    calendar_feeds::store::delete(change.tx(), id).await?;
     places::store::forget(change.tx(), id).await?;
     // Else a token would open the account once it is enabled again.
     invitations::end_pending(change.tx(), id).await?;

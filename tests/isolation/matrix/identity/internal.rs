@@ -3,7 +3,7 @@
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{
     CheckReferencesRequest, ExchangeApiKeyRequest, ExchangeServiceSecretRequest, ExchangeServiceTokenRequest,
-    GetJwksRequest, GetSnapshotRequest,
+    GetJwksRequest, GetSnapshotRequest, ResolveCalendarFeedRequest,
 };
 use serde_json::json;
 use testkit::fleet::Role;
@@ -21,6 +21,7 @@ pub(super) fn checks() -> Vec<(&'static str, Check)> {
         ("GetSnapshot", |two| Box::pin(get_snapshot(two))),
         ("CheckReferences", |two| Box::pin(check_references(two))),
         ("ExchangeApiKey", |two| Box::pin(exchange_api_key(two))),
+        ("ResolveCalendarFeed", |two| Box::pin(resolve_calendar_feed(two))),
         ("ExchangeServiceToken", |two| Box::pin(exchange_service_token(two))),
         ("ExchangeServiceSecret", |two| Box::pin(exchange_service_secret(two))),
         ("GetJwks", |two| Box::pin(get_jwks(two))),
@@ -89,6 +90,40 @@ async fn exchange_api_key(Two { stage, a, .. }: &Two) {
     let forged = format!("{}x", &secret[..secret.len() - 1]);
     let refused = identity.exchange_api_key(ExchangeApiKeyRequest { api_key: forged }).await;
     assert_eq!(refused.expect_err("forged").code(), Code::Unauthenticated);
+}
+
+/// The token's own tenant and user; whatever is no token that stands answers the same.
+async fn resolve_calendar_feed(Two { stage, a, b }: &Two) {
+    let mut identity = identity(stage).await;
+    let token = async |tenant: &Tenant| {
+        let made = tenant.admin.post("/api/v1/calendar-feed", json!({})).await.expect(201);
+        let path = text(&made["path"]);
+        path.trim_start_matches("/calendar/").trim_end_matches(".ics").to_owned()
+    };
+    let (ours, theirs) = (token(a).await, token(b).await);
+    let mut resolve = async |token: String| {
+        let answer = identity.resolve_calendar_feed(ResolveCalendarFeedRequest { token }).await;
+        answer.map(|answer| answer.into_inner()).map_err(|status| (status.code(), status.details().to_vec()))
+    };
+    for (token, tenant) in [(&ours, a), (&theirs, b)] {
+        let owner = resolve(token.clone()).await.expect("an owner");
+        assert_eq!((owner.tenant_id, owner.user_id), (tenant.id.clone(), tenant.admin_id.clone()));
+    }
+    let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
+    let (ours, theirs) = (parts(&ours), parts(&theirs));
+    let mut refusals = Vec::new();
+    for forged in [
+        // The secret of another, in either tenant, and none at all.
+        format!("{}.{}.{}", ours[0], ours[1], theirs[2]),
+        format!("{}.{}.{}", theirs[0], ours[1], ours[2]),
+        format!("{}.{}.{}", ours[0], theirs[1], ours[2]),
+        format!("{}.{}", ours[0], ours[1]),
+        String::new(),
+    ] {
+        refusals.push(resolve(forged).await.expect_err("forged"));
+    }
+    assert_eq!(refusals[0].0, Code::NotFound);
+    assert!(refusals.iter().all(|refusal| *refusal == refusals[0]), "{refusals:?}");
 }
 
 /// The right secret, a principal of that very tenant.

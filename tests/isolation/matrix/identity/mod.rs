@@ -105,6 +105,10 @@ pub fn table() -> Table {
             .answers(201),
         get("ListApiKeys", "/api-keys"),
         delete("DeleteApiKey", "/api-keys/{id}").of(&API_KEY),
+        // Everybody's own, in this order.
+        post("CreateCalendarFeed", "/calendar-feed").answers(201).open(201),
+        get("GetCalendarFeed", "/calendar-feed").open(200),
+        delete("DeleteCalendarFeed", "/calendar-feed").open(204),
     ];
     Table { rows, internal: internal::checks(), planted: Vec::new() }
 }

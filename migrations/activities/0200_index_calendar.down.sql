@@ -1,0 +1,3 @@
+-- phase: contract
+DROP INDEX activities.activities_owner_calendar;
+DROP INDEX activities.activities_assignee_calendar;

@@ -1,0 +1,2 @@
+-- phase: contract
+ALTER TABLE activities.operation DROP CONSTRAINT operation_kind_check;

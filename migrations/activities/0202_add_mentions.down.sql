@@ -1,0 +1,3 @@
+-- phase: contract
+DROP TABLE activities.note_mention;
+ALTER TABLE activities.notes DROP COLUMN mentions;

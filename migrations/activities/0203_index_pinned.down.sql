@@ -1,0 +1,2 @@
+-- phase: contract
+DROP INDEX activities.notes_pinned;
