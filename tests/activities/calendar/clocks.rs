@@ -15,6 +15,7 @@ use crate::activities::world::{Caller, World, planned};
 const ZONES: [&str; 5] =
     ["Europe/Vienna", "America/New_York", "Australia/Lord_Howe", "Pacific/Auckland", "Asia/Beirut"];
 
+#[allow(clippy::unnecessary_wraps, reason = "as fields of messages have it")]
 fn sent(moment: Timestamp) -> Option<prost_types::Timestamp> {
     Some(prost_types::Timestamp { seconds: moment.as_second(), nanos: 0 })
 }

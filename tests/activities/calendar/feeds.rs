@@ -37,10 +37,11 @@ async fn plan(world: &World, admin: &Caller, user: &Caller) -> Result<()> {
         pb::Activity { assignee_id: id.clone(), ..call(world, "far", 366 * 24) },
         pb::Activity { assignee_id: id.clone(), ..call(world, "next year", 364 * 24) },
     ] {
-        admin.create_activity(activity).await?;
+        Box::pin(admin.create_activity(activity)).await?;
     }
-    let gone = admin.create_activity(pb::Activity { assignee_id: id, ..call(world, "deleted", 6) }).await?;
-    admin.delete_activity(&gone.id).await?;
+    let deleted = pb::Activity { assignee_id: id, ..call(world, "deleted", 6) };
+    let gone = Box::pin(admin.create_activity(deleted)).await?;
+    Box::pin(admin.delete_activity(&gone.id)).await?;
     Ok(())
 }
 

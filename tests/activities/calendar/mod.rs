@@ -77,6 +77,7 @@ async fn exported(who: &Caller, activity: &pb::Activity) -> Result<Value, Refusa
 }
 
 /// A moment in so many hours.
+#[allow(clippy::unnecessary_wraps, reason = "as fields of messages have it")]
 fn ahead(world: &World, hours: i64) -> Option<prost_types::Timestamp> {
     // Calendars have whole seconds.
     let now = world.clock.now().replace_nanosecond(0).unwrap();

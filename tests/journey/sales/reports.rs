@@ -100,7 +100,7 @@ fn forecast(known: &[Known], report: &Value) {
                 period.3 += 1;
             }
             Some("won") => {
-                add(&mut expected.entry(month(&deal["closed_at"])).or_default().2, &deal["amount"])
+                add(&mut expected.entry(month(&deal["closed_at"])).or_default().2, &deal["amount"]);
             }
             _ => {}
         }

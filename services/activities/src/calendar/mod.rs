@@ -73,7 +73,7 @@ impl Calendar {
         });
         let text = lines.into_text();
         let digest = Sha256::digest(text.as_bytes());
-        let etag = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let etag = hex::encode(&digest[..16]);
         Self { text, etag }
     }
 

@@ -55,17 +55,14 @@ impl Needed {
         let begin = self.from.saturating_add(SignedDuration::from_secs(1)).unwrap_or(self.from);
         // The last change before, by which the clock goes at the beginning; the tz database has none before 1800.
         let last = self.zone.preceding(begin).next().filter(|change| change.timestamp() > long_ago());
-        let after = match &last {
-            Some(last) => {
-                self.change(lines, last.timestamp());
-                last.timestamp()
-            }
-            None => {
-                let info = self.zone.to_offset_info(self.from);
-                let (offset, name) = (info.offset(), info.abbreviation().to_owned());
-                observance(lines, false, ("19700101T000000", offset, offset, &name));
-                self.from
-            }
+        let after = if let Some(last) = &last {
+            self.change(lines, last.timestamp());
+            last.timestamp()
+        } else {
+            let info = self.zone.to_offset_info(self.from);
+            let (offset, name) = (info.offset(), info.abbreviation().to_owned());
+            observance(lines, false, ("19700101T000000", offset, offset, &name));
+            self.from
         };
         let changes = self.zone.following(after).take_while(|change| change.timestamp() <= self.to);
         for change in changes.take(MAX_CHANGES) {
