@@ -11,5 +11,7 @@ mod machine;
 mod notes;
 mod recurrence;
 mod reminders;
+mod timeline;
+mod timeline_anew;
 mod times;
 pub(crate) mod world;

@@ -129,6 +129,7 @@ impl World {
             record_id: Uuid::try_parse(id)?,
             version,
             actor,
+            actor_kind: None,
             owner: None,
             team: None,
             changes: Vec::new(),
@@ -321,6 +322,35 @@ impl Caller {
             }
         };
         Ok(answer.unwrap())
+    }
+
+    /// A page of the timeline of a record.
+    pub(crate) async fn timeline(
+        &self,
+        object: &str,
+        id: &str,
+        types: &str,
+        (page_size, page_token): (i32, &str),
+    ) -> Result<(Vec<pb::TimelineEntry>, String), Refusal> {
+        let (id, types, page_token) = (id.to_owned(), types.to_owned(), page_token.to_owned());
+        let page_size = Some(page_size);
+        match object {
+            "contact" => {
+                let request = pb::GetContactTimelineRequest { id, types, page_size, page_token };
+                let page = done(self.service.get_contact_timeline(self.request(request, &[])).await)?;
+                Ok((page.entries, page.next_page_token))
+            }
+            "company" => {
+                let request = pb::GetCompanyTimelineRequest { id, types, page_size, page_token };
+                let page = done(self.service.get_company_timeline(self.request(request, &[])).await)?;
+                Ok((page.entries, page.next_page_token))
+            }
+            _ => {
+                let request = pb::GetDealTimelineRequest { id, types, page_size, page_token };
+                let page = done(self.service.get_deal_timeline(self.request(request, &[])).await)?;
+                Ok((page.entries, page.next_page_token))
+            }
+        }
     }
 
     pub(crate) async fn machines(&self) -> Result<Vec<pb::StateMachine>, Refusal> {

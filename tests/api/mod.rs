@@ -24,6 +24,7 @@ mod operations;
 mod patching;
 mod pipelines;
 mod refusals;
+mod timelines;
 mod uploads;
 mod values;
 mod writing;

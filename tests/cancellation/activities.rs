@@ -83,6 +83,7 @@ async fn prepare(world: &World, rpc: &str) -> Call {
         "GetOperation" | "CancelOperation" | "GetOperationErrors" | "UndoOperation" => {
             operation(&who, client, rpc).await
         }
+        "GetContactTimeline" | "GetCompanyTimeline" | "GetDealTimeline" => timeline(world, &who, client, rpc),
         other => activity(world, &who, client, other).await,
     }
 }
@@ -115,6 +116,26 @@ async fn operation(who: &Caller, mut client: Client, rpc: &str) -> Call {
             let cancel = pb::CancelOperationRequest { id: id.clone() };
             client.cancel_operation(who.request(cancel, &[])).await.unwrap();
             call!(client, undo_operation, who.request(pb::UndoOperationRequest { id }, &KEY))
+        }
+    }
+}
+
+/// The same of timelines.
+fn timeline(world: &World, who: &Caller, client: Client, rpc: &str) -> Call {
+    match rpc {
+        "GetContactTimeline" => {
+            let request =
+                pb::GetContactTimelineRequest { id: world.known.add("contact"), ..Default::default() };
+            call!(client, get_contact_timeline, who.request(request, &[]))
+        }
+        "GetCompanyTimeline" => {
+            let request =
+                pb::GetCompanyTimelineRequest { id: world.known.add("company"), ..Default::default() };
+            call!(client, get_company_timeline, who.request(request, &[]))
+        }
+        _ => {
+            let request = pb::GetDealTimelineRequest { id: world.known.add("deal"), ..Default::default() };
+            call!(client, get_deal_timeline, who.request(request, &[]))
         }
     }
 }

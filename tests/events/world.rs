@@ -180,6 +180,7 @@ impl World {
             record_id,
             version,
             actor: Uuid::nil(),
+            actor_kind: None,
             owner: None,
             team: None,
             changes: Vec::new(),

@@ -30,6 +30,7 @@ async fn hear(
         record_id: activity,
         version,
         actor: who.id,
+        actor_kind: None,
         owner: None,
         team: None,
         changes: vec![change("completed_at", completed_at), change("links", json!(links).to_string())],

@@ -36,6 +36,11 @@ impl PrincipalKind {
             Self::Service => "service",
         }
     }
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::User, Self::ApiKey, Self::Service].into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// What an API key begins with, by which the gateway tells it from an access token.

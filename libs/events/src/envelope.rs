@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use auth::PrincipalKind;
 use ids::TenantId;
 use prost::Message;
 use proto::events::v1::cloud_event::Data;
@@ -72,6 +73,8 @@ pub struct NewEvent {
     pub version: i64,
     /// The principal that made the change.
     pub actor: Uuid,
+    /// What that is; `None` where a job made the change in its name, or the service does not say.
+    pub actor_kind: Option<PrincipalKind>,
     /// The owner after the change.
     pub owner: Option<Uuid>,
     /// The team after the change.
@@ -107,6 +110,7 @@ impl NewEvent {
             record_id: self.record_id.to_string(),
             version: self.version,
             actor_id: self.actor.to_string(),
+            actor_kind: self.actor_kind.map_or_else(String::new, |kind| kind.name().to_owned()),
             owner_id: id_text(self.owner),
             team_id: id_text(self.team),
             changes: self
@@ -170,6 +174,8 @@ pub struct Event {
     pub version: i64,
     /// The principal that made the change.
     pub actor: Uuid,
+    /// What that is; `None` where a job made the change in its name, or the service does not say.
+    pub actor_kind: Option<PrincipalKind>,
     /// The owner after the change.
     pub owner: Option<Uuid>,
     /// The team after the change.
@@ -235,6 +241,7 @@ impl Event {
             values_omitted,
             record_id: id_of(&data.record_id, "record_id")?.ok_or(Attribute("record_id"))?,
             actor: id_of(&data.actor_id, "actor_id")?.ok_or(Attribute("actor_id"))?,
+            actor_kind: PrincipalKind::named(&data.actor_kind),
             owner: id_of(&data.owner_id, "owner_id")?,
             team: id_of(&data.team_id, "team_id")?,
             changes: data

@@ -92,6 +92,7 @@ mod tests {
             record_id,
             version: 7,
             actor: Uuid::nil(),
+            actor_kind: None,
             owner: None,
             team: None,
             changes: narrows.map(change).into_iter().collect(),

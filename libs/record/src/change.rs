@@ -1,5 +1,6 @@
 //! What a change changed: for the change log, for events, and to find that nothing changed.
 
+use auth::PrincipalKind;
 use events::{Change, Lane, NewEvent};
 use fleet::Role;
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub struct Author {
     /// The source of events.
     pub service: &'static str,
     pub actor: Uuid,
+    /// What the actor is; `None` for a job, which acts in the actor's name.
+    pub actor_kind: Option<PrincipalKind>,
     pub now: OffsetDateTime,
     pub clock: ids::Clock,
     pub lane: Lane,
@@ -35,6 +38,7 @@ impl Author {
         Self {
             service: role.name(),
             actor,
+            actor_kind: None,
             now: clock.now_micros(),
             clock: clock.clone(),
             lane: Lane::Bulk,
@@ -47,6 +51,7 @@ impl Author {
         Self {
             service: env.role.name(),
             actor: cx.principal.id,
+            actor_kind: Some(cx.principal.kind),
             now: env.clock.now_micros(),
             clock: env.clock.clone(),
             lane: Lane::Interactive,
@@ -109,6 +114,7 @@ pub fn event(
         record_id: record.id,
         version: record.version,
         actor: author.actor,
+        actor_kind: author.actor_kind,
         owner: record.owner_id,
         team: record.team_id,
         changes: changes.collect(),
@@ -155,6 +161,7 @@ mod tests {
         let author = Author {
             service: "records",
             actor: Uuid::nil(),
+            actor_kind: None,
             now,
             clock,
             lane: Lane::Bulk,

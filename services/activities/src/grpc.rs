@@ -16,6 +16,7 @@ use crate::activities::{self, Activity};
 use crate::app::App;
 use crate::calendar;
 use crate::notes::Note;
+use crate::timeline;
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -318,5 +319,41 @@ impl ActivitiesService for Service {
             data,
         };
         Ok(cx.answer(pieces.map_ok(answer).boxed()))
+    }
+
+    async fn get_contact_timeline(
+        &self,
+        request: Request<pb::GetContactTimelineRequest>,
+    ) -> Result<Response<pb::GetContactTimelineResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let pb::GetContactTimelineRequest { id, types, page_size, page_token } = &request;
+        let asked = (types.as_str(), *page_size, page_token.as_str());
+        let page = timeline::page(&self.0.env, &cx, timeline::Asked::of("contact", id, asked)).await?;
+        let timeline::Paged { entries, next_page_token } = page;
+        Ok(cx.answer(pb::GetContactTimelineResponse { entries, next_page_token }))
+    }
+
+    async fn get_company_timeline(
+        &self,
+        request: Request<pb::GetCompanyTimelineRequest>,
+    ) -> Result<Response<pb::GetCompanyTimelineResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let pb::GetCompanyTimelineRequest { id, types, page_size, page_token } = &request;
+        let asked = (types.as_str(), *page_size, page_token.as_str());
+        let page = timeline::page(&self.0.env, &cx, timeline::Asked::of("company", id, asked)).await?;
+        let timeline::Paged { entries, next_page_token } = page;
+        Ok(cx.answer(pb::GetCompanyTimelineResponse { entries, next_page_token }))
+    }
+
+    async fn get_deal_timeline(
+        &self,
+        request: Request<pb::GetDealTimelineRequest>,
+    ) -> Result<Response<pb::GetDealTimelineResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let pb::GetDealTimelineRequest { id, types, page_size, page_token } = &request;
+        let asked = (types.as_str(), *page_size, page_token.as_str());
+        let page = timeline::page(&self.0.env, &cx, timeline::Asked::of("deal", id, asked)).await?;
+        let timeline::Paged { entries, next_page_token } = page;
+        Ok(cx.answer(pb::GetDealTimelineResponse { entries, next_page_token }))
     }
 }

@@ -8,13 +8,16 @@ mod config;
 mod grpc;
 mod naming;
 mod notes;
+mod timeline;
 
 use std::sync::Arc;
 
 use ::config::Limit;
-use db::Migrations;
+use auth::VerifiedTenant;
+use db::{DatabaseConfig, Db, DbError, Migrations};
 use fleet::Role;
 use host::{HostConfig, Process, ServeError};
+use ids::TenantId;
 use proto::activities::v1::activities_service_server::ActivitiesServiceServer;
 use record::definitions::Definitions;
 use record::reference::References;
@@ -31,6 +34,7 @@ pub use crate::bulk::{bulk, operations};
 pub use crate::calendar::CalendarOwner;
 pub use crate::config::Config;
 pub use crate::grpc::Service;
+pub use crate::timeline::{Listener as TimelineListener, Rebuilt, rebuild as rebuild_timeline};
 
 /// The migrations of the schema `activities`.
 pub const MIGRATIONS: Migrations = db::migrations!(
@@ -42,6 +46,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0180_create_activities",
         "0181_create_reminder_due",
         "0182_add_recurrence",
+        "0190_create_timeline",
         "0200_index_calendar",
         "0201_add_bulk_operations",
         "0202_add_mentions",
@@ -58,9 +63,9 @@ pub const PEER_OBJECTS: &[&str] = &["contact", "company", "deal"];
 /// The limits of activities that clients meet.
 pub const LIMITS: &[Limit] = &[Limit::new("activities of a calendar feed", calendar::MAX_ENTRIES as u64, "")];
 
-/// Connections of the worker role: relay, retries, purge, reconciler, reminders, claims and purge of operations, metrics.
+/// Connections of the worker role: relay, retries of both consumers, purge, reconciler, reminders, claims and purge of operations, metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Activities, migrations: &MIGRATIONS, worker_connections: 8 };
+    service::Service { role: Role::Activities, migrations: &MIGRATIONS, worker_connections: 9 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
@@ -98,6 +103,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             ],
         );
         tasks::start_maintenance(frame, &env, config.maintenance);
+        frame.consume(timeline::TASK, timeline::PATTERNS, timeline::Listener);
         frame.rounds(Reminding {
             db: frame.db.clone(),
             worker: frame.worker.clone(),
@@ -124,4 +130,12 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         Ok((peers.gate, Routes::new(ActivitiesServiceServer::new(Service(app)))))
     };
     frame.serve(&host, build).await
+}
+
+/// Makes the timelines of an organization anew: for an operator, who has the database's credentials.
+pub async fn rebuild_timelines(database: &DatabaseConfig, tenant: TenantId) -> Result<Rebuilt, DbError> {
+    let db = Db::new(database, Role::Activities.name())?;
+    let rebuilt = timeline::rebuild(&db, VerifiedTenant::from_claim(tenant)).await;
+    db.close().await;
+    rebuilt
 }

@@ -111,6 +111,7 @@ fn event(
         record_id: after.id.uuid(),
         version: after.version,
         actor: cx.principal.id,
+        actor_kind: Some(cx.principal.kind),
         owner: None,
         team: None,
         changes,

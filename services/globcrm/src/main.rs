@@ -9,6 +9,7 @@ mod migrate;
 mod openapi;
 mod programs;
 mod roles;
+mod timelines;
 
 use clap::{Parser, Subcommand};
 
@@ -54,6 +55,11 @@ enum Command {
         /// For example http://127.0.0.1:9090/readyz
         url: String,
     },
+    /// Make the timelines of an organization anew, from what their service has heard of records
+    Timelines {
+        /// The organization's id
+        tenant_id: String,
+    },
     /// Load demo data for two organisations through the REST API
     Demo,
 }
@@ -73,6 +79,7 @@ fn main() -> anyhow::Result<()> {
             }
             Command::Limits => limits::run(),
             Command::Healthcheck { url } => healthcheck::run(&url).await,
+            Command::Timelines { tenant_id } => timelines::run(&tenant_id).await,
             Command::Demo => demo::run().await,
         }
     })

@@ -138,6 +138,9 @@ fn of_activities() -> Vec<Row> {
         post("CancelActivity", "/activities/{id}:cancel").of(&ACTIVITY).json(json!({"reason": "{unique}"})),
         post("ReopenActivity", "/activities/{id}:reopen").of(&ACTIVITY).answers(409),
         get("GetActivityStateMachines", "/activity-state-machines"),
+        get("GetContactTimeline", "/contacts/{id}/timeline").of(&CONTACT),
+        get("GetCompanyTimeline", "/companies/{id}/timeline").of(&COMPANY),
+        get("GetDealTimeline", "/deals/{id}/timeline").of(&DEAL),
     ]
 }
 

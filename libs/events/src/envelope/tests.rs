@@ -11,6 +11,7 @@ fn event() -> NewEvent {
         record_id: "01890a5d-ac96-774b-bcce-b302099a8002".parse().unwrap(),
         version: 7,
         actor: "01890a5d-ac96-774b-bcce-b302099a8003".parse().unwrap(),
+        actor_kind: None,
         owner: Some("01890a5d-ac96-774b-bcce-b302099a8004".parse().unwrap()),
         team: None,
         changes: vec![Change { field: "custom.x".to_owned(), before: None, after: Some("\"y\"".to_owned()) }],
@@ -51,6 +52,17 @@ fn what_was_written_is_read() {
     );
     assert_eq!(read.change("custom.x").and_then(|c| c.after.as_deref()), Some("\"y\""));
     assert!(!read.values_omitted);
+}
+
+#[test]
+fn an_event_says_what_its_actor_is_if_that_is_known() {
+    let of = |actor_kind| {
+        let written = NewEvent { actor_kind, ..event() }.encode(TENANT.parse().unwrap());
+        Event::decode(&written).unwrap().actor_kind
+    };
+    for kind in [None, Some(PrincipalKind::User), Some(PrincipalKind::ApiKey), Some(PrincipalKind::Service)] {
+        assert_eq!(of(kind), kind);
+    }
 }
 
 #[test]

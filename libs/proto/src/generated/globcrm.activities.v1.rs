@@ -802,6 +802,115 @@ pub struct StateTransition {
     #[prost(string, repeated, tag = "4")]
     pub requires: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// What happened to a record, or to an activity or note that is about it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TimelineEntry {
+    /// The same whenever the timeline is made anew.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// When it happened; unset where the caller may not see when the record changed.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// `activity`, `note`, `stage_change`, `field_change` or `record`; there may be more in later versions.
+    #[prost(string, tag = "3")]
+    pub r#type: ::prost::alloc::string::String,
+    /// Who did it; unset where the caller may not see who changed the record.
+    #[prost(message, optional, tag = "4")]
+    pub actor: ::core::option::Option<TimelineActor>,
+    /// The record whose timeline this is.
+    #[prost(message, optional, tag = "5")]
+    pub subject: ::core::option::Option<TimelineSubject>,
+    /// What happened; its members depend on `type`, see docs/api.md.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub data: ::prost::bytes::Bytes,
+}
+/// Who did something.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TimelineActor {
+    /// `user`, `api_key` or `service`: a job did it, in the name of `id`.
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+/// What a timeline is of.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TimelineSubject {
+    /// `contact`, `company` or `deal`.
+    #[prost(string, tag = "1")]
+    pub object: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+/// Asks for the timeline of a contact.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetContactTimelineRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The types of entries, separated by commas; all, if it is empty.
+    #[prost(string, tag = "2")]
+    pub types: ::prost::alloc::string::String,
+    #[prost(int32, optional, tag = "3")]
+    pub page_size: ::core::option::Option<i32>,
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// One page of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetContactTimelineResponse {
+    /// The newest first. There may be fewer than asked for, also where more follow.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<TimelineEntry>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for the timeline of a company.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCompanyTimelineRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The types of entries, separated by commas; all, if it is empty.
+    #[prost(string, tag = "2")]
+    pub types: ::prost::alloc::string::String,
+    #[prost(int32, optional, tag = "3")]
+    pub page_size: ::core::option::Option<i32>,
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// One page of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetCompanyTimelineResponse {
+    /// The newest first. There may be fewer than asked for, also where more follow.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<TimelineEntry>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for the timeline of a deal.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDealTimelineRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The types of entries, separated by commas; all, if it is empty.
+    #[prost(string, tag = "2")]
+    pub types: ::prost::alloc::string::String,
+    #[prost(int32, optional, tag = "3")]
+    pub page_size: ::core::option::Option<i32>,
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// One page of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetDealTimelineResponse {
+    /// The newest first. There may be fewer than asked for, also where more follow.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<TimelineEntry>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
 /// Generated client implementations.
 pub mod activities_service_client {
     #![allow(
@@ -813,7 +922,7 @@ pub mod activities_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Tasks, calls, meetings and notes.
+    /// Tasks, calls, meetings and notes, and timelines of records.
     #[derive(Debug, Clone)]
     pub struct ActivitiesServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1631,6 +1740,96 @@ pub mod activities_service_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Shows what happened to a contact, the newest first.
+        pub async fn get_contact_timeline(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetContactTimelineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetContactTimelineResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/GetContactTimeline",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "GetContactTimeline",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Shows what happened to a company, the newest first.
+        pub async fn get_company_timeline(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCompanyTimelineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCompanyTimelineResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/GetCompanyTimeline",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "GetCompanyTimeline",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Shows what happened to a deal, the newest first.
+        pub async fn get_deal_timeline(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetDealTimelineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDealTimelineResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.activities.v1.ActivitiesService/GetDealTimeline",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.activities.v1.ActivitiesService",
+                        "GetDealTimeline",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1865,8 +2064,32 @@ pub mod activities_service_server {
             tonic::Response<Self::GetOperationErrorsStream>,
             tonic::Status,
         >;
+        /// Shows what happened to a contact, the newest first.
+        async fn get_contact_timeline(
+            &self,
+            request: tonic::Request<super::GetContactTimelineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetContactTimelineResponse>,
+            tonic::Status,
+        >;
+        /// Shows what happened to a company, the newest first.
+        async fn get_company_timeline(
+            &self,
+            request: tonic::Request<super::GetCompanyTimelineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCompanyTimelineResponse>,
+            tonic::Status,
+        >;
+        /// Shows what happened to a deal, the newest first.
+        async fn get_deal_timeline(
+            &self,
+            request: tonic::Request<super::GetDealTimelineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDealTimelineResponse>,
+            tonic::Status,
+        >;
     }
-    /// Tasks, calls, meetings and notes.
+    /// Tasks, calls, meetings and notes, and timelines of records.
     #[derive(Debug)]
     pub struct ActivitiesServiceServer<T> {
         inner: Arc<T>,
@@ -3099,6 +3322,150 @@ pub mod activities_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/GetContactTimeline" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetContactTimelineSvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::UnaryService<super::GetContactTimelineRequest>
+                    for GetContactTimelineSvc<T> {
+                        type Response = super::GetContactTimelineResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetContactTimelineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::get_contact_timeline(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetContactTimelineSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/GetCompanyTimeline" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCompanyTimelineSvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::UnaryService<super::GetCompanyTimelineRequest>
+                    for GetCompanyTimelineSvc<T> {
+                        type Response = super::GetCompanyTimelineResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCompanyTimelineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::get_company_timeline(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCompanyTimelineSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.activities.v1.ActivitiesService/GetDealTimeline" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDealTimelineSvc<T: ActivitiesService>(pub Arc<T>);
+                    impl<
+                        T: ActivitiesService,
+                    > tonic::server::UnaryService<super::GetDealTimelineRequest>
+                    for GetDealTimelineSvc<T> {
+                        type Response = super::GetDealTimelineResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetDealTimelineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ActivitiesService>::get_deal_timeline(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDealTimelineSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

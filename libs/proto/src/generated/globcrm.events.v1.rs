@@ -23,6 +23,9 @@ pub struct RecordEvent {
     /// Fields with their values before and after.
     #[prost(message, repeated, tag = "7")]
     pub changes: ::prost::alloc::vec::Vec<FieldChange>,
+    /// What the actor is: `user`, `api_key` or `service`; empty where a job made the change in the actor's name, or the service does not say.
+    #[prost(string, tag = "8")]
+    pub actor_kind: ::prost::alloc::string::String,
 }
 /// One changed field.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -166,6 +166,27 @@ impl crate::Rpc for crate::activities::v1::GetOperationErrorsRequest {
         key: None,
     };
 }
+impl crate::Rpc for crate::activities::v1::GetContactTimelineRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/GetContactTimeline";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "contact",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::activities::v1::GetCompanyTimelineRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/GetCompanyTimeline";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "company",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::activities::v1::GetDealTimelineRequest {
+    const NAME: &'static str = "globcrm.activities.v1.ActivitiesService/GetDealTimeline";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "deal",
+        action: "read",
+    });
+}
 impl crate::Rpc for crate::fields::v1::CreateFieldRequest {
     const NAME: &'static str = "globcrm.fields.v1.FieldsService/CreateField";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {

@@ -26,6 +26,9 @@ reasons! {
     /// `include` names something that cannot be included.
     INCLUDE_INVALID [400] "Include invalid",
         "Send `include=access`, or leave it out.";
+    /// `types` names something that timelines have no entries of.
+    TIMELINE_TYPE_UNKNOWN [400] "Timeline type unknown",
+        "Send types that `detail` names, separated by commas, or leave `types` out.";
     /// `page_size` is below 1 or above the maximum.
     PAGE_SIZE_INVALID [400] "Page size invalid",
         "Send a size from 1 to the maximum that `detail` names.";

@@ -166,6 +166,7 @@ impl ChangeTx {
             record_id,
             version,
             actor: actor.id,
+            actor_kind: Some(actor.kind),
             owner,
             team: None,
             changes,

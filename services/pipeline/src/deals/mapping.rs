@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::VerifiedTenant;
+use auth::{PrincipalKind, VerifiedTenant};
 use db::{Db, DbError, TenantTx, WorkerDb};
 use error::Error;
 use events::Wake;
@@ -26,6 +26,7 @@ use uuid::Uuid;
 use super::DEAL;
 use super::place::{Place, entered_at, id, put, text};
 use super::store::{self, Due, Entry};
+use super::told::{Moved, stage_changed};
 use crate::pipelines::{State, Version, Whole, for_deal};
 
 /// Publications that are looked at in a round.
@@ -152,7 +153,10 @@ impl Mapping {
         moves: &BTreeMap<Uuid, Place<'_>>,
         work: &store::Work,
     ) -> Result<(), Error> {
-        let author = Author::of_job(Role::Pipeline, &self.clock, work.published_by);
+        let author = Author {
+            actor_kind: PrincipalKind::named(&work.actor_kind),
+            ..Author::of_job(Role::Pipeline, &self.clock, work.published_by)
+        };
         let locked = record::store::lock_all(tx, &DEAL, ids).await?;
         // Somebody may have moved one before it was locked.
         let place_of = |deal: &Record| id(deal, "stage_id").and_then(|stage| moves.get(&stage).copied());
@@ -179,7 +183,14 @@ impl Mapping {
             source: "publish",
         });
         store::begin_stays(tx, &entries.collect::<Vec<_>>()).await?;
-        Ok(())
+        let moved = moved.iter().map(|(before, after)| Moved {
+            before: Some(before),
+            after,
+            reason: None,
+            source: "publish",
+        });
+        let events = stage_changed(tx, &author, &moved.collect::<Vec<_>>()).await?;
+        Ok(events::outbox::append_many(tx, &events).await?)
     }
 }
 

@@ -12,6 +12,7 @@ mod rank;
 mod shown;
 mod stages;
 mod store;
+mod told;
 mod wire;
 
 use error::Reason;

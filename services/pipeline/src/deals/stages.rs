@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::place::{Place, entered_at, has, id, kind_of, number, put, set_probability, text};
 use super::placing;
 use super::store::{self, Entry};
+use super::told::{Moved, stage_changed};
 use crate::document::{Document, Forbidden, Kind, Stage, Transition, possible};
 use crate::pipelines::{By, State, Whole, first, for_deal};
 
@@ -89,7 +90,8 @@ impl Guard for Stages {
             source,
         };
         store::begin_stays(tx, &[entry]).await?;
-        Ok(Vec::new())
+        let moved = Moved { before, after, reason: text(after, "stage_reason"), source };
+        Ok(stage_changed(tx, plan.author, &[moved]).await?)
     }
 }
 

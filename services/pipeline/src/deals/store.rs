@@ -1,5 +1,7 @@
 //! SQL of where deals have been.
 
+use std::collections::BTreeMap;
+
 use db::{DbError, TenantTx, WorkerTx};
 use field_types::moment::datetime_text;
 use query::RowScope;
@@ -9,6 +11,8 @@ use sqlx::types::Json;
 use sqlx::{FromRow, Row};
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use super::told::Stood;
 
 /// A stay of a deal in a stage, as it begins.
 #[derive(Debug, Serialize)]
@@ -170,6 +174,31 @@ pub(super) async fn claim(
         actor_kind,
         is_last,
     }))
+}
+
+/// What stages are called in versions of their pipelines: key and name.
+pub(super) async fn stage_names(
+    tx: &mut TenantTx,
+    stood: &[Stood],
+) -> Result<BTreeMap<Stood, (String, Option<String>)>, DbError> {
+    let pipelines: Vec<Uuid> = stood.iter().map(|stood| stood.0).collect();
+    let versions: Vec<i32> = stood.iter().map(|stood| stood.1).collect();
+    let stages: Vec<Uuid> = stood.iter().map(|stood| stood.2).collect();
+    let query = sqlx::query_as(
+        "SELECT n.pipeline_id, n.number, n.stage_id, s.key,
+             (SELECT stage ->> 'name' FROM jsonb_array_elements(v.document -> 'stages') AS stage
+              WHERE stage ->> 'key' = s.key)
+         FROM (SELECT DISTINCT * FROM unnest($2::uuid[], $3::integer[], $4::uuid[])) AS n (pipeline_id, number, stage_id)
+         JOIN pipeline.stage AS s ON s.tenant_id = $1 AND s.id = n.stage_id
+         JOIN pipeline.pipeline_version AS v
+             ON v.tenant_id = $1 AND v.pipeline_id = n.pipeline_id AND v.number = n.number",
+    );
+    let query = query.bind(tx.tenant_id()).bind(pipelines).bind(versions).bind(stages);
+    let rows: Vec<(Uuid, i32, Uuid, String, Option<String>)> = query.fetch_all(tx.conn()).await?;
+    let named = rows
+        .into_iter()
+        .map(|(pipeline, version, stage, key, name)| ((pipeline, version, stage), (key, name)));
+    Ok(named.collect())
 }
 
 /// Deals that stand in stages, those in the trash included.

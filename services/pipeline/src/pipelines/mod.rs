@@ -391,6 +391,7 @@ fn event(by: By<'_>, verb: &'static str, before: Option<&Pipeline>, after: &Pipe
         record_id: after.id,
         version: after.version,
         actor: by.actor,
+        actor_kind: None,
         owner: None,
         team: None,
         changes: changes.collect(),

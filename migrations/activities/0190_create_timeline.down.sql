@@ -1,0 +1,2 @@
+DROP TABLE activities.timeline_entry;
+DROP TABLE activities.timeline_event;

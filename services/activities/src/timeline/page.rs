@@ -1,0 +1,136 @@
+//! `GetContactTimeline`, `GetCompanyTimeline`, `GetDealTimeline`: a page of a timeline.
+
+use std::collections::BTreeSet;
+
+use auth::{Access, Context};
+use db::TenantTx;
+use error::{Code, Error, Reason};
+use proto::activities::v1 as pb;
+use query::RowScope;
+use query::list::MAX_PAGE_BYTES;
+use query::page::{Newest, PageRequest};
+use record::Env;
+use record::reference::Reference;
+
+use super::show::{bytes, show};
+use super::store::{self, Sight, Stored, Wanted};
+use super::types::{self, ACTIVITY, NOTE};
+
+/// The objects of whose fields entries say something.
+const OBJECTS: [&str; 5] = ["activity", "company", "contact", "deal", "note"];
+
+/// A page as it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// Whose timeline.
+    object: &'static str,
+    id: &'a str,
+    /// What is said where the caller may not read it.
+    not_found: Reason,
+    types: &'a str,
+    page_size: Option<i32>,
+    page_token: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    /// A page of the timeline of a record: types, size and token.
+    pub(crate) fn of(
+        object: &'static str,
+        id: &'a str,
+        (types, page_size, page_token): (&'a str, Option<i32>, &'a str),
+    ) -> Self {
+        let not_found = match object {
+            "contact" => Reason::CONTACT_NOT_FOUND,
+            "company" => Reason::COMPANY_NOT_FOUND,
+            _ => Reason::DEAL_NOT_FOUND,
+        };
+        Self { object, id, not_found, types, page_size, page_token }
+    }
+}
+
+/// A page.
+#[derive(Debug)]
+pub(crate) struct Paged {
+    pub(crate) entries: Vec<pb::TimelineEntry>,
+    pub(crate) next_page_token: String,
+}
+
+/// A page of the timeline of a live record that the caller may read.
+#[tracing::instrument(name = "activities.timeline.page", skip_all)]
+pub(crate) async fn page(env: &Env, cx: &Context, asked: Asked<'_>) -> Result<Paged, Error> {
+    let not_found = || Error::not_found(asked.not_found);
+    let id = input::id(asked.id).map_err(|_| not_found())?;
+    let types = types::read(asked.types)?;
+    let list = format!("timeline/{id}/{}", types.join(","));
+    let owner = (cx.tenant.id().uuid(), cx.principal.id);
+    let page: PageRequest<'_, Newest> =
+        PageRequest::read_own(&env.cursor_key, &list, owner, asked.page_size, asked.page_token)?;
+    // The service that has the record is asked, with the caller's own permissions.
+    let named = Reference { object: asked.object.to_owned(), id, pointer: String::new() };
+    if !env.references.check(cx, &[named]).await?.is_empty() {
+        return Err(not_found());
+    }
+    let sight = |object: &str| Sight {
+        is_wanted: types.contains(&object) && !cx.mask(object).hides("links"),
+        scope: RowScope::from(&cx.snapshot.predicate(object, "read")),
+    };
+    let of_records: Vec<&'static str> =
+        types.iter().copied().filter(|kind| ![ACTIVITY, NOTE].contains(kind)).collect();
+    let wanted = Wanted {
+        record_id: id,
+        types: &of_records,
+        activities: sight("activity"),
+        notes: sight("note"),
+        hidden: &hidden(cx),
+        after: page.after,
+        limit: page.limit(),
+    };
+    let mut tx = TenantTx::begin_snapshot(&env.db, cx.tenant).await?;
+    let mut stored = store::page(&mut tx, &wanted).await?;
+    tx.commit().await?;
+    let place = |entry: &Stored| Newest { created_at: entry.happened_at, id: entry.id };
+    let most = fitting(&stored);
+    let next_page_token = page.cut(&mut stored, most, place);
+    let unseen = unseen(env, cx, &stored).await?;
+    let seen = stored.into_iter().enumerate().filter(|(n, _)| !unseen.contains(n));
+    let entries = seen.map(|(_, entry)| show(cx, id, entry)).collect::<Result<_, Error>>()?;
+    Ok(Paged { entries, next_page_token })
+}
+
+/// What the caller does not see, by object and name.
+fn hidden(cx: &Context) -> Vec<String> {
+    let of = |object: &'static str| {
+        let names = cx.mask(object).names(Access::None).into_iter();
+        names.map(move |name| format!("{object}.{name}"))
+    };
+    OBJECTS.into_iter().flat_map(of).collect()
+}
+
+/// How many of the first entries a page can have.
+fn fitting(stored: &[Stored]) -> usize {
+    let mut left = MAX_PAGE_BYTES;
+    stored
+        .iter()
+        .take_while(|entry| left.checked_sub(bytes(entry)).inspect(|rest| left = *rest).is_some())
+        .count()
+}
+
+/// Entries that say which record links this one, by their numbers, where the caller may not read that record now. If its service cannot say, they
+/// are left out as well: the rest of the timeline does not depend on it.
+async fn unseen(env: &Env, cx: &Context, stored: &[Stored]) -> Result<BTreeSet<usize>, Error> {
+    let linked = stored.iter().enumerate().filter_map(|(n, entry)| {
+        let (object, id) = entry.other.clone()?;
+        let is_linked = id == entry.source_id && entry.event != "purged";
+        is_linked.then(|| Reference { object, id, pointer: n.to_string() })
+    });
+    let linked: Vec<Reference> = linked.collect();
+    let missing = match env.references.check(cx, &linked).await {
+        Ok(missing) => missing.into_iter().map(|violation| violation.pointer).collect(),
+        Err(error) if error.code() == Code::Unavailable => {
+            tracing::warn!(error = %error::chain(&error), "links of a timeline are left out");
+            linked.into_iter().map(|reference| reference.pointer).collect::<Vec<_>>()
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(missing.iter().filter_map(|pointer| pointer.parse().ok()).collect())
+}

@@ -1,0 +1,99 @@
+//! An entry as its caller sees it.
+
+use auth::{Context, FieldMask};
+use error::Error;
+use proto::activities::v1 as pb;
+use proto::timestamp;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::store::Stored;
+use super::types::{ACTIVITY, FIELD_CHANGE, NOTE, STAGE_CHANGE};
+
+/// Characters of a note that are shown.
+const EXCERPT: usize = 300;
+
+/// What an entry takes of a page, at most.
+pub(super) fn bytes(entry: &Stored) -> usize {
+    entry.data.to_string().len() + entry.now.to_string().len() + 500
+}
+
+/// The wire form of an entry of the timeline of `subject`.
+pub(super) fn show(cx: &Context, subject: Uuid, entry: Stored) -> Result<pb::TimelineEntry, Error> {
+    let mask = cx.mask(&entry.source_object);
+    let (by, at) = match (entry.event.as_str(), entry.kind.as_str()) {
+        ("created", _) => ("created_by", "created_at"),
+        (_, STAGE_CHANGE) => ("updated_by", "stage_entered_at"),
+        _ => ("updated_by", "updated_at"),
+    };
+    let actor = || pb::TimelineActor { kind: entry.actor_kind.clone(), id: entry.actor_id.to_string() };
+    let data = serde_json::to_vec(&data(mask, &entry)).map_err(Error::internal)?;
+    Ok(pb::TimelineEntry {
+        id: entry.id.to_string(),
+        at: (!mask.hides(at)).then(|| timestamp(entry.happened_at)),
+        actor: (!mask.hides(by)).then(actor),
+        subject: Some(pb::TimelineSubject { object: entry.object, id: subject.to_string() }),
+        r#type: entry.kind,
+        data: data.into(),
+    })
+}
+
+fn data(mask: &FieldMask, entry: &Stored) -> Value {
+    match entry.kind.as_str() {
+        FIELD_CHANGE => {
+            let changes = entry.data["changes"].as_array().into_iter().flatten();
+            let is_seen = |change: &&Value| change["field"].as_str().is_some_and(|field| !mask.hides(field));
+            json!({"changes": changes.filter(is_seen).collect::<Vec<_>>()})
+        }
+        STAGE_CHANGE => stage(mask, entry.data.clone()),
+        ACTIVITY => own(mask, entry, "activity_id"),
+        NOTE => {
+            let mut note = own(mask, entry, "note_id");
+            let cut = note["body"]
+                .as_str()
+                .and_then(|body| Some(body[..body.char_indices().nth(EXCERPT)?.0].to_owned()));
+            if let Some(body) = cut {
+                note["body"] = body.into();
+                note["truncated"] = true.into();
+            }
+            note
+        }
+        _ => match &entry.other {
+            Some((object, id)) => json!({"event": entry.event, "object": object, "id": id}),
+            None => json!({"event": entry.event}),
+        },
+    }
+}
+
+/// What happened to an activity or a note, and what it is now.
+fn own(mask: &FieldMask, entry: &Stored, id: &str) -> Value {
+    let now = entry.now.as_object().into_iter().flatten().filter(|(name, _)| !mask.hides(name));
+    let mut members: Map<String, Value> = now.map(|(name, value)| (name.clone(), value.clone())).collect();
+    members.insert("event".to_owned(), entry.event.clone().into());
+    members.insert(id.to_owned(), entry.source_id.to_string().into());
+    members.into()
+}
+
+/// As the stage history shows it.
+fn stage(mask: &FieldMask, mut data: Value) -> Value {
+    let members = [
+        ("pipeline_id", "pipeline_id"),
+        ("pipeline_version", "pipeline_version"),
+        ("reason", "stage_reason"),
+    ];
+    for (member, field) in members {
+        if mask.hides(field) {
+            data[member] = Value::Null;
+        }
+    }
+    for side in ["from", "to"] {
+        for (member, field) in [("key", "stage_key"), ("name", "stage_name")] {
+            if mask.hides(field)
+                && let Some(stage) = data[side].as_object_mut()
+            {
+                stage.remove(member);
+            }
+        }
+    }
+    data
+}
