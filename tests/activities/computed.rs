@@ -16,7 +16,7 @@ use query::CursorKey;
 use record::definitions::Definitions;
 use record::reference::{Ids, References};
 use record::view::View;
-use record::{Built, DerivedCheck, Env, Fields, Object, Reader, Wire};
+use record::{Built, DerivedCheck, Env, Fields, Included, Object, Reader, Wire};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -124,6 +124,8 @@ impl Wire for Watched {
         let body_html = view.text("body_html").unwrap_or_default();
         Ok(pb::Note { id: view.id(), body: view.text("body"), body_html, ..Default::default() })
     }
+
+    fn include(_: &mut pb::Note, _: Included) {}
 
     fn custom(sent: &pb::Note) -> &Bytes {
         &sent.custom

@@ -3,6 +3,7 @@
 mod computed;
 mod following;
 mod following_turns;
+mod includes;
 mod life;
 mod listing;
 mod machine;

@@ -64,7 +64,12 @@ impl World {
                 let set = set.clone();
                 Box::pin(async move { Ok(set) })
             })),
-            references: References::to_people(known.ask()).and_to(activities::PEER_OBJECTS, known.ask()),
+            references: References::to_people(known.ask())
+                .named_by(known.ask_names())
+                .and_to(&["contact", "company"], known.ask())
+                .named_by(known.ask_names())
+                .and_to(&["deal"], known.ask())
+                .named_by(known.ask_names()),
         };
         let service = Service::new(gates.gate.clone(), env);
         Ok(Self { served: crate::world::World::on(ground, gates, service), known, time })

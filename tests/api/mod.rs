@@ -8,6 +8,7 @@ mod duplicates;
 mod idempotency;
 mod imports_mapping;
 mod imports_reading;
+mod includes;
 mod indexing;
 mod keys;
 mod limits;

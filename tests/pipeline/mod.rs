@@ -6,6 +6,7 @@ mod deals;
 mod drafts;
 mod first;
 mod guard;
+mod includes;
 mod life;
 mod mapping;
 mod publishing;

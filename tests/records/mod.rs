@@ -20,6 +20,7 @@ mod indexing;
 mod last_activity;
 mod links;
 mod lists;
+mod names;
 mod operations;
 pub(crate) mod plans;
 mod purge_turns;

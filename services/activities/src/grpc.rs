@@ -63,10 +63,11 @@ impl ActivitiesService for Service {
             count: request.count,
         };
         let listed = record::list::<Note>(&self.env, &cx, asked).await?;
-        Ok(listed.respond(&cx, |notes, next_page_token, total| pb::ListNotesResponse {
+        Ok(listed.respond(&cx, |notes, next_page_token, total, warnings| pb::ListNotesResponse {
             notes,
             next_page_token,
             total,
+            warnings,
         }))
     }
 
@@ -134,10 +135,11 @@ impl ActivitiesService for Service {
             count: request.count,
         };
         let listed = record::list::<Activity>(&self.env, &cx, asked).await?;
-        Ok(listed.respond(&cx, |activities, next_page_token, total| pb::ListActivitiesResponse {
+        Ok(listed.respond(&cx, |activities, next_page_token, total, warnings| pb::ListActivitiesResponse {
             activities,
             next_page_token,
             total,
+            warnings,
         }))
     }
 

@@ -66,8 +66,11 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
     let build = |frame: &Frame| {
         let peers = frame.peers(&config.identity, config.service_secret.clone())?;
-        let records = peers::records(Records::new(peers.connect(&config.records)?));
-        let people = peers::people(peers.identity.clone());
+        let records = Records::new(peers.connect(&config.records)?);
+        let references = References::to_people(peers::people(peers.identity.clone()))
+            .named_by(peers::user_names(peers.identity.clone()))
+            .and_to(PEER_OBJECTS, peers::records(records.clone()))
+            .named_by(peers::record_names(records));
         let env = Env {
             role: Role::Pipeline,
             objects: OBJECTS,
@@ -77,7 +80,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             cursor_key: config.cursor_key.clone(),
             region: config.region,
             definitions: Definitions::new(peers::definitions(Fields::new(peers.connect(&config.fields)?))),
-            references: References::to_people(people).and_to(PEER_OBJECTS, records),
+            references,
         };
         frame.follow_permissions(&peers.gate);
         tasks::follow_definitions(frame, &env);

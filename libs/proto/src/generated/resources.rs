@@ -223,6 +223,20 @@ impl crate::Resource for crate::activities::v1::Activity {
             output_only: true,
             inside: crate::Inside::Nothing,
         },
+        crate::Member {
+            number: 38,
+            name: "included",
+            output_only: true,
+            inside: crate::Inside::Members(
+                &["assignee", "links", "owner", "participants"],
+            ),
+        },
+        crate::Member {
+            number: 39,
+            name: "warnings",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
     ];
 }
 impl crate::Resource for crate::activities::v1::Note {
@@ -339,6 +353,18 @@ impl crate::Resource for crate::activities::v1::Note {
             number: 19,
             name: "etag",
             output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 20,
+            name: "included",
+            output_only: true,
+            inside: crate::Inside::Members(&["links", "owner"]),
+        },
+        crate::Member {
+            number: 21,
+            name: "warnings",
+            output_only: true,
             inside: crate::Inside::Nothing,
         },
     ];
@@ -863,6 +889,18 @@ impl crate::Resource for crate::pipeline::v1::Deal {
             output_only: true,
             inside: crate::Inside::Nothing,
         },
+        crate::Member {
+            number: 38,
+            name: "included",
+            output_only: true,
+            inside: crate::Inside::Members(&["company", "contacts", "owner", "stage"]),
+        },
+        crate::Member {
+            number: 39,
+            name: "warnings",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
     ];
 }
 impl crate::Resource for crate::pipeline::v1::Pipeline {
@@ -1131,6 +1169,18 @@ impl crate::Resource for crate::records::v1::Company {
             output_only: true,
             inside: crate::Inside::Nothing,
         },
+        crate::Member {
+            number: 29,
+            name: "included",
+            output_only: true,
+            inside: crate::Inside::Members(&["owner", "parent"]),
+        },
+        crate::Member {
+            number: 30,
+            name: "warnings",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
     ];
 }
 impl crate::Resource for crate::records::v1::Contact {
@@ -1331,6 +1381,18 @@ impl crate::Resource for crate::records::v1::Contact {
             number: 34,
             name: "etag",
             output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 35,
+            name: "included",
+            output_only: true,
+            inside: crate::Inside::Members(&["company", "owner"]),
+        },
+        crate::Member {
+            number: 36,
+            name: "warnings",
+            output_only: true,
             inside: crate::Inside::Nothing,
         },
     ];

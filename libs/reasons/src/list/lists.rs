@@ -25,7 +25,10 @@ reasons! {
         "Send names of fields, separated by commas.";
     /// `include` names something that cannot be included.
     INCLUDE_INVALID [400] "Include invalid",
-        "Send `include=access`, or leave it out.";
+        "Send names that `detail` lists, separated by commas, or leave it out.";
+    /// The page would be too large with all the names that `include` asks for: some are missing.
+    NAMES_OMITTED [warning] "Names omitted",
+        "Ask for fewer records at once with `page_size`, or include less.";
     /// `page_size` is below 1 or above the maximum.
     PAGE_SIZE_INVALID [400] "Page size invalid",
         "Send a size from 1 to the maximum that `detail` names.";

@@ -5,7 +5,7 @@ use prost::bytes::Bytes;
 use proto::activities::v1 as pb;
 use proto::common::v1::{Access, Source};
 use record::view::View;
-use record::{Object, Reader, Wire};
+use record::{Included, Object, Reader, Wire};
 
 use super::{NOTE, links};
 
@@ -55,7 +55,14 @@ impl Wire for Note {
             custom: view.custom()?,
             access,
             etag: None,
+            included: None,
+            warnings: Vec::new(),
         })
+    }
+
+    fn include(note: &mut pb::Note, mut included: Included) {
+        note.included = Some(pb::NoteIncluded { links: included.all("links"), owner: included.one("owner") });
+        note.warnings = included.warnings;
     }
 
     fn custom(sent: &pb::Note) -> &Bytes {
