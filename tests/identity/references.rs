@@ -68,8 +68,8 @@ async fn a_users_name_is_told_to_who_may_read_the_user_and_to_the_user() -> Resu
     let mia = world.member(&ada, &[&rep], &[&north]).await?;
     let leo = world.member(&ada, &[&lead], &[&north]).await?;
     let foreign = world.sign_up().await?;
-    let all = [&ada, &mia, &leo].map(|user| user.id.to_string());
-    let user_ids = [&all[..], &[foreign.id.to_string(), "no id".to_owned()]].concat();
+    let all = [&ada, &mia, &leo].map(|user| user.id.clone());
+    let user_ids = [&all[..], &[foreign.id.clone(), "no id".to_owned()]].concat();
     let told = async |caller: &Caller| {
         let asked = pb::GetUserNamesRequest { user_ids: user_ids.clone() };
         let names = caller.get_user_names(asked).await?.names;
