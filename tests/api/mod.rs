@@ -6,6 +6,7 @@ mod conditions;
 mod documents;
 mod duplicates;
 mod idempotency;
+mod imports_deals;
 mod imports_mapping;
 mod imports_reading;
 mod includes;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::audit_log::entries;
 use crate::client::Client;
+use crate::journey::writing::finished;
 use crate::stage::{Stage, text};
 
 async fn pipeline(admin: &Client, body: Value) -> Value {
@@ -180,4 +181,45 @@ async fn reports_are_asked_by_parameters_and_refuse_the_wrong_ones_by_name() {
         let pointer = text(&refused["errors"][0]["pointer"]);
         assert_eq!(pointer.trim_start_matches('/'), place);
     }
+}
+
+/// A reason is sent with a change of the stage, by which call ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_stage_brings_its_reason() {
+    let stage = Stage::shared().await;
+    let tenant = stage.tenant("reasons").await;
+    let admin = &tenant.admin;
+    let document = json!({
+        "stages": [
+            {"key": "new", "name": "New", "kind": "open", "probability": 10},
+            {"key": "won", "name": "Won", "kind": "won"},
+            {"key": "lost", "name": "Lost", "kind": "lost"},
+        ],
+        "rules": {"moves": "any", "allow_skipping": true, "allow_backwards": true},
+        "transitions": [{"from": null, "to": "lost", "requires_reason": true}],
+    });
+    let made = pipeline(admin, json!({"name": "Reasons", "document": document})).await;
+    let lost = &made["stages"][2]["id"];
+    let deal = async || {
+        let body = json!({"name": "A", "pipeline_id": made["id"]});
+        text(&admin.post("/api/v1/deals", body).await.expect(201)["id"])
+    };
+    let reason = async |id: &str| {
+        let history = admin.get(&format!("/api/v1/deals/{id}/stage-history")).await.expect(200);
+        history["entries"][1]["reason"].clone()
+    };
+    let id = deal().await;
+    let refused = admin.patch(&format!("/api/v1/deals/{id}"), json!({"stage_id": lost})).await.expect(422);
+    assert_eq!(refused["errors"][0]["reason"], "REASON_REQUIRED");
+    let body = json!({"stage_id": lost, "stage_reason": "price"});
+    admin.patch(&format!("/api/v1/deals/{id}"), body).await.expect(200);
+    assert_eq!(reason(&id).await, "price");
+
+    let id = deal().await;
+    let change = json!({"object": "deals", "ids": [id], "action": "move",
+                        "changes": {"stage_id": lost, "reason": "budget"}});
+    let queued = admin.post("/api/v1/bulk-operations", change).await.expect(202);
+    let over = finished(admin, &text(&queued["operation"]["id"])).await;
+    assert_eq!(over["result"]["updated"], 1, "{over}");
+    assert_eq!(reason(&id).await, "budget");
 }

@@ -281,16 +281,13 @@ async fn a_tenant_beside_others_runs_few_statements_at_once() -> Result<()> {
     Ok(())
 }
 
-/// The most statements of a loud tenant that were seen at once, with a quiet one that comes all the time or without.
+/// The most statements of a loud tenant that were seen at once, beside a quiet one that holds two places all the time or without. Places that it gave
+/// back a moment ago count as well, but how many these are depends on how busy the machine is: that is tested where the clock is the test's.
 async fn most_at_once(db: &Db, sql: &mut PgConnection, beside: bool) -> Result<i64> {
     let done = AtomicUsize::new(0);
     let is_over = || done.load(Ordering::SeqCst) >= 100;
-    let quiet = async {
-        while beside && !is_over() {
-            statement(db, tenant(2), 0.0).await?;
-        }
-        Ok::<_, DbError>(())
-    };
+    let quiet = if beside { 2 } else { 0 };
+    let _quiet = try_join_all((0..quiet).map(|_| TenantTx::begin(db, tenant(2)))).await?;
     let loud = try_join_all((0..CONNECTIONS).map(|_| async {
         while !is_over() {
             statement(db, tenant(1), 0.02).await?;
@@ -305,12 +302,7 @@ async fn most_at_once(db: &Db, sql: &mut PgConnection, beside: bool) -> Result<i
         }
         anyhow::Ok(most)
     };
-    if beside {
-        // All connections are made, and from here on it is known that several come.
-        try_join_all((0..CONNECTIONS).map(|n| statement(db, tenant((n % 2 + 1).into()), 0.05))).await?;
-    }
-    let (quiet, loud, most) = tokio::join!(quiet, loud, look);
-    quiet?;
+    let (loud, most) = tokio::join!(loud, look);
     loud?;
     most
 }

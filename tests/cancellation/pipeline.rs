@@ -169,6 +169,17 @@ async fn deal(
             call!(client, get_stage_history, who.request(pb::GetStageHistoryRequest { id }, &[]))
         }
         "CreateBulkOperation" => call!(client, create_bulk_operation, who.request(bulk(), &KEY)),
+        "CreateImport" => {
+            let mapping = vec![pb::ColumnMapping { column: "Name".to_owned(), field: "name".to_owned() }];
+            let (upload_id, object) = (world.uploads.put("Name\nA\n"), "deal".to_owned());
+            let request = pb::CreateImportRequest { upload_id, object, mapping, ..Default::default() };
+            call!(client, create_import, who.request(request, &KEY))
+        }
+        "PreviewImport" => {
+            let (upload_id, object) = (world.uploads.put("Name\nA\n"), "deal".to_owned());
+            let request = pb::PreviewImportRequest { upload_id, object, ..Default::default() };
+            call!(client, preview_import, who.request(request, &[]))
+        }
         "ListOperations" => {
             call!(client, list_operations, who.request(pb::ListOperationsRequest::default(), &[]))
         }

@@ -219,6 +219,24 @@ async fn prepare(world: &World, rpc: &str) -> Call {
                 }
             }
         }
+        "ExamineUpload" => {
+            let upload_id = import(&mut client, &who).await.upload_id;
+            let upload = Some(pb::UploadToRead { upload_id, ..Default::default() });
+            let request = pb::ExamineUploadRequest { upload, rows: 5, only_request: false };
+            call!(client, examine_upload, who.request(request, &[]))
+        }
+        "ReadUpload" => {
+            let upload_id = import(&mut client, &who).await.upload_id;
+            let upload = Some(pb::UploadToRead { upload_id, ..Default::default() });
+            let request = pb::ReadUploadRequest { upload, done: 0, survey: false };
+            call!(client, read_upload, who.request(request, &[]))
+        }
+        "FindRecords" => {
+            let company = pb::CompanyName { name: "Acme".to_owned(), domain: String::new() };
+            let request =
+                pb::FindRecordsRequest { companies: vec![company], emails: vec!["a@x.test".to_owned()] };
+            call!(client, find_records, who.request(request, &[]))
+        }
         "CheckRecords" => {
             let ids = RecordIds { object: "contact".to_owned(), ids: vec![contact(&who).await] };
             let request = pb::CheckRecordsRequest { records: vec![ids] };

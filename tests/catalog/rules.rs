@@ -336,6 +336,7 @@ pub(super) const FUNCTIONS: Rule = Rule {
         "{s}.outbox_maintain",
         "{s}.inbox_maintain",
         // ANALYZE needs the owner; for the worker alone, after a large import.
+        "pipeline.analyze_deals",
         "records.analyze_companies",
         "records.analyze_contacts",
     ],
@@ -357,6 +358,7 @@ pub(super) const EXECUTABLE: Rule = Rule {
         "{s}.outbox_maintain by worker",
         "{s}.inbox_maintain by worker",
         "pipeline.fold_deal_totals by app",
+        "pipeline.analyze_deals by worker",
         "records.analyze_companies by worker",
         "records.analyze_contacts by worker",
     ],

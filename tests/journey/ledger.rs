@@ -57,7 +57,9 @@ impl Ledger {
     pub async fn holds_exactly_the_committed_changes(&self, stage: &Stage, tenants: &[&Tenant]) {
         let committed = committed(stage, tenants).await;
         assert!(committed.len() > 5_000, "the journey made {} changes", committed.len());
-        assert!(committed.iter().any(|(_, object, ..)| object == "note"), "the journey wrote no note");
+        for object in ["note", "activity", "deal"] {
+            assert!(committed.iter().any(|(_, of, ..)| of == object), "the journey wrote no {object}");
+        }
         waiting::outcome(HEARD, "every event is heard", async || {
             let heard = self.heard.lock().expect("the ledger").clone();
             let lost: Vec<&Entry> = committed.difference(&heard).collect();
@@ -68,7 +70,7 @@ impl Ledger {
         let heard = self.heard.lock().expect("the ledger").clone();
         // Other tests share the broker.
         let ours = |tenant: &str| tenants.iter().any(|t| t.id == tenant);
-        let is_record = |object: &str| matches!(object, "contact" | "company" | "note");
+        let is_record = |object: &str| matches!(object, "contact" | "company" | "note" | "activity" | "deal");
         let records: BTreeSet<Entry> =
             heard.into_iter().filter(|(t, o, ..)| ours(t) && is_record(o)).collect();
         let invented: Vec<&Entry> = records.difference(&committed).take(5).collect();
@@ -135,7 +137,9 @@ async fn committed(stage: &Stage, tenants: &[&Tenant]) -> BTreeSet<Entry> {
         let rows: Vec<Entry> = sqlx::query_as(
             "SELECT tenant_id::text, object, record_id::text, version FROM records.change WHERE tenant_id = $1::text::uuid
              UNION ALL
-             SELECT tenant_id::text, object, record_id::text, version FROM activities.change WHERE tenant_id = $1::text::uuid",
+             SELECT tenant_id::text, object, record_id::text, version FROM activities.change WHERE tenant_id = $1::text::uuid
+             UNION ALL
+             SELECT tenant_id::text, object, record_id::text, version FROM pipeline.change WHERE tenant_id = $1::text::uuid",
         )
         .bind(&tenant.id)
         .fetch_all(&mut connection)

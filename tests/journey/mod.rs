@@ -5,6 +5,7 @@ mod export;
 mod ledger;
 mod people;
 mod reading;
+mod sales;
 pub(crate) mod writing;
 
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ async fn the_journey() {
     let imported = writing::import_2000(&journey).await;
     reading::page_through_everything(&journey, &imported).await;
     reading::search_and_count(&journey).await;
+    sales::day(&mut stage, &journey).await;
     writing::one_contact_from_create_to_restore(&journey).await;
     writing::bad_input_tells_everything_at_once(&journey).await;
     reading::the_other_tenant_and_the_rep_see_nothing(&journey).await;

@@ -31,7 +31,7 @@ fn asked(action: &str, filter: &str, changes: &Value) -> pb::CreateBulkOperation
     }
 }
 
-fn of_ids(action: &str, ids: &[&str], changes: &Value) -> pb::CreateBulkOperationRequest {
+pub(crate) fn of_ids(action: &str, ids: &[&str], changes: &Value) -> pb::CreateBulkOperationRequest {
     let ids = ids.iter().map(|id| (*id).to_owned()).collect();
     pb::CreateBulkOperationRequest { ids, ..asked(action, "", changes) }
 }
@@ -73,7 +73,7 @@ async fn finished(world: &World, who: &Caller, id: &str) -> Result<common::Opera
 }
 
 /// Asks, and gives the operation when it is over.
-async fn run(
+pub(crate) async fn run(
     world: &World,
     who: &Caller,
     request: pb::CreateBulkOperationRequest,

@@ -17,6 +17,7 @@ use record::reference::References;
 
 use tokio::sync::Notify;
 
+use super::uploads::Uploads;
 use crate::database::Database;
 pub(crate) use crate::world::{ALL, Known, May, Refusal};
 use crate::world::{Ground, TestGate, definitions, done};
@@ -36,6 +37,9 @@ pub(crate) struct World {
     pub(crate) published: Arc<Notify>,
     /// What bulk operations work with.
     pub(super) bulk: bulk::Bulk,
+    /// What imports work with, and what they read.
+    pub(super) imports: imports::Imports,
+    pub(crate) uploads: Uploads,
 }
 
 impl Deref for World {
@@ -80,10 +84,19 @@ impl World {
         let operations = pipeline::operations(&env, ground.worker()?);
         let (gate, service_token) = (gates.gate.clone(), gates.acts_for("pipeline"));
         let acting = operations::Acting { gate, service_token };
-        let bulk = pipeline::bulk(&env, &operations, operations::Quota::default(), acting);
+        let bulk = pipeline::bulk(&env, &operations, operations::Quota::default(), acting.clone());
+        let uploads = Uploads::default();
+        let peers = pipeline::Peers {
+            users: Arc::new(|_, _| Box::pin(async { Ok(Vec::new()) })),
+            records: uploads.find(),
+            uploads: Arc::new(uploads.clone()),
+        };
+        let quota = operations::Quota::default();
+        let imports = pipeline::imports(&env, &operations, (quota, acting), peers);
         let app = App {
             operations,
             bulk: bulk.clone(),
+            imports: imports.clone(),
             published: published.clone(),
             gate: gates.gate.clone(),
             env,
@@ -96,7 +109,7 @@ impl World {
             }),
         };
         let served = crate::world::World::on(ground, gates, Service::new(app));
-        Ok(Self { served, roles, people, time, published, bulk })
+        Ok(Self { served, roles, people, time, published, bulk, imports, uploads })
     }
 
     /// Moves deals out of retired stages until nothing is left for now. The job sees every tenant of the database.

@@ -1,16 +1,19 @@
-//! Every rule of moves on every way to write a deal: what the service answers is what the rules say (`spec.rs`). Imports and bulk operations belong
-//! here as further ways ([`Path`]).
+//! Every rule of moves on every way to write a deal: what the service answers is what the rules say (`spec.rs`). Rows of files and deals of a bulk
+//! operation have their refusals as errors of the operation.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use ids::RoleId;
-use proto::common::v1::Money;
+use proto::common::v1::{Money, RowError};
 use proto::pipeline::v1 as pb;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::spec::{Answer, STAGES, Spec, With, changed, created};
 use crate::database::Database;
+use crate::pipeline::bulk as many;
+use crate::pipeline::imports;
 use crate::pipeline::world::{ALL, Caller, Refusal, World, named, publication, stage_id, with};
 
 /// A way to write the stage of a deal that is there.
@@ -19,6 +22,18 @@ enum Path {
     Update,
     Move,
 }
+
+/// A way to write the stages of many.
+#[derive(Clone, Copy, Debug)]
+enum Many {
+    /// A file with a row for each, which has the deal's id.
+    Import,
+    /// A bulk operation for those that are moved to one stage.
+    Bulk,
+}
+
+/// A deal that stands in the first stage and is moved to the second.
+type Moved = (&'static str, &'static str, pb::Deal);
 
 /// Values of all fields that stages and transitions may require.
 fn values() -> (pb::Deal, [&'static str; 4]) {
@@ -55,6 +70,30 @@ fn answer<T>(done: Result<T, Refusal>, prefix: &str, reason: &str) -> (Answer, V
     }
     fields.sort_unstable();
     (Answer::Missing(fields, needs_reason), Vec::new())
+}
+
+/// The answer that the errors of one deal are: their texts name the rule.
+fn of_errors<'e>(errors: impl Iterator<Item = &'e RowError>) -> Answer {
+    let (mut fields, mut needs_reason, mut is_done) = (Vec::new(), false, true);
+    for RowError { field, reason, detail, .. } in errors {
+        is_done = false;
+        match reason.as_str() {
+            "MOVE_NOT_ALLOWED" => {
+                let rules =
+                    ["reopening", "closing", "listed", "allow_skipping", "allow_backwards", "role_ids"];
+                let rule = rules.into_iter().find(|rule| detail.ends_with(rule));
+                return Answer::Forbidden(rule.expect("a known rule"));
+            }
+            "REASON_REQUIRED" => needs_reason = true,
+            "REQUIRED_FOR_STAGE" => {
+                let known = values().1.into_iter().find(|name| name == field);
+                fields.push(known.unwrap_or_else(|| panic!("{field} is no field that is required")));
+            }
+            other => panic!("{field}: {other}: {detail}"),
+        }
+    }
+    fields.sort_unstable();
+    if is_done { Answer::Done } else { Answer::Missing(fields, needs_reason) }
 }
 
 struct Bench {
@@ -94,6 +133,60 @@ impl Bench {
             ..named(key)
         };
         Ok(self.admin().create_deal(deal).await?)
+    }
+
+    /// A deal for each move that there can be.
+    async fn all_moves(&self, made: &pb::Pipeline) -> Result<Vec<Moved>> {
+        let mut all = Vec::new();
+        for (from, ..) in STAGES {
+            for (to, ..) in STAGES.iter().filter(|stage| stage.0 != from) {
+                all.push((from, *to, self.deal(made, from).await?));
+            }
+        }
+        Ok(all)
+    }
+
+    /// A file that moves all of them, with the values that are carried.
+    async fn import(&self, made: &pb::Pipeline, all: &[Moved], carried: With) -> Result<Vec<Answer>> {
+        let who = &self.callers[usize::from(carried.role)];
+        let columns = [
+            ("id", "id"),
+            ("stage", "stage_id"),
+            ("reason", "stage_reason"),
+            ("amount", "amount"),
+            ("step", "next_step"),
+            ("lost", "lost_reason"),
+            ("close", "expected_close_date"),
+        ];
+        let values = if carried.all { "because,0.05 EUR,call,price,2031-01-01" } else { ",,,," };
+        let row = |(_, to, deal): &Moved| format!("{},{},{values}\n", deal.id, stage_id(made, to));
+        let rows = std::iter::once("id,stage,reason,amount,step,lost,close\n".to_owned());
+        let file: String = rows.chain(all.iter().map(row)).collect();
+        let request = imports::import(&self.world.uploads.put(&file), &columns, pb::DuplicatePolicy::Update);
+        let queued = who.queue_import(request).await?;
+        let operation = imports::finished(&self.world, who, &queued.id).await;
+        let of = |at: usize| operation.errors.iter().filter(move |error| error.line == at as i64 + 2);
+        Ok((0..all.len()).map(|at| of_errors(of(at))).collect())
+    }
+
+    /// Bulk operations that move them; they carry no values but the reason.
+    async fn bulk(&self, made: &pb::Pipeline, all: &[Moved], carried: With) -> Result<Vec<Answer>> {
+        let who = &self.callers[usize::from(carried.role)];
+        let mut found = BTreeMap::new();
+        for (to, ..) in STAGES {
+            let mut changes = json!({"stage_id": stage_id(made, to)});
+            if carried.all {
+                changes["reason"] = "because".into();
+            }
+            let ids: Vec<&str> =
+                all.iter().filter(|(_, at, _)| *at == to).map(|(.., deal)| deal.id.as_str()).collect();
+            let operation = many::run(&self.world, who, many::of_ids("move", &ids, &changes)).await?;
+            for id in ids {
+                let errors = operation.errors.iter().filter(|error| error.record_id.as_deref() == Some(id));
+                found.insert(id.to_owned(), of_errors(errors));
+            }
+        }
+        Ok(all.iter().map(|(.., deal)| found[&deal.id].clone()).collect())
     }
 
     async fn write(&self, path: Path, deal: &pb::Deal, to: &str, carried: With) -> (Answer, Vec<String>) {
@@ -168,6 +261,46 @@ async fn every_rule_holds_on_every_way_to_change_the_stage() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Rows and deals of a bulk operation are refused one by one, for what refuses a call; of the rules every other.
+#[tokio::test]
+async fn every_rule_holds_for_rows_of_files_and_for_many_deals_at_once() -> Result<()> {
+    // Their workers see every tenant.
+    let database = Database::fresh("globcrm_test_pipelines_ways", &[pipeline::MIGRATIONS]).await?;
+    let bench = Bench::new(World::on(database)?).await?;
+    for (n, spec) in Spec::all().iter().enumerate().step_by(2) {
+        let made = bench.pipeline(spec, &format!("P{n}")).await?;
+        for (many, carried) in
+            [Many::Import, Many::Bulk].into_iter().flat_map(|many| CARRIED.map(|c| (many, c)))
+        {
+            let all = bench.all_moves(&made).await?;
+            let found = match many {
+                Many::Import => bench.import(&made, &all, carried).await?,
+                Many::Bulk => bench.bulk(&made, &all, carried).await?,
+            };
+            for ((from, to, deal), found) in all.iter().zip(found) {
+                let wanted = without_held(of_many(spec, many, (from, to), carried), from);
+                assert_eq!(found, wanted, "rules {n}: {spec:?}\n{many:?} {from} to {to}, {carried:?}");
+                let now = bench.admin().deal(&deal.id).await?;
+                let stands = if found == Answer::Done { to } else { from };
+                assert_eq!(now.stage_key, *stands, "{many:?} {from} to {to}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the rules say of a way: a bulk operation carries a reason, and values of no field.
+fn of_many(spec: &Spec, many: Many, (from, to): (&str, &str), carried: With) -> Answer {
+    if !matches!(many, Many::Bulk) || !carried.all {
+        return spec.moved(from, to, carried);
+    }
+    match spec.moved(from, to, With { all: false, ..carried }) {
+        Answer::Missing(fields, _) if fields.is_empty() => Answer::Done,
+        Answer::Missing(fields, _) => Answer::Missing(fields, false),
+        other => other,
+    }
 }
 
 #[tokio::test]

@@ -177,8 +177,8 @@ async fn resume(world: &World, caller: &Caller, id: &str) -> Result<common::Oper
 }
 
 async fn noted(world: &World, sql: &mut sqlx::PgConnection, caller: &Caller) -> Result<i64> {
-    let marks = world.count(sql, "dry_run_mark", caller.tenant).await?;
-    Ok(marks + world.count(sql, "dry_run_contact", caller.tenant).await?)
+    let marks = world.count(sql, "import_mark", caller.tenant).await?;
+    Ok(marks + world.count(sql, "import_record", caller.tenant).await?)
 }
 
 /// A world with eight long fields.

@@ -18,6 +18,7 @@ mod import_permissions;
 pub(crate) mod imports;
 mod indexing;
 mod last_activity;
+mod lent;
 mod links;
 mod lists;
 mod names;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 22] = [
+const LIBS: [&str; 23] = [
     "reasons",
     "proto",
     "ids",
@@ -25,6 +25,7 @@ const LIBS: [&str; 22] = [
     "service",
     "record",
     "operations",
+    "imports",
     "bulk",
     "blobs",
     "testkit",

@@ -234,7 +234,7 @@ impl Proposal {
 
     /// Takes over what is known of references that other services were asked for before the transaction.
     #[must_use]
-    pub(crate) fn knowing(mut self, asked: &[Reference], violations: Vec<Violation>) -> Self {
+    pub fn knowing(mut self, asked: &[Reference], violations: Vec<Violation>) -> Self {
         self.elsewhere = Elsewhere { asked: asked.iter().map(|r| r.pointer.clone()).collect(), violations };
         self
     }

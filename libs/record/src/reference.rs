@@ -158,7 +158,7 @@ impl References {
     }
 
     /// Whether another service answers for the object.
-    fn asks_for(&self, object: &str) -> bool {
+    pub fn asks_for(&self, object: &str) -> bool {
         self.peers.iter().any(|peer| peer.objects.contains(&object))
     }
 

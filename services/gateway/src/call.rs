@@ -13,7 +13,7 @@ use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use transcode::{RequestError, ResponseMeta};
 
 use crate::app::Incoming;
-use crate::operations::bulk;
+use crate::operations::by_object::{self, Work};
 use crate::places::{Kind, holding};
 use crate::reply::{self, Reply};
 use crate::{body, etag, operations};
@@ -127,10 +127,9 @@ pub(crate) fn callee<'a>(
     request: &[u8],
 ) -> Result<(&'a rpc::Channel, Cow<'a, str>), Error> {
     let method = incoming.method;
-    let (service, path) = if bulk::is_bulk(method) {
-        bulk::callee(fleet::FLEET, &incoming.app.api, method, request)?
-    } else {
-        operations::callee(fleet::FLEET, method, &incoming.params)?
+    let (service, path) = match Work::of(method) {
+        Some(work) => by_object::callee(fleet::FLEET, &incoming.app.api, (work, method), request)?,
+        None => operations::callee(fleet::FLEET, method, &incoming.params)?,
     };
     let channel = incoming.app.channels.get(service);
     Ok((channel.ok_or_else(|| Error::internal(format!("no channel to {service}")))?, path))

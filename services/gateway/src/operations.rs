@@ -1,10 +1,11 @@
 //! `/operations/{service}.{id}`: the service that does the work answers. It is found by the prefix of the id. The list of all
-//! operations is asked of every service that has any: [`list`]. Changes of many records go to the service that keeps them: [`bulk`].
+//! operations is asked of every service that has any: [`list`]. Changes of many records, and records out of files, go to the service that keeps
+//! them: [`by_object`].
 //!
 //! The paths are in the contract once, at the first service that had operations. Others have RPCs of the same names and shapes
 //! (a test of `fleet` holds them to it), so that what was compiled for the one serves them all.
 
-pub(crate) mod bulk;
+pub(crate) mod by_object;
 pub(crate) mod list;
 
 use std::borrow::Cow;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use auth::Gate;
 use bulk::Bulk;
+use imports::Imports;
 use record::Env;
 use tokio::sync::Notify;
 
@@ -19,6 +20,8 @@ pub struct App {
     pub operations: operations::Env,
     /// What bulk operations work with.
     pub bulk: Bulk,
+    /// What imports work with.
+    pub imports: Imports,
     /// Asks which roles do not exist.
     pub roles: AskRoles,
     /// Notified when something was published: deals may have to be moved.

@@ -11,11 +11,14 @@ use crate::deals::{DEAL, open};
 /// The objects whose records can be changed in bulk.
 const TARGETS: &[Target] = &[Target { object: &DEAL, open, moves: true }];
 
+/// The kinds of operations of this service.
+const KINDS: &[&str] = &[bulk::KINDS[0], bulk::KINDS[1], imports::KIND];
+
 /// What operations of this service work with.
 pub fn operations(env: &Env, worker: WorkerDb) -> operations::Env {
     operations::Env {
         role: Role::Pipeline,
-        kinds: bulk::KINDS,
+        kinds: KINDS,
         db: env.db.clone(),
         worker,
         clock: env.clock.clone(),

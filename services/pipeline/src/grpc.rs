@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 
 use crate::app::App;
 use crate::deals::{self, Deal};
+use crate::importing::same;
 use crate::pipelines::{
     archive, create, draft, get, impact, list, publish, restore, templates, update, versions,
 };
@@ -283,6 +284,24 @@ impl PipelineService for Service {
         })
     }
 
+    async fn create_import(
+        &self,
+        request: Request<pb::CreateImportRequest>,
+    ) -> Result<Response<pb::CreateImportResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let queued = self.0.imports.create(&cx, &request, &same(&request)?).await?;
+        Ok(queued.map(|operation| pb::CreateImportResponse { operation: Some(operation) }).respond(&cx))
+    }
+
+    async fn preview_import(
+        &self,
+        request: Request<pb::PreviewImportRequest>,
+    ) -> Result<Response<pb::PreviewImportResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let preview = self.0.imports.preview(&cx, &same(&request)?).await?;
+        Ok(cx.answer(same(&preview)?))
+    }
+
     async fn undo_operation(
         &self,
         request: Request<pb::UndoOperationRequest>,
@@ -298,6 +317,7 @@ impl PipelineService for Service {
     ) -> Result<Response<pb::GetOperationResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         let mut operation = operations::get(&self.0.operations, &cx, &request.id).await?;
+        self.0.imports.add_detected(&cx, std::slice::from_mut(&mut operation)).await?;
         self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
         Ok(cx.answer(pb::GetOperationResponse { operation: Some(operation) }))
     }
@@ -310,6 +330,7 @@ impl PipelineService for Service {
         let pb::ListOperationsRequest { page_size, page_token } = request;
         let listed = operations::list(&self.0.operations, &cx, page_size, &page_token).await?;
         let operations::Listed { mut operations, next_page_token } = listed;
+        self.0.imports.add_detected(&cx, &mut operations).await?;
         self.0.bulk.add_details(&cx, &mut operations).await?;
         Ok(cx.answer(pb::ListOperationsResponse { operations, next_page_token }))
     }
@@ -320,6 +341,7 @@ impl PipelineService for Service {
     ) -> Result<Response<pb::CancelOperationResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         let mut operation = operations::cancel(&self.0.operations, &cx, &request.id).await?;
+        self.0.imports.add_detected(&cx, std::slice::from_mut(&mut operation)).await?;
         self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
         Ok(cx.answer(pb::CancelOperationResponse { operation: Some(operation) }))
     }

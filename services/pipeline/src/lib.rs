@@ -7,6 +7,7 @@ mod deals;
 mod document;
 mod fields;
 mod grpc;
+mod importing;
 mod pipelines;
 mod reports;
 mod roles;
@@ -34,13 +35,21 @@ pub use crate::bulk::{bulk, operations};
 pub use crate::config::Config;
 pub use crate::deals::Mapping;
 pub use crate::grpc::Service;
+pub use crate::importing::{FindRecords, Peers, UploadReader, imports};
 pub use crate::roles::AskRoles;
 
 /// The migrations of the schema `pipeline`.
 pub const MIGRATIONS: Migrations = db::migrations!(
     "pipeline",
     [db::migrate::RECORD, db::migrate::OPERATIONS],
-    ["0100_create_pipeline", "0110_create_deals", "0120_report_on_deals", "0130_add_bulk_operations"]
+    [
+        "0100_create_pipeline",
+        "0110_create_deals",
+        "0120_report_on_deals",
+        "0130_add_bulk_operations",
+        "0140_add_imports",
+        "0141_create_analyze_deals",
+    ]
 );
 
 /// The objects whose records are kept here.
@@ -57,20 +66,21 @@ pub const LIMITS: &[Limit] = &[
     Limit::new("stages and rules of a pipeline", document::MAX_BYTES as u64, "bytes"),
 ];
 
-/// Connections of the worker role: relay, retries of both consumers, purge, reconciler, stage mapping, claims and purge of operations, metrics.
+/// Connections of the worker role: relay, retries of both consumers, purge, reconciler, stage mapping, claims of both jobs, purge of operations,
+/// metrics.
 const FRAME: service::Service =
-    service::Service { role: Role::Pipeline, migrations: &MIGRATIONS, worker_connections: 9 };
+    service::Service { role: Role::Pipeline, migrations: &MIGRATIONS, worker_connections: 10 };
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
     let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
     let build = |frame: &Frame| {
         let peers = frame.peers(&config.identity, config.service_secret.clone())?;
-        let records = Records::new(peers.connect(&config.records)?);
+        let uploads = Records::new(peers.connect(&config.records)?);
         let references = References::to_people(peers::people(peers.identity.clone()))
             .named_by(peers::user_names(peers.identity.clone()))
-            .and_to(PEER_OBJECTS, peers::records(records.clone()))
-            .named_by(peers::record_names(records));
+            .and_to(PEER_OBJECTS, peers::records(uploads.clone()))
+            .named_by(peers::record_names(uploads.clone()));
         let env = Env {
             role: Role::Pipeline,
             objects: OBJECTS,
@@ -102,15 +112,20 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         let service_token = ::operations::service_token(peers.identity.clone());
         let acting = ::operations::Acting { gate: peers.gate.clone(), service_token };
         let operations = operations(&env, frame.worker.clone());
-        let bulk = bulk(&env, &operations, config.quota, acting);
+        let bulk = bulk(&env, &operations, config.quota, acting.clone());
+        let asked = importing::Peers::of(::imports::users(peers.identity.clone()), uploads);
+        let imports = imports(&env, &operations, (config.quota, acting), asked);
+        let importing = imports.clone();
+        frame.spawn("pipeline.imports", |shutdown| importing.work(shutdown));
         let worker = bulk.clone();
         frame.spawn("pipeline.bulk", |shutdown| worker.work(shutdown));
-        let (role, kept) = (Role::Pipeline, ::bulk::Records);
+        let (role, kept) = (Role::Pipeline, (::imports::DryRuns, ::bulk::Records));
         let (db, worker, clock) = (frame.db.clone(), frame.worker.clone(), frame.clock.clone());
         let retention = config.operation_retention;
         frame.rounds(::operations::Purge { role, db, worker, clock, retention, kept });
         let roles = roles::from_identity(peers.identity);
-        let app = Arc::new(App { gate: peers.gate.clone(), env, operations, bulk, roles, published });
+        let app =
+            Arc::new(App { gate: peers.gate.clone(), env, operations, bulk, imports, roles, published });
         frame.consume(first::TASK, first::PATTERNS, first::Listener(app.clone()));
         Ok((peers.gate, Routes::new(PipelineServiceServer::new(Service(app)))))
     };

@@ -5,23 +5,24 @@ use record::definitions::{Definitions, Fetch};
 use record::reference::{Ask, AskNames, References};
 use std::sync::Arc;
 
-use auth::{Context, Future, Gate};
+use auth::Gate;
 use blobs::Blobs;
 use bulk::{Bulk, Target};
-use db::{Db, Shares, WorkerDb};
-use error::Error;
+use db::{Db, WorkerDb};
 use events::Wake;
 use field_types::phone::Region;
 use fleet::Role;
 use ids::Clock;
+use imports::{FindUsers, Imports};
 use operations::{Acting, ServiceToken};
 use query::CursorKey;
 use tokio::sync::Notify;
-use uuid::Uuid;
 
+use crate::files::{LocalFiles, readers};
+use crate::naming::Companies;
 use crate::peers::AskSlot;
 use crate::quota::Quotas;
-use crate::{companies, contacts, imports, indexing};
+use crate::{companies, contacts, indexing};
 
 /// The kinds of operations of this service.
 const KINDS: &[&str] = &[imports::KIND, indexing::KIND, bulk::KINDS[0], bulk::KINDS[1]];
@@ -32,9 +33,9 @@ const TARGETS: &[Target] = &[
     Target { object: &companies::COMPANY, open: companies::wire::open, moves: false },
 ];
 
-/// Asks identity for the users of the caller's tenant who have these addresses: address and id.
-pub type FindUsers =
-    Arc<dyn Fn(Context, Vec<String>) -> Future<Result<Vec<(String, Uuid)>, Error>> + Send + Sync>;
+/// The objects whose records come out of files.
+pub(crate) const IMPORTABLES: &[&imports::importable::Importable] =
+    &[&contacts::import::CONTACTS, &companies::import::COMPANIES];
 
 /// What the service is made of; tests bring their own gate and peers.
 pub struct Parts {
@@ -86,11 +87,8 @@ pub(crate) struct App {
     pub(crate) quotas: Quotas,
     pub(crate) acting: Acting,
     pub(crate) slots: AskSlot,
-    pub(crate) users: FindUsers,
-    /// Places of those who examine a file.
-    pub(crate) readers: Arc<Shares>,
-    /// Wakes the import job.
-    pub(crate) imports: Notify,
+    pub(crate) files: LocalFiles,
+    pub(crate) imports: Imports,
     /// Wakes the job that fills indexes.
     pub(crate) indexing: Notify,
 }
@@ -125,6 +123,17 @@ impl App {
         };
         let acting = Acting { gate: parts.gate.clone(), service_token: parts.service_token };
         let quota = parts.quotas.operations;
+        let files = LocalFiles { db: env.db.clone(), blobs: parts.blobs.clone(), readers: readers() };
+        let imports = Imports::new(imports::Parts {
+            env: env.clone(),
+            operations: operations.clone(),
+            acting: acting.clone(),
+            quota,
+            users: parts.users,
+            files: Arc::new(files.clone()),
+            lookups: Arc::new(Companies),
+            objects: IMPORTABLES,
+        });
         Self {
             bulk: Bulk::new(env.clone(), operations.clone(), TARGETS, quota, acting.clone()),
             gate: parts.gate,
@@ -134,9 +143,8 @@ impl App {
             quotas: parts.quotas,
             acting,
             slots: parts.slots,
-            users: parts.users,
-            readers: imports::readers(),
-            imports: Notify::new(),
+            files,
+            imports,
             indexing: Notify::new(),
         }
     }

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::app::{App, Parts};
 use crate::companies::wire::Company;
 use crate::contacts::wire::Contact;
-use crate::{imports, indexing, links, uploads};
+use crate::{files, indexing, links, uploads};
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ impl Service {
 
     /// Works imports until `shutdown`; [`crate::serve`] does it beside the calls.
     pub async fn work_imports(self, shutdown: CancellationToken) {
-        imports::job::run(self.0, shutdown).await;
+        self.0.imports.clone().work(shutdown).await;
     }
 
     /// Works changes of many records until `shutdown`; [`crate::serve`] does it beside the calls.
@@ -241,7 +241,8 @@ impl RecordsService for Service {
         request: Request<pb::CreateImportRequest>,
     ) -> Result<Response<pb::CreateImportResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(imports::create::create(&self.0, &cx, request).await?)
+        let queued = self.0.imports.create(&cx, &request, &request).await?;
+        Ok(queued.map(|operation| pb::CreateImportResponse { operation: Some(operation) }).respond(&cx))
     }
 
     async fn preview_import(
@@ -249,7 +250,7 @@ impl RecordsService for Service {
         request: Request<pb::PreviewImportRequest>,
     ) -> Result<Response<pb::PreviewImportResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        Ok(cx.answer(imports::preview::preview(&self.0, &cx, &request).await?))
+        Ok(cx.answer(self.0.imports.preview(&cx, &request).await?))
     }
 
     async fn index_field(
@@ -296,7 +297,7 @@ impl RecordsService for Service {
     ) -> Result<Response<pb::GetOperationResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         let mut operation = operations::get(&self.0.operations, &cx, &request.id).await?;
-        imports::detected::add(&self.0, &cx, std::slice::from_mut(&mut operation)).await?;
+        self.0.imports.add_detected(&cx, std::slice::from_mut(&mut operation)).await?;
         self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
         Ok(cx.answer(pb::GetOperationResponse { operation: Some(operation) }))
     }
@@ -309,7 +310,7 @@ impl RecordsService for Service {
         let pb::ListOperationsRequest { page_size, page_token } = request;
         let listed = operations::list(&self.0.operations, &cx, page_size, &page_token).await?;
         let operations::Listed { mut operations, next_page_token } = listed;
-        imports::detected::add(&self.0, &cx, &mut operations).await?;
+        self.0.imports.add_detected(&cx, &mut operations).await?;
         self.0.bulk.add_details(&cx, &mut operations).await?;
         Ok(cx.answer(pb::ListOperationsResponse { operations, next_page_token }))
     }
@@ -320,7 +321,7 @@ impl RecordsService for Service {
     ) -> Result<Response<pb::CancelOperationResponse>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         let mut operation = operations::cancel(&self.0.operations, &cx, &request.id).await?;
-        imports::detected::add(&self.0, &cx, std::slice::from_mut(&mut operation)).await?;
+        self.0.imports.add_detected(&cx, std::slice::from_mut(&mut operation)).await?;
         self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
         Ok(cx.answer(pb::CancelOperationResponse { operation: Some(operation) }))
     }
@@ -356,5 +357,29 @@ impl RecordsService for Service {
         let (cx, request) = self.0.gate.admit(request).await?;
         let names = record::names(&self.0.env, &cx, request.records).await?;
         Ok(cx.answer(pb::GetRecordNamesResponse { names }))
+    }
+
+    async fn examine_upload(
+        &self,
+        request: Request<pb::ExamineUploadRequest>,
+    ) -> Result<Response<pb::ExamineUploadResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(files::examine(&self.0, &cx, request).await?))
+    }
+
+    async fn read_upload(
+        &self,
+        request: Request<pb::ReadUploadRequest>,
+    ) -> Result<Response<pb::ReadUploadResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(files::read(&self.0, &cx, request).await?))
+    }
+
+    async fn find_records(
+        &self,
+        request: Request<pb::FindRecordsRequest>,
+    ) -> Result<Response<pb::FindRecordsResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(files::find(&self.0, &cx, request).await?))
     }
 }

@@ -5,11 +5,12 @@ mod companies;
 mod config;
 mod contact_points;
 mod contacts;
+mod files;
 mod grpc;
-mod imports;
 mod indexing;
 mod last_activity;
 mod links;
+mod naming;
 mod peers;
 mod quota;
 mod uploads;
@@ -27,10 +28,10 @@ use tonic::service::Routes;
 
 use crate::app::App;
 
-pub use app::{FindUsers, Parts};
+pub use app::Parts;
 pub use config::Config;
 pub use grpc::Service;
-pub use imports::DryRuns;
+pub use imports::{DryRuns, FindUsers};
 pub use last_activity::Activities;
 pub use operations::ServiceToken;
 pub use peers::{AskSlot, SlotStep};
@@ -61,15 +62,18 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0180_number_slot_assignments",
         "0190_add_bulk_operations",
         "0195_follow_activities",
+        "0200_create_import_notes",
+        "0201_add_read_at_to_upload",
+        "0202_drop_dry_run",
     ]
 );
 
 /// What an import and a contact may have.
 pub const LIMITS: &[Limit] = &[
     Limit::new("companies that a contact is linked to", links::MAX_LINKS as u64, ""),
-    Limit::new("columns of an imported file", imports::MAX_COLUMNS as u64, ""),
-    Limit::new("rows of an imported file", imports::MAX_ROWS, ""),
-    Limit::new("row of an imported file", imports::MAX_ROW as u64, "bytes"),
+    Limit::new("columns of an imported file", files::MAX_COLUMNS as u64, ""),
+    Limit::new("rows of an imported file", files::MAX_ROWS, ""),
+    Limit::new("row of an imported file", files::MAX_ROW as u64, "bytes"),
     Limit::new(
         "errors that are kept of an import; the others are counted",
         operations::MAX_ERRORS as u64,
@@ -118,7 +122,7 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
         slots: peers::slots(fields),
         people: record::peers::people(peers.identity.clone()),
         names: record::peers::user_names(peers.identity.clone()),
-        users: peers::users(peers.identity.clone()),
+        users: imports::users(peers.identity.clone()),
         wake: frame.wake.clone(),
         worker: frame.worker.clone(),
         blobs: Blobs::in_directory(&config.blob_dir).map_err(|e| ServeError::start("blobs", e))?,
@@ -141,5 +145,7 @@ fn work(frame: &Frame, config: &Config, blobs: Blobs) {
 /// The objects whose records are kept here.
 pub const OBJECTS: &[&record::Object] = &[&contacts::CONTACT, &companies::COMPANY];
 
+#[cfg(test)]
+mod importable_tests;
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,6 @@ use std::sync::Arc;
 use auth::{Context, Future};
 use error::Error;
 use rpc::fields::Fields;
-use rpc::identity::Identity;
-
-use crate::app::FindUsers;
 
 /// What is said of a field's slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +29,6 @@ pub(crate) fn slots(fields: Fields) -> AskSlot {
                 SlotStep::Assign => fields.assign_slot(&cx, object, id, false).await,
                 SlotStep::Finish(assignment) => fields.finish_slot(&cx, object, id, assignment).await,
             }
-        })
-    })
-}
-
-pub(crate) fn users(identity: Identity) -> FindUsers {
-    Arc::new(move |cx, addresses| {
-        let identity = identity.clone();
-        Box::pin(async move {
-            let found = identity.users_by_email(&cx, addresses).await?;
-            Ok(found.into_iter().map(|(address, id)| (address, id.uuid())).collect())
         })
     })
 }

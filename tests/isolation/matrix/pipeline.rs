@@ -141,7 +141,13 @@ pub fn table() -> Table {
         ("CheckRecords", |two| Box::pin(check_records(two))),
         ("GetRecordNames", |two| Box::pin(get_record_names(two))),
     ];
-    let internal = of_operations.map(|rpc| (rpc, operations as Check)).into_iter().chain(names).collect();
+    let of_imports = ["CreateImport", "PreviewImport"].map(|rpc| (rpc, imports as Check));
+    let internal = of_operations
+        .map(|rpc| (rpc, operations as Check))
+        .into_iter()
+        .chain(of_imports)
+        .chain(names)
+        .collect();
     Table { rows, internal, planted: vec![&PIPELINE, &DEAL] }
 }
 
@@ -203,6 +209,39 @@ async fn get_record_names(two: &Two) {
     assert_eq!(names.into_inner().names, named(None));
     let bare = pipeline.get_record_names(asked()).await.expect_err("no credentials");
     assert_eq!(bare.code(), Code::Unauthenticated);
+}
+
+/// A file is its owner's: another tenant's, a colleague's and a random one are unknown alike, and so is what they hold.
+fn imports<'a>(two: &'a Two) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
+    Box::pin(async move {
+        let Two { stage, a, b } = two;
+        let import = |upload: &str| json!({"upload_id": upload, "object": "deal", "mapping": [{"column": "Name", "field": "name"}]});
+        let preview = |upload: &str| json!({"upload_id": upload, "object": "deal"});
+        let rights = json!([{"object": "deal", "actions": ["import", "create"], "scopes": ["all"]}]);
+        let colleague = stage.member(a, "imports", rights, json!([])).await;
+        let (ours, theirs) = (super::records::upload(a).await, super::records::upload(b).await);
+        for (client, upload) in
+            [(&a.admin, &theirs), (&a.admin, &super::random_id()), (&colleague.client, &ours)]
+        {
+            for (path, body) in [("imports", import(upload)), ("imports:preview", preview(upload))] {
+                let refused = client.post(&format!("/api/v1/{path}"), body).await.expect(422);
+                let error = &refused["errors"][0];
+                assert_eq!(
+                    (&error["pointer"], &error["reason"]),
+                    (&json!("/upload_id"), &json!("REFERENCE_NOT_FOUND"))
+                );
+            }
+        }
+        let nobody = stage.member(a, "imports-nothing", json!([]), json!([])).await;
+        nobody.client.post("/api/v1/imports", import(&ours)).await.refused(403, "PERMISSION_DENIED");
+        let queued = a.admin.post("/api/v1/imports", import(&ours)).await.expect(202);
+        let over = super::over(a, &text(&queued["id"])).await;
+        assert_eq!(over["result"]["created"], 1, "{over}");
+        let shown = a.admin.post("/api/v1/imports:preview", preview(&ours)).await.expect(200);
+        assert_eq!(shown["mapping"], json!([{"column": "Name", "field": "name"}]));
+        let listed = b.admin.get("/api/v1/deals?filter=name%20%3D%20%22Meyer%22").await.expect(200);
+        assert_eq!(listed["deals"], json!([]));
+    })
 }
 
 /// A change of many deals is its owner's, and reaches nobody else's.

@@ -2,7 +2,10 @@
 
 use proto::common::v1::{RecordIds, RecordName};
 use proto::records::v1::records_service_client::RecordsServiceClient;
-use proto::records::v1::{CheckRecordsRequest, GetRecordNamesRequest};
+use proto::records::v1::{
+    CheckRecordsRequest, CompanyName, ExamineUploadRequest, FindRecordsRequest, GetRecordNamesRequest,
+    ReadUploadRequest, UploadToRead,
+};
 use serde_json::json;
 use testkit::fleet::Role;
 use tonic::Code;
@@ -105,6 +108,9 @@ pub fn table() -> Table {
     let internal: Vec<(_, Check)> = vec![
         ("CheckRecords", |two| Box::pin(check_records(two))),
         ("GetRecordNames", |two| Box::pin(get_record_names(two))),
+        ("ExamineUpload", |two| Box::pin(lent_uploads(two))),
+        ("ReadUpload", |two| Box::pin(lent_uploads(two))),
+        ("FindRecords", |two| Box::pin(find_records(two))),
     ];
     Table { rows, internal, planted: vec![&CONTACT, &COMPANY] }
 }
@@ -160,6 +166,66 @@ async fn get_record_names(Two { stage, a, b }: &Two) {
     assert_eq!(bare.code(), Code::Unauthenticated);
 }
 
+/// Another service reads uploads of the caller alone, and only with the caller's credentials.
+async fn lent_uploads(Two { stage, a, b }: &Two) {
+    let service = as_service(stage.service_token(Role::Pipeline).await);
+    let mut records = RecordsServiceClient::with_interceptor(stage.grpc(Role::Records).await, service);
+    let (ours, theirs) = (upload(a).await, upload(b).await);
+    let of = |upload_id: &str| Some(UploadToRead { upload_id: upload_id.to_owned(), ..Default::default() });
+    let examine = |id: &str| ExamineUploadRequest { upload: of(id), rows: 3, only_request: false };
+    let read = |id: &str| ReadUploadRequest { upload: of(id), done: 0, survey: false };
+    let seen = records.examine_upload(with_token(&a.access_token, examine(&ours))).await.expect("a's upload");
+    assert_eq!(seen.into_inner().rows[0].cells, ["Meyer"]);
+    let rows = records.read_upload(with_token(&a.access_token, read(&ours))).await.expect("a's upload");
+    assert_eq!(rows.into_inner().rows[0].cells, ["Meyer"]);
+    let colleague = stage.member(a, "reads", json!([]), json!([])).await;
+    let token = a.access_token.clone();
+    for (token, id) in [
+        (&token, &theirs),
+        (&token, &random_id()),
+        (&token, &"no id".to_owned()),
+        (&colleague.client.token().to_owned(), &ours),
+    ] {
+        let refused = records.examine_upload(with_token(token, examine(id))).await.expect_err("not theirs");
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+        let gone = records.read_upload(with_token(token, read(id))).await.expect("an answer").into_inner();
+        assert_eq!(gone.failure.map(|failure| failure.reason).as_deref(), Some("UPLOAD_GONE"));
+        assert!(gone.rows.is_empty() && gone.detected.is_none());
+    }
+    let bare = records.read_upload(read(&ours)).await.expect_err("no credentials");
+    assert_eq!(bare.code(), Code::Unauthenticated);
+    let bare = records.examine_upload(examine(&ours)).await.expect_err("no credentials");
+    assert_eq!(bare.code(), Code::Unauthenticated);
+}
+
+/// Names find what the caller may read, in the caller's tenant.
+async fn find_records(Two { stage, a, b }: &Two) {
+    let service = as_service(stage.service_token(Role::Pipeline).await);
+    let mut records = RecordsServiceClient::with_interceptor(stage.grpc(Role::Records).await, service);
+    let ours = company(a, "Found GmbH").await;
+    company(b, "Theirs GmbH").await;
+    for (tenant, mail) in [(a, "found@x.test"), (b, "theirs@x.test")] {
+        let body = json!({"last_name": "Found", "emails": [{"address": mail}]});
+        tenant.admin.post("/api/v1/contacts", body).await.expect(201);
+    }
+    let named = |name: &str| CompanyName { name: name.to_owned(), domain: String::new() };
+    let asked = || FindRecordsRequest {
+        companies: vec![named("found gmbh"), named("Theirs GmbH"), named("Nobody")],
+        emails: vec!["found@x.test".to_owned(), "theirs@x.test".to_owned(), "nobody@x.test".to_owned()],
+    };
+    let found = records.find_records(with_token(&a.access_token, asked())).await.expect("a's").into_inner();
+    assert_eq!(found.companies[0].id, ours);
+    assert_eq!((found.contacts[0].id.is_empty(), found.companies.len(), found.contacts.len()), (false, 3, 3));
+    assert_eq!((&found.companies[1], &found.contacts[1]), (&found.companies[2], &found.contacts[2]));
+    assert_eq!(found.companies[1].reason, "REFERENCE_NOT_FOUND");
+    let denied = stage.member(a, "finds", json!([]), json!([])).await;
+    let nothing = records.find_records(with_token(denied.client.token(), asked())).await.expect("an answer");
+    let nothing = nothing.into_inner();
+    assert!(nothing.companies.iter().chain(&nothing.contacts).all(|found| found.id.is_empty()));
+    let bare = records.find_records(asked()).await.expect_err("no credentials");
+    assert_eq!(bare.code(), Code::Unauthenticated);
+}
+
 async fn contact(tenant: &Tenant, unique: &str) -> String {
     created(&tenant.admin.post("/api/v1/contacts", json!({"last_name": unique})).await.expect(201))
 }
@@ -175,7 +241,7 @@ async fn link(tenant: &Tenant, unique: &str) -> String {
     format!("{contact}/companies/{company}")
 }
 
-async fn upload(tenant: &Tenant) -> String {
+pub(super) async fn upload(tenant: &Tenant) -> String {
     let call = tenant.admin.call(reqwest::Method::POST, "/api/v1/uploads");
     created(&call.bytes("text/csv", FILE.to_vec()).send().await.expect(201))
 }

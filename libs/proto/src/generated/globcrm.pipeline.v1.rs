@@ -1117,6 +1117,163 @@ impl StageSource {
         }
     }
 }
+/// Starts an import of an upload.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateImportRequest {
+    #[prost(string, tag = "1")]
+    pub upload_id: ::prost::alloc::string::String,
+    /// `contact`, `company` or `deal`: asks for the permissions `import` and `create` of it, and for `update` with the policy UPDATE.
+    #[prost(string, tag = "2")]
+    pub object: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "3")]
+    pub mapping: ::prost::alloc::vec::Vec<ColumnMapping>,
+    #[prost(enumeration = "DuplicatePolicy", tag = "4")]
+    pub duplicate_policy: i32,
+    /// Checks every row, stores none.
+    #[prost(bool, tag = "5")]
+    pub dry_run: bool,
+    /// The encoding of the file by a label of the WHATWG, such as `utf-8`, `windows-1251` or `shift_jis`. Empty: what the upload's
+    /// `Content-Type` names as `charset`; else it is found out, and a file that may have one of several is refused. A byte order mark
+    /// says more.
+    #[prost(string, tag = "6")]
+    pub encoding: ::prost::alloc::string::String,
+    /// One character between cells, such as `,`, `;`, `|` or a tab. Empty: by a first line `sep=;`; else the one that gives the
+    /// mapped columns and rows as wide as the header.
+    #[prost(string, tag = "7")]
+    pub delimiter: ::prost::alloc::string::String,
+    /// What stands around cells: `"` (also when empty), `'` or `none`.
+    #[prost(string, tag = "8")]
+    pub quote: ::prost::alloc::string::String,
+    /// `YYYY-MM-DD`, `YYYY/MM/DD`, `YYYY.MM.DD`, `YYYYMMDD`, `DD.MM.YYYY`, `DD/MM/YYYY`, `DD-MM-YYYY`, `MM/DD/YYYY`, `MM.DD.YYYY` or
+    /// `MM-DD-YYYY`. `YYYY-MM-DD` is read in addition to any of them.
+    #[prost(string, tag = "9")]
+    pub date_format: ::prost::alloc::string::String,
+    /// What stands before a fraction in numbers and amounts: `.` (also when empty) or `,`.
+    #[prost(string, tag = "10")]
+    pub decimal_separator: ::prost::alloc::string::String,
+    /// The country (ISO 3166, two letters) to which telephone numbers without country code belong. Empty: the installation's default.
+    #[prost(string, tag = "11")]
+    pub region: ::prost::alloc::string::String,
+}
+/// Reads the beginning of an upload as an import with these options would.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PreviewImportRequest {
+    #[prost(string, tag = "1")]
+    pub upload_id: ::prost::alloc::string::String,
+    /// The object that the suggested mapping is for; `contact` when empty.
+    #[prost(string, tag = "2")]
+    pub object: ::prost::alloc::string::String,
+    /// The encoding of the file by a label of the WHATWG, such as `utf-8`, `windows-1251` or `shift_jis`. Empty: what the upload's
+    /// `Content-Type` names as `charset`; else it is found out, and a file that may have one of several is refused. A byte order mark
+    /// says more.
+    #[prost(string, tag = "3")]
+    pub encoding: ::prost::alloc::string::String,
+    /// One character between cells, such as `,`, `;`, `|` or a tab. Empty: by a first line `sep=;`; else the one that gives the
+    /// mapped columns and rows as wide as the header.
+    #[prost(string, tag = "4")]
+    pub delimiter: ::prost::alloc::string::String,
+    /// What stands around cells: `"` (also when empty), `'` or `none`.
+    #[prost(string, tag = "5")]
+    pub quote: ::prost::alloc::string::String,
+    /// `YYYY-MM-DD`, `YYYY/MM/DD`, `YYYY.MM.DD`, `YYYYMMDD`, `DD.MM.YYYY`, `DD/MM/YYYY`, `DD-MM-YYYY`, `MM/DD/YYYY`, `MM.DD.YYYY` or
+    /// `MM-DD-YYYY`. `YYYY-MM-DD` is read in addition to any of them.
+    #[prost(string, tag = "6")]
+    pub date_format: ::prost::alloc::string::String,
+    /// What stands before a fraction in numbers and amounts: `.` (also when empty) or `,`.
+    #[prost(string, tag = "7")]
+    pub decimal_separator: ::prost::alloc::string::String,
+    /// The country (ISO 3166, two letters) to which telephone numbers without country code belong. Empty: the installation's default.
+    #[prost(string, tag = "8")]
+    pub region: ::prost::alloc::string::String,
+}
+/// How an upload reads.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PreviewImportResponse {
+    #[prost(message, optional, tag = "1")]
+    pub detected: ::core::option::Option<super::super::common::v1::FileForm>,
+    /// The names of the columns.
+    #[prost(string, repeated, tag = "2")]
+    pub header: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The first ten rows.
+    #[prost(message, repeated, tag = "3")]
+    pub rows: ::prost::alloc::vec::Vec<PreviewRow>,
+    /// Columns whose names are those of fields that the caller may write.
+    #[prost(message, repeated, tag = "4")]
+    pub mapping: ::prost::alloc::vec::Vec<ColumnMapping>,
+}
+/// A row of a preview.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PreviewRow {
+    /// The line of the file on which it begins.
+    #[prost(int64, tag = "1")]
+    pub line: i64,
+    /// As they were read, each cut after 1,000 characters. Of a row with errors they may begin and end elsewhere.
+    #[prost(string, repeated, tag = "2")]
+    pub cells: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why the row as such would be refused. What fields demand of their values is checked by a dry run.
+    #[prost(message, repeated, tag = "3")]
+    pub errors: ::prost::alloc::vec::Vec<super::super::common::v1::RowError>,
+}
+/// Which column feeds which field.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ColumnMapping {
+    /// The column's header as it stands in the file; case and blanks matter only if another column differs in nothing else.
+    #[prost(string, tag = "1")]
+    pub column: ::prost::alloc::string::String,
+    /// A field of the object that callers write: `first_name`, `custom.<key>`, `external_ids.<system>`; `tags` and `domains`, with `;`
+    /// between several, also from several columns. Lists with parts: `phones.number` is the first entry, `phones\[2\].number` the
+    /// second, `phones\[mobile\].number` one of that kind; a part that is named again without a number is that of the next entry.
+    /// Also `owner.email`, the owner by address; for contacts and deals the company, `company.name` or `company.domain`, for contacts
+    /// `company.role`; for deals `contact.email`, `pipeline.name`, `stage.name` (its name or key), `amount.value` and `amount.currency`.
+    #[prost(string, tag = "2")]
+    pub field: ::prost::alloc::string::String,
+}
+/// The started import.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateImportResponse {
+    #[prost(message, optional, tag = "1")]
+    pub operation: ::core::option::Option<super::super::common::v1::Operation>,
+}
+/// What happens to a row that repeats a live record that the caller may see, or an earlier row: by an id in another system, else by
+/// an e-mail address (contacts) or a domain (companies); of deals by their own `id`, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DuplicatePolicy {
+    /// Treated as SKIP.
+    Unspecified = 0,
+    Skip = 1,
+    /// The record gets what the row sends. Lists are added to and never replaced; an empty cell changes nothing.
+    Update = 2,
+    Create = 3,
+    /// The row is an error.
+    Fail = 4,
+}
+impl DuplicatePolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DUPLICATE_POLICY_UNSPECIFIED",
+            Self::Skip => "DUPLICATE_POLICY_SKIP",
+            Self::Update => "DUPLICATE_POLICY_UPDATE",
+            Self::Create => "DUPLICATE_POLICY_CREATE",
+            Self::Fail => "DUPLICATE_POLICY_FAIL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DUPLICATE_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+            "DUPLICATE_POLICY_SKIP" => Some(Self::Skip),
+            "DUPLICATE_POLICY_UPDATE" => Some(Self::Update),
+            "DUPLICATE_POLICY_CREATE" => Some(Self::Create),
+            "DUPLICATE_POLICY_FAIL" => Some(Self::Fail),
+            _ => None,
+        }
+    }
+}
 /// Asks for an operation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetOperationRequest {
@@ -2233,6 +2390,66 @@ pub mod pipeline_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Starts an import of deals. Its REST path is that of `globcrm.records.v1`.
+        pub async fn create_import(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateImportResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.pipeline.v1.PipelineService/CreateImport",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.pipeline.v1.PipelineService",
+                        "CreateImport",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Shows how an upload of the caller reads, and a mapping to fields of deals. Its REST path is that of `globcrm.records.v1`.
+        pub async fn preview_import(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PreviewImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PreviewImportResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.pipeline.v1.PipelineService/PreviewImport",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.pipeline.v1.PipelineService",
+                        "PreviewImport",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Takes back what a bulk operation of the caller did. Records that were changed since are left as they are.
         pub async fn undo_operation(
             &mut self,
@@ -2761,6 +2978,22 @@ pub mod pipeline_service_server {
             request: tonic::Request<super::CreateBulkOperationRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CreateBulkOperationResponse>,
+            tonic::Status,
+        >;
+        /// Starts an import of deals. Its REST path is that of `globcrm.records.v1`.
+        async fn create_import(
+            &self,
+            request: tonic::Request<super::CreateImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateImportResponse>,
+            tonic::Status,
+        >;
+        /// Shows how an upload of the caller reads, and a mapping to fields of deals. Its REST path is that of `globcrm.records.v1`.
+        async fn preview_import(
+            &self,
+            request: tonic::Request<super::PreviewImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PreviewImportResponse>,
             tonic::Status,
         >;
         /// Takes back what a bulk operation of the caller did. Records that were changed since are left as they are.
@@ -4076,6 +4309,97 @@ pub mod pipeline_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateBulkOperationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.pipeline.v1.PipelineService/CreateImport" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateImportSvc<T: PipelineService>(pub Arc<T>);
+                    impl<
+                        T: PipelineService,
+                    > tonic::server::UnaryService<super::CreateImportRequest>
+                    for CreateImportSvc<T> {
+                        type Response = super::CreateImportResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateImportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PipelineService>::create_import(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateImportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.pipeline.v1.PipelineService/PreviewImport" => {
+                    #[allow(non_camel_case_types)]
+                    struct PreviewImportSvc<T: PipelineService>(pub Arc<T>);
+                    impl<
+                        T: PipelineService,
+                    > tonic::server::UnaryService<super::PreviewImportRequest>
+                    for PreviewImportSvc<T> {
+                        type Response = super::PreviewImportResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PreviewImportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PipelineService>::preview_import(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PreviewImportSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -249,22 +249,6 @@ pub struct Company {
     /// When the latest completed activity that names the company was completed. It changes without a new version.
     #[prost(message, optional, tag = "28")]
     pub last_activity_at: ::core::option::Option<::prost_types::Timestamp>,
-    /// The names of what it refers to; with `include`.
-    #[prost(message, optional, tag = "29")]
-    pub included: ::core::option::Option<CompanyIncluded>,
-    /// What of `include` is missing. Those of a list are in its answer.
-    #[prost(message, repeated, tag = "30")]
-    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
-}
-/// The names of what a company refers to, those that `include` asks for.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CompanyIncluded {
-    /// The user who owns it.
-    #[prost(message, optional, tag = "1")]
-    pub owner: ::core::option::Option<super::super::common::v1::RecordName>,
-    /// That of `parent_id`.
-    #[prost(message, optional, tag = "2")]
-    pub parent: ::core::option::Option<super::super::common::v1::RecordName>,
 }
 /// Creates a company.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -286,7 +270,7 @@ pub struct GetCompanyRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "2")]
     pub fields: ::prost::alloc::string::String,
-    /// Some of `access`, `owner` and `parent`, separated by commas.
+    /// `access`.
     #[prost(string, tag = "3")]
     pub include: ::prost::alloc::string::String,
 }
@@ -312,7 +296,7 @@ pub struct ListCompaniesRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "5")]
     pub fields: ::prost::alloc::string::String,
-    /// Some of `access`, `owner` and `parent`, separated by commas.
+    /// `access`.
     #[prost(string, tag = "6")]
     pub include: ::prost::alloc::string::String,
     #[prost(enumeration = "super::super::common::v1::ShowDeleted", tag = "7")]
@@ -330,9 +314,6 @@ pub struct ListCompaniesResponse {
     /// Set when `count` asked for it.
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
-    /// What of `include` is missing.
-    #[prost(message, repeated, tag = "4")]
-    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// Changes a company by a merge patch (RFC 7396): absent members stay, `null` removes, objects are merged, lists are replaced.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -511,22 +492,6 @@ pub struct Contact {
     /// The version that the change starts from; lets changes of disjoint fields merge.
     #[prost(string, optional, tag = "34")]
     pub etag: ::core::option::Option<::prost::alloc::string::String>,
-    /// The names of what it refers to; with `include`.
-    #[prost(message, optional, tag = "35")]
-    pub included: ::core::option::Option<ContactIncluded>,
-    /// What of `include` is missing. Those of a list are in its answer.
-    #[prost(message, repeated, tag = "36")]
-    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
-}
-/// The names of what a contact refers to, those that `include` asks for.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ContactIncluded {
-    /// Of the contact's companies that the caller may read, the primary one, or else the oldest.
-    #[prost(message, optional, tag = "1")]
-    pub company: ::core::option::Option<super::super::common::v1::RecordName>,
-    /// The user who owns it.
-    #[prost(message, optional, tag = "2")]
-    pub owner: ::core::option::Option<super::super::common::v1::RecordName>,
 }
 /// Creates a contact.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -551,7 +516,7 @@ pub struct GetContactRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "2")]
     pub fields: ::prost::alloc::string::String,
-    /// Some of `access`, `company` and `owner`, separated by commas.
+    /// `access`.
     #[prost(string, tag = "3")]
     pub include: ::prost::alloc::string::String,
 }
@@ -577,7 +542,7 @@ pub struct ListContactsRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "5")]
     pub fields: ::prost::alloc::string::String,
-    /// Some of `access`, `company` and `owner`, separated by commas.
+    /// `access`.
     #[prost(string, tag = "6")]
     pub include: ::prost::alloc::string::String,
     #[prost(enumeration = "super::super::common::v1::ShowDeleted", tag = "7")]
@@ -595,9 +560,6 @@ pub struct ListContactsResponse {
     /// Set when `count` asked for it.
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
-    /// What of `include` is missing.
-    #[prost(message, repeated, tag = "4")]
-    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// Changes a contact by a merge patch (RFC 7396): absent members stay, `null` removes, objects are merged, lists are replaced.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -662,7 +624,7 @@ pub struct CreateUploadResponse {
 pub struct CreateImportRequest {
     #[prost(string, tag = "1")]
     pub upload_id: ::prost::alloc::string::String,
-    /// `contact` or `company`: asks for the permissions `import` and `create` of it, and for `update` with the policy UPDATE.
+    /// `contact`, `company` or `deal`: asks for the permissions `import` and `create` of it, and for `update` with the policy UPDATE.
     #[prost(string, tag = "2")]
     pub object: ::prost::alloc::string::String,
     #[prost(message, repeated, tag = "3")]
@@ -763,8 +725,8 @@ pub struct ColumnMapping {
     /// A field of the object that callers write: `first_name`, `custom.<key>`, `external_ids.<system>`; `tags` and `domains`, with `;`
     /// between several, also from several columns. Lists with parts: `phones.number` is the first entry, `phones\[2\].number` the
     /// second, `phones\[mobile\].number` one of that kind; a part that is named again without a number is that of the next entry.
-    /// Also `owner.email`, the owner by address, and for contacts the linked company: `company.name` or `company.domain`, and
-    /// `company.role`.
+    /// Also `owner.email`, the owner by address; for contacts and deals the company, `company.name` or `company.domain`, for contacts
+    /// `company.role`; for deals `contact.email`, `pipeline.name`, `stage.name` (its name or key), `amount.value` and `amount.currency`.
     #[prost(string, tag = "2")]
     pub field: ::prost::alloc::string::String,
 }
@@ -844,7 +806,7 @@ pub struct GetOperationErrorsResponse {
     pub data: ::prost::bytes::Bytes,
 }
 /// What happens to a row that repeats a live record that the caller may see, or an earlier row: by an id in another system, else by
-/// an e-mail address (contacts) or a domain (companies).
+/// an e-mail address (contacts) or a domain (companies); of deals by their own `id`, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum DuplicatePolicy {
@@ -883,6 +845,153 @@ impl DuplicatePolicy {
         }
     }
 }
+/// An upload of the caller and how it is to be read, as a `CreateImportRequest` says it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadToRead {
+    #[prost(string, tag = "1")]
+    pub upload_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub encoding: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub delimiter: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub quote: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub date_format: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub decimal_separator: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub region: ::prost::alloc::string::String,
+    /// The columns that the header should have.
+    #[prost(string, repeated, tag = "8")]
+    pub mapped: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks how an upload reads.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExamineUploadRequest {
+    #[prost(message, optional, tag = "1")]
+    pub upload: ::core::option::Option<UploadToRead>,
+    /// Also the header and so many rows, at most 10. With 0 its bytes are looked at for a short while only.
+    #[prost(int32, tag = "2")]
+    pub rows: i32,
+    /// Its bytes are not looked at.
+    #[prost(bool, tag = "3")]
+    pub only_request: bool,
+}
+/// How it reads.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExamineUploadResponse {
+    /// Not set where that is not known soon.
+    #[prost(message, optional, tag = "1")]
+    pub detected: ::core::option::Option<super::super::common::v1::FileForm>,
+    #[prost(string, repeated, tag = "2")]
+    pub header: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "3")]
+    pub rows: ::prost::alloc::vec::Vec<UploadRow>,
+}
+/// Asks for rows of an upload.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadUploadRequest {
+    #[prost(message, optional, tag = "1")]
+    pub upload: ::core::option::Option<UploadToRead>,
+    /// The rows behind so many.
+    #[prost(int64, tag = "2")]
+    pub done: i64,
+    /// Only the header, and how many rows there are.
+    #[prost(bool, tag = "3")]
+    pub survey: bool,
+}
+/// Rows of an upload, or how many there are.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReadUploadResponse {
+    #[prost(message, optional, tag = "1")]
+    pub detected: ::core::option::Option<super::super::common::v1::FileForm>,
+    #[prost(int64, tag = "2")]
+    pub header_line: i64,
+    #[prost(string, repeated, tag = "3")]
+    pub header: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(int64, tag = "4")]
+    pub total: i64,
+    /// As many as fit an answer; none behind the last one.
+    #[prost(message, repeated, tag = "5")]
+    pub rows: ::prost::alloc::vec::Vec<UploadRow>,
+    /// Why the file cannot be imported.
+    #[prost(message, optional, tag = "6")]
+    pub failure: ::core::option::Option<UploadFailure>,
+}
+/// A row of an upload.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UploadRow {
+    #[prost(int64, tag = "1")]
+    pub line: i64,
+    #[prost(string, repeated, tag = "2")]
+    pub cells: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What is wrong with it as a row.
+    #[prost(message, repeated, tag = "3")]
+    pub faults: ::prost::alloc::vec::Vec<UploadFault>,
+}
+/// What is wrong with a row of an upload before any field has looked at it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadFault {
+    #[prost(int64, tag = "1")]
+    pub line: i64,
+    /// From 0; not set where the row as a whole is wrong.
+    #[prost(int32, optional, tag = "2")]
+    pub cell: ::core::option::Option<i32>,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub detail: ::prost::alloc::string::String,
+}
+/// Why a file cannot be imported.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadFailure {
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(int64, optional, tag = "2")]
+    pub line: ::core::option::Option<i64>,
+    #[prost(string, repeated, tag = "3")]
+    pub details: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks for records by what a row of a file calls them.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FindRecordsRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub companies: ::prost::alloc::vec::Vec<CompanyName>,
+    /// E-mail addresses of contacts, canonical.
+    #[prost(string, repeated, tag = "2")]
+    pub emails: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A company as a row calls it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompanyName {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Where it is given it decides.
+    #[prost(string, tag = "2")]
+    pub domain: ::prost::alloc::string::String,
+}
+/// For each that was asked for, in its order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FindRecordsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub companies: ::prost::alloc::vec::Vec<FoundRecord>,
+    #[prost(message, repeated, tag = "2")]
+    pub contacts: ::prost::alloc::vec::Vec<FoundRecord>,
+}
+/// A record, or why none was found among those that the caller may read.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FoundRecord {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// By which the search failed: `name`, `domain`, `email`.
+    #[prost(string, tag = "2")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub detail: ::prost::alloc::string::String,
+}
 /// Asks for ids that a record of another service names.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CheckRecordsRequest {
@@ -894,18 +1003,6 @@ pub struct CheckRecordsRequest {
 pub struct CheckRecordsResponse {
     #[prost(message, repeated, tag = "1")]
     pub unknown: ::prost::alloc::vec::Vec<super::super::common::v1::RecordIds>,
-}
-/// Asks for the names of records that records of another service refer to.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetRecordNamesRequest {
-    #[prost(message, repeated, tag = "1")]
-    pub records: ::prost::alloc::vec::Vec<super::super::common::v1::RecordIds>,
-}
-/// Those of the records that exist, in no order. One that the caller may not read has no name.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetRecordNamesResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub names: ::prost::alloc::vec::Vec<super::super::common::v1::RecordName>,
 }
 /// Generated client implementations.
 pub mod records_service_client {
@@ -1719,12 +1816,12 @@ pub mod records_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Names contacts and companies, as far as the caller may read them.
-        pub async fn get_record_names(
+        /// Says to a service that imports records how an upload of the caller reads, and keeps the upload for it.
+        pub async fn examine_upload(
             &mut self,
-            request: impl tonic::IntoRequest<super::GetRecordNamesRequest>,
+            request: impl tonic::IntoRequest<super::ExamineUploadRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::GetRecordNamesResponse>,
+            tonic::Response<super::ExamineUploadResponse>,
             tonic::Status,
         > {
             self.inner
@@ -1737,15 +1834,66 @@ pub mod records_service_client {
                 })?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static(
-                "/globcrm.records.v1.RecordsService/GetRecordNames",
+                "/globcrm.records.v1.RecordsService/ExamineUpload",
             );
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(
-                    GrpcMethod::new(
-                        "globcrm.records.v1.RecordsService",
-                        "GetRecordNames",
-                    ),
+                    GrpcMethod::new("globcrm.records.v1.RecordsService", "ExamineUpload"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives it the rows of the upload, piece by piece.
+        pub async fn read_upload(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReadUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReadUploadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.records.v1.RecordsService/ReadUpload",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.records.v1.RecordsService", "ReadUpload"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Finds the contacts and companies that rows of a file name.
+        pub async fn find_records(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FindRecordsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FindRecordsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.records.v1.RecordsService/FindRecords",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("globcrm.records.v1.RecordsService", "FindRecords"),
                 );
             self.inner.unary(req, path, codec).await
         }
@@ -1981,12 +2129,28 @@ pub mod records_service_server {
             tonic::Response<super::CheckRecordsResponse>,
             tonic::Status,
         >;
-        /// Names contacts and companies, as far as the caller may read them.
-        async fn get_record_names(
+        /// Says to a service that imports records how an upload of the caller reads, and keeps the upload for it.
+        async fn examine_upload(
             &self,
-            request: tonic::Request<super::GetRecordNamesRequest>,
+            request: tonic::Request<super::ExamineUploadRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::GetRecordNamesResponse>,
+            tonic::Response<super::ExamineUploadResponse>,
+            tonic::Status,
+        >;
+        /// Gives it the rows of the upload, piece by piece.
+        async fn read_upload(
+            &self,
+            request: tonic::Request<super::ReadUploadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReadUploadResponse>,
+            tonic::Status,
+        >;
+        /// Finds the contacts and companies that rows of a file name.
+        async fn find_records(
+            &self,
+            request: tonic::Request<super::FindRecordsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FindRecordsResponse>,
             tonic::Status,
         >;
     }
@@ -3259,26 +3423,25 @@ pub mod records_service_server {
                     };
                     Box::pin(fut)
                 }
-                "/globcrm.records.v1.RecordsService/GetRecordNames" => {
+                "/globcrm.records.v1.RecordsService/ExamineUpload" => {
                     #[allow(non_camel_case_types)]
-                    struct GetRecordNamesSvc<T: RecordsService>(pub Arc<T>);
+                    struct ExamineUploadSvc<T: RecordsService>(pub Arc<T>);
                     impl<
                         T: RecordsService,
-                    > tonic::server::UnaryService<super::GetRecordNamesRequest>
-                    for GetRecordNamesSvc<T> {
-                        type Response = super::GetRecordNamesResponse;
+                    > tonic::server::UnaryService<super::ExamineUploadRequest>
+                    for ExamineUploadSvc<T> {
+                        type Response = super::ExamineUploadResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::GetRecordNamesRequest>,
+                            request: tonic::Request<super::ExamineUploadRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as RecordsService>::get_record_names(&inner, request)
-                                    .await
+                                <T as RecordsService>::examine_upload(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -3289,7 +3452,97 @@ pub mod records_service_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = GetRecordNamesSvc(inner);
+                        let method = ExamineUploadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.records.v1.RecordsService/ReadUpload" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReadUploadSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::ReadUploadRequest>
+                    for ReadUploadSvc<T> {
+                        type Response = super::ReadUploadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReadUploadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::read_upload(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReadUploadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.records.v1.RecordsService/FindRecords" => {
+                    #[allow(non_camel_case_types)]
+                    struct FindRecordsSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::FindRecordsRequest>
+                    for FindRecordsSvc<T> {
+                        type Response = super::FindRecordsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FindRecordsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::find_records(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FindRecordsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -212,7 +212,7 @@ pub const OBJECTS: &[crate::Object] = &[
             "included",
             "warnings",
         ],
-        actions: &["assign", "create", "delete", "read", "update"],
+        actions: &["assign", "create", "delete", "import", "read", "update"],
     },
     crate::Object {
         name: "field",

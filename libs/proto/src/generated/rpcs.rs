@@ -441,10 +441,6 @@ impl crate::Rpc for crate::identity::v1::CheckReferencesRequest {
     const NAME: &'static str = "globcrm.identity.v1.IdentityService/CheckReferences";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
 }
-impl crate::Rpc for crate::identity::v1::GetUserNamesRequest {
-    const NAME: &'static str = "globcrm.identity.v1.IdentityService/GetUserNames";
-    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
-}
 impl crate::Rpc for crate::pipeline::v1::ListPipelineTemplatesRequest {
     const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/ListPipelineTemplates";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
@@ -620,6 +616,20 @@ impl crate::Rpc for crate::pipeline::v1::CreateBulkOperationRequest {
         action: "read",
     });
 }
+impl crate::Rpc for crate::pipeline::v1::CreateImportRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/CreateImport";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "*",
+        action: "import",
+    });
+}
+impl crate::Rpc for crate::pipeline::v1::PreviewImportRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/PreviewImport";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "*",
+        action: "import",
+    });
+}
 impl crate::Rpc for crate::pipeline::v1::UndoOperationRequest {
     const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/UndoOperation";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Own {
@@ -677,14 +687,6 @@ impl crate::Rpc for crate::pipeline::v1::GetWinLossRequest {
         object: "deal",
         action: "read",
     });
-}
-impl crate::Rpc for crate::pipeline::v1::CheckRecordsRequest {
-    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/CheckRecords";
-    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
-}
-impl crate::Rpc for crate::pipeline::v1::GetRecordNamesRequest {
-    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetRecordNames";
-    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
 }
 impl crate::Rpc for crate::records::v1::CreateContactRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CreateContact";
@@ -860,7 +862,15 @@ impl crate::Rpc for crate::records::v1::CheckRecordsRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CheckRecords";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
 }
-impl crate::Rpc for crate::records::v1::GetRecordNamesRequest {
-    const NAME: &'static str = "globcrm.records.v1.RecordsService/GetRecordNames";
+impl crate::Rpc for crate::records::v1::ExamineUploadRequest {
+    const NAME: &'static str = "globcrm.records.v1.RecordsService/ExamineUpload";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
+}
+impl crate::Rpc for crate::records::v1::ReadUploadRequest {
+    const NAME: &'static str = "globcrm.records.v1.RecordsService/ReadUpload";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
+}
+impl crate::Rpc for crate::records::v1::FindRecordsRequest {
+    const NAME: &'static str = "globcrm.records.v1.RecordsService/FindRecords";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
 }

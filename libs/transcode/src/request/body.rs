@@ -15,6 +15,9 @@ use crate::schema::{FieldPlan, Kind, MessageId, MessagePlan, Schema, Shape};
 use crate::violation::Violations;
 use crate::wire;
 
+/// The member that says which version a change is based on.
+const ETAG: &str = "etag";
+
 /// The body, half read, and the message, half written.
 #[derive(Debug)]
 pub(super) struct Walk<'a, 'o> {
@@ -145,7 +148,8 @@ impl<'a> Walk<'a, '_> {
             seen.add(at);
             self.violations.enter_name(Cow::Borrowed(&field.name));
             match top.as_deref_mut() {
-                Some(top) if !field.input_only => self.sent(field, top)?,
+                // The version that a change is based on is a condition and no change; any other input is one.
+                Some(top) if &*field.name != ETAG => self.sent(field, top)?,
                 _ => self.member(field)?,
             }
             self.violations.leave();

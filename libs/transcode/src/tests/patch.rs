@@ -23,6 +23,15 @@ fn the_mask_is_the_members_sent() {
     assert_eq!((contact.birthday, contact.id.as_str()), (None, ""));
 }
 
+/// What is never answered is sent like any other member: only the version that a change is based on is none of its fields.
+#[test]
+fn a_member_that_is_only_sent_is_in_the_mask() {
+    let body = r#"{"stage_reason":"because","stage_id":"7f1c9a52-6c3b-4a53-9b67-9e9a4a3d1c11","etag":"3"}"#;
+    let request: proto::pipeline::v1::UpdateDealRequest = accepted("PATCH", "/api/v1/deals/42", body);
+    assert_eq!(request.update_mask.unwrap().paths, ["stage_id", "stage_reason"]);
+    assert_eq!(request.deal.unwrap().stage_reason.as_deref(), Some("because"));
+}
+
 #[test]
 fn an_empty_patch_has_an_empty_mask_and_not_none() {
     let request = patched("{}");

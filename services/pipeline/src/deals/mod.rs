@@ -28,7 +28,7 @@ pub(crate) use history::history;
 pub use mapping::Mapping;
 pub(crate) use moving::move_deal;
 pub(crate) use shown::{mask, shown};
-pub(crate) use store::schedule as schedule_moves;
+pub(crate) use store::{IMPORTED_EXTERNAL_IDS, schedule as schedule_moves};
 pub(crate) use wire::{Deal, open};
 
 /// The object `deal`.

@@ -191,6 +191,10 @@ fn enter(write: &mut Write<'_>, pipeline: &Whole, violations: &mut Violations) -
         // It sets the stage, too.
         if write.plan.mask.access("stage_id") != Access::Edit {
             let text = "you may read, but not change stage_id, which follows the pipeline";
+            if write.plan.path == Path::Import {
+                violations.note("/pipeline_id", Reason::FIELD_READ_ONLY, text);
+                return Ok(());
+            }
             let refusal = Error::new(Code::PermissionDenied, Reason::FIELD_READ_ONLY, text);
             return Err(refusal.with_metadata("fields", "stage_id"));
         }

@@ -316,3 +316,13 @@ pub(super) async fn set_ranks(tx: &mut TenantTx, ids: &[Uuid], ranks: &[String])
     .await?;
     Ok(())
 }
+
+/// Per id of a file in another system, the live deal that has it.
+pub(crate) const IMPORTED_EXTERNAL_IDS: &str = "SELECT e.system, e.external_id, e.record_id,
+         ($4 OR t.owner_id = ANY($5) OR t.team_id = ANY($6)
+          OR (t.created_by = $7 AND t.created_at >= $8 AND t.source = 'import')) IS TRUE
+     FROM unnest($2::text[], $3::text[]) AS wanted (system, id)
+     JOIN pipeline.external_id AS e ON e.tenant_id = $1 AND e.object = 'deal'
+         AND e.system = wanted.system AND e.external_id = wanted.id
+     JOIN pipeline.deals AS t ON t.tenant_id = $1 AND t.id = e.record_id
+     WHERE e.live";

@@ -215,6 +215,17 @@ pub(crate) fn shown_stages(whole: &Whole) -> Vec<pb::Stage> {
     convert::stages(&whole.in_force.document, &whole.stage_ids)
 }
 
+/// All pipelines with what is in force; the first one is made if there is none yet.
+pub(crate) async fn every(tx: &mut TenantTx, by: By<'_>) -> error::Result<Vec<Whole>> {
+    let now = by.now;
+    let mut found = store::list(tx, None).await?;
+    if found.is_empty() {
+        first::ensure(tx, by).await?;
+        found = store::list(tx, None).await?;
+    }
+    store::whole(tx, found, now).await
+}
+
 /// The pipelines of these ids with what is in force.
 pub(crate) async fn all_of(
     tx: &mut TenantTx,

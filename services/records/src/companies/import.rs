@@ -1,12 +1,13 @@
 //! Companies out of files.
 
+use imports::cells::Cells;
+use imports::importable::{ADDRESSES, Importable, Key, Kind, PHONES, TAGS, Texts, nothing_named, settled};
 use input::Input;
 use proto::records::v1 as pb;
 use record::{Env, Reader};
 
+use super::columns::COLUMNS;
 use super::{COMPANY, store, wire};
-use crate::imports::cells::Cells;
-use crate::imports::importable::{ADDRESSES, Importable, Key, Kind, PHONES, TAGS, Texts};
 
 /// A row repeats the company that has its id in another system, else the one that has its domain.
 pub(crate) static COMPANIES: Importable = Importable {
@@ -26,7 +27,14 @@ pub(crate) static COMPANIES: Importable = Importable {
     ],
     texts: &[TAGS, Texts { field: "domains", most: 20 }],
     lists: &[PHONES, ADDRESSES],
-    has_company: false,
+    joins: &[],
+    by_id: false,
+    names: &[],
+    check_names: nothing_named,
+    settle: settled,
+    beside: None,
+    columns: COLUMNS,
+    analyze: "SELECT records.analyze_companies($1)",
     needs: &["name"],
     keys: &[
         Key { field: "external_ids", is_unique: true, holders: store::IMPORTED_EXTERNAL_IDS },

@@ -1,5 +1,6 @@
 //! Companies: organisations that contacts belong to.
 
+mod columns;
 pub(crate) mod import;
 pub(crate) mod store;
 pub(crate) mod wire;

@@ -1,4 +1,8 @@
-//! SQL of the side tables of domains and phone numbers.
+//! SQL of the side tables of domains and phone numbers, and of companies that are named.
+
+use db::{DbError, TenantTx};
+use query::RowScope;
+use uuid::Uuid;
 
 /// Puts the domains of companies.
 pub(crate) const PUT_DOMAINS: &str =
@@ -54,7 +58,7 @@ pub(crate) const IMPORTED_EXTERNAL_IDS: &str = "SELECT e.system, e.external_id, 
 
 /// `$2` search keys of names, `$3` domains, `$4` to `$6` the scope: the first 20 live companies of each name, and the one of each
 /// domain, of those within the scope, with what was asked for.
-pub(crate) const NAMED: &str = "SELECT wanted.key, c.id, c.name
+const NAMED: &str = "SELECT wanted.key, c.id, c.name
      FROM unnest($2::text[]) AS wanted (key)
      CROSS JOIN LATERAL (
          SELECT t.id, t.name FROM records.companies AS t
@@ -67,3 +71,16 @@ pub(crate) const NAMED: &str = "SELECT wanted.key, c.id, c.name
      JOIN records.companies AS t ON t.tenant_id = $1 AND t.id = d.company_id
      WHERE d.tenant_id = $1 AND d.live AND d.domain = ANY($3)
        AND ($4 OR t.owner_id = ANY($5) OR t.team_id = ANY($6))";
+
+/// The live companies within the scope that have these names, by their search keys, or domains: what was asked for, the id, and
+/// the name where that was asked for.
+pub(crate) async fn named(
+    tx: &mut TenantTx,
+    names: &[String],
+    domains: &[&str],
+    scope: &RowScope,
+) -> Result<Vec<(String, Uuid, Option<String>)>, DbError> {
+    let query = sqlx::query_as(NAMED).bind(tx.tenant_id()).bind(names).bind(domains);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.fetch_all(tx.conn()).await?)
+}

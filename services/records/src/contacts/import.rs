@@ -1,12 +1,14 @@
 //! Contacts out of files.
 
+use imports::cells::Cells;
+use imports::importable::{ADDRESSES, EMAIL, Importable, Key, Kind, List, PHONES, TAGS, settled};
 use input::Input;
 use proto::records::v1 as pb;
 use record::{Env, Reader};
 
+use super::columns::COLUMNS;
 use super::{CONTACT, store, wire};
-use crate::imports::cells::Cells;
-use crate::imports::importable::{ADDRESSES, EMAIL, Importable, Key, Kind, List, PHONES, TAGS};
+use crate::naming;
 
 /// A row repeats the contact that has its id in another system, else one that has its address.
 pub(crate) static CONTACTS: Importable = Importable {
@@ -34,7 +36,14 @@ pub(crate) static CONTACTS: Importable = Importable {
         ADDRESSES,
         List { field: "consents", same: None, parts: &["purpose", "basis", "given_at", "source"], most: 20 },
     ],
-    has_company: true,
+    joins: &[],
+    by_id: false,
+    names: naming::COMPANY_OF_CONTACT,
+    check_names: naming::check_names,
+    settle: settled,
+    beside: Some(&naming::Links),
+    columns: COLUMNS,
+    analyze: "SELECT records.analyze_contacts($1)",
     needs: &["first_name", "last_name", "emails.address"],
     keys: &[
         Key { field: "external_ids", is_unique: true, holders: store::IMPORTED_EXTERNAL_IDS },

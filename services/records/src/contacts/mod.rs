@@ -1,5 +1,6 @@
 //! Contacts: people.
 
+mod columns;
 pub(crate) mod import;
 pub(crate) mod store;
 pub(crate) mod wire;

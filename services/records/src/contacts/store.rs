@@ -1,4 +1,8 @@
-//! SQL of the side tables of e-mail addresses and phone numbers.
+//! SQL of the side tables of e-mail addresses and phone numbers, and of contacts that are named.
+
+use db::{DbError, TenantTx};
+use query::RowScope;
+use uuid::Uuid;
 
 /// Puts the addresses of contacts.
 pub(crate) const PUT_EMAILS: &str = "INSERT INTO records.contact_email (tenant_id, contact_id, address, live)
@@ -55,3 +59,23 @@ pub(crate) const IMPORTED_EXTERNAL_IDS: &str = "SELECT e.system, e.external_id, 
          AND e.system = wanted.system AND e.external_id = wanted.id
      JOIN records.contacts AS t ON t.tenant_id = $1 AND t.id = e.record_id
      WHERE e.live";
+
+/// Of each address two live contacts within the scope at most: with two it is not said who is meant.
+pub(crate) async fn of_addresses(
+    tx: &mut TenantTx,
+    addresses: &[String],
+    scope: &RowScope,
+) -> Result<Vec<(String, Uuid)>, DbError> {
+    let query = sqlx::query_as(
+        "SELECT wanted.address, c.id FROM (SELECT DISTINCT address FROM unnest($2::text[]) AS w (address)) AS wanted
+         CROSS JOIN LATERAL (
+             SELECT t.id FROM records.contact_email AS e
+             JOIN records.contacts AS t ON t.tenant_id = $1 AND t.id = e.contact_id
+             WHERE e.tenant_id = $1 AND e.live AND e.address = wanted.address AND t.deleted_at IS NULL
+               AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5))
+             ORDER BY e.contact_id LIMIT 2) AS c",
+    );
+    let query = query.bind(tx.tenant_id()).bind(addresses);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.fetch_all(tx.conn()).await?)
+}

@@ -55,6 +55,31 @@ pub(crate) async fn hold(tx: &mut TenantTx, id: Uuid, principal: Uuid) -> Result
     Ok(held.is_some())
 }
 
+/// Notes which upload an import reads, which is kept for as long as the import is not over.
+pub(crate) async fn note_reader(tx: &mut TenantTx, operation: Uuid, upload: Uuid) -> Result<(), DbError> {
+    sqlx::query("UPDATE records.operation SET upload_id = $3 WHERE tenant_id = $1 AND id = $2")
+        .bind(tx.tenant_id())
+        .bind(operation)
+        .bind(upload)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Notes that another service reads an upload; every minute at most.
+pub(crate) async fn keep(tx: &mut TenantTx, id: Uuid, now: OffsetDateTime) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE records.upload SET read_at = $3
+         WHERE tenant_id = $1 AND id = $2 AND (read_at IS NULL OR read_at < $3 - interval '1 minute')",
+    )
+    .bind(tx.tenant_id())
+    .bind(id)
+    .bind(now)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Locks a content until the transaction ends: whether it is used is decided by one at a time.
 pub(crate) async fn lock_content(tx: &mut TenantTx, sha256: &str) -> Result<(), DbError> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('upload/' || $1::text || '/' || $2, 0))")
@@ -65,7 +90,7 @@ pub(crate) async fn lock_content(tx: &mut TenantTx, sha256: &str) -> Result<(), 
     Ok(())
 }
 
-/// Locks an upload made before a moment that no import is about to read; gives its content's name.
+/// Locks an upload made before a moment that no import is about to read, and no other service has read since; gives its content's name.
 pub(crate) async fn to_remove(
     tx: &mut TenantTx,
     id: Uuid,
@@ -73,7 +98,8 @@ pub(crate) async fn to_remove(
 ) -> Result<Option<String>, DbError> {
     let query = sqlx::query_scalar(
         "SELECT sha256 FROM records.upload
-         WHERE tenant_id = $1 AND id = $2 AND created_at < $3 FOR UPDATE SKIP LOCKED",
+         WHERE tenant_id = $1 AND id = $2 AND created_at < $3 AND (read_at IS NULL OR read_at < $3)
+         FOR UPDATE SKIP LOCKED",
     );
     Ok(query.bind(tx.tenant_id()).bind(id).bind(before).fetch_optional(tx.conn()).await?)
 }

@@ -1,0 +1,2 @@
+-- phase: expand
+DROP FUNCTION pipeline.analyze_deals(bigint);

@@ -1,0 +1,3 @@
+-- phase: contract
+DROP TABLE records.import_record;
+DROP TABLE records.import_mark;

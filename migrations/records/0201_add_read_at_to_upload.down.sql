@@ -1,0 +1,2 @@
+-- phase: contract
+ALTER TABLE records.upload DROP COLUMN read_at;
