@@ -50,7 +50,7 @@ async fn names_cost_the_same_for_any_number_of_deals() -> Result<()> {
     let cost = async |page_size: i32| {
         world.people.asked_names.lock().unwrap().clear();
         let request = pb::ListDealsRequest { page_size: Some(page_size), ..asked(EVERYTHING) };
-        let (page, statements) = statements(admin.deals(request)).await;
+        let (page, statements) = statements(admin.list_deals(request)).await;
         let page = page?;
         assert_eq!((page.deals.len(), &page.warnings[..]), (usize::try_from(page_size)?, &[][..]));
         for deal in &page.deals {
@@ -73,10 +73,10 @@ async fn names_cost_the_same_for_any_number_of_deals() -> Result<()> {
     assert_eq!(one.1, 2, "one call to identity and one to records");
     // What is not asked for costs nothing.
     world.people.asked_names.lock().unwrap().clear();
-    let (plain, least) = statements(admin.deals(asked("access,stage"))).await;
+    let (plain, least) = statements(admin.list_deals(asked("access,stage"))).await;
     assert!(plain?.deals.iter().all(|deal| deal.included.as_ref().unwrap().company.is_none()));
     assert_eq!((world.people.asked_names.lock().unwrap().len(), least), (0, one.0));
-    assert!(admin.deals(asked("")).await?.deals.iter().all(|deal| deal.included.is_none()));
+    assert!(admin.list_deals(asked("")).await?.deals.iter().all(|deal| deal.included.is_none()));
     Ok(())
 }
 
@@ -129,7 +129,7 @@ async fn what_is_hidden_from_a_caller_is_not_included_either() -> Result<()> {
         let seen = get(&reader, &deal.id, fields, EVERYTHING).await?;
         assert_eq!(seen.included, Some(pb::DealIncluded::default()), "{fields}");
     }
-    let page = reader.deals(asked(EVERYTHING)).await?;
+    let page = reader.list_deals(asked(EVERYTHING)).await?;
     assert_eq!(page.deals[0].included, Some(pb::DealIncluded::default()));
     assert!(world.people.asked_names.lock().unwrap().is_empty(), "nobody was asked for it");
     Ok(())
@@ -144,7 +144,7 @@ async fn without_the_service_that_knows_the_list_says_what_is_missing_and_a_writ
         (world.people.add_named("company", "Acme"), world.people.add_named("contact", "Bo"));
     let deal = admin.create_deal(about(&company, &[&contact])).await?;
     world.people.down.lock().unwrap().insert("company");
-    let page = admin.deals(asked(EVERYTHING)).await?;
+    let page = admin.list_deals(asked(EVERYTHING)).await?;
     assert_eq!(reasons(&page.warnings), ["RECORDS_UNAVAILABLE"]);
     let included = page.deals[0].included.as_ref().unwrap();
     let shown = |found: Option<&RecordName>| found.map(|found| (found.id.clone(), found.name.clone()));
@@ -158,15 +158,15 @@ async fn without_the_service_that_knows_the_list_says_what_is_missing_and_a_writ
     assert_eq!(reasons(&one.warnings), ["RECORDS_UNAVAILABLE"]);
     assert_eq!(shown(one.included.unwrap().company.as_ref()), Some((company.clone(), None)));
     // Nobody is missed who was not asked for.
-    assert!(admin.deals(asked("owner")).await?.warnings.is_empty());
+    assert!(admin.list_deals(asked("owner")).await?.warnings.is_empty());
     let refused = admin.create_deal(about(&company, &[])).await.unwrap_err();
     assert_eq!(refused.is(), (503, "RECORDS_UNAVAILABLE"));
     world.people.down.lock().unwrap().clear();
-    let page = admin.deals(asked(EVERYTHING)).await?;
+    let page = admin.list_deals(asked(EVERYTHING)).await?;
     assert_eq!(name(page.deals[0].included.as_ref().unwrap().company.as_ref()), Some("Acme"));
     assert!(page.warnings.is_empty());
     world.people.down.lock().unwrap().extend(["user", "contact"]);
-    let page = admin.deals(asked(EVERYTHING)).await?;
+    let page = admin.list_deals(asked(EVERYTHING)).await?;
     assert_eq!(reasons(&page.warnings), ["IDENTITY_UNAVAILABLE", "RECORDS_UNAVAILABLE"]);
     Ok(())
 }
@@ -218,7 +218,7 @@ async fn include_takes_what_deals_have_and_names_it() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;
     for wrong in ["companies", "company,nosuch", "company.owner"] {
-        let refused = admin.deals(asked(wrong)).await.unwrap_err();
+        let refused = admin.list_deals(asked(wrong)).await.unwrap_err();
         assert_eq!(refused.is(), (400, "INCLUDE_INVALID"), "{wrong}");
         let problem = refused.problem();
         assert!(

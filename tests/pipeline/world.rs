@@ -256,7 +256,7 @@ impl Caller {
         Ok(done(self.service.create_deal(request).await)?.deal.unwrap())
     }
 
-    pub(crate) async fn deals(
+    pub(crate) async fn list_deals(
         &self,
         request: pb::ListDealsRequest,
     ) -> Result<pb::ListDealsResponse, Refusal> {
