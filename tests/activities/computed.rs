@@ -16,7 +16,7 @@ use query::CursorKey;
 use record::definitions::Definitions;
 use record::reference::{Ids, References};
 use record::view::View;
-use record::{Built, DerivedCheck, Env, Fields, Object, Reader, Wire};
+use record::{Built, DerivedCheck, Env, Fields, Included, Object, Reader, Wire};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -125,6 +125,8 @@ impl Wire for Watched {
         Ok(pb::Note { id: view.id(), body: view.text("body"), body_html, ..Default::default() })
     }
 
+    fn include(_: &mut pb::Note, _: Included) {}
+
     fn custom(sent: &pb::Note) -> &Bytes {
         &sent.custom
     }
@@ -209,7 +211,7 @@ async fn html_is_made_outside_of_transactions_and_only_of_a_text_that_changes() 
     let made = aside(&mut sql, 1, Box::pin(create(&world, &env, &who, "*one*"))).await?;
     assert_eq!(made.body_html, "<p><em>one</em></p>\n");
     let id = made.id.as_str();
-    let changed = aside(&mut sql, 1, update(&world, &env, &who, id, text("*two*"), "body")).await?;
+    let changed = aside(&mut sql, 1, Box::pin(update(&world, &env, &who, id, text("*two*"), "body"))).await?;
     assert_eq!(changed.body_html, "<p><em>two</em></p>\n");
     let pin = pb::Note { pinned: true, ..Default::default() };
     assert_eq!(without(update(&world, &env, &who, id, pin, "pinned")).await?.body_html, changed.body_html);
@@ -220,7 +222,7 @@ async fn html_is_made_outside_of_transactions_and_only_of_a_text_that_changes() 
     });
     assert_eq!(restored.await?.body_html, changed.body_html);
     // What is refused is not computed.
-    let refused = without(async { Ok(create(&world, &env, &who, " ").await) }).await?;
+    let refused = without(async { Ok(Box::pin(create(&world, &env, &who, " ")).await) }).await?;
     assert!(refused.is_err());
 
     let check = check(&world)?;

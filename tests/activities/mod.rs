@@ -5,6 +5,7 @@ mod calendar;
 mod computed;
 mod following;
 mod following_turns;
+mod includes;
 mod life;
 mod listing;
 mod machine;

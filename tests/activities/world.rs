@@ -70,7 +70,12 @@ impl World {
                 let set = set.clone();
                 Box::pin(async move { Ok(set) })
             })),
-            references: References::to_people(known.ask()).and_to(activities::PEER_OBJECTS, known.ask()),
+            references: References::to_people(known.ask())
+                .named_by(known.ask_names())
+                .and_to(&["contact", "company"], known.ask())
+                .named_by(known.ask_names())
+                .and_to(&["deal"], known.ask())
+                .named_by(known.ask_names()),
         };
         let operations = activities::operations(&env, ground.worker()?);
         let (gate, service_token) = (gates.gate.clone(), gates.acts_for("activities"));

@@ -10,6 +10,7 @@ mod idempotency;
 mod imports_deals;
 mod imports_mapping;
 mod imports_reading;
+mod includes;
 mod indexing;
 mod keys;
 mod limits;

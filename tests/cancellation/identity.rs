@@ -156,6 +156,10 @@ async fn prepare(world: &World, rpc: &str) -> Call {
             let request = pb::CheckReferencesRequest { user_ids: vec![admin.id], ..Default::default() };
             return call!(client, check_references, with(&token, request));
         }
+        "GetUserNames" => {
+            let request = pb::GetUserNamesRequest { user_ids: vec![admin.id] };
+            return call!(client, get_user_names, with(&token, request));
+        }
         "GetOrganization" => {
             return call!(client, get_organization, with(&token, pb::GetOrganizationRequest {}));
         }

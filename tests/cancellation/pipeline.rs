@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use prost_types::FieldMask;
+use proto::common::v1::RecordIds;
 use proto::pipeline::v1 as pb;
 use proto::pipeline::v1::pipeline_service_client::PipelineServiceClient;
 use proto::pipeline::v1::pipeline_service_server::PipelineServiceServer;
@@ -9,6 +10,9 @@ use proto::pipeline::v1::pipeline_service_server::PipelineServiceServer;
 use super::dropping::{Call, DEFINITIONS, Step, Watch, at_every_point, call, rpcs, whole};
 use crate::database::Database;
 use crate::pipeline::world::{Caller, World, document};
+
+/// Of two services.
+const INCLUDED: &str = "company,owner,stage";
 
 const KEY: [(&str, &str); 1] = [("idempotency-key", "the-key")];
 
@@ -121,12 +125,16 @@ async fn deal(
     let id = made.id.clone();
     match rpc {
         "GetDeal" => {
-            let request = pb::GetDealRequest { id, ..Default::default() };
+            let request = pb::GetDealRequest { id, include: INCLUDED.to_owned(), ..Default::default() };
             call!(client, get_deal, who.request(request, &[]))
         }
-        "ListDeals" => call!(client, list_deals, who.request(pb::ListDealsRequest::default(), &[])),
+        "ListDeals" => {
+            let request = pb::ListDealsRequest { include: INCLUDED.to_owned(), ..Default::default() };
+            call!(client, list_deals, who.request(request, &[]))
+        }
         "GetDealBoard" => {
-            call!(client, get_deal_board, who.request(pb::GetDealBoardRequest::default(), &[]))
+            let request = pb::GetDealBoardRequest { include: INCLUDED.to_owned(), ..Default::default() };
+            call!(client, get_deal_board, who.request(request, &[]))
         }
         "GetFunnel" => call!(client, get_funnel, who.request(pb::GetFunnelRequest::default(), &[])),
         "GetForecast" => call!(client, get_forecast, who.request(pb::GetForecastRequest::default(), &[])),
@@ -212,6 +220,18 @@ async fn operation(
             client.cancel_operation(who.request(cancel, &[])).await.unwrap();
             call!(client, undo_operation, who.request(pb::UndoOperationRequest { id }, &KEY))
         }
+        "CheckRecords" => {
+            let request = pb::CheckRecordsRequest { records: vec![deal_ids(id)] };
+            call!(client, check_records, who.request(request, &[]))
+        }
+        "GetRecordNames" => {
+            let request = pb::GetRecordNamesRequest { records: vec![deal_ids(id)] };
+            call!(client, get_record_names, who.request(request, &[]))
+        }
         other => panic!("{other} has no call here"),
     }
+}
+
+fn deal_ids(id: String) -> RecordIds {
+    RecordIds { object: "deal".to_owned(), ids: vec![id] }
 }

@@ -238,6 +238,11 @@ async fn prepare(world: &World, rpc: &str) -> Call {
             let request = pb::CheckRecordsRequest { records: vec![ids] };
             call!(client, check_records, who.request(request, &[]))
         }
+        "GetRecordNames" => {
+            let ids = RecordIds { object: "contact".to_owned(), ids: vec![contact(&who).await] };
+            let request = pb::GetRecordNamesRequest { records: vec![ids] };
+            call!(client, get_record_names, who.request(request, &[]))
+        }
         other => panic!("{other} has no call here"),
     }
 }

@@ -57,3 +57,34 @@ async fn who_was_only_invited_owns_nothing_yet() -> Result<()> {
     assert_eq!(found(&ada, &["bob@acme.test"]).await?, ["bob@acme.test"]);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_users_name_is_told_to_who_may_read_the_user_and_to_the_user() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let north = ada.create_team("North").await?;
+    let rep = ada.create_role(role("Rep", "contact", &["*"], pb::Scope::All)).await?.id;
+    let lead = ada.create_role(role("Lead", "user", &["read"], pb::Scope::Team)).await?.id;
+    let mia = world.member(&ada, &[&rep], &[&north]).await?;
+    let leo = world.member(&ada, &[&lead], &[&north]).await?;
+    let foreign = world.sign_up().await?;
+    let all = [&ada, &mia, &leo].map(|user| user.id.clone());
+    let user_ids = [&all[..], &[foreign.id.clone(), "no id".to_owned()]].concat();
+    let told = async |caller: &Caller| {
+        let asked = pb::GetUserNamesRequest { user_ids: user_ids.clone() };
+        let names = caller.get_user_names(asked).await?.names;
+        assert_eq!(names.len(), 3, "those who are there, with a name or without");
+        assert!(names.iter().all(|name| name.object == "user" && !name.deleted && all.contains(&name.id)));
+        let named = names.into_iter().filter(|name| name.name.is_some()).map(|name| name.id);
+        let mut named: Vec<usize> =
+            named.map(|id| all.iter().position(|known| *known == id).unwrap()).collect();
+        named.sort_unstable();
+        Ok::<_, anyhow::Error>(named)
+    };
+    assert_eq!(told(&ada).await?, [0, 1, 2]);
+    assert_eq!(told(&mia).await?, [1]);
+    assert_eq!(told(&leo).await?, [1, 2]);
+    let many = pb::GetUserNamesRequest { user_ids: vec![all[0].clone(); 25_001] };
+    assert_eq!(ada.get_user_names(many).await.unwrap_err().is(), (400, "TOO_MANY_IDS"));
+    Ok(())
+}

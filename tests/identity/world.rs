@@ -234,6 +234,7 @@ calls! {
     create_password_reset(CreatePasswordResetRequest) -> CreatePasswordResetResponse;
     get_snapshot(GetSnapshotRequest) -> GetSnapshotResponse;
     check_references(CheckReferencesRequest) -> CheckReferencesResponse;
+    get_user_names(GetUserNamesRequest) -> GetUserNamesResponse;
 }
 
 impl Caller {

@@ -7,6 +7,7 @@ mod drafts;
 mod first;
 mod guard;
 pub(crate) mod imports;
+mod includes;
 mod life;
 mod mapping;
 mod publishing;

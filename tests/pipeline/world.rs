@@ -75,7 +75,10 @@ impl World {
                 let set = set.clone();
                 Box::pin(async move { Ok(set) })
             })),
-            references: References::to_people(people.ask()).and_to(pipeline::PEER_OBJECTS, people.ask()),
+            references: References::to_people(people.ask())
+                .named_by(people.ask_names())
+                .and_to(pipeline::PEER_OBJECTS, people.ask())
+                .named_by(people.ask_names()),
         };
         let published: Arc<Notify> = Arc::default();
         let operations = pipeline::operations(&env, ground.worker()?);
@@ -251,6 +254,13 @@ impl Caller {
     pub(crate) async fn create_deal(&self, deal: pb::Deal) -> Result<pb::Deal, Refusal> {
         let request = self.request(pb::CreateDealRequest { deal: Some(deal) }, &[]);
         Ok(done(self.service.create_deal(request).await)?.deal.unwrap())
+    }
+
+    pub(crate) async fn list_deals(
+        &self,
+        request: pb::ListDealsRequest,
+    ) -> Result<pb::ListDealsResponse, Refusal> {
+        done(self.service.list_deals(self.request(request, &[])).await)
     }
 
     pub(crate) async fn deal(&self, id: &str) -> Result<pb::Deal, Refusal> {

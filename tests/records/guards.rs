@@ -22,7 +22,7 @@ use record::definitions::Definitions;
 use record::prepare::{Guard, Path, Plan, Proposal, Stored, Write, prepare};
 use record::reference::{Ids, References};
 use record::view::View;
-use record::{Built, Env, Fields, Object, Reader, Record, Sent, Wire, create, update, write};
+use record::{Built, Env, Fields, Included, Object, Reader, Record, Sent, Wire, create, update, write};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -83,6 +83,8 @@ impl Wire for Guarded {
     fn show(view: View<'_>, _: Option<Access>) -> Result<pb::Contact, Error> {
         Ok(pb::Contact { id: view.id(), version: view.version(), ..Default::default() })
     }
+
+    fn include(_: &mut pb::Contact, _: Included) {}
 
     fn custom(sent: &pb::Contact) -> &Bytes {
         &sent.custom

@@ -60,6 +60,7 @@ async fn slow(world: &World, caller: &Caller, wait: Duration) -> Result<Service>
         }),
         slots: super::world::slots(world.definitions.clone()),
         people: Arc::new(|_, _| Box::pin(async { Ok(Ids::new()) })),
+        names: Arc::new(|_, _| Box::pin(async { Ok(Vec::new()) })),
         users: Arc::new(|_, _| Box::pin(async { Ok(Vec::new()) })),
         wake: events::Wake::default(),
         worker: world.worker()?,

@@ -21,6 +21,7 @@ mod last_activity;
 mod lent;
 mod links;
 mod lists;
+mod names;
 mod operations;
 pub(crate) mod plans;
 mod purge_turns;

@@ -102,6 +102,7 @@ impl World {
                     definitions: answer.clone(),
                     slots: slots.clone(),
                     people: people.ask(),
+                    names: people.ask_names(),
                     users: Arc::new(move |cx, asked| {
                         let known = addresses.lock().unwrap().clone().into_iter();
                         let of = known.filter(move |(tenant, ..)| *tenant == cx.tenant.id());

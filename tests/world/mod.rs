@@ -9,6 +9,7 @@ mod known;
 mod left;
 mod may;
 mod refusal;
+mod statements;
 #[allow(clippy::module_inception, reason = "the folder is for all that makes up a world")]
 mod world;
 
@@ -23,4 +24,5 @@ pub use known::Known;
 pub use left::left_behind;
 pub use may::{ALL, May, NOTHING};
 pub use refusal::{Refusal, done};
+pub use statements::statements;
 pub use world::World;

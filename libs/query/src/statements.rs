@@ -18,6 +18,8 @@ pub struct Stored<'a> {
     /// Its table, which has the columns `id`, `version`, `owner_id`, `team_id`, `custom`, the slots, and those that say who made, changed
     /// and deleted a row, and when.
     pub table: &'a str,
+    /// The column by which people know a record, a text.
+    pub title: &'a str,
     /// The columns that a record is read from.
     pub columns: &'a [Column],
     /// The columns that are written, with what stands there for no value.
@@ -71,6 +73,9 @@ pub struct Statements {
     pub restore: &'static str,
     /// `$2` ids, `$3` `$4` `$5` the scope: those of the ids that are live and within the scope.
     pub reached: &'static str,
+    /// `$2` ids, `$3` `$4` `$5` the scope: those of the ids that are there, deleted or not, with their titles as far as they are within
+    /// the scope, and whether they are deleted.
+    pub named: &'static str,
     /// `$2` ids: the whole rows, locked, in the order of ids.
     pub lock_all: &'static str,
     /// `$2` ids, `$3` moment: the rows deleted before it, locked: the id, and who deleted it.
@@ -93,7 +98,7 @@ pub struct Statements {
 impl Statements {
     /// The statements of an object. They live as long as the process, as the object does.
     pub fn of(stored: &Stored<'_>) -> Self {
-        let Stored { object, table, columns, written, derived, above, ids, lists } = stored;
+        let Stored { object, table, title, columns, written, derived, above, ids, lists } = stored;
         let slots: Vec<&str> = SlotColumn::all().map(SlotColumn::name).collect();
         let standard: Vec<(&str, Option<&str>)> =
             written.iter().map(|(name, empty)| (name.as_str(), *empty)).collect();
@@ -198,6 +203,11 @@ impl Statements {
                 "SELECT t.id FROM {table} AS t\nWHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at IS NULL\n  AND {}",
                 scope(3)
             )),
+            named: kept(format!(
+                "SELECT t.id, CASE WHEN {} THEN t.{title} END, t.deleted_at IS NOT NULL\n\
+                 FROM {table} AS t WHERE t.tenant_id = $1 AND t.id = ANY($2)",
+                scope(3)
+            )),
             lock_all: kept(format!("{select} = ANY($2) ORDER BY t.id\nFOR UPDATE OF t")),
             doomed: kept(format!(
                 "SELECT t.id, t.deleted_by FROM {table} AS t\n\
@@ -247,6 +257,7 @@ impl Statements {
             ("differing", self.differing),
             ("derived", self.derived),
             ("reached", self.reached),
+            ("named", self.named),
             ("lock_all", self.lock_all),
             ("doomed", self.doomed),
             ("purge", self.purge),

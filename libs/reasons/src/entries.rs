@@ -27,6 +27,7 @@ macro_rules! reasons {
     };
     (@place violation) => { $crate::Use::Violation };
     (@place operation) => { $crate::Use::Operation };
+    (@place warning) => { $crate::Use::Warning };
     (@place $status:literal) => { $crate::Use::Status($status) };
 }
 

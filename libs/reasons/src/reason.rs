@@ -26,6 +26,8 @@ pub enum Use {
     Violation,
     /// The `failure` of an operation.
     Operation,
+    /// The `reason` of one of an answer's `warnings`.
+    Warning,
 }
 
 impl Reason {

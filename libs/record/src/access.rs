@@ -1,7 +1,6 @@
 //! What a caller may do with one record (`include=access`).
 
 use auth::{Access as FieldAccess, Context, FieldMask, RowFacts};
-use error::{Error, Reason};
 use proto::common::v1::Access;
 
 use super::Object;
@@ -9,19 +8,6 @@ use super::definitions::FieldSet;
 
 /// The actions that the answer tells of.
 const ACTIONS: [&str; 4] = ["update", "delete", "share", "export"];
-
-/// Reads `include`: whether access is wanted. Errors: 400 `INCLUDE_INVALID`.
-pub(crate) fn wanted(include: &str) -> Result<bool, Error> {
-    let mut wanted = false;
-    for name in include.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        if name != "access" {
-            return Err(Error::malformed(Reason::INCLUDE_INVALID, "include takes only access")
-                .with_metadata("parameter", "include"));
-        }
-        wanted = true;
-    }
-    Ok(wanted)
-}
 
 /// The access block. Hidden fields are not listed: a hidden field answers as an unknown one, everywhere.
 pub(crate) fn of(cx: &Context, object: &Object, set: &FieldSet, mask: &FieldMask, facts: RowFacts) -> Access {

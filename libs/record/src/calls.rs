@@ -8,9 +8,10 @@ use proto::Rpc;
 
 use super::create::Asked;
 use super::draft::Draft;
+use super::include::Wanted;
 use super::list::{self, Listed};
 use super::prepare::Path;
-use super::{Alike, Env, Fields, Reader, Wire};
+use super::{Alike, Env, Fields, Reader, Wire, names};
 
 /// Creates a record of what was sent, also of one that is like another; the owner is the caller when none is named. `sent` is where the
 /// request has it.
@@ -55,7 +56,12 @@ pub async fn get<W: Wire>(
     fields: &str,
     include: &str,
 ) -> Result<Answer<W::Message>, Error> {
-    crate::get::get(env, cx, W::object(), id, fields, include).await?.shown::<W>(env.clock.now())
+    let object = W::object();
+    let wanted = Wanted::parse(object, include)?;
+    let (found, referred) = crate::get::get(env, cx, object, id, fields, &wanted).await?;
+    let mut answer = found.shown::<W>(env.clock.now())?;
+    names::put_one::<W>(env, cx, &wanted, (&mut answer.message, referred)).await?;
+    Ok(answer)
 }
 
 /// Lists the records that the caller may see.
@@ -75,7 +81,12 @@ pub async fn list_within<W: Wire>(
     asked: list::Asked<'_>,
     within: list::Within<'_>,
 ) -> Result<Listed<W::Message>, Error> {
-    crate::list::list(env, cx, W::object(), (asked, within), W::show).await
+    let object = W::object();
+    let wanted = Wanted::parse(object, asked.include)?;
+    let (mut listed, referred) =
+        crate::list::list(env, cx, object, (asked, within), &wanted, W::show).await?;
+    listed.warnings = names::put::<W>(env, cx, &wanted, listed.records.iter_mut().zip(referred)).await?;
+    Ok(listed)
 }
 
 /// Changes the members that the update mask names; without a mask those that are set. Objects are merged (RFC 7396).

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::definitions::FieldSet;
-use super::{Built, Fields, Object, Record, Standard};
+use super::{Built, Fields, Include, Object, Record, Standard};
 
 fn field(n: u128, key: &str, kind: pb::FieldType) -> pb::FieldProjection {
     pb::FieldProjection {
@@ -69,6 +69,8 @@ pub(crate) static CONTACT: Object = Object {
         Standard::id("parent_id", "contact"),
         Standard::timestamp("last_activity_at").output(),
     ],
+    title: "full_name",
+    includes: &[Include::field("parent", "parent_id")],
     not_found: Reason::CONTACT_NOT_FOUND,
     not_deleted: Reason::CONTACT_NOT_DELETED,
     derive: |fields| {

@@ -7,22 +7,23 @@ use query::{Bind, Deleted, Limits, List, ListRequest, Projection, Schema};
 use uuid::Uuid;
 
 use super::definitions::keys_in;
+use super::include::{Referred, Wanted};
 use super::{Answer, Object, Record, access, list};
 use crate::Env;
 
-/// Reads one live record that the caller may see; hidden fields are not selected. 404 for all others.
+/// Reads one live record that the caller may see, and what it refers to; hidden fields are not selected. 404 for all others.
 pub(crate) async fn get(
     env: &Env,
     cx: &Context,
     object: &'static Object,
     id: &str,
     fields: &str,
-    include: &str,
-) -> Result<Answer, Error> {
-    let with_access = access::wanted(include)?;
+    wanted: &Wanted,
+) -> Result<(Answer, Referred), Error> {
     let set = env.definitions.for_keys(cx, object, keys_in(&[fields])).await?;
     let mask = set.mask(object, cx.mask(object.name));
-    let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, fields)?;
+    let projection =
+        Projection::parse(object.columns(), Some(set.queryable()), &mask, &wanted.fields(fields, &mask))?;
     let (id, now) = (parse_id(object, id)?, env.clock.now_micros());
     let request = ListRequest {
         schema: Schema {
@@ -45,8 +46,10 @@ pub(crate) async fn get(
     tx.commit().await?;
     let row = page.rows.first().ok_or_else(|| Error::not_found(object.not_found))?;
     let record = Record::from_row(row, object.columns()).map_err(DbError::from)?;
-    let access = with_access.then(|| access::of(cx, object, &set, &mask, record.facts()));
-    Ok(Answer { asked: projection.custom_keys().to_vec(), access, ..Answer::new(record, mask) })
+    let access = wanted.access.then(|| access::of(cx, object, &set, &mask, record.facts()));
+    let answer = Answer { asked: projection.custom_keys().to_vec(), access, ..Answer::new(record, mask) };
+    let referred = wanted.referred(object, id, &answer.view(now));
+    Ok((answer, referred))
 }
 
 /// The id in a path. What is no id names nothing.

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use auth::Context;
 use db::TenantTx;
 use error::Error;
+use proto::common::v1::Warning;
 use query::groups::{Grouping, fetch_groups};
 use query::{Deleted, Limits, List, ListRequest, Projection, Schema};
 use uuid::Uuid;
 
 use super::definitions::{FieldSet, keys_in, newer};
+use super::include::{Referred, Wanted};
 use super::list::{Shown, Within};
-use super::{Object, Wire};
+use super::{Object, Wire, names};
 use crate::Env;
 
 /// Groups as they were asked for.
@@ -27,6 +29,8 @@ pub struct Asked<'a> {
     pub summed: &'static str,
     /// Records of each group.
     pub page_size: usize,
+    /// As of a list.
+    pub include: &'a str,
 }
 
 /// The records of a group, as the caller sees them.
@@ -47,6 +51,8 @@ pub struct Group<T> {
 pub struct Grouped<T> {
     /// By the values of the column.
     pub groups: BTreeMap<Uuid, Group<T>>,
+    /// What of `include` is missing.
+    pub warnings: Vec<Warning>,
     /// What they cost beside others, see [`super::list::charged`].
     pub cost: u64,
 }
@@ -60,14 +66,20 @@ pub async fn grouped<W: Wire>(
 ) -> Result<Grouped<W::Message>, Error> {
     let object = W::object();
     let keys = keys_in(&[asked.filter]);
+    let wanted = Wanted::parse(object, asked.include)?;
     let set = env.definitions.for_keys(cx, object, keys.iter().copied()).await?;
-    match by_definitions::<W>(env, cx, object, asked, &set).await {
+    let (mut grouped, referred) = match by_definitions::<W>(env, cx, object, asked, (&set, &wanted)).await {
         Err(refused) => {
             let newer = newer(env, cx, object, (&keys, &set), refused).await?;
-            by_definitions::<W>(env, cx, object, asked, &newer).await
+            by_definitions::<W>(env, cx, object, asked, (&newer, &wanted)).await?
         }
-        done => done,
-    }
+        done => done?,
+    };
+    let records = grouped.groups.values_mut().flat_map(|group| &mut group.records);
+    // In the order of groups, as the map has them.
+    let referred = referred.into_values().flatten();
+    grouped.warnings = names::put::<W>(env, cx, &wanted, records.zip(referred)).await?;
+    Ok(grouped)
 }
 
 async fn by_definitions<W: Wire>(
@@ -75,8 +87,8 @@ async fn by_definitions<W: Wire>(
     cx: &Context,
     object: &'static Object,
     asked: Asked<'_>,
-    set: &FieldSet,
-) -> Result<Grouped<W::Message>, Error> {
+    (set, wanted): (&FieldSet, &Wanted),
+) -> Result<(Grouped<W::Message>, BTreeMap<Uuid, Vec<Referred>>), Error> {
     let mask = set.mask(object, cx.mask(object.name));
     let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, "")?;
     let filter = query::filter::parse(asked.filter)?;
@@ -105,23 +117,18 @@ async fn by_definitions<W: Wire>(
     let groups =
         fetch_groups(&mut tx, &list, &projection, grouping, &env.cursor_key, asked.page_size).await?;
     tx.commit().await?;
-    let shown = Shown {
-        cx,
-        object,
-        set,
-        mask: &mask,
-        projection: &projection,
-        with_access: false,
-        convert: W::show,
-        now,
-    };
+    let shown =
+        Shown { cx, object, set, mask: &mask, projection: &projection, wanted, convert: W::show, now };
     let mut bytes = query::list::MAX_PAGE_BYTES;
+    let mut all_referred = BTreeMap::new();
     let groups = groups.into_iter().map(|(id, mut group)| {
-        let records = shown.records(&group.page.rows, &mut bytes)?;
+        let (records, referred) = shown.records(&group.page.rows, &mut bytes)?;
         let fixed = [asked.within.fixed, &[(grouping.column, query::Bind::Uuid(id))]].concat();
         group.page.end_after(records.len(), &list.within(&fixed), &env.cursor_key)?;
+        all_referred.insert(id, referred);
         let (count, sums, next_page_token) = (group.count, group.sums, group.page.next_page_token);
         Ok((id, Group { count, sums, records, next_page_token }))
     });
-    Ok(Grouped { groups: groups.collect::<Result<_, Error>>()?, cost })
+    let groups = groups.collect::<Result<_, Error>>()?;
+    Ok((Grouped { groups, warnings: Vec::new(), cost }, all_referred))
 }

@@ -4,7 +4,7 @@ use auth::{Context, FieldMask};
 use db::{DbError, TenantTx};
 use error::Error;
 use prost::Message;
-use proto::common::v1::{Access, CountKind, ShowDeleted, Total, TotalKind};
+use proto::common::v1::{Access, CountKind, ShowDeleted, Total, TotalKind, Warning};
 use query::{Bind, Deleted, Limits, List, ListRequest, Projection, Schema, count};
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
@@ -13,6 +13,7 @@ use tonic::metadata::AsciiMetadataValue;
 
 use super::cells::{Cells, Layout};
 use super::definitions::{FieldSet, keys_in, newer};
+use super::include::{Referred, Wanted};
 use super::view::{Source, View};
 use super::{Object, access};
 use crate::Env;
@@ -45,6 +46,8 @@ pub struct Listed<T> {
     pub records: Vec<T>,
     pub next_page_token: String,
     pub total: Option<Total>,
+    /// What of `include` is missing.
+    pub warnings: Vec<Warning>,
     /// What the list cost beside others.
     pub cost: u64,
 }
@@ -54,9 +57,10 @@ impl<T> Listed<T> {
     pub fn respond<M>(
         self,
         cx: &Context,
-        make: impl FnOnce(Vec<T>, String, Option<Total>) -> M,
+        make: impl FnOnce(Vec<T>, String, Option<Total>, Vec<Warning>) -> M,
     ) -> Response<M> {
-        charged(cx.answer(make(self.records, self.next_page_token, self.total)), self.cost)
+        let Self { records, next_page_token, total, warnings, cost } = self;
+        charged(cx.answer(make(records, next_page_token, total, warnings)), cost)
     }
 }
 
@@ -66,20 +70,21 @@ pub fn charged<M>(mut response: Response<M>, cost: u64) -> Response<M> {
     response
 }
 
-/// Reads one page of the records that the caller may see; `convert` makes the wire form of each.
+/// Reads one page of the records that the caller may see, and what each refers to; `convert` makes the wire form of each.
 pub(crate) async fn list<T>(
     env: &Env,
     cx: &Context,
     object: &'static Object,
     (asked, within): (Asked<'_>, Within<'_>),
+    wanted: &Wanted,
     convert: Convert<T>,
-) -> Result<Listed<T>, Error> {
+) -> Result<(Listed<T>, Vec<Referred>), Error> {
     let keys = keys_in(&[asked.filter, asked.order_by, asked.fields]);
     let set = env.definitions.for_keys(cx, object, keys.iter().copied()).await?;
-    match by_definitions(env, cx, object, (asked, within), &set, convert).await {
+    match by_definitions(env, cx, object, (asked, within), (&set, wanted), convert).await {
         Err(refused) => {
             let newer = newer(env, cx, object, (&keys, &set), refused).await?;
-            by_definitions(env, cx, object, (asked, within), &newer, convert).await
+            by_definitions(env, cx, object, (asked, within), (&newer, wanted), convert).await
         }
         done => done,
     }
@@ -90,13 +95,13 @@ async fn by_definitions<T>(
     cx: &Context,
     object: &'static Object,
     (asked, within): (Asked<'_>, Within<'_>),
-    set: &FieldSet,
+    (set, wanted): (&FieldSet, &Wanted),
     convert: Convert<T>,
-) -> Result<Listed<T>, Error> {
+) -> Result<(Listed<T>, Vec<Referred>), Error> {
     let page_size = query::list::page_size(asked.page_size)?;
-    let with_access = access::wanted(asked.include)?;
     let mask = set.mask(object, cx.mask(object.name));
-    let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, asked.fields)?;
+    let fields = wanted.fields(asked.fields, &mask);
+    let projection = Projection::parse(object.columns(), Some(set.queryable()), &mask, &fields)?;
     let filter = query::filter::parse(asked.filter)?;
     let now = env.clock.now_micros();
     let request = ListRequest {
@@ -134,10 +139,11 @@ async fn by_definitions<T>(
         query::fetch_page(&mut tx, &list, &projection, &env.cursor_key, page_size, asked.page_token).await?;
     let total = total(&mut tx, &list, count).await?;
     tx.commit().await?;
-    let shown = Shown { cx, object, set, mask: &mask, projection: &projection, with_access, convert, now };
-    let records = shown.records(&page.rows, &mut { query::list::MAX_PAGE_BYTES })?;
+    let shown = Shown { cx, object, set, mask: &mask, projection: &projection, wanted, convert, now };
+    let (records, referred) = shown.records(&page.rows, &mut { query::list::MAX_PAGE_BYTES })?;
     page.end_after(records.len(), &list, &env.cursor_key)?;
-    Ok(Listed { records, next_page_token: page.next_page_token, total, cost: list.cost() })
+    let (next_page_token, cost) = (page.next_page_token, list.cost());
+    Ok((Listed { records, next_page_token, total, warnings: Vec::new(), cost }, referred))
 }
 
 impl Within<'_> {
@@ -174,33 +180,40 @@ pub(super) struct Shown<'a, T> {
     pub(super) set: &'a FieldSet,
     pub(super) mask: &'a FieldMask,
     pub(super) projection: &'a Projection,
-    pub(super) with_access: bool,
+    pub(super) wanted: &'a Wanted,
     pub(super) convert: Convert<T>,
     pub(super) now: OffsetDateTime,
 }
 
 impl<T> Shown<'_, T> {
-    /// The first rows that are not more than so many `bytes` together, one at least. Takes their bytes off.
-    pub(super) fn records(&self, rows: &[PgRow], bytes: &mut usize) -> Result<Vec<T>, Error> {
+    /// The first rows that are not more than so many `bytes` together, one at least, and what they refer to. Takes their bytes off.
+    pub(super) fn records(
+        &self,
+        rows: &[PgRow],
+        bytes: &mut usize,
+    ) -> Result<(Vec<T>, Vec<Referred>), Error> {
         let Self { cx, object, set, mask, now, .. } = *self;
         let layout = rows.first().map(|row| Layout::of(row, object.columns())).transpose();
         let layout = layout.map_err(DbError::from)?;
         let mut records = Vec::with_capacity(rows.len());
+        let mut all_referred = Vec::new();
         for (row, layout) in rows.iter().zip(layout.iter().cycle()) {
             let cells = Cells::of(row, layout).map_err(DbError::from)?;
-            let access = self.with_access.then(|| access::of(cx, object, set, mask, cells.keys.facts()));
+            let access = self.wanted.access.then(|| access::of(cx, object, set, mask, cells.keys.facts()));
             let of_access = access.as_ref().map_or(0, Message::encoded_len);
             let view = View { source: Source::Row(&cells), mask, asked: self.projection.custom_keys(), now };
             let record = (self.convert)(view, access)?;
+            let referred = self.wanted.referred(object, cells.keys.id, &view);
             // Not earlier: what custom values take is known when they are converted.
-            let size = cells.most_bytes() + of_access;
+            let size = cells.most_bytes() + of_access + referred.bytes();
             if size > *bytes && !records.is_empty() {
                 break;
             }
             *bytes = bytes.saturating_sub(size);
             records.push(record);
+            all_referred.push(referred);
         }
-        Ok(records)
+        Ok((records, all_referred))
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Fields;
+use super::include::Include;
 use super::likeness::Likeness;
 use super::peer_records::State;
 use super::prepare::{Guard, Rules};
@@ -26,6 +27,10 @@ pub struct Object {
     pub table: &'static str,
     /// The fields, beside those that records of every object have: the only list of them.
     pub fields: &'static [Standard],
+    /// The field by which people know a record, a line of text.
+    pub title: &'static str,
+    /// What `include` names of its records, in addition to their owners.
+    pub includes: &'static [Include],
     /// 404.
     pub not_found: Reason,
     /// 409 of a restore.

@@ -10,7 +10,7 @@ use rpc::records::Records;
 use uuid::Uuid;
 
 use super::definitions::Fetch;
-use super::reference::{Ask, Ids};
+use super::reference::{Ask, AskNames, Ids};
 
 /// Asks the fields service for definitions.
 pub fn definitions(fields: Fields) -> Fetch {
@@ -46,12 +46,37 @@ pub fn records(records: Records) -> Ask {
 
 /// Asks the pipeline service for deals.
 pub fn deals(pipeline: Pipeline) -> Ask {
-    Arc::new(move |cx, mut ids| {
+    Arc::new(move |cx, ids| {
         let pipeline = pipeline.clone();
+        Box::pin(async move { Ok(from_wire(pipeline.check_records(&cx, to_wire(&ids)).await?)) })
+    })
+}
+
+/// Asks identity for the names of users.
+pub fn user_names(identity: Identity) -> AskNames {
+    Arc::new(move |cx, mut ids| {
+        let identity = identity.clone();
         Box::pin(async move {
-            let deals = ids.remove("deal").unwrap_or_default();
-            Ok(Ids::from([("deal".to_owned(), pipeline.unknown_deals(&cx, deals).await?)]))
+            let users: Vec<ids::UserId> =
+                ids.remove("user").unwrap_or_default().into_iter().map(Into::into).collect();
+            identity.user_names(&cx, &users).await
         })
+    })
+}
+
+/// Asks the records service for the names of contacts and companies.
+pub fn record_names(records: Records) -> AskNames {
+    Arc::new(move |cx, ids| {
+        let records = records.clone();
+        Box::pin(async move { records.names(&cx, to_wire(&ids)).await })
+    })
+}
+
+/// Asks the pipeline service for the names of deals.
+pub fn deal_names(pipeline: Pipeline) -> AskNames {
+    Arc::new(move |cx, ids| {
+        let pipeline = pipeline.clone();
+        Box::pin(async move { pipeline.names(&cx, to_wire(&ids)).await })
     })
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use auth::{Context, Future};
 use cache::Expiring;
 use db::TenantTx;
-use error::{Error, Violation};
+use error::{Code, Error, Reason, Violation};
+use proto::common::v1::RecordName;
 use query::RowScope;
 use uuid::Uuid;
 
@@ -27,6 +28,9 @@ pub type Ids = BTreeMap<String, Vec<Uuid>>;
 
 /// Asks another service which of these ids name nothing that the caller may refer to.
 pub type Ask = Arc<dyn Fn(Context, Ids) -> Future<Result<Ids, Error>> + Send + Sync>;
+
+/// Asks another service for the names of these ids, as far as the caller may read them; what is not among the answers does not exist.
+pub type AskNames = Arc<dyn Fn(Context, Ids) -> Future<Result<Vec<RecordName>, Error>> + Send + Sync>;
 
 /// An id, what it should name, and where it stands in the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,22 +65,62 @@ pub fn all(object: &Object, set: &FieldSet, before: Option<&Record>, after: &Rec
 /// Checks ids of what other services keep: users and teams, and records of objects that are not kept here. Cheap to clone.
 #[derive(Clone)]
 pub struct References {
-    owners: Arc<Vec<Owner>>,
+    peers: Arc<Vec<Peer>>,
     found: Arc<Expiring<(Uuid, String, Uuid), ()>>,
 }
 
 /// A service that is asked.
-struct Owner {
+pub(crate) struct Peer {
     /// What it answers for.
     objects: &'static [&'static str],
     /// Every caller of the tenant may see these objects, so a positive answer can be cached for the whole tenant.
     is_for_all: bool,
     ask: Ask,
+    /// `None` where names are not asked for.
+    pub(crate) names: Option<AskNames>,
+}
+
+impl Peer {
+    /// The ids that it answers for, if there are any.
+    pub(crate) fn part(&self, ids: &Ids) -> Option<Ids> {
+        let part: Ids = ids
+            .iter()
+            .filter(|(object, _)| self.objects.contains(&object.as_str()))
+            .map(|(object, ids)| (object.clone(), ids.clone()))
+            .collect();
+        (!part.is_empty()).then_some(part)
+    }
+
+    /// What is said while it does not answer.
+    pub(crate) fn down(&self) -> Reason {
+        match self.objects.first() {
+            Some(&"user") => Reason::IDENTITY_UNAVAILABLE,
+            Some(&"deal") => Reason::PIPELINE_UNAVAILABLE,
+            _ => Reason::RECORDS_UNAVAILABLE,
+        }
+    }
+
+    /// The failure of a question without whose answer nothing can be written.
+    fn failure(&self, error: Error) -> Error {
+        if error.code() != Code::Unavailable {
+            return error;
+        }
+        let text = format!(
+            "whether there are such records cannot be checked at the moment: {}",
+            self.objects.join(", ")
+        );
+        let retry_after = error.retry_after();
+        let failure = Error::unavailable(self.down(), text).with_source(error);
+        match retry_after {
+            Some(after) => failure.with_retry_after(after),
+            None => failure,
+        }
+    }
 }
 
 impl std::fmt::Debug for References {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let objects: Vec<_> = self.owners.iter().map(|owner| owner.objects).collect();
+        let objects: Vec<_> = self.peers.iter().map(|peer| peer.objects).collect();
         f.debug_struct("References").field("objects", &objects).finish_non_exhaustive()
     }
 }
@@ -84,21 +128,38 @@ impl std::fmt::Debug for References {
 impl References {
     /// To users and teams alone, which identity is asked for.
     pub fn to_people(ask: Ask) -> Self {
-        let owners = Arc::new(vec![Owner { objects: PEOPLE, is_for_all: true, ask }]);
-        Self { owners, found: Arc::new(Expiring::new(MAX_FOUND)) }
+        let people = Peer { objects: PEOPLE, is_for_all: true, ask, names: None };
+        Self { peers: Arc::new(vec![people]), found: Arc::new(Expiring::new(MAX_FOUND)) }
     }
 
     /// To records of these objects, too, which another service is asked for.
     #[must_use]
     pub fn and_to(self, objects: &'static [&'static str], ask: Ask) -> Self {
-        let Self { owners, found } = self;
-        let before = Arc::into_inner(owners).unwrap_or_default().into_iter();
-        Self { owners: Arc::new(before.chain([Owner { objects, is_for_all: false, ask }]).collect()), found }
+        let Self { peers, found } = self;
+        let before = Arc::into_inner(peers).unwrap_or_default().into_iter();
+        let next = Peer { objects, is_for_all: false, ask, names: None };
+        Self { peers: Arc::new(before.chain([next]).collect()), found }
+    }
+
+    /// What was added last is also asked for names.
+    #[must_use]
+    pub fn named_by(self, names: AskNames) -> Self {
+        let Self { peers, found } = self;
+        let mut peers = Arc::into_inner(peers).unwrap_or_default();
+        if let Some(last) = peers.last_mut() {
+            last.names = Some(names);
+        }
+        Self { peers: Arc::new(peers), found }
+    }
+
+    /// The services that are asked.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter()
     }
 
     /// Whether another service answers for the object.
     pub fn asks_for(&self, object: &str) -> bool {
-        self.owners.iter().any(|owner| owner.objects.contains(&object))
+        self.peers.iter().any(|peer| peer.objects.contains(&object))
     }
 
     /// The violations among references to what other services keep, in their order; those to records kept here are left to
@@ -106,13 +167,13 @@ impl References {
     pub async fn check(&self, cx: &Context, references: &[Reference]) -> Result<Vec<Violation>, Error> {
         let tenant = cx.tenant.id().uuid();
         let mut missing = BTreeSet::new();
-        for owner in self.owners.iter() {
+        for peer in self.peers.iter() {
             let is_known = |r: &Reference| {
                 let is_caller = r.object == "user" && r.id == cx.user().uuid();
-                owner.is_for_all && (is_caller || self.found.get(&(tenant, r.object.clone(), r.id)).is_some())
+                peer.is_for_all && (is_caller || self.found.get(&(tenant, r.object.clone(), r.id)).is_some())
             };
             let mut ids: BTreeMap<String, BTreeSet<Uuid>> = BTreeMap::new();
-            let open = |r: &&Reference| owner.objects.contains(&r.object.as_str()) && !is_known(r);
+            let open = |r: &&Reference| peer.objects.contains(&r.object.as_str()) && !is_known(r);
             for reference in references.iter().filter(open) {
                 ids.entry(reference.object.clone()).or_default().insert(reference.id);
             }
@@ -120,9 +181,10 @@ impl References {
                 continue;
             }
             let ids: Ids = ids.into_iter().map(|(object, ids)| (object, ids.into_iter().collect())).collect();
-            let unknown = (owner.ask)(cx.clone(), ids.clone()).await?;
+            let asked = (peer.ask)(cx.clone(), ids.clone()).await;
+            let unknown = asked.map_err(|error| peer.failure(error))?;
             let unknown: BTreeSet<(String, Uuid)> = pairs(unknown).collect();
-            for (object, id) in pairs(ids).filter(|pair| owner.is_for_all && !unknown.contains(pair)) {
+            for (object, id) in pairs(ids).filter(|pair| peer.is_for_all && !unknown.contains(pair)) {
                 self.found.put((tenant, object, id), (), FOUND_FOR);
             }
             missing.extend(unknown);

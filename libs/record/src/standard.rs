@@ -365,6 +365,7 @@ impl Shape {
         let statements = Statements::of(&Stored {
             object: object.name,
             table: object.table,
+            title: object.title,
             columns: &columns,
             written: &written,
             derived: &derived,

@@ -174,6 +174,30 @@ pub async fn reached(
     Ok(query.fetch_all(tx.conn()).await?)
 }
 
+/// The rows of these ids that are there: their titles as far as they are within the scope, and whether they are deleted.
+pub(crate) async fn named(
+    tx: &mut TenantTx,
+    object: &Object,
+    ids: &[Uuid],
+    scope: &RowScope,
+) -> Result<Vec<(Uuid, Option<String>, bool)>, DbError> {
+    let query = sqlx::query_as(object.statements().named).bind(tx.tenant_id()).bind(ids);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
+/// Pairs of these records and what they refer to within the scope, by the statement of an [`super::Include`].
+pub(crate) async fn referred(
+    tx: &mut TenantTx,
+    statement: &'static str,
+    records: &[Uuid],
+    scope: &RowScope,
+) -> Result<Vec<(Uuid, Uuid)>, DbError> {
+    let query = sqlx::query_as(statement).bind(tx.tenant_id()).bind(records);
+    let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
 /// Locks values of a kind until the transaction ends, in one order, so that two calls at once never wait for each other crosswise. Clients
 /// choose the values, and all locks are one space: a hash that can be steered would let them hold up another tenant (see `idempotency`).
 ///

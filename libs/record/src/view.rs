@@ -106,6 +106,11 @@ impl<'a> View<'a> {
         items.map(|items| items.iter().map(item).collect()).unwrap_or_default()
     }
 
+    /// What is read of a value that is JSON.
+    pub(crate) fn json<T>(&self, name: &str, read: impl FnOnce(&Value) -> T) -> Option<T> {
+        self.get(name)?.json().map(read)
+    }
+
     pub fn texts(&self, name: &str) -> Vec<String> {
         self.list(name, |item| item.as_str().unwrap_or_default().to_owned())
     }

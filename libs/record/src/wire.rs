@@ -15,7 +15,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::view::View;
-use super::{Env, Object};
+use super::{Env, Included, Object};
 
 /// An object on the wire. A service implements it for a type of its own, as its messages belong to `proto`.
 pub trait Wire {
@@ -28,6 +28,8 @@ pub trait Wire {
     fn read(sent: &Self::Message, reader: &mut Reader<'_>);
     /// The record as its caller sees it.
     fn show(view: View<'_>, access: Option<Access>) -> Result<Self::Message, Error>;
+    /// Puts the names of what the record refers to into its message, and what is missing of them.
+    fn include(message: &mut Self::Message, included: Included);
     /// Custom values, a JSON object.
     fn custom(sent: &Self::Message) -> &Bytes;
     /// The same, to be brought into one form.

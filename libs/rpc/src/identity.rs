@@ -8,6 +8,7 @@ use auth::{Context, FetchKeys, FetchSnapshot};
 use cache::{Fresh, Held, Terms};
 use error::{Code, Error, Reason};
 use ids::{Clock, RoleId, TeamId, TenantId, UserId};
+use proto::common::v1::RecordName;
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use secrecy::{ExposeSecret, SecretString};
@@ -153,6 +154,17 @@ impl Identity {
         let asked = pb::CheckReferencesRequest { role_ids, ..Default::default() };
         let unknown = self.references(cx, asked).await?.unknown_role_ids;
         Ok(unknown.iter().filter_map(|id| RoleId::parse(id)).collect())
+    }
+
+    /// The names of users of the caller's tenant, as far as the caller may read them. Nothing asked, nothing sent.
+    pub async fn user_names(&self, cx: &Context, users: &[UserId]) -> Result<Vec<RecordName>, Error> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let user_ids = users.iter().map(ToString::to_string).collect();
+        let mut request = Request::new(pb::GetUserNamesRequest { user_ids });
+        cx.forward(request.metadata_mut())?;
+        Ok(self.client.clone().get_user_names(request).await?.into_inner().names)
     }
 
     async fn references(

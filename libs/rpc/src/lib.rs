@@ -6,6 +6,7 @@ mod config;
 mod failure;
 pub mod fields;
 pub mod identity;
+mod owner;
 pub mod pipeline;
 mod pool;
 pub mod raw;

@@ -63,6 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         contacts: (0..50).map(contact).collect(),
         next_page_token: "opaque".to_owned(),
         total: None,
+        warnings: Vec::new(),
     };
     let wire = page.encode_to_vec();
 

@@ -66,10 +66,11 @@ impl ActivitiesService for Service {
             count: request.count,
         };
         let listed = record::list::<Note>(&self.0.env, &cx, asked).await?;
-        Ok(listed.respond(&cx, |notes, next_page_token, total| pb::ListNotesResponse {
+        Ok(listed.respond(&cx, |notes, next_page_token, total, warnings| pb::ListNotesResponse {
             notes,
             next_page_token,
             total,
+            warnings,
         }))
     }
 
@@ -137,10 +138,11 @@ impl ActivitiesService for Service {
             count: request.count,
         };
         let listed = record::list::<Activity>(&self.0.env, &cx, asked).await?;
-        Ok(listed.respond(&cx, |activities, next_page_token, total| pb::ListActivitiesResponse {
+        Ok(listed.respond(&cx, |activities, next_page_token, total, warnings| pb::ListActivitiesResponse {
             activities,
             next_page_token,
             total,
+            warnings,
         }))
     }
 

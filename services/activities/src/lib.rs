@@ -72,8 +72,14 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
     let build = |frame: &Frame| {
         let peers = frame.peers(&config.identity, config.service_secret.clone())?;
-        let records = peers::records(Records::new(peers.connect(&config.records)?));
-        let deals = peers::deals(Pipeline::new(peers.connect(&config.pipeline)?));
+        let records = Records::new(peers.connect(&config.records)?);
+        let pipeline = Pipeline::new(peers.connect(&config.pipeline)?);
+        let references = References::to_people(peers::people(peers.identity.clone()))
+            .named_by(peers::user_names(peers.identity.clone()))
+            .and_to(&["contact", "company"], peers::records(records.clone()))
+            .named_by(peers::record_names(records))
+            .and_to(&["deal"], peers::deals(pipeline.clone()))
+            .named_by(peers::deal_names(pipeline));
         let env = Env {
             role: Role::Activities,
             objects: OBJECTS,
@@ -83,9 +89,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             cursor_key: config.cursor_key.clone(),
             region: config.region,
             definitions: Definitions::new(peers::definitions(Fields::new(peers.connect(&config.fields)?))),
-            references: References::to_people(peers::people(peers.identity.clone()))
-                .and_to(&["contact", "company"], records)
-                .and_to(&["deal"], deals),
+            references,
         };
         frame.follow_permissions(&peers.gate);
         tasks::follow_definitions(frame, &env);

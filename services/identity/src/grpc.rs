@@ -351,4 +351,12 @@ impl IdentityService for Service {
         let (cx, body) = self.0.gate.admit(request).await?;
         Ok(cx.answer(permissions::check_references::run(&self.0, &cx, body).await?))
     }
+
+    async fn get_user_names(
+        &self,
+        request: Request<pb::GetUserNamesRequest>,
+    ) -> Result<pb::GetUserNamesResponse> {
+        let (cx, body) = self.0.gate.admit(request).await?;
+        Ok(cx.answer(users::names::run(&self.0, &cx, body).await?))
+    }
 }

@@ -186,10 +186,11 @@ impl PipelineService for Service {
         )
         .await?;
         deals::shown(&self.0, &cx, &request.fields, &mut listed.records).await?;
-        Ok(listed.respond(&cx, |deals, next_page_token, total| pb::ListDealsResponse {
+        Ok(listed.respond(&cx, |deals, next_page_token, total, warnings| pb::ListDealsResponse {
             deals,
             next_page_token,
             total,
+            warnings,
         }))
     }
 
@@ -394,5 +395,23 @@ impl PipelineService for Service {
         let (cx, request) = self.0.gate.admit(request).await?;
         let report = reports::win_loss(&self.0, &cx, request).await?;
         Ok(record::list::charged(cx.answer(report), reports::COST))
+    }
+
+    async fn check_records(
+        &self,
+        request: Request<pb::CheckRecordsRequest>,
+    ) -> Result<Response<pb::CheckRecordsResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let unknown = record::check(&self.0.env, &cx, request.records).await?;
+        Ok(cx.answer(pb::CheckRecordsResponse { unknown }))
+    }
+
+    async fn get_record_names(
+        &self,
+        request: Request<pb::GetRecordNamesRequest>,
+    ) -> Result<Response<pb::GetRecordNamesResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let names = record::names(&self.0.env, &cx, request.records).await?;
+        Ok(cx.answer(pb::GetRecordNamesResponse { names }))
     }
 }

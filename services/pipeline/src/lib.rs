@@ -77,8 +77,10 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     let build = |frame: &Frame| {
         let peers = frame.peers(&config.identity, config.service_secret.clone())?;
         let uploads = Records::new(peers.connect(&config.records)?);
-        let records = peers::records(uploads.clone());
-        let people = peers::people(peers.identity.clone());
+        let references = References::to_people(peers::people(peers.identity.clone()))
+            .named_by(peers::user_names(peers.identity.clone()))
+            .and_to(PEER_OBJECTS, peers::records(uploads.clone()))
+            .named_by(peers::record_names(uploads.clone()));
         let env = Env {
             role: Role::Pipeline,
             objects: OBJECTS,
@@ -88,7 +90,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             cursor_key: config.cursor_key.clone(),
             region: config.region,
             definitions: Definitions::new(peers::definitions(Fields::new(peers.connect(&config.fields)?))),
-            references: References::to_people(people).and_to(PEER_OBJECTS, records),
+            references,
         };
         frame.follow_permissions(&peers.gate);
         tasks::follow_definitions(frame, &env);

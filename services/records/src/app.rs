@@ -2,7 +2,7 @@
 
 use record::Env;
 use record::definitions::{Definitions, Fetch};
-use record::reference::{Ask, References};
+use record::reference::{Ask, AskNames, References};
 use std::sync::Arc;
 
 use auth::Gate;
@@ -55,6 +55,8 @@ pub struct Parts {
     pub slots: AskSlot,
     /// Asks which users and teams do not exist.
     pub people: Ask,
+    /// Asks for the names of users.
+    pub names: AskNames,
     /// Asks whose e-mail addresses these are.
     pub users: FindUsers,
     /// Wakes the relay.
@@ -117,7 +119,7 @@ impl App {
             cursor_key: parts.cursor_key,
             region: parts.region,
             definitions: Definitions::new(parts.definitions),
-            references: References::to_people(parts.people),
+            references: References::to_people(parts.people).named_by(parts.names),
         };
         let acting = Acting { gate: parts.gate.clone(), service_token: parts.service_token };
         let quota = parts.quotas.operations;

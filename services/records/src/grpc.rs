@@ -92,10 +92,11 @@ impl RecordsService for Service {
             },
         )
         .await?;
-        Ok(listed.respond(&cx, |contacts, next_page_token, total| pb::ListContactsResponse {
+        Ok(listed.respond(&cx, |contacts, next_page_token, total, warnings| pb::ListContactsResponse {
             contacts,
             next_page_token,
             total,
+            warnings,
         }))
     }
 
@@ -167,10 +168,11 @@ impl RecordsService for Service {
             },
         )
         .await?;
-        Ok(listed.respond(&cx, |companies, next_page_token, total| pb::ListCompaniesResponse {
+        Ok(listed.respond(&cx, |companies, next_page_token, total, warnings| pb::ListCompaniesResponse {
             companies,
             next_page_token,
             total,
+            warnings,
         }))
     }
 
@@ -346,6 +348,15 @@ impl RecordsService for Service {
         let (cx, request) = self.0.gate.admit(request).await?;
         let unknown = record::check(&self.0.env, &cx, request.records).await?;
         Ok(cx.answer(pb::CheckRecordsResponse { unknown }))
+    }
+
+    async fn get_record_names(
+        &self,
+        request: Request<pb::GetRecordNamesRequest>,
+    ) -> Result<Response<pb::GetRecordNamesResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let names = record::names(&self.0.env, &cx, request.records).await?;
+        Ok(cx.answer(pb::GetRecordNamesResponse { names }))
     }
 
     async fn examine_upload(

@@ -121,6 +121,7 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
         definitions: record::peers::definitions(fields.clone()),
         slots: peers::slots(fields),
         people: record::peers::people(peers.identity.clone()),
+        names: record::peers::user_names(peers.identity.clone()),
         users: imports::users(peers.identity.clone()),
         wake: frame.wake.clone(),
         worker: frame.worker.clone(),

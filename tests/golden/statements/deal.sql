@@ -131,6 +131,10 @@ SELECT t.id FROM pipeline.deals AS t
 WHERE t.tenant_id = $1 AND t.id = ANY($2) AND t.deleted_at IS NULL
   AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5));
 
+-- named
+SELECT t.id, CASE WHEN ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5)) THEN t.name END, t.deleted_at IS NOT NULL
+FROM pipeline.deals AS t WHERE t.tenant_id = $1 AND t.id = ANY($2);
+
 -- lock_all
 SELECT t.id AS _id, t.version AS _version, t.owner_id AS _owner_id, t.team_id AS _team_id, t.version, t.created_at, t.created_by,
   t.updated_at, t.updated_by, t.deleted_at, t.source, t.owner_id, t.team_id, t.external_ids, t.tags, t.name,

@@ -46,6 +46,7 @@ pub fn table() -> Table {
         post("CreateNote", "/notes").of(&DEAL).json(about("deal")).answers(201),
         get("GetNote", "/notes/{id}").of(&NOTE),
         get("ListNotes", "/notes"),
+        get("ListNotes", "/notes?include=links,owner"),
         patch("UpdateNote", "/notes/{id}").of(&NOTE).json(json!({"pinned": true})),
         patch("UpdateNote", "/notes/{own}").of(&CONTACT).json(relinked).with("own", &NOTE),
         delete("DeleteNote", "/notes/{id}").of(&NOTE),
@@ -124,6 +125,7 @@ fn of_activities() -> Vec<Row> {
         get("GetActivity", "/activities/{id}").of(&ACTIVITY),
         get("ExportActivity", "/activities/{id}.ics").of(&ACTIVITY),
         get("ListActivities", "/activities"),
+        get("ListActivities", "/activities?include=assignee,links,owner,participants"),
         patch("UpdateActivity", "/activities/{id}").of(&ACTIVITY).json(json!({"body": "{unique}"})),
         patch("UpdateActivity", "/activities/{own}")
             .of(&DEAL)

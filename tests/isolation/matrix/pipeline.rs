@@ -1,15 +1,23 @@
 //! The RPCs of pipelines.
 
-use serde_json::{Value, json};
-
 use std::pin::Pin;
+
+use proto::common::v1::{RecordIds, RecordName};
+use proto::pipeline::v1::pipeline_service_client::PipelineServiceClient;
+use proto::pipeline::v1::{CheckRecordsRequest, GetRecordNamesRequest};
+use serde_json::{Value, json};
+use testkit::fleet::Role;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
 
 use super::identity::{ACTIVE_USER, ROLE, TEAM};
 use super::records::{COMPANY, CONTACT};
 use super::row::{delete, get, patch, post, put};
 use super::target::{Target, created};
 use super::{Check, Table, Two};
-use crate::stage::{Tenant, text};
+use crate::isolation::internal::{as_service, with_token};
+use crate::stage::{Stage, Tenant, text};
 
 const PIPELINE: Target = Target::new(|_, tenant, unique| Box::pin(pipeline(tenant, unique)));
 const ARCHIVED: Target = Target::new(|_, tenant, unique| {
@@ -81,6 +89,7 @@ pub fn table() -> Table {
             .answers(201),
         get("GetDeal", "/deals/{id}").of(&DEAL),
         get("ListDeals", "/deals"),
+        get("ListDeals", "/deals?include=company,contacts,owner,stage"),
         get("GetDealBoard", "/deals:board"),
         get("GetDealBoard", "/deals:board?pipeline_id={id}").of(&PIPELINE),
         patch("UpdateDeal", "/deals/{id}").of(&DEAL).json(json!({"next_step": "{unique}"})),
@@ -119,9 +128,77 @@ pub fn table() -> Table {
         get("GetWinLoss", "/reports/win-loss?pipeline_id={id}").of(&PIPELINE),
     ];
     let of_imports = ["CreateImport", "PreviewImport"].map(|rpc| (rpc, imports as Check));
-    let internal =
-        super::OPERATIONS.map(|rpc| (rpc, operations as Check)).into_iter().chain(of_imports).collect();
+    let names: [(_, Check); 2] = [
+        ("CheckRecords", |two| Box::pin(check_records(two))),
+        ("GetRecordNames", |two| Box::pin(get_record_names(two))),
+    ];
+    let internal = super::OPERATIONS
+        .map(|rpc| (rpc, operations as Check))
+        .into_iter()
+        .chain(of_imports)
+        .chain(names)
+        .collect();
     Table { rows, internal, planted: vec![&PIPELINE, &DEAL] }
+}
+
+/// The service, called as activities call it.
+async fn as_activities(
+    stage: &Stage,
+) -> PipelineServiceClient<
+    InterceptedService<Channel, impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + use<>>,
+> {
+    let service = as_service(stage.service_token(Role::Activities).await);
+    PipelineServiceClient::with_interceptor(stage.grpc(Role::Pipeline).await, service)
+}
+
+/// An own deal, and what is none of a's.
+async fn deals(Two { stage, a, b }: &Two) -> (String, Vec<String>) {
+    let (ours, theirs) = ((DEAL.make)(stage, a, "ours").await, (DEAL.make)(stage, b, "theirs").await);
+    (ours, vec![theirs, super::random_id(), "no id".to_owned()])
+}
+
+fn ids(object: &str, ids: Vec<String>) -> RecordIds {
+    RecordIds { object: object.to_owned(), ids }
+}
+
+/// Another tenant's ids, random ones and texts that are no ids are unknown alike; without permission own ones are, too.
+async fn check_records(two: &Two) {
+    let Two { stage, a, .. } = two;
+    let mut pipeline = as_activities(stage).await;
+    let (ours, others) = deals(two).await;
+    let all = [vec![ours.clone()], others.clone()].concat();
+    let asked = || CheckRecordsRequest {
+        records: vec![ids("deal", all.clone()), ids("contact", vec![ours.clone()])],
+    };
+    let unknown = pipeline.check_records(with_token(&a.access_token, asked())).await.expect("a's deals");
+    assert_eq!(unknown.into_inner().unknown, [ids("deal", others), ids("contact", vec![ours.clone()])]);
+    let denied = stage.member(a, "checks", json!([]), json!([])).await;
+    let unknown =
+        pipeline.check_records(with_token(denied.client.token(), asked())).await.expect("an answer");
+    assert_eq!(unknown.into_inner().unknown, asked().records);
+    let bare = pipeline.check_records(asked()).await.expect_err("no credentials");
+    assert_eq!(bare.code(), Code::Unauthenticated);
+}
+
+/// Another tenant's ids are as if they were not there; without permission own ones have no name.
+async fn get_record_names(two: &Two) {
+    let Two { stage, a, .. } = two;
+    let mut pipeline = as_activities(stage).await;
+    let (ours, others) = deals(two).await;
+    let all = [vec![ours.clone()], others].concat();
+    let asked = || GetRecordNamesRequest { records: vec![ids("deal", all.clone())] };
+    let named = |name: Option<&str>| {
+        let (object, name) = ("deal".to_owned(), name.map(str::to_owned));
+        vec![RecordName { object, id: ours.clone(), name, deleted: false }]
+    };
+    let names = pipeline.get_record_names(with_token(&a.access_token, asked())).await.expect("a's deals");
+    assert_eq!(names.into_inner().names, named(Some("ours")));
+    let denied = stage.member(a, "names", json!([]), json!([])).await;
+    let names =
+        pipeline.get_record_names(with_token(denied.client.token(), asked())).await.expect("an answer");
+    assert_eq!(names.into_inner().names, named(None));
+    let bare = pipeline.get_record_names(asked()).await.expect_err("no credentials");
+    assert_eq!(bare.code(), Code::Unauthenticated);
 }
 
 /// A file is its owner's: another tenant's, a colleague's and a random one are unknown alike, and so is what they hold.

@@ -1,10 +1,10 @@
 //! The RPCs of records.
 
-use proto::common::v1::RecordIds;
+use proto::common::v1::{RecordIds, RecordName};
 use proto::records::v1::records_service_client::RecordsServiceClient;
 use proto::records::v1::{
-    CheckRecordsRequest, CompanyName, ExamineUploadRequest, FindRecordsRequest, ReadUploadRequest,
-    UploadToRead,
+    CheckRecordsRequest, CompanyName, ExamineUploadRequest, FindRecordsRequest, GetRecordNamesRequest,
+    ReadUploadRequest, UploadToRead,
 };
 use serde_json::json;
 use testkit::fleet::Role;
@@ -64,12 +64,14 @@ pub fn table() -> Table {
         post("CreateContact", "/contacts").of(&TEAM).json(shared).answers(201),
         get("GetContact", "/contacts/{id}").of(&CONTACT),
         get("ListContacts", "/contacts"),
+        get("ListContacts", "/contacts?include=company,owner"),
         patch("UpdateContact", "/contacts/{id}").of(&CONTACT).json(json!({"job_title": "CTO"})),
         delete("DeleteContact", "/contacts/{id}").of(&CONTACT),
         post("RestoreContact", "/contacts/{id}:restore").of(&DELETED_CONTACT),
         post("CreateCompany", "/companies").of(&COMPANY).json(below).answers(201),
         get("GetCompany", "/companies/{id}").of(&COMPANY),
         get("ListCompanies", "/companies"),
+        get("ListCompanies", "/companies?include=owner,parent"),
         patch("UpdateCompany", "/companies/{id}").of(&COMPANY).json(json!({"industry": "food"})),
         delete("DeleteCompany", "/companies/{id}").of(&COMPANY),
         post("RestoreCompany", "/companies/{id}:restore").of(&DELETED_COMPANY),
@@ -105,6 +107,7 @@ pub fn table() -> Table {
     ];
     let internal: Vec<(_, Check)> = vec![
         ("CheckRecords", |two| Box::pin(check_records(two))),
+        ("GetRecordNames", |two| Box::pin(get_record_names(two))),
         ("ExamineUpload", |two| Box::pin(lent_uploads(two))),
         ("ReadUpload", |two| Box::pin(lent_uploads(two))),
         ("FindRecords", |two| Box::pin(find_records(two))),
@@ -137,6 +140,29 @@ async fn check_records(Two { stage, a, b }: &Two) {
     let unknown = records.check_records(with_token(denied.client.token(), asked())).await.expect("an answer");
     assert_eq!(unknown.into_inner().unknown, asked().records);
     let bare = records.check_records(asked()).await.expect_err("no credentials");
+    assert_eq!(bare.code(), Code::Unauthenticated);
+}
+
+/// Another tenant's ids are as if they were not there; without permission own ones have no name.
+async fn get_record_names(Two { stage, a, b }: &Two) {
+    let service = as_service(stage.service_token(Role::Pipeline).await);
+    let mut records = RecordsServiceClient::with_interceptor(stage.grpc(Role::Records).await, service);
+    let (ours, theirs) = (contact(a, "named").await, contact(b, "named").await);
+    let ids = vec![ours.clone(), theirs, random_id(), "no id".to_owned()];
+    let asked = || GetRecordNamesRequest {
+        records: vec![RecordIds { object: "contact".to_owned(), ids: ids.clone() }],
+    };
+    let named = |name: Option<&str>| {
+        let (object, name) = ("contact".to_owned(), name.map(str::to_owned));
+        vec![RecordName { object, id: ours.clone(), name, deleted: false }]
+    };
+    let names = records.get_record_names(with_token(&a.access_token, asked())).await.expect("a's records");
+    assert_eq!(names.into_inner().names, named(Some("named")));
+    let denied = stage.member(a, "names", json!([]), json!([])).await;
+    let names =
+        records.get_record_names(with_token(denied.client.token(), asked())).await.expect("an answer");
+    assert_eq!(names.into_inner().names, named(None));
+    let bare = records.get_record_names(asked()).await.expect_err("no credentials");
     assert_eq!(bare.code(), Code::Unauthenticated);
 }
 

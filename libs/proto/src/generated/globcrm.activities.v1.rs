@@ -104,6 +104,28 @@ pub struct Activity {
     /// The activity that was planned when this one was completed.
     #[prost(string, optional, tag = "37")]
     pub next_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// The names of what it refers to; with `include`.
+    #[prost(message, optional, tag = "38")]
+    pub included: ::core::option::Option<ActivityIncluded>,
+    /// What of `include` is missing. Those of a list are in its answer.
+    #[prost(message, repeated, tag = "39")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
+}
+/// The names of what an activity refers to, those that `include` asks for.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ActivityIncluded {
+    /// That of `assignee_id`.
+    #[prost(message, optional, tag = "1")]
+    pub assignee: ::core::option::Option<super::super::common::v1::RecordName>,
+    /// Those of `links`, in their order.
+    #[prost(message, repeated, tag = "2")]
+    pub links: ::prost::alloc::vec::Vec<super::super::common::v1::RecordName>,
+    /// The user who owns it.
+    #[prost(message, optional, tag = "3")]
+    pub owner: ::core::option::Option<super::super::common::v1::RecordName>,
+    /// Those of `participants`, in their order.
+    #[prost(message, repeated, tag = "4")]
+    pub participants: ::prost::alloc::vec::Vec<super::super::common::v1::RecordName>,
 }
 /// A moment to remind of an activity.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -161,7 +183,7 @@ pub struct GetActivityRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "2")]
     pub fields: ::prost::alloc::string::String,
-    /// `access`.
+    /// Some of `access`, `assignee`, `links`, `owner` and `participants`, separated by commas.
     #[prost(string, tag = "3")]
     pub include: ::prost::alloc::string::String,
 }
@@ -187,7 +209,7 @@ pub struct ListActivitiesRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "5")]
     pub fields: ::prost::alloc::string::String,
-    /// `access`.
+    /// Some of `access`, `assignee`, `links`, `owner` and `participants`, separated by commas.
     #[prost(string, tag = "6")]
     pub include: ::prost::alloc::string::String,
     #[prost(enumeration = "super::super::common::v1::ShowDeleted", tag = "7")]
@@ -205,6 +227,9 @@ pub struct ListActivitiesResponse {
     /// Set when `count` asked for it.
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
+    /// What of `include` is missing.
+    #[prost(message, repeated, tag = "4")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// Changes an activity by a merge patch (RFC 7396): absent members stay, `null` removes, objects are merged, lists are replaced.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -586,6 +611,22 @@ pub struct Note {
     /// The users whom `body` mentions, each once, in its order.
     #[prost(message, repeated, tag = "20")]
     pub mentions: ::prost::alloc::vec::Vec<Mention>,
+    /// The names of what it refers to; with `include`.
+    #[prost(message, optional, tag = "21")]
+    pub included: ::core::option::Option<NoteIncluded>,
+    /// What of `include` is missing. Those of a list are in its answer.
+    #[prost(message, repeated, tag = "22")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
+}
+/// The names of what a note refers to, those that `include` asks for.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NoteIncluded {
+    /// Those of `links`, in their order.
+    #[prost(message, repeated, tag = "1")]
+    pub links: ::prost::alloc::vec::Vec<super::super::common::v1::RecordName>,
+    /// The user who owns it.
+    #[prost(message, optional, tag = "2")]
+    pub owner: ::core::option::Option<super::super::common::v1::RecordName>,
 }
 /// A user whom a note mentions.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -625,7 +666,7 @@ pub struct GetNoteRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "2")]
     pub fields: ::prost::alloc::string::String,
-    /// `access`.
+    /// Some of `access`, `links` and `owner`, separated by commas.
     #[prost(string, tag = "3")]
     pub include: ::prost::alloc::string::String,
 }
@@ -651,7 +692,7 @@ pub struct ListNotesRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "5")]
     pub fields: ::prost::alloc::string::String,
-    /// `access`.
+    /// Some of `access`, `links` and `owner`, separated by commas.
     #[prost(string, tag = "6")]
     pub include: ::prost::alloc::string::String,
     #[prost(enumeration = "super::super::common::v1::ShowDeleted", tag = "7")]
@@ -669,6 +710,9 @@ pub struct ListNotesResponse {
     /// Set when `count` asked for it.
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
+    /// What of `include` is missing.
+    #[prost(message, repeated, tag = "4")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// Changes a note by a merge patch (RFC 7396): absent members stay, `null` removes, objects are merged, lists are replaced.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -203,6 +203,34 @@ pub struct RecordIds {
     #[prost(string, repeated, tag = "2")]
     pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// A record, a user or a stage that a record refers to, with its name (`include`).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordName {
+    /// What it is: `contact`, `company`, `deal`, `user` or `stage`.
+    #[prost(string, tag = "1")]
+    pub object: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// Unset if the caller may not see it, if there is none, and if a warning says that names are missing.
+    #[prost(string, optional, tag = "3")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
+    /// It is in the trash.
+    #[prost(bool, tag = "4")]
+    pub deleted: bool,
+}
+/// Something that an answer does not have although it was asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Warning {
+    /// A word of the list of reasons.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    /// For people.
+    #[prost(string, tag = "2")]
+    pub detail: ::prost::alloc::string::String,
+    /// The parameter that asked for it.
+    #[prost(string, tag = "3")]
+    pub parameter: ::prost::alloc::string::String,
+}
 /// What the caller may do with a record (`include=access`).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Access {

@@ -1140,6 +1140,18 @@ pub struct ListTeamsResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
+/// Asks for the names of users whom records refer to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetUserNamesRequest {
+    #[prost(string, repeated, tag = "1")]
+    pub user_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Those of the users who exist, in no order. One whom the caller may not read, and who is not the caller, has no name.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetUserNamesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub names: ::prost::alloc::vec::Vec<super::super::common::v1::RecordName>,
+}
 /// The states of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -2517,6 +2529,36 @@ pub mod identity_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Names users, as far as the caller may read them.
+        pub async fn get_user_names(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetUserNamesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetUserNamesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.identity.v1.IdentityService/GetUserNames",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.identity.v1.IdentityService",
+                        "GetUserNames",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2864,6 +2906,14 @@ pub mod identity_service_server {
             request: tonic::Request<super::CheckReferencesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CheckReferencesResponse>,
+            tonic::Status,
+        >;
+        /// Names users, as far as the caller may read them.
+        async fn get_user_names(
+            &self,
+            request: tonic::Request<super::GetUserNamesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetUserNamesResponse>,
             tonic::Status,
         >;
     }
@@ -4990,6 +5040,52 @@ pub mod identity_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CheckReferencesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.identity.v1.IdentityService/GetUserNames" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetUserNamesSvc<T: IdentityService>(pub Arc<T>);
+                    impl<
+                        T: IdentityService,
+                    > tonic::server::UnaryService<super::GetUserNamesRequest>
+                    for GetUserNamesSvc<T> {
+                        type Response = super::GetUserNamesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetUserNamesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IdentityService>::get_user_names(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetUserNamesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -665,6 +665,28 @@ pub struct Deal {
     /// The place among the cards of its stage, which stand in the order of these texts.
     #[prost(string, tag = "37")]
     pub rank: ::prost::alloc::string::String,
+    /// The names of what it refers to; with `include`.
+    #[prost(message, optional, tag = "38")]
+    pub included: ::core::option::Option<DealIncluded>,
+    /// What of `include` is missing. Those of a list are in its answer.
+    #[prost(message, repeated, tag = "39")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
+}
+/// The names of what a deal refers to, those that `include` asks for.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DealIncluded {
+    /// That of `company_id`.
+    #[prost(message, optional, tag = "1")]
+    pub company: ::core::option::Option<super::super::common::v1::RecordName>,
+    /// Those of `contacts`, in their order.
+    #[prost(message, repeated, tag = "2")]
+    pub contacts: ::prost::alloc::vec::Vec<super::super::common::v1::RecordName>,
+    /// The user who owns it.
+    #[prost(message, optional, tag = "3")]
+    pub owner: ::core::option::Option<super::super::common::v1::RecordName>,
+    /// That of `stage_id`, as it is called now.
+    #[prost(message, optional, tag = "4")]
+    pub stage: ::core::option::Option<super::super::common::v1::RecordName>,
 }
 /// A contact who has a part in a deal.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -700,7 +722,7 @@ pub struct GetDealRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "2")]
     pub fields: ::prost::alloc::string::String,
-    /// `access`.
+    /// Some of `access`, `company`, `contacts`, `owner` and `stage`, separated by commas.
     #[prost(string, tag = "3")]
     pub include: ::prost::alloc::string::String,
 }
@@ -726,7 +748,7 @@ pub struct ListDealsRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "5")]
     pub fields: ::prost::alloc::string::String,
-    /// `access`.
+    /// Some of `access`, `company`, `contacts`, `owner` and `stage`, separated by commas.
     #[prost(string, tag = "6")]
     pub include: ::prost::alloc::string::String,
     #[prost(enumeration = "super::super::common::v1::ShowDeleted", tag = "7")]
@@ -744,6 +766,9 @@ pub struct ListDealsResponse {
     /// Set when `count` asked for it.
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
+    /// What of `include` is missing.
+    #[prost(message, repeated, tag = "4")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// Changes a deal by a merge patch (RFC 7396): absent members stay, `null` removes, objects are merged, lists are replaced.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -801,12 +826,18 @@ pub struct GetDealBoardRequest {
     /// The `next_page_token` of the column.
     #[prost(string, tag = "5")]
     pub page_token: ::prost::alloc::string::String,
+    /// As of the list of deals.
+    #[prost(string, tag = "6")]
+    pub include: ::prost::alloc::string::String,
 }
 /// The stages in their order; behind them those retired stages that still hold deals.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetDealBoardResponse {
     #[prost(message, repeated, tag = "1")]
     pub columns: ::prost::alloc::vec::Vec<BoardColumn>,
+    /// What of `include` is missing.
+    #[prost(message, repeated, tag = "2")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// The deals of a stage.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1539,6 +1570,30 @@ impl ForecastPeriod {
             _ => None,
         }
     }
+}
+/// Asks for ids that a record of another service names.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CheckRecordsRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub records: ::prost::alloc::vec::Vec<super::super::common::v1::RecordIds>,
+}
+/// The ids that the caller may not refer to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CheckRecordsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub unknown: ::prost::alloc::vec::Vec<super::super::common::v1::RecordIds>,
+}
+/// Asks for the names of records that records of another service refer to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRecordNamesRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub records: ::prost::alloc::vec::Vec<super::super::common::v1::RecordIds>,
+}
+/// Those of the records that exist, in no order. One that the caller may not read has no name.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRecordNamesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub names: ::prost::alloc::vec::Vec<super::super::common::v1::RecordName>,
 }
 /// Generated client implementations.
 pub mod pipeline_service_client {
@@ -2653,6 +2708,66 @@ pub mod pipeline_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Says which deals do not exist for the caller.
+        pub async fn check_records(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CheckRecordsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckRecordsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.pipeline.v1.PipelineService/CheckRecords",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.pipeline.v1.PipelineService",
+                        "CheckRecords",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Names deals, as far as the caller may read them.
+        pub async fn get_record_names(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRecordNamesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRecordNamesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.pipeline.v1.PipelineService/GetRecordNames",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.pipeline.v1.PipelineService",
+                        "GetRecordNames",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2960,6 +3075,22 @@ pub mod pipeline_service_server {
             request: tonic::Request<super::GetWinLossRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetWinLossResponse>,
+            tonic::Status,
+        >;
+        /// Says which deals do not exist for the caller.
+        async fn check_records(
+            &self,
+            request: tonic::Request<super::CheckRecordsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckRecordsResponse>,
+            tonic::Status,
+        >;
+        /// Names deals, as far as the caller may read them.
+        async fn get_record_names(
+            &self,
+            request: tonic::Request<super::GetRecordNamesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRecordNamesResponse>,
             tonic::Status,
         >;
     }
@@ -4683,6 +4814,97 @@ pub mod pipeline_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetWinLossSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.pipeline.v1.PipelineService/CheckRecords" => {
+                    #[allow(non_camel_case_types)]
+                    struct CheckRecordsSvc<T: PipelineService>(pub Arc<T>);
+                    impl<
+                        T: PipelineService,
+                    > tonic::server::UnaryService<super::CheckRecordsRequest>
+                    for CheckRecordsSvc<T> {
+                        type Response = super::CheckRecordsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CheckRecordsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PipelineService>::check_records(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CheckRecordsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.pipeline.v1.PipelineService/GetRecordNames" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRecordNamesSvc<T: PipelineService>(pub Arc<T>);
+                    impl<
+                        T: PipelineService,
+                    > tonic::server::UnaryService<super::GetRecordNamesRequest>
+                    for GetRecordNamesSvc<T> {
+                        type Response = super::GetRecordNamesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRecordNamesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PipelineService>::get_record_names(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRecordNamesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -249,6 +249,22 @@ pub struct Company {
     /// When the latest completed activity that names the company was completed. It changes without a new version.
     #[prost(message, optional, tag = "28")]
     pub last_activity_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The names of what it refers to; with `include`.
+    #[prost(message, optional, tag = "29")]
+    pub included: ::core::option::Option<CompanyIncluded>,
+    /// What of `include` is missing. Those of a list are in its answer.
+    #[prost(message, repeated, tag = "30")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
+}
+/// The names of what a company refers to, those that `include` asks for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CompanyIncluded {
+    /// The user who owns it.
+    #[prost(message, optional, tag = "1")]
+    pub owner: ::core::option::Option<super::super::common::v1::RecordName>,
+    /// That of `parent_id`.
+    #[prost(message, optional, tag = "2")]
+    pub parent: ::core::option::Option<super::super::common::v1::RecordName>,
 }
 /// Creates a company.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -270,7 +286,7 @@ pub struct GetCompanyRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "2")]
     pub fields: ::prost::alloc::string::String,
-    /// `access`.
+    /// Some of `access`, `owner` and `parent`, separated by commas.
     #[prost(string, tag = "3")]
     pub include: ::prost::alloc::string::String,
 }
@@ -296,7 +312,7 @@ pub struct ListCompaniesRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "5")]
     pub fields: ::prost::alloc::string::String,
-    /// `access`.
+    /// Some of `access`, `owner` and `parent`, separated by commas.
     #[prost(string, tag = "6")]
     pub include: ::prost::alloc::string::String,
     #[prost(enumeration = "super::super::common::v1::ShowDeleted", tag = "7")]
@@ -314,6 +330,9 @@ pub struct ListCompaniesResponse {
     /// Set when `count` asked for it.
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
+    /// What of `include` is missing.
+    #[prost(message, repeated, tag = "4")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// Changes a company by a merge patch (RFC 7396): absent members stay, `null` removes, objects are merged, lists are replaced.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -492,6 +511,22 @@ pub struct Contact {
     /// The version that the change starts from; lets changes of disjoint fields merge.
     #[prost(string, optional, tag = "34")]
     pub etag: ::core::option::Option<::prost::alloc::string::String>,
+    /// The names of what it refers to; with `include`.
+    #[prost(message, optional, tag = "35")]
+    pub included: ::core::option::Option<ContactIncluded>,
+    /// What of `include` is missing. Those of a list are in its answer.
+    #[prost(message, repeated, tag = "36")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
+}
+/// The names of what a contact refers to, those that `include` asks for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ContactIncluded {
+    /// Of the contact's companies that the caller may read, the primary one, or else the oldest.
+    #[prost(message, optional, tag = "1")]
+    pub company: ::core::option::Option<super::super::common::v1::RecordName>,
+    /// The user who owns it.
+    #[prost(message, optional, tag = "2")]
+    pub owner: ::core::option::Option<super::super::common::v1::RecordName>,
 }
 /// Creates a contact.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -516,7 +551,7 @@ pub struct GetContactRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "2")]
     pub fields: ::prost::alloc::string::String,
-    /// `access`.
+    /// Some of `access`, `company` and `owner`, separated by commas.
     #[prost(string, tag = "3")]
     pub include: ::prost::alloc::string::String,
 }
@@ -542,7 +577,7 @@ pub struct ListContactsRequest {
     /// The members to return, separated by commas; empty means all.
     #[prost(string, tag = "5")]
     pub fields: ::prost::alloc::string::String,
-    /// `access`.
+    /// Some of `access`, `company` and `owner`, separated by commas.
     #[prost(string, tag = "6")]
     pub include: ::prost::alloc::string::String,
     #[prost(enumeration = "super::super::common::v1::ShowDeleted", tag = "7")]
@@ -560,6 +595,9 @@ pub struct ListContactsResponse {
     /// Set when `count` asked for it.
     #[prost(message, optional, tag = "3")]
     pub total: ::core::option::Option<super::super::common::v1::Total>,
+    /// What of `include` is missing.
+    #[prost(message, repeated, tag = "4")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// Changes a contact by a merge patch (RFC 7396): absent members stay, `null` removes, objects are merged, lists are replaced.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1003,6 +1041,18 @@ pub struct CheckRecordsRequest {
 pub struct CheckRecordsResponse {
     #[prost(message, repeated, tag = "1")]
     pub unknown: ::prost::alloc::vec::Vec<super::super::common::v1::RecordIds>,
+}
+/// Asks for the names of records that records of another service refer to.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRecordNamesRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub records: ::prost::alloc::vec::Vec<super::super::common::v1::RecordIds>,
+}
+/// Those of the records that exist, in no order. One that the caller may not read has no name.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRecordNamesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub names: ::prost::alloc::vec::Vec<super::super::common::v1::RecordName>,
 }
 /// Generated client implementations.
 pub mod records_service_client {
@@ -1816,6 +1866,36 @@ pub mod records_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Names contacts and companies, as far as the caller may read them.
+        pub async fn get_record_names(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRecordNamesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRecordNamesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.records.v1.RecordsService/GetRecordNames",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.records.v1.RecordsService",
+                        "GetRecordNames",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Says to a service that imports records how an upload of the caller reads, and keeps the upload for it.
         pub async fn examine_upload(
             &mut self,
@@ -2127,6 +2207,14 @@ pub mod records_service_server {
             request: tonic::Request<super::CheckRecordsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CheckRecordsResponse>,
+            tonic::Status,
+        >;
+        /// Names contacts and companies, as far as the caller may read them.
+        async fn get_record_names(
+            &self,
+            request: tonic::Request<super::GetRecordNamesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRecordNamesResponse>,
             tonic::Status,
         >;
         /// Says to a service that imports records how an upload of the caller reads, and keeps the upload for it.
@@ -3408,6 +3496,52 @@ pub mod records_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CheckRecordsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.records.v1.RecordsService/GetRecordNames" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRecordNamesSvc<T: RecordsService>(pub Arc<T>);
+                    impl<
+                        T: RecordsService,
+                    > tonic::server::UnaryService<super::GetRecordNamesRequest>
+                    for GetRecordNamesSvc<T> {
+                        type Response = super::GetRecordNamesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRecordNamesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordsService>::get_record_names(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRecordNamesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

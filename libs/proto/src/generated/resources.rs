@@ -223,6 +223,20 @@ impl crate::Resource for crate::activities::v1::Activity {
             output_only: true,
             inside: crate::Inside::Nothing,
         },
+        crate::Member {
+            number: 38,
+            name: "included",
+            output_only: true,
+            inside: crate::Inside::Members(
+                &["assignee", "links", "owner", "participants"],
+            ),
+        },
+        crate::Member {
+            number: 39,
+            name: "warnings",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
     ];
 }
 impl crate::Resource for crate::activities::v1::Note {
@@ -344,6 +358,18 @@ impl crate::Resource for crate::activities::v1::Note {
         crate::Member {
             number: 20,
             name: "mentions",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 21,
+            name: "included",
+            output_only: true,
+            inside: crate::Inside::Members(&["links", "owner"]),
+        },
+        crate::Member {
+            number: 22,
+            name: "warnings",
             output_only: true,
             inside: crate::Inside::Nothing,
         },
@@ -869,6 +895,18 @@ impl crate::Resource for crate::pipeline::v1::Deal {
             output_only: true,
             inside: crate::Inside::Nothing,
         },
+        crate::Member {
+            number: 38,
+            name: "included",
+            output_only: true,
+            inside: crate::Inside::Members(&["company", "contacts", "owner", "stage"]),
+        },
+        crate::Member {
+            number: 39,
+            name: "warnings",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
     ];
 }
 impl crate::Resource for crate::pipeline::v1::Pipeline {
@@ -1137,6 +1175,18 @@ impl crate::Resource for crate::records::v1::Company {
             output_only: true,
             inside: crate::Inside::Nothing,
         },
+        crate::Member {
+            number: 29,
+            name: "included",
+            output_only: true,
+            inside: crate::Inside::Members(&["owner", "parent"]),
+        },
+        crate::Member {
+            number: 30,
+            name: "warnings",
+            output_only: true,
+            inside: crate::Inside::Nothing,
+        },
     ];
 }
 impl crate::Resource for crate::records::v1::Contact {
@@ -1337,6 +1387,18 @@ impl crate::Resource for crate::records::v1::Contact {
             number: 34,
             name: "etag",
             output_only: false,
+            inside: crate::Inside::Nothing,
+        },
+        crate::Member {
+            number: 35,
+            name: "included",
+            output_only: true,
+            inside: crate::Inside::Members(&["company", "owner"]),
+        },
+        crate::Member {
+            number: 36,
+            name: "warnings",
+            output_only: true,
             inside: crate::Inside::Nothing,
         },
     ];

@@ -532,6 +532,10 @@ impl crate::Rpc for crate::identity::v1::CheckReferencesRequest {
     const NAME: &'static str = "globcrm.identity.v1.IdentityService/CheckReferences";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
 }
+impl crate::Rpc for crate::identity::v1::GetUserNamesRequest {
+    const NAME: &'static str = "globcrm.identity.v1.IdentityService/GetUserNames";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
+}
 impl crate::Rpc for crate::pipeline::v1::ListPipelineTemplatesRequest {
     const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/ListPipelineTemplates";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
@@ -779,6 +783,14 @@ impl crate::Rpc for crate::pipeline::v1::GetWinLossRequest {
         action: "read",
     });
 }
+impl crate::Rpc for crate::pipeline::v1::CheckRecordsRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/CheckRecords";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
+}
+impl crate::Rpc for crate::pipeline::v1::GetRecordNamesRequest {
+    const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/GetRecordNames";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
+}
 impl crate::Rpc for crate::records::v1::CreateContactRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CreateContact";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
@@ -951,6 +963,10 @@ impl crate::Rpc for crate::records::v1::GetOperationErrorsRequest {
 }
 impl crate::Rpc for crate::records::v1::CheckRecordsRequest {
     const NAME: &'static str = "globcrm.records.v1.RecordsService/CheckRecords";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
+}
+impl crate::Rpc for crate::records::v1::GetRecordNamesRequest {
+    const NAME: &'static str = "globcrm.records.v1.RecordsService/GetRecordNames";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
 }
 impl crate::Rpc for crate::records::v1::ExamineUploadRequest {

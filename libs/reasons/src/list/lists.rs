@@ -25,10 +25,13 @@ reasons! {
         "Send names of fields, separated by commas.";
     /// `include` names something that cannot be included.
     INCLUDE_INVALID [400] "Include invalid",
-        "Send `include=access`, or leave it out.";
+        "Send names that `detail` lists, separated by commas, or leave it out.";
     /// `types` names something that timelines have no entries of.
     TIMELINE_TYPE_UNKNOWN [400] "Timeline type unknown",
         "Send types that `detail` names, separated by commas, or leave `types` out.";
+    /// The page would be too large with all the names that `include` asks for: some are missing.
+    NAMES_OMITTED [warning] "Names omitted",
+        "Ask for fewer records at once with `page_size`, or include less.";
     /// `page_size` is below 1 or above the maximum.
     PAGE_SIZE_INVALID [400] "Page size invalid",
         "Send a size from 1 to the maximum that `detail` names.";

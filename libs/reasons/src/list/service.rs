@@ -9,6 +9,15 @@ reasons! {
     /// A service does not answer at the moment.
     UNAVAILABLE [503] "Unavailable",
         "Wait for `Retry-After` and send the request again.";
+    /// Users and teams that the request refers to cannot be checked at the moment, or their names are missing from the answer.
+    IDENTITY_UNAVAILABLE [503, warning] "Identity unavailable",
+        "Wait for `Retry-After` and send the request again; an answer with the warning is right but for the names.";
+    /// Contacts and companies that the request refers to cannot be checked at the moment, or their names are missing from the answer.
+    RECORDS_UNAVAILABLE [503, warning] "Records unavailable",
+        "Wait for `Retry-After` and send the request again; an answer with the warning is right but for the names.";
+    /// Deals that the request refers to cannot be checked at the moment, or their names are missing from the answer.
+    PIPELINE_UNAVAILABLE [503, warning] "Pipeline unavailable",
+        "Wait for `Retry-After` and send the request again; an answer with the warning is right but for the names.";
     /// The request took too long. Whether it happened is not known.
     DEADLINE_EXCEEDED [504] "Deadline exceeded",
         "Read what you wanted to change before you send it again; with an `Idempotency-Key` it is safe to repeat.";

@@ -20,7 +20,7 @@ use crate::draft::Draft;
 use crate::fixture::record;
 use crate::prepare::{Proposal, Terms};
 use crate::view::View;
-use crate::{Built, Fields, Object, Reader, Record, Standard, Wire};
+use crate::{Built, Fields, Included, Object, Reader, Record, Standard, Wire};
 
 static API: LazyLock<Api> = LazyLock::new(|| Api::compile(proto::DESCRIPTORS).unwrap());
 
@@ -33,6 +33,8 @@ static COMPANY: Object = Object {
         Standard::integer("employee_count"),
         Standard::money("annual_revenue"),
     ],
+    title: "name",
+    includes: &[],
     not_found: Reason::COMPANY_NOT_FOUND,
     not_deleted: Reason::COMPANY_NOT_DELETED,
     derive: |_| Fields::new(),
@@ -66,6 +68,8 @@ impl Wire for OnWire {
     fn show(_: View<'_>, _: Option<proto::common::v1::Access>) -> Result<Company, Error> {
         Ok(Company::default())
     }
+
+    fn include(_: &mut Company, _: Included) {}
 
     fn custom(sent: &Company) -> &Bytes {
         &sent.custom

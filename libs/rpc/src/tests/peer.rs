@@ -240,6 +240,9 @@ impl IdentityService for Peer {
             unknown_role_ids: asked.role_ids.into_iter().skip(1).collect(),
             user_ids_by_email: asked.user_emails.into_iter().take(1).map(|email| (email, uuid::Uuid::from_u128(7).to_string())).collect(),
         };
+        get_user_names(GetUserNamesRequest) -> GetUserNamesResponse = |asked| pb::GetUserNamesResponse {
+            names: asked.user_ids.into_iter().take(1).map(|id| proto::common::v1::RecordName { id, ..Default::default() }).collect(),
+        };
         exchange_service_secret(ExchangeServiceSecretRequest) -> ExchangeServiceSecretResponse = |asked| {
             pb::ExchangeServiceSecretResponse {
                 service_token: format!("{}-{}", asked.service, TRADES.fetch_add(1, Ordering::SeqCst)),

@@ -98,11 +98,15 @@ async fn references_are_asked_for_with_the_callers_own_token() {
     let roles = [RoleId::from(id(3)), RoleId::from(id(4))];
     assert_eq!(identity.unknown_roles(&cx, &[]).await.unwrap(), []);
     assert_eq!(identity.users_by_email(&cx, Vec::new()).await.unwrap(), []);
+    assert_eq!(identity.user_names(&cx, &[]).await.unwrap(), []);
     assert_eq!(served.peer.calls().len(), 1, "nothing asked, nothing sent");
     assert_eq!(identity.unknown_roles(&cx, &roles).await.unwrap(), roles[1..]);
     let asked = vec!["a@x.test".to_owned(), "b@x.test".to_owned()];
     let found = identity.users_by_email(&cx, asked).await.unwrap();
     assert_eq!(found, [("a@x.test".to_owned(), UserId::from(id(7)))]);
+    assert_eq!(served.peer.last().get("authorization").unwrap(), "Bearer jwt");
+    let named = identity.user_names(&cx, &users).await.unwrap();
+    assert_eq!(named.iter().map(|name| &name.id).collect::<Vec<_>>(), [&users[0].to_string()]);
     assert_eq!(served.peer.last().get("authorization").unwrap(), "Bearer jwt");
 }
 

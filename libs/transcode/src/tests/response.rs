@@ -97,6 +97,7 @@ fn a_selection_narrows_the_resource_only() {
         contacts: vec![contact(), Contact { id: "2".to_owned(), ..Contact::default() }],
         next_page_token: "t".to_owned(),
         total: Some(Total { value: 2, kind: 1 }),
+        warnings: Vec::new(),
     };
     let (json, _) = printed(
         "ListContacts",

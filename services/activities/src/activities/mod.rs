@@ -17,7 +17,7 @@ mod wire;
 use error::Reason;
 use query::{Set, SetKind};
 use record::side_tables::{EXTERNAL_IDS, TAGS};
-use record::{Built, Fields, Object, Record, Standard};
+use record::{Built, Fields, Include, Object, Record, Standard};
 use serde_json::Value;
 
 use machine::{Kind, State};
@@ -59,6 +59,12 @@ pub(crate) static ACTIVITY: Object = Object {
         Standard::lines("recurrence"),
         Standard::lines("recurs_at").guarded(),
         Standard::key("next_id").guarded(),
+    ],
+    title: "subject",
+    includes: &[
+        Include::field("assignee", "assignee_id"),
+        Include::field("links", "links"),
+        Include::field("participants", "participants"),
     ],
     not_found: Reason::ACTIVITY_NOT_FOUND,
     not_deleted: Reason::ACTIVITY_NOT_DELETED,

@@ -9,7 +9,7 @@ use proto::activities::v1 as pb;
 use proto::common::v1::{Access, Source};
 use record::definitions::FieldSet;
 use record::view::View;
-use record::{Env, Object, Reader, Sent, Wire};
+use record::{Env, Included, Object, Reader, Sent, Wire};
 
 use super::rule::Rule;
 use super::{ACTIVITY, links, participants, reminders};
@@ -92,11 +92,23 @@ impl Wire for Activity {
             custom: view.custom()?,
             access,
             etag: None,
+            included: None,
+            warnings: Vec::new(),
             reminders: view.list("reminders", reminders::show),
             recurrence: view.text("recurrence"),
             recurs_at: view.text("recurs_at"),
             next_id: view.text("next_id"),
         })
+    }
+
+    fn include(activity: &mut pb::Activity, mut included: Included) {
+        activity.included = Some(pb::ActivityIncluded {
+            assignee: included.one("assignee"),
+            links: included.all("links"),
+            owner: included.one("owner"),
+            participants: included.all("participants"),
+        });
+        activity.warnings = included.warnings;
     }
 
     fn custom(sent: &pb::Activity) -> &Bytes {

@@ -10,7 +10,7 @@ use input::Violations;
 use query::{Set, SetKind};
 use record::prepare::Rules;
 use record::side_tables::{EXTERNAL_IDS, TAGS};
-use record::{Built, Fields, Object, Standard};
+use record::{Built, Fields, Include, Object, Standard};
 use serde_json::Value;
 
 pub(crate) use wire::{Note, open};
@@ -26,6 +26,8 @@ pub(crate) static NOTE: Object = Object {
         Standard::list("links").set("links.id", "record_id", LINKED).naming(&links::NAMING),
         Standard::flag("pinned").indexed(),
     ],
+    title: "body",
+    includes: &[Include::field("links", "links")],
     not_found: Reason::NOTE_NOT_FOUND,
     not_deleted: Reason::NOTE_NOT_DELETED,
     derive,

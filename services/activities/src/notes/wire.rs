@@ -8,7 +8,7 @@ use proto::activities::v1 as pb;
 use proto::common::v1::{Access, Source};
 use record::definitions::FieldSet;
 use record::view::View;
-use record::{Env, Object, Reader, Sent, Wire};
+use record::{Env, Included, Object, Reader, Sent, Wire};
 
 use super::{NOTE, links, mentions};
 
@@ -59,7 +59,14 @@ impl Wire for Note {
             access,
             etag: None,
             mentions: view.list("mentions", mentions::show),
+            included: None,
+            warnings: Vec::new(),
         })
+    }
+
+    fn include(note: &mut pb::Note, mut included: Included) {
+        note.included = Some(pb::NoteIncluded { links: included.all("links"), owner: included.one("owner") });
+        note.warnings = included.warnings;
     }
 
     fn custom(sent: &pb::Note) -> &Bytes {

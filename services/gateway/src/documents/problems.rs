@@ -39,6 +39,7 @@ pub(super) fn of(reason: Reason) -> String {
                 "<li>an entry of a problem's <code>errors</code>, or a row of an import</li>".to_owned()
             }
             ReasonUse::Operation => "<li>the <code>failure</code> of an operation</li>".to_owned(),
+            ReasonUse::Warning => "<li>an entry of <code>warnings</code> in an answer</li>".to_owned(),
         });
     }
     let (meaning, remedy) = (text(&reason.meaning()), text(reason.remedy()));

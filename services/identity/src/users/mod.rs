@@ -11,6 +11,7 @@ pub(crate) mod get;
 mod invitations;
 mod invite_again;
 pub(crate) mod list;
+pub(crate) mod names;
 mod references;
 pub(crate) mod resend_invitation;
 pub(crate) mod reset_password;

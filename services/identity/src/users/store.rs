@@ -268,6 +268,28 @@ pub(crate) async fn by_emails(
     .await?)
 }
 
+/// Those of these users who exist, with the names of those within the reach and of `own`.
+pub(crate) async fn names(
+    tx: &mut TenantTx,
+    ids: &[Uuid],
+    reach: &Reach,
+    own: Uuid,
+) -> Result<Vec<(Uuid, Option<String>)>, DbError> {
+    Ok(sqlx::query_as(
+        "SELECT u.id, CASE WHEN u.id = $3 OR $4::uuid[] IS NULL OR u.id = ANY($4) OR EXISTS (
+             SELECT FROM identity.user_team m WHERE m.tenant_id = $1 AND m.user_id = u.id AND m.team_id = ANY($5))
+             THEN u.display_name END
+         FROM identity.app_user u WHERE u.tenant_id = $1 AND u.id = ANY($2)",
+    )
+    .bind(tx.tenant_id())
+    .bind(ids)
+    .bind(own)
+    .bind(reach.only_owners())
+    .bind(reach.teams())
+    .fetch_all(tx.conn())
+    .await?)
+}
+
 /// Whether `user_id` is `manager_id` or stands above it.
 pub(crate) async fn manages(tx: &mut TenantTx, user_id: Uuid, manager_id: Uuid) -> Result<bool, DbError> {
     // UNION, not UNION ALL: a circle, which no operation makes, would end the search all the same.

@@ -29,7 +29,8 @@ const GROUPING: Grouping = Grouping {
     kept: Some("pipeline.deal_total"),
 };
 
-/// Shows the columns of a pipeline with their first cards, or more of one column. Two statements, and one more where retired stages hold deals.
+/// Shows the columns of a pipeline with their first cards, or more of one column. Two statements, and one more where retired stages hold deals; names that are
+/// included come as those of a list.
 /// Says as well what that cost beside others.
 #[tracing::instrument(name = "pipeline.deals.board", skip_all)]
 pub(crate) async fn board(
@@ -76,8 +77,10 @@ impl Board<'_> {
             grouping: GROUPING,
             summed: "amount",
             page_size: usize::try_from(request.limit.unwrap_or(CARDS)).unwrap_or_default(),
+            include: &request.include,
         };
-        let Grouped { groups: mut found, cost } = grouped::<Deal>(&self.app.env, self.cx, asked).await?;
+        let Grouped { groups: mut found, warnings, cost } =
+            grouped::<Deal>(&self.app.env, self.cx, asked).await?;
         let mut columns: Vec<pb::BoardColumn> =
             shown_stages(&self.whole).into_iter().map(|stage| self.shown(stage, false, &mut found)).collect();
         let left: Vec<Uuid> = found.keys().copied().collect();
@@ -87,7 +90,7 @@ impl Board<'_> {
             tx.commit().await?;
             columns.extend(retired.into_iter().map(|stage| self.shown(stage, true, &mut found)));
         }
-        Ok((pb::GetDealBoardResponse { columns }, cost))
+        Ok((pb::GetDealBoardResponse { columns, warnings }, cost))
     }
 
     fn shown(
@@ -147,7 +150,7 @@ impl Board<'_> {
             page_size: Some(request.limit.unwrap_or(CARDS)),
             page_token: &request.page_token,
             fields: "",
-            include: "",
+            include: &request.include,
             show_deleted: 0,
             count: 0,
         };
@@ -161,7 +164,8 @@ impl Board<'_> {
             next_page_token: listed.next_page_token,
             ..Default::default()
         };
-        Ok((pb::GetDealBoardResponse { columns: vec![column] }, listed.cost))
+        let answer = pb::GetDealBoardResponse { columns: vec![column], warnings: listed.warnings };
+        Ok((answer, listed.cost))
     }
 
     fn complete(&self, stage: &pb::Stage, is_retired: bool, deals: &mut [pb::Deal]) {

@@ -20,7 +20,7 @@ use input::Violations;
 use query::{Set, SetKind};
 use record::prepare::Rules;
 use record::side_tables::{EXTERNAL_IDS, TAGS};
-use record::{Built, Fields, Object, Standard};
+use record::{Built, Fields, Include, Object, Standard};
 use serde_json::{Value, json};
 
 pub(crate) use board::board;
@@ -58,6 +58,12 @@ pub(crate) static DEAL: Object = Object {
         Standard::id("company_id", "company").indexed().indexed_in_trash(),
         Standard::list("contacts").set("contacts.contact_id", "contact_id", PEOPLE).naming(&contacts::NAMING),
         Standard::line("next_step"),
+    ],
+    title: "name",
+    includes: &[
+        Include::field("company", "company_id"),
+        Include::field("contacts", "contacts"),
+        Include::own("stage", &["stage_id", "pipeline_id"]),
     ],
     not_found: Reason::DEAL_NOT_FOUND,
     not_deleted: Reason::DEAL_NOT_DELETED,

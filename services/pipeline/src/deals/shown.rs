@@ -78,6 +78,10 @@ pub(super) fn complete(
 ) {
     if !mask.hides("stage_name") {
         there.name.clone_into(&mut deal.stage_name);
+        let stage = deal.included.as_mut().and_then(|included| included.stage.as_mut());
+        if let Some(stage) = stage.filter(|_| !there.name.is_empty()) {
+            stage.name = Some(there.name.to_owned());
+        }
     }
     let Some(stage) = there.rules else { return };
     let is_open = deal.status() == pb::DealStatus::Open;

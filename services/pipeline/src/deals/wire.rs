@@ -9,7 +9,7 @@ use proto::common::v1::{Access, Source};
 use proto::pipeline::v1 as pb;
 use record::definitions::FieldSet;
 use record::view::View;
-use record::{Env, Object, Reader, Sent, Wire};
+use record::{Env, Included, Object, Reader, Sent, Wire};
 
 use super::{DEAL, contacts};
 
@@ -87,7 +87,19 @@ impl Wire for Deal {
             custom: view.custom()?,
             access,
             etag: None,
+            included: None,
+            warnings: Vec::new(),
         })
+    }
+
+    fn include(deal: &mut pb::Deal, mut included: Included) {
+        deal.included = Some(pb::DealIncluded {
+            company: included.one("company"),
+            contacts: included.all("contacts"),
+            owner: included.one("owner"),
+            stage: included.one("stage"),
+        });
+        deal.warnings = included.warnings;
     }
 
     fn custom(sent: &pb::Deal) -> &Bytes {

@@ -12,7 +12,7 @@ use query::{Set, SetKind};
 use record::change::Author;
 use record::prepare::Rules;
 use record::side_tables::{EXTERNAL_IDS, TAGS, texts};
-use record::{Built, Fields, Object, SideTable, Standard, Ties};
+use record::{Built, Fields, Include, Object, SideTable, Standard, Ties};
 use uuid::Uuid;
 
 use crate::contact_points;
@@ -38,6 +38,8 @@ pub(crate) static COMPANY: Object = Object {
         Standard::choice("lifecycle", &LIFECYCLES).indexed(),
         Standard::timestamp("last_activity_at").indexed().output(),
     ],
+    title: "name",
+    includes: &[Include::field("parent", "parent_id")],
     not_found: Reason::COMPANY_NOT_FOUND,
     not_deleted: Reason::COMPANY_NOT_DELETED,
     derive: |_| Fields::new(),

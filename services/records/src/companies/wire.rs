@@ -10,7 +10,7 @@ use proto::common::v1::{Access, Source};
 use proto::records::v1 as pb;
 use record::definitions::FieldSet;
 use record::view::View;
-use record::{Env, Object, Reader, Sent, Wire};
+use record::{Env, Included, Object, Reader, Sent, Wire};
 
 use super::COMPANY;
 use crate::contact_points;
@@ -79,7 +79,15 @@ impl Wire for Company {
             custom: view.custom()?,
             access,
             etag: None,
+            included: None,
+            warnings: Vec::new(),
         })
+    }
+
+    fn include(company: &mut pb::Company, mut included: Included) {
+        company.included =
+            Some(pb::CompanyIncluded { owner: included.one("owner"), parent: included.one("parent") });
+        company.warnings = included.warnings;
     }
 
     fn custom(sent: &pb::Company) -> &Bytes {

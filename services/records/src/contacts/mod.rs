@@ -10,10 +10,11 @@ use input::Violations;
 use query::{Set, SetKind};
 use record::prepare::Rules;
 use record::side_tables::{EXTERNAL_IDS, TAGS};
-use record::{Built, Fields, Likeness, Object, SideTable, Standard};
+use record::{Built, Fields, Include, Likeness, Object, SideTable, Standard};
 use serde_json::Value;
 
 use crate::contact_points;
+use crate::links;
 
 /// The stages of life, as filters name them.
 pub(crate) const LIFECYCLES: [&str; 5] = ["lead", "qualified", "customer", "former", "other"];
@@ -46,6 +47,8 @@ pub(crate) static CONTACT: Object = Object {
         Standard::list("consents"),
         Standard::timestamp("last_activity_at").indexed().output(),
     ],
+    title: "full_name",
+    includes: &[Include::rows("company", "company", links::FIRST_COMPANIES)],
     not_found: Reason::CONTACT_NOT_FOUND,
     not_deleted: Reason::CONTACT_NOT_DELETED,
     derive,

@@ -9,7 +9,7 @@ use proto::common::v1::{Access, Source};
 use proto::records::v1 as pb;
 use record::definitions::FieldSet;
 use record::view::View;
-use record::{Env, Object, Reader, Sent, Wire};
+use record::{Env, Included, Object, Reader, Sent, Wire};
 
 use super::CONTACT;
 use crate::contact_points;
@@ -89,7 +89,15 @@ impl Wire for Contact {
             custom: view.custom()?,
             access,
             etag: None,
+            included: None,
+            warnings: Vec::new(),
         })
+    }
+
+    fn include(contact: &mut pb::Contact, mut included: Included) {
+        contact.included =
+            Some(pb::ContactIncluded { company: included.one("company"), owner: included.one("owner") });
+        contact.warnings = included.warnings;
     }
 
     fn custom(sent: &pb::Contact) -> &Bytes {

@@ -27,7 +27,7 @@ use crate::contacts::CONTACT;
 
 pub(crate) use link::{MAX_LINKS, link};
 pub(crate) use list::list;
-pub(crate) use store::{Link, get, put, standing};
+pub(crate) use store::{FIRST_COMPANIES, Link, get, put, standing};
 pub(crate) use unlink::unlink;
 
 /// Writes the change of a contact's tie: a new version of the contact with the tie before and after.

@@ -6,6 +6,14 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// A company of each contact, within a scope: the primary one, deleted or not, or else the first of [`list`].
+pub(crate) const FIRST_COMPANIES: &str = "SELECT DISTINCT ON (l.contact_id) l.contact_id, l.company_id
+     FROM records.contact_company AS l
+     JOIN records.companies AS t ON t.tenant_id = $1 AND t.id = l.company_id
+     WHERE l.tenant_id = $1 AND l.contact_id = ANY($2)
+       AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5))
+     ORDER BY l.contact_id, l.is_primary DESC, t.deleted_at IS NOT NULL, l.created_at, l.company_id";
+
 /// A tie.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Link {

@@ -1,9 +1,10 @@
 //! The RPCs of identity without a REST path, called over gRPC as other services call them.
 
+use proto::common::v1::RecordName;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{
     CheckReferencesRequest, ExchangeApiKeyRequest, ExchangeServiceSecretRequest, ExchangeServiceTokenRequest,
-    GetJwksRequest, GetSnapshotRequest, ResolveCalendarFeedRequest,
+    GetJwksRequest, GetSnapshotRequest, GetUserNamesRequest, ResolveCalendarFeedRequest,
 };
 use serde_json::json;
 use testkit::fleet::Role;
@@ -20,6 +21,7 @@ pub(super) fn checks() -> Vec<(&'static str, Check)> {
     vec![
         ("GetSnapshot", |two| Box::pin(get_snapshot(two))),
         ("CheckReferences", |two| Box::pin(check_references(two))),
+        ("GetUserNames", |two| Box::pin(get_user_names(two))),
         ("ExchangeApiKey", |two| Box::pin(exchange_api_key(two))),
         ("ResolveCalendarFeed", |two| Box::pin(resolve_calendar_feed(two))),
         ("ExchangeServiceToken", |two| Box::pin(exchange_service_token(two))),
@@ -78,6 +80,34 @@ async fn check_references(Two { stage, a, b }: &Two) {
     assert_eq!(found, [(ours, a.admin_id.clone())]);
     let bare = identity.check_references(CheckReferencesRequest::default()).await;
     assert_eq!(bare.expect_err("no credentials").code(), Code::Unauthenticated);
+}
+
+/// Another tenant's user is as if there were none; without permission another's name is not told, and one's own is.
+async fn get_user_names(Two { stage, a, b }: &Two) {
+    let mut identity = identity(stage).await;
+    let member = stage.member(a, "named", json!([]), json!([])).await;
+    let user_ids =
+        vec![a.admin_id.clone(), member.id.clone(), b.admin_id.clone(), random_id(), "x".to_owned()];
+    let asked = || GetUserNamesRequest { user_ids: user_ids.clone() };
+    let named = |of_admin: Option<&str>| {
+        let of = |id: &String, name: Option<&str>| RecordName {
+            object: "user".to_owned(),
+            id: id.clone(),
+            name: name.map(str::to_owned),
+            deleted: false,
+        };
+        vec![of(&a.admin_id, of_admin), of(&member.id, Some("named"))]
+    };
+    for (token, wanted) in
+        [(a.access_token.as_str(), named(Some("Ada Admin"))), (member.client.token(), named(None))]
+    {
+        let answer = identity.get_user_names(with_token(token, asked())).await.expect("an answer");
+        let mut names = answer.into_inner().names;
+        names.sort_by(|one, other| one.id.cmp(&other.id));
+        assert_eq!(names, wanted);
+    }
+    let bare = identity.get_user_names(asked()).await.expect_err("no credentials");
+    assert_eq!(bare.code(), Code::Unauthenticated);
 }
 
 /// The key's own tenant; a forged one is refused.
