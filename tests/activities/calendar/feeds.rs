@@ -20,7 +20,7 @@ fn of(user: &Caller) -> Vec<pb::Participant> {
 async fn plan(world: &World, admin: &Caller, user: &Caller) -> Result<()> {
     let id = Some(user.id.to_string());
     world.known.insert("user", user.id);
-    for activity in [
+    let activities = Vec::from([
         pb::Activity { assignee_id: id.clone(), ..call(world, "assigned", 1) },
         pb::Activity { owner_id: id.clone(), ..call(world, "owned", 2) },
         pb::Activity { participants: of(user), ..call(world, "with", 3) },
@@ -36,7 +36,8 @@ async fn plan(world: &World, admin: &Caller, user: &Caller) -> Result<()> {
         pb::Activity { assignee_id: id.clone(), ..call(world, "past", -89 * 24) },
         pb::Activity { assignee_id: id.clone(), ..call(world, "far", 366 * 24) },
         pb::Activity { assignee_id: id.clone(), ..call(world, "next year", 364 * 24) },
-    ] {
+    ]);
+    for activity in activities {
         Box::pin(admin.create_activity(activity)).await?;
     }
     let deleted = pb::Activity { assignee_id: id, ..call(world, "deleted", 6) };
