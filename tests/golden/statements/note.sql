@@ -1,28 +1,29 @@
 -- lock
 SELECT t.id AS _id, t.version AS _version, t.owner_id AS _owner_id, t.team_id AS _team_id, t.version, t.created_at, t.created_by,
   t.updated_at, t.updated_by, t.deleted_at, t.source, t.owner_id, t.team_id, t.external_ids, t.tags, t.body,
-  t.body_html, t.links, t.pinned, t.custom
+  t.body_html, t.mentions, t.links, t.pinned, t.custom
 FROM activities.notes AS t WHERE t.tenant_id = $1 AND t.id = $2
 FOR UPDATE OF t;
 
 -- slice
 SELECT t.id AS _id, t.version AS _version, t.owner_id AS _owner_id, t.team_id AS _team_id, t.version, t.created_at, t.created_by,
   t.updated_at, t.updated_by, t.deleted_at, t.source, t.owner_id, t.team_id, t.external_ids, t.tags, t.body,
-  t.body_html, t.links, t.pinned, t.custom
+  t.body_html, t.mentions, t.links, t.pinned, t.custom
 FROM activities.notes AS t WHERE t.tenant_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3;
 
 -- insert
 WITH fence AS MATERIALIZED (
   SELECT version FROM definitions_fence WHERE tenant_id = $1 AND object = 'note' FOR SHARE),
 done AS (
-INSERT INTO activities.notes (tenant_id, id, version, created_at, created_by, updated_at, updated_by, source, owner_id, team_id, external_ids, tags, body, body_html, links, pinned, custom, num_01, num_02, num_03, num_04,
-  num_05, num_06, num_07, num_08, num_09, num_10, txt_01, txt_02, txt_03, txt_04, txt_05, txt_06, txt_07, txt_08,
-  txt_09, txt_10, ts_01, ts_02, ts_03, ts_04, ts_05, ts_06, ref_01, ref_02, ref_03, ref_04)
+INSERT INTO activities.notes (tenant_id, id, version, created_at, created_by, updated_at, updated_by, source, owner_id, team_id, external_ids, tags, body, body_html, mentions, links, pinned, custom, num_01, num_02,
+  num_03, num_04, num_05, num_06, num_07, num_08, num_09, num_10, txt_01, txt_02, txt_03, txt_04, txt_05, txt_06,
+  txt_07, txt_08, txt_09, txt_10, ts_01, ts_02, ts_03, ts_04, ts_05, ts_06, ref_01, ref_02, ref_03, ref_04)
 SELECT $1, r.id, r.version, r.created_at, r.created_by, r.updated_at, r.updated_by, r.source, r.owner_id, r.team_id, COALESCE(r.external_ids, '{}'::jsonb), COALESCE(r.tags, '{}'::text[]), r.body,
-  r.body_html, COALESCE(r.links, '[]'::jsonb), COALESCE(r.pinned, false), COALESCE(r.custom, '{}'::jsonb),
-  r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07, r.num_08, r.num_09, r.num_10, r.txt_01,
-  r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08, r.txt_09, r.txt_10, r.ts_01, r.ts_02,
-  r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04
+  r.body_html, COALESCE(r.mentions, '[]'::jsonb), COALESCE(r.links, '[]'::jsonb), COALESCE(r.pinned, false),
+  COALESCE(r.custom, '{}'::jsonb), r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07,
+  r.num_08, r.num_09, r.num_10, r.txt_01, r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08,
+  r.txt_09, r.txt_10, r.ts_01, r.ts_02, r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03,
+  r.ref_04
 FROM jsonb_populate_recordset(NULL::activities.notes, $2) AS r)
 SELECT version FROM fence;
 
@@ -30,14 +31,15 @@ SELECT version FROM fence;
 WITH fence AS MATERIALIZED (
   SELECT version FROM definitions_fence WHERE tenant_id = $1 AND object = 'note' FOR SHARE),
 done AS (
-UPDATE activities.notes AS t SET (version, updated_at, updated_by, owner_id, team_id, external_ids, tags, body, body_html, links, pinned, custom, num_01, num_02, num_03, num_04,
-  num_05, num_06, num_07, num_08, num_09, num_10, txt_01, txt_02, txt_03, txt_04, txt_05, txt_06, txt_07, txt_08,
-  txt_09, txt_10, ts_01, ts_02, ts_03, ts_04, ts_05, ts_06, ref_01, ref_02, ref_03, ref_04)
+UPDATE activities.notes AS t SET (version, updated_at, updated_by, owner_id, team_id, external_ids, tags, body, body_html, mentions, links, pinned, custom, num_01, num_02,
+  num_03, num_04, num_05, num_06, num_07, num_08, num_09, num_10, txt_01, txt_02, txt_03, txt_04, txt_05, txt_06,
+  txt_07, txt_08, txt_09, txt_10, ts_01, ts_02, ts_03, ts_04, ts_05, ts_06, ref_01, ref_02, ref_03, ref_04)
 = ROW(r.version, r.updated_at, r.updated_by, r.owner_id, r.team_id, COALESCE(r.external_ids, '{}'::jsonb), COALESCE(r.tags, '{}'::text[]), r.body,
-  r.body_html, COALESCE(r.links, '[]'::jsonb), COALESCE(r.pinned, false), COALESCE(r.custom, '{}'::jsonb),
-  r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07, r.num_08, r.num_09, r.num_10, r.txt_01,
-  r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08, r.txt_09, r.txt_10, r.ts_01, r.ts_02,
-  r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04)
+  r.body_html, COALESCE(r.mentions, '[]'::jsonb), COALESCE(r.links, '[]'::jsonb), COALESCE(r.pinned, false),
+  COALESCE(r.custom, '{}'::jsonb), r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07,
+  r.num_08, r.num_09, r.num_10, r.txt_01, r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08,
+  r.txt_09, r.txt_10, r.ts_01, r.ts_02, r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03,
+  r.ref_04)
 FROM jsonb_populate_record(NULL::activities.notes, $2) AS r
 WHERE t.tenant_id = $1 AND t.id = $3 AND t.version = $4 AND t.deleted_at IS NULL
   AND ($5 OR t.owner_id = ANY($6) OR t.team_id = ANY($7))
@@ -48,14 +50,15 @@ SELECT (SELECT version FROM fence), EXISTS (SELECT FROM done);
 WITH fence AS MATERIALIZED (
   SELECT version FROM definitions_fence WHERE tenant_id = $1 AND object = 'note' FOR SHARE),
 done AS (
-UPDATE activities.notes AS t SET (version, updated_at, updated_by, owner_id, team_id, external_ids, tags, body, body_html, links, pinned, custom, num_01, num_02, num_03, num_04,
-  num_05, num_06, num_07, num_08, num_09, num_10, txt_01, txt_02, txt_03, txt_04, txt_05, txt_06, txt_07, txt_08,
-  txt_09, txt_10, ts_01, ts_02, ts_03, ts_04, ts_05, ts_06, ref_01, ref_02, ref_03, ref_04)
+UPDATE activities.notes AS t SET (version, updated_at, updated_by, owner_id, team_id, external_ids, tags, body, body_html, mentions, links, pinned, custom, num_01, num_02,
+  num_03, num_04, num_05, num_06, num_07, num_08, num_09, num_10, txt_01, txt_02, txt_03, txt_04, txt_05, txt_06,
+  txt_07, txt_08, txt_09, txt_10, ts_01, ts_02, ts_03, ts_04, ts_05, ts_06, ref_01, ref_02, ref_03, ref_04)
 = ROW(r.version, r.updated_at, r.updated_by, r.owner_id, r.team_id, COALESCE(r.external_ids, '{}'::jsonb), COALESCE(r.tags, '{}'::text[]), r.body,
-  r.body_html, COALESCE(r.links, '[]'::jsonb), COALESCE(r.pinned, false), COALESCE(r.custom, '{}'::jsonb),
-  r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07, r.num_08, r.num_09, r.num_10, r.txt_01,
-  r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08, r.txt_09, r.txt_10, r.ts_01, r.ts_02,
-  r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04)
+  r.body_html, COALESCE(r.mentions, '[]'::jsonb), COALESCE(r.links, '[]'::jsonb), COALESCE(r.pinned, false),
+  COALESCE(r.custom, '{}'::jsonb), r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07,
+  r.num_08, r.num_09, r.num_10, r.txt_01, r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08,
+  r.txt_09, r.txt_10, r.ts_01, r.ts_02, r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03,
+  r.ref_04)
 FROM jsonb_populate_recordset(NULL::activities.notes, $2) AS r
 WHERE t.tenant_id = $1 AND t.id = r.id AND t.version = r.version - 1 AND t.deleted_at IS NULL
   AND ($3 OR t.owner_id = ANY($4) OR t.team_id = ANY($5))
@@ -80,20 +83,20 @@ SELECT to_jsonb(t) FROM activities.notes AS t WHERE t.tenant_id = $1 AND t.id = 
 -- differing
 SELECT t.id FROM jsonb_populate_recordset(NULL::activities.notes, $2) AS r
 JOIN activities.notes AS t ON t.tenant_id = $1 AND t.id = r.id AND t.version = r.version
-WHERE ROW(t.body_html, t.num_01, t.num_02, t.num_03, t.num_04, t.num_05, t.num_06, t.num_07, t.num_08, t.num_09,
-  t.num_10, t.txt_01, t.txt_02, t.txt_03, t.txt_04, t.txt_05, t.txt_06, t.txt_07, t.txt_08, t.txt_09, t.txt_10,
-  t.ts_01, t.ts_02, t.ts_03, t.ts_04, t.ts_05, t.ts_06, t.ref_01, t.ref_02, t.ref_03, t.ref_04)
-IS DISTINCT FROM ROW(r.body_html, r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07, r.num_08, r.num_09,
-  r.num_10, r.txt_01, r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08, r.txt_09, r.txt_10,
-  r.ts_01, r.ts_02, r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04);
+WHERE ROW(t.body_html, t.mentions, t.num_01, t.num_02, t.num_03, t.num_04, t.num_05, t.num_06, t.num_07, t.num_08,
+  t.num_09, t.num_10, t.txt_01, t.txt_02, t.txt_03, t.txt_04, t.txt_05, t.txt_06, t.txt_07, t.txt_08, t.txt_09,
+  t.txt_10, t.ts_01, t.ts_02, t.ts_03, t.ts_04, t.ts_05, t.ts_06, t.ref_01, t.ref_02, t.ref_03, t.ref_04)
+IS DISTINCT FROM ROW(r.body_html, r.mentions, r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07, r.num_08,
+  r.num_09, r.num_10, r.txt_01, r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08, r.txt_09,
+  r.txt_10, r.ts_01, r.ts_02, r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04);
 
 -- derived
-UPDATE activities.notes AS t SET (body_html, num_01, num_02, num_03, num_04, num_05, num_06, num_07, num_08, num_09, num_10, txt_01, txt_02,
-  txt_03, txt_04, txt_05, txt_06, txt_07, txt_08, txt_09, txt_10, ts_01, ts_02, ts_03, ts_04, ts_05, ts_06,
-  ref_01, ref_02, ref_03, ref_04)
-= ROW(r.body_html, r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07, r.num_08, r.num_09,
-  r.num_10, r.txt_01, r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08, r.txt_09, r.txt_10,
-  r.ts_01, r.ts_02, r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04)
+UPDATE activities.notes AS t SET (body_html, mentions, num_01, num_02, num_03, num_04, num_05, num_06, num_07, num_08, num_09, num_10, txt_01,
+  txt_02, txt_03, txt_04, txt_05, txt_06, txt_07, txt_08, txt_09, txt_10, ts_01, ts_02, ts_03, ts_04, ts_05,
+  ts_06, ref_01, ref_02, ref_03, ref_04)
+= ROW(r.body_html, r.mentions, r.num_01, r.num_02, r.num_03, r.num_04, r.num_05, r.num_06, r.num_07, r.num_08,
+  r.num_09, r.num_10, r.txt_01, r.txt_02, r.txt_03, r.txt_04, r.txt_05, r.txt_06, r.txt_07, r.txt_08, r.txt_09,
+  r.txt_10, r.ts_01, r.ts_02, r.ts_03, r.ts_04, r.ts_05, r.ts_06, r.ref_01, r.ref_02, r.ref_03, r.ref_04)
 FROM jsonb_populate_recordset(NULL::activities.notes, $2) AS r
 WHERE t.tenant_id = $1 AND t.id = r.id AND t.version = r.version;
 
@@ -109,7 +112,7 @@ FROM activities.notes AS t WHERE t.tenant_id = $1 AND t.id = ANY($2);
 -- lock_all
 SELECT t.id AS _id, t.version AS _version, t.owner_id AS _owner_id, t.team_id AS _team_id, t.version, t.created_at, t.created_by,
   t.updated_at, t.updated_by, t.deleted_at, t.source, t.owner_id, t.team_id, t.external_ids, t.tags, t.body,
-  t.body_html, t.links, t.pinned, t.custom
+  t.body_html, t.mentions, t.links, t.pinned, t.custom
 FROM activities.notes AS t WHERE t.tenant_id = $1 AND t.id = ANY($2) ORDER BY t.id
 FOR UPDATE OF t;
 
@@ -130,15 +133,21 @@ FROM jsonb_populate_recordset(NULL::activities.notes, $2) AS r
 WHERE t.tenant_id = $1 AND t.id = r.id;
 
 -- standard
-UPDATE activities.notes AS t SET (version, updated_at, updated_by, owner_id, team_id, external_ids, tags, body, body_html, links, pinned)
+UPDATE activities.notes AS t SET (version, updated_at, updated_by, owner_id, team_id, external_ids, tags, body, body_html, mentions, links, pinned)
 = ROW(r.version, r.updated_at, r.updated_by, r.owner_id, r.team_id, COALESCE(r.external_ids, '{}'::jsonb), COALESCE(r.tags, '{}'::text[]), r.body,
-  r.body_html, COALESCE(r.links, '[]'::jsonb), COALESCE(r.pinned, false))
+  r.body_html, COALESCE(r.mentions, '[]'::jsonb), COALESCE(r.links, '[]'::jsonb), COALESCE(r.pinned, false))
 FROM jsonb_populate_recordset(NULL::activities.notes, $2) AS r
 WHERE t.tenant_id = $1 AND t.id = r.id;
 
 -- gone
 SELECT asked.id FROM unnest($2::uuid[]) AS asked (id)
 WHERE NOT EXISTS (SELECT FROM activities.notes AS t WHERE t.tenant_id = $1 AND t.id = asked.id);
+
+-- rewrite body
+UPDATE activities.notes AS t
+SET version = r.version, updated_at = r.updated_at, updated_by = r.updated_by, body = r.body
+FROM jsonb_populate_recordset(NULL::activities.notes, $2) AS r
+WHERE t.tenant_id = $1 AND t.id = r.id;
 
 -- rewrite links
 UPDATE activities.notes AS t
