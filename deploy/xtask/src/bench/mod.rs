@@ -1,9 +1,13 @@
 //! `bench`: measurements. One JSON object a line on standard output, progress on standard error.
 
+mod api;
 mod baseline;
+mod board;
 mod build;
+mod database;
 mod hostile;
 mod import;
+mod load;
 mod neighbours;
 mod slice;
 
@@ -18,6 +22,8 @@ pub(crate) enum Bench {
     Build,
     /// One page of a list and one import, end to end, on 100,000 contacts: latency, processor time, memory
     Slice(slice::Options),
+    /// The board, a move, reports, a timeline and bulk changes on 100,000 deals with a million stage entries and a million activities
+    Board,
     /// Rows of imports in a second, and what they cost
     Import(import::Options),
     /// A quiet organisation beside each pattern of a hostile one: errors, and latency set beside its latency alone
@@ -25,6 +31,11 @@ pub(crate) enum Bench {
     /// The hostile side of `neighbours`, which starts it
     #[command(hide = true)]
     Hostile(hostile::Options),
+}
+
+/// Two decimals are all that any of these figures holds.
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 /// One measured figure. What was not measured is not printed.
@@ -65,6 +76,7 @@ pub(crate) fn run(bench: &Bench, progress: &Progress) -> Result<()> {
     match bench {
         Bench::Build => build::run(progress),
         Bench::Slice(options) => slice::run(options, progress),
+        Bench::Board => board::run(progress),
         Bench::Import(options) => import::run(options, progress),
         Bench::Neighbours(options) => neighbours::run(options, progress),
         Bench::Hostile(options) => hostile::run(options),

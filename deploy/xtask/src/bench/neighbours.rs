@@ -15,7 +15,7 @@ use testkit::{Progress, Purpose, Workspace};
 
 use super::Measured;
 use super::hostile::{Computing, Hostile};
-use super::slice::Latencies;
+use super::load::Latencies;
 use crate::up;
 
 /// Contacts of the hostile one, of 15 kB each: as in the review.

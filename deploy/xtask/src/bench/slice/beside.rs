@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use testkit::Progress;
 
-use super::api::{self, Organisation};
 use super::hold::Held;
-use super::{CONNECTIONS, bring_in, data, list_path, load, round, usage};
-use crate::bench::Measured;
+use super::{CONNECTIONS, bring_in, data, list_path, usage};
+use crate::bench::api::{self, Organisation};
 use crate::bench::baseline::{self, Line, check_out, median};
+use crate::bench::{Measured, load, round};
 use crate::cargo;
 
 /// How long a list is asked for before it is the other side's turn.

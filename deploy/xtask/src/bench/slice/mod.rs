@@ -1,12 +1,9 @@
 //! `bench slice`: one page of a list and one import, end to end, on 100,000 contacts of two organisations with row-level
 //! security on. Figures that hold for a release build only, on backing services of its own.
 
-mod api;
 mod beside;
 mod data;
-mod database;
 mod hold;
-mod load;
 mod proxy;
 mod usage;
 
@@ -20,13 +17,11 @@ use testkit::fleet::{self, Environments, Fleet, Launch, Places, Ports, Role};
 use testkit::{Progress, Purpose, Workspace};
 
 pub(super) use self::beside::imports;
-pub(super) use self::load::Latencies;
-
-use self::api::Organisation;
-use self::database::{Login, Statement};
 use self::hold::{Held, hold};
 use self::proxy::Proxy;
-use super::Measured;
+use super::api::{self, Organisation};
+use super::database::{self, Login, Statement};
+use super::{Measured, load, round};
 use crate::cargo;
 
 /// Contacts of the two organisations.
@@ -40,11 +35,6 @@ const IMPORT_BOUND: Duration = Duration::from_secs(900);
 const DRAIN_BOUND: Duration = Duration::from_secs(300);
 /// How often each of two commits is measured as a whole, where one of them cannot be held.
 const WHOLE_RUNS: u8 = 2;
-
-/// Two decimals are all that any of these figures holds.
-fn round(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
-}
 
 fn figure<'a>(name: &'a str, value: f64, unit: &'a str) -> Measured<'a> {
     Measured::new("slice", name, value, unit)

@@ -37,7 +37,7 @@ pub(super) fn memory(pid: i32) -> Memory {
 fn mebibytes(text: &str, name: &str) -> Option<f64> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     let kibibytes: f64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some(super::round(kibibytes / 1024.0))
+    Some(crate::bench::round(kibibytes / 1024.0))
 }
 
 #[cfg(test)]

@@ -99,6 +99,7 @@ pub(super) fn encode(value: &str) -> String {
 pub(super) struct Organisation {
     address: String,
     pub(super) slug: String,
+    email: String,
     /// The tenant's id.
     pub(super) tenant: String,
     token: String,
@@ -119,10 +120,11 @@ impl Organisation {
             "",
             ("application/json", &body.to_string().into_bytes()),
         )?;
-        let tenant = text(&answer["tenant"]["id"])?;
+        let (tenant, email) = (text(&answer["tenant"]["id"])?, format!("admin@{slug}.test"));
         Ok(Self {
             address: address.to_owned(),
             slug,
+            email,
             tenant,
             token: text(&answer["access_token"])?,
             token_at: Instant::now(),
@@ -131,15 +133,29 @@ impl Organisation {
 
     /// Logs in to one that has signed up.
     pub(super) fn log_in(address: &str, slug: String, tenant: String) -> Result<Self> {
-        let token = log_in(address, &slug)?;
-        Ok(Self { address: address.to_owned(), slug, tenant, token, token_at: Instant::now() })
+        let email = format!("admin@{slug}.test");
+        let token = log_in(address, &slug, &email)?;
+        Ok(Self { address: address.to_owned(), slug, email, tenant, token, token_at: Instant::now() })
+    }
+
+    /// A user of the organisation with a role of these permissions.
+    pub(super) fn member(&mut self, name: &str, permissions: &Value) -> Result<Self> {
+        let role = self.post("/api/v1/roles", &json!({"name": name, "permissions": permissions}))?;
+        let email = format!("{name}@{}.test", self.slug);
+        let user = json!({"email": email, "display_name": name, "role_ids": [role["id"]]});
+        let user = self.post("/api/v1/users", &user)?;
+        let accept = json!({"token": user["invitation_token"], "password": PASSWORD, "display_name": name});
+        let session = self.post("/api/v1/invitations:accept", &accept)?;
+        let (address, slug, tenant) = (self.address.clone(), self.slug.clone(), self.tenant.clone());
+        let token = text(&session["access_token"])?;
+        Ok(Self { address, slug, email, tenant, token, token_at: Instant::now() })
     }
 
     /// An access token that is good for two minutes more.
     pub(super) fn token(&mut self) -> Result<&str> {
         if self.token_at.elapsed() > TOKEN_AGE {
             self.token_at = Instant::now();
-            self.token = log_in(&self.address, &self.slug)?;
+            self.token = log_in(&self.address, &self.slug, &self.email)?;
         }
         Ok(&self.token)
     }
@@ -163,8 +179,7 @@ impl Organisation {
 }
 
 /// An access token.
-fn log_in(address: &str, slug: &str) -> Result<String> {
-    let email = format!("admin@{slug}.test");
+fn log_in(address: &str, slug: &str, email: &str) -> Result<String> {
     let body = json!({"organization": slug, "email": email, "password": PASSWORD}).to_string();
     let answer = call(address, "POST", "/api/v1/auth/login", "", ("application/json", body.as_bytes()))?;
     text(&answer["access_token"])

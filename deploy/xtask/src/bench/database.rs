@@ -126,6 +126,90 @@ pub(super) fn catch(admin: &Login, log: &Path, mut act: impl FnMut() -> Result<(
     caught
 }
 
+/// What a call sent to the database as one role.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// All of its time there.
+    pub(super) milliseconds: f64,
+    /// What it sent but for transactions and settings.
+    pub(super) statements: Vec<Statement>,
+}
+
+/// Reads from the server's log at `log` what each of `calls` calls sends as `role`. Logs every statement meanwhile.
+pub(super) fn sent(
+    admin: &Login,
+    (log, role): (&Path, &str),
+    calls: usize,
+    mut call: impl FnMut(usize) -> Result<()>,
+) -> Result<Vec<Sent>> {
+    let prefix = format!("ALTER SYSTEM SET log_line_prefix = '{MARK}%u '");
+    admin.query(&[&prefix, "ALTER SYSTEM SET log_min_duration_statement = 0", "SELECT pg_reload_conf()"])?;
+    let measured = (|| {
+        let mut all = Vec::new();
+        for number in 0..calls {
+            let mut file = std::fs::File::open(log)?;
+            let begin = file.metadata()?.len();
+            call(number)?;
+            let mut text = Vec::new();
+            file.seek(SeekFrom::Start(begin))?;
+            file.read_to_end(&mut text)?;
+            all.push(sent_as(role, &String::from_utf8_lossy(&text)));
+        }
+        Ok(all)
+    })();
+    let resets = ["ALTER SYSTEM RESET log_min_duration_statement", "ALTER SYSTEM RESET log_line_prefix"];
+    admin.query(&[resets[0], resets[1], "SELECT pg_reload_conf()"])?;
+    measured
+}
+
+fn sent_as(role: &str, log: &str) -> Sent {
+    let mut sent = Sent::default();
+    let mut entries = log.split(MARK).filter_map(|entry| entry.strip_prefix(role)).peekable();
+    while let Some(entry) = entries.next() {
+        let Some((_, rest)) = entry.split_once("duration: ") else { continue };
+        let Some((milliseconds, rest)) = rest.split_once(" ms") else { continue };
+        sent.milliseconds += milliseconds.parse::<f64>().unwrap_or_default();
+        let Some(at) = rest.find(EXECUTE) else { continue };
+        let Some((_, text)) = rest[at + EXECUTE.len()..].split_once(": ") else { continue };
+        if text.contains("set_config") {
+            continue;
+        }
+        let detail = entries.peek().copied().unwrap_or_default();
+        let at = detail.to_lowercase().find(PARAMETERS);
+        let found = at.and_then(|at| parameters(detail[at + PARAMETERS.len()..].trim_end()));
+        let text = text.trim_end().replace("\n\t", "\n");
+        sent.statements.push(Statement { text, parameters: found.unwrap_or_default() });
+    }
+    sent
+}
+
+/// Runs a script by `pgbench` as `login`, one client, and says how long its transactions took; `%tenant%` in it is the tenant.
+pub(super) fn pgbench(
+    login: &Login,
+    (schema, tenant): (&str, &str),
+    script: &str,
+    (seconds, dir): (u64, &Path),
+) -> Result<Latencies> {
+    let file = dir.join("plain.sql");
+    std::fs::write(&file, script.replace("%tenant%", tenant))?;
+    for old in logs(dir, "plain")? {
+        std::fs::remove_file(old)?;
+    }
+    let mut command = login.command("pgbench")?;
+    let session = format!("-c plan_cache_mode=force_custom_plan -c search_path={schema} -c jit=off");
+    command.env("PGOPTIONS", session).current_dir(dir).arg("--no-vacuum").arg("-f").arg(&file);
+    command.args(["-c", "1", "-T", &seconds.to_string(), "--log", "--log-prefix", "plain"]);
+    output(&mut command)?;
+    let mut all = Vec::new();
+    for file in logs(dir, "plain")? {
+        let text = std::fs::read_to_string(file)?;
+        all.extend(
+            text.lines().filter_map(|line| line.split(' ').nth(2)?.parse().ok()).map(Duration::from_micros),
+        );
+    }
+    Ok(Latencies::new(all))
+}
+
 /// The first executed statement that orders contacts, with its parameters.
 fn statement(log: &str) -> Option<Statement> {
     let mut entries = log.split(MARK).peekable();
@@ -182,15 +266,20 @@ impl Statement {
         })
     }
 
-    /// Runs it once as the service would, with its plan as the answer.
-    pub(super) fn explain(&self, app: &Login, tenant: &str) -> Result<String> {
+    /// With its values in it, on one line.
+    pub(super) fn literal(&self) -> String {
         let quoted = |_: usize, value: &Option<String>| match value {
             Some(value) => format!("'{}'", value.replace('\'', "''")),
             None => "NULL".to_owned(),
         };
+        self.with(quoted).replace('\n', " ")
+    }
+
+    /// Runs it once as the service would, with its plan as the answer.
+    pub(super) fn explain(&self, app: &Login, tenant: &str) -> Result<String> {
         let begin = format!("SELECT set_config('app.tenant', '{tenant}', false)");
         let settings = SESSION.split("-c ").filter(|s| !s.is_empty()).map(|s| format!("SET {s}"));
-        let explain = format!("EXPLAIN (ANALYZE, BUFFERS) {}", self.with(quoted));
+        let explain = format!("EXPLAIN (ANALYZE, BUFFERS) {}", self.literal());
         let mut statements: Vec<String> = settings.collect();
         statements.extend([begin, explain]);
         app.query(&statements.iter().map(String::as_str).collect::<Vec<_>>())

@@ -9,10 +9,10 @@ use testkit::Progress;
 use super::api::Connection;
 
 /// Sorted durations.
-pub(in crate::bench) struct Latencies(Vec<Duration>);
+pub(super) struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    pub(in crate::bench) fn new(mut all: Vec<Duration>) -> Self {
+    pub(super) fn new(mut all: Vec<Duration>) -> Self {
         all.sort_unstable();
         Self(all)
     }
@@ -22,7 +22,7 @@ impl Latencies {
     }
 
     /// The duration that `share` (0 to 1) of all do not exceed, in milliseconds.
-    pub(in crate::bench) fn percentile(&self, share: f64) -> f64 {
+    pub(super) fn percentile(&self, share: f64) -> f64 {
         let rank = (self.0.len() as f64 * share).ceil() as usize;
         let found = self.0.get(rank.clamp(1, self.0.len().max(1)) - 1).copied().unwrap_or_default();
         super::round(found.as_secs_f64() * 1_000.0)
