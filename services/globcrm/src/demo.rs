@@ -1,5 +1,6 @@
-//! `globcrm demo`: two organisations with users, fields, companies, contacts and deals, loaded as any client would load them.
+//! `globcrm demo`: two organisations with users, fields, companies, contacts, deals and activities, loaded as any client would load them.
 
+mod activities;
 mod deals;
 
 use std::time::Duration;
@@ -47,10 +48,12 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         fields(&api).await?;
         let rep = representative(&api, slug).await?;
         let (companies, contacts) = records(&api, slug, &rep).await?;
-        let made = deals::load(&api, &rep, (&companies, &contacts)).await?;
+        let deals = deals::load(&api, &rep, (&companies, &contacts)).await?;
+        let activities = activities::load(&api, &rep, (&deals, &contacts)).await?;
         let contacts = contacts.len();
         println!(
-            "{slug}: ada@{slug}.test and rep@{slug}.test, password {PASSWORD}; {contacts} contacts, {made} deals"
+            "{slug}: ada@{slug}.test and rep@{slug}.test, password {PASSWORD}; {contacts} contacts, {} deals, {activities} activities",
+            deals.len()
         );
     }
     Ok(())
@@ -99,6 +102,8 @@ async fn representative(api: &Api, slug: &str) -> anyhow::Result<String> {
                     {"object": "company", "actions": ["read"], "scopes": ["all"]},
                     {"object": "deal", "actions": ["create", "read", "update", "delete"], "scopes": ["own"]},
                     {"object": "pipeline", "actions": ["read"], "scopes": ["all"]},
+                    {"object": "activity", "actions": ["create", "read", "update", "delete"], "scopes": ["own"]},
+                    {"object": "note", "actions": ["create", "read", "update", "delete"], "scopes": ["own"]},
                     {"object": "field", "actions": ["read"], "scopes": ["all"]},
                 ],
                 "fields": [{"object": "contact", "field": "custom.budget", "access": "none"}],
