@@ -3,15 +3,16 @@
 use reqwest::Method;
 use serde_json::json;
 use testkit::fleet::Role;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
 
 use super::problem;
 use crate::stage::{Stage, Tenant, text};
 
-/// A moment that calendars reach for a year.
-const DUE: &str = "2027-03-01T09:00:00Z";
-
 async fn task(tenant: &Tenant, subject: &str) -> String {
-    let body = json!({"kind": "task", "subject": subject, "due_at": DUE});
+    // A calendar reaches a year ahead.
+    let due = (OffsetDateTime::now_utc() + Duration::days(30)).format(&Rfc3339).expect("a moment");
+    let body = json!({"kind": "task", "subject": subject, "due_at": due});
     text(&tenant.admin.post("/api/v1/activities", body).await.expect(201)["id"])
 }
 

@@ -24,7 +24,14 @@ type Entry = (String, String, String, i64);
 
 /// What was heard.
 pub struct Ledger {
-    heard: Arc<Mutex<BTreeSet<Entry>>>,
+    heard: Arc<Mutex<Heard>>,
+}
+
+#[derive(Clone, Default)]
+struct Heard {
+    changes: BTreeSet<Entry>,
+    /// Tenants and records that are gone, and with them what the change logs had of them.
+    purged: BTreeSet<(String, String)>,
 }
 
 const QUEUE: &str = "test.ledger";
@@ -32,10 +39,19 @@ const QUEUE: &str = "test.ledger";
 /// How long the last events may take, after the broker's death too.
 const HEARD: Duration = Duration::from_secs(60);
 
+impl Heard {
+    fn note(&mut self, tenant: String, record: RecordEvent, is_purge: bool) {
+        if is_purge {
+            self.purged.insert((tenant.clone(), record.record_id.clone()));
+        }
+        self.changes.insert((tenant, record.object, record.record_id, record.version));
+    }
+}
+
 impl Ledger {
     /// Binds the queue before anything happens, and listens for as long as the test runs, across the broker's death.
     pub async fn open(amqp: &str) -> Self {
-        let heard = Arc::new(Mutex::new(BTreeSet::new()));
+        let heard = Arc::<Mutex<Heard>>::default();
         let (amqp, into) = (amqp.to_owned(), heard.clone());
         // The queue must be bound before the first change is made.
         drop(connect(&amqp).await.expect("the broker"));
@@ -61,18 +77,19 @@ impl Ledger {
             assert!(committed.iter().any(|(_, of, ..)| of == object), "the journey wrote no {object}");
         }
         waiting::outcome(HEARD, "every event is heard", async || {
-            let heard = self.heard.lock().expect("the ledger").clone();
+            let heard = self.heard.lock().expect("the ledger").changes.clone();
             let lost: Vec<&Entry> = committed.difference(&heard).collect();
             let some: Vec<&&Entry> = lost.iter().take(5).collect();
             if lost.is_empty() { Ok(()) } else { Err(format!("{} were lost, e.g. {some:?}", lost.len())) }
         })
         .await;
-        let heard = self.heard.lock().expect("the ledger").clone();
+        let Heard { changes, purged } = self.heard.lock().expect("the ledger").clone();
         // Other tests share the broker.
         let ours = |tenant: &str| tenants.iter().any(|t| t.id == tenant);
         let is_record = |object: &str| matches!(object, "contact" | "company" | "note" | "activity" | "deal");
+        let is_there = |t: &String, id: &String| !purged.contains(&(t.clone(), id.clone()));
         let records: BTreeSet<Entry> =
-            heard.into_iter().filter(|(t, o, ..)| ours(t) && is_record(o)).collect();
+            changes.into_iter().filter(|(t, o, id, _)| ours(t) && is_record(o) && is_there(t, id)).collect();
         let invented: Vec<&Entry> = records.difference(&committed).take(5).collect();
         assert!(invented.is_empty(), "events of changes that were rolled back: {invented:?}");
     }
@@ -102,7 +119,7 @@ async fn connect(amqp: &str) -> Result<lapin::Channel, lapin::Error> {
     Ok(channel)
 }
 
-async fn listen(amqp: &str, heard: &Mutex<BTreeSet<Entry>>) -> Result<(), lapin::Error> {
+async fn listen(amqp: &str, heard: &Mutex<Heard>) -> Result<(), lapin::Error> {
     let channel = connect(amqp).await?;
     let mut consumer = channel
         .basic_consume(QUEUE.into(), "ledger".into(), BasicConsumeOptions::default(), FieldTable::default())
@@ -118,7 +135,7 @@ async fn listen(amqp: &str, heard: &Mutex<BTreeSet<Entry>>) -> Result<(), lapin:
             Some(Attr::CeString(tenant)) => tenant,
             other => panic!("an event without its tenant: {other:?}"),
         };
-        heard.lock().expect("the ledger").insert((tenant, record.object, record.record_id, record.version));
+        heard.lock().expect("the ledger").note(tenant, record, event.r#type.ends_with(".purged.v1"));
         delivery.ack(BasicAckOptions::default()).await?;
     }
     Ok(())

@@ -199,6 +199,11 @@ impl Definitions {
         if keys.into_iter().all(known) { Ok(set) } else { self.load(cx, object.name, Fresh::Anew).await }
     }
 
+    /// The definitions of an object of another service.
+    pub async fn of_peer(&self, cx: &Context, object: &'static str) -> Result<Arc<FieldSet>, Error> {
+        self.load(cx, object, Fresh::Held).await
+    }
+
     /// The definitions of an object as the fields service has them now.
     pub async fn renew(&self, cx: &Context, object: &Object) -> Result<Arc<FieldSet>, Error> {
         self.load(cx, object.name, Fresh::Anew).await

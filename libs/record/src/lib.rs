@@ -67,7 +67,7 @@ pub use fields::Fields;
 pub use fill::{Filled, fill};
 pub use include::Include;
 pub use likeness::{Alike, Likeness};
-pub use names::{Included, names};
+pub use names::{Included, is_outage, names};
 pub use object::{Built, Naming, Object, SideTable};
 pub use purge::{Purge, Ties};
 pub use row::Record;

@@ -182,7 +182,7 @@ fn with_id(name: RecordName) -> Option<(RecordName, Uuid)> {
 }
 
 /// Whether the failure is of the service that was asked, and not of what it was asked.
-fn is_outage(error: &Error) -> bool {
+pub fn is_outage(error: &Error) -> bool {
     use Code::{Cancelled, DeadlineExceeded, Internal, ResourceExhausted, Unavailable, Unimplemented};
     matches!(
         error.code(),

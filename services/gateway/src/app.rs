@@ -109,6 +109,9 @@ pub(crate) async fn handle(
     reply
 }
 
+/// How the secrets begin that stand in paths: those of calendars.
+const SECRET_IN_PATH: &str = "gcf_";
+
 /// The path as it may be logged: with a secret in it, the template of its method. Also one that has missed such a method narrowly is not.
 fn loggable<'a>(methods: &'a [transcode::Method], route: &Route<'a, '_>, path: &'a str) -> &'a str {
     if let Route::Found { method, .. } = route {
@@ -119,7 +122,8 @@ fn loggable<'a>(methods: &'a [transcode::Method], route: &Route<'a, '_>, path: &
         let words = method.path.trim_start_matches('/').split_once('{').map(|(words, _)| words);
         method.has_secret_path && words.is_some_and(|words| begun.starts_with(words))
     };
-    methods.iter().find(begins).map_or(path, |method| &method.path)
+    let shows = |method: &&transcode::Method| method.has_secret_path && begun.contains(SECRET_IN_PATH);
+    methods.iter().find(|method| begins(method) || shows(method)).map_or(path, |method| &method.path)
 }
 
 /// A panic is the failure of one request, and not of all others on its connection.

@@ -1,4 +1,4 @@
-//! A process dies with a call in its hands.
+//! A process dies before it has read a call that was sent to it: the repeat of the client succeeds.
 
 use std::time::Duration;
 

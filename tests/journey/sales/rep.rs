@@ -54,9 +54,8 @@ pub async fn a_rep_sees_own_deals_and_no_amount(stage: &Stage, journey: &Journey
     let won = sales.report(&rep.client, "win-loss", &[]).await;
     assert_eq!((&won["won"], &won["lost"]), (&json!(0), &json!(0)), "{won}");
     seen.extend([funnel, forecast, won]);
-    let history = rep.client.get(&format!("/api/v1/deals/{}/history", own[0])).await;
-    if history.status == 200 {
-        seen.push(history.json());
+    for path in ["", "/stage-history", "/timeline"] {
+        seen.push(rep.client.get(&format!("/api/v1/deals/{}{path}", own[0])).await.expect(200));
     }
     for answer in &seen {
         let answer = answer.to_string();

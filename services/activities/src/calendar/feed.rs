@@ -39,7 +39,7 @@ pub(crate) fn calendar_owner(identity: Identity) -> CalendarOwner {
 }
 
 /// The calendar that a token opens, as its user may read it now. Errors: 404 `CALENDAR_FEED_NOT_FOUND`, whatever is wrong with the token.
-#[tracing::instrument(name = "activities.calendar", skip_all)]
+#[tracing::instrument(name = "activities.calendar", skip_all, fields(tenant_id = tracing::field::Empty))]
 pub(crate) async fn feed(app: &App, call: Call, token: SecretString) -> Result<Calendar, Error> {
     let (tenant, user) = (app.calendar_owner)(token).await?;
     tracing::Span::current().record("tenant_id", tracing::field::display(tenant));

@@ -13,6 +13,9 @@ const MAX_BYTES: usize = 4_000;
 /// Longest values of one event, bytes of JSON; further ones are left out.
 const MAX_ALL: usize = 32_000;
 
+/// Changes of fields that follow from others: who may not see those may not see these either.
+const DERIVED: [&str; 2] = ["full_name", "weighted_amount"];
+
 /// Changes of deals that stage changes tell of, or that nobody asked for.
 const OF_STAGES: [&str; 9] = [
     "pipeline_id",
@@ -128,6 +131,9 @@ fn is_own(event: &Event) -> bool {
 }
 
 fn is_kept(event: &Event, field: &str) -> bool {
+    if DERIVED.contains(&field) {
+        return false;
+    }
     match (event.object.as_str(), event.verb()) {
         ("activity", "updated") => matches!(field, "state" | "links"),
         ("note", "updated") => matches!(field, "body" | "links"),

@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use auth::{Access, Context};
 use db::TenantTx;
-use error::{Code, Error, Reason};
+use error::{Error, Reason};
 use proto::activities::v1 as pb;
 use query::RowScope;
 use query::list::MAX_PAGE_BYTES;
 use query::page::{Newest, PageRequest};
 use record::Env;
+use record::definitions::FieldSet;
 use record::reference::Reference;
 
-use super::show::{bytes, show};
+use super::show::{self, bytes, show};
 use super::store::{self, Sight, Stored, Wanted};
 use super::types::{self, ACTIVITY, NOTE};
 
@@ -61,6 +62,7 @@ pub(crate) async fn page(env: &Env, cx: &Context, asked: Asked<'_>) -> Result<Pa
     let not_found = || Error::not_found(asked.not_found);
     let id = input::id(asked.id).map_err(|_| not_found())?;
     let types = types::read(asked.types)?;
+    let fields = env.definitions.of_peer(cx, asked.object).await?;
     let list = format!("timeline/{id}/{}", types.join(","));
     let owner = (cx.tenant.id().uuid(), cx.principal.id);
     let page: PageRequest<'_, Newest> =
@@ -81,7 +83,7 @@ pub(crate) async fn page(env: &Env, cx: &Context, asked: Asked<'_>) -> Result<Pa
         types: &of_records,
         activities: sight("activity"),
         notes: sight("note"),
-        hidden: &hidden(cx),
+        hidden: &hidden(cx, asked.object, &fields),
         after: page.after,
         limit: page.limit(),
     };
@@ -93,17 +95,20 @@ pub(crate) async fn page(env: &Env, cx: &Context, asked: Asked<'_>) -> Result<Pa
     let next_page_token = page.cut(&mut stored, most, place);
     let unseen = unseen(env, cx, &stored).await?;
     let seen = stored.into_iter().enumerate().filter(|(n, _)| !unseen.contains(n));
-    let entries = seen.map(|(_, entry)| show(cx, id, entry)).collect::<Result<_, Error>>()?;
+    let seen = seen.filter_map(|(_, entry)| show::with_what_is_seen(cx, &fields, entry));
+    let entries = seen.map(|entry| show(cx, id, entry)).collect::<Result<_, Error>>()?;
     Ok(Paged { entries, next_page_token })
 }
 
-/// What the caller does not see, by object and name.
-fn hidden(cx: &Context) -> Vec<String> {
+/// What the caller does not see, by object and name; of `subject`, which has these fields, also what is archived.
+fn hidden(cx: &Context, subject: &str, fields: &FieldSet) -> Vec<String> {
     let of = |object: &'static str| {
         let names = cx.mask(object).names(Access::None).into_iter();
         names.map(move |name| format!("{object}.{name}"))
     };
-    OBJECTS.into_iter().flat_map(of).collect()
+    let archived = fields.all().iter().filter(|field| fields.usable(&field.key).is_none());
+    let archived = archived.map(|field| format!("{subject}.custom.{}", field.key));
+    OBJECTS.into_iter().flat_map(of).chain(archived).collect()
 }
 
 /// How many of the first entries a page can have.
@@ -120,13 +125,15 @@ fn fitting(stored: &[Stored]) -> usize {
 async fn unseen(env: &Env, cx: &Context, stored: &[Stored]) -> Result<BTreeSet<usize>, Error> {
     let linked = stored.iter().enumerate().filter_map(|(n, entry)| {
         let (object, id) = entry.other.clone()?;
-        let is_linked = id == entry.source_id && entry.event != "purged";
+        // Which companies a contact is linked to is not a field of the contact, so it is no mask that hides it.
+        let is_hidden_by_none = entry.source_object == "contact" && object == "company";
+        let is_linked = (id == entry.source_id || is_hidden_by_none) && entry.event != "purged";
         is_linked.then(|| Reference { object, id, pointer: n.to_string() })
     });
     let linked: Vec<Reference> = linked.collect();
     let missing = match env.references.check(cx, &linked).await {
         Ok(missing) => missing.into_iter().map(|violation| violation.pointer).collect(),
-        Err(error) if error.code() == Code::Unavailable => {
+        Err(error) if record::is_outage(&error) => {
             tracing::warn!(error = %error::chain(&error), "links of a timeline are left out");
             linked.into_iter().map(|reference| reference.pointer).collect::<Vec<_>>()
         }

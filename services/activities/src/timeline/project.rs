@@ -62,6 +62,8 @@ pub(super) fn of_record(fact: &Fact) -> Vec<Entry> {
     let linked = linked(fact, &own);
     let is_told = |change: &&Value| match linking(fact, change) {
         None => true,
+        // Which companies a contact is linked to is not a field of the contact: it is shown to whom the companies are shown.
+        Some(linking) if linking.field == "companies" => false,
         // What is linked says so in an entry of its own; a role is a field like any other, and whether a record is in the trash is not one.
         Some(linking) => {
             without_state(&change["before"]) != without_state(&change["after"])

@@ -4,6 +4,7 @@ use auth::{Context, FieldMask};
 use error::Error;
 use proto::activities::v1 as pb;
 use proto::timestamp;
+use record::definitions::FieldSet;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -16,6 +17,20 @@ const EXCERPT: usize = 300;
 /// What an entry takes of a page, at most.
 pub(super) fn bytes(entry: &Stored) -> usize {
     entry.data.to_string().len() + entry.now.to_string().len() + 500
+}
+
+/// An entry with those changes of fields that the caller sees: fields that are archived or gone are there for nobody. `None` without any.
+pub(super) fn with_what_is_seen(cx: &Context, fields: &FieldSet, mut entry: Stored) -> Option<Stored> {
+    if entry.kind != FIELD_CHANGE {
+        return Some(entry);
+    }
+    let mask = cx.mask(&entry.source_object);
+    let is_there = |field: &str| field.strip_prefix("custom.").is_none_or(|key| fields.usable(key).is_some());
+    let is_seen =
+        |change: &Value| change["field"].as_str().is_some_and(|field| !mask.hides(field) && is_there(field));
+    let changes = entry.data["changes"].as_array_mut()?;
+    changes.retain(is_seen);
+    (!changes.is_empty()).then_some(entry)
 }
 
 /// The wire form of an entry of the timeline of `subject`.
@@ -40,11 +55,7 @@ pub(super) fn show(cx: &Context, subject: Uuid, entry: Stored) -> Result<pb::Tim
 
 fn data(mask: &FieldMask, entry: &Stored) -> Value {
     match entry.kind.as_str() {
-        FIELD_CHANGE => {
-            let changes = entry.data["changes"].as_array().into_iter().flatten();
-            let is_seen = |change: &&Value| change["field"].as_str().is_some_and(|field| !mask.hides(field));
-            json!({"changes": changes.filter(is_seen).collect::<Vec<_>>()})
-        }
+        FIELD_CHANGE => json!({"changes": entry.data["changes"]}),
         STAGE_CHANGE => stage(mask, entry.data.clone()),
         ACTIVITY => own(mask, entry, "activity_id"),
         NOTE => {

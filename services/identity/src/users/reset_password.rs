@@ -13,7 +13,7 @@ use crate::places::{self, Place};
 use crate::power::{Power, within};
 use crate::secrets::{self, Kind};
 use crate::throttle::Attempt;
-use crate::{passwords, sessions, tenants};
+use crate::{calendar_feeds, passwords, sessions, tenants};
 
 /// Sets it, once. Every session ends, and where the user has logged in before is forgotten; the answer holds the token by which this device
 /// is known at the login that follows. API keys stay.
@@ -72,6 +72,8 @@ pub(crate) async fn run(
     store::set_password(change.tx(), user.id, &password_hash).await?;
     resets::end(change.tx(), user.id).await?;
     sessions::store::end_all(change.tx(), user.id, now).await?;
+    // Whoever had a session could have made it.
+    calendar_feeds::store::delete(change.tx(), user.id).await?;
     places::store::forget(change.tx(), user.id).await?;
     let network = Some(call.network.as_str());
     let device = places::remember(app, change.tx(), user.id, network, Place::Unknown, now).await?;

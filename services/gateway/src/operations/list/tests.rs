@@ -101,10 +101,12 @@ async fn every_service_with_operations_is_asked_with_the_callers_token_and_no_ot
         FLEET.iter().filter_map(|member| Some((member.service?, channel()))).collect();
     let paths: Vec<_> = sources(FLEET, &channels).unwrap().into_iter().map(|s| (s.name, s.path)).collect();
     let path = |service: &str| format!("/globcrm.{service}/ListOperations");
-    assert_eq!(
-        paths,
-        [("records", path("records.v1.RecordsService")), ("pipeline", path("pipeline.v1.PipelineService"))]
-    );
+    let expected = [
+        ("records", path("records.v1.RecordsService")),
+        ("pipeline", path("pipeline.v1.PipelineService")),
+        ("activities", path("activities.v1.ActivitiesService")),
+    ];
+    assert_eq!(paths, expected);
 }
 
 #[tokio::test]
