@@ -218,7 +218,7 @@ async fn foreign_and_random_ids_answer_the_same_bytes() {
         };
         // Own: the positive control.
         let client = caller(stage, &a, row).await;
-        let own = make(stage, &a, row, &format!("own{n}")).await;
+        let own = make(stage, &a, row, &format!("own-{n}")).await;
         let own = values(stage, row, &a, own, format!("own-{n}-{}", std::process::id())).await;
         let answer = call(row, &client, &own).await;
         check("own", &answer, row.ok);
@@ -230,7 +230,7 @@ async fn foreign_and_random_ids_answer_the_same_bytes() {
         }
         // Foreign and random: the same bytes.
         if let (Some(target), Some(status)) = (row.target, row.foreign()) {
-            let theirs = make(stage, &b, row, &format!("their{n}")).await;
+            let theirs = make(stage, &b, row, &format!("their-{n}")).await;
             let unique = format!("x-{n}-{}", std::process::id());
             let foreign = values(stage, row, &a, theirs, unique.clone()).await;
             let random = values(stage, row, &a, (target.random)(), unique).await;
@@ -245,7 +245,7 @@ async fn foreign_and_random_ids_answer_the_same_bytes() {
             }
         }
         // Without permission, on a thing that exists.
-        let own = make(stage, &a, row, &format!("denied{n}")).await;
+        let own = make(stage, &a, row, &format!("refused-{n}")).await;
         let own = values(stage, row, &a, own, format!("denied-{n}-{}", std::process::id())).await;
         if row.by != By::Session {
             let answer = call(row, &denied.client, &own).await;

@@ -64,7 +64,7 @@ impl Oracle {
         for field in descriptor.fields() {
             let marks = self.marks(&field);
             let value = members.remove(field.name());
-            let unset = value.is_none();
+            let unset = value.as_ref().is_none_or(|value| value.as_array().is_some_and(Vec::is_empty));
             if marks.input_only || (unset && marks.omit_unset) {
                 continue;
             }
