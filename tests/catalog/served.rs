@@ -193,7 +193,7 @@ fn finds(plan: &str, object: &Object) -> bool {
         if scans_object && beyond.is_empty() {
             return false;
         }
-        names_value |= beyond.iter().any(|part| part.contains(['\'', '5']));
+        names_value |= beyond.iter().any(|part| part.contains(['\'', '5']) || part.contains("= true"));
     }
     names_value
 }
