@@ -225,12 +225,15 @@ async fn hidden_fields_are_in_no_entry_and_an_entry_of_nothing_else_is_not_there
     let of = ("deal", deal.as_str());
     let stage = json!({"stage_id": Uuid::now_v7(), "key": "won", "name": "Won"});
     let secret = ("amount", Value::Null, json!({"amount_minor": 4_242, "currency": "EUR"}));
-    let custom = ("custom.margin", Value::Null, 4_242.into());
+    let custom = ("custom.seats", Value::Null, 4_242.into());
     hear(
         &world,
         &[
             event(&world, &admin, of, "updated", std::slice::from_ref(&secret)),
             event(&world, &admin, of, "updated", std::slice::from_ref(&custom)),
+            // An archived field is there for nobody, nor is one that is gone.
+            event(&world, &admin, of, "updated", &[("custom.old", Value::Null, 5.into())]),
+            event(&world, &admin, of, "updated", &[("custom.gone", Value::Null, 5.into())]),
             event(
                 &world,
                 &admin,
@@ -254,7 +257,7 @@ async fn hidden_fields_are_in_no_entry_and_an_entry_of_nothing_else_is_not_there
         };
     assert_eq!(seen(&[], of).await?.len(), 8);
     let none = FieldAccess::None;
-    let masked = seen(&[("deal", "amount", none), ("deal", "custom.margin", none)], of).await?;
+    let masked = seen(&[("deal", "amount", none), ("deal", "custom.seats", none)], of).await?;
     assert!(!format!("{masked:?}").contains("4242"), "{masked:?}");
     let changes: Vec<&Value> =
         masked.iter().filter(|(kind, _)| kind == "field_change").map(|(_, data)| data).collect();

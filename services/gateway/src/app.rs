@@ -434,10 +434,12 @@ mod tests {
             ("GET", "/calendar/gcf_x.ics/"),
             ("GET", "//Calendar/gcf_x.ics"),
             ("GET", "/calendar/%ff.ics"),
+            ("GET", "/api/v1/calendar/gcf_x.ics"),
+            ("GET", "/%63alendar/gcf_x.ics"),
         ] {
             assert_eq!(logged(verb, path), "/calendar/{token}.ics", "{verb} {path}");
         }
-        for path in ["/api/v1/contacts/x", "/api/v1/activities/x.ics", "/nowhere/gcf_x", "/"] {
+        for path in ["/api/v1/contacts/x", "/api/v1/activities/x.ics", "/nowhere/x", "/"] {
             assert_eq!(logged("GET", path), path);
         }
     }
