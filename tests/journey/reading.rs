@@ -10,7 +10,7 @@ use crate::client::{Client, query};
 use crate::stage::text;
 
 /// Every id that a list gives, page after page, with the page size asked for.
-pub async fn all_pages(client: &Client, pairs: &[(&str, &str)], page_size: &str) -> Vec<Value> {
+pub async fn all_pages(client: &Client, object: &str, pairs: &[(&str, &str)], page_size: &str) -> Vec<Value> {
     let mut rows = Vec::new();
     let mut token = String::new();
     loop {
@@ -19,8 +19,8 @@ pub async fn all_pages(client: &Client, pairs: &[(&str, &str)], page_size: &str)
         if !token.is_empty() {
             asked.push(("page_token", &token));
         }
-        let page = client.get(&format!("/api/v1/contacts{}", query(&asked))).await.expect(200);
-        rows.extend(page["contacts"].as_array().expect("contacts").iter().cloned());
+        let page = client.get(&format!("/api/v1/{object}{}", query(&asked))).await.expect(200);
+        rows.extend(page[object].as_array().unwrap_or_else(|| panic!("no {object}: {page}")).iter().cloned());
         match page["next_page_token"].as_str() {
             None | Some("") => return rows,
             Some(next) => token = next.to_owned(),
@@ -34,7 +34,7 @@ pub async fn page_through_everything(journey: &Journey, imported: &Imported) {
     for order in
         ["custom.renewal_date desc", "custom.renewal_date", "custom.seats, last_name desc", "created_at desc"]
     {
-        let rows = all_pages(admin, &[("order_by", order)], "37").await;
+        let rows = all_pages(admin, "contacts", &[("order_by", order)], "37").await;
         let unique: BTreeSet<String> = rows.iter().map(|c| text(&c["id"])).collect();
         assert_eq!((rows.len(), unique.len()), (imported.contacts, imported.contacts), "order_by={order}");
     }
@@ -42,8 +42,8 @@ pub async fn page_through_everything(journey: &Journey, imported: &Imported) {
         ("order_by", "custom.renewal_date desc"),
         ("filter", "custom.tier = \"gold\" AND last_name = \"Meyer\""),
     ];
-    let found = all_pages(admin, &pairs, "7").await;
-    let everything = all_pages(admin, &[], "200").await;
+    let found = all_pages(admin, "contacts", &pairs, "7").await;
+    let everything = all_pages(admin, "contacts", &[], "200").await;
     let expected: BTreeSet<String> = everything
         .iter()
         .filter(|c| c["custom"]["tier"] == "gold" && c["last_name"] == "Meyer")
@@ -76,12 +76,12 @@ pub async fn page_through_everything(journey: &Journey, imported: &Imported) {
 pub async fn search_and_count(journey: &Journey) {
     let admin = &journey.a.admin;
     // Prefix search, without regard to case and accents.
-    let found = all_pages(admin, &[("filter", "last_name:\"ang\"")], "200").await;
+    let found = all_pages(admin, "contacts", &[("filter", "last_name:\"ang\"")], "200").await;
     assert!(!found.is_empty());
     assert!(found.iter().all(|c| c["last_name"] == "Ångström"), "{found:?}");
     let pairs = [("filter", "custom.tier = \"gold\""), ("count", "exact"), ("page_size", "1")];
     let page = admin.get(&format!("/api/v1/contacts{}", query(&pairs))).await.expect(200);
-    let gold = all_pages(admin, &pairs[..1], "200").await.len();
+    let gold = all_pages(admin, "contacts", &pairs[..1], "200").await.len();
     assert_eq!(page["total"], json!({"value": gold, "kind": "exact"}));
     let pairs =
         [("fields", "id,last_name,custom.tier"), ("page_size", "1"), ("filter", "custom.tier = \"gold\"")];

@@ -3,6 +3,6 @@
 mod agree;
 mod histories;
 mod model;
-mod report;
+pub(crate) mod report;
 mod rules;
 mod spec;

@@ -25,7 +25,7 @@ pub(super) struct Question<'m> {
 pub(super) type Funnel = Vec<(String, [i64; 4], Option<f64>)>;
 
 /// A value between two where none is at the place: as `percentile_cont` of SQL.
-fn percentile(mut values: Vec<f64>, part: f64) -> Option<f64> {
+pub(crate) fn percentile(mut values: Vec<f64>, part: f64) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let place = part * (values.len().checked_sub(1)? as f64);
     let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);

@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Journey;
+use super::reading::all_pages;
 use crate::client::{Answer, Client, query};
 use crate::stage::{Stage, text};
 
@@ -92,14 +93,5 @@ impl Sales {
 
 /// All that a list has, page after page.
 pub async fn all(client: &Client, object: &str, filter: &str) -> Vec<Value> {
-    let (mut rows, mut token) = (Vec::new(), String::new());
-    loop {
-        let asked = query(&[("filter", filter), ("page_size", "200"), ("page_token", &token)]);
-        let page = client.get(&format!("/api/v1/{object}{asked}")).await.expect(200);
-        rows.extend(page[object].as_array().unwrap_or_else(|| panic!("no {object}: {page}")).iter().cloned());
-        match page["next_page_token"].as_str() {
-            None | Some("") => return rows,
-            Some(next) => token = next.to_owned(),
-        }
-    }
+    all_pages(client, object, &[("filter", filter)], "200").await
 }

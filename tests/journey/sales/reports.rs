@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Sales, all};
+use crate::pipelines::report::percentile;
 use crate::stage::text;
 
 /// As durations are compared: the reports compute in floating point.
@@ -158,14 +159,6 @@ fn seconds(from: &Value, to: &Value) -> f64 {
     let moment =
         |at: &Value| OffsetDateTime::parse(at.as_str().expect("a moment"), &Rfc3339).expect("RFC 3339");
     (moment(to) - moment(from)).as_seconds_f64()
-}
-
-/// Between two values where none is at the place.
-fn percentile(mut values: Vec<f64>, part: f64) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let place = part * values.len().checked_sub(1)? as f64;
-    let (below, above) = (values[place.floor() as usize], values[place.ceil() as usize]);
-    Some(below + (above - below) * place.fract())
 }
 
 #[track_caller]

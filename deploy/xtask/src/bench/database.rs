@@ -103,10 +103,8 @@ pub(super) struct Statement {
 /// Catches the statement on contacts that `act` causes, by the server's log at `log`. Logs every statement meanwhile.
 pub(super) fn catch(admin: &Login, log: &Path, mut act: impl FnMut() -> Result<()>) -> Result<Statement> {
     let begin = std::fs::metadata(log)?.len();
-    let prefix = format!("ALTER SYSTEM SET log_line_prefix = '{MARK}'");
-    admin.query(&[&prefix, "ALTER SYSTEM SET log_min_duration_statement = 0", "SELECT pg_reload_conf()"])?;
     // Sessions take the setting over one after the other.
-    let caught = (|| {
+    logging(admin, MARK, || {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(20) {
             act()?;
@@ -120,10 +118,17 @@ pub(super) fn catch(admin: &Login, log: &Path, mut act: impl FnMut() -> Result<(
             }
         }
         bail!("no list statement in the server's log");
-    })();
+    })
+}
+
+/// Has every statement logged, each entry with this before it, while it acts.
+fn logging<T>(admin: &Login, prefix: &str, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    let prefix = format!("ALTER SYSTEM SET log_line_prefix = '{prefix}'");
+    admin.query(&[&prefix, "ALTER SYSTEM SET log_min_duration_statement = 0", "SELECT pg_reload_conf()"])?;
+    let acted = act();
     let resets = ["ALTER SYSTEM RESET log_min_duration_statement", "ALTER SYSTEM RESET log_line_prefix"];
     admin.query(&[resets[0], resets[1], "SELECT pg_reload_conf()"])?;
-    caught
+    acted
 }
 
 /// What a call sent to the database as one role.
@@ -142,9 +147,7 @@ pub(super) fn sent(
     calls: usize,
     mut call: impl FnMut(usize) -> Result<()>,
 ) -> Result<Vec<Sent>> {
-    let prefix = format!("ALTER SYSTEM SET log_line_prefix = '{MARK}%u '");
-    admin.query(&[&prefix, "ALTER SYSTEM SET log_min_duration_statement = 0", "SELECT pg_reload_conf()"])?;
-    let measured = (|| {
+    logging(admin, &format!("{MARK}%u "), || {
         let mut all = Vec::new();
         for number in 0..calls {
             let mut file = std::fs::File::open(log)?;
@@ -156,10 +159,7 @@ pub(super) fn sent(
             all.push(sent_as(role, &String::from_utf8_lossy(&text)));
         }
         Ok(all)
-    })();
-    let resets = ["ALTER SYSTEM RESET log_min_duration_statement", "ALTER SYSTEM RESET log_line_prefix"];
-    admin.query(&[resets[0], resets[1], "SELECT pg_reload_conf()"])?;
-    measured
+    })
 }
 
 fn sent_as(role: &str, log: &str) -> Sent {
