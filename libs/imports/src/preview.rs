@@ -13,7 +13,7 @@ use super::suggest::suggest;
 /// Rows that are shown.
 const ROWS: usize = 10;
 /// Characters of a cell that are shown.
-const CELL: usize = 1_000;
+pub const CELL: usize = 1_000;
 
 impl Imports {
     /// Reads the beginning of an upload of the caller. Errors: 403; 422; 429 `TENANT_SHARE_USED`; 503.

@@ -10,7 +10,7 @@ use super::Env;
 use super::reference::reached;
 
 /// Most ids in one call.
-const MAX_IDS: usize = 1_000;
+pub(crate) const MAX_IDS: usize = 1_000;
 
 /// The ids that the caller may not refer to, in the order asked. Deleted records, records of other tenants, records that the caller may
 /// not read, objects that this service does not store, and malformed ids cannot be distinguished. Errors: 400 above 1,000 ids.

@@ -13,6 +13,7 @@ use proto::common::v1::RecordName;
 use query::RowScope;
 use uuid::Uuid;
 
+use super::check::MAX_IDS;
 use super::definitions::FieldSet;
 use super::{Env, Fields, Object, Record, custom, store};
 
@@ -163,7 +164,7 @@ impl References {
     }
 
     /// The violations among references to what other services keep, in their order; those to records kept here are left to
-    /// [`records`]. One call for each service that is concerned, whatever the number of ids.
+    /// [`records`]. One call for each service that is concerned, and for every 1,000 ids.
     pub async fn check(&self, cx: &Context, references: &[Reference]) -> Result<Vec<Violation>, Error> {
         let tenant = cx.tenant.id().uuid();
         let mut missing = BTreeSet::new();
@@ -180,14 +181,21 @@ impl References {
             if ids.is_empty() {
                 continue;
             }
-            let ids: Ids = ids.into_iter().map(|(object, ids)| (object, ids.into_iter().collect())).collect();
-            let asked = (peer.ask)(cx.clone(), ids.clone()).await;
-            let unknown = asked.map_err(|error| peer.failure(error))?;
-            let unknown: BTreeSet<(String, Uuid)> = pairs(unknown).collect();
-            for (object, id) in pairs(ids).filter(|pair| peer.is_for_all && !unknown.contains(pair)) {
-                self.found.put((tenant, object, id), (), FOUND_FOR);
+            let all: Vec<(String, Uuid)> =
+                ids.into_iter().flat_map(|(object, ids)| ids.into_iter().map(move |id| (object.clone(), id))).collect();
+            for part in all.chunks(MAX_IDS) {
+                let mut ids = Ids::new();
+                for (object, id) in part {
+                    ids.entry(object.clone()).or_default().push(*id);
+                }
+                let asked = (peer.ask)(cx.clone(), ids).await;
+                let unknown = asked.map_err(|error| peer.failure(error))?;
+                let unknown: BTreeSet<(String, Uuid)> = pairs(unknown).collect();
+                for (object, id) in part.iter().filter(|pair| peer.is_for_all && !unknown.contains(pair)) {
+                    self.found.put((tenant, object.clone(), *id), (), FOUND_FOR);
+                }
+                missing.extend(unknown);
             }
-            missing.extend(unknown);
         }
         let missing = references.iter().filter(|r| missing.contains(&(r.object.clone(), r.id)));
         Ok(missing.map(|r| Violation::reference_not_found(&r.pointer)).collect())

@@ -120,6 +120,10 @@ fn read(env: &Env, mut cells: Cells) -> Input {
 /// A stage is one of the pipeline that the row names, else of the one that the deal is in, else of the default one.
 fn settle(before: Option<&Record>, row: &mut ReadRow) {
     let Some(stages) = row.found.get(STAGES) else { return };
+    // Of a pipeline that is not there nobody can say which stages it has.
+    if row.names.contains_key(PIPELINE) && !row.fields.contains_key("pipeline_id") {
+        return;
+    }
     let named = row.fields.get("pipeline_id").and_then(Value::as_str);
     let current = || before.and_then(|deal| deal.fields.get("pipeline_id")).and_then(Value::as_str);
     let default = || row.found.get(DEFAULT).and_then(Value::as_str);

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::FindRecords;
 use super::deals::{COMPANY_DOMAIN, COMPANY_NAME, CONTACT, DEFAULT, PIPELINE, STAGE, STAGES};
-use crate::pipelines::{By, Whole, every};
+use crate::pipelines::{By, State, Whole, every};
 
 /// Finds what rows of deals name.
 pub(super) struct Names {
@@ -115,10 +115,13 @@ fn take(row: &mut ReadRow, object: &str, found: &FoundRecord) -> Option<String> 
     None
 }
 
-/// The pipeline of a name; case and accents matter only between several.
+/// The pipeline of a name; case and accents matter only between several, and archived ones only where no other has the name.
 fn pipeline(all: &[Whole], name: &str) -> Result<Uuid, (Reason, &'static str)> {
     let wanted = fold(name);
-    let same: Vec<&Whole> = all.iter().filter(|whole| fold(&whole.pipeline.name) == wanted).collect();
+    let mut same: Vec<&Whole> = all.iter().filter(|whole| fold(&whole.pipeline.name) == wanted).collect();
+    if same.iter().any(|whole| whole.pipeline.state == State::Active) {
+        same.retain(|whole| whole.pipeline.state == State::Active);
+    }
     let exact: Vec<&Whole> = same.iter().copied().filter(|whole| whole.pipeline.name == name).collect();
     match (same.as_slice(), exact.as_slice()) {
         ([one], _) | (_, [one]) => Ok(one.pipeline.id),

@@ -4,6 +4,7 @@
 use auth::Context;
 use db::TenantTx;
 use error::{Error, Reason};
+use field_types::text::cut;
 use imports::{Fault, Row};
 use proto::records::v1 as pb;
 use uuid::Uuid;
@@ -41,7 +42,7 @@ pub(crate) async fn examine(
     }
     let form = source.form(said, &mapped).await.map_err(refused)?;
     let (header, rows) = source.beginning(form, rows).await.map_err(refused)?;
-    let rows = rows.into_iter().map(to_wire).collect();
+    let rows = rows.into_iter().map(shortened).map(to_wire).collect();
     Ok(pb::ExamineUploadResponse { detected: Some(said.taken(&form)), header, rows })
 }
 
@@ -53,14 +54,14 @@ pub(crate) async fn read(
 ) -> Result<pb::ReadUploadResponse, Error> {
     let asked = request.upload.unwrap_or_default();
     let said = Said::from(&asked);
-    let failed = |reason: Reason| pb::ReadUploadResponse {
-        failure: Some(pb::UploadFailure { reason: reason.as_str().to_owned(), ..Default::default() }),
+    let failed = |reason: Reason, details: Vec<String>| pb::ReadUploadResponse {
+        failure: Some(pb::UploadFailure { reason: reason.as_str().to_owned(), details, ..Default::default() }),
         ..Default::default()
     };
     let source = match file(&app.files, cx, &asked.upload_id, said).await? {
         Ok(Some(source)) => source,
-        Ok(None) => return Ok(failed(Reason::UPLOAD_GONE)),
-        Err(_) => return Ok(failed(Reason::ENCODING_UNKNOWN)),
+        Ok(None) => return Ok(failed(Reason::UPLOAD_GONE, Vec::new())),
+        Err(unknown) => return Ok(failed(Reason::ENCODING_UNKNOWN, vec![unknown.detail.into()])),
     };
     keep(app, cx, &asked.upload_id).await?;
     let mapped: Vec<&str> = asked.mapped.iter().map(String::as_str).collect();
@@ -106,6 +107,12 @@ fn failure(error: TableError) -> Result<pb::UploadFailure, Error> {
         _ => (None, Vec::new()),
     };
     Ok(pb::UploadFailure { reason: reason.as_str().to_owned(), line, details })
+}
+
+/// A row of a beginning. Ten whole ones could be more than a message may have, and no preview shows more of a cell.
+fn shortened(row: Row) -> Row {
+    let cells = row.cells.into_iter().map(|cell| cut(&cell, imports::preview::CELL).to_owned());
+    Row { cells: cells.collect(), ..row }
 }
 
 fn to_wire(row: Row) -> pb::UploadRow {

@@ -33,6 +33,7 @@ const STALL: Duration = Duration::from_secs(30);
 /// What a row and a cell take on the wire without their text, rounded up.
 const ROW_BYTES: usize = 16;
 const CELL_BYTES: usize = 4;
+const FAULT_BYTES: usize = 64;
 /// Batches read ahead.
 const AHEAD: usize = 1;
 
@@ -120,7 +121,9 @@ impl Source {
             let (mut rows, mut read) = (Vec::new(), 0);
             while read < bytes {
                 let Some(row) = table.next()? else { break };
-                read += ROW_BYTES + row.cells.iter().map(|cell| cell.len() + CELL_BYTES).sum::<usize>();
+                let faults = row.faults.iter().map(|fault| fault.detail.len() + FAULT_BYTES);
+                let cells = row.cells.iter().map(|cell| cell.len() + CELL_BYTES);
+                read += ROW_BYTES + cells.chain(faults).sum::<usize>();
                 rows.push(row);
             }
             Ok(rows)
