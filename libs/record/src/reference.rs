@@ -181,8 +181,10 @@ impl References {
             if ids.is_empty() {
                 continue;
             }
-            let all: Vec<(String, Uuid)> =
-                ids.into_iter().flat_map(|(object, ids)| ids.into_iter().map(move |id| (object.clone(), id))).collect();
+            let all: Vec<(String, Uuid)> = ids
+                .into_iter()
+                .flat_map(|(object, ids)| ids.into_iter().map(move |id| (object.clone(), id)))
+                .collect();
             for part in all.chunks(MAX_IDS) {
                 let mut ids = Ids::new();
                 for (object, id) in part {

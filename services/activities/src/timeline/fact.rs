@@ -40,7 +40,7 @@ pub(super) struct Linking {
     member: Option<&'static str>,
 }
 
-const LINKING: [Linking; 4] = [
+pub(super) const LINKING: [Linking; 4] = [
     Linking { holder: "contact", field: "companies", object: "company", member: Some("company_id") },
     Linking { holder: "company", field: "parent_id", object: "company", member: None },
     Linking { holder: "deal", field: "company_id", object: "company", member: None },
@@ -51,6 +51,11 @@ impl Linking {
     /// The field of this name.
     pub(super) fn of(holder: &str, field: &str) -> Option<&'static Self> {
         LINKING.iter().find(|linking| linking.holder == holder && linking.field == field)
+    }
+
+    /// Whether it is there that records of `holder` name those of `object`.
+    pub(super) fn is_between(&self, holder: &str, object: &str) -> bool {
+        self.holder == holder && self.object == object
     }
 
     /// What a value names.

@@ -13,6 +13,7 @@ use record::Env;
 use record::definitions::FieldSet;
 use record::reference::Reference;
 
+use super::fact::LINKING;
 use super::show::{self, bytes, show};
 use super::store::{self, Sight, Stored, Wanted};
 use super::types::{self, ACTIVITY, NOTE};
@@ -95,6 +96,7 @@ pub(crate) async fn page(env: &Env, cx: &Context, asked: Asked<'_>) -> Result<Pa
     let next_page_token = page.cut(&mut stored, most, place);
     let unseen = unseen(env, cx, &stored).await?;
     let seen = stored.into_iter().enumerate().filter(|(n, _)| !unseen.contains(n));
+    let seen = seen.filter(|(_, entry)| may_know_of_purge(cx, entry));
     let seen = seen.filter_map(|(_, entry)| show::with_what_is_seen(cx, &fields, entry));
     let entries = seen.map(|entry| show(cx, id, entry)).collect::<Result<_, Error>>()?;
     Ok(Paged { entries, next_page_token })
@@ -118,6 +120,19 @@ fn fitting(stored: &[Stored]) -> usize {
         .iter()
         .take_while(|entry| left.checked_sub(bytes(entry)).inspect(|rest| left = *rest).is_some())
         .count()
+}
+
+/// Nobody can say any more whether the caller could read a record that is purged. Its purge is shown to those who see all records of its object, and
+/// the field by which it was linked.
+fn may_know_of_purge(cx: &Context, entry: &Stored) -> bool {
+    let Some((other, _)) = entry.other.as_ref().filter(|_| entry.event == "purged") else { return true };
+    let is_hidden = LINKING.iter().any(|linking| {
+        let hides = |holder: &str, object: &str| {
+            linking.is_between(holder, object) && cx.mask(holder).hides(linking.field)
+        };
+        hides(other, &entry.object) || hides(&entry.object, other)
+    });
+    RowScope::from(&cx.snapshot.predicate(other, "read")).all && !is_hidden
 }
 
 /// Entries that say which record links this one, by their numbers, where the caller may not read that record now. If its service cannot say, they

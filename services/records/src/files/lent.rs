@@ -55,7 +55,11 @@ pub(crate) async fn read(
     let asked = request.upload.unwrap_or_default();
     let said = Said::from(&asked);
     let failed = |reason: Reason, details: Vec<String>| pb::ReadUploadResponse {
-        failure: Some(pb::UploadFailure { reason: reason.as_str().to_owned(), details, ..Default::default() }),
+        failure: Some(pb::UploadFailure {
+            reason: reason.as_str().to_owned(),
+            details,
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let source = match file(&app.files, cx, &asked.upload_id, said).await? {
