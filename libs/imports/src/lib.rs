@@ -40,6 +40,7 @@ pub use hints::Hints;
 pub use job::DryRuns;
 pub use naming::Lookups;
 pub use owners::{FindUsers, users};
+pub use preview::CELL;
 pub use row::ReadRow;
 pub use suggest::{Names, PHONE_COLUMNS, standard};
 

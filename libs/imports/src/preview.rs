@@ -12,7 +12,7 @@ use super::suggest::suggest;
 
 /// Rows that are shown.
 const ROWS: usize = 10;
-/// Characters of a cell that are shown.
+/// Characters of a cell that a preview shows.
 pub const CELL: usize = 1_000;
 
 impl Imports {

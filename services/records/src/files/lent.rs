@@ -115,7 +115,7 @@ fn failure(error: TableError) -> Result<pb::UploadFailure, Error> {
 
 /// A row of a beginning. Ten whole ones could be more than a message may have, and no preview shows more of a cell.
 fn shortened(row: Row) -> Row {
-    let cells = row.cells.into_iter().map(|cell| cut(&cell, imports::preview::CELL).to_owned());
+    let cells = row.cells.into_iter().map(|cell| cut(&cell, imports::CELL).to_owned());
     Row { cells: cells.collect(), ..row }
 }
 
