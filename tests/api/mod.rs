@@ -4,6 +4,7 @@ mod accounts;
 mod audit_log;
 mod calendars;
 mod conditions;
+mod demo;
 mod documents;
 mod duplicates;
 mod idempotency;

@@ -1,6 +1,5 @@
 //! `globcrm all`: every role in one process, for small installs.
 
-use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -34,9 +33,7 @@ async fn one_process_runs_all_roles_is_ready_for_each_and_ends_when_told() {
         let environments = environments(&backing, &places).expect("variables");
         let program = program(&workspace);
         run_once(&program, "migrate", &environments.migrate, &progress).expect("migrated");
-        // The variables of all roles side by side: those of the fleet are the same in each.
-        let mut all: BTreeMap<String, String> =
-            environments.roles.values().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let mut all = environments.all.clone();
         // Other suites have signed up from this address, in the same database.
         for window in ["HOUR", "DAY"] {
             all.insert(format!("GLOBCRM_IDENTITY_SIGN_UPS_PER_{window}"), "100000".to_owned());

@@ -6,9 +6,11 @@ use std::time::Duration;
 use error::{Code, Error, Reason};
 use host::Process;
 use http::HeaderValue;
+use ids::Clock;
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use secrecy::ExposeSecret;
+use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +39,9 @@ pub struct ServiceToken(Arc<Shared>);
 
 struct Shared {
     state: watch::Sender<State>,
-    refused: Notify,
+    /// Another token is wanted now.
+    wanted: Notify,
+    clock: Clock,
 }
 
 /// What is known.
@@ -53,9 +57,9 @@ struct State {
 }
 
 impl State {
-    /// What is held and has not ended.
-    fn good(&self) -> Option<&Held> {
-        self.held.as_ref().filter(|held| Instant::now() < held.until)
+    /// What is held and has not ended. Its peers judge by the time of day, which goes on while a machine sleeps.
+    fn good(&self, clock: &Clock) -> Option<&Held> {
+        self.held.as_ref().filter(|held| Instant::now() < held.until && clock.now() < held.ends_at)
     }
 }
 
@@ -65,6 +69,7 @@ struct Held {
     value: HeaderValue,
     since: Instant,
     until: Instant,
+    ends_at: OffsetDateTime,
 }
 
 impl std::fmt::Debug for ServiceToken {
@@ -77,7 +82,8 @@ impl ServiceToken {
     /// Trades the secret of the service `name` at identity, and goes on renewing what came of it until the process stops. One
     /// task trades, so there is never more than one trade at once.
     pub fn keep(process: &Process, identity: Channel, name: &'static str, secret: ServiceSecret) -> Self {
-        let token = Self(Arc::new(Shared { state: watch::Sender::default(), refused: Notify::new() }));
+        let (state, clock) = (watch::Sender::default(), process.clock.clone());
+        let token = Self(Arc::new(Shared { state, wanted: Notify::new(), clock }));
         let trade = Trade { client: IdentityServiceClient::new(identity), name, secret };
         let watched = token.clone();
         process.readiness.watch_beside("service-token", move || {
@@ -88,7 +94,7 @@ impl ServiceToken {
         let watched = token.clone();
         process.readiness.watch("service-secret", move || {
             let state = watched.0.state.borrow();
-            let bad = state.refused && state.good().is_none();
+            let bad = state.refused && state.good(&watched.0.clock).is_none();
             std::future::ready(if bad {
                 Err("identity refuses the service's secret".to_owned())
             } else {
@@ -106,8 +112,13 @@ impl ServiceToken {
     pub(crate) async fn get(&self, deadline: Instant) -> Result<HeaderValue, Status> {
         let mut states = self.0.state.subscribe();
         let until = deadline.min(Instant::now() + PATIENCE);
-        let known = timeout_at(until, states.wait_for(|state| state.good().is_some())).await;
-        let value = known.ok().and_then(Result::ok).and_then(|state| Some(state.good()?.value.clone()));
+        let good = |state: &State| state.good(&self.0.clock).map(|held| held.value.clone());
+        let now = good(&states.borrow());
+        if now.is_none() {
+            self.0.wanted.notify_one();
+        }
+        let known = timeout_at(until, states.wait_for(|state| good(state).is_some())).await;
+        let value = known.ok().and_then(Result::ok).and_then(|state| good(&state));
         value.ok_or_else(unknown_here)
     }
 
@@ -123,7 +134,7 @@ impl ServiceToken {
         if failure.is_some() || held.since.elapsed() < REFUSED_AGE {
             return None;
         }
-        self.0.refused.notify_one();
+        self.0.wanted.notify_one();
         let next = timeout_at(deadline, states.wait_for(|state| state.trades > trades)).await;
         next.ok()?.ok()?.held.as_ref().map(|held| held.value.clone()).filter(|new| new != value)
     }
@@ -131,7 +142,7 @@ impl ServiceToken {
     async fn renew(self, trade: Trade, shutdown: CancellationToken) {
         let mut failures = 0;
         loop {
-            let asked = Instant::now();
+            let (asked, asked_at) = (Instant::now(), self.0.clock.now());
             let traded = tokio::select! {
                 traded = tokio::time::timeout(TRADE_DEADLINE, trade.make()) => traded,
                 () = shutdown.cancelled() => return,
@@ -140,7 +151,9 @@ impl ServiceToken {
                 Ok((value, life)) => {
                     failures = 0;
                     // Counted from before the question: a slow answer does not live longer.
-                    let held = Held { value, since: asked, until: asked + life.saturating_sub(BEFORE_END) };
+                    let good_for = life.saturating_sub(BEFORE_END);
+                    let held =
+                        Held { value, since: asked, until: asked + good_for, ends_at: asked_at + good_for };
                     self.0.state.send_modify(|state| {
                         *state = State { held: Some(held), trades: state.trades + 1, ..State::default() };
                     });
@@ -159,7 +172,7 @@ impl ServiceToken {
             };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.0.refused.notified(), if failures == 0 => {}
+                () = self.0.wanted.notified(), if failures == 0 => {}
                 () = shutdown.cancelled() => return,
             }
         }
@@ -167,7 +180,7 @@ impl ServiceToken {
 
     /// After so many failures in a row. The jitter keeps instances from asking in step.
     fn pause(&self, failures: u32) -> Duration {
-        let held = self.0.state.borrow().good().is_some();
+        let held = self.0.state.borrow().good(&self.0.clock).is_some();
         let longest = if held { LONGEST_WITH } else { LONGEST_WITHOUT };
         let pause = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(longest);
         pause.mul_f64(rand::random_range(0.5..1.0))

@@ -28,7 +28,6 @@ pub(crate) fn all_settings() -> Vec<Setting> {
     let mut settings: Vec<Setting> =
         Role::ALL.iter().flat_map(|role| (programs::of(role.0).settings)()).collect();
     settings.extend(config::describe::<crate::migrate::MigrateConfig>("MIGRATE"));
-    settings.extend(config::describe::<crate::demo::DemoConfig>("DEMO"));
     settings
 }
 

@@ -1,5 +1,7 @@
 //! A role as an argument, and how one process runs one or all of them.
 
+use std::time::Duration;
+
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand, ValueEnum};
@@ -8,7 +10,7 @@ use fleet::FLEET;
 use host::Process;
 use ids::Clock;
 
-use crate::programs;
+use crate::programs::{self, Ready};
 
 /// A service of the fleet, as the command line names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,25 +72,36 @@ impl FromArgMatches for Role {
 
 /// Runs roles in this process until it is told to stop; one that fails ends all.
 pub(crate) async fn run(roles: &[Role]) -> anyhow::Result<()> {
-    let env = Env::process();
-    config::refuse_unknown(&env, &crate::configuration::all_settings())?;
-    let mut problems = Vec::new();
-    let mut ready = Vec::new();
-    for role in roles {
-        match (programs::of(role.0).load)(&env) {
-            Ok(loaded) => ready.push((role.0, loaded)),
-            Err(found) => problems.extend(found.0),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Problems(problems).into());
-    }
-    let Some(life) = ready.first().map(|(_, loaded)| loaded.life.clone()) else { return Ok(()) };
+    let loaded = load(&Env::process(), roles)?;
+    let Some(life) = loaded.first().map(|(_, loaded)| loaded.life.clone()) else { return Ok(()) };
     let names: Vec<&str> = roles.iter().map(|role| role.0.name()).collect();
     let _telemetry = host::telemetry::init(&names, &life)?;
     let process = Process::start(if let [one] = roles { one.0.name() } else { "globcrm" }, Clock::system())?;
-    let alone = roles.len() == 1;
-    let serving = ready.into_iter().map(|(role, loaded)| {
+    serve(loaded, process, life.shutdown_grace).await
+}
+
+/// Reads the settings of roles, or says every problem.
+pub(crate) fn load(env: &Env, roles: &[Role]) -> Result<Vec<(fleet::Role, Ready)>, Problems> {
+    config::refuse_unknown(env, &crate::configuration::all_settings())?;
+    let mut problems = Vec::new();
+    let mut loaded = Vec::new();
+    for role in roles {
+        match (programs::of(role.0).load)(env) {
+            Ok(ready) => loaded.push((role.0, ready)),
+            Err(found) => problems.extend(found.0),
+        }
+    }
+    if problems.is_empty() { Ok(loaded) } else { Err(Problems(problems)) }
+}
+
+/// Runs them until the process stops; one that fails ends all.
+pub(crate) async fn serve(
+    loaded: Vec<(fleet::Role, Ready)>,
+    process: Process,
+    grace: Duration,
+) -> anyhow::Result<()> {
+    let alone = loaded.len() == 1;
+    let serving = loaded.into_iter().map(|(role, loaded)| {
         let own = if alone { process.clone() } else { process.child(role.name()) };
         let stop = process.shutdown.clone();
         async move {
@@ -99,7 +112,7 @@ pub(crate) async fn run(roles: &[Role]) -> anyhow::Result<()> {
         }
     });
     let served = futures_util::future::join_all(serving).await;
-    let finished = process.finish(life.shutdown_grace).await;
+    let finished = process.finish(grace).await;
     for result in served {
         result?;
     }

@@ -92,10 +92,10 @@ fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// A statement as a service sent it.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, Clone)]
 pub(super) struct Statement {
     /// With `$1`, `$2`, …
-    text: String,
+    pub(super) text: String,
     /// As PostgreSQL writes them; `None` is NULL.
     parameters: Vec<Option<String>>,
 }
@@ -190,7 +190,7 @@ pub(super) fn pgbench(
     script: &str,
     (seconds, dir): (u64, &Path),
 ) -> Result<Latencies> {
-    let file = dir.join("plain.sql");
+    let file = dir.join("replay.sql");
     std::fs::write(&file, script.replace("%tenant%", tenant))?;
     for old in logs(dir, "plain")? {
         std::fs::remove_file(old)?;
@@ -272,7 +272,13 @@ impl Statement {
             Some(value) => format!("'{}'", value.replace('\'', "''")),
             None => "NULL".to_owned(),
         };
-        self.with(quoted).replace('\n', " ")
+        let mut sliced = self.clone();
+        for (at, value) in self.parameters.iter().enumerate() {
+            // A literal has no type that could be sliced; what is sliced is a list of ids.
+            let list = format!("({}::uuid[])[", quoted(at, value));
+            sliced.text = sliced.text.replace(&format!("${}[", at + 1), &list);
+        }
+        sliced.with(quoted).replace('\n', " ")
     }
 
     /// Runs it once as the service would, with its plan as the answer.

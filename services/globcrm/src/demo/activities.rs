@@ -1,11 +1,13 @@
-//! The activities and notes of a demo organisation: tasks, calls and meetings in every state, over the year around today.
+//! The activities and notes of a demo organisation: tasks, calls and meetings in every state, over the year until today and the weeks after it.
 
 use anyhow::Context;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use super::Api;
+use super::api::Api;
+use super::deals::Deals;
+use super::working_time;
 
 const ACTIVITIES: usize = 150;
 const KINDS: [&str; 3] = ["task", "call", "meeting"];
@@ -22,84 +24,149 @@ const OUTCOMES: [&str; 4] = [
 ];
 const NOTES: usize = 40;
 
-/// Makes them, linked to deals and contacts; `rep` is to do every third. Gives how many activities there are.
-pub(super) async fn load(
-    api: &Api,
-    rep: &str,
-    (deals, contacts): (&[String], &[Value]),
-) -> anyhow::Result<usize> {
-    let now = ids::Clock::system().now();
+/// Those that are made.
+pub(super) struct Activities {
+    rep: String,
+    contacts: Vec<Value>,
+    /// By their numbers; some are never made.
+    ids: Vec<Option<String>>,
+}
+
+/// Activities are known by their numbers.
+pub(super) enum Step {
+    Create(usize),
+    /// Starts, completes or cancels it, as its number says.
+    Go(usize),
+    Weekly,
+    Note(usize),
+}
+
+/// What becomes of an activity until now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It lies ahead.
+    Planned,
+    /// Nobody did it in time.
+    Late,
+    Started,
+    Completed,
+    Cancelled,
+}
+
+const FATES: [Fate; 6] =
+    [Fate::Planned, Fate::Late, Fate::Started, Fate::Completed, Fate::Completed, Fate::Cancelled];
+
+/// When activities are made and done, and notes written.
+pub(super) fn year(start: OffsetDateTime, now: OffsetDateTime) -> Vec<(OffsetDateTime, Step)> {
+    let ago = |n: usize, most: i64| working_time(now - Duration::days(2 + (n as i64 * 53) % most), n);
+    let most = (now - start).whole_days() - 30;
+    let mut steps = Vec::new();
     for n in 0..ACTIVITIES {
-        let activity = planned(n, now, rep, (&deals[n % deals.len()], &contacts[n % contacts.len()]))?;
-        let made = api.create("/api/v1/activities", &activity).await?;
-        let path = format!("/api/v1/activities/{}", made["id"].as_str().context("the activity's id")?);
-        // Planned, planned and late, begun, completed, completed, cancelled.
-        match n % 6 {
-            2 => {
-                api.send(&format!("{path}:start"), &json!({}), 200).await?;
-            }
-            3 | 4 => {
-                let duration = (KINDS[n % 3] != "task").then_some(300 + 60 * (n % 30));
-                let at = text(now - Duration::days(days(n)))?;
-                let body =
-                    json!({"outcome": OUTCOMES[n % 4], "completed_at": at, "duration_seconds": duration});
-                api.send(&format!("{path}:complete"), &body, 200).await?;
-            }
-            5 => {
-                api.send(&format!("{path}:cancel"), &json!({"reason": "no longer needed"}), 200).await?;
-            }
-            _ => {}
+        let made = match FATES[n % 6] {
+            Fate::Planned | Fate::Started => ago(n, 14),
+            Fate::Late => ago(n, 60) - DUE,
+            Fate::Completed | Fate::Cancelled => ago(n, most) - DUE,
+        };
+        steps.push((made, Step::Create(n)));
+        if !matches!(FATES[n % 6], Fate::Planned | Fate::Late) {
+            let after = if FATES[n % 6] == Fate::Started { Duration::days(1) } else { DUE };
+            // At nine or later on a day that is over, so before now.
+            steps.push(((made + after).min(now - Duration::hours(1)), Step::Go(n)));
         }
     }
-    let weekly = json!({
-        "kind": "meeting", "subject": "Sales meeting", "starts_at": text(monday(now))?,
-        "ends_at": text(monday(now) + Duration::minutes(30))?, "recurrence": "FREQ=WEEKLY;BYDAY=MO",
-        "participants": [{"object": "user", "id": rep}], "reminders": [{"minutes_before": 10}],
-    });
-    api.create("/api/v1/activities", &weekly).await?;
-    for n in 0..NOTES {
-        let body = json!({
-            "body": format!("**{}** and will decide by the end of the month.", OUTCOMES[n % 4]),
-            "links": [{"object": "deal", "id": deals[n * 5 % deals.len()]}], "pinned": n.is_multiple_of(8),
+    steps.extend((0..NOTES).map(|n| (ago(n, most), Step::Note(n))));
+    steps.push((now - Duration::days(20), Step::Weekly));
+    steps
+}
+
+/// From the making of an activity until it is due.
+const DUE: Duration = Duration::days(7);
+
+impl Activities {
+    pub(super) fn begin(rep: String, contacts: Vec<Value>) -> Self {
+        Self { rep, contacts, ids: vec![None; ACTIVITIES] }
+    }
+
+    /// How many there are, the weekly one included.
+    pub(super) fn made(&self) -> usize {
+        self.ids.iter().flatten().count() + 1
+    }
+
+    /// Does one of the steps, at a time; the representative is to do every third activity.
+    pub(super) async fn take(&mut self, api: &mut Api, step: Step, deals: &Deals) -> anyhow::Result<()> {
+        match step {
+            Step::Create(n) => {
+                let made = api.create("/api/v1/activities", &self.planned(n, api.now(), deals)?).await?;
+                let id = made["id"].as_str().context("the activity's id")?;
+                *self.ids.get_mut(n).context("a number of an activity")? = Some(id.to_owned());
+            }
+            Step::Go(n) => {
+                let id = self.ids.get(n).and_then(Option::as_deref).context("the activity")?;
+                let (verb, body) = going(n);
+                api.send(&format!("/api/v1/activities/{id}:{verb}"), &body, 200).await?;
+            }
+            Step::Weekly => {
+                let at = monday(api.now());
+                let weekly = json!({
+                    "kind": "meeting", "subject": "Sales meeting", "starts_at": text(at)?,
+                    "ends_at": text(at + Duration::minutes(30))?, "recurrence": "FREQ=WEEKLY;BYDAY=MO",
+                    "participants": [{"object": "user", "id": self.rep}], "reminders": [{"minutes_before": 10}],
+                });
+                api.create("/api/v1/activities", &weekly).await?;
+            }
+            Step::Note(n) => {
+                let body = json!({
+                    "body": format!("**{}** and will decide by the end of the month.", OUTCOMES[n % 4]),
+                    "links": [{"object": "deal", "id": deals.some(n * 5).context("a deal")?}],
+                    "pinned": n.is_multiple_of(8),
+                });
+                api.create("/api/v1/notes", &body).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn planned(&self, n: usize, now: OffsetDateTime, deals: &Deals) -> anyhow::Result<Value> {
+        let kind = n % 3;
+        // What is planned lies ahead of today.
+        let ahead = if FATES[n % 6] == Fate::Planned { 15 + (n as i64 * 53) % 60 } else { 0 };
+        let at = working_time(now + DUE + Duration::days(ahead), n);
+        let contact = self.contacts.get(n % self.contacts.len().max(1)).context("a contact")?;
+        let mut activity = json!({
+            "kind": KINDS[kind], "subject": SUBJECTS[kind][n / 3 % 4],
+            "links": [
+                {"object": "deal", "id": deals.some(n).context("a deal")?, "role": "subject"},
+                {"object": "contact", "id": contact},
+            ],
+            "priority": if n.is_multiple_of(7) { "high" } else { "normal" },
         });
-        api.create("/api/v1/notes", &body).await?;
+        if KINDS[kind] == "meeting" {
+            activity["starts_at"] = json!(text(at)?);
+            activity["ends_at"] = json!(text(at + Duration::hours(1))?);
+        } else {
+            activity["due_at"] = json!(text(at)?);
+        }
+        if FATES[n % 6] == Fate::Planned {
+            activity["reminders"] = json!([{"minutes_before": 30}]);
+        }
+        if n % 3 == n / 3 % 3 {
+            activity["assignee_id"] = json!(self.rep);
+            activity["owner_id"] = json!(self.rep);
+        }
+        Ok(activity)
     }
-    Ok(ACTIVITIES + 1)
 }
 
-fn planned(
-    n: usize,
-    now: OffsetDateTime,
-    rep: &str,
-    (deal, contact): (&str, &Value),
-) -> anyhow::Result<Value> {
-    let kind = n % 3;
-    // Those that are planned lie ahead, all others behind.
-    let at = if n.is_multiple_of(6) { now + Duration::days(days(n)) } else { now - Duration::days(days(n)) };
-    let mut activity = json!({
-        "kind": KINDS[kind], "subject": SUBJECTS[kind][n / 3 % 4],
-        "links": [{"object": "deal", "id": deal, "role": "subject"}, {"object": "contact", "id": contact}],
-        "priority": if n.is_multiple_of(7) { "high" } else { "normal" },
-    });
-    if KINDS[kind] == "meeting" {
-        activity["starts_at"] = json!(text(at)?);
-        activity["ends_at"] = json!(text(at + Duration::hours(1))?);
-    } else {
-        activity["due_at"] = json!(text(at)?);
+/// The event of an activity, and its body.
+fn going(n: usize) -> (&'static str, Value) {
+    match FATES[n % 6] {
+        Fate::Started => ("start", json!({})),
+        Fate::Cancelled => ("cancel", json!({"reason": "no longer needed"})),
+        Fate::Planned | Fate::Late | Fate::Completed => {
+            let duration = (KINDS[n % 3] != "task").then_some(300 + 60 * (n % 30));
+            ("complete", json!({"outcome": OUTCOMES[n % 4], "duration_seconds": duration}))
+        }
     }
-    if n.is_multiple_of(6) {
-        activity["reminders"] = json!([{"minutes_before": 30}]);
-    }
-    if n % 3 == n / 3 % 3 {
-        activity["assignee_id"] = json!(rep);
-        activity["owner_id"] = json!(rep);
-    }
-    Ok(activity)
-}
-
-/// 1 to 180.
-fn days(n: usize) -> i64 {
-    (n * 53 % 180) as i64 + 1
 }
 
 /// Nine o'clock (UTC) on the next Monday.
