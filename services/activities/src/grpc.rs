@@ -6,6 +6,7 @@ use auth::Call;
 use futures_util::TryStreamExt;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use operations::Piece;
+use proto::Rpc;
 use proto::activities::v1 as pb;
 use proto::activities::v1::activities_service_server::ActivitiesService;
 use record::list::Asked;
@@ -26,6 +27,19 @@ impl Service {
     /// A service of these parts.
     pub fn new(app: App) -> Self {
         Self(Arc::new(app))
+    }
+
+    /// A page of the timeline of a record.
+    async fn timeline<Q: Rpc, A>(
+        &self,
+        object: &'static str,
+        request: Request<Q>,
+        read: fn(Q) -> timeline::Asked,
+        answer: fn(Vec<pb::TimelineEntry>, String) -> A,
+    ) -> Result<Response<A>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let page = timeline::page(&self.0.env, &cx, object, read(request)).await?;
+        Ok(cx.answer(answer(page.entries, page.next_page_token)))
     }
 }
 
@@ -327,35 +341,41 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::GetContactTimelineRequest>,
     ) -> Result<Response<pb::GetContactTimelineResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let pb::GetContactTimelineRequest { id, types, page_size, page_token } = &request;
-        let asked = (types.as_str(), *page_size, page_token.as_str());
-        let page = timeline::page(&self.0.env, &cx, timeline::Asked::of("contact", id, asked)).await?;
-        let timeline::Paged { entries, next_page_token } = page;
-        Ok(cx.answer(pb::GetContactTimelineResponse { entries, next_page_token }))
+        let read = |pb::GetContactTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
+            id,
+            types,
+            page_size,
+            page_token,
+        };
+        let answer = |entries, next_page_token| pb::GetContactTimelineResponse { entries, next_page_token };
+        self.timeline("contact", request, read, answer).await
     }
 
     async fn get_company_timeline(
         &self,
         request: Request<pb::GetCompanyTimelineRequest>,
     ) -> Result<Response<pb::GetCompanyTimelineResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let pb::GetCompanyTimelineRequest { id, types, page_size, page_token } = &request;
-        let asked = (types.as_str(), *page_size, page_token.as_str());
-        let page = timeline::page(&self.0.env, &cx, timeline::Asked::of("company", id, asked)).await?;
-        let timeline::Paged { entries, next_page_token } = page;
-        Ok(cx.answer(pb::GetCompanyTimelineResponse { entries, next_page_token }))
+        let read = |pb::GetCompanyTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
+            id,
+            types,
+            page_size,
+            page_token,
+        };
+        let answer = |entries, next_page_token| pb::GetCompanyTimelineResponse { entries, next_page_token };
+        self.timeline("company", request, read, answer).await
     }
 
     async fn get_deal_timeline(
         &self,
         request: Request<pb::GetDealTimelineRequest>,
     ) -> Result<Response<pb::GetDealTimelineResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let pb::GetDealTimelineRequest { id, types, page_size, page_token } = &request;
-        let asked = (types.as_str(), *page_size, page_token.as_str());
-        let page = timeline::page(&self.0.env, &cx, timeline::Asked::of("deal", id, asked)).await?;
-        let timeline::Paged { entries, next_page_token } = page;
-        Ok(cx.answer(pb::GetDealTimelineResponse { entries, next_page_token }))
+        let read = |pb::GetDealTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
+            id,
+            types,
+            page_size,
+            page_token,
+        };
+        let answer = |entries, next_page_token| pb::GetDealTimelineResponse { entries, next_page_token };
+        self.timeline("deal", request, read, answer).await
     }
 }
