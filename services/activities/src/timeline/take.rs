@@ -60,7 +60,7 @@ async fn lock(tx: &mut TenantTx, ids: &BTreeSet<Uuid>) -> Result<(), DbError> {
 
 /// The purges among records.
 async fn gone(tx: &mut TenantTx, ids: &BTreeSet<Uuid>) -> Result<BTreeMap<Uuid, Fact>, DbError> {
-    let purges = journal::purges(tx, &Vec::from_iter(ids.iter().copied())).await?;
+    let purges = journal::purges(tx, &ids.iter().copied().collect::<Vec<_>>()).await?;
     Ok(purges.into_iter().map(|purge| (purge.record_id, purge)).collect())
 }
 
