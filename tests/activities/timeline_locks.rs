@@ -58,7 +58,10 @@ async fn purges_of_linked_records_and_a_rebuild_wait_for_each_other_in_one_order
         Ok::<_, anyhow::Error>(holder.commit().await?)
     };
     let (first, second, rebuild, release) = tokio::join!(first, second, rebuild, release);
-    (first?, second?, rebuild?, release?);
+    first?;
+    second?;
+    rebuild?;
+    release?;
     assert!(entries(&world, &admin).await?.is_empty(), "both are gone, and nothing came back");
     Ok(())
 }
