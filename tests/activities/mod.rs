@@ -14,5 +14,8 @@ mod recurrence;
 mod reminders;
 mod timeline;
 mod timeline_anew;
+mod timeline_bounds;
+mod timeline_hidden;
+mod timeline_locks;
 mod times;
 pub(crate) mod world;

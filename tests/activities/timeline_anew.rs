@@ -14,7 +14,7 @@ use super::world::{Caller, World, about};
 use crate::database::execute;
 
 /// Every entry of a tenant, whole.
-async fn entries(world: &World, who: &Caller) -> Result<Vec<Value>> {
+pub(crate) async fn entries(world: &World, who: &Caller) -> Result<Vec<Value>> {
     let rows = sqlx::query_scalar(
         "SELECT to_jsonb(e) - 'tenant_id' FROM activities.timeline_entry AS e WHERE tenant_id = $1
          ORDER BY record_id, type, happened_at, id",

@@ -7,6 +7,7 @@ mod create;
 mod detail;
 mod job;
 mod preview;
+mod rpcs;
 mod store;
 mod undo;
 

@@ -122,8 +122,8 @@ pub(crate) async fn run(
     if !made.records.is_empty() {
         write::insert(&mut tx, &plan.writing(imports, cx, &author), &made.records).await?;
     }
-    if let Some(beside) = plan.importable.beside.filter(|_| !made.beside.is_empty()) {
-        beside.put(&mut tx, author.actor, &made.beside).await?;
+    if let Some(attached) = plan.importable.attached.filter(|_| !made.attached.is_empty()) {
+        attached.put(&mut tx, author.actor, &made.attached).await?;
     }
     let errors = errors.0.counted(&mut tally);
     if !errors.is_empty() {

@@ -11,7 +11,7 @@ use record::{Record, create, write};
 use uuid::Uuid;
 
 use super::Imports;
-use super::beside::{Beside, Change, Held};
+use super::attached::{Attached, Change, Held};
 use super::merge;
 use super::overlay::Overlay;
 use super::plan::Plan;
@@ -107,9 +107,9 @@ impl Decider<'_> {
         (self.plan.importable.settle)(None, row);
         let (fields, custom) = (row.fields.clone(), row.custom.clone());
         let (mut new, mut diffs) = (None, Vec::new());
-        if let Some(beside) = self.plan.importable.beside {
-            new = beside.of_new(row, self.author.now)?;
-            diffs = new.iter().map(|value| beside.diff(None, Some(value))).collect::<Result<_, _>>()?;
+        if let Some(attached) = self.plan.importable.attached {
+            new = attached.of_new(row, self.author.now)?;
+            diffs = new.iter().map(|value| attached.diff(None, Some(value))).collect::<Result<_, _>>()?;
         }
         let proposal = Proposal::create(&writing, record, row.sent(self.plan, fields, custom))
             .and_also(diffs)
@@ -118,7 +118,7 @@ impl Decider<'_> {
             Ok(prepared) => {
                 overlay.make(self.plan, prepared);
                 if let Some(value) = new {
-                    overlay.put_beside(id, value);
+                    overlay.put_attached(id, value);
                 }
                 Ok(Ok(Done::Created))
             }
@@ -141,14 +141,14 @@ impl Decider<'_> {
             return Ok(Err(vec![Violation::new(found.pointer.clone(), Reason::PERMISSION_DENIED, text)]));
         }
         (self.plan.importable.settle)(Some(&before), row);
-        let beside = self.plan.importable.beside;
-        let held = Held { record: id, all: overlay.beside(id), is_new: overlay.makes(id) };
-        let change = match beside {
-            Some(beside) => beside.of_known(tx, held, row, self.author.now).await?,
+        let attached = self.plan.importable.attached;
+        let held = Held { record: id, all: overlay.attached(id), is_new: overlay.makes(id) };
+        let change = match attached {
+            Some(attached) => attached.of_known(tx, held, row, self.author.now).await?,
             None => None,
         };
-        let diffs = match beside {
-            Some(beside) => diffs(beside, overlay, id, change.as_ref())?,
+        let diffs = match attached {
+            Some(attached) => diffs(attached, overlay, id, change.as_ref())?,
             None => Vec::new(),
         };
         let writing = self.writing();
@@ -168,11 +168,11 @@ impl Decider<'_> {
         if is_stored {
             let scope = RowScope::from(&self.cx.snapshot.predicate(object.name, "update"));
             write::update(tx, &writing, prepared, &scope).await?;
-            if let Some((beside, value)) = beside.zip(value) {
-                beside.put(tx, self.author.actor, &[(id, value)]).await?;
+            if let Some((attached, value)) = attached.zip(value) {
+                attached.put(tx, self.author.actor, &[(id, value)]).await?;
             }
         } else if let Some(value) = value {
-            overlay.put_beside(id, value);
+            overlay.put_attached(id, value);
         }
         Ok(Ok(Done::Updated))
     }
@@ -192,20 +192,20 @@ impl Decider<'_> {
     }
 }
 
-/// What changes beside the row. A record that this batch makes is written once, with all that is beside it.
+/// The changes of what is attached to the record. A record that this batch makes is written once, with all that is attached to it.
 fn diffs(
-    beside: &'static dyn Beside,
+    attached: &'static dyn Attached,
     overlay: &Overlay,
     id: Uuid,
     change: Option<&Change>,
 ) -> Result<Vec<Diff>, Error> {
-    let made = if overlay.makes(id) { overlay.beside(id) } else { &[] };
+    let made = if overlay.makes(id) { overlay.attached(id) } else { &[] };
     let Some(Change { before, after }) = change else {
-        return made.iter().map(|value| beside.diff(None, Some(value))).collect();
+        return made.iter().map(|value| attached.diff(None, Some(value))).collect();
     };
     if !overlay.makes(id) {
-        return Ok(vec![beside.diff(before.as_ref(), Some(after))?]);
+        return Ok(vec![attached.diff(before.as_ref(), Some(after))?]);
     }
-    let others = made.iter().filter(|value| !beside.is_same(value, after));
-    others.chain([after]).map(|value| beside.diff(None, Some(value))).collect()
+    let others = made.iter().filter(|value| !attached.is_same(value, after));
+    others.chain([after]).map(|value| attached.diff(None, Some(value))).collect()
 }

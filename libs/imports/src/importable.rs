@@ -9,7 +9,7 @@ use record::{Env, Fields, Object, Record, SideTable};
 use serde_json::Value;
 
 use super::Imports;
-use super::beside::Beside;
+use super::attached::Attached;
 use super::cells::Cells;
 use super::row::ReadRow;
 use super::suggest::Names;
@@ -35,8 +35,8 @@ pub struct Importable {
     pub check_names: fn(&ReadRow, &mut Violations),
     /// Called when it is known which record a row changes, if any: for what it names can depend on that.
     pub settle: fn(Option<&Record>, &mut ReadRow),
-    /// What rows change beside their records.
-    pub beside: Option<&'static dyn Beside>,
+    /// What rows change in other tables than that of their records.
+    pub attached: Option<&'static dyn Attached>,
     /// What columns are called, in the languages that exports come in.
     pub columns: &'static [Names],
     /// SQL: refreshes the planner's statistics after `$1` new records; autovacuum does not analyse partitioned parents.

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod attached;
 mod batch;
-mod beside;
 mod blame;
 pub mod cells;
 mod create;
@@ -33,7 +33,7 @@ use tokio::sync::Notify;
 
 use crate::importable::Importable;
 
-pub use beside::{Beside, Change, Held};
+pub use attached::{Attached, Change, Held};
 pub use file::{BATCH, Batches, Beginning, Examined, Fault, File, Files, Header, Row};
 pub use header::simplified;
 pub use hints::Hints;

@@ -47,23 +47,23 @@ pub(crate) struct Overlay {
     records: HashMap<Uuid, Prepared>,
     /// Those of them that are new, in the order of their rows.
     made: Vec<Uuid>,
-    /// What is beside such records, and yet to be stored, or never will be.
-    beside: HashMap<Uuid, Vec<Value>>,
+    /// What is attached to such records, and yet to be stored, or never will be.
+    attached: HashMap<Uuid, Vec<Value>>,
     changed_holders: BTreeSet<Mark>,
     changed_records: BTreeSet<Uuid>,
 }
 
-/// A record as a dry run keeps it for its later batches, with what it would have made or changed beside it.
+/// A record as a dry run keeps it for its later batches, with what it would have attached to it or changed of that.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     record: Record,
-    beside: Vec<Value>,
+    attached: Vec<Value>,
 }
 
 /// What a batch still has to store.
 pub(crate) struct Made {
     pub(crate) records: Vec<Prepared>,
-    pub(crate) beside: Vec<(Uuid, Value)>,
+    pub(crate) attached: Vec<(Uuid, Value)>,
 }
 
 impl Overlay {
@@ -93,7 +93,7 @@ impl Overlay {
             unseen,
             records: HashMap::new(),
             made: Vec::new(),
-            beside: HashMap::new(),
+            attached: HashMap::new(),
             changed_holders: BTreeSet::new(),
             changed_records: BTreeSet::new(),
         })
@@ -111,8 +111,8 @@ impl Overlay {
             return Ok(Some(prepared.after().clone()));
         }
         match self.kept(tx, id).await? {
-            Some(Kept { record, beside }) => {
-                self.beside.entry(id).or_insert(beside);
+            Some(Kept { record, attached }) => {
+                self.attached.entry(id).or_insert(attached);
                 Ok(Some(record))
             }
             None => Ok(record::store::lock(tx, self.importable.object, id).await?),
@@ -155,16 +155,16 @@ impl Overlay {
         self.made.contains(&id)
     }
 
-    /// What is beside a record, of what the overlay holds.
-    pub(crate) fn beside(&self, id: Uuid) -> &[Value] {
-        self.beside.get(&id).map_or(&[], Vec::as_slice)
+    /// What is attached to a record, of what the overlay holds.
+    pub(crate) fn attached(&self, id: Uuid) -> &[Value] {
+        self.attached.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    /// Notes something beside a record, or another state of it.
-    pub(crate) fn put_beside(&mut self, id: Uuid, value: Value) {
-        let all = self.beside.entry(id).or_default();
-        if let Some(beside) = self.importable.beside {
-            all.retain(|known| !beside.is_same(known, &value));
+    /// Notes something that is attached to a record, or another state of it.
+    pub(crate) fn put_attached(&mut self, id: Uuid, value: Value) {
+        let all = self.attached.entry(id).or_default();
+        if let Some(attached) = self.importable.attached {
+            all.retain(|known| !attached.is_same(known, &value));
         }
         all.push(value);
     }
@@ -227,9 +227,9 @@ impl Overlay {
     pub(crate) async fn close(mut self, tx: &mut TenantTx) -> Result<Made, Error> {
         if !self.is_dry {
             let records = self.made.iter().filter_map(|id| self.records.remove(id)).collect();
-            let beside = self.beside.into_iter();
-            let beside = beside.flat_map(|(id, values)| values.into_iter().map(move |value| (id, value)));
-            return Ok(Made { records, beside: beside.collect() });
+            let attached = self.attached.into_iter();
+            let attached = attached.flat_map(|(id, values)| values.into_iter().map(move |value| (id, value)));
+            return Ok(Made { records, attached: attached.collect() });
         }
         let holders: Vec<(Mark, Option<Uuid>)> = self
             .changed_holders
@@ -243,14 +243,14 @@ impl Overlay {
             let changed = self.changed_records.iter().filter_map(|id| self.records.get(id));
             let kept = changed.map(|prepared| {
                 let record = prepared.after().clone();
-                let (id, beside) = (record.id, self.beside(record.id).to_vec());
-                (id, Kept { record, beside })
+                let (id, attached) = (record.id, self.attached(record.id).to_vec());
+                (id, Kept { record, attached })
             });
             let records = kept.map(|(id, kept)| serde_json::to_value(kept).map(|json| (id, json)));
             let records: Vec<_> = records.collect::<Result<_, _>>().map_err(Error::internal)?;
             store::put_records(tx, self.operation, &records).await?;
         }
-        Ok(Made { records: Vec::new(), beside: Vec::new() })
+        Ok(Made { records: Vec::new(), attached: Vec::new() })
     }
 
     /// Those of the unique custom values that another record than `id` has.

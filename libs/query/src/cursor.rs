@@ -1,8 +1,10 @@
-//! Page tokens: opaque, signed, bound to the request that made them.
+//! Page tokens: encrypted, authenticated, bound to the request that made them.
 //!
-//! Base64url of `version, fingerprint of the request, phase, id, keys, MAC`. The MAC (HMAC-SHA256, cut to 128 bits) keeps
-//! clients from making positions up; the fingerprint tells a token of another request from one of ours. The values in a
-//! token are those of fields that its bearer has just sorted by, and so may see.
+//! Base64url of `version, fingerprint of the request, phase, id, keys` encrypted, and of the MAC. The MAC (HMAC-SHA256, cut to 128 bits)
+//! keeps clients from making positions up; the fingerprint tells a token of another request from one of ours. The place after a row may be
+//! one that the bearer may not see: the time of an entry whose `at` is hidden, or a row that a page passed over. So the payload is encrypted
+//! with a keystream that the MAC begins: a synthetic initialization vector (the construction of RFC 5297, with HMAC as its function). Equal
+//! places of one request have equal tokens, which says nothing else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,6 +22,8 @@ use crate::sql::Bind;
 
 const VERSION: u8 = 1;
 const MAC_BYTES: usize = 16;
+/// Bytes of HMAC-SHA256.
+const KEYSTREAM_BLOCK: usize = 32;
 /// Shortest secret, in bytes.
 const MIN_SECRET_BYTES: usize = 32;
 /// Longest token that is looked at, in bytes; three text keys of 128 four-byte characters stay below it.
@@ -59,6 +63,19 @@ impl CursorKey {
         mac.update(b"globcrm page token\0");
         mac.update(payload);
         mac
+    }
+
+    /// Encrypts a payload with this MAC, or decrypts it.
+    fn apply_keystream(&self, mac: &[u8], payload: &mut [u8]) {
+        for (counter, block) in (0_u32..).zip(payload.chunks_mut(KEYSTREAM_BLOCK)) {
+            let mut stream = self.0.clone();
+            stream.update(b"globcrm page token keystream\0");
+            stream.update(mac);
+            stream.update(&counter.to_be_bytes());
+            for (byte, key) in block.iter_mut().zip(stream.finalize().into_bytes()) {
+                *byte ^= key;
+            }
+        }
     }
 }
 
@@ -107,6 +124,7 @@ impl Position {
             write_value(&mut bytes, value.as_ref());
         }
         let mac = key.mac(&bytes).finalize().into_bytes();
+        key.apply_keystream(&mac[..MAC_BYTES], &mut bytes);
         bytes.extend_from_slice(&mac[..MAC_BYTES]);
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -120,10 +138,12 @@ impl Position {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (payload, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
+        let mut bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let length = bytes.len().checked_sub(MAC_BYTES)?;
+        let (payload, mac) = bytes.split_at_mut_checked(length)?;
+        key.apply_keystream(mac, payload);
         key.mac(payload).verify_truncated_left(mac).ok()?;
-        let mut rest = payload;
+        let mut rest: &[u8] = payload;
         if take::<1>(&mut rest)? != [VERSION] {
             return None;
         }
@@ -239,6 +259,25 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn a_token_shows_nothing_of_its_position() {
+        let moment = datetime!(2026-05-04 03:02:01.123456 UTC);
+        let of = |id: u128, moment: OffsetDateTime| {
+            let keys = vec![Some(Bind::Time(moment)), Some(Bind::Text("confidential".into()))];
+            URL_SAFE_NO_PAD
+                .decode(Position { unset_phase: false, id: Uuid::from_u128(id), keys }.seal(&key("k"), 42))
+        };
+        let shown = of(7, moment).unwrap();
+        let micros = (moment.unix_timestamp_nanos() / 1_000).to_be_bytes();
+        for secret in [&micros[8..], Uuid::from_u128(7).as_bytes(), b"confidential"] {
+            assert!(!shown.windows(secret.len()).any(|part| part == secret));
+        }
+        // Neighbouring places have nothing in common, or their difference would show.
+        let next = of(7, moment + time::Duration::microseconds(1)).unwrap();
+        let equal = shown.iter().zip(&next).filter(|(one, other)| one == other).count();
+        assert!(equal < shown.len() / 4, "{equal} of {} bytes", shown.len());
     }
 
     #[test]

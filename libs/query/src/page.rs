@@ -22,6 +22,14 @@ pub trait Anchor: Copy {
     fn key(self) -> (Uuid, Bind);
     /// The place of such a token.
     fn of(id: Uuid, key: &Bind) -> Option<Self>;
+    /// Whether it is among the rows that come after all others, as those without a value do.
+    fn is_last_phase(self) -> bool {
+        false
+    }
+    /// The same place among those rows; `None` where a list has none.
+    fn into_last_phase(self) -> Option<Self> {
+        None
+    }
 }
 
 /// A place in a list that shows the newest first, and of those the greatest id. The greater place comes first.
@@ -48,6 +56,37 @@ impl Anchor for Newest {
             Bind::Time(created_at) => Some(Self { created_at: *created_at, id }),
             _ => None,
         }
+    }
+}
+
+/// A place in a list of two phases: the newest first, and after all of these, in the same order, rows that must not be among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phased {
+    /// Whether it is among the rows that come after all others.
+    pub is_last_phase: bool,
+    /// The place in its phase.
+    pub newest: Newest,
+}
+
+impl Anchor for Phased {
+    fn start() -> Self {
+        Self { is_last_phase: false, newest: Newest::start() }
+    }
+
+    fn key(self) -> (Uuid, Bind) {
+        self.newest.key()
+    }
+
+    fn of(id: Uuid, key: &Bind) -> Option<Self> {
+        Some(Self { is_last_phase: false, newest: Newest::of(id, key)? })
+    }
+
+    fn is_last_phase(self) -> bool {
+        self.is_last_phase
+    }
+
+    fn into_last_phase(self) -> Option<Self> {
+        Some(Self { is_last_phase: true, ..self })
     }
 }
 
@@ -97,10 +136,12 @@ impl<'a, P: Anchor> PageRequest<'a, P> {
             P::start()
         } else {
             let position = Position::open(token, key, fingerprint)?;
-            match position.keys.as_slice() {
-                [Some(key)] => P::of(position.id, key).ok_or_else(refusal::token_invalid)?,
-                _ => return Err(refusal::token_invalid()),
-            }
+            let place = match position.keys.as_slice() {
+                [Some(key)] => P::of(position.id, key),
+                _ => None,
+            };
+            let place = if position.unset_phase { place.and_then(P::into_last_phase) } else { place };
+            place.ok_or_else(refusal::token_invalid)?
         };
         Ok(Self { key, fingerprint, size, after })
     }
@@ -143,9 +184,11 @@ impl<'a, P: Anchor> PageRequest<'a, P> {
         rows.last().map(|row| self.seal(place(row))).unwrap_or_default()
     }
 
-    fn seal(&self, place: P) -> String {
+    /// The token of a page that begins after a place.
+    pub fn seal(&self, place: P) -> String {
         let (id, key) = place.key();
-        Position { unset_phase: false, id, keys: vec![Some(key)] }.seal(self.key, self.fingerprint)
+        Position { unset_phase: place.is_last_phase(), id, keys: vec![Some(key)] }
+            .seal(self.key, self.fingerprint)
     }
 }
 
@@ -189,6 +232,22 @@ mod tests {
                 (rows.len(), read::<Newest>(&key, &[b"users"], &token).unwrap().after),
                 (1, newest(3))
             );
+        }
+    }
+
+    #[test]
+    fn a_token_keeps_its_phase() {
+        let key = key("k");
+        let page = read::<Phased>(&key, &[b"timeline"], "").unwrap();
+        assert_eq!(page.after, Phased::start());
+        for is_last_phase in [false, true] {
+            let place = Phased { is_last_phase, newest: newest(1) };
+            let token = page.seal(place);
+            assert_eq!(read::<Phased>(&key, &[b"timeline"], &token).unwrap().after, place);
+            // A list of one phase has no place in another.
+            let other = read::<Newest>(&key, &[b"timeline"], &token).map(|page| page.after);
+            let expected = if is_last_phase { Err("PAGE_TOKEN_INVALID".to_owned()) } else { Ok(newest(1)) };
+            assert_eq!(other, expected);
         }
     }
 

@@ -4,11 +4,10 @@
 //! A service that does not answer takes only its names away: the page says so in its warnings.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
 
 use auth::{Context, RowPredicate};
 use db::TenantTx;
-use error::{Code, Error, Reason};
+use error::{Error, Reason};
 use futures_util::future::join_all;
 use proto::common::v1::{RecordIds, RecordName, Warning};
 use query::RowScope;
@@ -17,10 +16,8 @@ use uuid::Uuid;
 
 use super::include::{MAX_REFERENCES, REFERENCE_BYTES, Reference, Referred, Source, Wanted};
 use super::reference::Ids;
-use super::{Env, Object, Wire, store};
+use super::{Env, Object, Wire, patience, store};
 
-/// How long another service may take to name something. The page would come without.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// Bytes of the names of a page, beyond those that its references take anyway.
 const NAME_BYTES: usize = MAX_PAGE_BYTES / 2;
 /// Bytes of the names of one answer to another service. A page that has more of them is one that finds names missing, too: this is what a page
@@ -142,16 +139,11 @@ async fn find(env: &Env, cx: &Context, wanted: &Wanted, referred: &mut [Referred
     let mut names = own(env, cx, wanted, referred).await?;
     let elsewhere = ids(referred, |object| env.object(object).is_none());
     let mut warnings = Vec::new();
-    let left = host::deadline::remaining();
-    let patience = left.map_or(PATIENCE, |left| PATIENCE.min(left / 2));
     let asked =
         env.references.peers().filter_map(|peer| Some((peer, peer.names.as_ref()?, peer.part(&elsewhere)?)));
     let asked = asked.map(|(peer, ask, part)| async move {
         let objects: Vec<String> = part.keys().cloned().collect();
-        let late =
-            || Error::new(Code::DeadlineExceeded, Reason::DEADLINE_EXCEEDED, "the service did not answer");
-        let answer = tokio::time::timeout(patience, ask(cx.clone(), part)).await;
-        (peer, objects, answer.unwrap_or_else(|_| Err(late())))
+        (peer, objects, patience::within(ask(cx.clone(), part)).await)
     });
     for (peer, objects, answer) in join_all(asked).await {
         match answer {
@@ -161,7 +153,7 @@ async fn find(env: &Env, cx: &Context, wanted: &Wanted, referred: &mut [Referred
                     names.entry(name.object.clone()).or_default().insert(id, name);
                 }
             }
-            Err(error) if is_outage(&error) => {
+            Err(error) if patience::is_outage(&error) => {
                 tracing::warn!(?objects, error = %error::chain(&error), "names are left out of an answer");
                 let text = format!(
                     "names are missing ({}): the service that has them does not answer at the moment",
@@ -179,15 +171,6 @@ async fn find(env: &Env, cx: &Context, wanted: &Wanted, referred: &mut [Referred
 fn with_id(name: RecordName) -> Option<(RecordName, Uuid)> {
     let id = Uuid::try_parse(&name.id).ok()?;
     Some((name, id))
-}
-
-/// Whether the failure is of the service that was asked, and not of what it was asked.
-pub fn is_outage(error: &Error) -> bool {
-    use Code::{Cancelled, DeadlineExceeded, Internal, ResourceExhausted, Unavailable, Unimplemented};
-    matches!(
-        error.code(),
-        Unavailable | DeadlineExceeded | ResourceExhausted | Cancelled | Internal | Unimplemented
-    )
 }
 
 /// The ids of those objects, each once.
@@ -325,15 +308,5 @@ mod tests {
         assert_eq!(shown, [true, true, false, true, false]);
         let reasons: Vec<String> = found.into_warnings().into_iter().map(|warning| warning.reason).collect();
         assert_eq!(reasons, ["NAMES_OMITTED"]);
-    }
-
-    #[test]
-    fn an_outage_is_of_the_service_and_a_refusal_of_the_question() {
-        assert!(is_outage(&Error::unavailable(Reason::DATABASE_UNAVAILABLE, "")));
-        assert!(is_outage(&Error::internal("a defect")));
-        assert!(is_outage(&Error::new(Code::DeadlineExceeded, Reason::DEADLINE_EXCEEDED, "")));
-        assert!(!is_outage(&Error::malformed(Reason::TOO_MANY_IDS, "")));
-        assert!(!is_outage(&Error::permission_denied("contact", "read")));
-        assert!(!is_outage(&Error::unauthenticated(Reason::UNAUTHENTICATED, "")));
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::check::MAX_IDS;
 use super::definitions::FieldSet;
-use super::{Env, Fields, Object, Record, custom, store};
+use super::{Env, Fields, Object, Record, custom, patience, store};
 
 /// How long a user or team that was found counts as found.
 const FOUND_FOR: Duration = Duration::from_secs(10);
@@ -161,6 +161,22 @@ impl References {
     /// Whether another service answers for the object.
     pub fn asks_for(&self, object: &str) -> bool {
         self.peers.iter().any(|peer| peer.objects.contains(&object))
+    }
+
+    /// As [`Self::check`], where an answer can do without: `None` if a service does not answer soon.
+    pub async fn check_soon(
+        &self,
+        cx: &Context,
+        references: &[Reference],
+    ) -> Result<Option<Vec<Violation>>, Error> {
+        match patience::within(self.check(cx, references)).await {
+            Ok(violations) => Ok(Some(violations)),
+            Err(error) if patience::is_outage(&error) => {
+                tracing::warn!(error = %error::chain(&error), "references are left out of an answer");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The violations among references to what other services keep, in their order; those to records kept here are left to

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use auth::Call;
-use futures_util::TryStreamExt;
+use auth::{Call, Context};
+use error::Error;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use operations::Piece;
+use proto::Rpc;
 use proto::activities::v1 as pb;
 use proto::activities::v1::activities_service_server::ActivitiesService;
+use proto::common::v1::Operation;
 use record::list::Asked;
 use secrecy::SecretString;
 use tonic::{Request, Response, Status};
@@ -26,6 +27,24 @@ impl Service {
     /// A service of these parts.
     pub fn new(app: App) -> Self {
         Self(Arc::new(app))
+    }
+
+    /// A page of the timeline of a record.
+    async fn timeline<Q: Rpc, A>(
+        &self,
+        object: &'static str,
+        request: Request<Q>,
+        read: fn(Q) -> timeline::Asked,
+        answer: fn(Vec<pb::TimelineEntry>, String) -> A,
+    ) -> Result<Response<A>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let page = timeline::page(&self.0.env, &cx, object, read(request)).await?;
+        Ok(cx.answer(answer(page.entries, page.next_page_token)))
+    }
+
+    /// Adds what is known here of operations, before they are shown.
+    async fn add_details(&self, cx: &Context, operations: &mut [Operation]) -> Result<(), Error> {
+        self.0.bulk.add_details(cx, operations).await
     }
 }
 
@@ -244,118 +263,47 @@ impl ActivitiesService for Service {
         Ok(Response::new(stream::iter(feed.pieces(message)).boxed()))
     }
 
-    async fn create_bulk_operation(
-        &self,
-        request: Request<pb::CreateBulkOperationRequest>,
-    ) -> Result<Response<pb::CreateBulkOperationResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let asked = ::bulk::Request {
-            object: &request.object,
-            filter: &request.filter,
-            ids: &request.ids,
-            action: &request.action,
-            changes: &request.changes,
-            dry_run: request.dry_run,
-            max_affected: request.max_affected,
-        };
-        let answer = |operation, preview| pb::CreateBulkOperationResponse { operation, preview };
-        Ok(match self.0.bulk.create(&cx, &request, asked).await? {
-            ::bulk::Created::Operation(queued) => {
-                queued.map(|queued| answer(Some(queued), None)).respond(&cx)
-            }
-            ::bulk::Created::Preview(preview) => cx.answer(answer(None, Some(preview))),
-        })
-    }
-
-    async fn undo_operation(
-        &self,
-        request: Request<pb::UndoOperationRequest>,
-    ) -> Result<Response<pb::UndoOperationResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let queued = self.0.bulk.undo(&cx, &request, &request.id).await?;
-        Ok(queued.map(|operation| pb::UndoOperationResponse { operation: Some(operation) }).respond(&cx))
-    }
-
-    async fn get_operation(
-        &self,
-        request: Request<pb::GetOperationRequest>,
-    ) -> Result<Response<pb::GetOperationResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let mut operation = operations::get(&self.0.operations, &cx, &request.id).await?;
-        self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
-        Ok(cx.answer(pb::GetOperationResponse { operation: Some(operation) }))
-    }
-
-    async fn list_operations(
-        &self,
-        request: Request<pb::ListOperationsRequest>,
-    ) -> Result<Response<pb::ListOperationsResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let pb::ListOperationsRequest { page_size, page_token } = request;
-        let listed = operations::list(&self.0.operations, &cx, page_size, &page_token).await?;
-        let operations::Listed { mut operations, next_page_token } = listed;
-        self.0.bulk.add_details(&cx, &mut operations).await?;
-        Ok(cx.answer(pb::ListOperationsResponse { operations, next_page_token }))
-    }
-
-    async fn cancel_operation(
-        &self,
-        request: Request<pb::CancelOperationRequest>,
-    ) -> Result<Response<pb::CancelOperationResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let mut operation = operations::cancel(&self.0.operations, &cx, &request.id).await?;
-        self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
-        Ok(cx.answer(pb::CancelOperationResponse { operation: Some(operation) }))
-    }
-
-    type GetOperationErrorsStream = BoxStream<'static, Result<pb::GetOperationErrorsResponse, Status>>;
-
-    async fn get_operation_errors(
-        &self,
-        request: Request<pb::GetOperationErrorsRequest>,
-    ) -> Result<Response<Self::GetOperationErrorsStream>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let pieces = operations::errors(&self.0.operations, &cx, &request.id).await?;
-        let answer = |Piece { content_type, data }: Piece| pb::GetOperationErrorsResponse {
-            content_type: content_type.to_owned(),
-            data,
-        };
-        Ok(cx.answer(pieces.map_ok(answer).boxed()))
-    }
+    ::bulk::operation_rpcs!(activities, add_details);
 
     async fn get_contact_timeline(
         &self,
         request: Request<pb::GetContactTimelineRequest>,
     ) -> Result<Response<pb::GetContactTimelineResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let pb::GetContactTimelineRequest { id, types, page_size, page_token } = &request;
-        let asked = (types.as_str(), *page_size, page_token.as_str());
-        let page = timeline::page(&self.0.env, &cx, timeline::Asked::of("contact", id, asked)).await?;
-        let timeline::Paged { entries, next_page_token } = page;
-        Ok(cx.answer(pb::GetContactTimelineResponse { entries, next_page_token }))
+        let read = |pb::GetContactTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
+            id,
+            types,
+            page_size,
+            page_token,
+        };
+        let answer = |entries, next_page_token| pb::GetContactTimelineResponse { entries, next_page_token };
+        self.timeline("contact", request, read, answer).await
     }
 
     async fn get_company_timeline(
         &self,
         request: Request<pb::GetCompanyTimelineRequest>,
     ) -> Result<Response<pb::GetCompanyTimelineResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let pb::GetCompanyTimelineRequest { id, types, page_size, page_token } = &request;
-        let asked = (types.as_str(), *page_size, page_token.as_str());
-        let page = timeline::page(&self.0.env, &cx, timeline::Asked::of("company", id, asked)).await?;
-        let timeline::Paged { entries, next_page_token } = page;
-        Ok(cx.answer(pb::GetCompanyTimelineResponse { entries, next_page_token }))
+        let read = |pb::GetCompanyTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
+            id,
+            types,
+            page_size,
+            page_token,
+        };
+        let answer = |entries, next_page_token| pb::GetCompanyTimelineResponse { entries, next_page_token };
+        self.timeline("company", request, read, answer).await
     }
 
     async fn get_deal_timeline(
         &self,
         request: Request<pb::GetDealTimelineRequest>,
     ) -> Result<Response<pb::GetDealTimelineResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let pb::GetDealTimelineRequest { id, types, page_size, page_token } = &request;
-        let asked = (types.as_str(), *page_size, page_token.as_str());
-        let page = timeline::page(&self.0.env, &cx, timeline::Asked::of("deal", id, asked)).await?;
-        let timeline::Paged { entries, next_page_token } = page;
-        Ok(cx.answer(pb::GetDealTimelineResponse { entries, next_page_token }))
+        let read = |pb::GetDealTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
+            id,
+            types,
+            page_size,
+            page_token,
+        };
+        let answer = |entries, next_page_token| pb::GetDealTimelineResponse { entries, next_page_token };
+        self.timeline("deal", request, read, answer).await
     }
 }

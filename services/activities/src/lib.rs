@@ -107,7 +107,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             ],
         );
         tasks::start_maintenance(frame, &env, config.maintenance);
-        frame.consume(timeline::TASK, timeline::PATTERNS, timeline::Listener);
+        frame.consume(timeline::TASK, timeline::PATTERNS, timeline::Listener { clock: frame.clock.clone() });
         frame.rounds(Reminding {
             db: frame.db.clone(),
             worker: frame.worker.clone(),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use futures_util::TryStreamExt;
-use futures_util::stream::{BoxStream, StreamExt};
-use operations::Piece;
+use auth::Context;
+use error::Error;
+use proto::common::v1::Operation;
 use proto::records::v1 as pb;
 use proto::records::v1::records_service_server::RecordsService;
 use record::Alike;
@@ -40,6 +40,12 @@ impl Service {
     /// Fills indexes until `shutdown`; [`crate::serve`] does it beside the calls.
     pub async fn work_indexing(self, shutdown: CancellationToken) {
         indexing::job::run(self.0, shutdown).await;
+    }
+
+    /// Adds what is known here of operations, before they are shown.
+    async fn add_details(&self, cx: &Context, operations: &mut [Operation]) -> Result<(), Error> {
+        self.0.imports.add_detected(cx, operations).await?;
+        self.0.bulk.add_details(cx, operations).await
     }
 }
 
@@ -261,85 +267,7 @@ impl RecordsService for Service {
         Ok(indexing::create::create(&self.0, &cx, request).await?)
     }
 
-    async fn create_bulk_operation(
-        &self,
-        request: Request<pb::CreateBulkOperationRequest>,
-    ) -> Result<Response<pb::CreateBulkOperationResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let asked = bulk::Request {
-            object: &request.object,
-            filter: &request.filter,
-            ids: &request.ids,
-            action: &request.action,
-            changes: &request.changes,
-            dry_run: request.dry_run,
-            max_affected: request.max_affected,
-        };
-        let answer = |operation, preview| pb::CreateBulkOperationResponse { operation, preview };
-        Ok(match self.0.bulk.create(&cx, &request, asked).await? {
-            bulk::Created::Operation(queued) => queued.map(|queued| answer(Some(queued), None)).respond(&cx),
-            bulk::Created::Preview(preview) => cx.answer(answer(None, Some(preview))),
-        })
-    }
-
-    async fn undo_operation(
-        &self,
-        request: Request<pb::UndoOperationRequest>,
-    ) -> Result<Response<pb::UndoOperationResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let queued = self.0.bulk.undo(&cx, &request, &request.id).await?;
-        Ok(queued.map(|operation| pb::UndoOperationResponse { operation: Some(operation) }).respond(&cx))
-    }
-
-    async fn get_operation(
-        &self,
-        request: Request<pb::GetOperationRequest>,
-    ) -> Result<Response<pb::GetOperationResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let mut operation = operations::get(&self.0.operations, &cx, &request.id).await?;
-        self.0.imports.add_detected(&cx, std::slice::from_mut(&mut operation)).await?;
-        self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
-        Ok(cx.answer(pb::GetOperationResponse { operation: Some(operation) }))
-    }
-
-    async fn list_operations(
-        &self,
-        request: Request<pb::ListOperationsRequest>,
-    ) -> Result<Response<pb::ListOperationsResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let pb::ListOperationsRequest { page_size, page_token } = request;
-        let listed = operations::list(&self.0.operations, &cx, page_size, &page_token).await?;
-        let operations::Listed { mut operations, next_page_token } = listed;
-        self.0.imports.add_detected(&cx, &mut operations).await?;
-        self.0.bulk.add_details(&cx, &mut operations).await?;
-        Ok(cx.answer(pb::ListOperationsResponse { operations, next_page_token }))
-    }
-
-    async fn cancel_operation(
-        &self,
-        request: Request<pb::CancelOperationRequest>,
-    ) -> Result<Response<pb::CancelOperationResponse>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let mut operation = operations::cancel(&self.0.operations, &cx, &request.id).await?;
-        self.0.imports.add_detected(&cx, std::slice::from_mut(&mut operation)).await?;
-        self.0.bulk.add_details(&cx, std::slice::from_mut(&mut operation)).await?;
-        Ok(cx.answer(pb::CancelOperationResponse { operation: Some(operation) }))
-    }
-
-    type GetOperationErrorsStream = BoxStream<'static, Result<pb::GetOperationErrorsResponse, Status>>;
-
-    async fn get_operation_errors(
-        &self,
-        request: Request<pb::GetOperationErrorsRequest>,
-    ) -> Result<Response<Self::GetOperationErrorsStream>, Status> {
-        let (cx, request) = self.0.gate.admit(request).await?;
-        let pieces = operations::errors(&self.0.operations, &cx, &request.id).await?;
-        let answer = |Piece { content_type, data }: Piece| pb::GetOperationErrorsResponse {
-            content_type: content_type.to_owned(),
-            data,
-        };
-        Ok(cx.answer(pieces.map_ok(answer).boxed()))
-    }
+    bulk::operation_rpcs!(records, add_details);
 
     async fn check_records(
         &self,

@@ -110,6 +110,11 @@ impl Fact {
         })
     }
 
+    /// Whether a contact, company or deal was purged.
+    pub(super) fn is_purge(&self) -> bool {
+        self.verb == "purged" && !matches!(self.object.as_str(), "activity" | "note")
+    }
+
     /// The change of a field.
     pub(super) fn change(&self, field: &str) -> Option<&Value> {
         self.changes.iter().find(|change| change["field"] == field)

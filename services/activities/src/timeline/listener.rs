@@ -2,9 +2,10 @@
 
 use db::TenantTx;
 use events::{Delivery, Handler, HandlerError};
+use ids::Clock;
 
 use super::fact::Fact;
-use super::take;
+use super::{purge, take};
 
 /// The task.
 pub(crate) const TASK: &str = "activities.timeline";
@@ -25,16 +26,25 @@ pub(crate) const PATTERNS: &[&str] = &[
     "activities.*.created.v1",
     "activities.*.updated.v1",
     "activities.*.purged.v1",
+    "activities.timeline.purge_continued.v1",
 ];
 
 /// Follows records into timelines.
-#[derive(Clone, Copy, Debug)]
-pub struct Listener;
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Dates the events with which a long purge goes on.
+    pub clock: Clock,
+}
 
 impl Handler for Listener {
     async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
-        match Fact::of(&delivery.event) {
-            Some(fact) => Ok(take::first(tx, fact).await?),
+        let event = &delivery.event;
+        if (event.object.as_str(), event.verb()) == purge::NEXT_STEP {
+            return Ok(purge::go_on(tx, &self.clock, (event.record_id, event.id)).await?);
+        }
+        match Fact::of(event) {
+            Some(fact) if fact.is_purge() => Ok(purge::begin(tx, &self.clock, &fact).await?),
+            Some(fact) => Ok(take::first(tx, &fact).await?),
             None => Ok(()),
         }
     }

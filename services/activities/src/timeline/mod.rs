@@ -13,6 +13,7 @@ mod fact;
 mod listener;
 mod page;
 mod project;
+mod purge;
 mod rebuild;
 mod show;
 mod store;
@@ -23,4 +24,4 @@ pub use listener::Listener;
 pub use rebuild::{Rebuilt, rebuild};
 
 pub(crate) use listener::{PATTERNS, TASK};
-pub(crate) use page::{Asked, Paged, page};
+pub(crate) use page::{Asked, page};

@@ -8,46 +8,31 @@ use error::{Error, Reason};
 use proto::activities::v1 as pb;
 use query::RowScope;
 use query::list::MAX_PAGE_BYTES;
-use query::page::{Newest, PageRequest};
+use query::page::{Anchor, PageRequest, Phased};
 use record::Env;
 use record::definitions::FieldSet;
 use record::reference::Reference;
 
 use super::fact::LINKING;
 use super::show::{self, bytes, show};
-use super::store::{self, Sight, Stored, Wanted};
+use super::store::page::{self as store, Found, Sight, Stored, Wanted};
 use super::types::{self, ACTIVITY, NOTE};
 
 /// The objects of whose fields entries say something.
 const OBJECTS: [&str; 5] = ["activity", "company", "contact", "deal", "note"];
 
-/// A page as it was asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
-    /// Whose timeline.
-    object: &'static str,
-    id: &'a str,
-    /// What is said where the caller may not read it.
-    not_found: Reason,
-    types: &'a str,
-    page_size: Option<i32>,
-    page_token: &'a str,
-}
+/// The fields that say when something happened, see [`show`] and the statement of a page.
+const TIMES: [&str; 3] = [".created_at", ".updated_at", ".stage_entered_at"];
 
-impl<'a> Asked<'a> {
-    /// A page of the timeline of a record: types, size and token.
-    pub(crate) fn of(
-        object: &'static str,
-        id: &'a str,
-        (types, page_size, page_token): (&'a str, Option<i32>, &'a str),
-    ) -> Self {
-        let not_found = match object {
-            "contact" => Reason::CONTACT_NOT_FOUND,
-            "company" => Reason::COMPANY_NOT_FOUND,
-            _ => Reason::DEAL_NOT_FOUND,
-        };
-        Self { object, id, not_found, types, page_size, page_token }
-    }
+/// A page as it was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    /// Of the record.
+    pub(crate) id: String,
+    /// Separated by commas.
+    pub(crate) types: String,
+    pub(crate) page_size: Option<i32>,
+    pub(crate) page_token: String,
 }
 
 /// A page.
@@ -59,17 +44,28 @@ pub(crate) struct Paged {
 
 /// A page of the timeline of a live record that the caller may read.
 #[tracing::instrument(name = "activities.timeline.page", skip_all)]
-pub(crate) async fn page(env: &Env, cx: &Context, asked: Asked<'_>) -> Result<Paged, Error> {
-    let not_found = || Error::not_found(asked.not_found);
-    let id = input::id(asked.id).map_err(|_| not_found())?;
-    let types = types::read(asked.types)?;
-    let fields = env.definitions.of_peer(cx, asked.object).await?;
+pub(crate) async fn page(
+    env: &Env,
+    cx: &Context,
+    object: &'static str,
+    asked: Asked,
+) -> Result<Paged, Error> {
+    let not_found = || {
+        Error::not_found(match object {
+            "contact" => Reason::CONTACT_NOT_FOUND,
+            "company" => Reason::COMPANY_NOT_FOUND,
+            _ => Reason::DEAL_NOT_FOUND,
+        })
+    };
+    let id = input::id(&asked.id).map_err(|_| not_found())?;
+    let types = types::read(&asked.types)?;
+    let fields = env.definitions.of_peer(cx, object).await?;
     let list = format!("timeline/{id}/{}", types.join(","));
     let owner = (cx.tenant.id().uuid(), cx.principal.id);
-    let page: PageRequest<'_, Newest> =
-        PageRequest::read_own(&env.cursor_key, &list, owner, asked.page_size, asked.page_token)?;
+    let page: PageRequest<'_, Phased> =
+        PageRequest::read_own(&env.cursor_key, &list, owner, asked.page_size, &asked.page_token)?;
     // The service that has the record is asked, with the caller's own permissions.
-    let named = Reference { object: asked.object.to_owned(), id, pointer: String::new() };
+    let named = Reference { object: object.to_owned(), id, pointer: String::new() };
     if !env.references.check(cx, &[named]).await?.is_empty() {
         return Err(not_found());
     }
@@ -79,27 +75,46 @@ pub(crate) async fn page(env: &Env, cx: &Context, asked: Asked<'_>) -> Result<Pa
     };
     let of_records: Vec<&'static str> =
         types.iter().copied().filter(|kind| ![ACTIVITY, NOTE].contains(kind)).collect();
+    let hidden = hidden(cx, object, &fields);
     let wanted = Wanted {
         record_id: id,
         types: &of_records,
         activities: sight("activity"),
         notes: sight("note"),
-        hidden: &hidden(cx, asked.object, &fields),
+        hidden: &hidden,
         after: page.after,
         limit: page.limit(),
     };
-    let mut tx = TenantTx::begin_snapshot(&env.db, cx.tenant).await?;
-    let mut stored = store::page(&mut tx, &wanted).await?;
-    tx.commit().await?;
-    let place = |entry: &Stored| Newest { created_at: entry.happened_at, id: entry.id };
+    let Found { entries: mut stored, stopped } = look(env, cx, wanted).await?;
     let most = fitting(&stored);
-    let next_page_token = page.cut(&mut stored, most, place);
+    let cut = page.cut(&mut stored, most, |entry| entry.place);
+    let next_page_token = match stopped {
+        Some(place) if cut.is_empty() => page.seal(place),
+        _ => cut,
+    };
     let unseen = unseen(env, cx, &stored).await?;
     let seen = stored.into_iter().enumerate().filter(|(n, _)| !unseen.contains(n));
     let seen = seen.filter(|(_, entry)| may_know_of_purge(cx, entry));
     let seen = seen.filter_map(|(_, entry)| show::with_what_is_seen(cx, &fields, entry));
     let entries = seen.map(|entry| show(cx, id, entry)).collect::<Result<_, Error>>()?;
     Ok(Paged { entries, next_page_token })
+}
+
+/// The entries that are wanted, and after all others those whose time is hidden: among the others, their places would say between which times
+/// they happened.
+async fn look(env: &Env, cx: &Context, mut wanted: Wanted<'_>) -> Result<Found, Error> {
+    let mut tx = TenantTx::begin_snapshot(&env.db, cx.tenant).await?;
+    let mut found = store::page(&mut tx, &wanted).await?;
+    wanted.limit -= i64::try_from(found.entries.len()).map_err(Error::internal)?;
+    let hides_times = wanted.hidden.iter().any(|name| TIMES.iter().any(|time| name.ends_with(time)));
+    if hides_times && !wanted.after.is_last_phase && found.stopped.is_none() && wanted.limit > 0 {
+        wanted.after = Phased { is_last_phase: true, ..Phased::start() };
+        let last = store::page(&mut tx, &wanted).await?;
+        found.entries.extend(last.entries);
+        found.stopped = last.stopped;
+    }
+    tx.commit().await?;
+    Ok(found)
 }
 
 /// What the caller does not see, by object and name; of `subject`, which has these fields, also what is archived.
@@ -146,13 +161,9 @@ async fn unseen(env: &Env, cx: &Context, stored: &[Stored]) -> Result<BTreeSet<u
         is_linked.then(|| Reference { object, id, pointer: n.to_string() })
     });
     let linked: Vec<Reference> = linked.collect();
-    let missing = match env.references.check(cx, &linked).await {
-        Ok(missing) => missing.into_iter().map(|violation| violation.pointer).collect(),
-        Err(error) if record::is_outage(&error) => {
-            tracing::warn!(error = %error::chain(&error), "links of a timeline are left out");
-            linked.into_iter().map(|reference| reference.pointer).collect::<Vec<_>>()
-        }
-        Err(error) => return Err(error),
+    let missing: Vec<String> = match env.references.check_soon(cx, &linked).await? {
+        Some(missing) => missing.into_iter().map(|violation| violation.pointer).collect(),
+        None => linked.into_iter().map(|reference| reference.pointer).collect(),
     };
     Ok(missing.iter().filter_map(|pointer| pointer.parse().ok()).collect())
 }

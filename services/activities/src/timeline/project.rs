@@ -26,8 +26,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// The id: the event's, with what is the entry's own in its last bytes. The first ones say the time, so the order of ids of a record is
-    /// that of its events; of one event, what happened to the record itself comes before its links.
+    /// The id that it is stored by: the event's, with what is the entry's own in its last bytes. The first ones say the time, so the order of
+    /// ids of a record is that of its events, and callers are shown another id; of one event, what happened to the record itself comes before its links.
     pub(super) fn id(&self, fact: &Fact) -> Uuid {
         let mut hash = Sha256::new();
         hash.update(self.subject.1);
@@ -60,7 +60,7 @@ pub(super) fn of_record(fact: &Fact) -> Vec<Entry> {
         return entries;
     }
     let linked = linked(fact, &own);
-    let is_told = |change: &&Value| match linking(fact, change) {
+    let is_shown = |change: &&Value| match linking(fact, change) {
         None => true,
         // Which companies a contact is linked to is not a field of the contact: it is shown to whom the companies are shown.
         Some(linking) if linking.field == "companies" => false,
@@ -71,11 +71,11 @@ pub(super) fn of_record(fact: &Fact) -> Vec<Entry> {
         }
     };
     if fact.verb == "updated" {
-        let told: Vec<&Value> = fact.changes.iter().filter(is_told).collect();
-        if !told.is_empty() {
-            let names = told.iter().filter_map(|change| change["field"].as_str());
+        let shown: Vec<&Value> = fact.changes.iter().filter(is_shown).collect();
+        if !shown.is_empty() {
+            let names = shown.iter().filter_map(|change| change["field"].as_str());
             let fields = names.map(|name| qualified(fact, name)).collect();
-            let data = Some(json!({"changes": told}));
+            let data = Some(json!({"changes": shown}));
             let kind = FIELD_CHANGE;
             entries.push(Entry { kind, fields, data, ..Entry::of_record(&own, &fact.verb) });
         }

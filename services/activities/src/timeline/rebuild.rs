@@ -1,11 +1,12 @@
 //! Makes the timelines of an organization anew from the journal: after a change of what follows from facts, or where entries were lost. Each fact
-//! takes a transaction, in which its entries are replaced; so readers miss none meanwhile, and new facts are taken as ever.
+//! takes a transaction, in which its entries are replaced; so readers miss none meanwhile, and new facts are taken in between.
 
 use auth::VerifiedTenant;
 use db::{Db, DbError, TenantTx};
 use uuid::Uuid;
 
-use super::{store, take};
+use super::store::{self, entries, journal};
+use super::take;
 
 /// Facts read at once, and entries looked at.
 const PAGE: i64 = 500;
@@ -15,7 +16,7 @@ const PAGE: i64 = 500;
 pub struct Rebuilt {
     /// Facts taken again.
     pub facts: u64,
-    /// Entries of no fact, which are gone.
+    /// Entries of no fact, which are deleted.
     pub strays: u64,
 }
 
@@ -25,23 +26,25 @@ pub async fn rebuild(db: &Db, tenant: VerifiedTenant) -> Result<Rebuilt, DbError
     let mut after = Some((Uuid::nil(), Uuid::nil()));
     while let Some(place) = after {
         let mut tx = TenantTx::begin_job(db, tenant).await?;
-        let facts = store::facts(&mut tx, place, PAGE).await?;
+        let keys = journal::keys(&mut tx, place, PAGE).await?;
         tx.commit().await?;
-        after = facts.last().map(|fact| (fact.record_id, fact.event_id));
-        for fact in &facts {
+        after = keys.last().copied();
+        for key in keys {
             let mut tx = TenantTx::begin_job(db, tenant).await?;
-            // It may have gone with its record.
-            if store::is_kept(&mut tx, fact).await? {
-                take::again(&mut tx, fact).await?;
+            store::alone(&mut tx).await?;
+            // It may have gone with its record, and a purge may have found further records.
+            if let Some(fact) = journal::fact(&mut tx, key).await? {
+                take::again(&mut tx, &fact).await?;
                 rebuilt.facts += 1;
             }
             tx.commit().await?;
         }
     }
-    let mut after = Some(store::Key::default());
+    let mut after = Some(entries::Key::default());
     while let Some(place) = after {
         let mut tx = TenantTx::begin_job(db, tenant).await?;
-        let swept = store::sweep(&mut tx, &place, PAGE).await?;
+        store::alone(&mut tx).await?;
+        let swept = entries::sweep(&mut tx, &place, PAGE).await?;
         tx.commit().await?;
         after = swept.map(|(last, strays)| {
             rebuilt.strays += strays.unsigned_abs();

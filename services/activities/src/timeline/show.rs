@@ -6,9 +6,10 @@ use proto::activities::v1 as pb;
 use proto::timestamp;
 use record::definitions::FieldSet;
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
+use sha2::{Digest, Sha256};
+use uuid::{Builder, Uuid};
 
-use super::store::Stored;
+use super::store::page::Stored;
 use super::types::{ACTIVITY, FIELD_CHANGE, NOTE, STAGE_CHANGE};
 
 /// Characters of a note that are shown.
@@ -33,6 +34,15 @@ pub(super) fn with_what_is_seen(cx: &Context, fields: &FieldSet, mut entry: Stor
     (!changes.is_empty()).then_some(entry)
 }
 
+/// The id by which callers know an entry. The one it is stored by begins with the time of the event, which a caller may not see; nobody finds
+/// that in the digest, as the id of an event is known to nobody outside.
+fn id(entry: &Stored) -> Uuid {
+    let digest = Sha256::new().chain_update(entry.event_id).chain_update(entry.place.newest.id).finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    Builder::from_custom_bytes(bytes).into_uuid()
+}
+
 /// The wire form of an entry of the timeline of `subject`.
 pub(super) fn show(cx: &Context, subject: Uuid, entry: Stored) -> Result<pb::TimelineEntry, Error> {
     let mask = cx.mask(&entry.source_object);
@@ -44,8 +54,8 @@ pub(super) fn show(cx: &Context, subject: Uuid, entry: Stored) -> Result<pb::Tim
     let actor = || pb::TimelineActor { kind: entry.actor_kind.clone(), id: entry.actor_id.to_string() };
     let data = serde_json::to_vec(&data(mask, &entry)).map_err(Error::internal)?;
     Ok(pb::TimelineEntry {
-        id: entry.id.to_string(),
-        at: (!mask.hides(at)).then(|| timestamp(entry.happened_at)),
+        id: id(&entry).to_string(),
+        at: (!mask.hides(at)).then(|| timestamp(entry.place.newest.created_at)),
         actor: (!mask.hides(by)).then(actor),
         subject: Some(pb::TimelineSubject { object: entry.object, id: subject.to_string() }),
         r#type: entry.kind,

@@ -90,7 +90,7 @@ pub(super) static DEALS: Importable = Importable {
     settle,
     needs: &["name"],
     keys: &[Key { field: "external_ids", is_unique: true, holders: IMPORTED_EXTERNAL_IDS }],
-    beside: None,
+    attached: None,
     columns: COLUMNS,
     analyze: "SELECT pipeline.analyze_deals($1)",
     read,

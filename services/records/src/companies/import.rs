@@ -32,7 +32,7 @@ pub(crate) static COMPANIES: Importable = Importable {
     names: &[],
     check_names: nothing_named,
     settle: settled,
-    beside: None,
+    attached: None,
     columns: COLUMNS,
     analyze: "SELECT records.analyze_companies($1)",
     needs: &["name"],

@@ -41,7 +41,7 @@ pub(crate) static CONTACTS: Importable = Importable {
     names: naming::COMPANY_OF_CONTACT,
     check_names: naming::check_names,
     settle: settled,
-    beside: Some(&naming::Links),
+    attached: Some(&naming::Links),
     columns: COLUMNS,
     analyze: "SELECT records.analyze_contacts($1)",
     needs: &["first_name", "last_name", "emails.address"],

@@ -3,7 +3,7 @@
 
 use db::TenantTx;
 use error::{Error, Reason};
-use imports::{Beside, Change, Held, ReadRow};
+use imports::{Attached, Change, Held, ReadRow};
 use record::change::Diff;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -20,7 +20,7 @@ pub(super) const COMPANY: &str = "company";
 pub(crate) struct Links;
 
 #[tonic::async_trait]
-impl Beside for Links {
+impl Attached for Links {
     /// The link of a new contact: its primary one.
     fn of_new(&self, row: &ReadRow, now: OffsetDateTime) -> Result<Option<Value>, Error> {
         let Some(company_id) = company(row) else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! What a row changes beside its record, as the links of contacts to companies. The overlay keeps it until the record is stored, and a dry
-//! run between its batches, so it is a value of JSON here.
+//! What a row changes in other tables than that of its record, as the links of contacts to companies. The overlay keeps it until the record is
+//! stored, and a dry run between its batches, so it is a value of JSON here.
 
 use db::TenantTx;
 use error::Error;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::row::ReadRow;
 
-/// Something beside a record as it was, if it was there, and as it becomes.
+/// Something that is attached to a record: as it was, if it was there, and as it will be.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Before.
@@ -19,7 +19,7 @@ pub struct Change {
     pub after: Value,
 }
 
-/// A record as the rows before have left what is beside it.
+/// What is attached to a record after the rows before.
 #[derive(Clone, Copy, Debug)]
 pub struct Held<'a> {
     /// The record.
@@ -30,9 +30,9 @@ pub struct Held<'a> {
     pub is_new: bool,
 }
 
-/// What an object keeps beside its records.
+/// What an object keeps in other tables for its records.
 #[tonic::async_trait]
-pub trait Beside: Send + Sync + std::fmt::Debug {
+pub trait Attached: Send + Sync + std::fmt::Debug {
     /// What a new record gets.
     fn of_new(&self, row: &ReadRow, now: OffsetDateTime) -> Result<Option<Value>, Error>;
 
