@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use reasons::Reason;
 use reqwest::Method;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -56,7 +57,7 @@ impl Api {
         let (status, answer) = self.call(Method::POST, "/api/v1/signup", Some(&body)).await?;
         match (status, answer["reason"].as_str()) {
             (201, _) => self.keep(&answer)?,
-            (409, Some("SLUG_TAKEN")) => return Ok(false),
+            (409, Some(reason)) if reason == Reason::SLUG_TAKEN.as_str() => return Ok(false),
             _ => bail!("sign-up of {}: {status} {answer}", self.slug),
         }
         Ok(true)
