@@ -161,7 +161,7 @@ async fn notes_are_changed_in_bulk_with_what_follows_from_their_texts() -> Resul
     }
     assert_eq!(counts(&undone(&world, &who, &updated.id).await?), [2, 0, 0]);
     let back = who.get(&one.id).await?;
-    assert_eq!((back.body_html, back.mentions, back.pinned), (one.body_html, vec![], false));
+    assert_eq!((back.body_html, back.mentions, back.pinned), (one.body_html.clone(), vec![], false));
     // An undo tells nobody, and whom a note has mentioned is not told of it again.
     let again = json!({"body": format!("again @[Ada](user:{colleague})")});
     let again = run(&world, &who, asked("notes", "update", &[&one.id], &again)).await?;
