@@ -6,7 +6,7 @@ use proto::google_api::HttpRule;
 use proto::google_api::http_rule::Pattern;
 
 use crate::docs::Docs;
-use crate::location::Location;
+use crate::location::{Location, Text};
 use crate::router::{PathParams, RouteError, Router, Verb};
 use crate::schema::{Kind, MessageId, Schema, Shape};
 
@@ -447,7 +447,18 @@ fn response_plan(
     };
     let location = match location {
         "" => None,
-        template => Some(Location::compile(template, |name| singular(name, Kind::String))?),
+        template => Some(Location::compile(template, |name| {
+            let Some((outer, inner)) = name.split_once('.') else {
+                return singular(name, Kind::String).map(|at| Text { at, within: None });
+            };
+            let at = printed.by_name(outer)?;
+            let field = &printed.fields[at];
+            let (Kind::Message(of), Shape::Explicit) = (field.kind, field.shape) else { return None };
+            let of = &schema.messages[of];
+            let text = &of.fields[of.by_name(inner)?];
+            let is_text = text.kind == Kind::String && text.shape != Shape::Repeated;
+            is_text.then_some(Text { at, within: Some(text.number) })
+        })?),
     };
     Ok(ResponsePlan {
         message: id,
