@@ -161,7 +161,17 @@ async fn notes_are_changed_in_bulk_with_what_follows_from_their_texts() -> Resul
     }
     assert_eq!(counts(&undone(&world, &who, &updated.id).await?), [2, 0, 0]);
     let back = who.get(&one.id).await?;
-    assert_eq!((back.body_html, back.mentions, back.pinned), (one.body_html, vec![], false));
+    assert_eq!((back.body_html, back.mentions, back.pinned), (one.body_html.clone(), vec![], false));
+    // An undo tells nobody, and whom a note has mentioned is not told of it again.
+    let again = json!({"body": format!("again @[Ada](user:{colleague})")});
+    let again = run(&world, &who, asked("notes", "update", &[&one.id], &again)).await?;
+    let removed = run(&world, &who, asked("notes", "update", &[&one.id], &json!({"body": "nobody"}))).await?;
+    for operation in [removed, again] {
+        assert_eq!(counts(&undone(&world, &who, &operation.id).await?), [1, 0, 0]);
+    }
+    for note in [&one, &two] {
+        assert_eq!(world.told(&note.id, "note.mentioned").await?, [json!([{"user_id": colleague}])]);
+    }
     // Whom a text names is looked at before any record is.
     let stranger = json!({"body": format!("@[X](user:{})", uuid::Uuid::now_v7())});
     let refused = who.ask(asked("notes", "update", &[&two.id], &stranger)).await.unwrap_err();

@@ -203,6 +203,10 @@ async fn who_is_mentioned_is_named_and_told_of_once() -> Result<()> {
     let changed = admin.update(&note.id, changed, &["body"]).await?;
     assert_eq!(named(&changed), [ada.clone(), carol.clone()]);
     admin.update(&note.id, pb::Note { pinned: true, ..Default::default() }, &["pinned"]).await?;
+    // Nor is one whose mention was removed, and comes back.
+    for body in ["nobody", &mention("Bob", &bob), "nobody", &mention("Bob", &bob), "nobody"] {
+        admin.update(&note.id, text(body), &["body"]).await?;
+    }
     admin.delete(&note.id).await?;
     admin.service.restore_note(admin.request(pb::RestoreNoteRequest { id: note.id.clone() }, &[])).await?;
     let told = world.told(&note.id, "note.mentioned").await?;

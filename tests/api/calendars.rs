@@ -6,8 +6,9 @@ use testkit::fleet::Role;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
+use super::limits::at_once;
 use super::problem;
-use crate::stage::{Stage, Tenant, text};
+use crate::stage::{Stage, Tenant, sign_up, text};
 
 async fn task(tenant: &Tenant, subject: &str) -> String {
     // A calendar reaches a year ahead.
@@ -119,4 +120,30 @@ async fn an_activity_is_a_file_to_who_may_read_it() {
     assert_eq!(tenant.admin.with_header("if-none-match", &tag).get(&path).await.status, 304);
     tenant.admin.get(&format!("/api/v1/activities/{id}")).await.expect(200);
     assert_eq!(stage.anonymous.get(&path).await.status, 401);
+}
+
+/// What is read by an address is charged to the organization, as what is read by an API key: refused in time, and nobody else with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_has_the_limit_of_an_api_key() {
+    const OF_ONE: usize = 20;
+    let variables = [("GLOBCRM_GATEWAY_RATE_API_KEY_PER_MINUTE", "20")];
+    let stage = tokio::task::block_in_place(|| Stage::start_with(&variables));
+    let tenant = sign_up(&stage.anonymous, "calendar-limit").await;
+    let path = text(&tenant.admin.post("/api/v1/calendar-feed", json!({})).await.expect(201)["path"]);
+    let began = std::time::Instant::now();
+    let first = stage.anonymous.get(&path).await;
+    assert_eq!((first.status, first.header("x-ratelimit-limit")), (200, Some("20")), "{}", first.text);
+    let (passed, refused) = at_once(&stage.anonymous, &path, 3 * OF_ONE).await;
+    // While the requests were made the window may have moved on.
+    let moved = (OF_ONE as f64 * began.elapsed().as_secs_f64() / 60.0).ceil() as usize;
+    assert!(passed.len() <= OF_ONE + moved, "{} passed", passed.len());
+    // Some are refused as there are too many at once.
+    let refused = refused.iter().find(|answer| answer.json()["reason"] == "RATE_LIMITED");
+    let refused = refused.expect("some are refused for the minute");
+    problem(refused, 429, "RATE_LIMITED");
+    assert!(refused.header("retry-after").is_some(), "{:?}", refused.headers);
+    assert_eq!(refused.json()["meta"]["tier"], "api_key", "{}", refused.text);
+    // Whoever is at the same address is not refused, nor is the user of the calendar.
+    problem(&stage.anonymous.get("/calendar/gcf_x.ics").await, 404, "CALENDAR_FEED_NOT_FOUND");
+    tenant.admin.get("/api/v1/me").await.expect(200);
 }

@@ -26,7 +26,7 @@ fn newcomer(stage: &Stage) -> Client {
 }
 
 /// Answers to calls made at once: those let through, and those refused.
-async fn at_once(client: &Client, path: &str, calls: usize) -> (Vec<Answer>, Vec<Answer>) {
+pub(super) async fn at_once(client: &Client, path: &str, calls: usize) -> (Vec<Answer>, Vec<Answer>) {
     let answers = futures_util::future::join_all((0..calls).map(|_| client.get(path))).await;
     answers.into_iter().partition(|a| a.status != 429)
 }

@@ -81,3 +81,21 @@ async fn a_use_is_noted_every_five_minutes_and_forgotten_with_the_address() -> R
     assert_eq!(shown().await?.last_used_at, None);
     Ok(())
 }
+
+#[tokio::test]
+async fn versions_go_on_after_an_address_has_ended() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    for _ in 0..2 {
+        token(&ada).await?;
+        token(&ada).await?;
+        ada.delete_calendar_feed(pb::DeleteCalendarFeedRequest {}).await?;
+        let none = ada.get_calendar_feed(pb::GetCalendarFeedRequest {}).await.unwrap_err();
+        assert_eq!(none.is(), (404, "CALENDAR_FEED_NOT_FOUND"));
+    }
+    let query = "SELECT version FROM identity.outbox
+                 WHERE record_id = $1::text::uuid AND type LIKE 'identity.calendar_feed.%' ORDER BY seq";
+    let versions: Vec<i64> = sqlx::query_scalar(query).bind(&ada.id).fetch_all(&mut world.sql().await?).await?;
+    assert_eq!(versions, [1, 2, 3, 4, 5, 6]);
+    Ok(())
+}

@@ -4,9 +4,11 @@ use anyhow::Result;
 use ids::RoleId;
 use proto::common::v1::Money;
 use proto::pipeline::v1 as pb;
+use proto::pipeline::v1::pipeline_service_server::PipelineService;
 use uuid::Uuid;
 
 use super::world::{ALL, Caller, World, document, named, publication, stage_id, with};
+use crate::world::done;
 
 fn euros(minor: i64) -> Money {
     Money { amount_minor: Some(minor), currency: Some("EUR".to_owned()) }
@@ -265,5 +267,49 @@ async fn of_two_who_move_a_deal_at_once_one_wins_and_the_other_is_judged_from_th
             assert_eq!(keys, ["new", "won"]);
         }
     }
+    Ok(())
+}
+
+/// Who does not know whether a move has happened asks again, with the same key.
+#[tokio::test]
+async fn a_move_with_a_key_happens_once() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let strict = pipeline(&admin).await?;
+    let other = admin.create(with("Other", document())).await?;
+    let deal = admin.create_deal(pb::Deal { pipeline_id: Some(strict.id.clone()), ..named("A") }).await?;
+    let fields = |custom: &str| {
+        Some(pb::Deal { amount: Some(euros(5)), custom: custom.to_owned().into(), ..Default::default() })
+    };
+    let ask = async |stage: &str, custom: &str, version: &str| {
+        let stage_id = Some(stage_id(&strict, stage).to_owned());
+        let fields = fields(custom);
+        let request = pb::MoveDealRequest { id: deal.id.clone(), stage_id, fields, ..Default::default() };
+        let headers = [("idempotency-key", "once"), ("if-match", version)];
+        let answer = admin.service.move_deal(admin.request(request, &headers)).await;
+        let replayed = answer.as_ref().is_ok_and(|a| a.metadata().contains_key("idempotency-replayed"));
+        done(answer).map(|answer| (answer.deal.unwrap(), replayed))
+    };
+    let (first, replayed) = ask("demo", r#"{"tier":"gold"}"#, "1").await?;
+    assert_eq!((first.version, replayed), (2, false));
+    // Also when the version that it started from is gone, and the deal has moved on.
+    admin.move_deal(moved(&deal, stage_id(&strict, "new"))).await?;
+    assert_eq!(ask("demo", r#"{ "tier": "gold" }"#, "1").await?, (first, true));
+    assert_eq!(admin.deal(&deal.id).await?.stage_key, "new");
+    let reused = ask("new", r#"{"tier":"gold"}"#, "1").await.unwrap_err();
+    assert_eq!(reused.is(), (422, "IDEMPOTENCY_KEY_REUSED"));
+
+    let elsewhere = pb::ChangeDealPipelineRequest {
+        id: deal.id.clone(),
+        pipeline_id: other.id.clone(),
+        ..Default::default()
+    };
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        let request = admin.request(elsewhere.clone(), &[("idempotency-key", "once")]);
+        answers.push(done(admin.service.change_deal_pipeline(request).await)?.deal.unwrap());
+    }
+    assert_eq!((answers[0].pipeline_id.as_deref(), &answers[0]), (Some(other.id.as_str()), &answers[1]));
+    assert_eq!(admin.deal(&deal.id).await?.version, answers[0].version);
     Ok(())
 }

@@ -381,6 +381,24 @@ async fn a_worker_that_dies_or_a_service_that_is_away_does_no_row_twice() -> Res
 }
 
 #[tokio::test]
+async fn an_import_that_was_asked_for_is_answered_again_while_records_is_away() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let request = import(&world.uploads.put(&large(2)), &LARGE, pb::DuplicatePolicy::Skip);
+    let ask = async |request: &pb::CreateImportRequest, key: &str| {
+        let request = admin.request(request.clone(), &[("idempotency-key", key)]);
+        done(admin.service.create_import(request).await).map(|answer| answer.operation.unwrap().id)
+    };
+    let first = ask(&request, "once").await?;
+    world.uploads.is_away.store(true, Ordering::SeqCst);
+    assert_eq!(ask(&request, "once").await?, first);
+    assert_eq!(ask(&request, "another").await.unwrap_err().http(), 503);
+    let other = pb::CreateImportRequest { dry_run: true, ..request };
+    assert_eq!(ask(&other, "once").await.unwrap_err().is(), (422, "IDEMPOTENCY_KEY_REUSED"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_import_is_cancelled_and_ends_when_its_permission_is_taken() -> Result<()> {
     let world = alone("globcrm_test_import_deals_cancelled").await?;
     let admin = world.admin()?;
@@ -409,6 +427,31 @@ async fn an_import_is_cancelled_and_ends_when_its_permission_is_taken() -> Resul
     let operation = finished(&world, &clerk, &id).await;
     assert_eq!(operation.failure.as_deref(), Some("PERMISSION_DENIED"), "{operation:?}");
     assert!(admin.deals("").await?.is_empty());
+    Ok(())
+}
+
+/// The name of a pipeline is that of `pipeline.read`; the name of a stage is shown with each deal.
+#[tokio::test]
+async fn a_pipeline_is_found_by_its_name_by_whoever_may_read_pipelines() -> Result<()> {
+    let world = alone("globcrm_test_import_deals_names").await?;
+    let admin = world.admin()?;
+    let made = admin.make("Sales").await?;
+    admin.make_default(&made.id).await?;
+    let mut actions = ["import", "create", "read", "update"].map(|action| ("deal", action, Scope::All)).to_vec();
+    let file = world.uploads.put("Name,Pipeline,Stage\nA,Sales,\nB,Nowhere,\nC,,demo\n");
+    let columns = [("Name", "name"), ("Pipeline", "pipeline.name"), ("Stage", "stage.name")];
+    let unknown = |line| error(line, "Pipeline", "pipeline.name", "REFERENCE_NOT_FOUND");
+    for (reads, counts, errors) in [
+        (false, [1, 0, 0, 2], vec![unknown(2), unknown(3)]),
+        (true, [2, 0, 0, 1], vec![unknown(3)]),
+    ] {
+        if reads {
+            actions.push(("pipeline", "read", Scope::All));
+        }
+        let clerk = world.caller(admin.tenant, &May { actions: &actions, fields: &[] })?;
+        let id = clerk.queue_import(import(&file, &columns, pb::DuplicatePolicy::Create)).await?.id;
+        assert_eq!(outcome(&finished(&world, &clerk, &id).await), (counts, errors), "{reads}");
+    }
     Ok(())
 }
 

@@ -171,3 +171,21 @@ async fn companies_and_contacts_are_found_by_what_only_one_of_them_is_called() -
     assert_eq!(contacts, wanted);
     Ok(())
 }
+
+#[tokio::test]
+async fn more_names_than_a_batch_has_are_refused() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let company = pb::CompanyName { name: "Acme".to_owned(), domain: String::new() };
+    let email = "ada@x.test".to_owned();
+    for (companies, emails, is_taken) in [(500, 500, true), (501, 0, false), (0, 501, false)] {
+        let request = pb::FindRecordsRequest {
+            companies: vec![company.clone(); companies],
+            emails: vec![email.clone(); emails],
+        };
+        let found = admin.service.find_records(admin.request(request, &[])).await;
+        let refused = found.err().map(|status| Refusal::from(status).reason().to_owned());
+        assert_eq!(refused, (!is_taken).then(|| "TOO_MANY_IDS".to_owned()), "{companies} {emails}");
+    }
+    Ok(())
+}

@@ -14,7 +14,7 @@ use auth::Context;
 use error::{Code, Error, Reason};
 use sha2::{Digest, Sha256};
 
-use crate::{DbError, TenantTx};
+use crate::{Db, DbError, TenantTx};
 
 /// How long an answer is kept.
 const KEPT: Duration = Duration::from_secs(24 * 3_600);
@@ -87,6 +87,23 @@ pub async fn claim(
             "this Idempotency-Key was used for another request",
         )),
     }
+}
+
+/// The answer that the same call was given before, where what it needs otherwise cannot be had. Errors: as [`claim`].
+pub async fn kept<T: prost::Message + Default>(
+    db: &Db,
+    cx: &Context,
+    rpc: &'static str,
+    request: &impl prost::Message,
+) -> Result<Option<T>, Error> {
+    if cx.call.idempotency_key.is_none() {
+        return Ok(None);
+    }
+    let mut tx = TenantTx::begin(db, cx.tenant).await?;
+    crate::fence::check(&mut tx, cx).await?;
+    let claim = claim(&mut tx, cx, rpc, request).await?;
+    tx.commit().await?;
+    claim.replayed()
 }
 
 impl Claim {

@@ -36,7 +36,14 @@ impl Imports {
         let mask = set.mask(object, cx.mask(object.name));
         let masks = Masks { object: &mask, cx: Some(cx) };
         let (_, mut violations) = mapping::check(importable, &request.mapping, &set, masks);
-        let examined = self.files.examine(cx, request, violations.is_empty()).await?;
+        let examined = match self.files.examine(cx, request, violations.is_empty()).await {
+            Ok(examined) => examined,
+            // What was answered before needs nobody who reads files.
+            Err(error) => {
+                let kept = idempotency::kept::<Operation>(&self.env.db, cx, R::NAME, message).await?;
+                return kept.map(|operation| Answer::new(operation).again()).ok_or(error);
+            }
+        };
         let Examined { violations: of_file, form } = examined;
         violations.extend(of_file);
         let mut tx = TenantTx::begin(&self.env.db, cx.tenant).await?;

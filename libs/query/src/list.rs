@@ -25,6 +25,11 @@ pub(crate) const MAX_PAGE_SIZE: usize = 200;
 /// A page ends before what is made of its rows has more bytes than this; it has one row at least. Whoever makes it ends the page
 /// ([`Page::end_after`]). Half of what a message may have, so that there is room for what an answer adds.
 pub const MAX_PAGE_BYTES: usize = 2 << 20;
+/// What a reference takes of a page's bytes: the id, the object and a short name of what a record refers to.
+pub const REFERENCE_BYTES: usize = 128;
+/// Most references of a page, and of ids in a call that asks for their names. The first record of a page, or of a column of a board, is there
+/// whatever it refers to.
+pub const MAX_REFERENCES: usize = MAX_PAGE_BYTES / REFERENCE_BYTES + 4_096;
 /// Comparisons that no index answers, by row, that cost as much as a request.
 const COST_UNIT: u64 = 10_000;
 

@@ -100,9 +100,22 @@ pub async fn update<W: Wire>(
     update_by::<W>(env, cx, (id, Path::Update), mask, sent, Fields::new()).await
 }
 
+/// As [`update_by`], by a call that takes an `Idempotency-Key`: `request`, without what only says how it was written.
+pub async fn update_once<W: Wire, R: Rpc + Message>(
+    env: &Env,
+    cx: &Context,
+    (id, path): (&str, Path),
+    request: &R,
+    sent: &W::Message,
+    inputs: Fields,
+) -> Result<Answer<W::Message>, Error> {
+    let request = request.encode_to_vec();
+    let asked = Some(Asked { rpc: R::NAME, request: &request });
+    changed::<W>(env, cx, (id, path, asked), None, sent, inputs).await
+}
+
 /// As [`update`], by a call of another kind, which the object's guard is told; `inputs` are what the call says beside the body, see
 /// [`super::Standard::input`].
-#[tracing::instrument(name = "record.update", skip_all, fields(object = W::object().name))]
 pub async fn update_by<W: Wire>(
     env: &Env,
     cx: &Context,
@@ -112,11 +125,22 @@ pub async fn update_by<W: Wire>(
     inputs: Fields,
 ) -> Result<Answer<W::Message>, Error> {
     let nothing = W::Message::default();
-    let sent = sent.unwrap_or(&nothing);
+    changed::<W>(env, cx, (id, path, None), mask, sent.unwrap_or(&nothing), inputs).await
+}
+
+#[tracing::instrument(name = "record.update", skip_all, fields(object = W::object().name))]
+async fn changed<W: Wire>(
+    env: &Env,
+    cx: &Context,
+    (id, path, asked): (&str, Path, Option<Asked<'_>>),
+    mask: Option<prost_types::FieldMask>,
+    sent: &W::Message,
+    inputs: Fields,
+) -> Result<Answer<W::Message>, Error> {
     let surroundings = (env.region, env.clock.now());
     let read = |names: &[&str], mask: &Mask| Reader::read_by::<W>(surroundings, sent, names, Some(mask));
     let draft = Draft::new(mask, sent, W::custom(sent), &read)?.with(inputs);
-    crate::update::update(env, cx, W::object(), (id, path), W::etag(sent), draft)
+    crate::update::update(env, cx, W::object(), (id, path, asked), W::etag(sent), draft)
         .await?
         .shown::<W>(env.clock.now())
 }

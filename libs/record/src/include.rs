@@ -7,18 +7,12 @@ use std::borrow::Cow;
 
 use auth::FieldMask;
 use error::{Error, Reason};
-use query::list::MAX_PAGE_BYTES;
+use query::list::REFERENCE_BYTES;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::view::View;
 use super::{Naming, Object};
-
-/// What a reference takes of a page's bytes: a [`proto::common::v1::RecordName`] with a short name. Longer names have bytes of their own.
-pub(crate) const REFERENCE_BYTES: usize = 128;
-/// Most references of a page, and of ids in a call that asks for their names. The first record of a page, or of a column of a board, is there
-/// whatever it refers to.
-pub(crate) const MAX_REFERENCES: usize = MAX_PAGE_BYTES / REFERENCE_BYTES + 4_096;
 
 const ACCESS: &str = "access";
 /// Records of every object have an owner.

@@ -11,10 +11,10 @@ use error::{Error, Reason};
 use futures_util::future::join_all;
 use proto::common::v1::{RecordIds, RecordName, Warning};
 use query::RowScope;
-use query::list::MAX_PAGE_BYTES;
+use query::list::{MAX_PAGE_BYTES, MAX_REFERENCES, REFERENCE_BYTES};
 use uuid::Uuid;
 
-use super::include::{MAX_REFERENCES, REFERENCE_BYTES, Reference, Referred, Source, Wanted};
+use super::include::{Reference, Referred, Source, Wanted};
 use super::reference::Ids;
 use super::{Env, Object, Wire, patience, store};
 

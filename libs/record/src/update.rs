@@ -2,6 +2,7 @@
 
 use auth::{Context, FieldMask};
 use db::TenantTx;
+use db::idempotency::{self, Claim};
 use error::{Error, Reason, Violation};
 use input::Violations;
 use query::RowScope;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use super::change::Author;
 use super::commit::commit;
 use super::computed::Computed;
+use super::create::Asked;
 use super::definitions::FieldSet;
 use super::draft::{Draft, Sent};
 use super::fence::Tries;
@@ -23,13 +25,13 @@ pub(crate) async fn update(
     env: &Env,
     cx: &Context,
     object: &'static Object,
-    (id, path): (&str, Path),
+    (id, path, asked): (&str, Path, Option<Asked<'_>>),
     etag: Option<&str>,
     draft: Draft<'_>,
 ) -> Result<Answer, Error> {
     let mut tries = Tries::default();
     loop {
-        match attempt(env, cx, object, (id, path), etag, &draft).await {
+        match attempt(env, cx, object, (id, path, asked), etag, &draft).await {
             Err(error) if tries.again(&error) => fence::renew(env, cx, object).await?,
             done => return done,
         }
@@ -40,7 +42,7 @@ async fn attempt(
     env: &Env,
     cx: &Context,
     object: &'static Object,
-    (id, path): (&str, Path),
+    (id, path, keyed): (&str, Path, Option<Asked<'_>>),
     etag: Option<&str>,
     draft: &Draft<'_>,
 ) -> Result<Answer, Error> {
@@ -59,14 +61,16 @@ async fn attempt(
     let author = Author::of(env, cx);
     let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path };
     let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
-    let change = Change { id, sent, etag, ahead, asked, unknown };
+    let change = Change { id, keyed, sent, etag, ahead, asked, unknown };
     let result = store(&mut tx, &plan, change).await;
     commit(env, tx, result).await
 }
 
 /// What is to be changed, with what is known of it.
-struct Change {
+struct Change<'a> {
     id: Uuid,
+    /// The call, if it takes an `Idempotency-Key`.
+    keyed: Option<Asked<'a>>,
     sent: Sent,
     /// The version that the body's `etag` names.
     etag: Option<i64>,
@@ -77,10 +81,23 @@ struct Change {
     unknown: Vec<Violation>,
 }
 
-async fn store(tx: &mut TenantTx, plan: &Plan<'_>, change: Change) -> Result<Answer, Error> {
-    let Plan { cx, object, mask, .. } = *plan;
-    let Change { id, sent, etag, ahead, asked, unknown } = change;
-    db::fence::check(tx, cx).await?;
+async fn store(tx: &mut TenantTx, plan: &Plan<'_>, change: Change<'_>) -> Result<Answer, Error> {
+    db::fence::check(tx, plan.cx).await?;
+    let Some(Asked { rpc, request }) = change.keyed else {
+        return Ok(Answer::new(changed(tx, plan, change).await?, plan.mask.clone()));
+    };
+    let claim = idempotency::claim(tx, plan.cx, rpc, request).await?;
+    if let Claim::Replay(kept) = &claim {
+        return Answer::replay(kept, plan.mask.clone());
+    }
+    let record = changed(tx, plan, change).await?;
+    claim.keep(tx, &Answer::kept(&record)?, plan.author.now).await?;
+    Ok(Answer::new(record, plan.mask.clone()))
+}
+
+async fn changed(tx: &mut TenantTx, plan: &Plan<'_>, change: Change<'_>) -> Result<Record, Error> {
+    let Plan { cx, object, .. } = *plan;
+    let Change { id, sent, etag, ahead, asked, unknown, .. } = change;
     tree::lock(tx, object, &sent.fields).await?;
     let before = lock_live(tx, cx, object, id, "update").await?;
     let version = before.version;
@@ -88,10 +105,9 @@ async fn store(tx: &mut TenantTx, plan: &Plan<'_>, change: Change) -> Result<Ans
     check_versions(tx, plan, (id, version), etag, &mut proposal).await?;
     let prepared = prepare(tx, plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
     if !prepared.is_change(object) {
-        return Ok(Answer::new(prepared.after().clone(), mask.clone()));
+        return Ok(prepared.after().clone());
     }
-    let after = write::update(tx, plan, prepared, &RowScope::from(cx.reached())).await?;
-    Ok(Answer::new(after, mask.clone()))
+    write::update(tx, plan, prepared, &RowScope::from(cx.reached())).await
 }
 
 /// Refuses a change that starts from another version than the current one, unless it started from the `etag` of an earlier one and the

@@ -37,7 +37,7 @@ pub struct Identity {
     tokens: Arc<Tokens>,
 }
 
-/// What an API key is known by without keeping it: its SHA-256.
+/// What an API key, or another secret of a client, is known by without keeping it: its SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyDigest([u8; 32]);
 
@@ -45,6 +45,12 @@ impl KeyDigest {
     /// The digest of a key.
     pub fn of(api_key: &SecretString) -> Self {
         Self(Sha256::digest(api_key.expose_secret().as_bytes()).into())
+    }
+
+    /// An id for what is counted of a secret by itself.
+    pub fn id(&self) -> Uuid {
+        let [first, ..] = self.0.as_chunks::<16>().0 else { return Uuid::nil() };
+        Uuid::from_bytes(*first)
     }
 }
 

@@ -6,12 +6,21 @@ use crate::percent;
 #[derive(Debug)]
 pub(crate) struct Location {
     /// Literal text, and the field that follows it.
-    parts: Vec<(String, Option<usize>)>,
+    parts: Vec<(String, Option<Text>)>,
+}
+
+/// A text of the answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text {
+    /// The place of the text, or of the message that has it.
+    pub(crate) at: usize,
+    /// The number of the text in that message.
+    pub(crate) within: Option<u32>,
 }
 
 impl Location {
-    /// `/api/v1/contacts/{id}`; `find` gives the place of a text field.
-    pub(crate) fn compile(template: &str, find: impl Fn(&str) -> Option<usize>) -> Result<Self, String> {
+    /// `/api/v1/contacts/{id}`, or `{operation.id}` for a member of a member; `find` gives the place of a text field.
+    pub(crate) fn compile(template: &str, find: impl Fn(&str) -> Option<Text>) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = template;
         while let Some((literal, tail)) = rest.split_once('{') {
@@ -26,7 +35,7 @@ impl Location {
     }
 
     /// `value`: the text of a field; `None` when it is not set, and then there is no location.
-    pub(crate) fn fill<'w>(&self, value: impl Fn(usize) -> Option<&'w str>) -> Option<String> {
+    pub(crate) fn fill<'w>(&self, value: impl Fn(Text) -> Option<&'w str>) -> Option<String> {
         let mut path = String::new();
         for (literal, field) in &self.parts {
             path.push_str(literal);

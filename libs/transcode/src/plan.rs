@@ -6,8 +6,8 @@ use proto::google_api::HttpRule;
 use proto::google_api::http_rule::Pattern;
 
 use crate::docs::Docs;
-use crate::location::Location;
-use crate::router::{RouteError, Router, Verb};
+use crate::location::{Location, Text};
+use crate::router::{PathParams, RouteError, Router, Verb};
 use crate::schema::{Kind, MessageId, Schema, Shape};
 
 /// Why the descriptors cannot be served; found at start-up, never later.
@@ -72,6 +72,8 @@ pub struct Method {
     pub server_streaming: bool,
     /// A parameter of the path is a secret: the path must not be logged.
     pub has_secret_path: bool,
+    /// Which parameter of the path that is, by its place.
+    pub(crate) secret_at: Option<usize>,
     pub(crate) request: RequestPlan,
     pub(crate) response: ResponsePlan,
     pub(crate) doc: String,
@@ -81,6 +83,11 @@ impl Method {
     /// Whether a JSON body belongs to the request.
     pub(crate) fn takes_json(&self) -> bool {
         !matches!(self.request.body, Body::None)
+    }
+
+    /// The secret in a path of this method.
+    pub fn secret_of<'a>(&self, params: &'a PathParams<'_>) -> Option<&'a str> {
+        params.get(self.secret_at?)
     }
 
     /// Names of the path parameters, in order.
@@ -231,6 +238,8 @@ fn method(
     if policy.public && !policy.permission.is_empty() {
         return Err("a public method asks for no permission".to_owned());
     }
+    let fields = &schema.messages[request.message].fields;
+    let secret_at = request.path.iter().position(|at| fields[*at].secret);
     Ok(Method {
         full_name: format!("/{service}/{}", descriptor.name),
         service: service.to_owned(),
@@ -252,10 +261,8 @@ fn method(
         byte_stream: policy.byte_stream,
         client_streaming: descriptor.client_streaming,
         server_streaming: descriptor.server_streaming,
-        has_secret_path: {
-            let fields = &schema.messages[request.message].fields;
-            request.path.iter().any(|at| fields[*at].secret)
-        },
+        has_secret_path: secret_at.is_some(),
+        secret_at,
         request,
         response,
         doc: doc.to_owned(),
@@ -440,7 +447,18 @@ fn response_plan(
     };
     let location = match location {
         "" => None,
-        template => Some(Location::compile(template, |name| singular(name, Kind::String))?),
+        template => Some(Location::compile(template, |name| {
+            let Some((outer, inner)) = name.split_once('.') else {
+                return singular(name, Kind::String).map(|at| Text { at, within: None });
+            };
+            let at = printed.by_name(outer)?;
+            let field = &printed.fields[at];
+            let (Kind::Message(of), Shape::Explicit) = (field.kind, field.shape) else { return None };
+            let of = &schema.messages[of];
+            let text = &of.fields[of.by_name(inner)?];
+            let is_text = text.kind == Kind::String && text.shape != Shape::Repeated;
+            is_text.then_some(Text { at, within: Some(text.number) })
+        })?),
     };
     Ok(ResponsePlan {
         message: id,

@@ -50,7 +50,8 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0200_index_calendar",
         "0201_add_bulk_operations",
         "0202_add_mentions",
-        "0203_index_pinned"
+        "0203_index_pinned",
+        "0204_create_note_told"
     ]
 );
 

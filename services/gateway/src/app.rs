@@ -169,7 +169,12 @@ async fn answer(
         Route::NotFound => return Err(Error::not_found(Reason::ROUTE_NOT_FOUND)),
     };
     let address = client_address(&parts.headers, peer, app.config.trust_forwarded_for);
-    let admitted = admit(app, method.public, parts, address).await;
+    let presented = match method.secret_of(&params) {
+        Some(secret) => Ok(Some(app.credentials.in_path(secret))),
+        None if method.public => Ok(None),
+        None => app.credentials.presented(&parts.headers).map(Some),
+    };
+    let admitted = admit(app, presented, address).await;
     let Admitted { caller, tiers, tier, standing } = match admitted {
         Ok(admitted) => admitted,
         Err(Refused { error, tier, standing }) => {
@@ -219,23 +224,26 @@ struct Refused {
     standing: Standing,
 }
 
-/// Credentials and limits. What is known here is looked at first; only an API key that is not takes a call to identity, and that is
-/// paid for before it is made: by the key's owner when it was good a while ago, else by the address. So guessing costs nobody else
+/// Credentials and limits. What is known here is looked at first; only an API key that is not, and the address of a calendar, take a call
+/// to identity, and that is paid for before it is made: by the owner when it was good a while ago, else by the client's address. So guessing costs nobody else
 /// anything, also not at the same address, and a refused guess costs nothing at all.
-async fn admit(app: &App, public: bool, parts: &Parts, address: IpAddr) -> Result<Admitted, Refused> {
-    let presented = if public { Ok(None) } else { app.credentials.presented(&parts.headers).map(Some) };
+async fn admit(
+    app: &App,
+    presented: Result<Option<Presented>, Error>,
+    address: IpAddr,
+) -> Result<Admitted, Refused> {
     let mut waited = Duration::ZERO;
     let (caller, paid) = match presented {
         Ok(None) => (Ok(None), None),
         Ok(Some(Presented::Token(token))) => (app.credentials.caller(token).await.map(Some), None),
-        Ok(Some(Presented::UnknownKey(key, digest))) => {
+        Ok(Some(Presented::Unknown(secret, digest))) => {
             let owner = app.credentials.owner(&digest);
             let tiers = tiers(&app.config, owner.map(|named| (named, PrincipalKind::ApiKey)), address);
             let party = app.places.party(address, owner);
             let paid = pay(&app.limits, &party, &tiers, &mut waited).await?;
             let traded = async {
                 let _place = party.take(Kind::Call, 1)?;
-                app.credentials.trade(key, digest).await
+                app.credentials.trade(secret, digest).await
             };
             match traded.await {
                 Ok(caller) if owner == Some(caller.named()) => (Ok(Some(caller)), Some(paid)),

@@ -148,8 +148,8 @@ pub(crate) fn metadata(incoming: &Incoming<'_>) -> Result<MetadataMap, Error> {
     };
     put("x-request-id", incoming.request_id)?;
     put(host::grpc::CLIENT_ADDRESS, &incoming.client_address)?;
-    if let Some(caller) = &incoming.caller {
-        put("authorization", &format!("Bearer {}", caller.token.expose_secret()))?;
+    if let Some(token) = incoming.caller.as_ref().and_then(|caller| caller.token.as_ref()) {
+        put("authorization", &format!("Bearer {}", token.expose_secret()))?;
     }
     if let Some(agent) = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()) {
         put("x-user-agent", &agent[..agent.len().min(MAX_FORWARDED)])?;

@@ -25,7 +25,8 @@ pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
     pub(crate) principal: Uuid,
     pub(crate) kind: PrincipalKind,
-    pub(crate) token: SecretString,
+    /// What services are shown; `None` of a secret in the path, which they read there.
+    pub(crate) token: Option<SecretString>,
 }
 
 impl Caller {
@@ -40,8 +41,17 @@ impl Caller {
 pub(crate) enum Presented {
     /// An access token, or that of an API key that was traded a moment ago.
     Token(SecretString),
-    /// An API key that identity must be asked for.
-    UnknownKey(SecretString, KeyDigest),
+    /// What identity must be asked for.
+    Unknown(Secret, KeyDigest),
+}
+
+/// A secret whose owner only identity knows.
+#[derive(Debug)]
+pub(crate) enum Secret {
+    /// An API key.
+    ApiKey(SecretString),
+    /// The token in the address of a calendar.
+    Calendar(SecretString),
 }
 
 /// Trades API keys and verifies tokens.
@@ -87,23 +97,50 @@ impl Credentials {
         }
         match self.bad.get(&digest) {
             Some(refused) => Err(refused.again()),
-            None => Ok(Presented::UnknownKey(presented, digest)),
+            None => Ok(Presented::Unknown(Secret::ApiKey(presented), digest)),
         }
     }
 
-    /// Whose an API key was when it was good; nobody's, when it was never shown here.
+    /// The secret in the path, which is all that its method takes. Asks nobody.
+    pub(crate) fn in_path(&self, secret: &str) -> Presented {
+        let secret = SecretString::from(secret);
+        let digest = KeyDigest::of(&secret);
+        Presented::Unknown(Secret::Calendar(secret), digest)
+    }
+
+    /// Whose a secret was when it was good; nobody's, when it was never shown here.
     pub(crate) fn owner(&self, digest: &KeyDigest) -> Option<(TenantId, Uuid)> {
         self.good.owner(digest)
     }
 
-    /// The caller of an API key, traded at identity; remembers a good one, and one that is refused.
-    pub(crate) async fn trade(&self, key: SecretString, digest: KeyDigest) -> Result<Caller, Error> {
-        match self.identity.exchange_api_key(key).await {
-            Ok(token) => {
-                let caller = self.caller(token).await?;
-                self.good.note(digest, caller.tenant, caller.principal);
-                Ok(caller)
+    /// The caller of a secret, of whom identity is asked; remembers a good one, and an API key that is refused.
+    pub(crate) async fn trade(&self, secret: Secret, digest: KeyDigest) -> Result<Caller, Error> {
+        let caller = match secret {
+            Secret::ApiKey(key) => self.of_api_key(key, digest).await?,
+            Secret::Calendar(token) => self.of_calendar(token, digest).await?,
+        };
+        self.good.note(digest, caller.tenant, caller.principal);
+        Ok(caller)
+    }
+
+    /// Who reads a calendar by its address: it counts as an API key, so that whoever reads it too often shuts out nobody but themselves.
+    async fn of_calendar(&self, token: SecretString, digest: KeyDigest) -> Result<Caller, Error> {
+        match self.identity.calendar_owner(token).await {
+            Ok((tenant, _)) => {
+                Ok(Caller { tenant, principal: digest.id(), kind: PrincipalKind::ApiKey, token: None })
             }
+            Err(error) => {
+                if error.code() == Code::NotFound {
+                    self.good.forget(&digest);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn of_api_key(&self, key: SecretString, digest: KeyDigest) -> Result<Caller, Error> {
+        match self.identity.exchange_api_key(key).await {
+            Ok(token) => self.caller(token).await,
             Err(error) => {
                 if error.code() == Code::Unauthenticated {
                     self.good.forget(&digest);
@@ -117,6 +154,6 @@ impl Credentials {
     /// The caller whose token this is.
     pub(crate) async fn caller(&self, token: SecretString) -> Result<Caller, Error> {
         let claims = self.gate.verify(&token).await?;
-        Ok(Caller { tenant: claims.tid, principal: claims.sub, kind: claims.knd, token })
+        Ok(Caller { tenant: claims.tid, principal: claims.sub, kind: claims.knd, token: Some(token) })
     }
 }

@@ -68,6 +68,7 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0140_seal_audit_log",
         "0141_drop_audit_log_record",
         "0150_create_calendar_feed",
+        "0151_keep_calendar_feed",
     ]
 );
 

@@ -46,6 +46,17 @@ async fn plan(world: &World, admin: &Caller, user: &Caller) -> Result<()> {
     Ok(())
 }
 
+/// The same row for each minute after it: a thousand calls would take their time.
+async fn copy(world: &World, admin: &Caller, id: &str, times: i32) -> Result<()> {
+    let copies = "INSERT INTO activities.activities SELECT (jsonb_populate_record(a, jsonb_build_object(
+                      'id', gen_random_uuid(), 'due_at', a.due_at + make_interval(mins => n)))).*
+                  FROM activities.activities AS a, generate_series(1, $3) AS n WHERE a.tenant_id = $1 AND a.id = $2";
+    let id: uuid::Uuid = id.parse()?;
+    let query = sqlx::query(copies).bind(admin.tenant.uuid()).bind(id).bind(times);
+    query.execute(&mut world.sql().await?).await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_calendar_has_what_its_user_is_to_do_owns_or_takes_part_in() -> Result<()> {
     let world = World::new().await?;
@@ -85,6 +96,36 @@ async fn a_calendar_shows_what_its_user_may_read_now() -> Result<()> {
     Ok(())
 }
 
+/// What is left out for a time that is hidden would tell it.
+#[tokio::test]
+async fn a_time_that_is_hidden_chooses_nothing() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let without = |field: &'static str| {
+        let fields: [(&str, &str, FieldAccess); 1] = [("activity", field, FieldAccess::None)];
+        world.caller(admin.tenant, &May { actions: &[("activity", "read", Scope::All)], fields: &fields })
+    };
+    let (due, starts) = (without("due_at")?, without("starts_at")?);
+    for user in [&due, &starts] {
+        world.known.insert("user", user.id);
+        let assignee_id = Some(user.id.to_string());
+        let first = pb::Activity { assignee_id: assignee_id.clone(), ..call(&world, "due", 1) };
+        let first = Box::pin(admin.create_activity(first)).await?;
+        copy(&world, &admin, &first.id, 999).await?;
+        let meeting = pb::Activity {
+            subject: Some("begins".to_owned()),
+            starts_at: ahead(&world, 200),
+            ends_at: ahead(&world, 201),
+            assignee_id,
+            ..planned("meeting")
+        };
+        Box::pin(admin.create_activity(meeting)).await?;
+    }
+    assert_eq!(feed(&world, &due).await?.summaries(), ["begins"], "a thousand that are due go before it");
+    assert!(feed(&world, &starts).await?.entries().is_empty());
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_calendar_is_empty_while_its_user_may_read_nothing() -> Result<()> {
     let world = World::new().await?;
@@ -105,12 +146,7 @@ async fn a_calendar_has_a_bound_and_the_next_go_before_the_past() -> Result<()> 
         admin.create_activity(call(&world, &format!("past {n}"), -1 - n)).await?;
     }
     let first = admin.create_activity(call(&world, "first", 1)).await?;
-    // The same row for each minute after it: a thousand calls would take their time.
-    let copies = "INSERT INTO activities.activities SELECT (jsonb_populate_record(a, jsonb_build_object(
-                      'id', gen_random_uuid(), 'due_at', a.due_at + make_interval(mins => n)))).*
-                  FROM activities.activities AS a, generate_series(1, 998) AS n WHERE a.tenant_id = $1 AND a.id = $2";
-    let id: uuid::Uuid = first.id.parse()?;
-    sqlx::query(copies).bind(admin.tenant.uuid()).bind(id).execute(&mut world.sql().await?).await?;
+    copy(&world, &admin, &first.id, 998).await?;
     let summaries = feed(&world, &admin).await?.summaries();
     assert_eq!(summaries.len(), 1_000);
     assert_eq!(summaries[..2], ["past 0", "first"], "of the past the last goes first");

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{Capture, DecodeError, MAX_DEPTH};
 use crate::json::{pick, write};
+use crate::location::Text;
 use crate::schema::{FieldPlan, Kind, MessagePlan, OnWire, Schema, Shape};
 use crate::select::{FieldSelection, Keep};
 use crate::wire::{self, Reader};
@@ -394,6 +395,23 @@ impl Capture<'_> {
             let slot = slots.get(at).filter(|slot| slot.count > 0)?;
             Reader::new(slot.bytes(wire)).varint().ok().map(|value| value as i64)
         });
-        self.meta.location = self.plan.location.as_ref().and_then(|location| location.fill(text));
+        let of_location = |Text { at, within }: Text| {
+            let Some(number) = within else { return text(at) };
+            let slot = slots.get(at).filter(|slot| slot.count > 0)?;
+            text_of(number, slot.bytes(wire))
+        };
+        self.meta.location = self.plan.location.as_ref().and_then(|location| location.fill(of_location));
     }
+}
+
+/// A text of a message; of several the last one.
+fn text_of(number: u32, message: &[u8]) -> Option<&str> {
+    let (mut reader, mut found) = (Reader::new(message), None);
+    while !reader.done() {
+        match reader.tag().ok()? {
+            (at, wire::LEN) if at == number => found = Some(reader.payload().ok()?),
+            (_, wire_type) => reader.skip(wire_type).ok()?,
+        }
+    }
+    str::from_utf8(found?).ok()
 }

@@ -67,7 +67,12 @@ async fn read(app: &App, cx: &Context, user: Uuid) -> Result<Vec<pb::Activity>, 
         assignee: is_told("assignee_id"),
         owner: is_told("owner_id"),
         participant: is_told("participants"),
+        due: is_told("due_at"),
     };
+    // Nor must a time: by that it is chosen, and others are left out for it.
+    if !is_told("starts_at") {
+        return Ok(Vec::new());
+    }
     let mut tx = TenantTx::begin_snapshot(&app.env.db, cx.tenant).await?;
     let mut ids = store::ahead(&mut tx, whose, now, now + AHEAD, MAX_ENTRIES).await?;
     let rest = MAX_ENTRIES - i64::try_from(ids.len()).map_err(Error::internal)?;

@@ -14,9 +14,11 @@ pub(super) struct Whose {
     pub(super) owner: bool,
     /// The user takes part in it.
     pub(super) participant: bool,
+    /// Also those that do not begin, and are due.
+    pub(super) due: bool,
 }
 
-/// `$2` user, `$3` from, `$4` to, `$5` number, `$6` `$7` `$8` the ways. A range of an index for each way.
+/// `$2` user, `$3` from, `$4` to, `$5` number, `$6` `$7` `$8` the ways, `$9` whether also those that are only due. A range of an index for each way.
 macro_rules! of_user {
     ($order:literal) => {
         concat!(
@@ -24,6 +26,7 @@ macro_rules! of_user {
                  (SELECT id, COALESCE(starts_at, due_at) AS at FROM activities.activities
                   WHERE tenant_id = $1 AND $6 AND assignee_id = $2 AND deleted_at IS NULL
                       AND COALESCE(starts_at, due_at) >= $3 AND COALESCE(starts_at, due_at) < $4
+                      AND ($9 OR starts_at IS NOT NULL)
                   ORDER BY at ",
             $order,
             " LIMIT $5)
@@ -31,6 +34,7 @@ macro_rules! of_user {
                  (SELECT id, COALESCE(starts_at, due_at) AS at FROM activities.activities
                   WHERE tenant_id = $1 AND $7 AND owner_id = $2 AND deleted_at IS NULL
                       AND COALESCE(starts_at, due_at) >= $3 AND COALESCE(starts_at, due_at) < $4
+                      AND ($9 OR starts_at IS NOT NULL)
                   ORDER BY at ",
             $order,
             " LIMIT $5)
@@ -39,6 +43,7 @@ macro_rules! of_user {
                   JOIN activities.activities AS a ON a.tenant_id = p.tenant_id AND a.id = p.activity_id
                   WHERE p.tenant_id = $1 AND $8 AND p.record_id = $2 AND p.object = 'user' AND a.deleted_at IS NULL
                       AND COALESCE(a.starts_at, a.due_at) >= $3 AND COALESCE(a.starts_at, a.due_at) < $4
+                      AND ($9 OR a.starts_at IS NOT NULL)
                   ORDER BY at ",
             $order,
             " LIMIT $5)) AS found
@@ -78,6 +83,6 @@ async fn found(
     (from, to, limit): (OffsetDateTime, OffsetDateTime, i64),
 ) -> Result<Vec<Uuid>, DbError> {
     let query = sqlx::query_scalar(sql).bind(tx.tenant_id()).bind(whose.user).bind(from).bind(to).bind(limit);
-    let query = query.bind(whose.assignee).bind(whose.owner).bind(whose.participant);
+    let query = query.bind(whose.assignee).bind(whose.owner).bind(whose.participant).bind(whose.due);
     Ok(query.fetch_all(tx.conn()).await?)
 }

@@ -9,13 +9,13 @@ use proto::activities::v1 as pb;
 use pulldown_cmark::{Event, Parser, Tag};
 use record::change::{Diff, event};
 use record::peer_records::State;
-use record::prepare::{Guard, Path, Plan, Write};
+use record::prepare::{Guard, Plan, Write};
 use record::reference::Reference;
 use record::{Naming, Record, SideTable};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{NOTE, markdown};
+use super::{NOTE, markdown, store};
 use crate::naming::text;
 
 /// How the address of a mention begins.
@@ -111,19 +111,25 @@ impl Guard for Mentioning {
         Ok(())
     }
 
-    /// Whom the note mentions since this write.
+    /// The users whom this write mentions and who have not been told of this note before: each is told once as long as the note exists.
     async fn stored(
         &self,
-        _: &mut TenantTx,
+        tx: &mut TenantTx,
         plan: &Plan<'_>,
         before: Option<&Record>,
         after: &Record,
     ) -> Result<Vec<NewEvent>, Error> {
         let mentioned = |note: &Record| note.fields.get("body").map(of_body).unwrap_or_default();
-        let known = before.map(mentioned).unwrap_or_default();
-        let new = mentioned(after).into_iter().filter(|user| !known.contains(user));
+        let (known, named) = (before.map(mentioned).unwrap_or_default(), mentioned(after));
+        if named == known {
+            return Ok(Vec::new());
+        }
+        // Those who were mentioned before are stored, too: a note may be older than the table.
+        let all: Vec<Uuid> = named.iter().chain(&known).copied().collect();
+        let first = store::tell(tx, after.id, &all).await?;
+        let new = named.into_iter().filter(|user| first.contains(user) && !known.contains(user));
         let new: Vec<Value> = new.map(|user| json!({"user_id": user.to_string()})).collect();
-        if new.is_empty() || plan.path == Path::Restore {
+        if new.is_empty() {
             return Ok(Vec::new());
         }
         let diff = Diff { field: "mentions".to_owned(), before: Value::Null, after: new.into() };

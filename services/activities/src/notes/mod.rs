@@ -3,6 +3,7 @@
 mod links;
 mod markdown;
 mod mentions;
+mod store;
 mod wire;
 
 use error::Reason;

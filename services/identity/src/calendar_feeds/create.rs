@@ -22,9 +22,8 @@ pub(crate) async fn run(app: &App, cx: &Context) -> Result<pb::CreateCalendarFee
     let before = store::get(change.tx(), user_id).await?;
     let tenant = TenantId::from(change.tx().tenant_id());
     let secret = secrets::make(Kind::CalendarFeed, tenant, user_id, &app.entropy)?;
-    let version = before.map_or(0, |before| before.version) + 1;
+    let version = store::put(change.tx(), user_id, now, &secret.hash).await?;
     let feed = CalendarFeed { version, created_at: now, last_used_at: None };
-    store::put(change.tx(), user_id, feed, &secret.hash).await?;
     let created = Change {
         object: "calendar_feed",
         action: "create",

@@ -30,7 +30,7 @@ fn deleted(cx: &Context, feed: CalendarFeed) -> Change {
         action: "delete",
         verb: "deleted",
         record_id: user_id,
-        version: feed.version,
+        version: feed.version + 1,
         owner: Some(user_id),
         before: Some(feed.to_json()),
         after: None,

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 /// The address of a user's calendar as it is stored, without the hash of its secret.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CalendarFeed {
-    /// One more with each new secret.
+    /// One more with each new secret, and with its end.
     pub(crate) version: i64,
     pub(crate) created_at: OffsetDateTime,
     pub(crate) last_used_at: Option<OffsetDateTime>,

@@ -6,14 +6,12 @@ use error::{Error, Reason};
 use ids::UserId;
 use proto::common::v1::RecordName;
 use proto::identity::v1 as pb;
+use query::list::MAX_REFERENCES;
 use uuid::Uuid;
 
 use super::store;
 use crate::app::App;
 use crate::reach::Reach;
-
-/// Most ids in one call: more than a page of records refers to.
-const MAX_IDS: usize = 25_000;
 
 /// Those of the users who exist in the tenant. The caller's own name and those of users whom the caller may read are told; the others are there
 /// without theirs, for whoever refers to them knows that they exist. Foreign and random ids and texts that are no ids are not there.
@@ -24,8 +22,9 @@ pub(crate) async fn run(
     cx: &Context,
     request: pb::GetUserNamesRequest,
 ) -> Result<pb::GetUserNamesResponse, Error> {
-    if request.user_ids.len() > MAX_IDS {
-        return Err(Error::malformed(Reason::TOO_MANY_IDS, format!("at most {MAX_IDS} ids in one call")));
+    if request.user_ids.len() > MAX_REFERENCES {
+        let text = format!("at most {MAX_REFERENCES} ids in one call");
+        return Err(Error::malformed(Reason::TOO_MANY_IDS, text));
     }
     let ids: Vec<Uuid> =
         request.user_ids.iter().filter_map(|text| UserId::parse(text)).map(UserId::uuid).collect();

@@ -15,11 +15,11 @@ pub(crate) async fn change_pipeline(
     cx: &Context,
     request: pb::ChangeDealPipelineRequest,
 ) -> error::Result<Answer<pb::Deal>> {
+    let asked = request.clone();
     let pb::ChangeDealPipelineRequest { id, pipeline_id, stage_id, reason } = request;
     let deal =
         pb::Deal { pipeline_id: Some(pipeline_id), stage_id, stage_reason: reason, ..Default::default() };
-    let inputs = Fields::new();
-    let changed =
-        record::update_by::<Deal>(&app.env, cx, (&id, Path::Transfer), None, Some(&deal), inputs).await;
+    let (to, inputs) = ((id.as_str(), Path::Transfer), Fields::new());
+    let changed = record::update_once::<Deal, _>(&app.env, cx, to, &asked, &deal, inputs).await;
     changed.map_err(|refusal| placed(refusal, ""))
 }

@@ -14,8 +14,13 @@ use crate::app::App;
 pub(crate) async fn move_deal(
     app: &App,
     cx: &Context,
-    request: pb::MoveDealRequest,
+    mut request: pb::MoveDealRequest,
 ) -> error::Result<Answer<pb::Deal>> {
+    // An `Idempotency-Key` stands for what was meant, not for how it was written.
+    if let Some(fields) = &mut request.fields {
+        fields.custom = input::canonical(&fields.custom).into();
+    }
+    let asked = request.clone();
     let pb::MoveDealRequest { id, stage_id, reason, fields, after_id, before_id } = request;
     let fields = fields.unwrap_or_default();
     let elsewhere = [
@@ -33,7 +38,7 @@ pub(crate) async fn move_deal(
     let place = [("after_id", after_id), ("before_id", before_id)];
     let place = place.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?.into())));
     let inputs: Fields = place.collect();
-    let moved = record::update_by::<Deal>(&app.env, cx, (&id, Path::Move), None, Some(&deal), inputs).await;
+    let moved = record::update_once::<Deal, _>(&app.env, cx, (&id, Path::Move), &asked, &deal, inputs).await;
     moved.map_err(|refusal| placed(refusal, "/fields"))
 }
 

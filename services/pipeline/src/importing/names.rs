@@ -79,9 +79,11 @@ impl Lookups for Names {
         let all = every(tx, by).await?;
         let default = all.iter().find(|whole| whole.pipeline.is_default);
         let default: Value = default.map(|whole| whole.pipeline.id.to_string()).into();
+        // Whoever may not read pipelines must not learn by rows which there are.
+        let shown = if cx.authorize("pipeline", "read").is_ok() { all.as_slice() } else { &[] };
         for row in &mut rows {
             if let Some(name) = row.names.get(PIPELINE).cloned() {
-                match pipeline(&all, &name) {
+                match pipeline(shown, &name) {
                     Ok(id) => drop(row.fields.insert("pipeline_id".to_owned(), id.to_string().into())),
                     Err((reason, text)) => row.violations.note("/pipeline/name", reason, text),
                 }
@@ -125,7 +127,7 @@ fn pipeline(all: &[Whole], name: &str) -> Result<Uuid, (Reason, &'static str)> {
     let exact: Vec<&Whole> = same.iter().copied().filter(|whole| whole.pipeline.name == name).collect();
     match (same.as_slice(), exact.as_slice()) {
         ([one], _) | (_, [one]) => Ok(one.pipeline.id),
-        ([], _) => Err((Reason::REFERENCE_NOT_FOUND, "no pipeline has this name")),
+        ([], _) => Err((Reason::REFERENCE_NOT_FOUND, "no pipeline that you may see has this name")),
         _ => {
             let text = "several pipelines have this name; map `pipeline_id` to say which";
             Err((Reason::REFERENCE_AMBIGUOUS, text))

@@ -15,12 +15,24 @@ use crate::companies::wire::domain;
 use crate::contacts::{self, CONTACT};
 use crate::naming::companies::{NamedCompany, find_all};
 
-/// Finds them among those that the caller may read, each by what the request says of it.
+/// Most companies, and most e-mail addresses, of one call: each row of a batch names one at most.
+const MAX_NAMED: usize = imports::BATCH;
+
+/// Finds them among those that the caller may read, each by what the request says of it. Errors: 400 `TOO_MANY_IDS` above a number that no
+/// batch has.
 pub(crate) async fn find(
     app: &App,
     cx: &Context,
     request: pb::FindRecordsRequest,
 ) -> Result<pb::FindRecordsResponse, Error> {
+    for (what, number) in
+        [("companies", request.companies.len()), ("e-mail addresses", request.emails.len())]
+    {
+        if number > MAX_NAMED {
+            let text = format!("at most {MAX_NAMED} {what} in one call, and these are {number}");
+            return Err(Error::malformed(Reason::TOO_MANY_IDS, text));
+        }
+    }
     let text = |text: String| (!text.is_empty()).then_some(text);
     let read = |company: pb::CompanyName| {
         Ok(NamedCompany { name: text(company.name), domain: domain(&company.domain)? })
@@ -47,16 +59,16 @@ pub(crate) async fn find(
             missing("email", Reason::REFERENCE_AMBIGUOUS, text)
         }
     };
+    let company = |company: &Result<NamedCompany, FieldError>| match company {
+        Err(error) => Ok(missing("domain", error.reason, &error.detail)),
+        Ok(_) => match companies.next() {
+            Some(Err((by, reason, text))) => Ok(missing(by, reason, text)),
+            Some(Ok(id)) => Ok(found(id)),
+            None => Err(Error::internal("fewer companies were looked up than are named")),
+        },
+    };
     Ok(pb::FindRecordsResponse {
-        companies: named
-            .iter()
-            .map(|company| match (company, company.as_ref().ok().and_then(|_| companies.next())) {
-                (Err(error), _) => missing("domain", error.reason, &error.detail),
-                (Ok(_), Some(Err((by, reason, text)))) => missing(by, reason, text),
-                (Ok(_), Some(Ok(id))) => found(id),
-                (Ok(_), None) => pb::FoundRecord::default(),
-            })
-            .collect(),
+        companies: named.iter().map(company).collect::<Result<_, _>>()?,
         contacts: request.emails.iter().map(contact).collect(),
     })
 }

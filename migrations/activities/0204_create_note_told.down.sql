@@ -1,0 +1,2 @@
+-- phase: contract
+DROP TABLE activities.note_told;
