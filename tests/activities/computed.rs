@@ -214,7 +214,10 @@ async fn html_is_made_outside_of_transactions_and_only_of_a_text_that_changes() 
     let changed = aside(&mut sql, 1, Box::pin(update(&world, &env, &who, id, text("*two*"), "body"))).await?;
     assert_eq!(changed.body_html, "<p><em>two</em></p>\n");
     let pin = pb::Note { pinned: true, ..Default::default() };
-    assert_eq!(without(update(&world, &env, &who, id, pin, "pinned")).await?.body_html, changed.body_html);
+    assert_eq!(
+        Box::pin(without(update(&world, &env, &who, id, pin, "pinned"))).await?.body_html,
+        changed.body_html
+    );
     who.delete(id).await?;
     let restored = without(async {
         let (cx, request) = admit(&world, &who, pb::RestoreNoteRequest { id: id.to_owned() }).await?;

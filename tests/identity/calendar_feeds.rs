@@ -95,7 +95,8 @@ async fn versions_go_on_after_an_address_has_ended() -> Result<()> {
     }
     let query = "SELECT version FROM identity.outbox
                  WHERE record_id = $1::text::uuid AND type LIKE 'identity.calendar_feed.%' ORDER BY seq";
-    let versions: Vec<i64> = sqlx::query_scalar(query).bind(&ada.id).fetch_all(&mut world.sql().await?).await?;
+    let versions: Vec<i64> =
+        sqlx::query_scalar(query).bind(&ada.id).fetch_all(&mut world.sql().await?).await?;
     assert_eq!(versions, [1, 2, 3, 4, 5, 6]);
     Ok(())
 }

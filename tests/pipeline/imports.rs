@@ -437,14 +437,14 @@ async fn a_pipeline_is_found_by_its_name_by_whoever_may_read_pipelines() -> Resu
     let admin = world.admin()?;
     let made = admin.make("Sales").await?;
     admin.make_default(&made.id).await?;
-    let mut actions = ["import", "create", "read", "update"].map(|action| ("deal", action, Scope::All)).to_vec();
+    let mut actions =
+        ["import", "create", "read", "update"].map(|action| ("deal", action, Scope::All)).to_vec();
     let file = world.uploads.put("Name,Pipeline,Stage\nA,Sales,\nB,Nowhere,\nC,,demo\n");
     let columns = [("Name", "name"), ("Pipeline", "pipeline.name"), ("Stage", "stage.name")];
     let unknown = |line| error(line, "Pipeline", "pipeline.name", "REFERENCE_NOT_FOUND");
-    for (reads, counts, errors) in [
-        (false, [1, 0, 0, 2], vec![unknown(2), unknown(3)]),
-        (true, [2, 0, 0, 1], vec![unknown(3)]),
-    ] {
+    for (reads, counts, errors) in
+        [(false, [1, 0, 0, 2], vec![unknown(2), unknown(3)]), (true, [2, 0, 0, 1], vec![unknown(3)])]
+    {
         if reads {
             actions.push(("pipeline", "read", Scope::All));
         }

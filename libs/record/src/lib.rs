@@ -57,7 +57,9 @@ pub mod update;
 mod fixture;
 
 pub(crate) use answer::Answer;
-pub use calls::{create, create_unlike, delete, get, list, list_within, restore, update, update_by, update_once};
+pub use calls::{
+    create, create_unlike, delete, get, list, list_within, restore, update, update_by, update_once,
+};
 pub use check::check;
 pub use commit::commit;
 pub use config::MaintenanceConfig;

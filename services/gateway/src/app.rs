@@ -170,7 +170,7 @@ async fn answer(
     };
     let address = client_address(&parts.headers, peer, app.config.trust_forwarded_for);
     let presented = match method.secret_of(&params) {
-        Some(secret) => Ok(Some(app.credentials.in_path(secret))),
+        Some(secret) => Ok(Some(Credentials::in_path(secret))),
         None if method.public => Ok(None),
         None => app.credentials.presented(&parts.headers).map(Some),
     };

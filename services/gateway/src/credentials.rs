@@ -102,7 +102,7 @@ impl Credentials {
     }
 
     /// The secret in the path, which is all that its method takes. Asks nobody.
-    pub(crate) fn in_path(&self, secret: &str) -> Presented {
+    pub(crate) fn in_path(secret: &str) -> Presented {
         let secret = SecretString::from(secret);
         let digest = KeyDigest::of(&secret);
         Presented::Unknown(Secret::Calendar(secret), digest)

@@ -13,7 +13,7 @@ pub struct MethodPolicy {
     /// The HTTP status of success; 0 means 200.
     #[prost(int32, tag = "3")]
     pub success_status: i32,
-    /// The path of the created resource with `{field}` taken from the answer's body, for `Location`.
+    /// The path of the created resource with `{field}` or `{field.field}` taken from the answer's body, for `Location`.
     #[prost(string, tag = "4")]
     pub location: ::prost::alloc::string::String,
     /// The answer holds a secret: never stored for replay, so `Idempotency-Key` is refused.

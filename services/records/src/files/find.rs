@@ -25,8 +25,7 @@ pub(crate) async fn find(
     cx: &Context,
     request: pb::FindRecordsRequest,
 ) -> Result<pb::FindRecordsResponse, Error> {
-    for (what, number) in
-        [("companies", request.companies.len()), ("e-mail addresses", request.emails.len())]
+    for (what, number) in [("companies", request.companies.len()), ("e-mail addresses", request.emails.len())]
     {
         if number > MAX_NAMED {
             let text = format!("at most {MAX_NAMED} {what} in one call, and these are {number}");
