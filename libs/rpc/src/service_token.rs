@@ -113,8 +113,8 @@ impl ServiceToken {
         let mut states = self.0.state.subscribe();
         let until = deadline.min(Instant::now() + PATIENCE);
         let good = |state: &State| state.good(&self.0.clock).map(|held| held.value.clone());
-        let now = good(&states.borrow());
-        if now.is_none() {
+        let has_ended = |state: &State| state.held.is_some() && good(state).is_none();
+        if has_ended(&states.borrow()) {
             self.0.wanted.notify_one();
         }
         let known = timeout_at(until, states.wait_for(|state| good(state).is_some())).await;

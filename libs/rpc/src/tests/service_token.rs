@@ -77,6 +77,21 @@ async fn a_token_that_is_refused_is_renewed_and_the_call_made_after_all() {
     process.shutdown.cancel();
 }
 
+/// A machine that slept does not know it by its own clock.
+#[tokio::test]
+async fn a_token_that_has_ended_by_the_time_of_day_is_renewed_before_it_is_shown() {
+    let (clock, hand) = Clock::fixed(Clock::system().now());
+    let (served, process) = (serve().await, Process::without_signals("test", clock));
+    let client = client(&served, &process);
+    get_me(&client).await.unwrap();
+    let before = shown(&served);
+    hand.advance(Duration::from_hours(1));
+    get_me(&client).await.unwrap();
+    assert_ne!(shown(&served), before);
+    assert_eq!(served.peer.calls(), [TRADE, "get_me", TRADE, "get_me"]);
+    process.shutdown.cancel();
+}
+
 #[tokio::test]
 async fn a_failed_renewal_keeps_the_token_that_is_held() {
     let (served, process) = (serve().await, process());
