@@ -95,7 +95,7 @@ fn find(program: &str) -> Option<PathBuf> {
 #[derive(Debug, PartialEq, Clone)]
 pub(super) struct Statement {
     /// With `$1`, `$2`, …
-    pub(super) text: String,
+    text: String,
     /// As PostgreSQL writes them; `None` is NULL.
     parameters: Vec<Option<String>>,
 }
