@@ -1,4 +1,4 @@
-//! A client of the REST API that whose tokens end by the demo's clock.
+//! A client of the REST API whose tokens end by the demo's clock.
 
 use std::time::Duration;
 
