@@ -166,9 +166,8 @@ async fn notes_are_changed_in_bulk_with_what_follows_from_their_texts() -> Resul
     let again = json!({"body": format!("again @[Ada](user:{colleague})")});
     let again = run(&world, &who, asked("notes", "update", &[&one.id], &again)).await?;
     let removed = run(&world, &who, asked("notes", "update", &[&one.id], &json!({"body": "nobody"}))).await?;
-    for operation in [removed, again] {
-        assert_eq!(counts(&undone(&world, &who, &operation.id).await?), [1, 0, 0]);
-    }
+    assert_eq!(counts(&again), [1, 0, 0]);
+    assert_eq!(counts(&undone(&world, &who, &removed.id).await?), [1, 0, 0]);
     for note in [&one, &two] {
         assert_eq!(world.told(&note.id, "note.mentioned").await?, [json!([{"user_id": colleague}])]);
     }

@@ -273,6 +273,7 @@ async fn of_two_who_move_a_deal_at_once_one_wins_and_the_other_is_judged_from_th
 /// Who does not know whether a move has happened asks again, with the same key.
 #[tokio::test]
 async fn a_move_with_a_key_happens_once() -> Result<()> {
+    const FIRST: &str = "\"1\"";
     let world = World::new().await?;
     let admin = world.admin()?;
     let strict = pipeline(&admin).await?;
@@ -290,15 +291,16 @@ async fn a_move_with_a_key_happens_once() -> Result<()> {
         let replayed = answer.as_ref().is_ok_and(|a| a.metadata().contains_key("idempotency-replayed"));
         done(answer).map(|answer| (answer.deal.unwrap(), replayed))
     };
-    let (first, replayed) = ask("demo", r#"{"tier":"gold"}"#, "1").await?;
+    let (first, replayed) = ask("demo", r#"{"tier":"gold"}"#, FIRST).await?;
     assert_eq!((first.version, replayed), (2, false));
     // Also when the version that it started from is gone, and the deal has moved on.
-    admin.move_deal(moved(&deal, stage_id(&strict, "new"))).await?;
-    assert_eq!(ask("demo", r#"{ "tier": "gold" }"#, "1").await?, (first, true));
-    assert_eq!(admin.deal(&deal.id).await?.stage_key, "new");
-    let reused = ask("new", r#"{"tier":"gold"}"#, "1").await.unwrap_err();
+    admin.move_deal(moved(&deal, stage_id(&strict, "won"))).await?;
+    assert_eq!(ask("demo", r#"{ "tier": "gold" }"#, FIRST).await?, (first, true));
+    assert_eq!(admin.deal(&deal.id).await?.stage_key, "won");
+    let reused = ask("new", r#"{"tier":"gold"}"#, FIRST).await.unwrap_err();
     assert_eq!(reused.is(), (422, "IDEMPOTENCY_KEY_REUSED"));
 
+    let deal = admin.create_deal(pb::Deal { pipeline_id: Some(strict.id.clone()), ..named("B") }).await?;
     let elsewhere = pb::ChangeDealPipelineRequest {
         id: deal.id.clone(),
         pipeline_id: other.id.clone(),

@@ -435,11 +435,11 @@ async fn an_import_is_cancelled_and_ends_when_its_permission_is_taken() -> Resul
 async fn a_pipeline_is_found_by_its_name_by_whoever_may_read_pipelines() -> Result<()> {
     let world = alone("globcrm_test_import_deals_names").await?;
     let admin = world.admin()?;
-    let made = admin.make("Sales").await?;
+    let made = admin.make("Enterprise").await?;
     admin.make_default(&made.id).await?;
     let mut actions =
         ["import", "create", "read", "update"].map(|action| ("deal", action, Scope::All)).to_vec();
-    let file = world.uploads.put("Name,Pipeline,Stage\nA,Sales,\nB,Nowhere,\nC,,demo\n");
+    let file = world.uploads.put("Name,Pipeline,Stage\nA,Enterprise,\nB,Nowhere,\nC,,demo\n");
     let columns = [("Name", "name"), ("Pipeline", "pipeline.name"), ("Stage", "stage.name")];
     let unknown = |line| error(line, "Pipeline", "pipeline.name", "REFERENCE_NOT_FOUND");
     for (reads, counts, errors) in
