@@ -61,12 +61,13 @@ fn serve(
     let places = Places::beside(backing, Ports::remembered(backing)?)?;
     let environments = fleet::environments(backing, &places)?;
     fleet::run_once(&program, "migrate", &environments.migrate, progress)?;
+    // Before the fleet runs: the demo has one of its own, which would take its events, by the clock of last year.
+    let users = demo(workspace, &program, &environments, progress)?;
     let lifetime = if options.detach { Lifetime::Detached } else { Lifetime::Parent };
     let logs = workspace.state_dir(Purpose::Dev).join("logs");
     let launch = Launch { program: program.clone(), arguments: Vec::new(), logs, lifetime };
     let mut fleet = Fleet::start(launch, &environments, progress)?;
     fleet::record(workspace, Purpose::Dev, &fleet)?;
-    let users = demo(workspace, &program, &environments, progress)?;
     let text = describe(fleet.gateway_url(), &users);
     testkit::write_private(summary, text.as_bytes())?;
     println!("{text}");

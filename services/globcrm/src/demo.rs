@@ -106,9 +106,20 @@ fn working_time(day: OffsetDateTime, n: usize) -> OffsetDateTime {
         Weekday::Sunday => 1,
         _ => 0,
     };
+    in_working_hours(day + Duration::days(to_monday), n)
+}
+
+/// As [`working_time`], but of the Friday before a weekend: what is to be over by now must not move towards it.
+fn earlier_working_time(day: OffsetDateTime, n: usize) -> OffsetDateTime {
+    let to_friday = match day.weekday() {
+        Weekday::Saturday => 1,
+        Weekday::Sunday => 2,
+        _ => 0,
+    };
+    in_working_hours(day - Duration::days(to_friday), n)
+}
+
+fn in_working_hours(day: OffsetDateTime, n: usize) -> OffsetDateTime {
     let minute = (n * 37 % 540) as i64;
-    day.replace_time(Time::MIDNIGHT)
-        + Duration::days(to_monday)
-        + Duration::hours(8)
-        + Duration::minutes(minute)
+    day.replace_time(Time::MIDNIGHT) + Duration::hours(8) + Duration::minutes(minute)
 }

@@ -7,7 +7,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::api::Api;
 use super::deals::Deals;
-use super::working_time;
+use super::{earlier_working_time, working_time};
 
 const ACTIVITIES: usize = 150;
 const KINDS: [&str; 3] = ["task", "call", "meeting"];
@@ -58,7 +58,7 @@ const FATES: [Fate; 6] =
 
 /// When activities are made and done, and notes written.
 pub(super) fn year(start: OffsetDateTime, now: OffsetDateTime) -> Vec<(OffsetDateTime, Step)> {
-    let ago = |n: usize, most: i64| working_time(now - Duration::days(2 + (n as i64 * 53) % most), n);
+    let ago = |n: usize, most: i64| earlier_working_time(now - Duration::days(2 + (n as i64 * 53) % most), n);
     let most = (now - start).whole_days() - 30;
     let mut steps = Vec::new();
     for n in 0..ACTIVITIES {
@@ -70,8 +70,8 @@ pub(super) fn year(start: OffsetDateTime, now: OffsetDateTime) -> Vec<(OffsetDat
         steps.push((made, Step::Create(n)));
         if !matches!(FATES[n % 6], Fate::Planned | Fate::Late) {
             let after = if FATES[n % 6] == Fate::Started { Duration::days(1) } else { DUE };
-            // At nine or later on a day that is over, so before now.
-            steps.push(((made + after).min(now - Duration::hours(1)), Step::Go(n)));
+            // On a day that is over.
+            steps.push((made + after, Step::Go(n)));
         }
     }
     steps.extend((0..NOTES).map(|n| (ago(n, most), Step::Note(n))));
@@ -179,4 +179,31 @@ fn monday(now: OffsetDateTime) -> OffsetDateTime {
 
 fn text(at: OffsetDateTime) -> anyhow::Result<String> {
     Ok(at.replace_nanosecond(0)?.format(&Rfc3339)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_day_it_is_all_is_over_and_nothing_goes_on_before_it_is_made() {
+        let monday = time::macros::datetime!(2026-11-30 00:05 UTC);
+        for hour in 0..14 * 24 {
+            let now = monday + Duration::hours(hour);
+            let start = now - Duration::days(362);
+            let steps = year(start, now);
+            let mut made = vec![None; ACTIVITIES];
+            for (at, step) in &steps {
+                assert!(start < *at && *at < now, "{at} at {now}");
+                if let Step::Create(n) = step {
+                    made[*n] = Some(*at);
+                }
+            }
+            for (at, step) in &steps {
+                if let Step::Go(n) = step {
+                    assert!(made[*n].is_some_and(|made| made < *at), "{n} at {now}");
+                }
+            }
+        }
+    }
 }

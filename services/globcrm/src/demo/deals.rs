@@ -22,10 +22,11 @@ pub(super) struct Deals {
     contacts: Vec<Value>,
     open: Vec<Value>,
     over: Vec<Value>,
-    ids: Vec<String>,
+    /// By their numbers; some are not made yet.
+    ids: Vec<Option<String>>,
 }
 
-/// Deals are known by the order in which they are made.
+/// Deals are known by their numbers.
 pub(super) enum Step {
     Create(usize),
     Move { deal: usize, stage: Stage },
@@ -60,18 +61,18 @@ impl Deals {
             contacts,
             open,
             over,
-            ids: Vec::new(),
+            ids: vec![None; DEALS],
         })
     }
 
     /// How many there are.
-    pub(super) const fn made(&self) -> usize {
-        self.ids.len()
+    pub(super) fn made(&self) -> usize {
+        self.ids.iter().flatten().count()
     }
 
     /// One of those that there are by now; none at first.
     pub(super) fn some(&self, n: usize) -> Option<&str> {
-        self.ids.get(n % self.ids.len().max(1)).map(String::as_str)
+        self.ids.iter().flatten().nth(n % self.made().max(1)).map(String::as_str)
     }
 
     /// When deals are made and moved.
@@ -107,14 +108,16 @@ impl Deals {
         match step {
             Step::Create(n) => {
                 let made = api.create("/api/v1/deals", &self.deal(api, n)?).await?;
-                self.ids.push(made["id"].as_str().context("the deal's id")?.to_owned());
+                let id = made["id"].as_str().context("the deal's id")?;
+                *self.ids.get_mut(n).context("a number of a deal")? = Some(id.to_owned());
             }
             Step::Move { deal: n, stage } => {
                 let stage = match stage {
                     Stage::Open(n) => self.open.get(n),
                     Stage::Over(n) => self.over.get(n),
                 };
-                let (deal, stage) = (self.ids.get(n).context("the deal")?, stage.context("the stage")?);
+                let deal = self.ids.get(n).and_then(Option::as_deref).context("the deal")?;
+                let stage = stage.context("the stage")?;
                 let lost = (stage["kind"] == "lost").then(|| LOST[n % LOST.len()]);
                 let fields = lost.map_or(json!({}), |reason| json!({ "lost_reason": reason }));
                 let body = json!({"stage_id": stage["id"], "reason": lost, "fields": fields});
