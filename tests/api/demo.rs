@@ -9,7 +9,7 @@ use testkit::{Progress, Workspace};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::client::Client;
+use crate::client::all_pages;
 use crate::stage::{Stage, program, text};
 use crate::waiting;
 
@@ -18,29 +18,13 @@ const ARRIVES: Duration = Duration::from_secs(60);
 
 fn demo(stage: &Stage) -> String {
     let workspace = Workspace::here().expect("the workspace");
-    let mut all = stage.environments.all.clone();
-    // Other suites have signed up from this address, in the same database.
-    for window in ["HOUR", "DAY"] {
-        all.insert(format!("GLOBCRM_IDENTITY_SIGN_UPS_PER_{window}"), "100000".to_owned());
-    }
+    let all = stage.environments.all();
     tokio::task::block_in_place(|| run_once(&program(&workspace), "demo", &all, &Progress::silent()))
         .expect("the demo")
 }
 
 fn time(value: &Value) -> OffsetDateTime {
     OffsetDateTime::parse(value.as_str().expect("a time"), &Rfc3339).expect("RFC 3339")
-}
-
-async fn all(client: &Client, path: &str, name: &str) -> Vec<Value> {
-    let (mut all, mut token) = (Vec::new(), String::new());
-    loop {
-        let page = client.get(&format!("{path}&page_size=200&page_token={token}")).await.expect(200);
-        all.extend(page[name].as_array().expect("a list").iter().cloned());
-        match page["next_page_token"].as_str() {
-            Some(next) if !next.is_empty() => next.clone_into(&mut token),
-            _ => return all,
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,8 +39,9 @@ async fn a_demo_is_a_year_of_work_in_every_history() {
     let session = stage.anonymous.post("/api/v1/auth/login", login).await.expect(200);
     let ada = stage.anonymous.with_token(&text(&session["access_token"]));
     let now = OffsetDateTime::now_utc();
+    let by_age = [("order_by", "created_at")];
 
-    let deals = all(&ada, "/api/v1/deals?order_by=created_at", "deals").await;
+    let deals = all_pages(&ada, "deals", &by_age, "200").await;
     assert_eq!(deals.len(), 200);
     let months: BTreeSet<(i32, u8)> = deals
         .iter()
@@ -97,7 +82,7 @@ async fn a_demo_is_a_year_of_work_in_every_history() {
     })
     .await;
 
-    let activities = all(&ada, "/api/v1/activities?order_by=created_at", "activities").await;
+    let activities = all_pages(&ada, "activities", &by_age, "200").await;
     let states: BTreeSet<&str> =
         activities.iter().filter_map(|activity| activity["state"].as_str()).collect();
     assert_eq!(states, BTreeSet::from(["cancelled", "completed", "in_progress", "planned"]));

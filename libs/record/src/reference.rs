@@ -189,19 +189,11 @@ impl References {
                 let is_caller = r.object == "user" && r.id == cx.user().uuid();
                 peer.is_for_all && (is_caller || self.found.get(&(tenant, r.object.clone(), r.id)).is_some())
             };
-            let mut ids: BTreeMap<String, BTreeSet<Uuid>> = BTreeMap::new();
             let open = |r: &&Reference| peer.objects.contains(&r.object.as_str()) && !is_known(r);
-            for reference in references.iter().filter(open) {
-                ids.entry(reference.object.clone()).or_default().insert(reference.id);
-            }
-            if ids.is_empty() {
-                continue;
-            }
-            let all: Vec<(String, Uuid)> = ids
-                .into_iter()
-                .flat_map(|(object, ids)| ids.into_iter().map(move |id| (object.clone(), id)))
-                .collect();
-            for part in all.chunks(MAX_IDS) {
+            let open: BTreeSet<(String, Uuid)> =
+                references.iter().filter(open).map(|r| (r.object.clone(), r.id)).collect();
+            let open: Vec<(String, Uuid)> = open.into_iter().collect();
+            for part in open.chunks(MAX_IDS) {
                 let mut ids = Ids::new();
                 for (object, id) in part {
                     ids.entry(object.clone()).or_default().push(*id);

@@ -30,15 +30,14 @@ impl Service {
     }
 
     /// A page of the timeline of a record.
-    async fn timeline<Q: Rpc, A>(
+    async fn timeline<Q: Rpc + Into<timeline::Asked>, A>(
         &self,
         object: &'static str,
         request: Request<Q>,
-        read: fn(Q) -> timeline::Asked,
         answer: fn(Vec<pb::TimelineEntry>, String) -> A,
     ) -> Result<Response<A>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        let page = timeline::page(&self.0.env, &cx, object, read(request)).await?;
+        let page = timeline::page(&self.0.env, &cx, object, request.into()).await?;
         Ok(cx.answer(answer(page.entries, page.next_page_token)))
     }
 
@@ -269,41 +268,23 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::GetContactTimelineRequest>,
     ) -> Result<Response<pb::GetContactTimelineResponse>, Status> {
-        let read = |pb::GetContactTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
-            id,
-            types,
-            page_size,
-            page_token,
-        };
         let answer = |entries, next_page_token| pb::GetContactTimelineResponse { entries, next_page_token };
-        self.timeline("contact", request, read, answer).await
+        self.timeline("contact", request, answer).await
     }
 
     async fn get_company_timeline(
         &self,
         request: Request<pb::GetCompanyTimelineRequest>,
     ) -> Result<Response<pb::GetCompanyTimelineResponse>, Status> {
-        let read = |pb::GetCompanyTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
-            id,
-            types,
-            page_size,
-            page_token,
-        };
         let answer = |entries, next_page_token| pb::GetCompanyTimelineResponse { entries, next_page_token };
-        self.timeline("company", request, read, answer).await
+        self.timeline("company", request, answer).await
     }
 
     async fn get_deal_timeline(
         &self,
         request: Request<pb::GetDealTimelineRequest>,
     ) -> Result<Response<pb::GetDealTimelineResponse>, Status> {
-        let read = |pb::GetDealTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
-            id,
-            types,
-            page_size,
-            page_token,
-        };
         let answer = |entries, next_page_token| pb::GetDealTimelineResponse { entries, next_page_token };
-        self.timeline("deal", request, read, answer).await
+        self.timeline("deal", request, answer).await
     }
 }

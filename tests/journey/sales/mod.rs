@@ -17,8 +17,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Journey;
-use super::reading::all_pages;
-use crate::client::{Answer, Client, query};
+use crate::client::{Answer, Client, all_pages, query};
 use crate::stage::{Stage, text};
 
 /// Within this, what is said by events is known.

@@ -35,6 +35,20 @@ pub(crate) struct Asked {
     pub(crate) page_token: String,
 }
 
+/// The requests of the three objects say the same.
+macro_rules! asked_by {
+    ($($request:ident)*) => {
+        $(impl From<pb::$request> for Asked {
+            fn from(request: pb::$request) -> Self {
+                let pb::$request { id, types, page_size, page_token } = request;
+                Self { id, types, page_size, page_token }
+            }
+        })*
+    };
+}
+
+asked_by! { GetContactTimelineRequest GetCompanyTimelineRequest GetDealTimelineRequest }
+
 /// A page.
 #[derive(Debug)]
 pub(crate) struct Paged {

@@ -17,7 +17,6 @@ use crate::roles::{self, Role};
 /// Until every service is ready.
 const START: Duration = Duration::from_secs(60);
 const CALLS_PER_MINUTE: &str = "1000000";
-const GRACE: Duration = Duration::from_secs(25);
 
 /// Moves the clock of the fleet; never back.
 #[derive(Clone)]
@@ -62,7 +61,7 @@ pub(super) async fn during<T>(
         process.shutdown.cancel();
         worked
     };
-    let (served, worked) = tokio::join!(roles::serve(loaded, process.clone(), GRACE), working);
+    let (served, worked) = tokio::join!(roles::serve(loaded, process.clone()), working);
     // A service that failed says more than the call that it did not answer.
     served.context("the fleet of the demo")?;
     worked.context("the fleet of the demo has ended")?
