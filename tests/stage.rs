@@ -1,5 +1,6 @@
 //! The fleet that the suites share, and organisations on it.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use proto::identity::v1::ExchangeServiceSecretRequest;
@@ -68,10 +69,18 @@ impl Stage {
     }
 
     fn try_start(variables: &[(&str, &str)]) -> anyhow::Result<Stage> {
+        Self::start_in(&Workspace::here()?, variables, |_, _| Ok(()))
+    }
+
+    /// A fleet on the backing services of a workspace; `before` is done between its migration and its start.
+    pub fn start_in(
+        workspace: &Workspace,
+        variables: &[(&str, &str)],
+        before: impl FnOnce(&Path, &Environments) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Stage> {
         let progress = Progress::silent();
-        let workspace = Workspace::here()?;
-        let backing = Backing::start(&workspace, Purpose::Test, &progress)?;
-        let program = program(&workspace);
+        let backing = Backing::start(workspace, Purpose::Test, &progress)?;
+        let program = program(&Workspace::here()?);
         let ports = Ports::fresh()?;
         let places = Places::beside(&backing, ports.clone())?;
         let mut environments = environments(&backing, &places)?;
@@ -92,6 +101,7 @@ impl Stage {
                 .extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         }
         run_once(&program, "migrate", &environments.migrate, &progress)?;
+        before(&program, &environments)?;
         let logs = workspace.state_dir(Purpose::Test).join(format!("logs-{}", ports.public));
         let lifetime = testkit::backing::Lifetime::Parent;
         let launch = Launch { program, arguments: Vec::new(), logs, lifetime };

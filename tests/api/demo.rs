@@ -1,26 +1,72 @@
 //! `globcrm demo`: what a new operator looks at first.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::fleet::run_once;
-use testkit::{Progress, Workspace};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use testkit::backing::Backing;
+use testkit::fleet::{Environments, run_once};
+use testkit::{Progress, Purpose, Workspace};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::runtime::Handle;
 
+use super::one_process::Running;
 use crate::client::all_pages;
+use crate::faults::backing::apart;
 use crate::stage::{Stage, program, text};
 use crate::waiting;
 
 /// What is left of the demo's events passes outbox, relay, broker and consumer.
 const ARRIVES: Duration = Duration::from_secs(60);
+/// Until the demo's own fleet is ready and an organization has signed up.
+const START: Duration = Duration::from_secs(90);
 
-fn demo(stage: &Stage) -> String {
-    let workspace = Workspace::here().expect("the workspace");
-    let all = stage.environments.all();
-    tokio::task::block_in_place(|| run_once(&program(&workspace), "demo", &all, &Progress::silent()))
-        .expect("the demo")
+fn demo(program: &Path, environments: &Environments) -> anyhow::Result<String> {
+    run_once(program, "demo", &environments.all(), &Progress::silent())
+}
+
+/// Begins to load it, and is killed when an organization is there.
+fn break_off(program: &Path, environments: &Environments, database: &PgConnectOptions) -> anyhow::Result<()> {
+    let mut command = Command::new(program);
+    command.arg("demo").env_clear().envs(environments.all()).stdin(Stdio::null()).stdout(Stdio::null());
+    let _demo = Running(command.spawn()?);
+    Handle::current().block_on(async {
+        let mut conn = database.connect().await?;
+        waiting::until(START, "an organization is there", async || {
+            let found = sqlx::query("SELECT FROM identity.directory").fetch_optional(&mut conn).await;
+            found.is_ok_and(|row| row.is_some())
+        })
+        .await;
+        Ok(())
+    })
+}
+
+/// A fleet that has loaded it before it began.
+fn stage() -> anyhow::Result<(Stage, String)> {
+    let (workspace, _) = apart("demo")?;
+    let backing = Backing::start(&workspace, Purpose::Test, &Progress::silent())?;
+    let database: PgConnectOptions = backing.postgres_admin_url().parse()?;
+    let database = database.database("globcrm");
+    let mut said = String::new();
+    let stage = Stage::start_in(&workspace, &[], |program, environments| {
+        break_off(program, environments, &database)?;
+        let refused = demo(program, environments).expect_err("only a part is there");
+        assert!(format!("{refused:#}").contains("acme: loading it broke off"), "{refused:#}");
+        for arguments in ["migrate --down", "migrate"] {
+            run_once(program, arguments, &environments.migrate, &Progress::silent())?;
+        }
+        said = demo(program, environments)?;
+        assert_eq!(demo(program, environments)?, "acme: is there already\nglobex: is there already\n");
+        Ok(())
+    })?;
+    let refused = demo(&program(&Workspace::here()?), &stage.environments).expect_err("its fleet runs");
+    assert!(format!("{refused:#}").contains("is running on this database"), "{refused:#}");
+    Ok((stage, said))
 }
 
 fn time(value: &Value) -> OffsetDateTime {
@@ -29,11 +75,9 @@ fn time(value: &Value) -> OffsetDateTime {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_demo_is_a_year_of_work_in_every_history() {
-    let stage = Stage::shared().await;
-    let said = demo(stage);
+    let (stage, said) = tokio::task::block_in_place(stage).expect("a fleet with the demo");
     assert!(said.contains("acme: ada@acme.test and rep@acme.test"), "{said}");
     assert!(said.contains("200 deals, 151 activities"), "{said}");
-    assert_eq!(demo(stage), "acme: is there already\nglobex: is there already\n");
 
     let login = json!({"organization": "acme", "email": "ada@acme.test", "password": "globcrm-demo-2026"});
     let session = stage.anonymous.post("/api/v1/auth/login", login).await.expect(200);

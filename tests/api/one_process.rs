@@ -13,7 +13,7 @@ use crate::stage::{program, sign_up, text};
 use crate::waiting;
 
 /// Ends with the test, however that ends.
-struct Running(Child);
+pub(super) struct Running(pub(super) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -8,7 +8,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use proto::Rpc;
 use proto::activities::v1 as pb;
 use proto::activities::v1::activities_service_server::ActivitiesService;
-use proto::common::v1::Operation;
+use proto::common::v1::{Operation, Warning};
 use record::list::Asked;
 use secrecy::SecretString;
 use tonic::{Request, Response, Status};
@@ -34,11 +34,11 @@ impl Service {
         &self,
         object: &'static str,
         request: Request<Q>,
-        answer: fn(Vec<pb::TimelineEntry>, String) -> A,
+        answer: fn(Vec<pb::TimelineEntry>, String, Vec<Warning>) -> A,
     ) -> Result<Response<A>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
         let page = timeline::page(&self.0.env, &cx, object, request.into()).await?;
-        Ok(cx.answer(answer(page.entries, page.next_page_token)))
+        Ok(cx.answer(answer(page.entries, page.next_page_token, page.warnings)))
     }
 
     /// Adds what is known here of operations, before they are shown.
@@ -268,7 +268,11 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::GetContactTimelineRequest>,
     ) -> Result<Response<pb::GetContactTimelineResponse>, Status> {
-        let answer = |entries, next_page_token| pb::GetContactTimelineResponse { entries, next_page_token };
+        let answer = |entries, next_page_token, warnings| pb::GetContactTimelineResponse {
+            entries,
+            next_page_token,
+            warnings,
+        };
         self.timeline("contact", request, answer).await
     }
 
@@ -276,7 +280,11 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::GetCompanyTimelineRequest>,
     ) -> Result<Response<pb::GetCompanyTimelineResponse>, Status> {
-        let answer = |entries, next_page_token| pb::GetCompanyTimelineResponse { entries, next_page_token };
+        let answer = |entries, next_page_token, warnings| pb::GetCompanyTimelineResponse {
+            entries,
+            next_page_token,
+            warnings,
+        };
         self.timeline("company", request, answer).await
     }
 
@@ -284,7 +292,11 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::GetDealTimelineRequest>,
     ) -> Result<Response<pb::GetDealTimelineResponse>, Status> {
-        let answer = |entries, next_page_token| pb::GetDealTimelineResponse { entries, next_page_token };
+        let answer = |entries, next_page_token, warnings| pb::GetDealTimelineResponse {
+            entries,
+            next_page_token,
+            warnings,
+        };
         self.timeline("deal", request, answer).await
     }
 }

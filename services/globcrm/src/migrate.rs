@@ -28,9 +28,9 @@ impl Section for MigrateConfig {
 
 /// The URLs that name a role's users and passwords.
 #[derive(Debug)]
-struct Urls {
+pub(crate) struct Urls {
     app: SecretString,
-    worker: SecretString,
+    pub(crate) worker: SecretString,
 }
 
 impl Section for Urls {

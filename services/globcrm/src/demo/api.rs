@@ -67,6 +67,15 @@ impl Api {
         Ok(true)
     }
 
+    /// The name of the organization that is there; `None` if its administrator is not the demo's.
+    pub(super) async fn organization(&mut self) -> anyhow::Result<Option<String>> {
+        if self.log_in().await?.is_none() {
+            return Ok(None);
+        }
+        let organization = self.wanted(Method::GET, "/api/v1/organization", None, 200).await?;
+        Ok(organization["name"].as_str().map(str::to_owned))
+    }
+
     pub(super) fn email(&self, name: &str) -> String {
         format!("{name}@{}.test", self.slug)
     }
@@ -121,12 +130,17 @@ impl Api {
                 return self.keep(&answer);
             }
         }
+        self.log_in().await?.with_context(|| format!("the demo's password is refused at {}", self.slug))
+    }
+
+    /// `None` if the password is refused.
+    async fn log_in(&mut self) -> anyhow::Result<Option<()>> {
         let body = json!({"organization": self.slug, "email": self.email("ada"), "password": PASSWORD});
-        let (status, answer) = self.call(Method::POST, "/api/v1/auth/login", Some(&body)).await?;
-        if status != 200 {
-            bail!("login at {}: {status} {answer}", self.slug);
+        match self.call(Method::POST, "/api/v1/auth/login", Some(&body)).await? {
+            (200, answer) => self.keep(&answer).map(Some),
+            (401, _) => Ok(None),
+            (status, answer) => bail!("login at {}: {status} {answer}", self.slug),
         }
-        self.keep(&answer)
     }
 
     fn keep(&mut self, answer: &Value) -> anyhow::Result<()> {
