@@ -9,6 +9,7 @@ mod migrate;
 mod openapi;
 mod programs;
 mod roles;
+mod secrets;
 mod timelines;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +45,9 @@ enum Command {
     /// Documents, checks and prints configuration
     #[command(subcommand)]
     Config(configuration::Command),
+    /// Make the secrets that a fleet needs: keys, passwords, URLs
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Print the OpenAPI document of the REST API
     Openapi,
     /// Print the reasons of refusals and what each means
@@ -72,6 +76,7 @@ fn main() -> anyhow::Result<()> {
             Command::All => roles::run(&Role::ALL).await,
             Command::Migrate { down } => migrate::run(down).await,
             Command::Config(command) => configuration::run(command),
+            Command::Secrets(command) => secrets::run(command),
             Command::Openapi => openapi::run(),
             Command::Reasons => {
                 print!("{}", reasons::markdown());
