@@ -13,7 +13,7 @@ use config::Env;
 
 use crate::configuration::all_settings;
 
-pub(crate) use needs::needs;
+pub(crate) use needs::{Need, file_variables, needs, readers};
 
 /// Where to put what is made.
 #[derive(Subcommand, Debug)]
