@@ -129,7 +129,7 @@ impl Composed {
     /// Takes everything down and names what is left.
     fn down(&mut self, progress: &Progress) -> Result<Vec<String>> {
         self.is_gone = true;
-        cargo::run(self.compose(&["--profile", "demo", "down", "--volumes", "--remove-orphans"])?, progress)?;
+        cargo::run(self.compose(&["down", "--volumes", "--remove-orphans"])?, progress)?;
         let mut left = Vec::new();
         for (what, arguments) in [
             ("container", &["ps", "--all", "--quiet"][..]),
