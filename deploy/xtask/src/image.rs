@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use cargo_metadata::MetadataCommand;
 use testkit::Progress;
 
 use crate::cargo::{self, cargo};
@@ -12,6 +13,8 @@ use crate::engine::{self, ask, docker};
 
 /// The largest image, unpacked.
 const MAX_BYTES: u64 = 60_000_000;
+/// The name of a bill of materials, where its tool writes it, without the format.
+const SBOM: &str = "sbom.cdx";
 /// Programs that take commands from whoever gets in.
 const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "busybox", "toybox"];
 
@@ -187,14 +190,24 @@ fn sbom(progress: &Progress) -> Result<PathBuf> {
     let mut command = Command::new(tools.join("bin/cargo-cyclonedx"));
     command.args(["cyclonedx", "--manifest-path", "services/globcrm/Cargo.toml", "--format", "json"]);
     command.args(["--features", "jemalloc", "--no-build-deps", "--target", "x86_64-unknown-linux-gnu"]);
-    command.args(["--override-filename", "sbom.cdx", "--quiet"]);
+    command.args(["--override-filename", SBOM, "--quiet"]);
     command.current_dir(crate::root());
-    cargo::run(command, progress)?;
-    // It writes one beside every manifest of the workspace.
-    let written = crate::root().join("services/globcrm/sbom.cdx.json");
+    let made = cargo::run(command, progress);
     let kept = crate::root().join("target/image/globcrm.cdx.json");
     std::fs::create_dir_all(crate::root().join("target/image"))?;
-    std::fs::rename(&written, &kept).with_context(|| format!("{} was not written", written.display()))?;
+    let moved = made.and_then(|()| {
+        let written = crate::root().join(format!("services/globcrm/{SBOM}.json"));
+        std::fs::rename(&written, &kept).with_context(|| format!("{} was not written", written.display()))
+    });
+    // It writes one next to every manifest of the workspace.
+    let workspace = MetadataCommand::new().current_dir(crate::root()).no_deps().exec()?;
+    for package in workspace.packages {
+        match std::fs::remove_file(package.manifest_path.with_file_name(format!("{SBOM}.json"))) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    moved?;
     Ok(kept)
 }
 
