@@ -77,7 +77,7 @@ pub(crate) async fn run(roles: &[Role]) -> anyhow::Result<()> {
     let names: Vec<&str> = roles.iter().map(|role| role.0.name()).collect();
     let _telemetry = host::telemetry::init(&names, &life)?;
     let process = Process::start(if let [one] = roles { one.0.name() } else { "globcrm" }, Clock::system())?;
-    serve(loaded, process, life.shutdown_grace).await
+    serve(loaded, process, life.shutdown_grace.0).await
 }
 
 /// Reads the settings of roles, or says every problem.
