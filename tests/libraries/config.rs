@@ -153,7 +153,7 @@ fn every_kind_says_what_it_wants_and_never_what_it_got() {
         ("TEXT", "odd", "must have an even number of characters"),
     ] {
         let variable = format!("GLOBCRM_X_{name}");
-        let problems = load::<Kinds>(&env(&[(&variable, bad)]), "X").unwrap_err();
+        let problems = load::<Kinds>(&env(&[(&*variable, bad)]), "X").unwrap_err();
         let [problem] = &*problems.0 else { panic!("{problems}") };
         assert_eq!((&*problem.variable, &*problem.text), (&*variable, wanted));
     }

@@ -42,7 +42,7 @@ pub(crate) fn named<T: JsonSchema>(all: &[Named]) -> Vec<Property> {
     let each = schema_of::<T>();
     all.iter()
         .map(|Named { name, doc, required }| {
-            let mut property = Property::new(name, *required, each.clone());
+            let mut property = Property::new(*name, *required, each.clone());
             property.schema.insert("description".to_owned(), (*doc).into());
             property
         })
@@ -71,6 +71,15 @@ impl Property {
         if let Some(text) = schema.get("description").and_then(Value::as_str) {
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             schema.insert("description".to_owned(), text.trim_end_matches('.').into());
+        }
+        // schemars says of large types only which they are.
+        let most = match schema.get("format").and_then(Value::as_str) {
+            Some("uint32") => Some(u64::from(u32::MAX)),
+            Some("uint64" | "uint") => Some(u64::MAX),
+            _ => None,
+        };
+        if let Some(most) = most {
+            schema.entry("maximum").or_insert(most.into());
         }
         Self { field: name.to_ascii_lowercase(), name, required, schema }
     }
@@ -135,17 +144,9 @@ impl Property {
         }
     }
 
-    /// A bound of the schema, or the one of the type.
+    /// A bound, as the schema has it.
     fn number(&self, bound: &str) -> String {
-        if let Some(number) = self.schema.get(bound) {
-            return number.to_string();
-        }
-        match (bound, self.text("format")) {
-            ("maximum", Some("uint16")) => u16::MAX.to_string(),
-            ("maximum", Some("uint32")) => u32::MAX.to_string(),
-            ("maximum", _) => u64::MAX.to_string(),
-            _ => "0".to_owned(),
-        }
+        self.schema.get(bound).map(Value::to_string).unwrap_or_default()
     }
 
     /// The words of an enum.
