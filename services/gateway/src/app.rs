@@ -362,7 +362,11 @@ fn client_address(headers: &HeaderMap, peer: SocketAddr, trust_forwarded_for: bo
 }
 
 /// Whom a request is charged to: the tenant and the user or API key, or the address of whoever is not known.
-fn tiers(config: &LimitConfig, known: Option<((TenantId, Uuid), PrincipalKind)>, address: IpAddr) -> Vec<Tier> {
+fn tiers(
+    config: &LimitConfig,
+    known: Option<((TenantId, Uuid), PrincipalKind)>,
+    address: IpAddr,
+) -> Vec<Tier> {
     let Some((named, kind)) = known else { return Tier::of_address(address, config.anonymous_per_minute) };
     let of_one = match kind {
         PrincipalKind::ApiKey => Limit { name: "api_key", requests: config.api_key_per_minute },
