@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use config::SecretString;
+use config::{Seconds, SecretString};
 use events::AmqpConfig;
 use fields::Config;
 use fleet::Role;
-use host::{HostConfig, LifeConfig, LogFormat, Process, State};
+use host::{GrpcConfig, HostConfig, LifeConfig, LogFormat, Process, State};
 use ids::Clock;
 use proto::fields::v1::GetLimitsRequest;
 use proto::fields::v1::fields_service_client::FieldsServiceClient;
@@ -29,15 +29,17 @@ async fn the_role_serves_while_broker_and_identity_are_away_and_stops_when_told(
         service_secret: ServiceSecret(SecretString::from("a-secret-of-fields-made-for-the-tests")),
     };
     let host = HostConfig {
-        grpc_listen: ([127, 0, 0, 1], grpc).into(),
-        connection_age: Duration::from_secs(300),
-        reflection: false,
+        grpc: GrpcConfig {
+            listen: ([127, 0, 0, 1], grpc).into(),
+            connection_age: Seconds(Duration::from_secs(300)),
+            reflection: false,
+        },
         life: LifeConfig {
             admin_listen: ([127, 0, 0, 1], admin).into(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             otlp_endpoint: None,
-            shutdown_grace: Duration::from_secs(5),
+            shutdown_grace: Seconds(Duration::from_secs(5)),
         },
     };
     let process = Process::without_signals("fields", Clock::system());

@@ -55,25 +55,9 @@ pub fn refuse_unknown(env: &Env, settings: &[Setting]) -> Result<(), Problems> {
 }
 
 fn hint(name: &str, known: &BTreeSet<String>) -> String {
-    let near = known.iter().map(|k| (distance(name, k), k)).min().filter(|(d, _)| *d <= 4);
+    let near = known.iter().map(|k| (strsim::levenshtein(name, k), k)).min().filter(|(d, _)| *d <= 4);
     match near {
         Some((_, k)) => format!("is not a setting of any role; did you mean {k}?"),
         None => "is not a setting of any role".to_owned(),
     }
-}
-
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(ca != cb);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

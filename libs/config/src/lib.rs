@@ -1,15 +1,22 @@
 #![doc = include_str!("../README.md")]
 
+pub mod default;
 mod env;
+mod fields;
 mod limit;
+mod problem;
+mod property;
 mod reader;
+mod setting;
 mod value;
 
 pub use env::{Env, refuse_unknown};
 pub use limit::Limit;
-pub use reader::{Problem, Problems, Reader, Section, Setting, describe, load};
+pub use problem::{Problem, Problems};
+pub use reader::{Reader, Section, describe, load, schema};
 pub use secrecy::{ExposeSecret, SecretString};
-pub use value::{Kind, Seconds, Value};
+pub use setting::{Kind, Named, Setting};
+pub use value::{Address, FilePath, Seconds, Secret, checked};
 
 /// Before every variable of ours.
 pub const PREFIX: &str = "GLOBCRM_";

@@ -1,72 +1,23 @@
-//! Reading sections of settings: all problems at once, each by the variable's name.
+//! Reading groups of settings: all problems at once, each by the variable's name.
 
-use std::fmt;
+use std::cell::Cell;
+use std::collections::BTreeMap;
 
-use crate::value::{Kind, Value};
-use crate::{Env, PREFIX};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
-/// A group of settings that one role or library reads.
+use crate::property::{self, Property};
+use crate::{Env, Kind, Named, PREFIX, Problem, Problems, Setting};
+
+/// What one role or library reads: a group, or several.
 ///
-/// `read` asks the reader for every setting before it uses any (`?` only at the end), so that one run finds every problem
-/// and the same function describes the settings for documents.
+/// `read` asks the reader for every group before it uses any (`?` only at the end), so that one run finds every problem and the same
+/// function describes the settings for documents.
 pub trait Section: Sized {
     /// Reads the section; `None` when a problem was noted.
     fn read(reader: &mut Reader<'_>) -> Option<Self>;
 }
-
-/// One setting, as documents show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
-    /// The role that reads it, e.g. `RECORDS`.
-    pub role: &'static str,
-    /// The name without prefix and role, e.g. `DATABASE_URL`.
-    pub name: &'static str,
-    /// What its value is.
-    pub kind: Kind,
-    /// Must be given.
-    pub required: bool,
-    /// The value when none is given.
-    pub default: Option<String>,
-    /// What it does.
-    pub doc: &'static str,
-}
-
-impl Setting {
-    /// Every variable that can give it.
-    pub fn variables(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            [self.role, "FLEET"].iter().map(|role| format!("{PREFIX}{role}_{}", self.name)).collect();
-        if self.kind == Kind::Secret {
-            names.extend(names.clone().into_iter().map(|n| format!("{n}_FILE")));
-        }
-        names
-    }
-}
-
-/// One thing wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The variable.
-    pub variable: String,
-    /// What is wrong, without the value.
-    pub text: String,
-}
-
-/// Everything wrong with the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} problem(s) in the configuration:", self.0.len())?;
-        for problem in &self.0 {
-            write!(f, "\n  {} {}", problem.variable, problem.text)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Problems {}
 
 /// Reads settings of one role and remembers what it saw.
 #[derive(Debug)]
@@ -74,61 +25,42 @@ pub struct Reader<'a> {
     env: &'a Env,
     role: &'static str,
     problems: Vec<Problem>,
-    settings: Vec<Setting>,
+    properties: Vec<Property>,
+}
+
+/// The text of a setting, and the variable that gave it.
+struct Given {
+    property: Property,
+    variable: String,
+    text: String,
 }
 
 impl<'a> Reader<'a> {
     fn new(env: &'a Env, role: &'static str) -> Self {
-        Self { env, role, problems: Vec::new(), settings: Vec::new() }
+        Self { env, role, problems: Vec::new(), properties: Vec::new() }
     }
 
-    /// A setting that must be given.
-    pub fn required<T: Value>(&mut self, name: &'static str, doc: &'static str) -> Option<T> {
-        self.declare::<T>(name, doc, true, None);
-        match self.find::<T>(name) {
-            Ok(Some(value)) => Some(value),
-            Ok(None) => {
-                self.problem(format!("{PREFIX}{}_{name}", self.role), "is missing");
-                None
-            }
-            Err(()) => None,
-        }
+    /// A flat group: each field is a setting, named as serde names it.
+    pub fn group<T: DeserializeOwned + JsonSchema>(&mut self) -> Option<T> {
+        self.decode(property::of::<T>())
     }
 
-    /// A setting with a default.
-    pub fn with_default<T: Value>(
+    /// Settings of one type by names that no struct can have, as they follow from the fleet's list. Those that are given.
+    pub fn each<T: DeserializeOwned + JsonSchema>(
         &mut self,
-        name: &'static str,
-        default: &str,
-        doc: &'static str,
-    ) -> Option<T> {
-        self.declare::<T>(name, doc, false, Some(default.to_owned()));
-        match self.find::<T>(name) {
-            Ok(Some(value)) => Some(value),
-            Ok(None) => match T::read(default) {
-                Ok(value) => Some(value),
-                Err(text) => {
-                    self.problem(
-                        format!("{PREFIX}{}_{name}", self.role),
-                        format!("has a wrong default: {text}"),
-                    );
-                    None
-                }
-            },
-            Err(()) => None,
-        }
-    }
-
-    /// A setting that may be absent.
-    #[allow(clippy::option_option, reason = "outer: a problem was noted; inner: not given")]
-    pub fn optional<T: Value>(&mut self, name: &'static str, doc: &'static str) -> Option<Option<T>> {
-        self.declare::<T>(name, doc, false, None);
-        self.find::<T>(name).ok()
+        names: &[Named],
+    ) -> Option<BTreeMap<&'static str, T>> {
+        let mut given: BTreeMap<String, T> = self.decode(property::named::<T>(names))?;
+        // The map has the names in lower case, as envy gives them.
+        let named = names
+            .iter()
+            .filter_map(|Named { name, .. }| Some((*name, given.remove(&name.to_ascii_lowercase())?)));
+        Some(named.collect())
     }
 
     /// Notes a problem that concerns more than one value.
     pub fn refuse(&mut self, name: &str, text: impl Into<String>) {
-        self.problem(format!("{PREFIX}{}_{name}", self.role), text);
+        self.problem(self.variable(name), text);
     }
 
     /// The role being read, lower case.
@@ -136,54 +68,97 @@ impl<'a> Reader<'a> {
         self.role.to_ascii_lowercase()
     }
 
-    fn declare<T: Value>(
-        &mut self,
-        name: &'static str,
-        doc: &'static str,
-        required: bool,
-        default: Option<String>,
-    ) {
-        self.settings.push(Setting { role: self.role, name, kind: T::KIND, required, default, doc });
+    /// Lets envy fill the type. It stops at the first value that the type refuses, so that one is noted, left out, and the others are
+    /// tried again, until all were looked at.
+    fn decode<T: DeserializeOwned>(&mut self, properties: Vec<Property>) -> Option<T> {
+        self.properties.extend(properties.iter().cloned());
+        let noted = self.problems.len();
+        let mut given: Vec<Given> =
+            properties.into_iter().filter_map(|property| self.given(property)).collect();
+        let decoded = loop {
+            let at = Cell::new(0);
+            let pairs = given.iter().enumerate().map(|(index, given)| {
+                at.set(index);
+                (given.property.field.clone(), given.text.clone())
+            });
+            match envy::from_iter::<_, T>(pairs) {
+                Ok(decoded) => break Some(decoded),
+                // Noted above, where the schema says so too.
+                Err(envy::Error::MissingValue(field)) => {
+                    if self.problems.len() == noted {
+                        self.refuse(&field.to_ascii_uppercase(), "is missing");
+                    }
+                    break None;
+                }
+                Err(envy::Error::Custom(_)) if at.get() < given.len() => {
+                    let Given { property, variable, .. } = given.remove(at.get());
+                    self.problem(variable, property.wanted());
+                }
+                // With nothing given there is no value that can be refused.
+                Err(envy::Error::Custom(text)) => {
+                    self.refuse("", text);
+                    break None;
+                }
+            }
+        };
+        for Given { property, variable, text } in given {
+            if let Some(wanted) = property.outside(&text) {
+                self.problem(variable, wanted);
+            }
+        }
+        decoded.filter(|_| self.problems.len() == noted)
+    }
+
+    /// Looks a setting up; notes that it is missing, or cannot be read.
+    fn given(&mut self, property: Property) -> Option<Given> {
+        match self.find(&property) {
+            Ok(Some((variable, text))) => Some(Given { property, variable, text }),
+            Ok(None) => {
+                if property.required {
+                    self.refuse(property.name, "is missing");
+                }
+                None
+            }
+            Err((variable, text)) => {
+                self.problem(variable, text);
+                None
+            }
+        }
+    }
+
+    /// The text and the variable it is from, or the variable and what is wrong with it.
+    fn find(&self, property: &Property) -> Result<Option<(String, String)>, (String, String)> {
+        for role in [self.role, "FLEET"] {
+            let variable = format!("{PREFIX}{role}_{}", property.name);
+            let file_variable = format!("{variable}_FILE");
+            let direct = self.env.get(&variable);
+            let file = (property.kind() == Kind::Secret).then(|| self.env.get(&file_variable)).flatten();
+            match (direct, file) {
+                (Some(_), Some(_)) => {
+                    return Err((variable, "is given twice: directly and by _FILE".to_owned()));
+                }
+                (Some(text), None) => return Ok(Some((variable, text.to_owned()))),
+                (None, Some(path)) => {
+                    return match std::fs::read_to_string(path) {
+                        Ok(text) => Ok(Some((file_variable, text.trim_end_matches(['\r', '\n']).to_owned()))),
+                        Err(error) => {
+                            let text = format!("names a file that cannot be read: {}", error.kind());
+                            Err((file_variable, text))
+                        }
+                    };
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn variable(&self, name: &str) -> String {
+        format!("{PREFIX}{}_{name}", self.role)
     }
 
     fn problem(&mut self, variable: String, text: impl Into<String>) {
         self.problems.push(Problem { variable, text: text.into() });
-    }
-
-    fn find<T: Value>(&mut self, name: &str) -> Result<Option<T>, ()> {
-        for role in [self.role, "FLEET"] {
-            let variable = format!("{PREFIX}{role}_{name}");
-            let direct = self.env.get(&variable).map(str::to_owned);
-            let file_variable = format!("{variable}_FILE");
-            let file =
-                (T::KIND == Kind::Secret).then(|| self.env.get(&file_variable).map(str::to_owned)).flatten();
-            let (from, text) = match (direct, file) {
-                (Some(_), Some(_)) => {
-                    self.problem(variable, "is given twice: directly and by _FILE");
-                    return Err(());
-                }
-                (Some(text), None) => (variable, text),
-                (None, Some(path)) => match std::fs::read_to_string(&path) {
-                    Ok(text) => (file_variable, text.trim_end_matches(['\r', '\n']).to_owned()),
-                    Err(error) => {
-                        self.problem(
-                            file_variable,
-                            format!("names a file that cannot be read: {}", error.kind()),
-                        );
-                        return Err(());
-                    }
-                },
-                (None, None) => continue,
-            };
-            return match T::read(&text) {
-                Ok(value) => Ok(Some(value)),
-                Err(wanted) => {
-                    self.problem(from, wanted);
-                    Err(())
-                }
-            };
-        }
-        Ok(None)
     }
 }
 
@@ -198,10 +173,23 @@ pub fn load<S: Section>(env: &Env, role: &'static str) -> Result<S, Problems> {
 
 /// The settings of a section, without reading any.
 pub fn describe<S: Section>(role: &'static str) -> Vec<Setting> {
+    asked::<S>(role).iter().map(|property| property.setting(role)).collect()
+}
+
+/// The JSON Schema of a section's settings, by their names without prefix and role.
+pub fn schema<S: Section>(role: &'static str) -> Value {
+    let properties = asked::<S>(role);
+    let required: Vec<&str> = properties.iter().filter(|p| p.required).map(|p| p.name).collect();
+    let schemas: Map<String, Value> =
+        properties.iter().map(|p| (p.name.to_owned(), Value::Object(p.schema.clone()))).collect();
+    json!({ "type": "object", "properties": schemas, "required": required, "additionalProperties": false })
+}
+
+fn asked<S: Section>(role: &'static str) -> Vec<Property> {
     let env = Env::default();
     let mut reader = Reader::new(&env, role);
     drop(S::read(&mut reader));
-    reader.settings
+    reader.properties
 }
 
 impl<A: Section, B: Section> Section for (A, B) {

@@ -1,102 +1,59 @@
-//! What a variable's text can become.
+//! Types of values that serde and schemars do not have: how they are read, and what their schema says.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, Deserializer, Error};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// What a value is, for documents and generated schemas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Any text.
-    Text,
-    /// A whole number.
-    Number,
-    /// `true` or `false`.
-    Bool,
-    /// `host:port` to listen on.
-    Address,
-    /// A duration in seconds, fractions allowed.
-    Seconds,
-    /// A path.
-    Path,
-    /// A secret: also read from the file named by `<NAME>_FILE`.
-    Secret,
-}
+/// The schema of a secret, for `#[schemars(with = "config::Secret")]`; the field is a `SecretString`, or what is made from one.
+#[derive(JsonSchema, Debug)]
+#[schemars(with = "String", extend("format" = "password", "writeOnly" = true))]
+pub struct Secret;
 
-/// A type that a setting can have.
-pub trait Value: Sized {
-    /// What it is.
-    const KIND: Kind;
-    /// Reads the text; the error says what is wanted and never repeats the text.
-    fn read(text: &str) -> Result<Self, String>;
-}
+/// The schema of an address to listen on, for a field that is a `SocketAddr`.
+#[derive(JsonSchema, Debug)]
+#[schemars(
+    with = "String",
+    extend("format" = "address", "errorMessage" = "must be an address and a port, like 0.0.0.0:8080")
+)]
+pub struct Address;
 
-macro_rules! numbers {
-    ($($t:ty),*) => {$(
-        impl Value for $t {
-            const KIND: Kind = Kind::Number;
-            fn read(text: &str) -> Result<Self, String> {
-                text.parse().map_err(|_| format!("must be a whole number from {} to {}", <$t>::MIN, <$t>::MAX))
-            }
-        }
-    )*};
-}
-numbers!(u16, u32, u64, usize);
+/// The schema of a path, for a field that is a `PathBuf`.
+#[derive(JsonSchema, Debug)]
+#[schemars(with = "String", extend("format" = "path"))]
+pub struct FilePath;
 
-impl Value for String {
-    const KIND: Kind = Kind::Text;
-    fn read(text: &str) -> Result<Self, String> {
-        Ok(text.to_owned())
-    }
-}
-
-impl Value for SecretString {
-    const KIND: Kind = Kind::Secret;
-    fn read(text: &str) -> Result<Self, String> {
-        Ok(SecretString::from(text))
-    }
-}
-
-impl Value for bool {
-    const KIND: Kind = Kind::Bool;
-    fn read(text: &str) -> Result<Self, String> {
-        match text {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err("must be true or false".to_owned()),
-        }
-    }
-}
-
-impl Value for SocketAddr {
-    const KIND: Kind = Kind::Address;
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "must be an address and a port, like 0.0.0.0:8080".to_owned())
-    }
-}
-
-impl Value for PathBuf {
-    const KIND: Kind = Kind::Path;
-    fn read(text: &str) -> Result<Self, String> {
-        Ok(PathBuf::from(text))
-    }
-}
+/// What is wanted where seconds are.
+const SECONDS: &str = "must be a number of seconds, like 30 or 0.5";
+/// The longest time, in seconds: a leap year.
+const LONGEST: u64 = 86_400 * 366;
 
 /// A duration, written in seconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq)]
+#[serde(try_from = "String")]
+#[schemars(
+    with = "f64",
+    extend("format" = "seconds", "minimum" = 0, "maximum" = LONGEST, "errorMessage" = SECONDS)
+)]
 pub struct Seconds(pub Duration);
 
-impl Value for Seconds {
-    const KIND: Kind = Kind::Seconds;
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse::<f64>()
-            .ok()
-            .and_then(|s| Duration::try_from_secs_f64(s).ok())
-            .filter(|d| *d <= Duration::from_secs(86_400 * 366))
-            .map(Self)
-            .ok_or_else(|| "must be a number of seconds, like 30 or 0.5".to_owned())
+impl TryFrom<String> for Seconds {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let duration = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        duration.filter(|duration| *duration <= Duration::from_secs(LONGEST)).map(Self).ok_or(SECONDS)
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.subsec_nanos() == 0 {
+            serializer.serialize_u64(self.0.as_secs())
+        } else {
+            serializer.serialize_f64(self.0.as_secs_f64())
+        }
     }
 }
 
@@ -104,4 +61,14 @@ impl std::fmt::Display for Seconds {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0.as_secs_f64())
     }
+}
+
+/// For `#[serde(deserialize_with = "…")]`: a value that also fits. What is wanted instead stands in the field's schema, as `errorMessage`.
+pub fn checked<'de, D, T>(deserializer: D, fits: impl FnOnce(&T) -> bool) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let value = T::deserialize(deserializer)?;
+    if fits(&value) { Ok(value) } else { Err(D::Error::custom("does not fit")) }
 }

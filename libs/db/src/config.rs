@@ -1,46 +1,38 @@
 //! The database settings of a role.
 
-use config::{Reader, Seconds, SecretString, Section};
+use config::{Reader, Seconds, Secret, SecretString, Section, default};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// How a role reaches its schema.
-#[derive(Debug, Clone)]
+#[derive(Deserialize, JsonSchema, Debug, Clone)]
 pub struct DatabaseConfig {
-    /// URL of the app role.
+    /// PostgreSQL URL of the role's app user.
+    #[serde(rename = "database_url")]
+    #[schemars(with = "Secret")]
     pub url: SecretString,
-    /// URL of the worker role.
+    /// PostgreSQL URL of the role's worker user (relay and jobs).
+    #[serde(rename = "worker_database_url")]
+    #[schemars(with = "Secret")]
     pub worker_url: SecretString,
     /// Connections of the app pool.
+    #[serde(rename = "database_max_connections", default = "default::u32::<16>")]
     pub max_connections: u32,
-    /// Connections of the app pool that one tenant may hold while others use none; half of them when not said.
+    /// Connections of the app pool that one tenant may hold (default: half). Connections that others use are subtracted, down to a quarter
+    /// of this number, but never below 2.
+    #[serde(rename = "database_tenant_connections")]
     pub tenant_connections: Option<u32>,
     /// How long a request waits for a connection.
+    #[serde(rename = "database_acquire_timeout", default = "default::seconds::<2>")]
     pub acquire: Seconds,
     /// How long one statement may run.
+    #[serde(rename = "database_statement_timeout", default = "default::seconds::<10>")]
     pub statement_timeout: Seconds,
 }
 
 impl Section for DatabaseConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let url = r.required("DATABASE_URL", "PostgreSQL URL of the role's app user");
-        let worker_url =
-            r.required("WORKER_DATABASE_URL", "PostgreSQL URL of the role's worker user (relay and jobs)");
-        let max_connections = r.with_default("DATABASE_MAX_CONNECTIONS", "16", "Connections of the app pool");
-        let tenant_connections = r.optional(
-            "DATABASE_TENANT_CONNECTIONS",
-            "Connections of the app pool that one tenant may hold (default: half). Connections that others use are subtracted, down to a quarter of this number, but never below 2",
-        );
-        let acquire =
-            r.with_default("DATABASE_ACQUIRE_TIMEOUT", "2", "How long a request waits for a connection");
-        let statement_timeout =
-            r.with_default("DATABASE_STATEMENT_TIMEOUT", "10", "How long one statement may run");
-        Some(Self {
-            url: url?,
-            worker_url: worker_url?,
-            max_connections: max_connections?,
-            tenant_connections: tenant_connections?,
-            acquire: acquire?,
-            statement_timeout: statement_timeout?,
-        })
+        r.group()
     }
 }
 

@@ -2,55 +2,66 @@
 
 use std::path::PathBuf;
 
-use config::{ExposeSecret, Reader, SecretString, Section};
+use config::{ExposeSecret, FilePath, Reader, Secret, SecretString, Section, default};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::broker::tls;
 
 /// How a role reaches the broker.
-#[derive(Clone, Debug)]
+#[derive(Deserialize, JsonSchema, Clone, Debug)]
 pub struct AmqpConfig {
-    /// `amqp://user:password@host:port/vhost`, or `amqps://`.
+    /// RabbitMQ URL, amqp://user:password@host:5672/%2f, or amqps:// and port 5671.
+    #[serde(rename = "amqp_url")]
+    #[schemars(with = "Secret")]
     pub url: SecretString,
-    /// For `amqps://`: the certificates (PEM) that the broker's must go back to.
+    /// For amqps://: certificates (PEM) that the broker's must go back to.
+    #[serde(rename = "amqp_ca_file")]
+    #[schemars(with = "Option<FilePath>")]
     pub ca_file: Option<PathBuf>,
-    /// Seconds between heartbeats; a silent peer is given up after two.
+    /// Seconds between AMQP heartbeats.
+    // A silent peer is given up after two.
+    #[serde(rename = "amqp_heartbeat_seconds", default = "default::u16::<10>")]
     pub heartbeat: u16,
     /// The topic exchange; tests use their own.
+    #[serde(skip, default = "exchange")]
     pub exchange: String,
+}
+
+fn exchange() -> String {
+    crate::EXCHANGE.to_owned()
 }
 
 impl AmqpConfig {
     /// The usual settings for `url`.
     pub fn new(url: SecretString) -> Self {
-        Self { url, ca_file: None, heartbeat: 10, exchange: crate::EXCHANGE.to_owned() }
+        Self { url, ca_file: None, heartbeat: 10, exchange: exchange() }
     }
 }
 
 impl Section for AmqpConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let url: Option<SecretString> = r.required(
-            "AMQP_URL",
-            "RabbitMQ URL, amqp://user:password@host:5672/%2f, or amqps:// and port 5671",
-        );
-        let ca_file: Option<Option<PathBuf>> =
-            r.optional("AMQP_CA_FILE", "For amqps://: certificates (PEM) that the broker's must go back to");
-        let heartbeat = r.with_default("AMQP_HEARTBEAT_SECONDS", "10", "Seconds between AMQP heartbeats");
-        let (url, ca_file) = (url?, ca_file?);
+        let config: Self = r.group()?;
         // Told at start-up, not at the first connection; the value stays unsaid.
-        let refusal = match (url.expose_secret().split_once("://").map(|(scheme, _)| scheme), &ca_file) {
-            (Some("amqp"), None) => None,
-            (Some("amqp"), Some(_)) => Some(("AMQP_CA_FILE", "has no effect without amqps://".to_owned())),
-            (Some("amqps"), None) => Some(("AMQP_CA_FILE", "is missing, and amqps:// needs it".to_owned())),
-            (Some("amqps"), Some(file)) => tls::roots(file)
-                .err()
-                .map(|_| ("AMQP_CA_FILE", "names no file with certificates (PEM)".to_owned())),
-            _ => Some(("AMQP_URL", "must begin with amqp:// or amqps://".to_owned())),
-        };
+        let refusal =
+            match (config.url.expose_secret().split_once("://").map(|(scheme, _)| scheme), &config.ca_file) {
+                (Some("amqp"), None) => None,
+                (Some("amqp"), Some(_)) => {
+                    Some(("AMQP_CA_FILE", "has no effect without amqps://".to_owned()))
+                }
+                (Some("amqps"), None) => {
+                    Some(("AMQP_CA_FILE", "is missing, and amqps:// needs it".to_owned()))
+                }
+                (Some("amqps"), Some(file)) => tls::roots(file)
+                    .err()
+                    .map(|_| ("AMQP_CA_FILE", "names no file with certificates (PEM)".to_owned())),
+                _ => Some(("AMQP_URL", "must begin with amqp:// or amqps://".to_owned())),
+            };
         if let Some((name, text)) = refusal {
             r.refuse(name, text);
             return None;
         }
-        Some(Self { heartbeat: heartbeat?, ca_file, ..Self::new(url) })
+        Some(config)
     }
 }
 

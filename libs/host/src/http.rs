@@ -69,7 +69,7 @@ pub async fn serve_on(
     if let Ok(address) = listener.local_addr() {
         tracing::info!(service = process.name(), %address, "serving HTTP");
     }
-    connections::serve(listener, router, limits, &process.shutdown, process.hard(), config.shutdown_grace)
+    connections::serve(listener, router, limits, &process.shutdown, process.hard(), config.shutdown_grace.0)
         .await
 }
 
@@ -97,7 +97,7 @@ mod tests {
             log: "info".to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: None,
-            shutdown_grace: grace,
+            shutdown_grace: ::config::Seconds(grace),
         }
     }
 

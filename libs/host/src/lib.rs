@@ -15,7 +15,7 @@ mod tasks;
 pub mod telemetry;
 pub mod trace;
 
-pub use crate::config::{HostConfig, LifeConfig, LogFormat};
+pub use crate::config::{GrpcConfig, HostConfig, LifeConfig, LogFormat};
 pub use crate::connections::LEAVE;
 pub use crate::error::ServeError;
 pub use process::Process;

@@ -1,15 +1,19 @@
 //! Settings that every service with operations has.
 
-use std::time::Duration;
+use ::config::{Reader, Seconds, Section, default};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use ::config::{Reader, Seconds};
+/// How long operations are kept.
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]
+pub struct RetentionConfig {
+    /// How long operations that are over are kept, with the errors of their rows.
+    #[serde(rename = "operation_retention", default = "default::seconds::<2_592_000>")]
+    pub of_operations: Seconds,
+}
 
-/// Reads how long operations that are over are kept.
-pub fn retention(r: &mut Reader<'_>) -> Option<Duration> {
-    let retention: Option<Seconds> = r.with_default(
-        "OPERATION_RETENTION",
-        "2592000",
-        "How long operations that are over are kept, with the errors of their rows",
-    );
-    Some(retention?.0)
+impl Section for RetentionConfig {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        r.group()
+    }
 }

@@ -9,9 +9,11 @@ use aes_siv::KeyInit;
 use aes_siv::siv::Aes256Siv;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use config::{Reader, Section};
+use config::{Reader, Secret, Section};
 use error::Error;
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use sha2::{Digest, Sha512};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
@@ -30,7 +32,8 @@ const MIN_SECRET_BYTES: usize = 32;
 pub const MAX_TOKEN_BYTES: usize = 4096;
 
 /// The key that seals page tokens; the same in every instance of a service.
-#[derive(Clone)]
+#[derive(Deserialize, Clone)]
+#[serde(try_from = "SecretString")]
 pub struct CursorKey([u8; 64]);
 
 /// The configured secret is too short.
@@ -62,11 +65,25 @@ impl CursorKey {
     }
 }
 
+impl TryFrom<SecretString> for CursorKey {
+    type Error = CursorKeyTooShort;
+
+    fn try_from(secret: SecretString) -> Result<Self, Self::Error> {
+        Self::new(&secret)
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Setting {
+    /// Secret of at least 32 bytes that signs page tokens; the same in every instance, and the same in the gateway and all services with
+    /// operations.
+    #[schemars(with = "Secret", extend("errorMessage" = CursorKeyTooShort.to_string()))]
+    cursor_key: CursorKey,
+}
+
 impl Section for CursorKey {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let about = "Secret of at least 32 bytes that signs page tokens; the same in every instance, and the same in the gateway and all services with operations";
-        let secret: SecretString = r.required("CURSOR_KEY", about)?;
-        Self::new(&secret).map_err(|error| r.refuse("CURSOR_KEY", error.to_string())).ok()
+        r.group().map(|Setting { cursor_key }| cursor_key)
     }
 }
 

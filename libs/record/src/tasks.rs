@@ -40,8 +40,8 @@ pub fn follow_references(
 pub fn start_maintenance(frame: &Frame, env: &Env, config: MaintenanceConfig) {
     let (role, objects) = (env.role, env.objects);
     let (db, worker, clock) = (|| frame.db.clone(), || frame.worker.clone(), || frame.clock.clone());
-    let every = config.derived_check_every;
+    let every = config.derived_check_every.0;
     frame.rounds(DerivedCheck { role, objects, db: db(), worker: worker(), clock: clock(), every });
-    let (wake, retention) = (frame.wake.clone(), config.trash_retention);
+    let (wake, retention) = (frame.wake.clone(), config.trash_retention.0);
     frame.rounds(Purge { role, objects, db: db(), worker: worker(), clock: clock(), wake, retention });
 }

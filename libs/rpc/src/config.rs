@@ -1,8 +1,10 @@
 //! Where the peers of a role are, and what it proves itself with.
 
-use config::{Reader, Section};
+use config::{Named, Reader, Secret, Section, checked};
 use fleet::Role;
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
 
 use crate::{Channel, ConnectError, connect};
 
@@ -15,15 +17,27 @@ pub struct Peer {
     pub url: String,
 }
 
+/// The address of a peer, as a variable has it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("errorMessage" = PEER_URL))]
+struct PeerUrl(String);
+
+const PEER_URL: &str = "must be http:// with a host and a port, without a path";
+
+impl TryFrom<String> for PeerUrl {
+    type Error = &'static str;
+
+    fn try_from(url: String) -> Result<Self, Self::Error> {
+        if crate::channel::is_peer_url(&url) { Ok(Self(url)) } else { Err(PEER_URL) }
+    }
+}
+
 impl Peer {
     /// Reads where the service `role` is.
     pub fn read(r: &mut Reader<'_>, role: Role) -> Option<Self> {
-        let [variable, about] = role.names().url;
-        let url: String = r.required(variable, about)?;
-        if !crate::channel::is_peer_url(&url) {
-            r.refuse(variable, "must be http:// with a host and a port, without a path");
-            return None;
-        }
+        let [name, doc] = role.names().url;
+        let PeerUrl(url) = r.each(&[Named { name, doc, required: true }])?.remove(name)?;
         Some(Self { role, url })
     }
 
@@ -37,16 +51,21 @@ impl Peer {
 #[derive(Clone, Debug)]
 pub struct ServiceSecret(pub SecretString);
 
+#[derive(Deserialize, JsonSchema)]
+struct Own {
+    /// What this service shows identity to prove who it is: 32 bytes or more, known to these two alone.
+    #[serde(deserialize_with = "long_enough")]
+    #[schemars(with = "Secret", extend("errorMessage" = "must have 32 bytes or more"))]
+    service_secret: SecretString,
+}
+
+fn long_enough<'de, D: Deserializer<'de>>(d: D) -> Result<SecretString, D::Error> {
+    checked(d, |secret: &SecretString| secret.expose_secret().len() >= auth::MIN_SERVICE_SECRET_BYTES)
+}
+
 impl Section for ServiceSecret {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let about =
-            "What this service shows identity to prove who it is: 32 bytes or more, known to these two alone";
-        let secret: SecretString = r.required("SERVICE_SECRET", about)?;
-        if secret.expose_secret().len() < auth::MIN_SERVICE_SECRET_BYTES {
-            r.refuse("SERVICE_SECRET", "must have 32 bytes or more");
-            return None;
-        }
-        Some(Self(secret))
+        r.group().map(|Own { service_secret }| Self(service_secret))
     }
 }
 

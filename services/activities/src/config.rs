@@ -1,15 +1,14 @@
 //! The settings of the role.
 
-use std::time::Duration;
-
 use ::config::{Reader, Section};
 use db::DatabaseConfig;
 use events::AmqpConfig;
-use field_types::phone::Region;
 use fleet::Role;
 use operations::Quota;
+use operations::config::RetentionConfig;
 use query::CursorKey;
 use record::MaintenanceConfig;
+use record::config::PhoneConfig;
 use rpc::{Peer, ServiceSecret};
 
 /// The settings of `GLOBCRM_ACTIVITIES_…`.
@@ -30,11 +29,11 @@ pub struct Config {
     /// Signs page tokens.
     pub cursor_key: CursorKey,
     /// Where phone numbers without country code belong.
-    pub region: Option<Region>,
+    pub phones: PhoneConfig,
     /// When the trash is emptied and derived data is compared.
     pub maintenance: MaintenanceConfig,
     /// How long operations that are over are kept, with their errors.
-    pub operation_retention: Duration,
+    pub retention: RetentionConfig,
     /// How many operations one tenant may have.
     pub quota: Quota,
     /// With which the service proves itself to others, and its operations and calendars act for whose they are.
@@ -43,17 +42,14 @@ pub struct Config {
 
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let database = DatabaseConfig::read(r);
-        let broker = AmqpConfig::read(r);
+        let (database, broker) = (r.group(), AmqpConfig::read(r));
         let identity = Peer::read(r, Role::Identity);
         let fields = Peer::read(r, Role::Fields);
         let records = Peer::read(r, Role::Records);
         let pipeline = Peer::read(r, Role::Pipeline);
         let cursor_key = CursorKey::read(r);
-        let region = record::config::region(r);
-        let maintenance = MaintenanceConfig::read(r);
-        let operation_retention = operations::config::retention(r);
-        let quota = Quota::read(r);
+        let (phones, maintenance) = (r.group(), r.group());
+        let (retention, quota) = (r.group(), r.group());
         let service_secret = ServiceSecret::read(r);
         Some(Self {
             database: database?,
@@ -63,9 +59,9 @@ impl Section for Config {
             records: records?,
             pipeline: pipeline?,
             cursor_key: cursor_key?,
-            region: region?,
+            phones: phones?,
             maintenance: maintenance?,
-            operation_retention: operation_retention?,
+            retention: retention?,
             quota: quota?,
             service_secret: service_secret?,
         })

@@ -89,7 +89,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             clock: frame.clock.clone(),
             wake: frame.wake.clone(),
             cursor_key: config.cursor_key.clone(),
-            region: config.region,
+            region: config.phones.region,
             definitions: Definitions::new(peers::definitions(Fields::new(peers.connect(&config.fields)?))),
             references,
         };
@@ -127,7 +127,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             db: frame.db.clone(),
             worker: frame.worker.clone(),
             clock: frame.clock.clone(),
-            retention: config.operation_retention,
+            retention: config.retention.of_operations.0,
             kept: ::bulk::Records,
         });
         let calendar_owner = calendar::calendar_owner(peers.identity);

@@ -24,11 +24,9 @@ pub struct Config {
 
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let database = DatabaseConfig::read(r);
-        let broker = AmqpConfig::read(r);
+        let (database, broker) = (r.group(), AmqpConfig::read(r));
         let identity = Peer::read(r, Role::Identity);
-        let cursor_key = CursorKey::read(r);
-        let service_secret = ServiceSecret::read(r);
+        let (cursor_key, service_secret) = (CursorKey::read(r), ServiceSecret::read(r));
         Some(Self {
             database: database?,
             broker: broker?,

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use fleet::Role;
 use transcode::{Api, DocumentInfo};
 
-pub use crate::config::Config;
+pub use crate::config::{Config, LimitConfig};
 
 /// The place in the fleet.
 const ROLE: Role = Role::Gateway;
@@ -75,8 +75,8 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
     let identity = rpc::identity::Identity::new(identity_channel.clone(), None, clock.clone());
     let verifier = auth::Verifier::new(clock.clone());
     let gate = auth::Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
-    let limits = limits::Limits::new(config.redis_url.as_ref(), clock.clone(), process.tasks.clone())?;
-    let (listen, clients) = (config.listen, config.clients);
+    let limits = limits::Limits::new(config.limits.redis_url.as_ref(), clock.clone(), process.tasks.clone())?;
+    let (listen, clients) = (config.listen, config.limits.clients());
     let mut peers = vec![(config.identity.role, identity_channel)];
     for peer in &config.services {
         peers.push((peer.role, peer.connect()?.showing(&token)));
@@ -96,7 +96,7 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
     });
     let watched = app.clone();
     process.readiness.watch_beside("rate-limits", move || {
-        let shared = watched.config.redis_url.is_none() || watched.limits.is_shared();
+        let shared = watched.config.limits.redis_url.is_none() || watched.limits.is_shared();
         async move {
             if shared {
                 Ok(())

@@ -87,13 +87,13 @@ impl Bounds {
                 calls * 8,
             ]
         };
-        let (calls, transfers) = (config.max_in_flight, config.max_transfers);
+        let (calls, transfers) = (config.limits.max_in_flight, config.limits.max_transfers);
         let mut whole = one(calls, transfers, 128);
         whole[Kind::Body as usize] = calls * 4;
         Self::with_site([
-            one(config.max_in_flight_principal, transfers / 8, 24),
-            one(config.max_in_flight_tenant, transfers / 4, 48),
-            one(config.max_in_flight_address, transfers / 2, 64),
+            one(config.limits.max_in_flight_principal, transfers / 8, 24),
+            one(config.limits.max_in_flight_tenant, transfers / 4, 48),
+            one(config.limits.max_in_flight_address, transfers / 2, 64),
             whole,
         ])
     }

@@ -1,7 +1,8 @@
-//! `globcrm config`: the table of settings, a check, and what is in force.
+//! `globcrm config`: the table and the schema of settings, a check, and what is in force.
 
 use clap::Subcommand;
 use config::{Env, Kind, Setting};
+use serde_json::{Map, Value, json};
 
 use crate::programs;
 use crate::roles::Role;
@@ -11,6 +12,8 @@ use crate::roles::Role;
 pub(crate) enum Command {
     /// Print docs/configuration.md
     Docs,
+    /// Print the JSON Schema of all settings
+    Schema,
     /// Check the environment of a role: every problem at once
     Check {
         /// The role
@@ -31,10 +34,27 @@ pub(crate) fn all_settings() -> Vec<Setting> {
     settings
 }
 
+/// The JSON Schema of every setting, by role and name: `{"RECORDS": {"LOG": "info"}}`.
+pub(crate) fn schema() -> Value {
+    let roles = Role::ALL.iter().map(|role| (role.0.upper(), (programs::of(role.0).schema)()));
+    let migrate = config::schema::<crate::migrate::MigrateConfig>("MIGRATE");
+    let all: Map<String, Value> =
+        roles.chain([("MIGRATE", migrate)]).map(|(role, schema)| (role.to_owned(), schema)).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Configuration of GlobCRM",
+        "description": "By role and name: member N of role R is the environment variable GLOBCRM_<R>_<N>. What GLOBCRM_FLEET_<N> gives counts as given to every role. A member with the format password can be given as a file, by the variable with _FILE at its end.",
+        "type": "object",
+        "properties": all,
+        "additionalProperties": false,
+    })
+}
+
 /// Runs the command.
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Docs => print!("{}", document(&all_settings())),
+        Command::Schema => println!("{}", serde_json::to_string_pretty(&schema())?),
         Command::Check { role } => {
             let env = Env::process();
             config::refuse_unknown(&env, &all_settings())?;
@@ -96,4 +116,33 @@ fn document(settings: &[Setting]) -> String {
 fn row(text: &mut String, line: &str) {
     text.push_str(line);
     text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_says_of_every_setting_what_the_table_says() {
+        let (schema, settings) = (schema(), all_settings());
+        assert!(settings.len() > 150, "{}", settings.len());
+        for setting in &settings {
+            let role = &schema["properties"][setting.role];
+            let member = &role["properties"][setting.name];
+            let required = role["required"].as_array().unwrap().iter().any(|name| name == setting.name);
+            assert_eq!(required, setting.required, "{setting:?}");
+            assert_eq!(member["description"], setting.doc, "{setting:?}");
+            let default = match &member["default"] {
+                Value::Null => None,
+                Value::String(text) => Some(text.clone()),
+                other => Some(other.to_string()),
+            };
+            assert_eq!(default, setting.default, "{setting:?}");
+            assert_eq!(member["writeOnly"] == true, setting.kind == Kind::Secret, "{setting:?}");
+            assert!(!setting.doc.is_empty(), "{setting:?}");
+        }
+        let members = schema["properties"].as_object().unwrap().values();
+        let members: usize = members.map(|role| role["properties"].as_object().unwrap().len()).sum();
+        assert_eq!(members, settings.len());
+    }
 }

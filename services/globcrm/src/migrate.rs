@@ -1,9 +1,11 @@
 //! `globcrm migrate`: from one administrator's URL to migrated schemas with their roles.
 
 use anyhow::Context;
-use config::{Env, Reader, SecretString, Section};
+use config::{Env, Reader, Secret, SecretString, Section};
 use db::migrate::{Administrator, LoginRole, Schema};
 use fleet::Role;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::programs;
 
@@ -11,33 +13,33 @@ use crate::programs;
 pub(crate) const DATABASE: &str = "globcrm";
 
 /// What `migrate` reads for itself.
-#[derive(Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 pub(crate) struct MigrateConfig {
+    /// PostgreSQL URL of a user that may make roles and databases; for `migrate` only.
+    #[schemars(with = "Secret")]
     admin_url: SecretString,
 }
 
 impl Section for MigrateConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let admin_url = r.required(
-            "ADMIN_URL",
-            "PostgreSQL URL of a user that may make roles and databases; for `migrate` only",
-        );
-        Some(Self { admin_url: admin_url? })
+        r.group()
     }
 }
 
 /// The URLs that name a role's users and passwords.
-#[derive(Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 pub(crate) struct Urls {
+    #[serde(rename = "database_url")]
+    #[schemars(with = "Secret")]
     app: SecretString,
+    #[serde(rename = "worker_database_url")]
+    #[schemars(with = "Secret")]
     pub(crate) worker: SecretString,
 }
 
 impl Section for Urls {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let app = r.required("DATABASE_URL", "");
-        let worker = r.required("WORKER_DATABASE_URL", "");
-        Some(Self { app: app?, worker: worker? })
+        r.group()
     }
 }
 

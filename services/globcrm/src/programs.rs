@@ -5,11 +5,14 @@ use db::Migrations;
 use fleet::Role;
 use futures_util::future::BoxFuture;
 use host::{HostConfig, LifeConfig, Process};
+use serde_json::Value;
 
 /// A service as the binary runs it.
 pub(crate) struct Program {
     /// Every setting it reads.
     pub(crate) settings: fn() -> Vec<Setting>,
+    /// Their JSON Schema.
+    pub(crate) schema: fn() -> Value,
     /// Reads its settings, or says every problem.
     pub(crate) load: fn(&Env) -> Result<Ready, Problems>,
     /// Of its schema, where it has one.
@@ -48,6 +51,7 @@ macro_rules! program {
     ($service:ident, $role:expr, $host:ty, $migrations:expr, $limits:expr) => {
         Program {
             settings: || config::describe::<($service::Config, $host)>($role.upper()),
+            schema: || config::schema::<($service::Config, $host)>($role.upper()),
             load: |env| {
                 let (own, host): ($service::Config, $host) = config::load(env, $role.upper())?;
                 let life = host.life().clone();

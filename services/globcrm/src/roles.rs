@@ -94,7 +94,7 @@ pub(crate) fn load(env: &Env, roles: &[Role]) -> Result<Vec<(fleet::Role, Ready)
 
 /// Runs them until the process stops; one that fails ends all.
 pub(crate) async fn serve(loaded: Vec<(fleet::Role, Ready)>, process: Process) -> anyhow::Result<()> {
-    let Some(grace) = loaded.first().map(|(_, ready)| ready.life.shutdown_grace) else { return Ok(()) };
+    let Some(grace) = loaded.first().map(|(_, ready)| ready.life.shutdown_grace.0) else { return Ok(()) };
     let alone = loaded.len() == 1;
     let serving = loaded.into_iter().map(|(role, loaded)| {
         let own = if alone { process.clone() } else { process.child(role.name()) };

@@ -1,48 +1,19 @@
 //! The settings of the role.
 
 use auth::Signer;
-use config::{ExposeSecret, Reader, SecretString, Section};
+use config::{ExposeSecret, Reader, Secret, SecretString, Section, checked};
 use ids::Clock;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
 
-use crate::changes::AuditKey;
+use crate::changes::{AuditKey, AuditKeyTooShort};
 use crate::service_secrets::ServiceSecrets;
-
-/// How passwords are hashed (argon2id, RFC 9106).
-#[derive(Clone, Copy, Debug)]
-pub struct PasswordConfig {
-    /// Memory of one hash, in KiB.
-    pub memory_kib: u32,
-    /// Passes over the memory.
-    pub iterations: u32,
-    /// Lanes.
-    pub parallelism: u32,
-    /// Hashes computed at once; each holds a thread and its memory.
-    pub permits: usize,
-}
-
-impl Default for PasswordConfig {
-    /// The OWASP minimum for argon2id.
-    fn default() -> Self {
-        Self { memory_kib: 19_456, iterations: 2, parallelism: 1, permits: 2 }
-    }
-}
-
-/// How many organisations one network (an IPv4 address, an IPv6 /64) may make; eight times as many one wide network (/24, /48).
-#[derive(Clone, Copy, Debug)]
-pub struct SignUpConfig {
-    /// In an hour.
-    pub per_hour: u32,
-    /// In a day.
-    pub per_day: u32,
-}
 
 /// The settings of `GLOBCRM_IDENTITY_…`.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Ed25519 private key, PKCS#8 PEM: signs access tokens.
-    pub signing_key: SecretString,
-    /// Chains and seals the audit log.
-    pub audit_key: AuditKey,
+    /// What it signs with.
+    pub keys: KeyConfig,
     /// The secrets of the services.
     pub service_secrets: ServiceSecrets,
     /// Password hashing.
@@ -55,49 +26,93 @@ pub struct Config {
     pub broker: events::AmqpConfig,
 }
 
-impl Section for Config {
-    fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let signing_key: Option<SecretString> =
-            r.required("SIGNING_KEY", "Ed25519 private key (PKCS#8 PEM) that signs access tokens");
-        let audit_key = AuditKey::read(r);
-        let service_secrets = ServiceSecrets::read(r);
-        let memory = r.with_default("PASSWORD_MEMORY_KIB", "19456", "Memory of one password hash, in KiB");
-        let iterations = r.with_default("PASSWORD_ITERATIONS", "2", "Passes of one password hash");
-        let parallelism = r.with_default("PASSWORD_PARALLELISM", "1", "Lanes of one password hash");
-        let permits = r.with_default("PASSWORD_PERMITS", "2", "Password hashes computed at once");
-        let per_hour =
-            r.with_default("SIGN_UPS_PER_HOUR", "100", "Organizations that one network (an IPv4 address or an IPv6 /64) may create in an hour; an IPv4 /24 or IPv6 /48 as a whole may create eight times as many");
-        let per_day = r.with_default(
-            "SIGN_UPS_PER_DAY",
-            "300",
-            "Organizations that one network (an IPv4 address or an IPv6 /64) may create in a day; an IPv4 /24 or IPv6 /48 as a whole may create eight times as many",
-        );
-        let database = db::DatabaseConfig::read(r);
-        let broker = events::AmqpConfig::read(r);
+/// What identity signs with.
+#[derive(Deserialize, JsonSchema, Clone, Debug)]
+pub struct KeyConfig {
+    /// Ed25519 private key (PKCS#8 PEM) that signs access tokens.
+    #[serde(rename = "signing_key", deserialize_with = "signing_key")]
+    #[schemars(with = "Secret", extend("errorMessage" = "must be an Ed25519 private key in PKCS#8 PEM"))]
+    pub signing: SecretString,
+    /// Secret of at least 32 bytes that the audit log is chained and sealed with; the same in every instance, and kept as long as the log:
+    /// with another one nothing that is there already can be verified.
+    #[serde(rename = "audit_key")]
+    #[schemars(with = "Secret", extend("errorMessage" = AuditKeyTooShort.to_string()))]
+    pub audit: AuditKey,
+}
 
-        if let Some(key) = &signing_key
-            && Signer::from_pem(key.expose_secret(), Clock::system()).is_err()
-        {
-            r.refuse("SIGNING_KEY", "must be an Ed25519 private key in PKCS#8 PEM");
-        }
-        let passwords = PasswordConfig {
-            memory_kib: memory?,
-            iterations: iterations?,
-            parallelism: parallelism?,
-            permits: permits?,
-        };
-        if crate::passwords::hasher(passwords).is_none() {
+fn signing_key<'de, D: Deserializer<'de>>(d: D) -> Result<SecretString, D::Error> {
+    checked(d, |key: &SecretString| Signer::from_pem(key.expose_secret(), Clock::system()).is_ok())
+}
+
+/// How passwords are hashed (argon2id, RFC 9106).
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]
+#[serde(default)]
+pub struct PasswordConfig {
+    /// Memory of one password hash, in KiB.
+    #[serde(rename = "password_memory_kib")]
+    pub memory_kib: u32,
+    /// Passes of one password hash.
+    #[serde(rename = "password_iterations")]
+    pub iterations: u32,
+    /// Lanes of one password hash.
+    #[serde(rename = "password_parallelism")]
+    pub parallelism: u32,
+    /// Password hashes computed at once.
+    // Each holds a thread and its memory.
+    #[serde(rename = "password_permits")]
+    pub permits: usize,
+}
+
+impl Default for PasswordConfig {
+    /// The OWASP minimum for argon2id.
+    fn default() -> Self {
+        Self { memory_kib: 19_456, iterations: 2, parallelism: 1, permits: 2 }
+    }
+}
+
+impl Section for PasswordConfig {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let config: Self = r.group()?;
+        if crate::passwords::hasher(config).is_none() {
             r.refuse(
                 "PASSWORD_MEMORY_KIB",
                 "and its siblings are no parameters of argon2id, or PERMITS is 0",
             );
         }
+        Some(config)
+    }
+}
+
+/// How many organisations one network (an IPv4 address, an IPv6 /64) may make; eight times as many one wide network (/24, /48).
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]
+#[serde(default)]
+pub struct SignUpConfig {
+    /// Organizations that one network (an IPv4 address or an IPv6 /64) may create in an hour; an IPv4 /24 or IPv6 /48 as a whole may create
+    /// eight times as many.
+    #[serde(rename = "sign_ups_per_hour")]
+    pub per_hour: u32,
+    /// Organizations that one network (an IPv4 address or an IPv6 /64) may create in a day; an IPv4 /24 or IPv6 /48 as a whole may create
+    /// eight times as many.
+    #[serde(rename = "sign_ups_per_day")]
+    pub per_day: u32,
+}
+
+impl Default for SignUpConfig {
+    fn default() -> Self {
+        Self { per_hour: 100, per_day: 300 }
+    }
+}
+
+impl Section for Config {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let (keys, service_secrets) = (r.group(), ServiceSecrets::read(r));
+        let (passwords, sign_ups) = (PasswordConfig::read(r), r.group());
+        let (database, broker) = (r.group(), events::AmqpConfig::read(r));
         Some(Self {
-            signing_key: signing_key?,
-            audit_key: audit_key?,
+            keys: keys?,
             service_secrets: service_secrets?,
-            passwords,
-            sign_ups: SignUpConfig { per_hour: per_hour?, per_day: per_day? },
+            passwords: passwords?,
+            sign_ups: sign_ups?,
             database: database?,
             broker: broker?,
         })

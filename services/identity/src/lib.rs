@@ -91,7 +91,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         let parts = Parts::of(&config, frame.db.clone(), frame.clock.clone());
         let app = App::new(parts).map_err(|e| ServeError::start("the service's parts", e))?;
         frame.rounds(jobs::cleanup::Cleanup(app.clone()));
-        let reports = audit::Reports { key: config.audit_key.clone() };
+        let reports = audit::Reports { key: config.keys.audit.clone() };
         frame.consume("identity.audit", audit::Reports::PATTERNS, reports);
         // It asks nobody else who calls: its gate is its own.
         Ok((app.gate.clone(), Routes::new(IdentityServiceServer::new(Service(app)))))

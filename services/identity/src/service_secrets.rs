@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use config::{ExposeSecret, Reader, SecretString};
+use config::{ExposeSecret, Named, Reader, Secret, SecretString, Section, checked};
 use error::{Error, Reason};
 use fleet::{FLEET, Names, Role};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -25,6 +27,46 @@ impl std::fmt::Debug for ServiceSecrets {
     }
 }
 
+/// One of them, as a variable has it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("errorMessage" = "must have 32 bytes or more"))]
+struct Given(
+    #[serde(deserialize_with = "long_enough")]
+    #[schemars(with = "Secret")]
+    SecretString,
+);
+
+fn long_enough<'de, D: Deserializer<'de>>(d: D) -> Result<SecretString, D::Error> {
+    checked(d, |secret: &SecretString| secret.expose_secret().len() >= auth::MIN_SERVICE_SECRET_BYTES)
+}
+
+/// Those of every service; each has secrets of its own.
+impl Section for ServiceSecrets {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let previous = "The previous secret, accepted until every instance uses the new one";
+        let of = |names: &Names| {
+            let [name, doc] = names.secret;
+            [
+                Named { name, doc, required: true },
+                Named { name: names.previous_secret, doc: previous, required: false },
+            ]
+        };
+        let given = r.each::<Given>(&callers().flat_map(of).collect::<Vec<_>>())?;
+        let mut secrets = Self::default();
+        for names in callers() {
+            for variable in [names.secret[0], names.previous_secret] {
+                let Some(Given(secret)) = given.get(variable) else { continue };
+                if secrets.is_of_another(names.name, secret) {
+                    r.refuse(variable, "is the secret of another service; each has its own");
+                }
+                secrets = secrets.with(names.name, secret);
+            }
+        }
+        Some(secrets)
+    }
+}
+
 impl ServiceSecrets {
     /// With one more secret of `service`.
     #[must_use]
@@ -32,34 +74,6 @@ impl ServiceSecrets {
         let digest = Sha256::digest(secret.expose_secret()).into();
         self.0.entry(service.to_owned()).or_default().push(digest);
         self
-    }
-
-    /// Reads the settings of every service; each has secrets of its own.
-    pub(crate) fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let mut secrets = Some(Self::default());
-        for names in callers() {
-            let (service, [current, about], previous) = (names.name, names.secret, names.previous_secret);
-            let now: Option<SecretString> = r.required(current, about);
-            let before: Option<Option<SecretString>> =
-                r.optional(previous, "The previous secret, accepted until every instance uses the new one");
-            let (Some(now), Some(before)) = (now, before) else {
-                secrets = None;
-                continue;
-            };
-            for (variable, secret) in [(current, Some(now)), (previous, before)] {
-                let Some(secret) = secret else { continue };
-                if secret.expose_secret().len() < auth::MIN_SERVICE_SECRET_BYTES {
-                    r.refuse(variable, "must have 32 bytes or more");
-                    secrets = None;
-                } else if secrets.as_ref().is_some_and(|known| known.is_of_another(service, &secret)) {
-                    r.refuse(variable, "is the secret of another service; each has its own");
-                    secrets = None;
-                } else {
-                    secrets = secrets.map(|known| known.with(service, &secret));
-                }
-            }
-        }
-        secrets
     }
 
     /// Errors: 401 `SERVICE_SECRET_INVALID`, whether the service is unknown or the secret another.
@@ -86,14 +100,6 @@ impl ServiceSecrets {
 mod tests {
     use super::*;
 
-    struct Read(ServiceSecrets);
-
-    impl config::Section for Read {
-        fn read(r: &mut Reader<'_>) -> Option<Self> {
-            ServiceSecrets::read(r).map(Self)
-        }
-    }
-
     fn read(changes: &[(&str, &str)]) -> Result<ServiceSecrets, String> {
         let secret = |names: &Names| format!("secret of {} {}", names.name, "x".repeat(32));
         let mut given: BTreeMap<String, String> =
@@ -101,9 +107,7 @@ mod tests {
         given.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let given = given.iter().map(|(name, value)| (format!("GLOBCRM_IDENTITY_{name}"), value.clone()));
         let env: config::Env = given.collect();
-        config::load::<Read>(&env, "IDENTITY")
-            .map(|Read(secrets)| secrets)
-            .map_err(|problems| problems.to_string())
+        config::load::<ServiceSecrets>(&env, "IDENTITY").map_err(|problems| problems.to_string())
     }
 
     #[test]

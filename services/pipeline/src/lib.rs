@@ -88,7 +88,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
             clock: frame.clock.clone(),
             wake: frame.wake.clone(),
             cursor_key: config.cursor_key.clone(),
-            region: config.region,
+            region: config.phones.region,
             definitions: Definitions::new(peers::definitions(Fields::new(peers.connect(&config.fields)?))),
             references,
         };
@@ -121,7 +121,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
         frame.spawn("pipeline.bulk", |shutdown| worker.work(shutdown));
         let (role, kept) = (Role::Pipeline, (::imports::DryRuns, ::bulk::Records));
         let (db, worker, clock) = (frame.db.clone(), frame.worker.clone(), frame.clock.clone());
-        let retention = config.operation_retention;
+        let retention = config.retention.of_operations.0;
         frame.rounds(::operations::Purge { role, db, worker, clock, retention, kept });
         let roles = roles::from_identity(peers.identity);
         let app =

@@ -1,21 +1,20 @@
 //! The settings of the role.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use ::config::{Reader, Seconds, Section};
+use ::config::{FilePath, Reader, Seconds, Section, default};
 use db::DatabaseConfig;
 use events::AmqpConfig;
-use field_types::phone::Region;
 use fleet::Role;
+use operations::config::RetentionConfig;
 use query::CursorKey;
 use record::MaintenanceConfig;
+use record::config::PhoneConfig;
 use rpc::{Peer, ServiceSecret};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::quota::Quotas;
-
-/// Uploads are kept for at least so long.
-const LEAST_UPLOAD_RETENTION: Duration = Duration::from_secs(3_600);
 
 /// The settings of `GLOBCRM_RECORDS_…`.
 #[derive(Clone, Debug)]
@@ -31,13 +30,13 @@ pub struct Config {
     /// Signs page tokens.
     pub cursor_key: CursorKey,
     /// Where phone numbers without country code belong.
-    pub region: Option<Region>,
+    pub phones: PhoneConfig,
     /// When the trash is emptied and derived data is compared.
     pub maintenance: MaintenanceConfig,
     /// How long uploads are kept that no import reads.
-    pub upload_retention: Duration,
+    pub uploads: UploadConfig,
     /// How long operations that are over are kept, with their errors.
-    pub operation_retention: Duration,
+    pub retention: RetentionConfig,
     /// What one tenant may have.
     pub quotas: Quotas,
     /// Where uploaded bytes are kept.
@@ -46,32 +45,32 @@ pub struct Config {
     pub service_secret: ServiceSecret,
 }
 
+/// How long uploads are kept.
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]
+pub struct UploadConfig {
+    /// How long uploaded bytes are kept that no import reads; at least an hour.
+    // An upload's row is there a moment before its bytes have their name.
+    #[serde(rename = "upload_retention", default = "default::seconds::<604_800>")]
+    #[schemars(range(min = 3_600))]
+    pub retention: Seconds,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct BlobConfig {
+    /// Directory of uploaded bytes; shared by all instances of records.
+    #[serde(rename = "blob_dir")]
+    #[schemars(with = "FilePath")]
+    directory: PathBuf,
+}
+
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let database = DatabaseConfig::read(r);
-        let broker = AmqpConfig::read(r);
-        let identity = Peer::read(r, Role::Identity);
-        let fields = Peer::read(r, Role::Fields);
+        let (database, broker) = (r.group(), AmqpConfig::read(r));
+        let (identity, fields) = (Peer::read(r, Role::Identity), Peer::read(r, Role::Fields));
         let cursor_key = CursorKey::read(r);
-        let region = record::config::region(r);
-        let maintenance = MaintenanceConfig::read(r);
-        let uploads: Option<Seconds> = r.with_default(
-            "UPLOAD_RETENTION",
-            "604800",
-            "How long uploaded bytes are kept that no import reads; at least an hour",
-        );
-        let uploads = uploads.and_then(|retention| {
-            // An upload's row is there a moment before its bytes have their name.
-            let is_long = retention.0 >= LEAST_UPLOAD_RETENTION;
-            if !is_long {
-                r.refuse("UPLOAD_RETENTION", "must be at least 3600");
-            }
-            is_long.then_some(retention)
-        });
-        let operation_retention = operations::config::retention(r);
-        let quotas = Quotas::read(r);
-        let blob_dir =
-            r.required("BLOB_DIR", "Directory of uploaded bytes; shared by all instances of records");
+        let (phones, maintenance) = (r.group(), r.group());
+        let (uploads, retention, quotas) = (r.group(), r.group(), Quotas::read(r));
+        let blobs: Option<BlobConfig> = r.group();
         let service_secret = ServiceSecret::read(r);
         Some(Self {
             database: database?,
@@ -79,12 +78,12 @@ impl Section for Config {
             identity: identity?,
             fields: fields?,
             cursor_key: cursor_key?,
-            region: region?,
+            phones: phones?,
             maintenance: maintenance?,
-            upload_retention: uploads?.0,
-            operation_retention: operation_retention?,
+            uploads: uploads?,
+            retention: retention?,
             quotas: quotas?,
-            blob_dir: blob_dir?,
+            blob_dir: blobs?.directory,
             service_secret: service_secret?,
         })
     }

@@ -117,7 +117,7 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
         db: frame.db.clone(),
         clock: frame.clock.clone(),
         cursor_key: config.cursor_key.clone(),
-        region: config.region,
+        region: config.phones.region,
         definitions: record::peers::definitions(fields.clone()),
         slots: peers::slots(fields),
         people: record::peers::people(peers.identity.clone()),
@@ -135,9 +135,9 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
 /// Starts what goes on round after round for uploads and operations.
 fn work(frame: &Frame, config: &Config, blobs: Blobs) {
     let (db, worker, clock) = (|| frame.db.clone(), || frame.worker.clone(), || frame.clock.clone());
-    let retention = config.upload_retention;
+    let retention = config.uploads.retention.0;
     frame.rounds(UploadPurge { db: db(), worker: worker(), clock: clock(), blobs, retention });
-    let retention = config.operation_retention;
+    let retention = config.retention.of_operations.0;
     let (role, kept) = (Role::Records, (DryRuns, bulk::Records));
     frame.rounds(operations::Purge { role, db: db(), worker: worker(), clock: clock(), retention, kept });
 }

@@ -1,18 +1,24 @@
 //! What one tenant may have of uploads and operations.
 
-use ::config::Reader;
+use ::config::{Reader, Section};
 use db::{DbError, TenantTx};
 use error::{Code, Error, Reason};
 use operations::Quota;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// The most of each; the rest of the tenants need room as well.
-#[derive(Clone, Copy, Debug)]
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug)]
+#[serde(default)]
 pub struct Quotas {
-    /// Uploads that are kept.
-    pub uploads: i64,
-    /// Bytes of uploads that are kept.
-    pub upload_bytes: i64,
+    /// Most uploads that a tenant has at a time.
+    #[serde(rename = "uploads_per_tenant")]
+    pub uploads: u32,
+    /// Most bytes that the uploads of a tenant have together.
+    #[serde(rename = "upload_bytes_per_tenant")]
+    pub upload_bytes: u64,
     /// Operations.
+    #[serde(skip)]
     pub operations: Quota,
 }
 
@@ -22,37 +28,28 @@ impl Default for Quotas {
     }
 }
 
-impl Quotas {
-    pub(crate) fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let uploads: Option<u32> =
-            r.with_default("UPLOADS_PER_TENANT", "1000", "Most uploads that a tenant has at a time");
-        let bytes: Option<u64> = r.with_default(
-            "UPLOAD_BYTES_PER_TENANT",
-            "5368709120",
-            "Most bytes that the uploads of a tenant have together",
-        );
-        let operations = Quota::read(r);
-        Some(Self {
-            uploads: uploads?.into(),
-            upload_bytes: i64::try_from(bytes?).unwrap_or(i64::MAX),
-            operations: operations?,
-        })
+impl Section for Quotas {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let (of_uploads, operations): (Option<Self>, _) = (r.group(), Quota::read(r));
+        Some(Self { operations: operations?, ..of_uploads? })
     }
+}
 
+impl Quotas {
     /// Refuses an upload of `size` more bytes: 429 `UPLOADS_TOO_MANY`.
     pub(crate) async fn check_upload(&self, tx: &mut TenantTx, size: i64) -> Result<(), Error> {
         let (uploads, bytes) = store::uploads(tx).await?;
-        if uploads >= self.uploads {
-            return Err(exceeded("uploads", self.uploads));
+        if uploads >= i64::from(self.uploads) {
+            return Err(exceeded("uploads", self.uploads.into()));
         }
-        if bytes.saturating_add(size) > self.upload_bytes {
+        if u64::try_from(bytes.saturating_add(size)).is_ok_and(|bytes| bytes > self.upload_bytes) {
             return Err(exceeded("upload_bytes", self.upload_bytes));
         }
         Ok(())
     }
 }
 
-fn exceeded(quota: &'static str, most: i64) -> Error {
+fn exceeded(quota: &'static str, most: u64) -> Error {
     let text = format!("your organization has reached its quota of {most} {quota}");
     Error::new(Code::ResourceExhausted, Reason::UPLOADS_TOO_MANY, text)
         .with_metadata("quota", quota)

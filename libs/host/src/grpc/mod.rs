@@ -51,7 +51,7 @@ pub async fn serve(
     gate: Gate,
     routes: Routes,
 ) -> Result<(), ServeError> {
-    let listener = connections::listen(config.grpc_listen, "gRPC").await?;
+    let listener = connections::listen(config.grpc.listen, "gRPC").await?;
     serve_on(process, config, listener, gate, routes).await
 }
 
@@ -63,13 +63,13 @@ pub async fn serve_on(
     gate: Gate,
     routes: Routes,
 ) -> Result<(), ServeError> {
-    let limits = Limits { max_age: Some(config.connection_age), ..LIMITS };
+    let limits = Limits { max_age: Some(config.grpc.connection_age.0), ..LIMITS };
     let methods = Methods::compiled_in()?;
     let services = methods.services_of(process.name());
     let (reporter, health) = tonic_health::server::health_reporter();
     report(&reporter, &services, process.readiness.state()).await;
     let mut routes = routes.add_service(health);
-    if config.reflection {
+    if config.grpc.reflection {
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
             .build_v1()
@@ -85,7 +85,7 @@ pub async fn serve_on(
     if let Ok(address) = listener.local_addr() {
         tracing::info!(service = process.name(), %address, "serving gRPC");
     }
-    let grace = config.life.shutdown_grace;
+    let grace = config.life.shutdown_grace.0;
     connections::serve(listener, router, limits, &process.shutdown, process.hard(), grace).await
 }
 

@@ -14,7 +14,9 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use super::*;
-use crate::{LifeConfig, LogFormat, deadline};
+use ::config::Seconds;
+
+use crate::{GrpcConfig, LifeConfig, LogFormat, deadline};
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + 'a>>;
 
@@ -149,15 +151,17 @@ async fn served(grace: Duration) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let config = HostConfig {
-        grpc_listen: ([127, 0, 0, 1], 0).into(),
-        connection_age: Duration::from_secs(300),
-        reflection: false,
+        grpc: GrpcConfig {
+            listen: ([127, 0, 0, 1], 0).into(),
+            connection_age: Seconds(Duration::from_secs(300)),
+            reflection: false,
+        },
         life: LifeConfig {
             admin_listen: ([127, 0, 0, 1], 0).into(),
             log: "info".to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: None,
-            shutdown_grace: grace,
+            shutdown_grace: Seconds(grace),
         },
     };
     let (own, peer) = (process.clone(), Peer::default());

@@ -167,7 +167,7 @@ mod tests {
             log: "off".to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: otlp_endpoint.map(str::to_owned),
-            shutdown_grace: Duration::from_secs(1),
+            shutdown_grace: ::config::Seconds(Duration::from_secs(1)),
         }
     }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::config::Seconds;
 use auth::{Gate, Verifier};
-use host::{HostConfig, LifeConfig, LogFormat, Process};
+use host::{GrpcConfig, HostConfig, LifeConfig, LogFormat, Process};
 use ids::Clock;
 use proto::identity::v1 as pb;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
@@ -25,15 +26,17 @@ async fn serve(
     connection_age: Duration,
 ) -> (Process, Peer, IdentityServiceClient<crate::Channel>, JoinSet<()>) {
     let config = HostConfig {
-        grpc_listen: ([127, 0, 0, 1], 0).into(),
-        connection_age,
-        reflection: false,
+        grpc: GrpcConfig {
+            listen: ([127, 0, 0, 1], 0).into(),
+            connection_age: Seconds(connection_age),
+            reflection: false,
+        },
         life: LifeConfig {
             admin_listen: ([127, 0, 0, 1], 0).into(),
             log: "info".to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: None,
-            shutdown_grace: Duration::from_secs(5),
+            shutdown_grace: Seconds(Duration::from_secs(5)),
         },
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

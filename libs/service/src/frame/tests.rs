@@ -3,7 +3,7 @@ use std::time::Duration;
 use auth::VerifiedTenant;
 use config::{Seconds, SecretString};
 use db::{DbError, Migrations, TenantTx};
-use host::{LifeConfig, LogFormat};
+use host::{GrpcConfig, LifeConfig, LogFormat};
 use ids::TenantId;
 
 use super::*;
@@ -28,15 +28,17 @@ fn started(process: &Process) -> Frame {
 
 fn host_config() -> HostConfig {
     HostConfig {
-        grpc_listen: ([127, 0, 0, 1], 0).into(),
-        connection_age: Duration::from_secs(300),
-        reflection: false,
+        grpc: GrpcConfig {
+            listen: ([127, 0, 0, 1], 0).into(),
+            connection_age: Seconds(Duration::from_secs(300)),
+            reflection: false,
+        },
         life: LifeConfig {
             admin_listen: ([127, 0, 0, 1], 0).into(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
             otlp_endpoint: None,
-            shutdown_grace: Duration::from_secs(5),
+            shutdown_grace: Seconds(Duration::from_secs(5)),
         },
     }
 }

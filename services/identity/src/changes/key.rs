@@ -2,15 +2,17 @@
 //!
 //! It is not in the database, so whoever owns that can take entries out or write others, but not make a chain that fits.
 
-use ::config::{ExposeSecret, Reader, SecretString, Section};
+use ::config::{ExposeSecret, SecretString};
 use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
 use sha2::Sha256;
 
 /// The fewest bytes of the secret: as many as the hash has.
 const FEWEST: usize = 32;
 
 /// Chains and seals the audit log. Cheap to clone.
-#[derive(Clone)]
+#[derive(Deserialize, Clone)]
+#[serde(try_from = "SecretString")]
 pub struct AuditKey(Hmac<Sha256>);
 
 /// The secret is too short.
@@ -40,11 +42,11 @@ impl AuditKey {
     }
 }
 
-impl Section for AuditKey {
-    fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let about = "Secret of at least 32 bytes that the audit log is chained and sealed with; the same in every instance, and kept as long as the log: with another one nothing that is there already can be verified";
-        let secret: SecretString = r.required("AUDIT_KEY", about)?;
-        Self::new(&secret).map_err(|error| r.refuse("AUDIT_KEY", error.to_string())).ok()
+impl TryFrom<SecretString> for AuditKey {
+    type Error = AuditKeyTooShort;
+
+    fn try_from(secret: SecretString) -> Result<Self, Self::Error> {
+        Self::new(&secret)
     }
 }
 
