@@ -5,6 +5,7 @@
 mod arrows;
 mod bench;
 mod cargo;
+mod chart;
 mod check;
 mod docs;
 mod interrupt;
@@ -50,7 +51,7 @@ enum Command {
     },
     /// Formatting, lints, documentation, dependencies, generated files, file sizes
     Check,
-    /// Regenerate docs/configuration.md, docs/errors.md and docs/openapi.json
+    /// Regenerate docs/configuration.md, docs/errors.md, docs/openapi.json and the generated files of helm/globcrm
     Docs {
         /// Change nothing; fail when the checked-in documents differ
         #[arg(long)]

@@ -144,7 +144,7 @@ impl Journey {
                     tokio::time::sleep(Duration::from_secs(seconds.min(10))).await;
                 }
                 (status, _) => {
-                    bail!("{step}: {method} {path} answered {status} instead of {wanted}: {}", answer.body)
+                    bail!("{step}: {method} {path} answered {status} instead of {wanted}{}", problem(&answer.body))
                 }
             }
         }
@@ -153,4 +153,13 @@ impl Journey {
 
 fn id_of<'a>(record: &'a Value, what: &str) -> anyhow::Result<&'a str> {
     record["id"].as_str().with_context(|| format!("the {what} has no id"))
+}
+
+/// What a problem document says. Nothing else of an answer is shown: it may hold a token.
+fn problem(body: &Value) -> String {
+    let Some(reason) = body["reason"].as_str() else { return String::new() };
+    let detail = body["detail"].as_str().or_else(|| body["title"].as_str()).unwrap_or_default();
+    let fields: Vec<&str> =
+        body["errors"].as_array().into_iter().flatten().filter_map(|one| one["detail"].as_str()).collect();
+    format!(": {reason}: {detail} {}", fields.join("; ")).trim_end().to_owned()
 }
