@@ -8,6 +8,7 @@ mod cargo;
 mod chart;
 mod check;
 mod docs;
+mod helm;
 mod interrupt;
 #[cfg(test)]
 mod members;
