@@ -83,7 +83,7 @@ impl Load {
         let mut report = self.report.lock().unwrap().clone();
         let path = format!("/api/v1/contacts?count=exact&page_size={PAGE}&fields=id");
         let listed = self.user.call(Method::GET, &path, None).await.unwrap();
-        report.listed = listed["total_size"].as_u64().or_else(|| listed["count"]["value"].as_u64()).map_or(0, |n| n as usize);
+        report.listed = listed["total"]["value"].as_u64().map_or(0, |number| number as usize);
         report
     }
 }
