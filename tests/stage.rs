@@ -133,16 +133,7 @@ impl Stage {
 
     /// Invites a user with a role made for the purpose, and accepts.
     pub async fn member(&self, tenant: &Tenant, name: &str, permissions: Value, fields: Value) -> Member {
-        let n = NAMES.fetch_add(1, Ordering::Relaxed);
-        let body = json!({"name": format!("{name} {n}"), "permissions": permissions, "fields": fields});
-        let role = tenant.admin.post("/api/v1/roles", body).await.expect(201);
-        let email = format!("{name}{n}@{}.test", tenant.slug);
-        let body = json!({"email": email, "display_name": name, "role_ids": [role["id"]]});
-        let user = tenant.admin.post("/api/v1/users", body).await.expect(201);
-        let body = json!({"token": user["invitation_token"], "password": PASSWORD, "display_name": name});
-        let session = self.anonymous.post("/api/v1/invitations:accept", body).await.expect(200);
-        let client = self.anonymous.with_token(&text(&session["access_token"]));
-        Member { id: text(&user["id"]), email, client }
+        invite(&self.anonymous, tenant, name, permissions, fields).await
     }
 }
 
@@ -162,6 +153,26 @@ pub async fn sign_up(anonymous: &Client, name: &str) -> Tenant {
         admin_id: text(&answer["user"]["id"]),
         access_token: text(&answer["access_token"]),
     }
+}
+
+/// Invites a user with a role made for the purpose, and accepts with a client without credentials.
+pub async fn invite(
+    anonymous: &Client,
+    tenant: &Tenant,
+    name: &str,
+    permissions: Value,
+    fields: Value,
+) -> Member {
+    let n = NAMES.fetch_add(1, Ordering::Relaxed);
+    let body = json!({"name": format!("{name} {n}"), "permissions": permissions, "fields": fields});
+    let role = tenant.admin.post("/api/v1/roles", body).await.expect(201);
+    let email = format!("{name}{n}@{}.test", tenant.slug);
+    let body = json!({"email": email, "display_name": name, "role_ids": [role["id"]]});
+    let user = tenant.admin.post("/api/v1/users", body).await.expect(201);
+    let body = json!({"token": user["invitation_token"], "password": PASSWORD, "display_name": name});
+    let session = anonymous.post("/api/v1/invitations:accept", body).await.expect(200);
+    let client = anonymous.with_token(&text(&session["access_token"]));
+    Member { id: text(&user["id"]), email, client }
 }
 
 /// The binary under test.

@@ -18,7 +18,7 @@ struct Document {
     part: Option<&'static str>,
 }
 
-const DOCUMENTS: [Document; 4] = [
+const DOCUMENTS: [Document; 6] = [
     Document {
         file: "docs/configuration.md",
         arguments: &["config", "docs"],
@@ -28,6 +28,18 @@ const DOCUMENTS: [Document; 4] = [
     Document { file: "docs/errors.md", arguments: &["reasons"], shape: str::to_owned, part: None },
     // On one line as the gateway serves it, indented as people compare it.
     Document { file: "docs/openapi.json", arguments: &["openapi"], shape: indented, part: None },
+    Document {
+        file: "docker-compose.yml",
+        arguments: &["compose", "file"],
+        shape: str::to_owned,
+        part: None,
+    },
+    Document {
+        file: "deploy/compose/prometheus.yml",
+        arguments: &["compose", "prometheus"],
+        shape: str::to_owned,
+        part: None,
+    },
     Document { file: "docs/api.md", arguments: &["limits"], shape: str::to_owned, part: Some("limits") },
 ];
 

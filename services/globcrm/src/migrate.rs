@@ -8,7 +8,7 @@ use fleet::Role;
 use crate::programs;
 
 /// The database every schema lives in.
-const DATABASE: &str = "globcrm";
+pub(crate) const DATABASE: &str = "globcrm";
 
 /// What `migrate` reads for itself.
 #[derive(Debug)]
