@@ -36,7 +36,7 @@ const BREAKS: &[Break] = &[
     ("there_is_no_secret", "templates/extra.yaml", "{{ toYaml . }}", "{{ toYaml . }}\ndata:\n  url: amqp://user:password@host/"),
     ("secrets_are_files_that_are_there", POD, "path: {{ .key }}", "path: {{ .key | lower }}"),
     ("secrets_are_files_that_are_there", POD, "value: /run/secrets/globcrm/{{ .key }}", "value: /run/secrets/globcrm/GLOBCRM_FLEET_AMQP_URL"),
-    ("selectors_never_change", "templates/_names.tpl", "app.kubernetes.io/component: {{ .component }}\n{{- end -}}", "app.kubernetes.io/component: {{ .component }}\nhelm.sh/chart: {{ .root.Chart.Version }}\n{{- end -}}"),
+    ("selectors_never_change", "templates/_names.tpl", "app.kubernetes.io/component: {{ .component }}\n{{- end -}}", "app.kubernetes.io/component: {{ .component }}\nrelease: {{ .root.Chart.Version }}\n{{- end -}}"),
     ("every_service_is_there", DEPLOYMENTS, "args: [{{ $member.name }}]", "args: [all]"),
     ("every_service_is_there", "templates/services.yaml", "{{- if $member.public }}", "{{- if false }}"),
     ("every_service_has_a_budget", DEPLOYMENTS, "kind: PodDisruptionBudget", "kind: PodBudget"),

@@ -5,8 +5,6 @@ mod kubernetes;
 mod load;
 mod storage;
 
-use std::time::Duration;
-
 use kubernetes::{Namespace, variable};
 use load::Load;
 
@@ -27,7 +25,7 @@ async fn an_installation_lives_through_upgrade_rollback_and_lost_pods_without_a_
     namespace.helm(&["test", "crm", "--timeout", "3m"]);
 
     let load = Load::start(&namespace.address("crm-globcrm-gateway"), RATE).await;
-    load.run_for(Duration::from_secs(5)).await;
+    load.go_on(250).await;
     namespace.helm_upgrade(&next, "2");
     let upgraded = load.report("the upgrade");
     namespace.helm(&["rollback", "crm", "1", "--wait", "--timeout", "10m"]);
@@ -37,7 +35,7 @@ async fn an_installation_lives_through_upgrade_rollback_and_lost_pods_without_a_
         namespace.delete_a_pod(role);
         namespace.rolled_out();
     }
-    load.run_for(Duration::from_secs(5)).await;
+    load.go_on(250).await;
     let end = load.stop().await;
     assert!(upgraded.sent > 0 && rolled_back.sent > upgraded.sent, "there was no load");
     assert!(end.failed.is_empty(), "{} of {} requests failed: {:#?}", end.failed.len(), end.sent, end.failed);

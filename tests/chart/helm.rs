@@ -40,12 +40,12 @@ impl Chart {
     }
 
     /// A copy of it that may be broken; it is removed at the end.
-    pub fn copy(name: &str) -> Copy {
+    pub fn copy(name: &str) -> Draft {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("target/tmp/charts");
         let dir = root.join(format!("{name}-{}", std::process::id()));
         drop(std::fs::remove_dir_all(&dir));
         copy_all(&Self::ours().0, &dir);
-        Copy(Self(dir))
+        Draft(Self(dir))
     }
 
     /// Where it lies.
@@ -80,9 +80,9 @@ impl Chart {
 
 /// A copy of the chart.
 #[derive(Debug)]
-pub struct Copy(Chart);
+pub struct Draft(Chart);
 
-impl Copy {
+impl Draft {
     /// The chart in it.
     pub fn chart(&self) -> &Chart {
         &self.0
@@ -97,7 +97,7 @@ impl Copy {
     }
 }
 
-impl Drop for Copy {
+impl Drop for Draft {
     fn drop(&mut self) {
         drop(std::fs::remove_dir_all(&self.0.0));
     }

@@ -165,10 +165,13 @@ fn images_have_tags(objects: &[Value]) -> Vec<String> {
 /// No object holds a secret, and no variable is given one.
 fn there_is_no_secret(objects: &[Value]) -> Vec<String> {
     let objects_of_secrets = of_kind(objects, "Secret").into_iter().map(name);
-    let words = ["PASSWORD", "SECRET", "KEY", "TOKEN", "AMQP_URL", "DATABASE_URL", "REDIS_URL", "ADMIN_URL"];
+    let words = ["SERVICE_SECRET", "AMQP_URL", "DATABASE_URL", "REDIS_URL", "ADMIN_URL"];
+    let ends = ["_PASSWORD", "_SECRET", "_KEY", "_TOKEN"];
     let variables = containers(objects).into_iter().flat_map(|(name, container)| {
         let given = items(&container["env"]).iter().filter(|variable| {
-            let is_one = words.iter().any(|word| text(&variable["name"]).contains(word));
+            let called = text(&variable["name"]).trim_end_matches("_FILE");
+            let is_one = words.iter().any(|word| called.contains(word))
+                || ends.iter().any(|end| called.ends_with(end));
             let is_file = text(&variable["name"]).ends_with("_FILE")
                 && text(&variable["value"]).starts_with("/run/secrets/globcrm/");
             is_one && !is_file && variable["value"].is_string()

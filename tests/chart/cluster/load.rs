@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Every so many requests writes.
 const WRITES: u64 = 10;
-const PAGE: usize = 200;
+/// Of a wait for answers.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What became of the requests so far.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +29,8 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Load {
     user: User,
-    report: Arc<Mutex<Report>>,
-    stop: tokio::sync::watch::Sender<bool>,
+    report: watch::Sender<Report>,
+    stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
@@ -58,20 +60,23 @@ impl Load {
         };
         let body = json!({"organization": "Load", "slug": user.slug, "email": user.email, "password": PASSWORD, "display_name": "Load"});
         user.enter("/api/v1/signup", &body).await.unwrap();
-        let report = Arc::new(Mutex::new(Report::default()));
-        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let report = watch::Sender::new(Report::default());
+        let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(send_all(user.clone(), rate, report.clone(), stopped));
         Self { user, report, stop, task }
     }
 
-    /// Goes on for so long.
-    pub async fn run_for(&self, time: Duration) {
-        tokio::time::sleep(time).await;
+    /// Goes on until so many further requests have been answered.
+    pub async fn go_on(&self, further: u64) {
+        let until = self.report.borrow().sent + further;
+        let mut reports = self.report.subscribe();
+        let all = reports.wait_for(|report| report.sent >= until);
+        drop(tokio::time::timeout(PATIENCE, all).await.expect("requests are answered"));
     }
 
     /// So far, after something.
     pub fn report(&self, after: &str) -> Report {
-        let report = self.report.lock().unwrap().clone();
+        let report = self.report.borrow().clone();
         println!("after {after}: {} requests, {} failed", report.sent, report.failed.len());
         report
     }
@@ -80,15 +85,15 @@ impl Load {
     pub async fn stop(self) -> Report {
         self.stop.send(true).unwrap();
         self.task.await.unwrap();
-        let mut report = self.report.lock().unwrap().clone();
-        let path = format!("/api/v1/contacts?count=exact&page_size={PAGE}&fields=id");
-        let listed = self.user.call(Method::GET, &path, None).await.unwrap();
+        let mut report = self.report.borrow().clone();
+        let path = "/api/v1/contacts?count=exact&page_size=1&fields=id";
+        let listed = self.user.call(Method::GET, path, None).await.unwrap();
         report.listed = listed["total"]["value"].as_u64().map_or(0, |number| number as usize);
         report
     }
 }
 
-async fn send_all(user: User, rate: u32, report: Arc<Mutex<Report>>, stopped: tokio::sync::watch::Receiver<bool>) {
+async fn send_all(user: User, rate: u32, report: watch::Sender<Report>, stopped: watch::Receiver<bool>) {
     let mut turn = tokio::time::interval(Duration::from_secs(1) / rate);
     let renew = u64::from(rate) * 120;
     let mut open = JoinSet::new();
@@ -110,13 +115,14 @@ async fn send_all(user: User, rate: u32, report: Arc<Mutex<Report>>, stopped: to
             } else {
                 user.call(Method::GET, "/api/v1/contacts?page_size=20", None).await.map(drop)
             };
-            let mut report = report.lock().unwrap();
-            report.sent += 1;
-            match result {
-                Ok(()) if writes && n % renew != renew - 1 => report.created += 1,
-                Ok(()) => {}
-                Err(error) => report.failed.push(format!("number {n}: {error}")),
-            }
+            report.send_modify(|report| {
+                report.sent += 1;
+                match result {
+                    Ok(()) if writes && n % renew != renew - 1 => report.created += 1,
+                    Ok(()) => {}
+                    Err(error) => report.failed.push(format!("number {n}: {error}")),
+                }
+            });
         });
         while open.try_join_next().is_some() {}
     }
