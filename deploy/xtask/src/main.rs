@@ -5,9 +5,11 @@
 mod arrows;
 mod bench;
 mod cargo;
+mod chart;
 mod check;
 mod docs;
 mod engine;
+mod helm;
 mod image;
 mod interrupt;
 #[cfg(test)]
@@ -54,7 +56,7 @@ enum Command {
     Image(image::Options),
     /// Formatting, lints, documentation, dependencies, generated files, file sizes
     Check,
-    /// Regenerate what the program says of itself: documents, docker-compose.yml
+    /// Regenerate what the program says of itself: documents, docker-compose.yml, the generated files of helm/globcrm
     Docs {
         /// Change nothing; fail when the checked-in documents differ
         #[arg(long)]

@@ -1,5 +1,6 @@
 //! `test`: the suites of the project, each by its name.
 
+mod chart;
 mod compose;
 mod selection;
 
@@ -18,7 +19,7 @@ use testkit::{Progress, Purpose, Unavailable, Workspace};
 use crate::{cargo, mutants, up};
 use selection::Selection;
 
-/// A suite. All but `unit`, `compose` and `mutants` are modules of the one test binary.
+/// A suite. All but `unit`, `compose` and `mutants` are modules of a test binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suite {
     /// One that is about the whole
@@ -66,6 +67,8 @@ pub(crate) enum Whole {
     Traces,
     /// Outbox, relay and inbox against PostgreSQL and RabbitMQ
     Events,
+    /// The helm chart: schema, manifests, rules; where a cluster is named, an installation, an upgrade and a rollback
+    Chart,
 }
 
 /// Those about the whole, with those of the services before the last two.
@@ -253,19 +256,30 @@ fn run_suite(
     }
     let selection = Selection::of(arguments);
     let mut listed = Vec::new();
-    let mut list = tests();
+    let mut list = tests(suite);
     list.args(["--", "--list", "--format", "terse"]);
     if !cargo::lines(list, progress, |line| listed.push(line.to_owned()))? {
         return Ok(End::Failed);
     }
-    let chosen = selection.choose(&name(suite), &listed);
+    let mut chosen = selection.choose(&name(suite), &listed);
     if chosen.is_empty() {
         return Ok(End::CannotRun("it has no test that matches".to_owned()));
     }
-    let mut command = tests();
+    if suite == Suite::Whole(Whole::Chart)
+        && let Some(reason) = chart::leave_out(&mut chosen, progress)
+    {
+        return Ok(End::CannotRun(reason));
+    }
+    let mut command = tests(suite);
     command.args(["--", "--exact"]).args(chosen).args(selection.options);
     if suite == Suite::Whole(Whole::Libraries) {
         return count_tests(command, count, progress);
+    }
+    if suite == Suite::Whole(Whole::Chart) {
+        return match chart::prepare(&mut command, progress) {
+            Ok(()) => count_tests(command, count, progress),
+            Err(error) => Ok(End::CannotRun(error.downcast::<Unavailable>()?.reason)),
+        };
     }
     let (program, admin_url, amqp_url) = match parts.ready(progress) {
         Ok(ready) => ready,
@@ -283,9 +297,10 @@ fn run_suite(
     count_tests(command, count, progress)
 }
 
-/// The one test binary, run by cargo.
-fn tests() -> std::process::Command {
-    let mut command = cargo::cargo(&["test", "--package", "globcrm-tests", "--test", "it"]);
+/// The test binary that has the suite, run by cargo.
+fn tests(suite: Suite) -> std::process::Command {
+    let binary = if suite == Suite::Whole(Whole::Chart) { "operators" } else { "it" };
+    let mut command = cargo::cargo(&["test", "--package", "globcrm-tests", "--test", binary]);
     if TESTCONTAINERS {
         // Fault tests start backing services of their own.
         command.args(["--features", "testcontainers"]);

@@ -9,8 +9,10 @@ mod limits;
 mod migrate;
 mod openapi;
 mod programs;
+mod rest;
 mod roles;
 mod secrets;
+mod smoke;
 mod timelines;
 
 use clap::{Parser, Subcommand};
@@ -64,6 +66,8 @@ enum Command {
         #[arg(default_value = "http://127.0.0.1:9090/readyz")]
         url: String,
     },
+    /// Try an installation: sign up, create, list, move, delete over its REST API
+    Smoke(smoke::Options),
     /// Make the timelines of an organization anew, from what their service has heard of records
     Timelines {
         /// The organization's id
@@ -90,6 +94,7 @@ fn main() -> anyhow::Result<()> {
             }
             Command::Limits => limits::run(),
             Command::Healthcheck { url } => healthcheck::run(&url).await,
+            Command::Smoke(options) => smoke::run(&options).await,
             Command::Timelines { tenant_id } => timelines::run(&tenant_id).await,
             Command::Demo => demo::run().await,
         }
