@@ -13,7 +13,7 @@ pub(super) const SERVERS: &str = r#"
     entrypoint:
       - sh
       - -c
-      - 'POSTGRES_PASSWORD="$$(cat /run/secrets/postgres/postgres-password)" && export POSTGRES_PASSWORD && exec "$$(command -v docker-entrypoint.sh || command -v entrypoint)" "$$@"'
+      - 'chown postgres /run/postgresql && POSTGRES_PASSWORD="$$(cat /run/secrets/postgres/postgres-password)" && export POSTGRES_PASSWORD && exec "$$(command -v docker-entrypoint.sh || command -v entrypoint)" "$$@"'
       - postgres
     command: [postgres, -c, max_connections=400, -c, password_encryption=scram-sha-256]
     read_only: true
