@@ -48,7 +48,8 @@ pub fn differences(found: &BTreeSet<Edge>, wanted: &BTreeSet<Edge>) -> Vec<Strin
 
 /// Services with a schema, and migrations, reach the database; those with events the broker; the gateway Redis; nobody else any of them.
 pub fn wrong_stores(objects: &[Value]) -> Vec<String> {
-    let schema = |role: &str| role == "migrate" || Role::named(role).is_some_and(|role| role.member().has_schema);
+    let schema =
+        |role: &str| role == "migrate" || Role::named(role).is_some_and(|role| role.member().has_schema);
     let events = |role: &str| Role::named(role).is_some_and(|role| role.member().has_schema);
     let counters = |role: &str| role == Role::Gateway.name();
     let stores: [(&str, &[&str], &dyn Fn(&str) -> bool); 3] = [
