@@ -105,7 +105,8 @@ impl Journey {
         let made = self.step("create a deal", Method::POST, "/api/v1/deals", Some(&body), 201).await?;
         let path = format!("/api/v1/deals/{}", id_of(&made, "deal")?);
         let body = json!({"stage_id": next["id"]});
-        let moved = self.step("move the deal", Method::POST, &format!("{path}:move"), Some(&body), 200).await?;
+        let moved =
+            self.step("move the deal", Method::POST, &format!("{path}:move"), Some(&body), 200).await?;
         if moved["stage_id"] != next["id"] {
             bail!("move the deal: it is in stage {} and not in {}", moved["stage_id"], next["id"]);
         }
@@ -143,7 +144,10 @@ impl Journey {
                     tokio::time::sleep(Duration::from_secs(seconds.min(10))).await;
                 }
                 (status, _) => {
-                    bail!("{step}: {method} {path} answered {status} instead of {wanted}{}", problem(&answer.body))
+                    bail!(
+                        "{step}: {method} {path} answered {status} instead of {wanted}{}",
+                        problem(&answer.body)
+                    )
                 }
             }
         }

@@ -32,7 +32,7 @@ pub(super) fn run(words: &[String], count: &mut Count, progress: &Progress) -> R
     fleet.up(progress)?;
     noted(count, true);
     fleet.measure(progress)?;
-    let mut command = tests();
+    let mut command = tests(super::Suite::Compose);
     // A word would fit tests of other suites, too.
     command.args(["--", "compose::"]).args(words.iter().filter(|word| word.starts_with('-')));
     command.env("GLOBCRM_TEST_GATEWAY_URL", format!("http://{}", fleet.publish));
