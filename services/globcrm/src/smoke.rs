@@ -36,21 +36,20 @@ pub(crate) struct Options {
 /// Fails at the first step that does not go as it should, and says which.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let mut journey = Journey { rest: Rest::new(&options.url, None)? };
-    match (&options.organization, &options.email, &options.password_file) {
-        (Some(organization), Some(email), Some(file)) => {
-            let password = std::fs::read_to_string(file)
-                .with_context(|| format!("reading the password in {}", file.display()))?;
-            let body = json!({"organization": organization, "email": email, "password": password.trim_end()});
-            journey.enter("log in", "/api/v1/auth/login", &body, 200).await?;
-        }
-        _ => {
-            let slug = format!("smoke-{:010x}", rand::random::<u64>() >> 24);
-            let body = json!({
-                "organization": "Smoke test", "slug": slug, "email": format!("smoke@{slug}.test"),
-                "password": format!("{:032x}", rand::random::<u128>()), "display_name": "Smoke test",
-            });
-            journey.enter("sign up", "/api/v1/signup", &body, 201).await?;
-        }
+    if let (Some(organization), Some(email), Some(file)) =
+        (&options.organization, &options.email, &options.password_file)
+    {
+        let password = std::fs::read_to_string(file)
+            .with_context(|| format!("reading the password in {}", file.display()))?;
+        let body = json!({"organization": organization, "email": email, "password": password.trim_end()});
+        journey.enter("log in", "/api/v1/auth/login", &body, 200).await?;
+    } else {
+        let slug = format!("smoke-{:010x}", rand::random::<u64>() >> 24);
+        let body = json!({
+            "organization": "Smoke test", "slug": slug, "email": format!("smoke@{slug}.test"),
+            "password": format!("{:032x}", rand::random::<u128>()), "display_name": "Smoke test",
+        });
+        journey.enter("sign up", "/api/v1/signup", &body, 201).await?;
     }
     journey.contact().await?;
     journey.deal().await?;
