@@ -1,7 +1,5 @@
 //! A role as an argument, and how one process runs one or all of them.
 
-use std::time::Duration;
-
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand, ValueEnum};
@@ -77,7 +75,7 @@ pub(crate) async fn run(roles: &[Role]) -> anyhow::Result<()> {
     let names: Vec<&str> = roles.iter().map(|role| role.0.name()).collect();
     let _telemetry = host::telemetry::init(&names, &life)?;
     let process = Process::start(if let [one] = roles { one.0.name() } else { "globcrm" }, Clock::system())?;
-    serve(loaded, process, life.shutdown_grace.0).await
+    serve(loaded, process).await
 }
 
 /// Reads the settings of roles, or says every problem.
@@ -95,11 +93,8 @@ pub(crate) fn load(env: &Env, roles: &[Role]) -> Result<Vec<(fleet::Role, Ready)
 }
 
 /// Runs them until the process stops; one that fails ends all.
-pub(crate) async fn serve(
-    loaded: Vec<(fleet::Role, Ready)>,
-    process: Process,
-    grace: Duration,
-) -> anyhow::Result<()> {
+pub(crate) async fn serve(loaded: Vec<(fleet::Role, Ready)>, process: Process) -> anyhow::Result<()> {
+    let Some(grace) = loaded.first().map(|(_, ready)| ready.life.shutdown_grace.0) else { return Ok(()) };
     let alone = loaded.len() == 1;
     let serving = loaded.into_iter().map(|(role, loaded)| {
         let own = if alone { process.clone() } else { process.child(role.name()) };
