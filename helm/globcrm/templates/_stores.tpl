@@ -37,7 +37,7 @@ startupProbe:
   failureThreshold: 60
 readinessProbe:
   tcpSocket:
-    port: amqp
+    port: rabbitmq
   periodSeconds: 5
 {{- end -}}
 
