@@ -33,6 +33,11 @@ readinessProbe:
     command: [rabbitmqctl, --quiet, await_startup, --timeout, "5"]
   periodSeconds: 5
   timeoutSeconds: 15
+lifecycle:
+  preStop:
+    exec:
+      # Where a shell is between, it hears of no signal.
+      command: [rabbitmqctl, --quiet, stop]
 {{- end -}}
 
 {{- define "globcrm.bundled.redis" -}}
