@@ -30,6 +30,7 @@ mod journey;
 mod libraries;
 mod pipeline;
 mod pipelines;
+mod python;
 mod query;
 mod records;
 mod traces;

@@ -6,3 +6,4 @@
 #![allow(unreachable_pub, reason = "one binary: everything is reachable by its modules alone")]
 
 mod chart;
+mod python;
