@@ -31,10 +31,10 @@ pub async fn upload(client: &Client, bytes: &[u8]) -> String {
     text(&upload["id"])
 }
 
-/// Asks for an operation until it is over.
+/// Asks for an operation until it is over. 10,000 deals take half a minute, and minutes on a machine that does much else.
 pub async fn finished(client: &Client, id: &str) -> Value {
     let path = format!("/api/v1/operations/{id}");
-    waiting::outcome(Duration::from_secs(120), "the operation is over", async || {
+    waiting::outcome(Duration::from_secs(400), "the operation is over", async || {
         let operation = client.get(&path).await.expect(200);
         match operation["state"].as_str() {
             Some("queued" | "running") => Err(operation),
