@@ -37,7 +37,7 @@ const MIGRATIONS: Migrations = Migrations {
 };
 
 /// How long a condition may take to come true.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A ground with an exchange. What its tests write is broken on purpose, so its end looks at nothing.
 pub struct World {

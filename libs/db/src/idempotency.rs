@@ -113,10 +113,19 @@ pub async fn kept<T: prost::Message + Default>(
         return Ok(None);
     }
     let mut tx = TenantTx::begin(db, cx.tenant).await?;
-    crate::fence::check(&mut tx, cx).await?;
-    let claim = claim(&mut tx, cx, rpc, request, now).await?;
-    tx.commit().await?;
-    claim.replayed()
+    let result = kept_in(&mut tx, cx, rpc, request, now).await;
+    tx.settle(result).await?.replayed()
+}
+
+async fn kept_in(
+    tx: &mut TenantTx,
+    cx: &Context,
+    rpc: &'static str,
+    request: &impl prost::Message,
+    now: OffsetDateTime,
+) -> Result<Claim, Error> {
+    crate::fence::check(tx, cx).await?;
+    claim(tx, cx, rpc, request, now).await
 }
 
 impl Claim {
