@@ -37,7 +37,8 @@ pub fn start(process: &Process, mut reloader: Reloader, every: Duration) {
                 // Told once: the next looks find the same.
                 Err(problems) => {
                     if shown.set(false, reloader.hash()) {
-                        tracing::error!(%problems, "settings have changed and are wrong; the old ones stay in force");
+                        let problems = problems.to_string();
+                        tracing::error!(problems, "settings have changed and are wrong; the old ones stay in force");
                     }
                 }
             }
