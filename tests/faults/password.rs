@@ -69,7 +69,8 @@ async fn no_query_fails_while_the_password_changes_first_in_its_file_and_then_in
     let variables = ["GLOBCRM_X_DATABASE_URL_FILE", "GLOBCRM_X_WORKER_DATABASE_URL_FILE"];
     let env: Env = variables.map(|name| (name, path)).into_iter().collect();
     let (Own(config), reloads) = load_with_reloads::<Own>(&env, "X")?;
-    let mut reloader = Reloader::new(env, None, reloads);
+    let mut reloader = Reloader::new(env, None, &[]);
+    reloader.follow(reloads);
     let worker = WorkerDb::new(&config.get(), "x", MOST)?;
     worker.follow(&config);
 

@@ -85,8 +85,10 @@ fn started(files: &Files) -> (Role, Reloader) {
     let password = files.write("password", "old-s3cret\n");
     let file = files.write("settings", "# nothing yet\n");
     let env: Env = [("GLOBCRM_X_PASSWORD_FILE", &*password), ("GLOBCRM_X_SIZE", "3")].into_iter().collect();
-    let (role, reloads) = load_with_reloads::<Role>(&env, "X").unwrap();
-    (role, Reloader::new(env, Some(file.into()), reloads))
+    let mut reloader = Reloader::new(env, Some(file.into()), &hot_settings::<Role>("X"));
+    let (role, reloads) = load_with_reloads::<Role>(&reloader.env().unwrap(), "X").unwrap();
+    reloader.follow(reloads);
+    (role, reloader)
 }
 
 #[test]

@@ -104,19 +104,26 @@ impl fmt::Debug for Reloads {
 pub struct Reloader {
     env: Env,
     file: Option<PathBuf>,
+    /// What the file may have: of every role, as one file serves all.
+    may: BTreeSet<String>,
     reloads: Reloads,
     seen: u64,
     hash: u64,
 }
 
 impl Reloader {
-    /// For a process that was started with `env`, without the file's variables.
-    pub fn new(env: Env, file: Option<PathBuf>, reloads: Reloads) -> Self {
-        let mut reloader = Self { env, file, reloads, seen: 0, hash: 0 };
-        if let Ok(now) = reloader.env_now() {
-            (reloader.seen, reloader.hash) = (reloader.digest(&now, true), reloader.digest(&now, false));
+    /// For a process with the environment `env`, and a file that may have the settings `may`.
+    pub fn new(env: Env, file: Option<PathBuf>, may: &[Setting]) -> Self {
+        let may = may.iter().flat_map(Setting::variables).collect();
+        Self { env, file, may, reloads: Reloads::default(), seen: 0, hash: 0 }
+    }
+
+    /// From now on it is these that are read again; they were read from [`Self::env`].
+    pub fn follow(&mut self, reloads: Reloads) {
+        self.reloads = reloads;
+        if let Ok(now) = self.env() {
+            (self.seen, self.hash) = (self.digest(&now, true), self.digest(&now, false));
         }
-        reloader
     }
 
     /// Names the values in force of settings that may change, without secrets: the same in instances that have the same. 48 bits, which a
@@ -127,7 +134,7 @@ impl Reloader {
 
     /// Looks once. `true` when other values are in force than before; with problems nothing has changed.
     pub fn look(&mut self) -> Result<bool, Problems> {
-        let now = self.env_now()?;
+        let now = self.env()?;
         let seen = self.digest(&now, true);
         if seen == self.seen {
             return Ok(false);
@@ -149,14 +156,13 @@ impl Reloader {
         Ok(true)
     }
 
-    /// The environment with the file's variables.
-    fn env_now(&self) -> Result<Env, Problems> {
+    /// The environment with the file's variables, as it is now.
+    pub fn env(&self) -> Result<Env, Problems> {
         let Some(file) = &self.file else { return Ok(self.env.clone()) };
         let env = self.env.with_file(file)?;
-        let may: BTreeSet<String> = self.reloads.settings.iter().flat_map(Setting::variables).collect();
-        let wrong = env.names().filter(|name| self.env.get(name) != env.get(name) && !may.contains(*name));
+        let wrong = env.names().filter(|name| self.env.get(name) != env.get(name) && !self.may.contains(*name));
         let problems: Vec<Problem> =
-            wrong.map(|name| Problem { variable: name.to_owned(), text: hint(name, &may, FIXED) }).collect();
+            wrong.map(|name| Problem { variable: name.to_owned(), text: hint(name, &self.may, FIXED) }).collect();
         if problems.is_empty() { Ok(env) } else { Err(Problems(problems)) }
     }
 

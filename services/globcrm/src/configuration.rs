@@ -34,6 +34,11 @@ pub(crate) fn all_settings() -> Vec<Setting> {
     settings
 }
 
+/// Every setting of every role that may change while it runs.
+pub(crate) fn hot_settings() -> Vec<Setting> {
+    Role::ALL.iter().flat_map(|role| (programs::of(role.0).hot)()).collect()
+}
+
 /// The JSON Schema of every setting, by role and name: `{"RECORDS": {"LOG": "info"}}`.
 pub(crate) fn schema() -> Value {
     let roles = Role::ALL.iter().map(|role| (role.0.upper(), (programs::of(role.0).schema)()));
@@ -95,7 +100,7 @@ fn document(settings: &[Setting]) -> String {
         "\nIt may change while the process runs, by the file named by `RELOAD_FILE` or by the file of the secret, both of\n\
          which are looked at every five seconds: ",
     );
-    let mut hot: Vec<&str> = Role::ALL.iter().flat_map(|role| (programs::of(role.0).hot)()).map(|s| s.name).collect();
+    let mut hot: Vec<&str> = hot_settings().iter().map(|setting| setting.name).collect();
     hot.sort_unstable();
     hot.dedup();
     text.push_str(&hot.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));

@@ -75,8 +75,8 @@ impl FromArgMatches for Role {
 pub(crate) async fn run(roles: &[Role]) -> anyhow::Result<()> {
     let env = Env::process();
     let file = reload_file(&env, roles);
-    let start = file.as_deref().map_or_else(|| Ok(env.clone()), |file| env.with_file(file))?;
-    let mut loaded = load(&start, roles)?;
+    let mut reloader = Reloader::new(env, file, &crate::configuration::hot_settings());
+    let mut loaded = load(&reloader.env()?, roles)?;
     let Some(life) = loaded.first().map(|(_, loaded)| loaded.life.clone()) else { return Ok(()) };
     let names: Vec<&str> = roles.iter().map(|role| role.0.name()).collect();
     let _telemetry = host::telemetry::init(&names, &life)?;
@@ -85,7 +85,8 @@ pub(crate) async fn run(roles: &[Role]) -> anyhow::Result<()> {
     for (_, ready) in &mut loaded {
         reloads.extend(std::mem::take(&mut ready.reloads));
     }
-    host::reload::start(&process, Reloader::new(env, file, reloads), host::reload::EVERY);
+    reloader.follow(reloads);
+    host::reload::start(&process, reloader, host::reload::EVERY);
     serve(loaded, process, life.shutdown_grace.0).await
 }
 
