@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::hot::Check;
+use crate::hot::{Apply, Check};
 use crate::property::{self, Property};
 use crate::{Env, Hot, Kind, Named, PREFIX, Problem, Problems, Reloads, Setting};
 
@@ -79,9 +79,10 @@ impl<'a> Reader<'a> {
         }
         let (hot, role) = (Hot::new(section?), self.role);
         let follows = hot.clone();
-        self.checks.push(Box::new(move |env| {
+        self.checks.push(Box::new(move |env: &Env| {
             let (hot, section) = (follows.clone(), load::<S>(env, role)?);
-            Ok(Box::new(move || hot.set(section)))
+            let apply: Apply = Box::new(move || hot.set(section));
+            Ok(apply)
         }));
         Some(hot)
     }
