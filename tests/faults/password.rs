@@ -59,10 +59,12 @@ async fn until_connected(sql: &mut PgConnection, wanted: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_query_fails_while_the_password_changes_first_in_its_file_and_then_in_the_database() -> Result<()> {
+async fn no_query_fails_while_the_password_changes_first_in_its_file_and_then_in_the_database() -> Result<()>
+{
     let database = Database::fresh("globcrm_test_password", &[]).await?;
     let mut sql = database.connect().await?;
-    execute(&mut sql, format!("DROP ROLE IF EXISTS {USER}; CREATE ROLE {USER} LOGIN PASSWORD 'first'")).await?;
+    execute(&mut sql, format!("DROP ROLE IF EXISTS {USER}; CREATE ROLE {USER} LOGIN PASSWORD 'first'"))
+        .await?;
     let file = std::env::temp_dir().join(format!("globcrm-password-{}", std::process::id()));
     write(&file, &database, "first")?;
     let path = file.to_str().context("a path")?;

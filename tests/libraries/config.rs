@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use config::{
-    Address, Env, ExposeSecret, Kind, Named, Reader, Seconds, Secret, SecretString, Section, checked, default, describe, load,
-    refuse_unknown, schema,
+    Address, Env, ExposeSecret, Kind, Named, Reader, Seconds, Secret, SecretString, Section, checked,
+    default, describe, load, refuse_unknown, schema,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -207,7 +207,11 @@ fn settings_are_listed_as_the_struct_has_them() {
     let required: Vec<_> = example.iter().map(|s| (s.name, s.kind, s.required)).collect();
     assert_eq!(
         required,
-        [("GRPC_LISTEN", Kind::Address, true), ("POOL", Kind::Number, false), ("PASSWORD", Kind::Secret, true)]
+        [
+            ("GRPC_LISTEN", Kind::Address, true),
+            ("POOL", Kind::Number, false),
+            ("PASSWORD", Kind::Secret, true)
+        ]
     );
     assert_eq!(example[1].doc, "Connections of the pool");
     let schema = schema::<Example>("X");
@@ -227,10 +231,14 @@ fn names_of_the_fleets_list_are_settings_like_fields() {
             Some(Self(both.remove("ONE")?, both.remove("TWO")))
         }
     }
-    let read = |pairs: &[(&str, &str)]| load::<Both>(&env(pairs), "X").map_err(|problems| problems.to_string());
+    let read =
+        |pairs: &[(&str, &str)]| load::<Both>(&env(pairs), "X").map_err(|problems| problems.to_string());
     assert!(matches!(read(&[("GLOBCRM_X_ONE", "1"), ("GLOBCRM_FLEET_TWO", "2")]), Ok(Both(1, Some(2)))));
     let problems = read(&[("GLOBCRM_X_TWO", "hunter2")]).unwrap_err();
     assert!(problems.contains("GLOBCRM_X_ONE is missing"), "{problems}");
-    assert!(problems.contains("GLOBCRM_X_TWO must be a whole number") && !problems.contains("hunter2"), "{problems}");
+    assert!(
+        problems.contains("GLOBCRM_X_TWO must be a whole number") && !problems.contains("hunter2"),
+        "{problems}"
+    );
     assert_eq!(describe::<Both>("X")[1].doc, "The other");
 }

@@ -33,10 +33,12 @@ impl Env {
     /// empty or begin with `#` count for nothing.
     pub fn with_file(&self, path: &Path) -> Result<Self, Problems> {
         let problem = |line: Option<usize>, text: String| Problem {
-            variable: line.map_or_else(|| path.display().to_string(), |line| format!("{}:{line}", path.display())),
+            variable: line
+                .map_or_else(|| path.display().to_string(), |line| format!("{}:{line}", path.display())),
             text,
         };
-        let text = read_bounded(path).map_err(|kind| Problems(vec![problem(None, format!("cannot be read: {kind}"))]))?;
+        let text = read_bounded(path)
+            .map_err(|kind| Problems(vec![problem(None, format!("cannot be read: {kind}"))]))?;
         let (mut all, mut problems) = (self.clone(), Vec::new());
         for (at, line) in (1..).zip(text.lines().map(str::trim)) {
             if line.is_empty() || line.starts_with('#') {
@@ -85,7 +87,10 @@ pub fn refuse_unknown(env: &Env, settings: &[Setting]) -> Result<(), Problems> {
     let problems: Vec<Problem> = env
         .names()
         .filter(|name| !known.contains(*name))
-        .map(|name| Problem { variable: name.to_owned(), text: hint(name, &known, "is not a setting of any role") })
+        .map(|name| Problem {
+            variable: name.to_owned(),
+            text: hint(name, &known, "is not a setting of any role"),
+        })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }

@@ -160,16 +160,20 @@ impl Reloader {
     pub fn env(&self) -> Result<Env, Problems> {
         let Some(file) = &self.file else { return Ok(self.env.clone()) };
         let env = self.env.with_file(file)?;
-        let wrong = env.names().filter(|name| self.env.get(name) != env.get(name) && !self.may.contains(*name));
-        let problems: Vec<Problem> =
-            wrong.map(|name| Problem { variable: name.to_owned(), text: hint(name, &self.may, FIXED) }).collect();
+        let wrong =
+            env.names().filter(|name| self.env.get(name) != env.get(name) && !self.may.contains(*name));
+        let problems: Vec<Problem> = wrong
+            .map(|name| Problem { variable: name.to_owned(), text: hint(name, &self.may, FIXED) })
+            .collect();
         if problems.is_empty() { Ok(env) } else { Err(Problems(problems)) }
     }
 
     /// Of the texts in force, and of those in files that they name.
     fn digest(&self, env: &Env, with_secrets: bool) -> u64 {
         let mut hasher = DefaultHasher::new();
-        for setting in self.reloads.settings.iter().filter(|setting| with_secrets || setting.kind != Kind::Secret) {
+        for setting in
+            self.reloads.settings.iter().filter(|setting| with_secrets || setting.kind != Kind::Secret)
+        {
             for variable in setting.variables() {
                 let Some(text) = env.get(&variable) else { continue };
                 (&variable, text).hash(&mut hasher);
@@ -182,4 +186,3 @@ impl Reloader {
         hasher.finish() & ((1 << 48) - 1)
     }
 }
-

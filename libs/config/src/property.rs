@@ -31,7 +31,9 @@ pub(crate) struct Property {
 pub(crate) fn of<T: DeserializeOwned + JsonSchema>() -> Vec<Property> {
     let whole = schema_of::<T>();
     let required = |field: &str| {
-        whole["required"].as_array().is_some_and(|names| names.iter().any(|name| name.as_str() == Some(field)))
+        whole["required"]
+            .as_array()
+            .is_some_and(|names| names.iter().any(|name| name.as_str() == Some(field)))
     };
     let property = |field: &&'static str| {
         let name = lasting(&field.to_ascii_uppercase());
@@ -62,10 +64,14 @@ fn schema_of<T: JsonSchema>() -> Value {
 
 impl Property {
     fn new(name: &'static str, required: bool, schema: Value) -> Self {
-        let Value::Object(mut schema) = schema else { return Self::new(name, required, Value::Object(Map::new())) };
+        let Value::Object(mut schema) = schema else {
+            return Self::new(name, required, Value::Object(Map::new()));
+        };
         schema.remove("title");
         // A variable is there or not: none is null, and no default is one.
-        if let Some(kind) = schema.get("type").and_then(Value::as_array).and_then(|kinds| kinds.first()).cloned() {
+        if let Some(kind) =
+            schema.get("type").and_then(Value::as_array).and_then(|kinds| kinds.first()).cloned()
+        {
             schema.insert("type".to_owned(), kind);
         }
         if schema.get("default").is_some_and(Value::is_null) {
@@ -131,7 +137,11 @@ impl Property {
         match self.kind() {
             Kind::Bool => "must be true or false".to_owned(),
             Kind::Number => {
-                format!("must be a whole number from {} to {}", self.number("minimum"), self.number("maximum"))
+                format!(
+                    "must be a whole number from {} to {}",
+                    self.number("minimum"),
+                    self.number("maximum")
+                )
             }
             _ => match &*self.choices() {
                 [] => "is not what is wanted".to_owned(),
@@ -145,9 +155,12 @@ impl Property {
         if !matches!(self.kind(), Kind::Number | Kind::Seconds) {
             return None;
         }
-        let (number, bound) = (text.parse::<f64>().ok()?, |name| self.schema.get(name).and_then(Value::as_f64));
-        let (below, above) =
-            (bound("minimum").is_some_and(|least| number < least), bound("maximum").is_some_and(|most| number > most));
+        let (number, bound) =
+            (text.parse::<f64>().ok()?, |name| self.schema.get(name).and_then(Value::as_f64));
+        let (below, above) = (
+            bound("minimum").is_some_and(|least| number < least),
+            bound("maximum").is_some_and(|most| number > most),
+        );
         match self.kind() {
             Kind::Number => (below || above).then(|| self.wanted()),
             _ if below => Some(format!("must be at least {}", self.number("minimum"))),

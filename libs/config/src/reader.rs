@@ -32,7 +32,10 @@ pub struct Reader<'a> {
 
 impl fmt::Debug for Reader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reader").field("role", &self.role).field("problems", &self.problems).finish_non_exhaustive()
+        f.debug_struct("Reader")
+            .field("role", &self.role)
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,10 +57,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Settings of one type by names that no struct can have, as they follow from the fleet's list. Those that are given.
-    pub fn each<T: DeserializeOwned + JsonSchema>(&mut self, names: &[Named]) -> Option<BTreeMap<&'static str, T>> {
+    pub fn each<T: DeserializeOwned + JsonSchema>(
+        &mut self,
+        names: &[Named],
+    ) -> Option<BTreeMap<&'static str, T>> {
         let mut given: BTreeMap<String, T> = self.decode(property::named::<T>(names))?;
         // The map has the names in lower case, as envy gives them.
-        let named = names.iter().filter_map(|Named { name, .. }| Some((*name, given.remove(&name.to_ascii_lowercase())?)));
+        let named = names
+            .iter()
+            .filter_map(|Named { name, .. }| Some((*name, given.remove(&name.to_ascii_lowercase())?)));
         Some(named.collect())
     }
 
@@ -71,7 +79,10 @@ impl<'a> Reader<'a> {
         self.hot_where(|property| property.kind() == Kind::Secret)
     }
 
-    fn hot_where<S: Section + Send + Sync + 'static>(&mut self, may: impl Fn(&Property) -> bool) -> Option<Hot<S>> {
+    fn hot_where<S: Section + Send + Sync + 'static>(
+        &mut self,
+        may: impl Fn(&Property) -> bool,
+    ) -> Option<Hot<S>> {
         let from = self.properties.len();
         let section = S::read(self);
         for property in self.properties[from..].iter_mut().filter(|property| may(property)) {
@@ -102,7 +113,8 @@ impl<'a> Reader<'a> {
     fn decode<T: DeserializeOwned>(&mut self, properties: Vec<Property>) -> Option<T> {
         self.properties.extend(properties.iter().cloned());
         let noted = self.problems.len();
-        let mut given: Vec<Given> = properties.into_iter().filter_map(|property| self.given(property)).collect();
+        let mut given: Vec<Given> =
+            properties.into_iter().filter_map(|property| self.given(property)).collect();
         let decoded = loop {
             let at = Cell::new(0);
             let pairs = given.iter().enumerate().map(|(index, given)| {
@@ -162,7 +174,9 @@ impl<'a> Reader<'a> {
             let direct = self.env.get(&variable);
             let file = (property.kind() == Kind::Secret).then(|| self.env.get(&file_variable)).flatten();
             match (direct, file) {
-                (Some(_), Some(_)) => return Err((variable, "is given twice: directly and by _FILE".to_owned())),
+                (Some(_), Some(_)) => {
+                    return Err((variable, "is given twice: directly and by _FILE".to_owned()));
+                }
                 (Some(text), None) => return Ok(Some((variable, text.to_owned()))),
                 (None, Some(path)) => {
                     return match std::fs::read_to_string(path) {

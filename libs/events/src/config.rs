@@ -43,15 +43,20 @@ impl Section for AmqpConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let config: Self = r.group()?;
         // Told at start-up, not at the first connection; the value stays unsaid.
-        let refusal = match (config.url.expose_secret().split_once("://").map(|(scheme, _)| scheme), &config.ca_file) {
-            (Some("amqp"), None) => None,
-            (Some("amqp"), Some(_)) => Some(("AMQP_CA_FILE", "has no effect without amqps://".to_owned())),
-            (Some("amqps"), None) => Some(("AMQP_CA_FILE", "is missing, and amqps:// needs it".to_owned())),
-            (Some("amqps"), Some(file)) => tls::roots(file)
-                .err()
-                .map(|_| ("AMQP_CA_FILE", "names no file with certificates (PEM)".to_owned())),
-            _ => Some(("AMQP_URL", "must begin with amqp:// or amqps://".to_owned())),
-        };
+        let refusal =
+            match (config.url.expose_secret().split_once("://").map(|(scheme, _)| scheme), &config.ca_file) {
+                (Some("amqp"), None) => None,
+                (Some("amqp"), Some(_)) => {
+                    Some(("AMQP_CA_FILE", "has no effect without amqps://".to_owned()))
+                }
+                (Some("amqps"), None) => {
+                    Some(("AMQP_CA_FILE", "is missing, and amqps:// needs it".to_owned()))
+                }
+                (Some("amqps"), Some(file)) => tls::roots(file)
+                    .err()
+                    .map(|_| ("AMQP_CA_FILE", "names no file with certificates (PEM)".to_owned())),
+                _ => Some(("AMQP_URL", "must begin with amqp:// or amqps://".to_owned())),
+            };
         if let Some((name, text)) = refusal {
             r.refuse(name, text);
             return None;

@@ -38,7 +38,10 @@ pub fn start(process: &Process, mut reloader: Reloader, every: Duration) {
                 Err(problems) => {
                     if shown.set(false, reloader.hash()) {
                         let problems = problems.to_string();
-                        tracing::error!(problems, "settings have changed and are wrong; the old ones stay in force");
+                        tracing::error!(
+                            problems,
+                            "settings have changed and are wrong; the old ones stay in force"
+                        );
                     }
                 }
             }

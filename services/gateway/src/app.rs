@@ -238,7 +238,8 @@ async fn admit(
         Ok(Some(Presented::Token(token))) => (app.credentials.caller(token).await.map(Some), None),
         Ok(Some(Presented::Unknown(secret, digest))) => {
             let owner = app.credentials.owner(&digest);
-            let tiers = tiers(&app.config.rates.get(), owner.map(|named| (named, PrincipalKind::ApiKey)), address);
+            let tiers =
+                tiers(&app.config.rates.get(), owner.map(|named| (named, PrincipalKind::ApiKey)), address);
             let party = app.places.party(address, owner);
             let paid = pay(&app.limits, &party, &tiers, &mut waited).await?;
             let traded = async {
@@ -362,7 +363,11 @@ fn client_address(headers: &HeaderMap, peer: SocketAddr, trust_forwarded_for: bo
 }
 
 /// Whom a request is charged to: the tenant and the user or API key, or the address of whoever is not known.
-fn tiers(config: &RateConfig, known: Option<((TenantId, Uuid), PrincipalKind)>, address: IpAddr) -> Vec<Tier> {
+fn tiers(
+    config: &RateConfig,
+    known: Option<((TenantId, Uuid), PrincipalKind)>,
+    address: IpAddr,
+) -> Vec<Tier> {
     let Some((named, kind)) = known else { return Tier::of_address(address, config.anonymous_per_minute) };
     let of_one = match kind {
         PrincipalKind::ApiKey => Limit { name: "api_key", requests: config.api_key_per_minute },

@@ -65,7 +65,9 @@ pub fn init(services: &[&str], config: &LifeConfig) -> Result<Guard, ServeError>
     let (filter, handle) = tracing_subscriber::reload::Layer::new(filter);
     config.telemetry.follow(move |telemetry| {
         // Settings are checked before they are in force, and the subscriber lives as long as the process.
-        let changed = parse(&telemetry.log).map_err(|e| e.to_string()).and_then(|filter| handle.reload(filter).map_err(|e| e.to_string()));
+        let changed = parse(&telemetry.log)
+            .map_err(|e| e.to_string())
+            .and_then(|filter| handle.reload(filter).map_err(|e| e.to_string()));
         if let Err(error) = changed {
             tracing::warn!(error, "the log filter has not changed");
         }
@@ -181,7 +183,10 @@ mod tests {
             otlp_endpoint: otlp_endpoint.map(str::to_owned),
             shutdown_grace: ::config::Seconds(Duration::from_secs(1)),
             reload_file: None,
-            telemetry: ::config::Hot::new(crate::TelemetryConfig { log: "off".to_owned(), ..Default::default() }),
+            telemetry: ::config::Hot::new(crate::TelemetryConfig {
+                log: "off".to_owned(),
+                ..Default::default()
+            }),
         }
     }
 

@@ -52,7 +52,8 @@ mod tests {
         let sampled = || {
             // Ids spread evenly, as random ones are.
             let ids = (0..1_000_u128).map(|at| TraceId::from(at * (u128::from(u64::MAX) / 1_000)));
-            let decided = ids.map(|id| share.should_sample(None, id, "", &SpanKind::Server, &[], &[]).decision);
+            let decided =
+                ids.map(|id| share.should_sample(None, id, "", &SpanKind::Server, &[], &[]).decision);
             decided.filter(|decision| *decision == SamplingDecision::RecordAndSample).count()
         };
         assert!((240..260).contains(&sampled()), "{}", sampled());

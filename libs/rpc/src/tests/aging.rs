@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{Gate, Verifier};
 use ::config::Seconds;
+use auth::{Gate, Verifier};
 use host::{GrpcConfig, HostConfig, LifeConfig, LogFormat, Process};
 use ids::Clock;
 use proto::identity::v1 as pb;
