@@ -138,14 +138,10 @@ mod tests {
     fn defaults_are_enough() {
         let config: HostConfig = load(&Env::default(), "RECORDS").unwrap();
         assert_eq!(config.grpc.listen.port(), 50051);
-<<<<<<< HEAD
         assert_eq!(
             (config.life.telemetry.get().log.as_str(), config.life.log_format),
             ("info", LogFormat::Json)
         );
-=======
-        assert_eq!((config.life.log.as_str(), config.life.log_format), ("info", LogFormat::Json));
->>>>>>> w-config
         assert_eq!(
             (config.life.otlp_endpoint, config.life.shutdown_grace.0),
             (None, Duration::from_secs(25))

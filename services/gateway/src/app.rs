@@ -364,11 +364,7 @@ fn client_address(headers: &HeaderMap, peer: SocketAddr, trust_forwarded_for: bo
 
 /// Whom a request is charged to: the tenant and the user or API key, or the address of whoever is not known.
 fn tiers(
-<<<<<<< HEAD
     config: &RateConfig,
-=======
-    config: &LimitConfig,
->>>>>>> w-config
     known: Option<((TenantId, Uuid), PrincipalKind)>,
     address: IpAddr,
 ) -> Vec<Tier> {
