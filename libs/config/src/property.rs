@@ -47,7 +47,7 @@ pub(crate) fn named<T: JsonSchema>(all: &[Named]) -> Vec<Property> {
     let each = schema_of::<T>();
     all.iter()
         .map(|Named { name, doc, required }| {
-            let mut property = Property::new(*name, *required, each.clone());
+            let mut property = Property::new(name, *required, each.clone());
             property.schema.insert("description".to_owned(), (*doc).into());
             property
         })
