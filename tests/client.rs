@@ -182,3 +182,22 @@ pub fn query(pairs: &[(&str, &str)]) -> String {
     }
     text
 }
+
+/// Every record that a list gives, page after page, with the page size asked for.
+pub async fn all_pages(client: &Client, object: &str, pairs: &[(&str, &str)], page_size: &str) -> Vec<Value> {
+    let mut rows = Vec::new();
+    let mut token = String::new();
+    loop {
+        let mut asked = pairs.to_vec();
+        asked.push(("page_size", page_size));
+        if !token.is_empty() {
+            asked.push(("page_token", &token));
+        }
+        let page = client.get(&format!("/api/v1/{object}{}", query(&asked))).await.expect(200);
+        rows.extend(page[object].as_array().unwrap_or_else(|| panic!("no {object}: {page}")).iter().cloned());
+        match page["next_page_token"].as_str() {
+            None | Some("") => return rows,
+            Some(next) => token = next.to_owned(),
+        }
+    }
+}

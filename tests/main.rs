@@ -16,6 +16,7 @@ mod api;
 mod attacks;
 mod cancellation;
 mod catalog;
+mod compose;
 mod database;
 mod events;
 mod fairness;

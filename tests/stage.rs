@@ -1,5 +1,6 @@
 //! The fleet that the suites share, and organisations on it.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use proto::identity::v1::ExchangeServiceSecretRequest;
@@ -68,10 +69,18 @@ impl Stage {
     }
 
     fn try_start(variables: &[(&str, &str)]) -> anyhow::Result<Stage> {
+        Self::start_in(&Workspace::here()?, variables, |_, _| Ok(()))
+    }
+
+    /// A fleet on the backing services of a workspace; `before` is done between its migration and its start.
+    pub fn start_in(
+        workspace: &Workspace,
+        variables: &[(&str, &str)],
+        before: impl FnOnce(&Path, &Environments) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Stage> {
         let progress = Progress::silent();
-        let workspace = Workspace::here()?;
-        let backing = Backing::start(&workspace, Purpose::Test, &progress)?;
-        let program = program(&workspace);
+        let backing = Backing::start(workspace, Purpose::Test, &progress)?;
+        let program = program(&Workspace::here()?);
         let ports = Ports::fresh()?;
         let places = Places::beside(&backing, ports.clone())?;
         let mut environments = environments(&backing, &places)?;
@@ -92,6 +101,7 @@ impl Stage {
                 .extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         }
         run_once(&program, "migrate", &environments.migrate, &progress)?;
+        before(&program, &environments)?;
         let logs = workspace.state_dir(Purpose::Test).join(format!("logs-{}", ports.public));
         let lifetime = testkit::backing::Lifetime::Parent;
         let launch = Launch { program, arguments: Vec::new(), logs, lifetime };
@@ -133,16 +143,7 @@ impl Stage {
 
     /// Invites a user with a role made for the purpose, and accepts.
     pub async fn member(&self, tenant: &Tenant, name: &str, permissions: Value, fields: Value) -> Member {
-        let n = NAMES.fetch_add(1, Ordering::Relaxed);
-        let body = json!({"name": format!("{name} {n}"), "permissions": permissions, "fields": fields});
-        let role = tenant.admin.post("/api/v1/roles", body).await.expect(201);
-        let email = format!("{name}{n}@{}.test", tenant.slug);
-        let body = json!({"email": email, "display_name": name, "role_ids": [role["id"]]});
-        let user = tenant.admin.post("/api/v1/users", body).await.expect(201);
-        let body = json!({"token": user["invitation_token"], "password": PASSWORD, "display_name": name});
-        let session = self.anonymous.post("/api/v1/invitations:accept", body).await.expect(200);
-        let client = self.anonymous.with_token(&text(&session["access_token"]));
-        Member { id: text(&user["id"]), email, client }
+        invite(&self.anonymous, tenant, name, permissions, fields).await
     }
 }
 
@@ -162,6 +163,26 @@ pub async fn sign_up(anonymous: &Client, name: &str) -> Tenant {
         admin_id: text(&answer["user"]["id"]),
         access_token: text(&answer["access_token"]),
     }
+}
+
+/// Invites a user with a role made for the purpose, and accepts with a client without credentials.
+pub async fn invite(
+    anonymous: &Client,
+    tenant: &Tenant,
+    name: &str,
+    permissions: Value,
+    fields: Value,
+) -> Member {
+    let n = NAMES.fetch_add(1, Ordering::Relaxed);
+    let body = json!({"name": format!("{name} {n}"), "permissions": permissions, "fields": fields});
+    let role = tenant.admin.post("/api/v1/roles", body).await.expect(201);
+    let email = format!("{name}{n}@{}.test", tenant.slug);
+    let body = json!({"email": email, "display_name": name, "role_ids": [role["id"]]});
+    let user = tenant.admin.post("/api/v1/users", body).await.expect(201);
+    let body = json!({"token": user["invitation_token"], "password": PASSWORD, "display_name": name});
+    let session = anonymous.post("/api/v1/invitations:accept", body).await.expect(200);
+    let client = anonymous.with_token(&text(&session["access_token"]));
+    Member { id: text(&user["id"]), email, client }
 }
 
 /// The binary under test.

@@ -4,6 +4,7 @@ use anyhow::Result;
 use auth::PrincipalKind;
 use events::{Change, Delivery, Event, Handler};
 use proto::activities::v1 as pb;
+use proto::activities::v1::activities_service_server::ActivitiesService;
 use proto::identity::v1::{FieldAccess, Scope};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -335,6 +336,38 @@ async fn a_link_from_a_record_that_the_caller_may_not_read_is_not_told() -> Resu
     assert_eq!(happened(&told(&admin, ("company", &acme), "").await?), ["record:linked"]);
     world.known.ids.lock().unwrap().get_mut("deal").unwrap().clear();
     assert!(told(&admin, ("company", &acme), "").await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn while_a_service_does_not_answer_links_to_its_records_are_left_out_with_a_warning() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let [ada, acme, deal] = ["contact", "company", "deal"].map(|object| world.known.add(object));
+    let events = [
+        event(
+            &world,
+            &admin,
+            ("contact", &ada),
+            "created",
+            &[("companies", Value::Null, json!({"company_id": acme}))],
+        ),
+        event(&world, &admin, ("deal", &deal), "created", &[("company_id", Value::Null, json!(acme))]),
+    ];
+    hear(&world, &events).await?;
+    let timeline = async || {
+        let request = pb::GetCompanyTimelineRequest { id: acme.clone(), ..Default::default() };
+        admin.service.get_company_timeline(admin.request(request, &[])).await.map(tonic::Response::into_inner)
+    };
+    let whole = timeline().await?;
+    assert_eq!((whole.entries.len(), whole.warnings), (2, vec![]));
+    world.known.down.lock().unwrap().insert("deal");
+    let partial = timeline().await?;
+    let seen = partial.entries.iter().map(|entry| &entry.data).collect::<Vec<_>>();
+    assert!(matches!(seen[..], [data] if String::from_utf8_lossy(data).contains(&ada)), "{seen:?}");
+    let reasons: Vec<&str> = partial.warnings.iter().map(|warning| warning.reason.as_str()).collect();
+    assert_eq!(reasons, ["PIPELINE_UNAVAILABLE"]);
+    assert!(partial.warnings[0].detail.contains("deal"), "{:?}", partial.warnings);
     Ok(())
 }
 

@@ -104,6 +104,25 @@ async fn entries_whose_time_is_hidden_come_after_all_others() -> Result<()> {
 }
 
 #[tokio::test]
+async fn links_that_a_record_was_created_with_do_not_say_when_or_by_whom() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    let [acme, deal] = ["company", "deal"].map(|object| world.known.add(object));
+    let tie = [("company_id", Value::Null, Value::from(acme.clone()))];
+    hear(&world, &[event(&world, &admin, ("deal", &deal), "created", &tie)]).await?;
+    let fields = ["created_at", "created_by"].map(|field| ("deal", field, FieldAccess::None));
+    let blind = world.caller(admin.tenant, &May { actions: EVERYTHING, fields: &fields })?;
+    for of in [("deal", &deal), ("company", &acme)] {
+        let (seen, _) = admin.timeline(of.0, of.1, "", (10, "")).await?;
+        assert!(seen.iter().all(|entry| entry.at.is_some() && entry.actor.is_some()), "{seen:?}");
+        let (entries, _) = blind.timeline(of.0, of.1, "", (10, "")).await?;
+        assert!(!entries.is_empty() && entries.len() == seen.len(), "{entries:?}");
+        assert!(entries.iter().all(|entry| entry.at.is_none() && entry.actor.is_none()), "{entries:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_purge_is_shown_to_callers_that_see_all_of_its_object_and_the_link() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;

@@ -1,62 +1,91 @@
 //! `globcrm demo`: what a new operator looks at first.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::fleet::run_once;
-use testkit::{Progress, Workspace};
+use sqlx::ConnectOptions;
+use sqlx::postgres::PgConnectOptions;
+use testkit::backing::Backing;
+use testkit::fleet::{Environments, run_once};
+use testkit::{Progress, Purpose, Workspace};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::runtime::Handle;
 
-use crate::client::Client;
+use super::one_process::Running;
+use crate::client::all_pages;
+use crate::faults::backing::apart;
 use crate::stage::{Stage, program, text};
 use crate::waiting;
 
 /// What is left of the demo's events passes outbox, relay, broker and consumer.
 const ARRIVES: Duration = Duration::from_secs(60);
+/// Until the demo's own fleet is ready and an organization has signed up.
+const START: Duration = Duration::from_secs(90);
 
-fn demo(stage: &Stage) -> String {
-    let workspace = Workspace::here().expect("the workspace");
-    let mut all = stage.environments.all.clone();
-    // Other suites have signed up from this address, in the same database.
-    for window in ["HOUR", "DAY"] {
-        all.insert(format!("GLOBCRM_IDENTITY_SIGN_UPS_PER_{window}"), "100000".to_owned());
-    }
-    tokio::task::block_in_place(|| run_once(&program(&workspace), "demo", &all, &Progress::silent()))
-        .expect("the demo")
+fn demo(program: &Path, environments: &Environments) -> anyhow::Result<String> {
+    run_once(program, "demo", &environments.all(), &Progress::silent())
+}
+
+/// Begins to load it, and is killed when an organization is there.
+fn break_off(program: &Path, environments: &Environments, database: &PgConnectOptions) -> anyhow::Result<()> {
+    let mut command = Command::new(program);
+    command.arg("demo").env_clear().envs(environments.all()).stdin(Stdio::null()).stdout(Stdio::null());
+    let _demo = Running(command.spawn()?);
+    Handle::current().block_on(async {
+        let mut conn = database.connect().await?;
+        waiting::until(START, "an organization is there", async || {
+            let found = sqlx::query("SELECT FROM identity.directory").fetch_optional(&mut conn).await;
+            found.is_ok_and(|row| row.is_some())
+        })
+        .await;
+        Ok(())
+    })
+}
+
+/// A fleet that has loaded it before it began.
+fn stage() -> anyhow::Result<(Stage, String)> {
+    let (workspace, _) = apart("demo")?;
+    let backing = Backing::start(&workspace, Purpose::Test, &Progress::silent())?;
+    let database: PgConnectOptions = backing.postgres_admin_url().parse()?;
+    let database = database.database("globcrm");
+    let mut said = String::new();
+    let stage = Stage::start_in(&workspace, &[], |program, environments| {
+        break_off(program, environments, &database)?;
+        let refused = demo(program, environments).expect_err("only a part is there");
+        assert!(format!("{refused:#}").contains("acme: loading it broke off"), "{refused:#}");
+        for arguments in ["migrate --down", "migrate"] {
+            run_once(program, arguments, &environments.migrate, &Progress::silent())?;
+        }
+        said = demo(program, environments)?;
+        assert_eq!(demo(program, environments)?, "acme: is there already\nglobex: is there already\n");
+        Ok(())
+    })?;
+    let refused = demo(&program(&Workspace::here()?), &stage.environments).expect_err("its fleet runs");
+    assert!(format!("{refused:#}").contains("is running on this database"), "{refused:#}");
+    Ok((stage, said))
 }
 
 fn time(value: &Value) -> OffsetDateTime {
     OffsetDateTime::parse(value.as_str().expect("a time"), &Rfc3339).expect("RFC 3339")
 }
 
-async fn all(client: &Client, path: &str, name: &str) -> Vec<Value> {
-    let (mut all, mut token) = (Vec::new(), String::new());
-    loop {
-        let page = client.get(&format!("{path}&page_size=200&page_token={token}")).await.expect(200);
-        all.extend(page[name].as_array().expect("a list").iter().cloned());
-        match page["next_page_token"].as_str() {
-            Some(next) if !next.is_empty() => next.clone_into(&mut token),
-            _ => return all,
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_demo_is_a_year_of_work_in_every_history() {
-    let stage = Stage::shared().await;
-    let said = demo(stage);
+    let (stage, said) = tokio::task::block_in_place(stage).expect("a fleet with the demo");
     assert!(said.contains("acme: ada@acme.test and rep@acme.test"), "{said}");
     assert!(said.contains("200 deals, 151 activities"), "{said}");
-    assert_eq!(demo(stage), "acme: is there already\nglobex: is there already\n");
 
     let login = json!({"organization": "acme", "email": "ada@acme.test", "password": "globcrm-demo-2026"});
     let session = stage.anonymous.post("/api/v1/auth/login", login).await.expect(200);
     let ada = stage.anonymous.with_token(&text(&session["access_token"]));
     let now = OffsetDateTime::now_utc();
+    let by_age = [("order_by", "created_at")];
 
-    let deals = all(&ada, "/api/v1/deals?order_by=created_at", "deals").await;
+    let deals = all_pages(&ada, "deals", &by_age, "200").await;
     assert_eq!(deals.len(), 200);
     let months: BTreeSet<(i32, u8)> = deals
         .iter()
@@ -97,7 +126,7 @@ async fn a_demo_is_a_year_of_work_in_every_history() {
     })
     .await;
 
-    let activities = all(&ada, "/api/v1/activities?order_by=created_at", "activities").await;
+    let activities = all_pages(&ada, "activities", &by_age, "200").await;
     let states: BTreeSet<&str> =
         activities.iter().filter_map(|activity| activity["state"].as_str()).collect();
     assert_eq!(states, BTreeSet::from(["cancelled", "completed", "in_progress", "planned"]));

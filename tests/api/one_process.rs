@@ -13,7 +13,7 @@ use crate::stage::{program, sign_up, text};
 use crate::waiting;
 
 /// Ends with the test, however that ends.
-struct Running(Child);
+pub(super) struct Running(pub(super) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -33,7 +33,7 @@ async fn one_process_runs_all_roles_is_ready_for_each_and_ends_when_told() {
         let environments = environments(&backing, &places).expect("variables");
         let program = program(&workspace);
         run_once(&program, "migrate", &environments.migrate, &progress).expect("migrated");
-        let mut all = environments.all.clone();
+        let mut all = environments.all();
         // Other suites have signed up from this address, in the same database.
         for window in ["HOUR", "DAY"] {
             all.insert(format!("GLOBCRM_IDENTITY_SIGN_UPS_PER_{window}"), "100000".to_owned());

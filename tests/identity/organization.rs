@@ -47,6 +47,24 @@ async fn the_check_for_duplicates_is_on_until_it_is_switched_off() -> Result<()>
 }
 
 #[tokio::test]
+async fn an_organization_is_renamed_and_always_has_a_name() -> Result<()> {
+    let world = World::new().await?;
+    let ada = world.sign_up().await?;
+    let rename = |name: &str| pb::UpdateOrganizationRequest {
+        organization: Some(pb::Organization { name: name.to_owned(), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["name".to_owned()] }),
+    };
+    let renamed = ada.update_organization(rename(" Zweig & Söhne ")).await?.organization.unwrap();
+    assert_eq!((renamed.version, renamed.name.as_str()), (2, "Zweig & Söhne"));
+    assert_eq!(ada.get_organization(pb::GetOrganizationRequest {}).await?.organization.unwrap(), renamed);
+    for wrong in ["", "two\nlines", &"x".repeat(201)] {
+        let refused = ada.update_organization(rename(wrong)).await.unwrap_err();
+        assert_eq!((refused.is().0, refused.pointers()), (422, vec!["/name"]), "{wrong:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn settings_are_changed_by_who_may_and_by_nobody_else() -> Result<()> {
     let world = World::new().await?;
     let ada = world.sign_up().await?;

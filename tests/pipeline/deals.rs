@@ -297,8 +297,11 @@ async fn a_move_with_a_key_happens_once() -> Result<()> {
     admin.move_deal(moved(&deal, stage_id(&strict, "won"))).await?;
     assert_eq!(ask("demo", r#"{ "tier": "gold" }"#, FIRST).await?, (first, true));
     assert_eq!(admin.deal(&deal.id).await?.stage_key, "won");
-    let reused = ask("new", r#"{"tier":"gold"}"#, FIRST).await.unwrap_err();
-    assert_eq!(reused.is(), (422, "IDEMPOTENCY_KEY_REUSED"));
+    // Another stage is another request, and so is another version to start from.
+    for (stage, version) in [("new", FIRST), ("demo", "\"3\"")] {
+        let reused = ask(stage, r#"{"tier":"gold"}"#, version).await.unwrap_err();
+        assert_eq!(reused.is(), (422, "IDEMPOTENCY_KEY_REUSED"), "{stage} {version}");
+    }
 
     let deal = admin.create_deal(pb::Deal { pipeline_id: Some(strict.id.clone()), ..named("B") }).await?;
     let elsewhere = pb::ChangeDealPipelineRequest {

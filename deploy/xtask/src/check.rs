@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use testkit::Progress;
 
 use crate::cargo::{cargo, run as run_command};
+use crate::helm::on_path;
 use crate::{docs, proto};
 
 /// The longest source file, in lines.
@@ -80,11 +81,6 @@ fn dependencies(progress: &Progress) -> Result<()> {
     let mut command = Command::new(program);
     command.args(["check", "bans", "licenses", "sources"]).current_dir(crate::root());
     run_command(command, progress)
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|candidate| candidate.is_file())
 }
 
 /// No written source file is longer than [`LINES`].

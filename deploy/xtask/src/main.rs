@@ -5,8 +5,12 @@
 mod arrows;
 mod bench;
 mod cargo;
+mod chart;
 mod check;
 mod docs;
+mod engine;
+mod helm;
+mod image;
 mod interrupt;
 #[cfg(test)]
 mod members;
@@ -41,16 +45,18 @@ enum Command {
     Down,
     /// Stop the fleet and forget its data
     Reset,
-    /// Run test suites; without a name, all of them but `mutants`
+    /// Run test suites; without a name, all of them but `compose` and `mutants`
     Test(suites::Options),
     /// Measure; one JSON object a line on standard output
     Bench {
         #[command(subcommand)]
         bench: bench::Bench,
     },
+    /// Build the container image, check what is in it, write its bill of materials
+    Image(image::Options),
     /// Formatting, lints, documentation, dependencies, generated files, file sizes
     Check,
-    /// Regenerate docs/configuration.md, docs/errors.md and docs/openapi.json
+    /// Regenerate what the program says of itself: documents, docker-compose.yml, the generated files of helm/globcrm
     Docs {
         /// Change nothing; fail when the checked-in documents differ
         #[arg(long)]
@@ -76,6 +82,7 @@ fn run(command: Command, progress: &Progress) -> anyhow::Result<()> {
         Command::Reset => up::reset(progress),
         Command::Test(options) => suites::run(&options, progress),
         Command::Bench { bench } => bench::run(&bench, progress),
+        Command::Image(options) => image::run(&options, progress),
         Command::Check => check::run(progress),
         Command::Docs { check } => docs::run(check, progress),
         Command::Proto { check } => proto::run(check),

@@ -1,5 +1,7 @@
 //! `test`: the suites of the project, each by its name.
 
+mod chart;
+mod compose;
 mod selection;
 
 use std::os::unix::process::CommandExt;
@@ -17,13 +19,15 @@ use testkit::{Progress, Purpose, Unavailable, Workspace};
 use crate::{cargo, mutants, up};
 use selection::Selection;
 
-/// A suite. All but `unit` and `mutants` are modules of the one test binary.
+/// A suite. All but `unit`, `compose` and `mutants` are modules of a test binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suite {
     /// One that is about the whole
     Whole(Whole),
     /// The suite of a service with a schema
     Service(Role),
+    /// The image and the fleet in containers
+    Compose,
     /// Tests of the tests
     Mutants,
 }
@@ -63,6 +67,8 @@ pub(crate) enum Whole {
     Traces,
     /// Outbox, relay and inbox against PostgreSQL and RabbitMQ
     Events,
+    /// The helm chart: schema, manifests, rules; where a cluster is named, an installation, an upgrade and a rollback
+    Chart,
 }
 
 /// Those about the whole, with those of the services before the last two.
@@ -71,9 +77,12 @@ static SUITES: LazyLock<Vec<Suite>> = LazyLock::new(|| {
     let services = FLEET.iter().filter(|member| member.has_schema).map(|member| Suite::Service(member.role));
     let at = suites.iter().position(|suite| *suite == Suite::Whole(Whole::Traces)).unwrap_or(suites.len());
     suites.splice(at..at, services);
-    suites.push(Suite::Mutants);
+    suites.extend(BY_NAME_ONLY);
     suites
 });
+
+/// What runs when it is named, and not otherwise: it needs an engine, or hours.
+const BY_NAME_ONLY: [Suite; 2] = [Suite::Compose, Suite::Mutants];
 
 impl ValueEnum for Suite {
     fn value_variants<'a>() -> &'a [Self] {
@@ -89,6 +98,10 @@ impl ValueEnum for Suite {
                 let help = format!("{}{rest} against PostgreSQL", first.to_uppercase());
                 Some(PossibleValue::new(role.name()).help(help))
             }
+            Self::Compose => {
+                let help = "The image, and the fleet in containers of a Docker engine, up and down. Runs by its name only";
+                Some(PossibleValue::new("compose").help(help))
+            }
             Self::Mutants => {
                 let help = "Breaks a copy of the tree, one promise at a time: a test must notice. Runs by its name only";
                 Some(PossibleValue::new("mutants").help(help))
@@ -102,7 +115,7 @@ pub(crate) struct Options {
     /// Take the backing services from testcontainers: containers that are thrown away, where a Docker engine runs
     #[arg(long)]
     testcontainers: bool,
-    /// Suites to run; none means all but `mutants`
+    /// Suites to run; none means all but `compose` and `mutants`
     #[arg(value_enum)]
     suites: Vec<Suite>,
     /// Parts of tests' names, and options of the test binaries
@@ -203,7 +216,7 @@ fn run_all(options: &Options, parts: &mut Parts, progress: &Progress) -> Result<
 
 /// What runs without a name.
 fn unnamed() -> Vec<Suite> {
-    Suite::value_variants().iter().copied().filter(|suite| *suite != Suite::Mutants).collect()
+    Suite::value_variants().iter().copied().filter(|suite| !BY_NAME_ONLY.contains(suite)).collect()
 }
 
 fn name(suite: Suite) -> String {
@@ -226,6 +239,14 @@ fn run_suite(
             _ => End::Failed,
         });
     }
+    if suite == Suite::Compose {
+        return match compose::run(arguments, count, progress) {
+            Err(error) => {
+                error.downcast::<Unavailable>().map(|unavailable| End::CannotRun(unavailable.reason))
+            }
+            ended => ended,
+        };
+    }
     if suite == Suite::Whole(Whole::Unit) {
         let mut command = cargo::cargo(&["test", "--workspace", "--lib", "--bins", "--no-fail-fast"]);
         if !arguments.is_empty() {
@@ -235,19 +256,30 @@ fn run_suite(
     }
     let selection = Selection::of(arguments);
     let mut listed = Vec::new();
-    let mut list = tests();
+    let mut list = tests(suite);
     list.args(["--", "--list", "--format", "terse"]);
     if !cargo::lines(list, progress, |line| listed.push(line.to_owned()))? {
         return Ok(End::Failed);
     }
-    let chosen = selection.choose(&name(suite), &listed);
+    let mut chosen = selection.choose(&name(suite), &listed);
     if chosen.is_empty() {
         return Ok(End::CannotRun("it has no test that matches".to_owned()));
     }
-    let mut command = tests();
+    if suite == Suite::Whole(Whole::Chart)
+        && let Some(reason) = chart::leave_out(&mut chosen, progress)
+    {
+        return Ok(End::CannotRun(reason));
+    }
+    let mut command = tests(suite);
     command.args(["--", "--exact"]).args(chosen).args(selection.options);
     if suite == Suite::Whole(Whole::Libraries) {
         return count_tests(command, count, progress);
+    }
+    if suite == Suite::Whole(Whole::Chart) {
+        return match chart::prepare(&mut command, progress) {
+            Ok(()) => count_tests(command, count, progress),
+            Err(error) => Ok(End::CannotRun(error.downcast::<Unavailable>()?.reason)),
+        };
     }
     let (program, admin_url, amqp_url) = match parts.ready(progress) {
         Ok(ready) => ready,
@@ -265,9 +297,10 @@ fn run_suite(
     count_tests(command, count, progress)
 }
 
-/// The one test binary, run by cargo.
-fn tests() -> std::process::Command {
-    let mut command = cargo::cargo(&["test", "--package", "globcrm-tests", "--test", "it"]);
+/// The test binary that has the suite, run by cargo.
+fn tests(suite: Suite) -> std::process::Command {
+    let binary = if suite == Suite::Whole(Whole::Chart) { "operators" } else { "it" };
+    let mut command = cargo::cargo(&["test", "--package", "globcrm-tests", "--test", binary]);
     if TESTCONTAINERS {
         // Fault tests start backing services of their own.
         command.args(["--features", "testcontainers"]);
@@ -360,10 +393,10 @@ mod tests {
     }
 
     #[test]
-    fn mutants_run_by_their_name_only_and_everything_else_without_one() {
+    fn what_needs_an_engine_or_hours_runs_by_its_name_only_and_everything_else_without_one() {
         let left_out: Vec<_> =
             Suite::value_variants().iter().filter(|suite| !unnamed().contains(suite)).collect();
-        assert_eq!(left_out, [&Suite::Mutants]);
+        assert_eq!(left_out, [&Suite::Compose, &Suite::Mutants]);
     }
 
     #[test]

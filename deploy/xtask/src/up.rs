@@ -106,7 +106,7 @@ fn demo(
     if let Ok(text) = std::fs::read_to_string(&marker) {
         return Ok(text);
     }
-    let text = fleet::run_once(program, "demo", &environments.all, progress)?;
+    let text = fleet::run_once(program, "demo", &environments.all(), progress)?;
     testkit::write_private(&marker, text.as_bytes())?;
     Ok(text)
 }

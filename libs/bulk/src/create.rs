@@ -98,14 +98,14 @@ impl Bulk {
         records: Result<Vec<Uuid>, Error>,
     ) -> Result<Answer<Operation>, Error> {
         db::fence::check(tx, cx).await?;
-        let claim = idempotency::claim(tx, cx, R::NAME, message).await?;
+        let now = self.env.clock.now_micros();
+        let claim = idempotency::claim(tx, cx, R::NAME, message, now).await?;
         if let Some(operation) = claim.replayed::<Operation>()? {
             return Ok(Answer::new(operation).again());
         }
         // After the replay: what was asked for once is answered again, whatever has become of it.
         let records = records?;
         self.quota.check(tx).await?;
-        let now = self.env.clock.now_micros();
         let id = self.env.clock.new_uuid();
         let sent = message.encode_to_vec();
         let total = i64::try_from(records.len()).map_err(Error::internal)?;
@@ -113,7 +113,7 @@ impl Bulk {
         let mut operation = operations::queue(&self.operations, tx, new).await?;
         store::put(tx, id, &records).await?;
         operation.bulk = Some(detail::read(&sent).ok_or_else(unreadable)?);
-        claim.keep(tx, &operation, now).await?;
+        claim.keep(tx, &operation).await?;
         Ok(Answer::new(operation))
     }
 }

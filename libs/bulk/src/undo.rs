@@ -38,7 +38,8 @@ impl Bulk {
         id: &str,
     ) -> Result<Answer<Operation>, Error> {
         db::fence::check(tx, cx).await?;
-        let claim = idempotency::claim(tx, cx, R::NAME, message).await?;
+        let now = self.env.clock.now_micros();
+        let claim = idempotency::claim(tx, cx, R::NAME, message, now).await?;
         if let Some(operation) = claim.replayed::<Operation>()? {
             return Ok(Answer::new(operation).again());
         }
@@ -51,7 +52,6 @@ impl Bulk {
         let asked = Asked::read(self.targets, (&request.object, &request.action, &request.changes))?;
         cx.authorize(asked.target.object.name, asked.action.permission())?;
         self.quota.check(tx).await?;
-        let now = self.env.clock.now_micros();
         let own = self.env.clock.new_uuid();
         let sent = message.encode_to_vec();
         let mut new = New { id: own, kind: UNDO, principal: cx.principal.id, request: &sent, total: 0, now };
@@ -61,7 +61,7 @@ impl Bulk {
         undo::mark(tx, &undone, own).await?;
         let detail = detail::read(&undone.request).ok_or_else(unreadable)?;
         operation.bulk = Some(BulkDetail { undo_of: Some(id.to_owned()), ..detail });
-        claim.keep(tx, &operation, now).await?;
+        claim.keep(tx, &operation).await?;
         Ok(Answer::new(operation))
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use auth::Context;
 use error::{Code, Error, Reason};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 use crate::{Db, DbError, TenantTx};
 
@@ -37,9 +38,11 @@ pub struct Ticket {
     rpc: &'static str,
     key: String,
     request_hash: Vec<u8>,
+    now: OffsetDateTime,
 }
 
-/// Claims the call's key within `tx`. `rpc` is the operation's full name; `request` its encoded request.
+/// Claims the call's key within `tx`, at this time. `rpc` is the operation's full name; `request` its encoded request, to which belongs the
+/// version that its `If-Match` names. After a day an answer is not given again.
 ///
 /// Errors: 409 `IDEMPOTENCY_KEY_IN_USE` while the first call runs, 422 `IDEMPOTENCY_KEY_REUSED` for another request.
 pub async fn claim(
@@ -47,6 +50,7 @@ pub async fn claim(
     cx: &Context,
     rpc: &'static str,
     request: &impl prost::Message,
+    now: OffsetDateTime,
 ) -> Result<Claim, Error> {
     let Some(key) = cx.call.idempotency_key.clone() else { return Ok(Claim::Unkeyed) };
     let principal = cx.principal.id;
@@ -66,20 +70,28 @@ pub async fn claim(
         )
         .with_retry_after(Duration::from_secs(1)));
     }
-    let request_hash = Sha256::digest(request.encode_to_vec()).to_vec();
+    let mut request_hash = Sha256::new_with_prefix(request.encode_to_vec());
+    if let Some(if_match) = &cx.call.if_match {
+        request_hash.update(format!("{if_match:?}"));
+    }
+    let request_hash = request_hash.finalize().to_vec();
     let kept: Option<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
-        "SELECT request_hash, answer FROM idempotency
-         WHERE tenant_id = $1 AND principal_id = $2 AND rpc = $3 AND key = $4",
+        "WITH expired AS (
+             DELETE FROM idempotency
+             WHERE tenant_id = $1 AND principal_id = $2 AND rpc = $3 AND key = $4 AND created_at < $5)
+         SELECT request_hash, answer FROM idempotency
+         WHERE tenant_id = $1 AND principal_id = $2 AND rpc = $3 AND key = $4 AND created_at >= $5",
     )
     .bind(tenant)
     .bind(principal)
     .bind(rpc)
     .bind(&key)
+    .bind(now - KEPT)
     .fetch_optional(tx.conn())
     .await
     .map_err(DbError::from)?;
     match kept {
-        None => Ok(Claim::First(Ticket { principal, rpc, key, request_hash })),
+        None => Ok(Claim::First(Ticket { principal, rpc, key, request_hash, now })),
         Some((hash, answer)) if hash == request_hash => Ok(Claim::Replay(answer)),
         Some(_) => Err(Error::new(
             Code::Unprocessable,
@@ -95,13 +107,14 @@ pub async fn kept<T: prost::Message + Default>(
     cx: &Context,
     rpc: &'static str,
     request: &impl prost::Message,
+    now: OffsetDateTime,
 ) -> Result<Option<T>, Error> {
     if cx.call.idempotency_key.is_none() {
         return Ok(None);
     }
     let mut tx = TenantTx::begin(db, cx.tenant).await?;
     crate::fence::check(&mut tx, cx).await?;
-    let claim = claim(&mut tx, cx, rpc, request).await?;
+    let claim = claim(&mut tx, cx, rpc, request, now).await?;
     tx.commit().await?;
     claim.replayed()
 }
@@ -115,12 +128,7 @@ impl Claim {
 
     /// Keeps the answer of a first call; to be called before commit. Every answer kept takes two old ones of the tenant away,
     /// so that there are never many more than a day's.
-    pub async fn keep(
-        self,
-        tx: &mut TenantTx,
-        answer: &impl prost::Message,
-        now: time::OffsetDateTime,
-    ) -> Result<(), DbError> {
+    pub async fn keep(self, tx: &mut TenantTx, answer: &impl prost::Message) -> Result<(), DbError> {
         let Self::First(ticket) = self else { return Ok(()) };
         sqlx::query(
             "WITH old AS (
@@ -138,8 +146,8 @@ impl Claim {
         .bind(ticket.key)
         .bind(ticket.request_hash)
         .bind(answer.encode_to_vec())
-        .bind(now)
-        .bind(now - KEPT)
+        .bind(ticket.now)
+        .bind(ticket.now - KEPT)
         .execute(tx.conn())
         .await?;
         Ok(())

@@ -36,15 +36,15 @@ impl Imports {
         let mask = set.mask(object, cx.mask(object.name));
         let masks = Masks { object: &mask, cx: Some(cx) };
         let (_, mut violations) = mapping::check(importable, &request.mapping, &set, masks);
-        let examined = match self.files.examine(cx, request, violations.is_empty()).await {
-            Ok(examined) => examined,
-            // What was answered before needs nobody who reads files.
-            Err(error) => {
-                let kept = idempotency::kept::<Operation>(&self.env.db, cx, R::NAME, message).await?;
-                return kept.map(|operation| Answer::new(operation).again()).ok_or(error);
-            }
-        };
-        let Examined { violations: of_file, form } = examined;
+        // What was answered before needs nobody who reads files.
+        let now = self.env.clock.now_micros();
+        if let Some(operation) =
+            idempotency::kept::<Operation>(&self.env.db, cx, R::NAME, message, now).await?
+        {
+            return Ok(Answer::new(operation).again());
+        }
+        let Examined { violations: of_file, form } =
+            self.files.examine(cx, request, violations.is_empty()).await?;
         violations.extend(of_file);
         let mut tx = TenantTx::begin(&self.env.db, cx.tenant).await?;
         let result = self.queue(&mut tx, cx, message, request, (violations, form)).await;
@@ -62,7 +62,8 @@ impl Imports {
         (mut violations, form): (Violations, Option<FileForm>),
     ) -> Result<Answer<Operation>, Error> {
         db::fence::check(tx, cx).await?;
-        let claim = idempotency::claim(tx, cx, R::NAME, message).await?;
+        let now = self.env.clock.now_micros();
+        let claim = idempotency::claim(tx, cx, R::NAME, message, now).await?;
         if let Some(operation) = claim.replayed::<Operation>()? {
             return Ok(Answer::new(operation).again());
         }
@@ -73,7 +74,6 @@ impl Imports {
         }
         violations.into_result()?;
         self.quota.check(tx).await?;
-        let now = self.env.clock.now_micros();
         let id = self.env.clock.new_uuid();
         let sent = message.encode_to_vec();
         let new = New { id, kind: KIND, principal: cx.principal.id, request: &sent, total: 0, now };
@@ -83,7 +83,7 @@ impl Imports {
             store::set_detected(tx, id, form.encode_to_vec()).await?;
         }
         operation.detected = form;
-        claim.keep(tx, &operation, now).await?;
+        claim.keep(tx, &operation).await?;
         Ok(Answer::new(operation))
     }
 }

@@ -36,7 +36,7 @@ pub async fn list(
         created_at: operation.created_at,
         id: operation.id,
     };
-    let next_page_token = page.cut(&mut stored, usize::MAX, place);
+    let next_page_token = page.cut(&mut stored, usize::MAX, place)?;
     let operations = stored.into_iter().map(|operation| operation.into_listed(env.role)).collect();
     Ok(Listed { operations, next_page_token })
 }

@@ -1,20 +1,20 @@
 //! Page tokens: encrypted, authenticated, bound to the request that made them.
 //!
-//! Base64url of `version, fingerprint of the request, phase, id, keys` encrypted, and of the MAC. The MAC (HMAC-SHA256, cut to 128 bits)
-//! keeps clients from making positions up; the fingerprint tells a token of another request from one of ours. The place after a row may be
-//! one that the bearer may not see: the time of an entry whose `at` is hidden, or a row that a page passed over. So the payload is encrypted
-//! with a keystream that the MAC begins: a synthetic initialization vector (the construction of RFC 5297, with HMAC as its function). Equal
-//! places of one request have equal tokens, which says nothing else.
+//! Base64url of a version, and of `fingerprint of the request, phase, id, keys` sealed by AES-256-SIV (RFC 5297). The seal keeps clients from
+//! making positions up; the fingerprint tells a token of another request from one of ours. The place after a row may be one that the bearer may
+//! not see: the time of an entry whose `at` is hidden, or a row that a page passed over. So the payload is encrypted, too. Equal places of one
+//! request have equal tokens, which says nothing else.
 
+use aes_siv::KeyInit;
+use aes_siv::siv::Aes256Siv;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use config::{Reader, Secret, Section};
 use error::Error;
-use hmac::{Hmac, KeyInit, Mac};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha512};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
@@ -22,19 +22,19 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::refusal;
 use crate::sql::Bind;
 
+/// The first byte of a token: how the rest is to be read.
 const VERSION: u8 = 1;
-const MAC_BYTES: usize = 16;
-/// Bytes of HMAC-SHA256.
-const KEYSTREAM_BLOCK: usize = 32;
+/// What a seal is for: none made for something else is taken for a token.
+const PURPOSE: &[u8] = b"globcrm page token";
 /// Shortest secret, in bytes.
 const MIN_SECRET_BYTES: usize = 32;
 /// Longest token that is looked at, in bytes; three text keys of 128 four-byte characters stay below it.
 pub const MAX_TOKEN_BYTES: usize = 4096;
 
-/// The secret that signs page tokens; the same in every instance of a service.
+/// The key that seals page tokens; the same in every instance of a service.
 #[derive(Deserialize, Clone)]
 #[serde(try_from = "SecretString")]
-pub struct CursorKey(Hmac<Sha256>);
+pub struct CursorKey([u8; 64]);
 
 /// The configured secret is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,37 +48,20 @@ impl CursorKey {
         if secret.len() < MIN_SECRET_BYTES {
             return Err(CursorKeyTooShort);
         }
-        Hmac::new_from_slice(secret).map(Self).map_err(|_| CursorKeyTooShort)
+        Ok(Self::of(secret))
     }
 
     /// From another secret of the service, where it has none of its own for this.
-    pub fn derived_from(secret: &SecretString) -> Result<Self, CursorKeyTooShort> {
-        let digest = Sha256::new()
-            .chain_update(b"globcrm page token key\0")
-            .chain_update(secret.expose_secret())
-            .finalize();
-        Hmac::new_from_slice(&digest).map(Self).map_err(|_| CursorKeyTooShort)
+    pub fn derived_from(secret: &SecretString) -> Self {
+        Self::of(secret.expose_secret().as_bytes())
     }
 
-    fn mac(&self, payload: &[u8]) -> Hmac<Sha256> {
-        let mut mac = self.0.clone();
-        // Keeps this use of the secret apart from any other.
-        mac.update(b"globcrm page token\0");
-        mac.update(payload);
-        mac
+    fn of(secret: &[u8]) -> Self {
+        Self(Sha512::new().chain_update(b"globcrm page token key\0").chain_update(secret).finalize().into())
     }
 
-    /// Encrypts a payload with this MAC, or decrypts it.
-    fn apply_keystream(&self, mac: &[u8], payload: &mut [u8]) {
-        for (counter, block) in (0_u32..).zip(payload.chunks_mut(KEYSTREAM_BLOCK)) {
-            let mut stream = self.0.clone();
-            stream.update(b"globcrm page token keystream\0");
-            stream.update(mac);
-            stream.update(&counter.to_be_bytes());
-            for (byte, key) in block.iter_mut().zip(stream.finalize().into_bytes()) {
-                *byte ^= key;
-            }
-        }
+    fn cipher(&self) -> Aes256Siv {
+        Aes256Siv::new(&self.0.into())
     }
 }
 
@@ -131,19 +114,18 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    pub(crate) fn seal(&self, key: &CursorKey, fingerprint: u128) -> String {
+    pub(crate) fn seal(&self, key: &CursorKey, fingerprint: u128) -> Result<String, Error> {
         let mut bytes = Vec::with_capacity(96);
-        bytes.push(VERSION);
         bytes.extend_from_slice(&fingerprint.to_be_bytes());
         bytes.push(u8::from(self.unset_phase));
         bytes.extend_from_slice(self.id.as_bytes());
         for value in &self.keys {
             write_value(&mut bytes, value.as_ref());
         }
-        let mac = key.mac(&bytes).finalize().into_bytes();
-        key.apply_keystream(&mac[..MAC_BYTES], &mut bytes);
-        bytes.extend_from_slice(&mac[..MAC_BYTES]);
-        URL_SAFE_NO_PAD.encode(bytes)
+        let sealed = key.cipher().encrypt([PURPOSE, &[VERSION]], &bytes);
+        let mut token = sealed.map_err(|_| Error::internal("a page token could not be sealed"))?;
+        token.insert(0, VERSION);
+        Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
     pub(crate) fn open(token: &str, key: &CursorKey, fingerprint: u128) -> Result<Self, Error> {
@@ -155,15 +137,10 @@ impl Position {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
-        let mut bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let length = bytes.len().checked_sub(MAC_BYTES)?;
-        let (payload, mac) = bytes.split_at_mut_checked(length)?;
-        key.apply_keystream(mac, payload);
-        key.mac(payload).verify_truncated_left(mac).ok()?;
-        let mut rest: &[u8] = payload;
-        if take::<1>(&mut rest)? != [VERSION] {
-            return None;
-        }
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (version, sealed) = bytes.split_first().filter(|(version, _)| **version == VERSION)?;
+        let payload = key.cipher().decrypt([PURPOSE, &[*version]], sealed).ok()?;
+        let mut rest: &[u8] = &payload;
         let fingerprint = u128::from_be_bytes(take(&mut rest)?);
         let unset_phase = take::<1>(&mut rest)? == [1];
         let id = Uuid::from_bytes(take(&mut rest)?);
@@ -254,20 +231,20 @@ mod tests {
 
     #[test]
     fn a_token_gives_its_position_back() {
-        let token = position().seal(&key("k"), 42);
+        let token = position().seal(&key("k"), 42).unwrap();
         assert_eq!(Position::open(&token, &key("k"), 42).unwrap(), position());
     }
 
     #[test]
     fn a_token_of_another_request_is_a_mismatch() {
-        let token = position().seal(&key("k"), 42);
+        let token = position().seal(&key("k"), 42).unwrap();
         assert_eq!(Position::open(&token, &key("k"), 43).unwrap_err().reason(), "PAGE_TOKEN_MISMATCH");
     }
 
     #[test]
     fn garbage_and_foreign_signatures_are_invalid() {
-        let token = position().seal(&key("k"), 42);
-        let other = position().seal(&key("x"), 42);
+        let token = position().seal(&key("k"), 42).unwrap();
+        let other = position().seal(&key("x"), 42).unwrap();
         let long = "A".repeat(MAX_TOKEN_BYTES + 1);
         for bad in ["", "x", "!!!!", "AAAA", &token[1..], &token[..token.len() - 1], &other, &long] {
             assert_eq!(
@@ -283,8 +260,9 @@ mod tests {
         let moment = datetime!(2026-05-04 03:02:01.123456 UTC);
         let of = |id: u128, moment: OffsetDateTime| {
             let keys = vec![Some(Bind::Time(moment)), Some(Bind::Text("confidential".into()))];
-            URL_SAFE_NO_PAD
-                .decode(Position { unset_phase: false, id: Uuid::from_u128(id), keys }.seal(&key("k"), 42))
+            URL_SAFE_NO_PAD.decode(
+                Position { unset_phase: false, id: Uuid::from_u128(id), keys }.seal(&key("k"), 42).unwrap(),
+            )
         };
         let shown = of(7, moment).unwrap();
         let micros = (moment.unix_timestamp_nanos() / 1_000).to_be_bytes();
@@ -299,7 +277,7 @@ mod tests {
 
     #[test]
     fn every_changed_byte_is_noticed() {
-        let token = position().seal(&key("k"), 42);
+        let token = position().seal(&key("k"), 42).unwrap();
         let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
         for index in 0..bytes.len() {
             let mut changed = bytes.clone();
@@ -313,7 +291,7 @@ mod tests {
     fn the_longest_token_is_below_the_limit() {
         let text = || Some(Bind::Text("\u{1f600}".repeat(field_types::SLOT_TEXT_CHARS)));
         let longest = Position { unset_phase: false, id: Uuid::nil(), keys: vec![text(), text(), text()] };
-        assert!(longest.seal(&key("k"), 1).len() <= MAX_TOKEN_BYTES);
+        assert!(longest.seal(&key("k"), 1).unwrap().len() <= MAX_TOKEN_BYTES);
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Page {
         let (Some(row), Some(phase)) = (self.rows.get(last), self.phases.get(last)) else { return Ok(()) };
         if rows < self.rows.len() {
             self.next_page_token =
-                list.position(row, *phase).map_err(DbError::from)?.seal(key, list.fingerprint);
+                list.position(row, *phase).map_err(DbError::from)?.seal(key, list.fingerprint)?;
             self.rows.truncate(rows);
             self.phases.truncate(rows);
         }

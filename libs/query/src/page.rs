@@ -164,7 +164,7 @@ impl<'a, P: Anchor> PageRequest<'a, P> {
 
     /// Cuts the rows to the page, and to `most` where fewer fit, but not below one. Gives the token of the next page, empty on the
     /// last.
-    pub fn cut<T>(&self, rows: &mut Vec<T>, most: usize, place: impl Fn(&T) -> P) -> String {
+    pub fn cut<T>(&self, rows: &mut Vec<T>, most: usize, place: impl Fn(&T) -> P) -> Result<String, Error> {
         self.cut_of_more(rows, most, false, place)
     }
 
@@ -175,17 +175,17 @@ impl<'a, P: Anchor> PageRequest<'a, P> {
         most: usize,
         more: bool,
         place: impl Fn(&T) -> P,
-    ) -> String {
+    ) -> Result<String, Error> {
         let size = self.size.min(most.max(1));
         if rows.len() <= size && !more {
-            return String::new();
+            return Ok(String::new());
         }
         rows.truncate(size);
-        rows.last().map(|row| self.seal(place(row))).unwrap_or_default()
+        rows.last().map(|row| self.seal(place(row))).transpose().map(Option::unwrap_or_default)
     }
 
     /// The token of a page that begins after a place.
-    pub fn seal(&self, place: P) -> String {
+    pub fn seal(&self, place: P) -> Result<String, Error> {
         let (id, key) = place.key();
         Position { unset_phase: place.is_last_phase(), id, keys: vec![Some(key)] }
             .seal(self.key, self.fingerprint)
@@ -219,15 +219,15 @@ mod tests {
         let first = read::<Newest>(&key, &[b"users"], "").unwrap();
         assert_eq!((first.after, first.limit()), (Newest::start(), 3));
         let mut rows = vec![newest(3), newest(2), newest(1)];
-        let token = first.cut(&mut rows, usize::MAX, |row| *row);
+        let token = first.cut(&mut rows, usize::MAX, |row| *row).unwrap();
         assert_eq!(rows, [newest(3), newest(2)]);
         let second = read::<Newest>(&key, &[b"users"], &token).unwrap();
         assert_eq!(second.after, newest(2));
-        assert_eq!(second.cut(&mut vec![newest(1)], usize::MAX, |row| *row), "");
+        assert_eq!(second.cut(&mut vec![newest(1)], usize::MAX, |row| *row).unwrap(), "");
         // Fewer fit, but one always does.
         for most in [0, 1] {
             let mut rows = vec![newest(3), newest(2)];
-            let token = first.cut(&mut rows, most, |row| *row);
+            let token = first.cut(&mut rows, most, |row| *row).unwrap();
             assert_eq!(
                 (rows.len(), read::<Newest>(&key, &[b"users"], &token).unwrap().after),
                 (1, newest(3))
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(page.after, Phased::start());
         for is_last_phase in [false, true] {
             let place = Phased { is_last_phase, newest: newest(1) };
-            let token = page.seal(place);
+            let token = page.seal(place).unwrap();
             assert_eq!(read::<Phased>(&key, &[b"timeline"], &token).unwrap().after, place);
             // A list of one phase has no place in another.
             let other = read::<Newest>(&key, &[b"timeline"], &token).map(|page| page.after);
@@ -256,7 +256,7 @@ mod tests {
         let key = key("k");
         let list = [&b"fields"[..], b"contact"];
         let page = read::<Ordinal>(&key, &list, "").unwrap();
-        let token = page.cut(&mut vec![7, 8, 9], usize::MAX, |n| Ordinal(*n));
+        let token = page.cut(&mut vec![7, 8, 9], usize::MAX, |n| Ordinal(*n)).unwrap();
         assert_eq!(read::<Ordinal>(&key, &list, &token).unwrap().after, Ordinal(8));
         for other in [[&b"fields"[..], b"company"], [&b"field"[..], b"scontact"]] {
             assert_eq!(read::<Ordinal>(&key, &other, &token).unwrap_err(), "PAGE_TOKEN_MISMATCH");

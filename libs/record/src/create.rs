@@ -71,7 +71,7 @@ async fn store(
     alike: Alike,
 ) -> Result<Answer, Error> {
     db::fence::check(tx, plan.cx).await?;
-    let claim = idempotency::claim(tx, plan.cx, asked.rpc, asked.request).await?;
+    let claim = idempotency::claim(tx, plan.cx, asked.rpc, asked.request, plan.author.now).await?;
     if let Claim::Replay(kept) = &claim {
         return Answer::replay(kept, plan.mask.clone());
     }
@@ -81,7 +81,7 @@ async fn store(
     }
     write::insert(tx, plan, std::slice::from_ref(&prepared)).await?;
     let record = prepared.after().clone();
-    claim.keep(tx, &Answer::kept(&record)?, plan.author.now).await?;
+    claim.keep(tx, &Answer::kept(&record)?).await?;
     Ok(Answer::new(record, plan.mask.clone()))
 }
 

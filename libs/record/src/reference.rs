@@ -9,7 +9,8 @@ use auth::{Context, Future};
 use cache::Expiring;
 use db::TenantTx;
 use error::{Code, Error, Reason, Violation};
-use proto::common::v1::RecordName;
+use futures_util::future::{join_all, try_join_all};
+use proto::common::v1::{RecordName, Warning};
 use query::RowScope;
 use uuid::Uuid;
 
@@ -92,6 +93,12 @@ impl Peer {
         (!part.is_empty()).then_some(part)
     }
 
+    /// Those of the references that it answers for.
+    fn among(&self, references: &[Reference]) -> impl Iterator<Item = (String, Uuid)> {
+        let own = references.iter().filter(|r| self.objects.contains(&r.object.as_str()));
+        own.map(|r| (r.object.clone(), r.id))
+    }
+
     /// What is said while it does not answer.
     pub(crate) fn down(&self) -> Reason {
         match self.objects.first() {
@@ -163,61 +170,85 @@ impl References {
         self.peers.iter().any(|peer| peer.objects.contains(&object))
     }
 
-    /// As [`Self::check`], where an answer can do without: `None` if a service does not answer soon.
-    pub async fn check_soon(
-        &self,
-        cx: &Context,
-        references: &[Reference],
-    ) -> Result<Option<Vec<Violation>>, Error> {
-        match patience::within(self.check(cx, references)).await {
-            Ok(violations) => Ok(Some(violations)),
-            Err(error) if patience::is_outage(&error) => {
-                tracing::warn!(error = %error::chain(&error), "references are left out of an answer");
-                Ok(None)
+    /// As [`Self::check`], where an answer can do without: what a service does not say soon counts as missing, and a warning says so.
+    pub async fn check_soon(&self, cx: &Context, references: &[Reference]) -> Result<Soon, Error> {
+        let asked = self
+            .peers
+            .iter()
+            .map(async |peer| (peer, patience::within(self.unknown(cx, peer, references)).await));
+        let (mut missing, mut warnings) = (BTreeSet::new(), Vec::new());
+        for (peer, answer) in join_all(asked).await {
+            match answer {
+                Ok(unknown) => missing.extend(unknown),
+                Err(error) if patience::is_outage(&error) => {
+                    let objects = peer.objects.join(", ");
+                    tracing::warn!(%objects, error = %error::chain(&error), "references are left out of an answer");
+                    missing.extend(peer.among(references));
+                    let (reason, parameter) = (peer.down().as_str().to_owned(), String::new());
+                    let detail = format!(
+                        "what names one of these is left out ({objects}): the service that has them does not answer at the moment"
+                    );
+                    warnings.push(Warning { reason, detail, parameter });
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
+        Ok(Soon { missing: violations(references, &missing), warnings })
     }
 
     /// The violations among references to what other services keep, in their order; those to records kept here are left to
     /// [`records`]. One call for each service that is concerned, and for every 1,000 ids.
     pub async fn check(&self, cx: &Context, references: &[Reference]) -> Result<Vec<Violation>, Error> {
-        let tenant = cx.tenant.id().uuid();
-        let mut missing = BTreeSet::new();
-        for peer in self.peers.iter() {
-            let is_known = |r: &Reference| {
-                let is_caller = r.object == "user" && r.id == cx.user().uuid();
-                peer.is_for_all && (is_caller || self.found.get(&(tenant, r.object.clone(), r.id)).is_some())
-            };
-            let mut ids: BTreeMap<String, BTreeSet<Uuid>> = BTreeMap::new();
-            let open = |r: &&Reference| peer.objects.contains(&r.object.as_str()) && !is_known(r);
-            for reference in references.iter().filter(open) {
-                ids.entry(reference.object.clone()).or_default().insert(reference.id);
-            }
-            if ids.is_empty() {
-                continue;
-            }
-            let all: Vec<(String, Uuid)> = ids
-                .into_iter()
-                .flat_map(|(object, ids)| ids.into_iter().map(move |id| (object.clone(), id)))
-                .collect();
-            for part in all.chunks(MAX_IDS) {
-                let mut ids = Ids::new();
-                for (object, id) in part {
-                    ids.entry(object.clone()).or_default().push(*id);
-                }
-                let asked = (peer.ask)(cx.clone(), ids).await;
-                let unknown = asked.map_err(|error| peer.failure(error))?;
-                let unknown: BTreeSet<(String, Uuid)> = pairs(unknown).collect();
-                for (object, id) in part.iter().filter(|pair| peer.is_for_all && !unknown.contains(pair)) {
-                    self.found.put((tenant, object.clone(), *id), (), FOUND_FOR);
-                }
-                missing.extend(unknown);
-            }
-        }
-        let missing = references.iter().filter(|r| missing.contains(&(r.object.clone(), r.id)));
-        Ok(missing.map(|r| Violation::reference_not_found(&r.pointer)).collect())
+        let asked = self
+            .peers
+            .iter()
+            .map(async |peer| self.unknown(cx, peer, references).await.map_err(|error| peer.failure(error)));
+        let missing = try_join_all(asked).await?.into_iter().flatten().collect();
+        Ok(violations(references, &missing))
     }
+
+    /// Those that a service does not know, or does not show to the caller.
+    async fn unknown(
+        &self,
+        cx: &Context,
+        peer: &Peer,
+        references: &[Reference],
+    ) -> Result<BTreeSet<(String, Uuid)>, Error> {
+        let tenant = cx.tenant.id().uuid();
+        let is_known = |(object, id): &(String, Uuid)| {
+            let is_caller = object == "user" && *id == cx.user().uuid();
+            peer.is_for_all && (is_caller || self.found.get(&(tenant, object.clone(), *id)).is_some())
+        };
+        let open: BTreeSet<(String, Uuid)> = peer.among(references).filter(|pair| !is_known(pair)).collect();
+        let open: Vec<(String, Uuid)> = open.into_iter().collect();
+        let mut missing = BTreeSet::new();
+        for part in open.chunks(MAX_IDS) {
+            let mut ids = Ids::new();
+            for (object, id) in part {
+                ids.entry(object.clone()).or_default().push(*id);
+            }
+            let unknown: BTreeSet<(String, Uuid)> = pairs((peer.ask)(cx.clone(), ids).await?).collect();
+            for (object, id) in part.iter().filter(|pair| peer.is_for_all && !unknown.contains(pair)) {
+                self.found.put((tenant, object.clone(), *id), (), FOUND_FOR);
+            }
+            missing.extend(unknown);
+        }
+        Ok(missing)
+    }
+}
+
+/// What is known of references soon enough for an answer that can do without.
+#[derive(Debug)]
+pub struct Soon {
+    /// As [`References::check`] gives them.
+    pub missing: Vec<Violation>,
+    /// For the caller: of whom nothing is known.
+    pub warnings: Vec<Warning>,
+}
+
+fn violations(references: &[Reference], missing: &BTreeSet<(String, Uuid)>) -> Vec<Violation> {
+    let missing = references.iter().filter(|r| missing.contains(&(r.object.clone(), r.id)));
+    missing.map(|r| Violation::reference_not_found(&r.pointer)).collect()
 }
 
 fn pairs(ids: Ids) -> impl Iterator<Item = (String, Uuid)> {

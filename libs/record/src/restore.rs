@@ -53,7 +53,7 @@ async fn store(
 ) -> Result<Kept, Error> {
     let Plan { cx, object, .. } = *plan;
     db::fence::check(tx, cx).await?;
-    let claim = idempotency::claim(tx, cx, rpc, &request).await?;
+    let claim = idempotency::claim(tx, cx, rpc, &request, plan.author.now).await?;
     if let Claim::Replay(kept) = claim {
         return Ok(Kept::Before(kept));
     }
@@ -77,6 +77,6 @@ async fn store(
     let proposal = Proposal::beside(record, Vec::new());
     let prepared = prepare(tx, plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
     let record = write::restore(tx, plan, prepared, &RowScope::from(cx.reached())).await?;
-    claim.keep(tx, &Answer::kept(&record)?, plan.author.now).await?;
+    claim.keep(tx, &Answer::kept(&record)?).await?;
     Ok(Kept::New(record))
 }

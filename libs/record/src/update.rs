@@ -86,12 +86,12 @@ async fn store(tx: &mut TenantTx, plan: &Plan<'_>, change: Change<'_>) -> Result
     let Some(Asked { rpc, request }) = change.keyed else {
         return Ok(Answer::new(changed(tx, plan, change).await?, plan.mask.clone()));
     };
-    let claim = idempotency::claim(tx, plan.cx, rpc, request).await?;
+    let claim = idempotency::claim(tx, plan.cx, rpc, request, plan.author.now).await?;
     if let Claim::Replay(kept) = &claim {
         return Answer::replay(kept, plan.mask.clone());
     }
     let record = changed(tx, plan, change).await?;
-    claim.keep(tx, &Answer::kept(&record)?, plan.author.now).await?;
+    claim.keep(tx, &Answer::kept(&record)?).await?;
     Ok(Answer::new(record, plan.mask.clone()))
 }
 

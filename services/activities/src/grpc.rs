@@ -8,7 +8,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use proto::Rpc;
 use proto::activities::v1 as pb;
 use proto::activities::v1::activities_service_server::ActivitiesService;
-use proto::common::v1::Operation;
+use proto::common::v1::{Operation, Warning};
 use record::list::Asked;
 use secrecy::SecretString;
 use tonic::{Request, Response, Status};
@@ -30,16 +30,15 @@ impl Service {
     }
 
     /// A page of the timeline of a record.
-    async fn timeline<Q: Rpc, A>(
+    async fn timeline<Q: Rpc + Into<timeline::Asked>, A>(
         &self,
         object: &'static str,
         request: Request<Q>,
-        read: fn(Q) -> timeline::Asked,
-        answer: fn(Vec<pb::TimelineEntry>, String) -> A,
+        answer: fn(Vec<pb::TimelineEntry>, String, Vec<Warning>) -> A,
     ) -> Result<Response<A>, Status> {
         let (cx, request) = self.0.gate.admit(request).await?;
-        let page = timeline::page(&self.0.env, &cx, object, read(request)).await?;
-        Ok(cx.answer(answer(page.entries, page.next_page_token)))
+        let page = timeline::page(&self.0.env, &cx, object, request.into()).await?;
+        Ok(cx.answer(answer(page.entries, page.next_page_token, page.warnings)))
     }
 
     /// Adds what is known here of operations, before they are shown.
@@ -269,41 +268,35 @@ impl ActivitiesService for Service {
         &self,
         request: Request<pb::GetContactTimelineRequest>,
     ) -> Result<Response<pb::GetContactTimelineResponse>, Status> {
-        let read = |pb::GetContactTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
-            id,
-            types,
-            page_size,
-            page_token,
+        let answer = |entries, next_page_token, warnings| pb::GetContactTimelineResponse {
+            entries,
+            next_page_token,
+            warnings,
         };
-        let answer = |entries, next_page_token| pb::GetContactTimelineResponse { entries, next_page_token };
-        self.timeline("contact", request, read, answer).await
+        self.timeline("contact", request, answer).await
     }
 
     async fn get_company_timeline(
         &self,
         request: Request<pb::GetCompanyTimelineRequest>,
     ) -> Result<Response<pb::GetCompanyTimelineResponse>, Status> {
-        let read = |pb::GetCompanyTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
-            id,
-            types,
-            page_size,
-            page_token,
+        let answer = |entries, next_page_token, warnings| pb::GetCompanyTimelineResponse {
+            entries,
+            next_page_token,
+            warnings,
         };
-        let answer = |entries, next_page_token| pb::GetCompanyTimelineResponse { entries, next_page_token };
-        self.timeline("company", request, read, answer).await
+        self.timeline("company", request, answer).await
     }
 
     async fn get_deal_timeline(
         &self,
         request: Request<pb::GetDealTimelineRequest>,
     ) -> Result<Response<pb::GetDealTimelineResponse>, Status> {
-        let read = |pb::GetDealTimelineRequest { id, types, page_size, page_token }| timeline::Asked {
-            id,
-            types,
-            page_size,
-            page_token,
+        let answer = |entries, next_page_token, warnings| pb::GetDealTimelineResponse {
+            entries,
+            next_page_token,
+            warnings,
         };
-        let answer = |entries, next_page_token| pb::GetDealTimelineResponse { entries, next_page_token };
-        self.timeline("deal", request, read, answer).await
+        self.timeline("deal", request, answer).await
     }
 }

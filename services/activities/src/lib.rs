@@ -51,7 +51,8 @@ pub const MIGRATIONS: Migrations = db::migrations!(
         "0201_add_bulk_operations",
         "0202_add_mentions",
         "0203_index_pinned",
-        "0204_create_note_told"
+        "0204_create_note_told",
+        "0205_tell_links_of_creations"
     ]
 );
 

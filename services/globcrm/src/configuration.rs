@@ -14,6 +14,8 @@ pub(crate) enum Command {
     Docs,
     /// Print the JSON Schema of all settings
     Schema,
+    /// Print every setting of every role as JSON
+    Settings,
     /// Check the environment of a role: every problem at once
     Check {
         /// The role
@@ -60,6 +62,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Docs => print!("{}", document(&all_settings())),
         Command::Schema => println!("{}", serde_json::to_string_pretty(&schema())?),
+        Command::Settings => println!("{:#}", described(&all_settings())),
         Command::Check { role } => {
             let env = Env::process();
             config::refuse_unknown(&env, &all_settings())?;
@@ -85,6 +88,23 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What generators of deployments read: the chart's schema and the environment of its containers are made from it.
+fn described(settings: &[Setting]) -> serde_json::Value {
+    let one = |setting: &Setting| {
+        serde_json::json!({
+            "role": setting.role.to_lowercase(),
+            "name": setting.name,
+            "variable": setting.variables()[0],
+            "kind": kind(setting),
+            "secret": setting.kind == Kind::Secret,
+            "required": setting.required,
+            "default": setting.default,
+            "doc": setting.doc,
+        })
+    };
+    settings.iter().map(one).collect()
 }
 
 /// `docs/configuration.md`.
@@ -125,10 +145,15 @@ fn document(settings: &[Setting]) -> String {
             (None, true) => "required".to_owned(),
             (None, false) => "none".to_owned(),
         };
-        let kind = format!("{:?}", setting.kind).to_lowercase();
+        let kind = kind(setting);
         row(&mut text, &format!("| `{}` | {kind} | {default} | {} |", setting.variables()[0], setting.doc));
     }
     text
+}
+
+/// What its value is, in a word.
+fn kind(setting: &Setting) -> String {
+    format!("{:?}", setting.kind).to_lowercase()
 }
 
 fn row(text: &mut String, line: &str) {

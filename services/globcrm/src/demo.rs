@@ -7,7 +7,9 @@ mod own_fleet;
 mod people;
 mod records;
 
+use anyhow::bail;
 use ids::Clock;
+use serde_json::json;
 use time::{Duration, OffsetDateTime, Time, Weekday};
 
 use activities::Activities;
@@ -19,12 +21,15 @@ use own_fleet::Hand;
 const PASSWORD: &str = "globcrm-demo-2026";
 /// How long ago the organisations signed up.
 const YEAR: Duration = Duration::days(365);
+/// Ends the name of an organisation until all of it is there.
+const UNFINISHED: &str = " (demo, loading)";
 /// Until they have their contacts.
 const BEGINNING: Duration = Duration::days(3);
 
 /// An organisation and what it does when.
 struct Organisation {
     api: Api,
+    name: &'static str,
     contacts: usize,
     deals: Deals,
     activities: Activities,
@@ -36,13 +41,14 @@ enum Step {
     Activity(activities::Step),
 }
 
-/// Loads the data; organisations that are there already are left as they are.
+/// Loads the data; organisations that are there already are left as they are. Refused beside a running fleet, and where an earlier load broke off.
 pub(crate) async fn run() -> anyhow::Result<()> {
+    own_fleet::refuse_beside_another().await?;
     let now = Clock::system().now();
     let organisations =
         own_fleet::during(now - YEAR, async |gateway, hand| live(gateway, &hand, now).await).await?;
     for organisation in organisations {
-        let Organisation { api, contacts, deals, activities } = organisation;
+        let Organisation { api, contacts, deals, activities, .. } = organisation;
         println!(
             "{slug}: {ada} and {rep}, password {PASSWORD}; {contacts} contacts, {} deals, {} activities",
             deals.made(),
@@ -60,8 +66,12 @@ async fn live(gateway: &str, hand: &Hand, now: OffsetDateTime) -> anyhow::Result
     let mut organisations = Vec::new();
     for (name, slug) in [("Acme Industries", "acme"), ("Globex Services", "globex")] {
         let mut api = Api::new(gateway, slug, hand.clone())?;
-        if api.sign_up(name).await? {
-            organisations.push(begin(api).await?);
+        if api.sign_up(&format!("{name}{UNFINISHED}")).await? {
+            organisations.push(begin(api, name).await?);
+        } else if api.organization().await?.is_some_and(|name| name.ends_with(UNFINISHED)) {
+            bail!(
+                "{slug}: loading it broke off, and only a part is there: load the demo into an empty database"
+            );
         } else {
             println!("{slug}: is there already");
         }
@@ -83,11 +93,14 @@ async fn live(gateway: &str, hand: &Hand, now: OffsetDateTime) -> anyhow::Result
             Step::Activity(step) => activities.take(api, step, deals).await?,
         }
     }
+    for Organisation { api, name, .. } in &mut organisations {
+        api.patch("/api/v1/organization", &json!({"name": name})).await?;
+    }
     Ok(organisations)
 }
 
 /// What an organisation does first.
-async fn begin(mut api: Api) -> anyhow::Result<Organisation> {
+async fn begin(mut api: Api, name: &'static str) -> anyhow::Result<Organisation> {
     people::fields(&mut api).await?;
     let rep = people::representative(&mut api).await?;
     let (companies, contacts) = records::load(&mut api, &rep).await?;
@@ -96,6 +109,7 @@ async fn begin(mut api: Api) -> anyhow::Result<Organisation> {
         deals: Deals::begin(&mut api, &rep, companies, contacts.clone()).await?,
         activities: Activities::begin(rep, contacts),
         api,
+        name,
     })
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![allow(clippy::print_stdout, reason = "a command-line tool speaks on standard output")]
 
+mod compose;
 mod configuration;
 mod demo;
 mod healthcheck;
@@ -8,7 +9,10 @@ mod limits;
 mod migrate;
 mod openapi;
 mod programs;
+mod rest;
 mod roles;
+mod secrets;
+mod smoke;
 mod timelines;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +48,12 @@ enum Command {
     /// Documents, checks and prints configuration
     #[command(subcommand)]
     Config(configuration::Command),
+    /// Make the secrets that a fleet needs: keys, passwords, URLs
+    #[command(subcommand)]
+    Secrets(secrets::Command),
+    /// Print docker-compose.yml and what belongs to it
+    #[command(subcommand)]
+    Compose(compose::Command),
     /// Print the OpenAPI document of the REST API
     Openapi,
     /// Print the reasons of refusals and what each means
@@ -52,9 +62,12 @@ enum Command {
     Limits,
     /// Exit 0 when this URL answers 200 (for containers without a shell)
     Healthcheck {
-        /// For example http://127.0.0.1:9090/readyz
+        /// By default that of a role's readiness, where it listens without being told otherwise
+        #[arg(default_value = "http://127.0.0.1:9090/readyz")]
         url: String,
     },
+    /// Try an installation: sign up, create, list, move, delete over its REST API
+    Smoke(smoke::Options),
     /// Make the timelines of an organization anew, from what their service has heard of records
     Timelines {
         /// The organization's id
@@ -72,6 +85,8 @@ fn main() -> anyhow::Result<()> {
             Command::All => roles::run(&Role::ALL).await,
             Command::Migrate { down } => migrate::run(down).await,
             Command::Config(command) => configuration::run(command),
+            Command::Secrets(command) => secrets::run(command),
+            Command::Compose(command) => compose::run(command),
             Command::Openapi => openapi::run(),
             Command::Reasons => {
                 print!("{}", reasons::markdown());
@@ -79,6 +94,7 @@ fn main() -> anyhow::Result<()> {
             }
             Command::Limits => limits::run(),
             Command::Healthcheck { url } => healthcheck::run(&url).await,
+            Command::Smoke(options) => smoke::run(&options).await,
             Command::Timelines { tenant_id } => timelines::run(&tenant_id).await,
             Command::Demo => demo::run().await,
         }

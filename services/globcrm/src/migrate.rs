@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::programs;
 
 /// The database every schema lives in.
-const DATABASE: &str = "globcrm";
+pub(crate) const DATABASE: &str = "globcrm";
 
 /// What `migrate` reads for itself.
 #[derive(Deserialize, JsonSchema, Debug)]
@@ -28,13 +28,13 @@ impl Section for MigrateConfig {
 
 /// The URLs that name a role's users and passwords.
 #[derive(Deserialize, JsonSchema, Debug)]
-struct Urls {
+pub(crate) struct Urls {
     #[serde(rename = "database_url")]
     #[schemars(with = "Secret")]
     app: SecretString,
     #[serde(rename = "worker_database_url")]
     #[schemars(with = "Secret")]
-    worker: SecretString,
+    pub(crate) worker: SecretString,
 }
 
 impl Section for Urls {

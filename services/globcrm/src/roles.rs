@@ -1,7 +1,6 @@
 //! A role as an argument, and how one process runs one or all of them.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
@@ -87,7 +86,7 @@ pub(crate) async fn run(roles: &[Role]) -> anyhow::Result<()> {
     }
     reloader.follow(reloads);
     host::reload::start(&process, reloader, host::reload::EVERY);
-    serve(loaded, process, life.shutdown_grace.0).await
+    serve(loaded, process).await
 }
 
 /// The file of variables that the first of the roles names; what is wrong with its settings is said when all are read.
@@ -111,11 +110,8 @@ pub(crate) fn load(env: &Env, roles: &[Role]) -> Result<Vec<(fleet::Role, Ready)
 }
 
 /// Runs them until the process stops; one that fails ends all.
-pub(crate) async fn serve(
-    loaded: Vec<(fleet::Role, Ready)>,
-    process: Process,
-    grace: Duration,
-) -> anyhow::Result<()> {
+pub(crate) async fn serve(loaded: Vec<(fleet::Role, Ready)>, process: Process) -> anyhow::Result<()> {
+    let Some(grace) = loaded.first().map(|(_, ready)| ready.life.shutdown_grace.0) else { return Ok(()) };
     let alone = loaded.len() == 1;
     let serving = loaded.into_iter().map(|(role, loaded)| {
         let own = if alone { process.clone() } else { process.child(role.name()) };

@@ -115,7 +115,7 @@ impl App {
         Ok(Arc::new(Self {
             passwords: Passwords::new(passwords, entropy.clone())?,
             succession: Succession::derived_from(&signing_key)?,
-            pages: CursorKey::derived_from(&signing_key).map_err(Error::internal)?,
+            pages: CursorKey::derived_from(&signing_key),
             recorder: Recorder { clock: clock.clone(), key: audit_key },
             gate: Gate::new(verifier, fetch_keys, fetch_snapshot),
             db,

@@ -9,11 +9,12 @@ use crate::stage::Stage;
 use crate::waiting;
 
 /// Freezes `role`, sends `call`, kills the process, starts it again and repeats the call as its client would, until something else than 503
-/// or 504 comes back.
-pub async fn killed_during<F>(stage: &mut Stage, role: Role, call: impl Fn() -> F) -> Answer
+/// or 504 comes back. Without a stage it is called once.
+pub async fn killed_during<F>(stage: Option<&mut Stage>, role: Role, call: impl Fn() -> F) -> Answer
 where
     F: Future<Output = Result<Answer, reqwest::Error>> + Send + 'static,
 {
+    let Some(stage) = stage else { return call().await.expect("an answer") };
     stage.fleet.pause(role).expect("paused");
     let mut in_flight = tokio::spawn(call());
     // Frozen with the request sent: it can neither finish nor fail.

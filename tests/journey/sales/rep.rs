@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{Sales, all};
-use crate::client::query;
+use crate::client::{Client, query};
 use crate::journey::Journey;
-use crate::stage::{Stage, text};
+use crate::stage::{invite, text};
 
 const OWN: usize = 3;
 
-pub async fn a_rep_sees_own_deals_and_no_amount(stage: &Stage, journey: &Journey, sales: &Sales) {
+pub async fn a_rep_sees_own_deals_and_no_amount(anonymous: &Client, journey: &Journey, sales: &Sales) {
     let everything = json!(["create", "read", "update", "delete"]);
     let permissions = json!([
         {"object": "deal", "actions": everything, "scopes": ["own"]},
@@ -17,7 +17,7 @@ pub async fn a_rep_sees_own_deals_and_no_amount(stage: &Stage, journey: &Journey
         {"object": "pipeline", "actions": ["read"], "scopes": ["all"]},
     ]);
     let fields = json!([{"object": "deal", "field": "amount", "access": "none"}]);
-    let rep = stage.member(&journey.a, "seller", permissions, fields).await;
+    let rep = invite(anonymous, &journey.a, "seller", permissions, fields).await;
     let mut own = Vec::new();
     for n in 0..OWN {
         let deal = sales.make(&rep.client, json!({"name": format!("Of the rep {n}")})).await;

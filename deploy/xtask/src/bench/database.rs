@@ -136,6 +136,8 @@ fn logging<T>(admin: &Login, prefix: &str, act: impl FnOnce() -> Result<T>) -> R
 pub(super) struct Sent {
     /// All of its time there.
     pub(super) milliseconds: f64,
+    /// Where that time went: `parse`, `bind`, `execute` or `statement`, the beginning of the text, and milliseconds.
+    pub(super) steps: Vec<(String, f64)>,
     /// What it sent but for transactions and settings.
     pub(super) statements: Vec<Statement>,
 }
@@ -168,7 +170,10 @@ fn sent_as(role: &str, log: &str) -> Sent {
     while let Some(entry) = entries.next() {
         let Some((_, rest)) = entry.split_once("duration: ") else { continue };
         let Some((milliseconds, rest)) = rest.split_once(" ms") else { continue };
-        sent.milliseconds += milliseconds.parse::<f64>().unwrap_or_default();
+        let taken = milliseconds.parse::<f64>().unwrap_or_default();
+        sent.milliseconds += taken;
+        sent.steps
+            .push((rest.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(100).collect(), taken));
         let Some(at) = rest.find(EXECUTE) else { continue };
         let Some((_, text)) = rest[at + EXECUTE.len()..].split_once(": ") else { continue };
         if text.contains("set_config") {

@@ -908,6 +908,9 @@ pub struct GetContactTimelineResponse {
     /// Empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// Entries that are left out, as the service that knows whether the caller may read what they name does not answer.
+    #[prost(message, repeated, tag = "3")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// Asks for the timeline of a company.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -931,6 +934,9 @@ pub struct GetCompanyTimelineResponse {
     /// Empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// Entries that are left out, as the service that knows whether the caller may read what they name does not answer.
+    #[prost(message, repeated, tag = "3")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// Asks for the timeline of a deal.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -954,6 +960,9 @@ pub struct GetDealTimelineResponse {
     /// Empty on the last page.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// Entries that are left out, as the service that knows whether the caller may read what they name does not answer.
+    #[prost(message, repeated, tag = "3")]
+    pub warnings: ::prost::alloc::vec::Vec<super::super::common::v1::Warning>,
 }
 /// Generated client implementations.
 pub mod activities_service_client {

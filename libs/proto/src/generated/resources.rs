@@ -498,7 +498,7 @@ impl crate::Resource for crate::identity::v1::Organization {
         crate::Member {
             number: 4,
             name: "name",
-            output_only: true,
+            output_only: false,
             inside: crate::Inside::Nothing,
         },
         crate::Member {

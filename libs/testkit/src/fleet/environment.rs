@@ -122,12 +122,17 @@ pub struct Environments {
     pub roles: BTreeMap<Role, Env>,
     /// For `globcrm migrate`: an administrator's URL and every URL whose role it creates.
     pub migrate: Env,
-    /// For `globcrm demo` and `globcrm all`: the variables of every role.
-    pub all: Env,
     /// Answers 200 when the role is ready.
     pub ready_urls: BTreeMap<Role, String>,
     /// `http://host:port` of the public API.
     pub gateway_url: String,
+}
+
+impl Environments {
+    /// For `globcrm demo` and `globcrm all`: the variables of every role side by side; those of the fleet are the same in each.
+    pub fn all(&self) -> Env {
+        self.roles.values().flatten().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
 }
 
 impl std::fmt::Debug for Environments {
@@ -196,9 +201,7 @@ pub fn environments(backing: &Backing, places: &Places) -> Result<Environments> 
     add(Role::Records, "GLOBCRM_RECORDS_BLOB_DIR", places.blobs.display().to_string());
     add(Role::Gateway, "GLOBCRM_GATEWAY_LISTEN", local(places.ports.public));
     migrate.insert("GLOBCRM_MIGRATE_ADMIN_URL".into(), backing.postgres_admin_url().into());
-    // Those of the fleet are the same in each.
-    let all = roles.values().flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Ok(Environments { roles, migrate, all, ready_urls, gateway_url })
+    Ok(Environments { roles, migrate, ready_urls, gateway_url })
 }
 
 /// The administrator's server with another user and our database; what follows the database (TLS options) stays.

@@ -217,11 +217,11 @@ fn tail(log: &Path) -> String {
     lines.get(lines.len().saturating_sub(12)..).unwrap_or_default().join("\n")
 }
 
-/// Runs `program <command>` to its end; standard output is the answer. Ends early when cancelled.
+/// Runs `program <command>` to its end, where a command is words with a space between them; standard output is the answer. Ends early when cancelled.
 pub fn run_once(program: &Path, command: &str, environment: &Env, progress: &Progress) -> Result<String> {
     progress.say(format!("running {command}"));
     let mut child = Command::new(program);
-    child.arg(command).env_clear().envs(environment);
+    child.args(command.split(' ')).env_clear().envs(environment);
     child.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     let mut child = child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let process = ProcessId::of(child.id()).context("it ended at once")?;

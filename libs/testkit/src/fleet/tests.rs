@@ -26,7 +26,6 @@ fn pretend(name: &str, roles: &[Role]) -> (Launch, Environments) {
     let mut found = Environments {
         roles: BTreeMap::new(),
         migrate: Env::new(),
-        all: Env::new(),
         ready_urls: BTreeMap::new(),
         gateway_url: String::new(),
     };

@@ -6,12 +6,13 @@ use auth::{Access, Context};
 use db::TenantTx;
 use error::{Error, Reason};
 use proto::activities::v1 as pb;
+use proto::common::v1::Warning;
 use query::RowScope;
 use query::list::MAX_PAGE_BYTES;
 use query::page::{Anchor, PageRequest, Phased};
 use record::Env;
 use record::definitions::FieldSet;
-use record::reference::Reference;
+use record::reference::{Reference, Soon};
 
 use super::fact::LINKING;
 use super::show::{self, bytes, show};
@@ -35,11 +36,27 @@ pub(crate) struct Asked {
     pub(crate) page_token: String,
 }
 
+/// The requests of the three objects say the same.
+macro_rules! asked_by {
+    ($($request:ident)*) => {
+        $(impl From<pb::$request> for Asked {
+            fn from(request: pb::$request) -> Self {
+                let pb::$request { id, types, page_size, page_token } = request;
+                Self { id, types, page_size, page_token }
+            }
+        })*
+    };
+}
+
+asked_by! { GetContactTimelineRequest GetCompanyTimelineRequest GetDealTimelineRequest }
+
 /// A page.
 #[derive(Debug)]
 pub(crate) struct Paged {
     pub(crate) entries: Vec<pb::TimelineEntry>,
     pub(crate) next_page_token: String,
+    /// Of services that do not answer.
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// A page of the timeline of a live record that the caller may read.
@@ -87,17 +104,17 @@ pub(crate) async fn page(
     };
     let Found { entries: mut stored, stopped } = look(env, cx, wanted).await?;
     let most = fitting(&stored);
-    let cut = page.cut(&mut stored, most, |entry| entry.place);
+    let cut = page.cut(&mut stored, most, |entry| entry.place)?;
     let next_page_token = match stopped {
-        Some(place) if cut.is_empty() => page.seal(place),
+        Some(place) if cut.is_empty() => page.seal(place)?,
         _ => cut,
     };
-    let unseen = unseen(env, cx, &stored).await?;
+    let (unseen, warnings) = unseen(env, cx, &stored).await?;
     let seen = stored.into_iter().enumerate().filter(|(n, _)| !unseen.contains(n));
     let seen = seen.filter(|(_, entry)| may_know_of_purge(cx, entry));
     let seen = seen.filter_map(|(_, entry)| show::with_what_is_seen(cx, &fields, entry));
     let entries = seen.map(|entry| show(cx, id, entry)).collect::<Result<_, Error>>()?;
-    Ok(Paged { entries, next_page_token })
+    Ok(Paged { entries, next_page_token, warnings })
 }
 
 /// The entries that are wanted, and after all others those whose time is hidden: among the others, their places would say between which times
@@ -151,8 +168,12 @@ fn may_know_of_purge(cx: &Context, entry: &Stored) -> bool {
 }
 
 /// Entries that say which record links this one, by their numbers, where the caller may not read that record now. If its service cannot say, they
-/// are left out as well: the rest of the timeline does not depend on it.
-async fn unseen(env: &Env, cx: &Context, stored: &[Stored]) -> Result<BTreeSet<usize>, Error> {
+/// are left out as well, with a warning: the rest of the timeline does not depend on it.
+async fn unseen(
+    env: &Env,
+    cx: &Context,
+    stored: &[Stored],
+) -> Result<(BTreeSet<usize>, Vec<Warning>), Error> {
     let linked = stored.iter().enumerate().filter_map(|(n, entry)| {
         let (object, id) = entry.other.clone()?;
         // Which companies a contact is linked to is not a field of the contact, so it is no mask that hides it.
@@ -161,9 +182,6 @@ async fn unseen(env: &Env, cx: &Context, stored: &[Stored]) -> Result<BTreeSet<u
         is_linked.then(|| Reference { object, id, pointer: n.to_string() })
     });
     let linked: Vec<Reference> = linked.collect();
-    let missing: Vec<String> = match env.references.check_soon(cx, &linked).await? {
-        Some(missing) => missing.into_iter().map(|violation| violation.pointer).collect(),
-        None => linked.into_iter().map(|reference| reference.pointer).collect(),
-    };
-    Ok(missing.iter().filter_map(|pointer| pointer.parse().ok()).collect())
+    let Soon { missing, warnings } = env.references.check_soon(cx, &linked).await?;
+    Ok((missing.iter().filter_map(|violation| violation.pointer.parse().ok()).collect(), warnings))
 }

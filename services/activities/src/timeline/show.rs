@@ -46,8 +46,8 @@ fn id(entry: &Stored) -> Uuid {
 /// The wire form of an entry of the timeline of `subject`.
 pub(super) fn show(cx: &Context, subject: Uuid, entry: Stored) -> Result<pb::TimelineEntry, Error> {
     let mask = cx.mask(&entry.source_object);
-    let (by, at) = match (entry.event.as_str(), entry.kind.as_str()) {
-        ("created", _) => ("created_by", "created_at"),
+    let (by, at) = match (entry.is_of_creation, entry.kind.as_str()) {
+        (true, _) => ("created_by", "created_at"),
         (_, STAGE_CHANGE) => ("updated_by", "stage_entered_at"),
         _ => ("updated_by", "updated_at"),
     };

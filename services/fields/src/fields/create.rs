@@ -48,7 +48,8 @@ async fn define(
     draft: Draft,
 ) -> error::Result<Created> {
     db::fence::check(tx, cx).await?;
-    let claim = idempotency::claim(tx, cx, RPC, &as_meant(request)).await?;
+    let now = app.clock.now_micros();
+    let claim = idempotency::claim(tx, cx, RPC, &as_meant(request), now).await?;
     if let Some(kept) = claim.replayed::<CreateFieldResponse>()? {
         return replay(cx, object, kept);
     }
@@ -64,7 +65,6 @@ async fn define(
     } else {
         None
     };
-    let now = app.clock.now_micros();
     let field = Definition {
         id: FieldId::from(app.clock.new_uuid()),
         object,
@@ -92,7 +92,7 @@ async fn define(
     store::insert(tx, &field).await.map_err(refused)?;
     events::outbox::append(tx, &event(cx, &app.clock, "created", None, &field)).await?;
     let answer = CreateFieldResponse { field: Some(convert::to_wire(&field)) };
-    claim.keep(tx, &answer, now).await?;
+    claim.keep(tx, &answer).await?;
     Ok(Created { answer, replayed: false })
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn list(
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut fields = store::list(&mut tx, object, page.after.0, page.limit(), &hidden).await?;
     let fits = fitting(&fields);
-    let next_page_token = page.cut(&mut fields, fits, |field| Ordinal(field.ordinal));
+    let next_page_token = page.cut(&mut fields, fits, |field| Ordinal(field.ordinal))?;
     Ok(ListFieldsResponse { fields: fields.iter().map(convert::to_wire).collect(), next_page_token })
 }
 

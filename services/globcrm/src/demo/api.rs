@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::PASSWORD;
 use super::own_fleet::Hand;
+use crate::rest::Rest;
 
 /// Used up a little before its end.
 const TOKEN_LIFE: time::Duration = time::Duration::minutes(4);
@@ -23,24 +24,21 @@ const TRIES: usize = 10;
 
 /// The administrator of an organization.
 pub(super) struct Api {
-    http: reqwest::Client,
-    base: String,
+    rest: Rest,
     hand: Hand,
     slug: &'static str,
+    /// Of the access token that `rest` shows.
     tokens: Option<Tokens>,
 }
 
 struct Tokens {
-    access: String,
     refresh: String,
     until: OffsetDateTime,
 }
 
 impl Api {
     pub(super) fn new(base: &str, slug: &'static str, hand: Hand) -> anyhow::Result<Self> {
-        let http =
-            reqwest::Client::builder().timeout(Duration::from_secs(30)).local_address(ADDRESS).build()?;
-        Ok(Self { http, base: base.to_owned(), hand, slug, tokens: None })
+        Ok(Self { rest: Rest::new(base, Some(ADDRESS))?, hand, slug, tokens: None })
     }
 
     pub(super) const fn slug(&self) -> &'static str {
@@ -65,6 +63,15 @@ impl Api {
             _ => bail!("sign-up of {}: {status} {answer}", self.slug),
         }
         Ok(true)
+    }
+
+    /// The name of the organization that is there; `None` if its administrator is not the demo's.
+    pub(super) async fn organization(&mut self) -> anyhow::Result<Option<String>> {
+        if self.log_in().await?.is_none() {
+            return Ok(None);
+        }
+        let organization = self.wanted(Method::GET, "/api/v1/organization", None, 200).await?;
+        Ok(organization["name"].as_str().map(str::to_owned))
     }
 
     pub(super) fn email(&self, name: &str) -> String {
@@ -114,6 +121,7 @@ impl Api {
 
     /// By the refresh token; by the password where the session has ended meanwhile.
     async fn renew(&mut self) -> anyhow::Result<()> {
+        self.rest.access_token = None;
         if let Some(tokens) = self.tokens.take() {
             let body = json!({"refresh_token": tokens.refresh});
             let (status, answer) = self.call(Method::POST, "/api/v1/auth/refresh", Some(&body)).await?;
@@ -121,33 +129,30 @@ impl Api {
                 return self.keep(&answer);
             }
         }
+        self.log_in().await?.with_context(|| format!("the demo's password is refused at {}", self.slug))
+    }
+
+    /// `None` if the password is refused.
+    async fn log_in(&mut self) -> anyhow::Result<Option<()>> {
         let body = json!({"organization": self.slug, "email": self.email("ada"), "password": PASSWORD});
-        let (status, answer) = self.call(Method::POST, "/api/v1/auth/login", Some(&body)).await?;
-        if status != 200 {
-            bail!("login at {}: {status} {answer}", self.slug);
+        match self.call(Method::POST, "/api/v1/auth/login", Some(&body)).await? {
+            (200, answer) => self.keep(&answer).map(Some),
+            (401, _) => Ok(None),
+            (status, answer) => bail!("login at {}: {status} {answer}", self.slug),
         }
-        self.keep(&answer)
     }
 
     fn keep(&mut self, answer: &Value) -> anyhow::Result<()> {
         let text = |name: &str| {
             answer[name].as_str().map(str::to_owned).with_context(|| format!("{name} of the session"))
         };
-        let (access, refresh) = (text("access_token")?, text("refresh_token")?);
-        self.tokens = Some(Tokens { access, refresh, until: self.hand.now() + TOKEN_LIFE });
+        self.rest.access_token = Some(text("access_token")?);
+        self.tokens = Some(Tokens { refresh: text("refresh_token")?, until: self.hand.now() + TOKEN_LIFE });
         Ok(())
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Value)> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        if let Some(tokens) = &self.tokens {
-            request = request.bearer_auth(&tokens.access);
-        }
-        let answer = request.send().await.with_context(|| format!("{method} {path}"))?;
-        let status = answer.status().as_u16();
-        Ok((status, answer.json().await.with_context(|| format!("the answer of {method} {path}"))?))
+        let answer = self.rest.call(method, path, body).await?;
+        Ok((answer.status, answer.body))
     }
 }

@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use config::Env;
 use fleet::FLEET;
 use host::Process;
@@ -12,12 +12,14 @@ use ids::{Clock, FixedClock};
 use time::OffsetDateTime;
 
 use crate::healthcheck;
+use crate::migrate::Urls;
 use crate::roles::{self, Role};
 
 /// Until every service is ready.
 const START: Duration = Duration::from_secs(60);
+/// For one database to say who uses it.
+const LOOK: Duration = Duration::from_secs(10);
 const CALLS_PER_MINUTE: &str = "1000000";
-const GRACE: Duration = Duration::from_secs(25);
 
 /// Moves the clock of the fleet; never back.
 #[derive(Clone)]
@@ -43,6 +45,22 @@ impl Hand {
     }
 }
 
+/// Fails where a fleet serves this database: it would be told what happened a year ago, and its own work would be done by the demo's clock.
+pub(super) async fn refuse_beside_another() -> anyhow::Result<()> {
+    let env = Env::process();
+    for member in FLEET.iter().filter(|member| member.has_schema) {
+        let Urls { worker, .. } = config::load(&env, member.names.upper)?;
+        let looked = tokio::time::timeout(LOOK, db::is_served(&worker)).await;
+        let name = member.names.title;
+        if looked.with_context(|| format!("the database of {name} does not answer"))?? {
+            bail!(
+                "{name} is running on this database: the demo is loaded before the fleet starts, so stop the fleet first"
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Runs every service on ports of its own while something is done with them: it is given the address of the gateway, and the hand of their clock,
 /// which shows `at`.
 pub(super) async fn during<T>(
@@ -62,7 +80,7 @@ pub(super) async fn during<T>(
         process.shutdown.cancel();
         worked
     };
-    let (served, worked) = tokio::join!(roles::serve(loaded, process.clone(), GRACE), working);
+    let (served, worked) = tokio::join!(roles::serve(loaded, process.clone()), working);
     // A service that failed says more than the call that it did not answer.
     served.context("the fleet of the demo")?;
     worked.context("the fleet of the demo has ended")?

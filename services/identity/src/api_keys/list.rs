@@ -21,6 +21,7 @@ pub(crate) async fn run(
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut keys = store::list(&mut tx, cx.user().uuid(), &page).await?;
     tx.commit().await?;
-    let next_page_token = page.cut(&mut keys, usize::MAX, |k| Newest { created_at: k.created_at, id: k.id });
+    let next_page_token =
+        page.cut(&mut keys, usize::MAX, |k| Newest { created_at: k.created_at, id: k.id })?;
     Ok(pb::ListApiKeysResponse { api_keys: keys.iter().map(convert::to_proto).collect(), next_page_token })
 }

@@ -34,7 +34,7 @@ pub(crate) async fn run(
         store::list(&mut tx, &wanted, (page.after.created_at, number(page.after.id)), page.limit()).await?;
     tx.commit().await?;
     let most = fitting(&rows);
-    let next_page_token = page.cut(&mut rows, most, place);
+    let next_page_token = page.cut(&mut rows, most, place)?;
     Ok(pb::ListAuditLogResponse { entries: rows.iter().map(convert::to_proto).collect(), next_page_token })
 }
 

@@ -19,5 +19,5 @@ pub(crate) fn to_proto(cx: &Context, organization: &Organization) -> pb::Organiz
 }
 
 pub(crate) fn to_json(organization: &Organization) -> Value {
-    json!({"duplicate_check": organization.duplicate_check})
+    json!({"name": organization.name, "duplicate_check": organization.duplicate_check})
 }

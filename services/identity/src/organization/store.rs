@@ -25,10 +25,11 @@ pub(crate) async fn duplicate_check(tx: &mut TenantTx) -> Result<bool, DbError> 
 
 /// Writes settings and version.
 pub(crate) async fn update(tx: &mut TenantTx, organization: &Organization) -> Result<(), DbError> {
-    sqlx::query("UPDATE identity.tenant SET version = $2, duplicate_check = $3 WHERE tenant_id = $1")
+    sqlx::query("UPDATE identity.tenant SET version = $2, duplicate_check = $3, organization = $4 WHERE tenant_id = $1")
         .bind(tx.tenant_id())
         .bind(organization.version)
         .bind(organization.duplicate_check)
+        .bind(&organization.name)
         .execute(tx.conn())
         .await?;
     Ok(())

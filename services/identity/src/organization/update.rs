@@ -2,7 +2,7 @@
 
 use auth::Context;
 use error::Error;
-use input::{Mask, Violations};
+use input::{Mask, Violations, required_line};
 use proto::identity::v1 as pb;
 
 use super::{Organization, convert, store};
@@ -22,9 +22,10 @@ pub(crate) async fn run(
     let wire = request.organization.unwrap_or_default();
     let mut violations = Violations::default();
     let mask = Mask::read(request.update_mask, &wire, &mut violations);
+    let name = mask.has("name").then(|| violations.take("/name", required_line(&wire.name, 200))).flatten();
     violations.into_result()?;
     let mut change = ChangeTx::begin_for(&app.db, cx).await?;
-    let result = apply(app, cx, &mut change, &mask, &wire).await;
+    let result = apply(app, cx, &mut change, &mask, (&wire, name)).await;
     let organization = change.settle(&app.gate, result).await?;
     Ok(pb::UpdateOrganizationResponse { organization: Some(convert::to_proto(cx, &organization)) })
 }
@@ -34,7 +35,7 @@ async fn apply(
     cx: &Context,
     change: &mut ChangeTx,
     mask: &Mask,
-    wire: &pb::Organization,
+    (wire, name): (&pb::Organization, Option<String>),
 ) -> Result<Organization, Error> {
     let before = store::get(change.tx()).await?;
     cx.check_version(before.version)?;
@@ -42,6 +43,7 @@ async fn apply(
     if mask.has("duplicate_check") {
         after.duplicate_check = wire.duplicate_check.unwrap_or(true);
     }
+    after.name = name.unwrap_or(after.name);
     if after == before {
         return Ok(before);
     }

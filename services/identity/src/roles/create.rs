@@ -30,7 +30,8 @@ async fn make(
     change: &mut ChangeTx,
     request: pb::CreateRoleRequest,
 ) -> Result<Answer<pb::CreateRoleResponse>, RoleError> {
-    let claim = idempotency::claim(change.tx(), cx, RPC, &request).await?;
+    let now = app.clock.now_micros();
+    let claim = idempotency::claim(change.tx(), cx, RPC, &request, now).await?;
     if let Some(first) = claim.replayed::<pb::CreateRoleResponse>()? {
         let version = first.role.as_ref().map_or(0, |r| r.version);
         return Ok(Answer::of_version(version, first).again());
@@ -44,7 +45,6 @@ async fn make(
     let body = RoleBody { permissions, fields };
     guard::check(&body, &cx.snapshot)?;
 
-    let now = app.clock.now_micros();
     let id = app.clock.new_uuid();
     let created_by = cx.user().uuid();
     let role =
@@ -66,6 +66,6 @@ async fn make(
     };
     change.record(&app.recorder, &Actor::of(cx), created).await?;
     let response = pb::CreateRoleResponse { role: Some(convert::to_proto(&role)) };
-    claim.keep(change.tx(), &response, now).await?;
+    claim.keep(change.tx(), &response).await?;
     Ok(Answer::of_version(1, response))
 }

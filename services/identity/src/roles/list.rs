@@ -23,6 +23,7 @@ pub(crate) async fn run(
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut roles = store::list(&mut tx, &reach, &page).await?;
     tx.commit().await?;
-    let next_page_token = page.cut(&mut roles, usize::MAX, |r| Newest { created_at: r.created_at, id: r.id });
+    let next_page_token =
+        page.cut(&mut roles, usize::MAX, |r| Newest { created_at: r.created_at, id: r.id })?;
     Ok(pb::ListRolesResponse { roles: roles.iter().map(convert::to_proto).collect(), next_page_token })
 }

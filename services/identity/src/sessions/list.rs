@@ -22,7 +22,8 @@ pub(crate) async fn run(
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut rows = store::list(&mut tx, cx.user().uuid(), app.clock.now(), &page).await?;
     tx.commit().await?;
-    let next_page_token = page.cut(&mut rows, usize::MAX, |s| Newest { created_at: s.created_at, id: s.id });
+    let next_page_token =
+        page.cut(&mut rows, usize::MAX, |s| Newest { created_at: s.created_at, id: s.id })?;
     let current = cx.session_id.map(ids::SessionId::uuid);
     let sessions = rows
         .into_iter()

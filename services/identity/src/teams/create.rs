@@ -30,7 +30,8 @@ async fn make(
     change: &mut ChangeTx,
     request: pb::CreateTeamRequest,
 ) -> Result<Answer<pb::CreateTeamResponse>, Error> {
-    let claim = idempotency::claim(change.tx(), cx, RPC, &request).await?;
+    let now = app.clock.now_micros();
+    let claim = idempotency::claim(change.tx(), cx, RPC, &request, now).await?;
     if let Some(first) = claim.replayed::<pb::CreateTeamResponse>()? {
         let version = first.team.as_ref().map_or(0, |t| t.version);
         return Ok(Answer::of_version(version, first).again());
@@ -47,7 +48,6 @@ async fn make(
     }
     violations.into_result()?;
 
-    let now = app.clock.now_micros();
     let id = app.clock.new_uuid();
     let team = Team { id, version: 1, name, parent_id, created_at: now, created_by: cx.user().uuid() };
     store::insert(change.tx(), &team).await?;
@@ -55,6 +55,6 @@ async fn make(
     let created = change_of(("create", "created"), None, Some(&team), Touches::Nobody);
     change.record(&app.recorder, &Actor::of(cx), created).await?;
     let response = pb::CreateTeamResponse { team: Some(convert::to_proto(&team)) };
-    claim.keep(change.tx(), &response, now).await?;
+    claim.keep(change.tx(), &response).await?;
     Ok(Answer::of_version(1, response))
 }

@@ -23,6 +23,7 @@ pub(crate) async fn run(
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut teams = store::list(&mut tx, &reach, &page).await?;
     tx.commit().await?;
-    let next_page_token = page.cut(&mut teams, usize::MAX, |t| Newest { created_at: t.created_at, id: t.id });
+    let next_page_token =
+        page.cut(&mut teams, usize::MAX, |t| Newest { created_at: t.created_at, id: t.id })?;
     Ok(pb::ListTeamsResponse { teams: teams.iter().map(convert::to_proto).collect(), next_page_token })
 }

@@ -23,6 +23,7 @@ pub(crate) async fn run(
     let mut tx = TenantTx::begin(&app.db, cx.tenant).await?;
     let mut users = store::list(&mut tx, reach.only_owners(), reach.teams(), &page).await?;
     tx.commit().await?;
-    let next_page_token = page.cut(&mut users, usize::MAX, |u| Newest { created_at: u.created_at, id: u.id });
+    let next_page_token =
+        page.cut(&mut users, usize::MAX, |u| Newest { created_at: u.created_at, id: u.id })?;
     Ok(pb::ListUsersResponse { users: users.iter().map(convert::to_proto).collect(), next_page_token })
 }

@@ -90,13 +90,13 @@ async fn make(
     wrong: Violations,
 ) -> error::Result<Answer<pb::CreatePipelineResponse>> {
     db::fence::check(tx, cx).await?;
-    let claim = idempotency::claim(tx, cx, RPC, request).await?;
+    let by = By::caller(app, cx);
+    let claim = idempotency::claim(tx, cx, RPC, request, by.now).await?;
     if let Some(kept) = claim.replayed::<pb::CreatePipelineResponse>()? {
         let version = kept.pipeline.as_ref().map(|pipeline| pipeline.version);
         return Ok(Answer::of_version(version, kept).again());
     }
     wrong.into_result()?;
-    let by = By::caller(app, cx);
     // There is a default one before there is another.
     first::ensure(tx, by).await?;
     store::lock(tx).await?;
@@ -106,7 +106,7 @@ async fn make(
     }
     let pipeline = insert(tx, by, new).await?;
     let answer = pb::CreatePipelineResponse { pipeline: Some(shown(tx, pipeline, by.now).await?) };
-    claim.keep(tx, &answer, by.now).await?;
+    claim.keep(tx, &answer).await?;
     Ok(Answer::of_version(1, answer))
 }
 

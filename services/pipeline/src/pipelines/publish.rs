@@ -78,7 +78,8 @@ async fn make(
     asked: &Asked,
 ) -> error::Result<Answer<pb::PublishPipelineResponse>> {
     db::fence::check(tx, cx).await?;
-    let claim = idempotency::claim(tx, cx, RPC, &request).await?;
+    let by = By::caller(app, cx);
+    let claim = idempotency::claim(tx, cx, RPC, &request, by.now).await?;
     if let Some(kept) = claim.replayed::<pb::PublishPipelineResponse>()? {
         let version = kept.pipeline.as_ref().map(|pipeline| pipeline.version);
         return Ok(Answer::of_version(version, kept).again());
@@ -86,7 +87,6 @@ async fn make(
     let before = to_change(tx, cx, &request.id).await?;
     check_active(&before)?;
     // Behind the lock: nobody's version is in force earlier than one that was published before it.
-    let by = By::caller(app, cx);
     let (document, scheduled_mapping) = to_publish(tx, &before, by.now).await?;
     if before.draft.is_some() {
         let mut found = asked.check(&document)?;
@@ -130,7 +130,7 @@ async fn make(
     let after = save_with(tx, by, "published", &before, after, more).await?;
     let current = after.version;
     let answer = pb::PublishPipelineResponse { pipeline: Some(shown(tx, after, by.now).await?) };
-    claim.keep(tx, &answer, by.now).await?;
+    claim.keep(tx, &answer).await?;
     Ok(Answer::of_version(current, answer))
 }
 

@@ -31,7 +31,7 @@ pub(crate) async fn list(
     let mut versions = store::versions(&mut tx, pipeline.id, before, page.limit()).await?;
     let stage_ids = store::stage_ids(&mut tx, pipeline.id).await?;
     tx.commit().await?;
-    let next_page_token = page.cut(&mut versions, MOST, |version| Ordinal(version.number));
+    let next_page_token = page.cut(&mut versions, MOST, |version| Ordinal(version.number))?;
     let versions = versions.iter().map(|version| convert::version(version, &stage_ids)).collect();
     Ok(pb::ListPipelineVersionsResponse { versions, next_page_token })
 }

@@ -46,7 +46,8 @@ async fn queue(
     checked: Result<(), Error>,
 ) -> Result<Response<IndexFieldResponse>, Error> {
     db::fence::check(tx, cx).await?;
-    let claim = idempotency::claim(tx, cx, RPC, request).await?;
+    let now = app.env.clock.now_micros();
+    let claim = idempotency::claim(tx, cx, RPC, request, now).await?;
     if let Some(operation) = claim.replayed::<Operation>()? {
         let kept = IndexFieldResponse { operation: Some(operation) };
         return Ok(Answer::new(kept).again().respond(cx));
@@ -54,12 +55,11 @@ async fn queue(
     // After the replay: by then the field may have its index.
     checked?;
     app.quotas.operations.check(tx).await?;
-    let now = app.env.clock.now_micros();
     let sent = request.encode_to_vec();
     let id = app.env.clock.new_uuid();
     let new = New { id, kind: KIND, principal: cx.principal.id, request: &sent, total: 0, now };
     let operation = operations::queue(&app.operations, tx, new).await?;
-    claim.keep(tx, &operation, now).await?;
+    claim.keep(tx, &operation).await?;
     Ok(cx.answer(IndexFieldResponse { operation: Some(operation) }))
 }
 

@@ -77,7 +77,7 @@ async fn tie(
 ) -> Result<Response<pb::LinkContactCompanyResponse>, Error> {
     let Asked { contact_id, company_id, mask, role, is_primary, mut violations } = asked;
     db::fence::check(tx, cx).await?;
-    let claim = idempotency::claim(tx, cx, RPC, request).await?;
+    let claim = idempotency::claim(tx, cx, RPC, request, app.env.clock.now_micros()).await?;
     if let Some(kept) = claim.replayed::<pb::LinkContactCompanyResponse>()? {
         return Ok(Answer::new(kept).again().respond(cx));
     }
@@ -117,7 +117,7 @@ async fn tie(
         note(tx, (app, cx), set, contact, before.as_ref(), Some(&after)).await?;
     }
     let answer = pb::LinkContactCompanyResponse { link: Some(to_wire(&after)) };
-    claim.keep(tx, &answer, app.env.clock.now_micros()).await?;
+    claim.keep(tx, &answer).await?;
     Ok(cx.answer(answer))
 }
 

@@ -140,6 +140,9 @@ fn measure(scene: &Scene, gateway: &str, progress: &Progress) -> Result<()> {
     })?;
     let reference = scene.plain(pipeline, &admin.tenant, &plain::move_deal(&seeded))?;
     print("move", &sent, 3.0, Some(reference))?;
+    for (step, milliseconds) in sent.last().map(|sent| sent.steps.as_slice()).unwrap_or_default() {
+        progress.say(format!("of the last move: {milliseconds:.2} ms {step}"));
+    }
     bulk(scene, &mut admin, &seeded, progress)
 }
 

@@ -105,6 +105,8 @@ const STEPS: &[(&str, &[&str])] = &[
              FROM (SELECT n, now() - interval '64 days' - (n % 300) * interval '1 day' AS at FROM generate_series(1, 100000) AS n) AS n,
                  (SELECT current_setting('bench.stages')::uuid[] AS s, current_setting('bench.users')::uuid[] AS u,
                      ARRAY['new', 'called', 'demo', 'trial', 'offer', 'closing', 'won', 'lost'] AS k) AS given",
+            "INSERT INTO pipeline.record_tag (tenant_id, object, record_id, tag, tag_folded)
+             SELECT current_setting('bench.tenant')::uuid, 'deal', bench_id(n), 'many', 'many' FROM generate_series(10, 100000, 10) AS n",
         ],
     ),
     (

@@ -34,13 +34,13 @@ async fn put_some(tx: &mut TenantTx, entries: &[(&Fact, Entry)]) -> Result<(), D
     let moments: Vec<OffsetDateTime> = facts.iter().map(|fact| fact.happened_at).collect();
     sqlx::query(
         "INSERT INTO activities.timeline_entry (tenant_id, record_id, type, happened_at, id, object, event, source_object,
-             source_id, event_id, actor_kind, actor_id, other_object, other_id, fields, data)
+             source_id, event_id, actor_kind, actor_id, other_object, other_id, fields, data, is_of_creation)
          SELECT $1, e.record_id, e.type, f.happened_at, e.id, e.object, e.event, f.object, f.record_id, f.event_id,
-             f.actor_kind, f.actor_id, e.other_object, e.other_id, e.fields, e.data
+             f.actor_kind, f.actor_id, e.other_object, e.other_id, e.fields, e.data, f.verb = 'created'
          FROM jsonb_to_recordset($2) AS e (fact bigint, record_id uuid, type text, id uuid, object text, event text,
              other_object text, other_id uuid, fields text[], data jsonb)
-         JOIN unnest($3::timestamptz[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::uuid[]) WITH ORDINALITY
-             AS f (happened_at, object, record_id, event_id, actor_kind, actor_id, number) ON f.number = e.fact
+         JOIN unnest($3::timestamptz[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::uuid[], $9::text[]) WITH ORDINALITY
+             AS f (happened_at, object, record_id, event_id, actor_kind, actor_id, verb, number) ON f.number = e.fact
          ON CONFLICT DO NOTHING",
     )
     .bind(tx.tenant_id())
@@ -51,6 +51,7 @@ async fn put_some(tx: &mut TenantTx, entries: &[(&Fact, Entry)]) -> Result<(), D
     .bind(ids(|fact| fact.event_id))
     .bind(texts(|fact| &fact.actor_kind))
     .bind(ids(|fact| fact.actor_id))
+    .bind(texts(|fact| &fact.verb))
     .execute(tx.conn())
     .await?;
     Ok(())

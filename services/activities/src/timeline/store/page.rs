@@ -44,6 +44,8 @@ pub(in crate::timeline) struct Stored {
     pub(in crate::timeline) kind: String,
     pub(in crate::timeline) object: String,
     pub(in crate::timeline) event: String,
+    /// The event that made its source: a link that a new record came with is told at the time of its creation.
+    pub(in crate::timeline) is_of_creation: bool,
     pub(in crate::timeline) source_object: String,
     pub(in crate::timeline) source_id: Uuid,
     pub(in crate::timeline) actor_kind: String,
@@ -81,6 +83,7 @@ impl FromRow<'_, PgRow> for Looked {
             kind: row.try_get("type")?,
             object: row.try_get("object")?,
             event: row.try_get("event")?,
+            is_of_creation: row.try_get("is_of_creation")?,
             source_object: row.try_get("source_object")?,
             source_id: row.try_get("source_id")?,
             actor_kind: row.try_get("actor_kind")?,
@@ -101,12 +104,12 @@ impl FromRow<'_, PgRow> for Looked {
 pub(in crate::timeline) async fn page(tx: &mut TenantTx, wanted: &Wanted<'_>) -> Result<Found, DbError> {
     let query = sqlx::query_as(
         "SELECT * FROM (
-             (SELECT e.id, e.happened_at, e.type, e.object, e.event, e.source_object, e.source_id, e.event_id, e.actor_kind,
+             (SELECT e.id, e.happened_at, e.type, e.object, e.event, e.event = 'created' OR e.is_of_creation AS is_of_creation, e.source_object, e.source_id, e.event_id, e.actor_kind,
                   e.actor_id, e.other_object, e.other_id, e.data, NULL::jsonb AS now, e.is_seen, e.number = $16 AS is_last
               FROM unnest($2::text[]) AS wanted (type) CROSS JOIN LATERAL (
                   SELECT r.*, (r.fields = '{}' OR NOT r.fields <@ $6) AND r.is_time_hidden = $17 AS is_seen FROM (
                       SELECT i.*, row_number() OVER (ORDER BY i.happened_at DESC, i.id DESC) AS number,
-                          i.source_object || CASE WHEN i.event = 'created' THEN '.created_at'
+                          i.source_object || CASE WHEN i.event = 'created' OR i.is_of_creation THEN '.created_at'
                               WHEN i.type = 'stage_change' THEN '.stage_entered_at' ELSE '.updated_at' END = ANY($6) AS is_time_hidden
                       FROM activities.timeline_entry AS i
                       WHERE i.tenant_id = $1 AND i.record_id = $3 AND i.type = wanted.type AND (i.happened_at, i.id) < ($4, $5)
@@ -114,13 +117,13 @@ pub(in crate::timeline) async fn page(tx: &mut TenantTx, wanted: &Wanted<'_>) ->
                   WHERE ((r.fields = '{}' OR NOT r.fields <@ $6) AND r.is_time_hidden = $17) OR r.number = $16
                   ORDER BY r.happened_at DESC, r.id DESC LIMIT $7) AS e)
              UNION ALL
-             (SELECT e.id, e.happened_at, e.type, e.object, e.event, e.source_object, e.source_id, e.event_id, e.actor_kind,
+             (SELECT e.id, e.happened_at, e.type, e.object, e.event, e.event = 'created' OR e.is_of_creation AS is_of_creation, e.source_object, e.source_id, e.event_id, e.actor_kind,
                   e.actor_id, e.other_object, e.other_id, e.data,
                   jsonb_build_object('kind', t.kind, 'state', t.state, 'subject', t.subject),
                   t.kind IS NOT NULL AND (e.fields = '{}' OR NOT e.fields <@ $6) AND e.is_time_hidden = $17, e.number = $16
               FROM (
                   SELECT i.*, row_number() OVER (ORDER BY i.happened_at DESC, i.id DESC) AS number,
-                      CASE WHEN i.event = 'created' THEN 'activity.created_at' ELSE 'activity.updated_at' END = ANY($6)
+                      CASE WHEN i.event = 'created' OR i.is_of_creation THEN 'activity.created_at' ELSE 'activity.updated_at' END = ANY($6)
                           AS is_time_hidden
                   FROM activities.timeline_entry AS i
                   WHERE $8 AND i.tenant_id = $1 AND i.record_id = $3 AND i.type = 'activity' AND (i.happened_at, i.id) < ($4, $5)
@@ -132,13 +135,13 @@ pub(in crate::timeline) async fn page(tx: &mut TenantTx, wanted: &Wanted<'_>) ->
               WHERE (t.kind IS NOT NULL AND (e.fields = '{}' OR NOT e.fields <@ $6) AND e.is_time_hidden = $17) OR e.number = $16
               ORDER BY e.happened_at DESC, e.id DESC LIMIT $7)
              UNION ALL
-             (SELECT e.id, e.happened_at, e.type, e.object, e.event, e.source_object, e.source_id, e.event_id, e.actor_kind,
+             (SELECT e.id, e.happened_at, e.type, e.object, e.event, e.event = 'created' OR e.is_of_creation AS is_of_creation, e.source_object, e.source_id, e.event_id, e.actor_kind,
                   e.actor_id, e.other_object, e.other_id, e.data,
                   jsonb_build_object('pinned', t.pinned, 'body', left(t.body, 301)),
                   t.pinned IS NOT NULL AND (e.fields = '{}' OR NOT e.fields <@ $6) AND e.is_time_hidden = $17, e.number = $16
               FROM (
                   SELECT i.*, row_number() OVER (ORDER BY i.happened_at DESC, i.id DESC) AS number,
-                      CASE WHEN i.event = 'created' THEN 'note.created_at' ELSE 'note.updated_at' END = ANY($6) AS is_time_hidden
+                      CASE WHEN i.event = 'created' OR i.is_of_creation THEN 'note.created_at' ELSE 'note.updated_at' END = ANY($6) AS is_time_hidden
                   FROM activities.timeline_entry AS i
                   WHERE $12 AND i.tenant_id = $1 AND i.record_id = $3 AND i.type = 'note' AND (i.happened_at, i.id) < ($4, $5)
                   ORDER BY i.happened_at DESC, i.id DESC LIMIT $16) AS e

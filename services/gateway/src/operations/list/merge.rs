@@ -1,5 +1,6 @@
 //! Pages of several services as one.
 
+use error::Error;
 use prost::Message;
 use proto::common::v1::Operation;
 use proto::records::v1::ListOperationsResponse;
@@ -26,6 +27,9 @@ pub(super) enum Defect {
     /// Its next page would be the same.
     #[error("{0} has more operations and lists none")]
     Empty(&'static str),
+    /// There is no token for the next page.
+    #[error(transparent)]
+    Token(#[from] Error),
 }
 
 /// One page out of the services' pages after the same place.
@@ -51,7 +55,7 @@ pub(super) fn merge(
     rows.retain(|(place, _)| Some(*place) >= end);
     rows.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
     let most = within_bytes(&rows);
-    let next_page_token = page.cut_of_more(&mut rows, most, more, |(place, _)| *place);
+    let next_page_token = page.cut_of_more(&mut rows, most, more, |(place, _)| *place)?;
     let operations = rows.into_iter().map(|(_, operation)| operation).collect();
     Ok(ListOperationsResponse { operations, next_page_token })
 }

@@ -112,7 +112,8 @@ impl Served {
                 .take(limit)
                 .cloned()
                 .collect();
-            let next_page_token = page.cut(&mut rows, state.most.unwrap_or(usize::MAX), |(place, _)| *place);
+            let next_page_token =
+                page.cut(&mut rows, state.most.unwrap_or(usize::MAX), |(place, _)| *place).unwrap();
             let operations = rows.into_iter().map(|(_, operation)| operation).collect();
             Ok(ListOperationsResponse { operations, next_page_token })
         })

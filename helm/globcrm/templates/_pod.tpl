@@ -1,0 +1,145 @@
+{{- /* What all pods have in common. */ -}}
+
+{{- define "globcrm.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "globcrm.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "globcrm.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* The files of secrets that a container gets. dict: root, secrets */ -}}
+{{- define "globcrm.secretItems" -}}
+{{- $root := .root -}}
+{{- $keys := list -}}
+{{- range .secrets -}}
+{{- if include "globcrm.isGiven" (dict "root" $root "secret" .) -}}
+{{- $keys = append $keys .key -}}
+{{- end -}}
+{{- end -}}
+{{- range uniq $keys }}
+- key: {{ . }}
+  path: {{ . }}
+{{- end -}}
+{{- end -}}
+
+{{- /* Not empty when the Secret has it. */ -}}
+{{- define "globcrm.isGiven" -}}
+{{- $bundled := and (eq .secret.key "GLOBCRM_FLEET_REDIS_URL") .root.Values.bundled.redis.enabled -}}
+{{- if or .secret.required $bundled (has .secret.key .root.Values.secrets.optional) }}yes{{ end -}}
+{{- end -}}
+
+{{- define "globcrm.secretVariables" -}}
+{{- $root := .root -}}
+{{- range .secrets -}}
+{{- if include "globcrm.isGiven" (dict "root" $root "secret" .) }}
+- name: {{ .variable }}_FILE
+  value: /run/secrets/globcrm/{{ .key }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The environment of a service: where its secrets and its peers are, and its settings. dict: root, member, options */ -}}
+{{- define "globcrm.environment" -}}
+{{- $root := .root -}}
+{{- $member := .member -}}
+{{- include "globcrm.secretVariables" (dict "root" $root "secrets" $member.secrets) -}}
+{{- range $member.calls }}
+- name: {{ .variable }}
+  value: http://{{ include "globcrm.fullname" $root }}-{{ .role }}:50051
+{{- end -}}
+{{- $given := .options.settings | default dict -}}
+{{- if $member.public }}
+- name: GLOBCRM_{{ $member.upper }}_LISTEN
+  value: 0.0.0.0:8080
+{{- if and (or $root.Values.ingress.enabled $root.Values.gatewayApi.enabled) (not (hasKey $given "TRUST_FORWARDED_FOR")) (not (hasKey $root.Values.settings "TRUST_FORWARDED_FOR")) }}
+- name: GLOBCRM_{{ $member.upper }}_TRUST_FORWARDED_FOR
+  value: "true"
+{{- end -}}
+{{- end -}}
+{{- if $member.blobs }}
+- name: GLOBCRM_{{ $member.upper }}_BLOB_DIR
+  value: /var/lib/globcrm/blobs
+{{- end -}}
+{{- range $name, $value := $root.Values.settings }}
+- name: GLOBCRM_FLEET_{{ $name }}
+  value: {{ include "globcrm.text" $value | quote }}
+{{- end -}}
+{{- range $name, $value := $given }}
+- name: GLOBCRM_{{ $member.upper }}_{{ $name }}
+  value: {{ include "globcrm.text" $value | quote }}
+{{- end -}}
+{{- end -}}
+
+{{- /* The pod of migrations, apart, as its hash is in the name of its Job. */ -}}
+{{- define "globcrm.migratePod" }}
+{{- $fleet := .Files.Get "fleet.json" | fromJson }}
+metadata:
+  labels:
+    {{- include "globcrm.labels" (dict "root" . "component" "migrate") | nindent 4 }}
+  annotations:
+    globcrm/secrets-revision: {{ .Values.secrets.revision | quote }}
+spec:
+  serviceAccountName: {{ include "globcrm.fullname" . }}-migrate
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- include "globcrm.pullSecrets" . | nindent 2 }}
+  restartPolicy: OnFailure
+  securityContext:
+    {{- include "globcrm.podSecurity" 65532 | nindent 4 }}
+  {{- with .Values.defaults.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.defaults.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: migrate
+      image: {{ include "globcrm.image" . | quote }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      args: [migrate]
+      env:
+        {{- include "globcrm.secretVariables" (dict "root" . "secrets" $fleet.migrate.secrets) | nindent 8 }}
+      resources:
+        {{- toYaml .Values.defaults.resources | nindent 8 }}
+      securityContext:
+        {{- include "globcrm.containerSecurity" . | nindent 8 }}
+      volumeMounts:
+        - name: secrets
+          mountPath: /run/secrets/globcrm
+          readOnly: true
+        {{- with .Values.defaults.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: secrets
+      secret:
+        secretName: {{ .Values.migrations.existingSecret | default .Values.secrets.existingSecret }}
+        defaultMode: 0440
+        items:
+          {{- include "globcrm.secretItems" (dict "root" . "secrets" $fleet.migrate.secrets) | nindent 10 }}
+    {{- with .Values.defaults.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- end }}

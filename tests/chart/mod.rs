@@ -1,0 +1,12 @@
+//! The helm chart: what its schema takes and refuses, what it makes of values, and (`cluster`) what a real Kubernetes makes of that.
+
+mod api;
+mod broken;
+mod cases;
+mod cluster;
+mod edges;
+mod helm;
+mod invariants;
+mod objects;
+mod refused;
+mod rendering;

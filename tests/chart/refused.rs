@@ -1,0 +1,101 @@
+//! Wrong values: each is refused, and the message names where it is.
+
+use super::cases::Case;
+use super::helm::Chart;
+
+/// A value, and what the message must name.
+const WRONG: &[(&str, &str)] = &[
+    // Names that there are not.
+    (r#"replicas=2"#, "replicas"),
+    (r#"image.name="x""#, "name"),
+    (r#"defaults.replica=2"#, "replica"),
+    (r#"defaults.resources.limits.memry="1Gi""#, "memry"),
+    (r#"defaults.autoscaling.maxReplicas=3"#, "maxReplicas"),
+    (r#"roles.mail={}"#, "mail"),
+    (r#"roles.records.replica=2"#, "replica"),
+    (r#"roles.records.settings.RATE_TENANT_PER_MINUTE=3"#, "RATE_TENANT_PER_MINUTE"),
+    (r#"roles.gateway.settings.LISTEN="0.0.0.0:1""#, "LISTEN"),
+    (r#"settings.LOGS="info""#, "LOGS"),
+    (r#"settings.DATABASE_URL="x""#, "DATABASE_URL"),
+    (r#"ingress.hosts=["crm.example"]"#, "hosts"),
+    (r#"bundled.mysql={}"#, "mysql"),
+    (r#"networkPolicy.enable=true"#, "enable"),
+    (r#"secrets.password="x""#, "password"),
+    // Kinds and bounds.
+    (r#"defaults.replicas=0"#, "replicas"),
+    (r#"defaults.replicas="2""#, "replicas"),
+    (r#"defaults.replicas=1.5"#, "replicas"),
+    (r#"defaults.preStopSeconds=0"#, "preStopSeconds"),
+    (r#"defaults.minReadySeconds=-1"#, "minReadySeconds"),
+    (r#"defaults.resources.requests.cpu="fast""#, "cpu"),
+    (r#"defaults.resources.requests.memory="64 MB""#, "memory"),
+    (r#"defaults.topologySpread="Sometimes""#, "topologySpread"),
+    (r#"defaults.nodeSelector={"ssd":true}"#, "nodeSelector"),
+    (r#"defaults.tolerations={}"#, "tolerations"),
+    (r#"defaults.autoscaling.cpuPercent=0"#, "cpuPercent"),
+    (r#"image.tag="latest""#, "tag"),
+    (r#"image.digest="sha256:12""#, "digest"),
+    (r#"image.pullPolicy="Sometimes""#, "pullPolicy"),
+    (r#"image.repository="""#, "repository"),
+    (r#"secrets.existingSecret="""#, "existingSecret"),
+    (r#"secrets.existingSecret="No Name""#, "existingSecret"),
+    (r#"secrets.optional=["GLOBCRM_RECORDS_SERVICE_SECRET"]"#, "optional"),
+    (r#"service.port=70000"#, "port"),
+    (r#"service.type="External""#, "type"),
+    (r#"ingress.enabled="yes""#, "enabled"),
+    (r#"ingress.host="https://crm.example""#, "host"),
+    (r#"blobs.accessModes=[]"#, "accessModes"),
+    (r#"blobs.size="big""#, "size"),
+    (r#"metrics.serviceMonitor.interval="often""#, "interval"),
+    (r#"networkPolicy.postgresql.ports=["5432"]"#, "ports"),
+    (r#"bundled.postgresql.runAsUser=0"#, "runAsUser"),
+    (r#"bundled.redis.image="redis""#, "image"),
+    (r#"roles.identity.settings.SIGN_UPS_PER_HOUR=-1"#, "SIGN_UPS_PER_HOUR"),
+    (r#"roles.identity.settings.GRPC_REFLECTION="true""#, "GRPC_REFLECTION"),
+    (r#"settings.SHUTDOWN_GRACE="25s""#, "SHUTDOWN_GRACE"),
+    (r#"fullnameOverride="Crm""#, "fullnameOverride"),
+    (r#"extraObjects={}"#, "extraObjects"),
+];
+
+/// What the schema cannot know: values that do not go together.
+const TOGETHER: &[(&[&str], &str)] = &[
+    (&[r#"ingress.enabled=true"#], "ingress.host"),
+    (&[r#"gatewayApi.enabled=true"#], "gatewayApi.parentRefs"),
+    (&[r#"blobs.ephemeral=true"#, r#"roles.records.replicas=2"#], "roles.records.replicas"),
+    (&[r#"blobs.ephemeral=true"#, r#"roles.records.autoscaling.enabled=true"#], "blobs.ephemeral"),
+    (
+        &[r#"roles.records.autoscaling.enabled=true"#, r#"roles.records.queueScaling.enabled=true"#],
+        "roles.records: autoscaling.enabled and queueScaling.enabled",
+    ),
+    (&[r#"roles.records.queueScaling.enabled=true"#], "keda.existingSecret"),
+    (
+        &[r#"roles.gateway.queueScaling.enabled=true"#, r#"keda.existingSecret="x""#],
+        "roles.gateway.queueScaling.enabled",
+    ),
+];
+
+/// The message for these values.
+fn message(sets: &[&str]) -> String {
+    match Chart::ours().render(&Case { name: "wrong", preset: None, sets }) {
+        Ok(_) => panic!("{sets:?} is taken"),
+        Err(message) => message,
+    }
+}
+
+#[test]
+fn a_wrong_value_is_refused_by_its_name() {
+    assert!(WRONG.len() >= 30);
+    for (set, named) in WRONG {
+        let message = message(&[set]);
+        let is_schema = message.contains("don't meet the specifications of the schema");
+        assert!(is_schema && message.contains(named), "{set}: {message}");
+    }
+}
+
+#[test]
+fn values_that_do_not_go_together_are_refused_by_their_names() {
+    for (sets, named) in TOGETHER {
+        let message = message(sets);
+        assert!(message.contains(named), "{sets:?}: {message}");
+    }
+}
