@@ -79,7 +79,7 @@ fn half() -> Seconds {
 }
 
 fn even<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
-    checked(d, |text: &String| text.len() % 2 == 0).map(Some)
+    checked(d, |text: &String| text.len().is_multiple_of(2)).map(Some)
 }
 
 impl Section for Kinds {
