@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "a test is an outside caller with tasks of its own")]
+#![allow(clippy::print_stdout, reason = "a suite says what it has measured")]
 #![allow(unreachable_pub, reason = "one binary: everything is reachable by its modules alone")]
 
 mod chart;

@@ -10,6 +10,9 @@ use super::objects::{component, items, name, of_kind, text};
 /// From whom, to whom, and which side says so.
 pub type Edge = (String, String, &'static str);
 
+/// A store, its ports, and who may reach it.
+type Store<'a> = (&'a str, &'a [&'a str], &'a dyn Fn(&str) -> bool);
+
 /// Who calls whom by gRPC: both sides of every edge.
 pub fn calls(objects: &[Value]) -> BTreeSet<Edge> {
     let mut edges = BTreeSet::new();
@@ -48,10 +51,11 @@ pub fn differences(found: &BTreeSet<Edge>, wanted: &BTreeSet<Edge>) -> Vec<Strin
 
 /// Services with a schema, and migrations, reach the database; those with events the broker; the gateway Redis; nobody else any of them.
 pub fn wrong_stores(objects: &[Value]) -> Vec<String> {
-    let schema = |role: &str| role == "migrate" || Role::named(role).is_some_and(|role| role.member().has_schema);
+    let schema =
+        |role: &str| role == "migrate" || Role::named(role).is_some_and(|role| role.member().has_schema);
     let events = |role: &str| Role::named(role).is_some_and(|role| role.member().has_schema);
     let counters = |role: &str| role == Role::Gateway.name();
-    let stores: [(&str, &[&str], &dyn Fn(&str) -> bool); 3] = [
+    let stores: [Store<'_>; 3] = [
         ("postgresql", &["5432", "6432"], &schema),
         ("rabbitmq", &["5672", "5671"], &events),
         ("redis", &["6379"], &counters),

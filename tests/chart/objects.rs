@@ -31,10 +31,7 @@ pub fn pods(objects: &[Value]) -> Vec<(String, &Value)> {
         "Deployment" | "StatefulSet" | "Job" => Some("/spec/template/spec"),
         _ => None,
     };
-    objects
-        .iter()
-        .filter_map(|object| Some((name(object), object.pointer(spec(object)?)?)))
-        .collect()
+    objects.iter().filter_map(|object| Some((name(object), object.pointer(spec(object)?)?))).collect()
 }
 
 /// Every container, with the name of what it is in.

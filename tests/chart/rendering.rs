@@ -21,7 +21,8 @@ fn helm_finds_nothing_to_complain_about() {
 fn every_preset_is_a_case() {
     let dir = std::fs::read_dir(Chart::ours().dir()).unwrap();
     let names = dir.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let presets = names.filter_map(|name| Some(name.strip_prefix("values-")?.strip_suffix(".yaml")?.to_owned()));
+    let presets =
+        names.filter_map(|name| Some(name.strip_prefix("values-")?.strip_suffix(".yaml")?.to_owned()));
     let mut presets: Vec<String> = presets.collect();
     presets.sort_unstable();
     let mut listed = PRESETS.to_vec();
@@ -80,7 +81,8 @@ fn alerts_have_what_a_person_needs_and_queries_name_metrics_that_there_are() {
         }
         let expression = text(&rule["expr"]);
         let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        let metrics = words.filter(|word| ["globcrm_", "http_server_", "db_client_"].iter().any(|p| word.starts_with(p)));
+        let metrics = words
+            .filter(|word| ["globcrm_", "http_server_", "db_client_"].iter().any(|p| word.starts_with(p)));
         let unknown: Vec<&str> = metrics.filter(|name| !known.iter().any(|one| is_of(name, one))).collect();
         assert!(unknown.is_empty(), "{alert}: {unknown:?}");
     }

@@ -23,5 +23,5 @@ async fn the_journey_against_a_fleet_in_containers() {
         }
     })
     .await;
-    journey::from_outside(&anonymous, None).await;
+    Box::pin(journey::from_outside(&anonymous, None)).await;
 }

@@ -26,7 +26,7 @@ async fn the_journey() {
     let mut stage = tokio::task::spawn_blocking(Stage::start).await.expect("the stage");
     let ledger = ledger::Ledger::open(stage.backing.amqp_url()).await;
     let anonymous = stage.anonymous.clone();
-    let journey = from_outside(&anonymous, Some(&mut stage)).await;
+    let journey = Box::pin(from_outside(&anonymous, Some(&mut stage))).await;
     crashes::every_service_dies_once(&mut stage, &journey).await;
     crashes::an_import_survives_the_death_of_records(&mut stage, &journey).await;
     crashes::the_broker_dies(&mut stage, &journey).await;

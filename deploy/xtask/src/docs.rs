@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn a_check_names_what_differs_and_writes_nothing() {
         let root = crate::root().join(format!("target/tmp/xtask-docs-{}", std::process::id()));
-        let documents =
-            [("docs/a.md", "one\n"), ("docs/b.md", "two\n")].map(|(file, text)| (file.to_owned(), text.to_owned()));
+        let documents = [("docs/a.md", "one\n"), ("docs/b.md", "two\n")]
+            .map(|(file, text)| (file.to_owned(), text.to_owned()));
         assert_eq!(settle(&root, &documents, true).unwrap(), ["docs/a.md", "docs/b.md"]);
         assert!(!root.exists());
         assert_eq!(settle(&root, &documents, false).unwrap().len(), 2);

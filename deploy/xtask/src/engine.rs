@@ -65,7 +65,8 @@ fn succeeds_within(mut command: Command, bound: Duration) -> bool {
             Ok(None) if begin.elapsed() < bound => std::thread::sleep(Duration::from_millis(50)),
             Ok(None) | Err(_) => {
                 // It may have ended in between; either way it is not one that answers.
-                return child.kill().and_then(|()| child.wait()).is_ok_and(|_| false);
+                drop(child.kill().and_then(|()| child.wait()));
+                return false;
             }
         }
     }

@@ -43,7 +43,7 @@ impl Default for Options {
 pub(crate) fn run(options: &Options, progress: &Progress) -> Result<()> {
     engine::require()?;
     let begin = Instant::now();
-    cargo::run(build(options)?, progress)?;
+    cargo::run(build(options), progress)?;
     let took = begin.elapsed().as_secs();
     let sbom = if options.no_sbom { None } else { Some(sbom(progress)?) };
     let found = look(&options.tag)?;
@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Options, progress: &Progress) -> Result<()> {
 }
 
 /// The command that builds it.
-fn build(options: &Options) -> Result<Command> {
+fn build(options: &Options) -> Command {
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");
         command.args(arguments).current_dir(crate::root());
@@ -84,7 +84,7 @@ fn build(options: &Options) -> Result<Command> {
         command.args(["--secret", &format!("id={id},src={}", file.display())]);
     }
     command.arg(".");
-    Ok(command)
+    command
 }
 
 /// What the host downloads with: the build is in the same network.

@@ -39,7 +39,12 @@ impl Rest {
     }
 
     /// One call. An error says that there was no answer, or none of the API.
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Answer> {
         let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if let Some(body) = body {
             request = request.json(body);

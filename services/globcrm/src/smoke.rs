@@ -36,21 +36,20 @@ pub(crate) struct Options {
 /// Fails at the first step that does not go as it should, and says which.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let mut journey = Journey { rest: Rest::new(&options.url, None)? };
-    match (&options.organization, &options.email, &options.password_file) {
-        (Some(organization), Some(email), Some(file)) => {
-            let password = std::fs::read_to_string(file)
-                .with_context(|| format!("reading the password in {}", file.display()))?;
-            let body = json!({"organization": organization, "email": email, "password": password.trim_end()});
-            journey.enter("log in", "/api/v1/auth/login", &body, 200).await?;
-        }
-        _ => {
-            let slug = format!("smoke-{:010x}", rand::random::<u64>() >> 24);
-            let body = json!({
-                "organization": "Smoke test", "slug": slug, "email": format!("smoke@{slug}.test"),
-                "password": format!("{:032x}", rand::random::<u128>()), "display_name": "Smoke test",
-            });
-            journey.enter("sign up", "/api/v1/signup", &body, 201).await?;
-        }
+    if let (Some(organization), Some(email), Some(file)) =
+        (&options.organization, &options.email, &options.password_file)
+    {
+        let password = std::fs::read_to_string(file)
+            .with_context(|| format!("reading the password in {}", file.display()))?;
+        let body = json!({"organization": organization, "email": email, "password": password.trim_end()});
+        journey.enter("log in", "/api/v1/auth/login", &body, 200).await?;
+    } else {
+        let slug = format!("smoke-{:010x}", rand::random::<u64>() >> 24);
+        let body = json!({
+            "organization": "Smoke test", "slug": slug, "email": format!("smoke@{slug}.test"),
+            "password": format!("{:032x}", rand::random::<u128>()), "display_name": "Smoke test",
+        });
+        journey.enter("sign up", "/api/v1/signup", &body, 201).await?;
     }
     journey.contact().await?;
     journey.deal().await?;
@@ -106,7 +105,8 @@ impl Journey {
         let made = self.step("create a deal", Method::POST, "/api/v1/deals", Some(&body), 201).await?;
         let path = format!("/api/v1/deals/{}", id_of(&made, "deal")?);
         let body = json!({"stage_id": next["id"]});
-        let moved = self.step("move the deal", Method::POST, &format!("{path}:move"), Some(&body), 200).await?;
+        let moved =
+            self.step("move the deal", Method::POST, &format!("{path}:move"), Some(&body), 200).await?;
         if moved["stage_id"] != next["id"] {
             bail!("move the deal: it is in stage {} and not in {}", moved["stage_id"], next["id"]);
         }
@@ -144,7 +144,10 @@ impl Journey {
                     tokio::time::sleep(Duration::from_secs(seconds.min(10))).await;
                 }
                 (status, _) => {
-                    bail!("{step}: {method} {path} answered {status} instead of {wanted}{}", problem(&answer.body))
+                    bail!(
+                        "{step}: {method} {path} answered {status} instead of {wanted}{}",
+                        problem(&answer.body)
+                    )
                 }
             }
         }

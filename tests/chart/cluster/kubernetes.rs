@@ -49,7 +49,14 @@ impl Namespace {
     /// The Secret, as an operator makes it.
     pub fn make_secret(&self) {
         let mut secrets = Command::new(variable("GLOBCRM_TEST_BINARY"));
-        secrets.args(["secrets", "kubernetes", "--name", "globcrm", "--postgres", "crm-globcrm-postgresql:5432"]);
+        secrets.args([
+            "secrets",
+            "kubernetes",
+            "--name",
+            "globcrm",
+            "--postgres",
+            "crm-globcrm-postgresql:5432",
+        ]);
         secrets.args(["--rabbitmq", "crm-globcrm-rabbitmq:5672", "--redis", "crm-globcrm-redis:6379"]);
         let manifest = output(&mut secrets).unwrap();
         apply(&["create", "--namespace", self.0], &manifest);
@@ -118,7 +125,8 @@ impl Namespace {
     /// Deletes one of the pods of a service, as a node that is drained does.
     pub fn delete_a_pod(&self, role: &str) {
         let selector = format!("app.kubernetes.io/component={role}");
-        let names = kubectl(&["--namespace", self.0, "get", "pods", "--selector", &selector, "--output", "name"]);
+        let names =
+            kubectl(&["--namespace", self.0, "get", "pods", "--selector", &selector, "--output", "name"]);
         let first = names.lines().next().unwrap();
         kubectl(&["--namespace", self.0, "delete", first, "--wait", "--timeout", "120s"]);
     }
@@ -133,7 +141,8 @@ impl Namespace {
     pub fn left(&self) -> Vec<String> {
         let kinds = "all,configmaps,secrets,serviceaccounts,networkpolicies,poddisruptionbudgets,persistentvolumeclaims,ingresses,horizontalpodautoscalers";
         let of_release = "app.kubernetes.io/instance=crm";
-        let names = kubectl(&["--namespace", self.0, "get", kinds, "--selector", of_release, "--output", "name"]);
+        let names =
+            kubectl(&["--namespace", self.0, "get", kinds, "--selector", of_release, "--output", "name"]);
         names.lines().map(str::to_owned).collect()
     }
 }

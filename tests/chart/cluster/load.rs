@@ -49,7 +49,8 @@ impl Load {
     /// Signs up and begins.
     pub async fn start(base: &str, rate: u32) -> Self {
         // A connection for each request, as clients that come and go have.
-        let http = Client::builder().timeout(Duration::from_secs(10)).pool_max_idle_per_host(0).build().unwrap();
+        let http =
+            Client::builder().timeout(Duration::from_secs(10)).pool_max_idle_per_host(0).build().unwrap();
         let slug = format!("load-{}", std::process::id());
         let user = User {
             http,

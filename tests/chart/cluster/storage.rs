@@ -42,6 +42,15 @@ spec:
     kubectl(&["delete", "persistentvolume", &format!("{name}-uploads"), "--ignore-not-found", "--wait"]);
     kubectl(&["--namespace", "default", "delete", &pod, "--ignore-not-found", "--wait"]);
     apply(&["create"], &manifest);
-    kubectl(&["--namespace", "default", "wait", &pod, "--for", "jsonpath={.status.phase}=Succeeded", "--timeout", "60s"]);
+    kubectl(&[
+        "--namespace",
+        "default",
+        "wait",
+        &pod,
+        "--for",
+        "jsonpath={.status.phase}=Succeeded",
+        "--timeout",
+        "60s",
+    ]);
     kubectl(&["--namespace", "default", "delete", &pod, "--wait"]);
 }

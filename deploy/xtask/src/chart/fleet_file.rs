@@ -40,8 +40,6 @@ fn role(role: Role, settings: &Settings) -> Value {
 }
 
 fn secrets(settings: Vec<&Setting>) -> Vec<Value> {
-    let one = |setting: &Setting| {
-        json!({"variable": setting.variable, "key": setting.key(), "required": setting.required})
-    };
+    let one = |setting: &Setting| json!({"variable": setting.variable, "key": setting.key(), "required": setting.required});
     settings.into_iter().map(one).collect()
 }

@@ -82,9 +82,8 @@ impl Settings {
 
     /// The secrets of `migrate`: its own, and the URLs that name the users it makes.
     pub(super) fn secrets_of_migrations(&self) -> Vec<&Setting> {
-        let has_schema = |setting: &Setting| {
-            Role::named(&setting.role).is_some_and(|role| role.member().has_schema)
-        };
+        let has_schema =
+            |setting: &Setting| Role::named(&setting.role).is_some_and(|role| role.member().has_schema);
         let is_read = |setting: &&Setting| {
             setting.role == "migrate"
                 || (OF_MIGRATIONS.contains(&setting.name.as_str()) && has_schema(setting))

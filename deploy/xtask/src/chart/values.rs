@@ -20,27 +20,9 @@ struct Store {
 }
 
 const STORES: [Store; 3] = [
-    Store {
-        name: "postgresql",
-        image: "postgres:15",
-        doc: "The database",
-        keeps: true,
-        memory: "1Gi",
-    },
-    Store {
-        name: "rabbitmq",
-        image: "rabbitmq:3-management",
-        doc: "The broker",
-        keeps: true,
-        memory: "1Gi",
-    },
-    Store {
-        name: "redis",
-        image: "redis:7",
-        doc: "Counters of rate limits",
-        keeps: false,
-        memory: "256Mi",
-    },
+    Store { name: "postgresql", image: "postgres:15", doc: "The database", keeps: true, memory: "1Gi" },
+    Store { name: "rabbitmq", image: "rabbitmq:3-management", doc: "The broker", keeps: true, memory: "1Gi" },
+    Store { name: "redis", image: "redis:7", doc: "Counters of rate limits", keeps: false, memory: "256Mi" },
 ];
 
 /// All of them.
@@ -108,10 +90,25 @@ fn identification() -> Vec<Node> {
             "image",
             "The one image of all services",
             vec![
-                leaf("repository", json!({"type": "string", "minLength": 1}), json!("globcrm"), "Where it is"),
+                leaf(
+                    "repository",
+                    json!({"type": "string", "minLength": 1}),
+                    json!("globcrm"),
+                    "Where it is",
+                ),
                 leaf("tag", tag, json!(""), "Its tag; the chart's `appVersion` when empty"),
-                leaf("digest", matching("^(sha256:[0-9a-f]{64})?$"), json!(""), "Its digest, which wins over the tag"),
-                leaf("pullPolicy", one_of(&["Always", "IfNotPresent", "Never"]), json!("IfNotPresent"), "When it is pulled"),
+                leaf(
+                    "digest",
+                    matching("^(sha256:[0-9a-f]{64})?$"),
+                    json!(""),
+                    "Its digest, which wins over the tag",
+                ),
+                leaf(
+                    "pullPolicy",
+                    one_of(&["Always", "IfNotPresent", "Never"]),
+                    json!("IfNotPresent"),
+                    "When it is pulled",
+                ),
                 leaf("pullSecrets", list(name_or_none()), json!([]), "Names of Secrets for the registry"),
             ],
         ),
@@ -166,7 +163,8 @@ fn options() -> Vec<Node> {
                     "The most it gets",
                     vec![
                         leaf("memory", quantity(), json!("384Mi"), "Memory"),
-                        leaf("cpu", quantity(), json!(null), "Processor time; none is best for latencies").without_defaults(),
+                        leaf("cpu", quantity(), json!(null), "Processor time; none is best for latencies")
+                            .without_defaults(),
                     ],
                 ),
             ],
@@ -190,7 +188,12 @@ fn options() -> Vec<Node> {
                 leaf("enabled", boolean(), json!(false), "Whether there is one"),
                 leaf("min", integer(1, 1000), json!(2), "Fewest pods"),
                 leaf("max", integer(1, 1000), json!(10), "Most pods"),
-                leaf("cpuPercent", integer(1, 500), json!(70), "Processor time of what was requested that it keeps to"),
+                leaf(
+                    "cpuPercent",
+                    integer(1, 500),
+                    json!(70),
+                    "Processor time of what was requested that it keeps to",
+                ),
             ],
         ),
         group(
@@ -215,7 +218,12 @@ fn options() -> Vec<Node> {
         leaf("tolerations", list(foreign()), json!([]), "Taints of nodes that they run on all the same"),
         leaf("affinity", foreign(), json!({}), "Nodes and pods that they run near"),
         leaf("priorityClassName", name_or_none(), json!(""), "Who gives way when a node is full"),
-        leaf("extraVolumes", list(foreign()), json!([]), "Further volumes, such as certificates of the database's authority"),
+        leaf(
+            "extraVolumes",
+            list(foreign()),
+            json!([]),
+            "Further volumes, such as certificates of the database's authority",
+        ),
         leaf("extraVolumeMounts", list(foreign()), json!([]), "Where they are in the containers"),
     ]
 }
@@ -225,7 +233,12 @@ fn migrations() -> Node {
         "migrations",
         "The Job that brings roles and schemas to this version. It is no hook: pods start beside it, and take calls when the schema is new enough",
         vec![
-            leaf("enabled", boolean(), json!(true), "Whether the chart runs it; without it run `globcrm migrate` before each upgrade"),
+            leaf(
+                "enabled",
+                boolean(),
+                json!(true),
+                "Whether the chart runs it; without it run `globcrm migrate` before each upgrade",
+            ),
             leaf(
                 "existingSecret",
                 name_or_none(),
@@ -243,10 +256,20 @@ fn blobs() -> Node {
         "blobs",
         "The volume of uploaded files, which all pods of records share",
         vec![
-            leaf("ephemeral", boolean(), json!(false), "Keep uploads in the pod: they are gone with it, and only one pod of records may run"),
+            leaf(
+                "ephemeral",
+                boolean(),
+                json!(false),
+                "Keep uploads in the pod: they are gone with it, and only one pod of records may run",
+            ),
             leaf("existingClaim", name_or_none(), json!(""), "A PersistentVolumeClaim that is there already"),
             leaf("size", quantity(), json!("20Gi"), "Its size"),
-            leaf("storageClass", name_or_none(), json!(""), "Its storage class; the cluster's default when empty"),
+            leaf(
+                "storageClass",
+                name_or_none(),
+                json!(""),
+                "Its storage class; the cluster's default when empty",
+            ),
             leaf(
                 "accessModes",
                 json!({"type": "array", "minItems": 1, "items": mode}),
@@ -263,7 +286,12 @@ fn ways_in() -> Vec<Node> {
             "service",
             "The Service of the gateway",
             vec![
-                leaf("type", one_of(&["ClusterIP", "NodePort", "LoadBalancer"]), json!("ClusterIP"), "Its type"),
+                leaf(
+                    "type",
+                    one_of(&["ClusterIP", "NodePort", "LoadBalancer"]),
+                    json!("ClusterIP"),
+                    "Its type",
+                ),
                 leaf("port", integer(1, 65535), json!(80), "Its port"),
                 leaf("annotations", texts(), json!({}), "Its annotations"),
             ],
@@ -274,8 +302,18 @@ fn ways_in() -> Vec<Node> {
             vec![
                 leaf("enabled", boolean(), json!(false), "Whether there is one"),
                 leaf("className", name_or_none(), json!(""), "Its class"),
-                leaf("host", matching("^([a-z0-9*]([-a-z0-9.]*[a-z0-9])?)?$"), json!(""), "The host name of the API"),
-                leaf("tlsSecret", name_or_none(), json!(""), "The Secret with its certificate; without one there is no TLS"),
+                leaf(
+                    "host",
+                    matching("^([a-z0-9*]([-a-z0-9.]*[a-z0-9])?)?$"),
+                    json!(""),
+                    "The host name of the API",
+                ),
+                leaf(
+                    "tlsSecret",
+                    name_or_none(),
+                    json!(""),
+                    "The Secret with its certificate; without one there is no TLS",
+                ),
                 leaf("annotations", texts(), json!({}), "Its annotations"),
             ],
         ),
@@ -298,7 +336,12 @@ fn network_policy() -> Node {
             name,
             doc,
             vec![
-                leaf("to", list(foreign()), json!([]), "Peers (`ipBlock`, `namespaceSelector`); anywhere when empty"),
+                leaf(
+                    "to",
+                    list(foreign()),
+                    json!([]),
+                    "Peers (`ipBlock`, `namespaceSelector`); anywhere when empty",
+                ),
                 leaf("ports", list(port.clone()), ports, "Its ports"),
             ],
         )
@@ -333,7 +376,12 @@ fn metrics() -> Node {
                 "A ServiceMonitor of all services",
                 vec![
                     leaf("enabled", boolean(), json!(false), "Whether there is one"),
-                    leaf("interval", matching("^[0-9]+(ms|s|m)$"), json!("30s"), "How often metrics are read"),
+                    leaf(
+                        "interval",
+                        matching("^[0-9]+(ms|s|m)$"),
+                        json!("30s"),
+                        "How often metrics are read",
+                    ),
                     leaf("labels", texts(), json!({}), "Labels by which Prometheus finds it"),
                 ],
             ),
@@ -353,18 +401,37 @@ fn bundled() -> Node {
     let store = |store: &Store| {
         let mut own = vec![
             leaf("enabled", boolean(), json!(false), "Whether it is installed"),
-            leaf("image", json!({"type": "string", "pattern": "[^/]:[^/]+$|@sha256:"}), json!(store.image), "Its image, with a tag"),
+            leaf(
+                "image",
+                json!({"type": "string", "pattern": "[^/]:[^/]+$|@sha256:"}),
+                json!(store.image),
+                "Its image, with a tag",
+            ),
             leaf("runAsUser", integer(1, 2_147_483_647), json!(999), "The user of its image; never root"),
             leaf("memory", quantity(), json!(store.memory), "Its limit of memory"),
         ];
         if store.keeps {
-            own.push(leaf("ephemeral", boolean(), json!(false), "Keep data in the pod: they are gone with it"));
+            own.push(leaf(
+                "ephemeral",
+                boolean(),
+                json!(false),
+                "Keep data in the pod: they are gone with it",
+            ));
             own.push(leaf("size", quantity(), json!("5Gi"), "The size of its volume"));
-            own.push(leaf("storageClass", name_or_none(), json!(""), "Its storage class; the cluster's default when empty"));
+            own.push(leaf(
+                "storageClass",
+                name_or_none(),
+                json!(""),
+                "Its storage class; the cluster's default when empty",
+            ));
         }
         group(store.name, store.doc, own)
     };
-    group("bundled", "Stores for trying GlobCRM: one pod each, no backup, no second copy", STORES.iter().map(store).collect())
+    group(
+        "bundled",
+        "Stores for trying GlobCRM: one pod each, no backup, no second copy",
+        STORES.iter().map(store).collect(),
+    )
 }
 
 fn keda() -> Node {
@@ -372,7 +439,12 @@ fn keda() -> Node {
         "keda",
         "Where `queueScaling` reads the length of queues",
         vec![
-            leaf("existingSecret", name_or_none(), json!(""), "A Secret with the URL of RabbitMQ's management API: http://user:password@host:15672/vhost"),
+            leaf(
+                "existingSecret",
+                name_or_none(),
+                json!(""),
+                "A Secret with the URL of RabbitMQ's management API: http://user:password@host:15672/vhost",
+            ),
             leaf("key", json!({"type": "string", "minLength": 1}), json!("host"), "Its key"),
         ],
     )

@@ -32,7 +32,9 @@ fn no_cluster() -> Option<String> {
         return Some("KUBECONFIG names no cluster".to_owned());
     }
     if std::env::var_os(IMAGE).is_none() {
-        return Some(format!("{IMAGE} names no image that the cluster has, like docker.io/library/globcrm:dev"));
+        return Some(format!(
+            "{IMAGE} names no image that the cluster has, like docker.io/library/globcrm:dev"
+        ));
     }
     let mut ask = Command::new("kubectl");
     ask.args(["get", "--raw", "/readyz", "--request-timeout", "10s"]);
