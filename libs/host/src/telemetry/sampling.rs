@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use config::Hot;
-use opentelemetry::trace::{Link, SamplingResult, SpanKind, TraceId};
+use opentelemetry::trace::{Link, SpanKind, TraceId};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_sdk::trace::{Sampler, ShouldSample};
+use opentelemetry_sdk::trace::{Sampler, SamplingResult, ShouldSample};
 
 use crate::TelemetryConfig;
 
@@ -41,7 +41,7 @@ impl ShouldSample for Share {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::SamplingDecision;
+    use opentelemetry_sdk::trace::SamplingDecision;
 
     use super::*;
 
