@@ -87,6 +87,12 @@ const BREAKS: &[Break] = &[
         "app.kubernetes.io/component: {{ .component }}\n{{- end -}}",
         "app.kubernetes.io/component: {{ .component }}\nchart-version: {{ .root.Chart.Version }}\n{{- end -}}",
     ),
+    (
+        "stores_outlive_a_release",
+        "templates/stores.yaml",
+        "{{- include \"globcrm.selector\" $labels | nindent 8 }}",
+        "{{- include \"globcrm.labels\" $labels | nindent 8 }}",
+    ),
     ("every_service_is_there", DEPLOYMENTS, "args: [{{ $member.name }}]", "args: [all]"),
     ("every_service_is_there", "templates/services.yaml", "{{- if $member.public }}", "{{- if false }}"),
     ("every_service_has_a_budget", DEPLOYMENTS, "kind: PodDisruptionBudget", "kind: PodBudget"),

@@ -36,6 +36,7 @@ pub const RULES: &[Rule] = rules![
     there_is_no_secret,
     secrets_are_files_that_are_there,
     selectors_never_change,
+    stores_outlive_a_release,
     every_service_is_there,
     every_service_has_a_budget,
     peers_are_found_by_every_address,
@@ -225,6 +226,20 @@ fn selectors_never_change(objects: &[Value]) -> Vec<String> {
             let selector = &object["spec"]["selector"]["matchLabels"];
             let labels = &object["spec"]["template"]["metadata"]["labels"];
             keys(selector) != stable || stable.iter().any(|key| selector[*key] != labels[*key])
+        })
+        .map(name)
+        .collect()
+}
+
+/// Nothing in the pods of a store changes with the version of the program or of the chart.
+fn stores_outlive_a_release(objects: &[Value]) -> Vec<String> {
+    let changing = ["app.kubernetes.io/version", "helm.sh/chart"];
+    of_kind(objects, "StatefulSet")
+        .into_iter()
+        .filter(|one| {
+            let metadata = &one["spec"]["template"]["metadata"];
+            keys(&metadata["labels"]).iter().any(|key| changing.contains(key))
+                || metadata["annotations"].is_object()
         })
         .map(name)
         .collect()

@@ -28,11 +28,17 @@ env:
     value: "-"
   - name: HOME
     value: /var/lib/rabbitmq
-readinessProbe:
+# The command starts a virtual machine of its own, which is too much for a probe that goes on for ever.
+startupProbe:
   exec:
     command: [rabbitmqctl, --quiet, await_startup, --timeout, "5"]
   periodSeconds: 5
   timeoutSeconds: 15
+  failureThreshold: 60
+readinessProbe:
+  tcpSocket:
+    port: rabbitmq
+  periodSeconds: 5
 {{- end -}}
 
 {{- define "globcrm.bundled.redis" -}}

@@ -230,7 +230,7 @@ pub fn run_once(program: &Path, command: &str, environment: &Env, progress: &Pro
     let (out, err, waited) = std::thread::scope(|scope| {
         let out = scope.spawn(move || read(out));
         let err = scope.spawn(move || read(err));
-        let waited = progress.wait(command, Duration::from_secs(300), || Ok(!process.alive()));
+        let waited = progress.wait(command, Duration::from_secs(900), || Ok(!process.alive()));
         if waited.is_err() {
             // The readers end with the process.
             if let Err(error) = process.kill() {
