@@ -91,7 +91,7 @@ const BREAKS: &[Break] = &[
         "stores_outlive_a_release",
         "templates/stores.yaml",
         "{{- include \"globcrm.selector\" $labels | nindent 8 }}",
-        "{{- include \"globcrm.labels\" $labels | nindent 8 }}",
+        "helm.sh/chart: {{ $.Chart.Version }}\n        {{- include \"globcrm.selector\" $labels | nindent 8 }}",
     ),
     ("every_service_is_there", DEPLOYMENTS, "args: [{{ $member.name }}]", "args: [all]"),
     ("every_service_is_there", "templates/services.yaml", "{{- if $member.public }}", "{{- if false }}"),

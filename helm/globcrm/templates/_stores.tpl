@@ -39,6 +39,11 @@ readinessProbe:
   tcpSocket:
     port: rabbitmq
   periodSeconds: 5
+lifecycle:
+  preStop:
+    exec:
+      # Where a shell is between, it hears of no signal.
+      command: [rabbitmqctl, --quiet, stop]
 {{- end -}}
 
 {{- define "globcrm.bundled.redis" -}}

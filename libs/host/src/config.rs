@@ -160,7 +160,8 @@ mod tests {
         .into_iter()
         .collect();
         let problems = load::<HostConfig>(&env, "RECORDS").unwrap_err().to_string();
-        for name in ["RECORDS_LOG ", "RECORDS_LOG_FORMAT", "RECORDS_OTLP_ENDPOINT"] {
+        // By the variable that gave it, here the fleet's.
+        for name in ["RECORDS_LOG ", "RECORDS_LOG_FORMAT", "FLEET_OTLP_ENDPOINT"] {
             assert!(problems.contains(name), "{problems}");
         }
     }

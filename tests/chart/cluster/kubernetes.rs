@@ -137,8 +137,21 @@ impl Namespace {
         format!("http://{}", kubectl(&["--namespace", self.0, "get", "service", service, "--output", path]))
     }
 
-    /// What is there of the release.
+    /// What is there of the release when its pods have ended.
     pub fn left(&self) -> Vec<String> {
+        let pods = "app.kubernetes.io/instance=crm";
+        kubectl(&[
+            "--namespace",
+            self.0,
+            "wait",
+            "pods",
+            "--selector",
+            pods,
+            "--for",
+            "delete",
+            "--timeout",
+            "180s",
+        ]);
         let kinds = "all,configmaps,secrets,serviceaccounts,networkpolicies,poddisruptionbudgets,persistentvolumeclaims,ingresses,horizontalpodautoscalers";
         let of_release = "app.kubernetes.io/instance=crm";
         let names =

@@ -1,5 +1,6 @@
 //! Requests at an even rate, whatever happens: each is sent at its time, also while others wait for their answers.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub sent: u64,
-    /// What failed, and how.
-    pub failed: Vec<String>,
+    /// How requests failed, and how many so.
+    pub failed: BTreeMap<String, u64>,
     /// Contacts whose creation was acknowledged.
     pub created: usize,
     /// Contacts that are there; known at the end.
@@ -78,7 +79,7 @@ impl Load {
     /// So far, after something.
     pub fn report(&self, after: &str) -> Report {
         let report = self.report.borrow().clone();
-        println!("after {after}: {} requests, {} failed", report.sent, report.failed.len());
+        println!("after {after}: {} requests, {} failed", report.sent, report.failed.values().sum::<u64>());
         report
     }
 
@@ -121,7 +122,7 @@ async fn send_all(user: User, rate: u32, report: watch::Sender<Report>, stopped:
                 match result {
                     Ok(()) if writes && n % renew != renew - 1 => report.created += 1,
                     Ok(()) => {}
-                    Err(error) => report.failed.push(format!("number {n}: {error}")),
+                    Err(error) => *report.failed.entry(error).or_default() += 1,
                 }
             });
         });
@@ -151,7 +152,8 @@ impl User {
         let status = answer.status();
         let text = answer.text().await.map_err(|error| format!("{method} {path}: {error:?}"))?;
         if status != StatusCode::OK && status != StatusCode::CREATED {
-            return Err(format!("{method} {path}: {status} {text}"));
+            let problem: Value = serde_json::from_str(&text).unwrap_or_default();
+            return Err(format!("{method} {path}: {status} {}", problem["reason"]));
         }
         serde_json::from_str(&text).map_err(|error| format!("{method} {path}: {error}"))
     }
