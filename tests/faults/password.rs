@@ -62,7 +62,7 @@ async fn until_connected(sql: &mut PgConnection, wanted: i64) {
 async fn no_query_fails_while_the_password_changes_first_in_its_file_and_then_in_the_database() -> Result<()>
 {
     let database = Database::fresh("globcrm_test_password", &[]).await?;
-    let mut sql = database.connect().await?;
+    let mut sql = database.admin().await?;
     execute(&mut sql, format!("DROP ROLE IF EXISTS {USER}; CREATE ROLE {USER} LOGIN PASSWORD 'first'"))
         .await?;
     let file = std::env::temp_dir().join(format!("globcrm-password-{}", std::process::id()));
