@@ -1,4 +1,4 @@
-//! docker-compose.yml: our own services. What they stand on is in [`servers`](super::servers).
+//! docker-compose.yml: our own services. What they stand on is in [`super::servers`].
 
 use std::collections::BTreeMap;
 
