@@ -1,10 +1,10 @@
 //! The Docker engine that the environment names, and the compose beside it.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use testkit::Unavailable;
+use testkit::{Unavailable, succeeds_within};
 
 /// An engine that takes longer to say that it is there is none: a dead remote socket would keep us for minutes.
 const ANSWERS: Duration = Duration::from_secs(10);
@@ -56,34 +56,9 @@ pub(crate) fn ask(mut command: Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn succeeds_within(mut command: Command, bound: Duration) -> bool {
-    let Ok(mut child) = command.spawn() else { return false };
-    let begin = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return status.success(),
-            Ok(None) if begin.elapsed() < bound => std::thread::sleep(Duration::from_millis(50)),
-            Ok(None) | Err(_) => {
-                // It may have ended in between; either way it is not one that answers.
-                drop(child.kill().and_then(|()| child.wait()));
-                return false;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_command_that_hangs_or_is_not_there_does_not_succeed() {
-        let mut sleep = Command::new("sleep");
-        sleep.arg("60");
-        assert!(!succeeds_within(sleep, Duration::from_millis(100)));
-        assert!(!succeeds_within(Command::new("/no/such/program"), ANSWERS));
-        assert!(succeeds_within(Command::new("true"), ANSWERS));
-    }
 
     #[test]
     fn what_a_failed_command_said_is_in_the_error() {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod backing;
+mod command;
 pub mod fleet;
 mod http;
 pub mod neighbours;
@@ -12,6 +13,7 @@ mod spawner;
 mod state;
 mod workspace;
 
+pub use command::succeeds_within;
 pub use process::ProcessId;
 pub use progress::Progress;
 pub use secrets::Secrets;

@@ -1,30 +1,17 @@
 //! The docker command line. It reaches a container by its name, whichever process has started it and in whichever way.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+
+use crate::succeeds_within;
 
 /// Whether `docker info` succeeds in time: a dead remote socket would keep us for minutes.
 pub(super) fn answers(bound: Duration) -> bool {
     let mut command = Command::new("docker");
     command.arg("info").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut child) = command.spawn() else {
-        return false;
-    };
-    let begin = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return status.success(),
-            Ok(None) if begin.elapsed() < bound => std::thread::sleep(Duration::from_millis(50)),
-            Ok(None) | Err(_) => {
-                if child.kill().is_ok() && child.wait().is_ok() {
-                    return false;
-                }
-                return false;
-            }
-        }
-    }
+    succeeds_within(command, bound)
 }
 
 /// Standard output of `docker` with `arguments`.
