@@ -101,7 +101,8 @@ pub async fn claim(
     }
 }
 
-/// The answer that the same call was given before, where what it needs otherwise cannot be had. Errors: as [`claim`].
+/// The answer that the same call was given before, for a call that would need other services before it could claim its key. Errors: as
+/// [`claim`].
 pub async fn kept<T: prost::Message + Default>(
     db: &Db,
     cx: &Context,
@@ -113,19 +114,12 @@ pub async fn kept<T: prost::Message + Default>(
         return Ok(None);
     }
     let mut tx = TenantTx::begin(db, cx.tenant).await?;
-    let result = kept_in(&mut tx, cx, rpc, request, now).await;
-    tx.settle(result).await?.replayed()
-}
-
-async fn kept_in(
-    tx: &mut TenantTx,
-    cx: &Context,
-    rpc: &'static str,
-    request: &impl prost::Message,
-    now: OffsetDateTime,
-) -> Result<Claim, Error> {
-    crate::fence::check(tx, cx).await?;
-    claim(tx, cx, rpc, request, now).await
+    let looked = async {
+        crate::fence::check(&mut tx, cx).await?;
+        claim(&mut tx, cx, rpc, request, now).await
+    };
+    let looked = looked.await;
+    tx.settle(looked).await?.replayed()
 }
 
 impl Claim {

@@ -75,7 +75,7 @@ impl TryFrom<SecretString> for CursorKey {
 
 #[derive(Deserialize, JsonSchema)]
 struct Setting {
-    /// Secret of at least 32 bytes that signs page tokens; the same in every instance, and the same in the gateway and all services with
+    /// Secret of at least 32 bytes that seals page tokens; the same in every instance, and the same in the gateway and all services with
     /// operations.
     #[schemars(with = "Secret", extend("errorMessage" = CursorKeyTooShort.to_string()))]
     cursor_key: CursorKey,

@@ -21,7 +21,7 @@ use crate::fields::{
 pub struct Service(pub(crate) Arc<App>);
 
 impl Service {
-    /// A service that admits calls by `gate` and signs page tokens by `cursor_key`; its events wait for a relay.
+    /// A service that admits calls by `gate` and seals page tokens by `cursor_key`; its events wait for a relay.
     pub fn new(gate: Gate, db: Db, clock: Clock, cursor_key: CursorKey) -> Self {
         Self(Arc::new(App { gate, db, clock, cursor_key, wake: Wake::default() }))
     }

@@ -22,7 +22,7 @@ pub struct Config {
     pub services: Vec<Peer>,
     /// Proves to the services that this is the gateway.
     pub service_secret: ServiceSecret,
-    /// Signs page tokens of the list of all operations, as the services do that have a part of it.
+    /// Seals page tokens of the list of all operations, as the services do that have a part of it.
     pub cursor_key: CursorKey,
     /// What clients may do.
     pub limits: LimitConfig,
