@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use config::{Env, ExposeSecret, Seconds, SecretString};
-use db::migrate::{Administrator, LoginRole, MigrateError, Schema};
+use db::migrate::{Administrator, LoginRole, MigrateError, ONE_AT_A_TIME, Schema};
 use db::{DatabaseConfig, Migrations};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::sync::OnceCell;
@@ -73,7 +73,7 @@ impl Database {
 
     async fn migrate(&self, all: &[Migrations]) -> Result<()> {
         // One at a time: preparing a role changes its password for a moment.
-        let server = self.hold_roles().await?;
+        let mut server = self.hold_roles().await?;
         let mut admin = Administrator::connect(&self.admin_url, self.name).await?;
         let kept: Vec<(String, String)> = sqlx::query_as(
             "SELECT rolname, rolpassword FROM pg_authid WHERE rolname LIKE 'globcrm\\_%' AND rolpassword IS NOT NULL",
@@ -89,10 +89,12 @@ impl Database {
             let schema = Schema { name: migrations.schema, app: role("app"), worker: role("worker") };
             admin.prepare(&schema).await?;
         }
+        // A fleet of this server may be migrated at the same time; the grants of migrations, too, write catalogs that all databases have
+        // in common.
+        execute(&mut server, format!("BEGIN; {ONE_AT_A_TIME}")).await?;
         for (role, verifier) in kept {
             execute(admin.conn(), format!("ALTER ROLE {role} PASSWORD '{verifier}'")).await?;
         }
-        // Their grants write catalogs that all databases have in common.
         for migrations in all {
             migrations.up(admin.conn()).await?;
         }
@@ -103,6 +105,11 @@ impl Database {
     /// The name.
     pub(crate) fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The administrator's URL of the server.
+    pub(crate) fn server_url(&self) -> SecretString {
+        self.admin_url.clone()
     }
 
     /// The administrator's connection.

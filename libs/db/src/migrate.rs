@@ -16,7 +16,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 pub use groups::{BASE, Group, Migration, OPERATIONS, RECORD};
-pub use roles::{Administrator, LoginRole, Schema};
+pub use roles::{Administrator, LoginRole, ONE_AT_A_TIME, Schema};
 
 /// The migrations of one schema.
 #[derive(Clone, Copy, Debug)]

@@ -53,10 +53,17 @@ pub struct Schema {
     pub worker: LoginRole,
 }
 
+/// Waits until no other migrator changes roles, to the end of the transaction. It holds among those who run it in one database: the one
+/// that an administrator's URL names.
+pub const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(hashtextextended('globcrm/roles', 0))";
+
 /// A connection with the right to make roles and databases.
 #[derive(Debug)]
 pub struct Administrator {
     conn: PgConnection,
+    /// A connection to the database that the URL names, for locks that hold for the whole server: an advisory lock belongs to the
+    /// database that it was taken in.
+    server: PgConnection,
 }
 
 impl Administrator {
@@ -66,13 +73,13 @@ impl Administrator {
         let options = PgConnectOptions::from_str(url.expose_secret())?
             .application_name("globcrm-migrate")
             .disable_statement_logging();
-        let mut admin = options.clone().connect().await?;
+        let mut server = options.clone().connect().await?;
         let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
             .bind(database)
-            .fetch_one(&mut admin)
+            .fetch_one(&mut server)
             .await?;
         if !exists {
-            let made = execute(&mut admin, &format!("CREATE DATABASE {}", identifier(database))).await;
+            let made = execute(&mut server, &format!("CREATE DATABASE {}", identifier(database))).await;
             // Two migrators may start together: the second finds what the first made.
             if let Err(error) = made
                 && error.as_database_error().and_then(|e| e.code()).as_deref() != Some("42P04")
@@ -80,8 +87,7 @@ impl Administrator {
                 return Err(error);
             }
         }
-        admin.close().await?;
-        Ok(Self { conn: options.database(database).connect().await? })
+        Ok(Self { conn: options.database(database).connect().await?, server })
     }
 
     /// The connection, for migrations.
@@ -93,9 +99,10 @@ impl Administrator {
     pub async fn prepare(&mut self, schema: &Schema) -> Result<(), sqlx::Error> {
         let name = schema.name;
         let owner = format!("globcrm_{name}_owner");
+        // Roles belong to the whole server: one migrator at a time makes them, whatever its database, so none meets a half-made one.
+        let mut alone = self.server.begin().await?;
+        execute(&mut alone, ONE_AT_A_TIME).await?;
         let mut tx = self.conn.begin().await?;
-        // Roles belong to the whole server: one migrator at a time makes them, so none meets a half-made one.
-        execute(&mut tx, "SELECT pg_advisory_xact_lock(hashtextextended('globcrm/roles', 0))").await?;
         self::role(&mut tx, &owner, "NOLOGIN").await?;
         for login in [&schema.app, &schema.worker] {
             let attributes = format!("LOGIN PASSWORD {}", literal(login.password.expose_secret()));
@@ -116,7 +123,8 @@ impl Administrator {
             ),
         )
         .await?;
-        tx.commit().await
+        tx.commit().await?;
+        alone.commit().await
     }
 }
 
