@@ -17,6 +17,8 @@ pub fn start(process: &Process, mut reloader: Reloader, every: Duration) {
     let shown = Shown::new(reloader.hash());
     let shutdown = process.shutdown.clone();
     process.tasks.spawn("host.reload", async move {
+        // The next looks find the same: each finding is told once.
+        let mut told = None;
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -29,19 +31,21 @@ pub fn start(process: &Process, mut reloader: Reloader, every: Duration) {
             reloader = back;
             match looked {
                 Ok(changed) => {
+                    told = None;
                     shown.set(true, reloader.hash());
                     if changed {
                         tracing::info!(hash = reloader.hash(), "settings have changed and are in force");
                     }
                 }
-                // Told once: the next looks find the same.
                 Err(problems) => {
-                    if shown.set(false, reloader.hash()) {
-                        let problems = problems.to_string();
+                    shown.set(false, reloader.hash());
+                    let problems = problems.to_string();
+                    if told.as_ref() != Some(&problems) {
                         tracing::error!(
                             problems,
                             "settings have changed and are wrong; the old ones stay in force"
                         );
+                        told = Some(problems);
                     }
                 }
             }
@@ -76,9 +80,8 @@ impl Shown {
         Self(state)
     }
 
-    /// Whether it was a success before.
-    fn set(&self, success: bool, hash: u64) -> bool {
+    fn set(&self, success: bool, hash: u64) {
         self.0.hash.store(hash, Ordering::Relaxed);
-        self.0.success.swap(success, Ordering::Relaxed)
+        self.0.success.store(success, Ordering::Relaxed);
     }
 }
