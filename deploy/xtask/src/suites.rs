@@ -16,6 +16,7 @@ use testkit::backing::Backing;
 use testkit::fleet::{Places, Ports};
 use testkit::{Progress, Purpose, Unavailable, Workspace};
 
+use crate::go_tools::VERSITYGW;
 use crate::{cargo, mutants, up};
 use selection::Selection;
 
@@ -39,6 +40,8 @@ pub(crate) enum Whole {
     Unit,
     /// Small libraries by what they make public; needs nothing
     Libraries,
+    /// Uploaded files in a directory and on an S3 server, and an import from there
+    Blobs,
     /// One user's way through the public API
     Journey,
     /// Two tenants, every RPC
@@ -294,6 +297,12 @@ fn run_suite(
         .env("GLOBCRM_TEST_BINARY", program)
         .env("GLOBCRM_TEST_POSTGRES_ADMIN_URL", admin_url)
         .env("GLOBCRM_TEST_AMQP_URL", amqp_url);
+    if suite == Suite::Whole(Whole::Blobs) {
+        match VERSITYGW.find(progress) {
+            Ok(server) => command.env("GLOBCRM_TEST_S3_SERVER", server),
+            Err(error) => return Ok(End::CannotRun(error.downcast::<Unavailable>()?.reason)),
+        };
+    }
     count_tests(command, count, progress)
 }
 
