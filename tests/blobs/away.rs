@@ -80,7 +80,9 @@ async fn a_server_that_stops_in_the_middle_of_an_answer_is_given_up_in_time() {
     let mut bytes = store.blobs.read(tenant(1), &blob.sha256, 0).await.unwrap();
     let first: Bytes = bytes.try_next().await.unwrap().unwrap();
     server.pause();
-    let rest = timeout(BOUND, bytes.map_ok(|piece| piece.len() as u64).try_fold(0, async |sum, n| Ok(sum + n))).await;
+    let rest =
+        timeout(BOUND, bytes.map_ok(|piece| piece.len() as u64).try_fold(0, async |sum, n| Ok(sum + n)))
+            .await;
     let error = rest.expect("it ends by itself").unwrap_err();
     assert!(is_for_now(&error), "{error:?} after {} bytes", first.len());
     server.resume();

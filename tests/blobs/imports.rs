@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use fleet::Role;
-use proto::records::v1 as pb;
 use testkit::backing::Backing;
 use testkit::fleet::{Places, Ports, environments, run_once};
 use testkit::{Progress, Purpose, Workspace};
@@ -27,8 +26,6 @@ async fn contacts_come_out_of_a_file_in_a_bucket() -> Result<()> {
     });
     let outcome = outcome.await?;
     assert_eq!(outcome.counts, [300, 0, 0, 1], "{outcome:?}");
-    let found = admin.list(pb::ListContactsRequest { count: "exact".to_owned(), ..Default::default() }).await?;
-    assert_eq!(found.contacts.first().map(|contact| contact.emails.len()), Some(1));
     assert_eq!(store.files().len(), 1);
     Ok(())
 }
@@ -51,14 +48,17 @@ async fn a_start_that_the_store_refuses_names_the_setting_and_no_secret() -> Res
     ] {
         environment.insert(format!("GLOBCRM_RECORDS_{name}"), value.to_owned());
     }
-    let refused = |environment: &_| run_once(&program(&workspace), "records", environment, &progress).unwrap_err().to_string();
+    let refused = |environment: &_| {
+        run_once(&program(&workspace), "records", environment, &progress).unwrap_err().to_string()
+    };
     let both = refused(&environment);
     assert!(both.contains("GLOBCRM_RECORDS_S3_BUCKET and BLOB_DIR exclude each other"), "{both}");
     environment.remove("GLOBCRM_RECORDS_BLOB_DIR");
     let no_bucket = refused(&environment);
     assert!(no_bucket.contains("there is no bucket with the name in S3_BUCKET"), "{no_bucket}");
     environment.insert("GLOBCRM_RECORDS_S3_BUCKET".to_owned(), BUCKET.to_owned());
-    environment.insert("GLOBCRM_RECORDS_S3_ACCESS_KEY_ID".to_owned(), "NOT-A-KEY-ID-OF-THIS-SERVER".to_owned());
+    environment
+        .insert("GLOBCRM_RECORDS_S3_ACCESS_KEY_ID".to_owned(), "NOT-A-KEY-ID-OF-THIS-SERVER".to_owned());
     let wrong = refused(&environment);
     assert!(wrong.contains("S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY are wrong"), "{wrong}");
     assert!(!wrong.contains(secret) && !wrong.contains("NOT-A-KEY-ID-OF-THIS-SERVER"), "{wrong}");

@@ -63,7 +63,8 @@ async fn a_large_object_comes_in_parts_and_out_from_any_byte(store: &Store) {
     let blob = blobs.put(tenant, Uuid::from_u128(9), 20 * MIB, large(20)).await.unwrap();
     let whole: Vec<u8> = large(20).map(Result::unwrap).collect::<Vec<_>>().await.concat();
     assert_eq!((blob.size, whole.len() as u64), (20 * MIB, 20 * MIB));
-    assert_eq!(blob.sha256, Sha256::digest(&whole).iter().map(|b| format!("{b:02x}")).collect::<String>());
+    let digest = Sha256::digest(&whole).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    assert_eq!(blob.sha256, digest);
     assert!(read(blobs, tenant, &blob, 0).await == whole);
     let from = 5 * MIB - 1;
     assert!(read(blobs, tenant, &blob, from).await == whole[usize::try_from(from).unwrap()..]);
@@ -101,7 +102,8 @@ async fn an_upload_whose_caller_is_gone_leaves_nothing(store: &Store) {
         }
     }
     let bound = Duration::from_secs(30);
-    waiting::until(bound, "nothing is left", async || store.files().is_empty() && store.parts().is_empty()).await;
+    waiting::until(bound, "nothing is left", async || store.files().is_empty() && store.parts().is_empty())
+        .await;
 }
 
 async fn equal_content_is_one_object_and_what_is_not_there_need_not_be_deleted(store: &Store) {
@@ -133,9 +135,13 @@ async fn what_was_left_for_a_day_goes_and_what_is_coming_in_or_has_its_name_stay
     age(&kept, 10 * DAY);
     // Processes that ended before the object had its name, and one that goes on.
     let whole = blobs.stage(tenant, Uuid::from_u128(2), 100, pieces(&["whole"])).await.unwrap();
-    let other = blobs.stage(super::store::tenant(2), Uuid::from_u128(3), 100, pieces(&["other"])).await.unwrap();
+    let other =
+        blobs.stage(super::store::tenant(2), Uuid::from_u128(3), 100, pieces(&["other"])).await.unwrap();
     let young = blobs.stage(tenant, Uuid::from_u128(5), 100, pieces(&["young"])).await.unwrap();
-    for old in [store.incoming(tenant, Uuid::from_u128(2)), store.incoming(super::store::tenant(2), Uuid::from_u128(3))] {
+    for old in [
+        store.incoming(tenant, Uuid::from_u128(2)),
+        store.incoming(super::store::tenant(2), Uuid::from_u128(3)),
+    ] {
         age(&old, 2 * DAY);
     }
     let before = written(&store.incoming(tenant, Uuid::from_u128(5))) - DAY;
@@ -159,7 +165,9 @@ async fn files_that_are_half_written_in_a_directory_go_by_their_age() {
     let store = Store::directory("half");
     let (blobs, tenant) = (&store.blobs, tenant(1));
     let whole = blobs.stage(tenant, Uuid::from_u128(2), 100, pieces(&["whole"])).await.unwrap();
-    let part = |n: u128| store.incoming(tenant, Uuid::from_u128(n)).with_file_name(format!("{}#1", Uuid::from_u128(n)));
+    let part = |n: u128| {
+        store.incoming(tenant, Uuid::from_u128(n)).with_file_name(format!("{}#1", Uuid::from_u128(n)))
+    };
     for n in [3, 4] {
         std::fs::write(part(n), "half").unwrap();
     }

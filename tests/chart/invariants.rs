@@ -343,14 +343,17 @@ fn files_are_in_one_place(objects: &[Value]) -> Vec<String> {
     let mut claimed = false;
     for (by, container) in containers(objects) {
         let env = items(&container["env"]);
-        let value = |end: &str| env.iter().find(|one| text(&one["name"]).ends_with(end)).map(|one| text(&one["value"]));
+        let value = |end: &str| {
+            env.iter().find(|one| text(&one["name"]).ends_with(end)).map(|one| text(&one["value"]))
+        };
         let mounted = items(&container["volumeMounts"])
             .iter()
             .find(|mount| mount["name"] == "blobs")
             .map(|mount| text(&mount["mountPath"]));
         let keys = ["_S3_ACCESS_KEY_ID_FILE", "_S3_SECRET_ACCESS_KEY_FILE"].map(|end| value(end).is_some());
         let bucket = value("_S3_BUCKET").is_some();
-        if bucket == value("_BLOB_DIR").is_some() && (bucket || mounted.is_some() || by.ends_with("-records")) {
+        if bucket == value("_BLOB_DIR").is_some() && (bucket || mounted.is_some() || by.ends_with("-records"))
+        {
             broken.push(format!("{by}: two places, or none"));
         }
         if mounted != value("_BLOB_DIR") || keys != [bucket; 2] {

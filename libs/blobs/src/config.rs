@@ -124,7 +124,8 @@ fn is_name(text: &str, marks: &[char]) -> bool {
 }
 
 fn bucket<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
-    let fits = |name: &str| (3..=63).contains(&name.len()) && !name.contains("..") && is_name(name, &['-', '.']);
+    let fits =
+        |name: &str| (3..=63).contains(&name.len()) && !name.contains("..") && is_name(name, &['-', '.']);
     checked(d, |name: &Option<String>| name.as_deref().is_none_or(fits))
 }
 
@@ -150,7 +151,9 @@ impl Section for BlobConfig {
         let (places, keys) = (places?, keys?);
         let has_keys = keys.get().id.is_some();
         match (places.blob_dir, places.s3_bucket) {
-            (None, None) => refuse(r, "BLOB_DIR", "is missing, and S3_BUCKET is, too: files need one of them"),
+            (None, None) => {
+                refuse(r, "BLOB_DIR", "is missing, and S3_BUCKET is, too: files need one of them")
+            }
             (Some(_), Some(_)) => refuse(r, "S3_BUCKET", "and BLOB_DIR exclude each other: give one of them"),
             (Some(directory), None) => {
                 let idle = [
@@ -163,7 +166,9 @@ impl Section for BlobConfig {
                     None => Some(Self::Directory(directory)),
                 }
             }
-            (None, Some(_)) if !has_keys => refuse(r, "S3_ACCESS_KEY_ID", "is missing, and S3_BUCKET needs it"),
+            (None, Some(_)) if !has_keys => {
+                refuse(r, "S3_ACCESS_KEY_ID", "is missing, and S3_BUCKET needs it")
+            }
             (None, Some(bucket)) => {
                 let is_plain = places.s3_endpoint.as_deref().is_some_and(|url| !url.starts_with("https:"));
                 match (is_plain, places.s3_allow_http, &places.s3_ca_file) {
@@ -171,12 +176,17 @@ impl Section for BlobConfig {
                         let text = "is http://, which anybody on the way can read: take https://, or set S3_ALLOW_HTTP to true";
                         return refuse(r, "S3_ENDPOINT", text);
                     }
-                    (true, true, Some(_)) => return refuse(r, "S3_CA_FILE", "has no effect without https://"),
+                    (true, true, Some(_)) => {
+                        return refuse(r, "S3_CA_FILE", "has no effect without https://");
+                    }
                     _ => {}
                 }
                 let ca_file = places.s3_ca_file.unwrap_or_else(|| PathBuf::from(SYSTEM_CERTIFICATES));
                 if !is_plain && !is_trust(&ca_file) {
-                    let text = format!("must name a file with certificates (PEM); there are none in {}", ca_file.display());
+                    let text = format!(
+                        "must name a file with certificates (PEM); there are none in {}",
+                        ca_file.display()
+                    );
                     return refuse(r, "S3_CA_FILE", &text);
                 }
                 Some(Self::Bucket(S3Config {

@@ -116,7 +116,10 @@ mod tests {
         let error = answered("403 Forbidden", body);
         assert!(error.is_refusal() && !error.is_missing());
         let told = format!("{error:?} {}", error::chain(&error));
-        assert!(told.contains("403 Forbidden: SignatureDoesNotMatch") && told.contains("S3_ACCESS_KEY_ID"), "{told}");
+        assert!(
+            told.contains("403 Forbidden: SignatureDoesNotMatch") && told.contains("S3_ACCESS_KEY_ID"),
+            "{told}"
+        );
         assert!(!told.contains("AKIAEXAMPLE") && !told.contains("secret"), "{told}");
     }
 

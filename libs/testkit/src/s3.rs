@@ -30,7 +30,10 @@ pub struct S3Server {
 
 impl std::fmt::Debug for S3Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("S3Server").field("directory", &self.directory).field("port", &self.port).finish_non_exhaustive()
+        f.debug_struct("S3Server")
+            .field("directory", &self.directory)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 
@@ -42,9 +45,7 @@ impl S3Server {
             std::fs::create_dir_all(directory.join(part))?;
         }
         let port = ports::choose(&[("s3", None)])?.remove("s3").context("a port was asked for")?;
-        let random = || -> Result<String> {
-            Ok(random_bytes::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
-        };
+        let random = || -> Result<String> { Ok(format!("{:032x}", u128::from_ne_bytes(random_bytes()?))) };
         let (key_id, secret) = (random()?, random()?);
         let tls = tls.map(|(certificate, key)| (certificate.to_owned(), key.to_owned()));
         let (program, directory) = (program.to_owned(), directory.to_owned());
@@ -127,7 +128,8 @@ fn launch(
     let mut arguments = vec!["--port".to_owned(), format!("127.0.0.1:{port}"), "--quiet".to_owned()];
     if let Some((certificate, key)) = tls {
         let files = [("--cert", certificate), ("--key", key)];
-        arguments.extend(files.into_iter().flat_map(|(name, file)| [name.to_owned(), file.display().to_string()]));
+        arguments
+            .extend(files.into_iter().flat_map(|(name, file)| [name.to_owned(), file.display().to_string()]));
     }
     let [data, meta] = ["data", "meta"].map(|part| directory.join(part).display().to_string());
     // File systems without extended attributes are common where tests run.
@@ -137,5 +139,6 @@ fn launch(
         ("ROOT_SECRET_ACCESS_KEY".to_owned(), secret.clone()),
     ];
     let log = directory.join("log");
-    Daemon { program, arguments, environment, directory, log: &log, account: None, tied: Some("TERM") }.start()
+    Daemon { program, arguments, environment, directory, log: &log, account: None, tied: Some("TERM") }
+        .start()
 }

@@ -41,7 +41,8 @@ fn role(role: Role, settings: &Settings) -> Value {
 
 fn secrets(settings: Vec<&Setting>) -> Vec<Value> {
     let one = |setting: &Setting| {
-        let mut one = json!({"variable": setting.variable, "key": setting.key(), "required": setting.required});
+        let mut one =
+            json!({"variable": setting.variable, "key": setting.key(), "required": setting.required});
         if setting.is_of_a_bucket() {
             one["bucket"] = json!(true);
         }

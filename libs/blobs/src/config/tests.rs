@@ -62,7 +62,9 @@ fn what_is_wrong_is_refused_by_its_variable_and_without_its_value() {
         let problems = load(&with_keys(&[("S3_BUCKET", name)])).unwrap_err();
         assert!(problems.contains("X_S3_BUCKET must be the name of a bucket"), "{name}: {problems}");
     }
-    for url in ["s3.example", "ftp://h", "https://user:hunter2@h", "https://h/path", "https://h?x", "https://"] {
+    for url in
+        ["s3.example", "ftp://h", "https://user:hunter2@h", "https://h/path", "https://h?x", "https://"]
+    {
         let problems = load(&with_keys(&[bucket, ("S3_ENDPOINT", url)])).unwrap_err();
         assert!(problems.contains("X_S3_ENDPOINT must be a URL of a server alone"), "{url}: {problems}");
         assert!(!problems.contains("hunter2"), "{problems}");

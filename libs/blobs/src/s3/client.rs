@@ -47,10 +47,9 @@ impl Connector {
         let is_plain = config.endpoint.as_deref().is_some_and(|url| url.starts_with("http:"));
         // Without certificates nobody is trusted.
         let roots = if is_plain { Ok(RootCertStore::empty()) } else { tls::roots(&config.ca_file) };
-        let tls = roots.and_then(tls::client).map_err(|source| object_store::Error::Generic {
-            store: "S3",
-            source: Box::new(source),
-        })?;
+        let tls = roots
+            .and_then(tls::client)
+            .map_err(|source| object_store::Error::Generic { store: "S3", source: Box::new(source) })?;
         let mut tcp = Tcp::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
