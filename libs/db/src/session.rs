@@ -27,6 +27,8 @@ pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ON
 /// as the plan for the average tenant serves the largest as well.
 pub(crate) const KEPT_PLANS: &str =
     ", set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_sort', 'off', true)";
+/// In a transaction whose statements look at single records: a plan is kept when it costs no more than one made for the values.
+pub(crate) const PLANS_THAT_PAY: &str = ", set_config('plan_cache_mode', 'auto', true)";
 /// Fails when the transaction has failed, where a bare `COMMIT` would roll back and say nothing; and there must be one.
 const COMMIT: &str = "SELECT now() <> statement_timestamp(); COMMIT";
 /// Ends a transaction that only read: there is nothing that could have failed to be written.

@@ -56,12 +56,12 @@ pub struct TelemetryConfig {
     pub log: String,
     /// Of 1,000 traces that begin here, how many are sent; of those that begin elsewhere, all that their beginner sends.
     #[schemars(range(max = 1_000))]
-    pub traces_per_thousand: u16,
+    pub traces_of_thousand: u16,
 }
 
 impl Default for TelemetryConfig {
     fn default() -> Self {
-        Self { log: "info".to_owned(), traces_per_thousand: 1_000 }
+        Self { log: "info".to_owned(), traces_of_thousand: 1_000 }
     }
 }
 

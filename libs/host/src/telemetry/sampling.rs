@@ -17,9 +17,9 @@ pub(super) struct Share(Arc<AtomicU16>);
 impl Share {
     /// The configured share, as it changes.
     pub(super) fn of(config: &Hot<TelemetryConfig>) -> Self {
-        let share = Arc::new(AtomicU16::new(config.get().traces_per_thousand));
+        let share = Arc::new(AtomicU16::new(config.get().traces_of_thousand));
         let follows = share.clone();
-        config.follow(move |config| follows.store(config.traces_per_thousand, Ordering::Relaxed));
+        config.follow(move |config| follows.store(config.traces_of_thousand, Ordering::Relaxed));
         Self(share)
     }
 }
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn the_share_follows_the_setting() {
-        let config = Hot::new(TelemetryConfig { traces_per_thousand: 250, ..TelemetryConfig::default() });
+        let config = Hot::new(TelemetryConfig { traces_of_thousand: 250, ..TelemetryConfig::default() });
         let share = Share::of(&config);
         let sampled = || {
             // Ids spread evenly, as random ones are.
@@ -58,7 +58,7 @@ mod tests {
         };
         assert!((240..260).contains(&sampled()), "{}", sampled());
         for (per_thousand, expected) in [(0, 0), (1_000, 1_000)] {
-            config.set(TelemetryConfig { traces_per_thousand: per_thousand, ..TelemetryConfig::default() });
+            config.set(TelemetryConfig { traces_of_thousand: per_thousand, ..TelemetryConfig::default() });
             assert_eq!(sampled(), expected);
         }
     }
