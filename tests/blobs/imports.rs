@@ -19,8 +19,8 @@ async fn contacts_come_out_of_a_file_in_a_bucket() -> Result<()> {
     let world = World::storing(database, store.blobs.clone())?;
     let admin = world.admin()?;
     // Several parts of it are read while rows are written.
-    let rows: String = (0..300).map(|n| format!("n{n}@x.test,N{n},{}\n", "long ".repeat(4_000))).collect();
-    let file = format!("Mail,First,Notes\n{rows}broken,B,\n");
+    let rows = (0..300).map(|n| format!("n{n}@x.test,N{n},{}\n", "long ".repeat(4_000)));
+    let file = format!("Mail,First,Notes\n{}broken,B,\n", rows.collect::<Vec<_>>().concat());
     let outcome = run(&world, &admin, &file, |upload| {
         import(upload, &[("Mail", "emails.address"), ("First", "first_name")])
     });

@@ -68,14 +68,16 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// Codes of S3 for keys that are unknown, wrong, or not allowed to do what was asked.
-const DENIED: [&str; 6] = [
+/// Codes of S3 for keys that are unknown, wrong, or not allowed to do what was asked; the last one is what the Versity gateway answers to
+/// an unknown key, with 404.
+const DENIED: [&str; 7] = [
     "AccessDenied",
     "AllAccessDisabled",
     "ExpiredToken",
     "InvalidAccessKeyId",
     "InvalidToken",
     "SignatureDoesNotMatch",
+    "XAdminUserNotFound",
 ];
 
 impl From<object_store::Error> for StoreError {
@@ -85,7 +87,8 @@ impl From<object_store::Error> for StoreError {
         let kind = match (code, &error) {
             (Some("NoSuchBucket"), _) => Kind::NoBucket,
             (Some(code), _) if DENIED.contains(&code) => Kind::Denied,
-            (_, object_store::Error::NotFound { .. }) => Kind::Missing,
+            // Much is "not found" to a store that is not an object, and what is taken for missing is forgotten.
+            (None | Some("NoSuchKey"), object_store::Error::NotFound { .. }) => Kind::Missing,
             _ => Kind::Other,
         };
         let text = match whole.split_once('<') {
@@ -130,5 +133,7 @@ mod tests {
         let missing = answered("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>");
         assert!(missing.is_missing() && !missing.is_refusal());
         assert!(answered("", "").is_missing(), "as a directory says it");
+        let unknown = answered("404 Not Found", "<Error><Code>WhoKnows</Code></Error>");
+        assert!(!unknown.is_missing() && !unknown.is_refusal());
     }
 }
