@@ -160,6 +160,43 @@ async fn a_meeting_during_which_the_clock_goes_back_comes_again_as_long_as_it_wa
 }
 
 #[tokio::test]
+async fn whole_days_come_again_as_whole_days_where_the_clock_skips_midnight() -> Result<()> {
+    let world = World::new().await?;
+    let admin = world.admin()?;
+    // The limits of three days, the second of which begins at one o'clock.
+    for (zone, limits) in [
+        (
+            "America/Sao_Paulo",
+            ["2018-11-03T03:00:00Z", "2018-11-04T03:00:00Z", "2018-11-05T02:00:00Z", "2018-11-06T02:00:00Z"],
+        ),
+        (
+            "Atlantic/Azores",
+            ["2027-03-27T01:00:00Z", "2027-03-28T01:00:00Z", "2027-03-29T00:00:00Z", "2027-03-30T00:00:00Z"],
+        ),
+        (
+            "Africa/Cairo",
+            ["2027-04-28T22:00:00Z", "2027-04-29T22:00:00Z", "2027-04-30T21:00:00Z", "2027-05-01T21:00:00Z"],
+        ),
+    ] {
+        let mut now = pb::Activity {
+            all_day: true,
+            timezone: Some(zone.to_owned()),
+            recurrence: Some("FREQ=DAILY".to_owned()),
+            starts_at: Some(moment(limits[0])),
+            ends_at: Some(moment(limits[1])),
+            ..planned("meeting")
+        };
+        now = admin.create_activity(now).await?;
+        for day in limits.windows(2).skip(1) {
+            now = follow(&admin, &now.id).await?.expect("one follows");
+            assert_eq!((now.starts_at, now.ends_at), (Some(moment(day[0])), Some(moment(day[1]))), "{zone}");
+            assert_eq!(now.recurs_at, None, "{zone}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_activity_is_followed_once_and_only_when_it_was_completed() -> Result<()> {
     let world = World::new().await?;
     let admin = world.admin()?;

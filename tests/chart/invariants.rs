@@ -205,6 +205,8 @@ fn secrets_are_files_that_are_there(objects: &[Value]) -> Vec<String> {
         let named: BTreeSet<&str> = items(&container["env"])
             .iter()
             .filter(|variable| text(&variable["name"]).ends_with("_FILE"))
+            // Certificates of authorities are no secret, and come by a volume of the operator's.
+            .filter(|variable| !text(&variable["name"]).ends_with("_CA_FILE"))
             .map(|variable| text(&variable["value"]).trim_start_matches(prefix))
             .collect();
         let volume = items(&pod["volumes"]).iter().find(|volume| volume["name"] == "secrets");

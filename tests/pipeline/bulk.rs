@@ -451,3 +451,21 @@ async fn a_repeated_request_is_one_operation_and_a_running_one_cannot_be_undone(
     assert_eq!(refused.is(), (409, "OPERATION_NOT_OVER"));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_those_who_undo_at_once_one_does() -> Result<()> {
+    let world = World::new().await?;
+    let who = world.admin()?;
+    who.create_deal(named("one")).await?;
+    for round in 0..5 {
+        let tagged = run(&world, &who, asked("tag", "*", &json!({"add": [format!("x{round}")]}))).await?;
+        let undo = || who.undo(&tagged.id);
+        let (a, b, c, d) = tokio::join!(undo(), undo(), undo(), undo());
+        let (queued, refused): (Vec<_>, Vec<_>) = [a, b, c, d].into_iter().partition(Result::is_ok);
+        assert_eq!(queued.len(), 1, "round {round}");
+        for refused in refused {
+            assert_eq!(refused.unwrap_err().is(), (409, "OPERATION_UNDONE"));
+        }
+    }
+    Ok(())
+}

@@ -57,10 +57,11 @@ impl Drop for Writer {
 }
 
 async fn abort(writer: WriteMultipart) {
-    let why = match timeout(ABORT, writer.abort()).await {
+    let error = match timeout(ABORT, writer.abort()).await {
         Ok(Ok(())) => return,
-        Ok(Err(error)) => StoreError::from(error).to_string(),
-        Err(_) => "the object store does not answer".to_owned(),
+        Ok(Err(error)) => error,
+        Err(late) => object_store::Error::Generic { store: "S3", source: Box::new(late) },
     };
-    tracing::warn!(error = why, "parts of a broken upload are left in the object store");
+    let error = StoreError::from(error);
+    tracing::warn!(error = %error::chain(&error), "parts of a broken upload are left in the object store");
 }

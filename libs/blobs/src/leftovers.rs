@@ -11,6 +11,13 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use crate::{BlobError, Blobs, INCOMING, gone};
 
 impl Blobs {
+    /// Removes the first copy of an object that has its name now. One that cannot be removed goes with what else was left.
+    pub(crate) async fn leave(&self, incoming: &Path) {
+        if let Err(error) = gone(self.store.delete(incoming).await) {
+            tracing::warn!(error = %error::chain(&error), "an upload is stored twice until leftovers are removed");
+        }
+    }
+
     /// Removes objects without a name that nobody has written to since `before`, at most `limit` of them; says how many are
     /// gone. Parts of an unfinished object in a bucket are not listed: a rule of the bucket removes them (docs/operate.md).
     pub async fn sweep(&self, before: SystemTime, limit: usize) -> Result<usize, BlobError> {

@@ -69,11 +69,7 @@ impl Staged {
             return Ok(self.blob);
         }
         store.copy(&self.incoming, &name).await?;
-        if let Err(error) = store.delete(&self.incoming).await {
-            // It has its name. The copy goes with what else was left.
-            let error = StoreError::from(error);
-            tracing::warn!(error = %::error::chain(&error), "an upload is stored twice until leftovers are removed");
-        }
+        self.blobs.leave(&self.incoming).await;
         Ok(self.blob)
     }
 

@@ -111,15 +111,19 @@ pub(crate) struct Over {
 /// Locks an operation of the principal that is not being removed.
 pub(crate) async fn lock_over(tx: &mut TenantTx, id: Uuid, principal: Uuid) -> Result<Option<Over>, DbError> {
     let query = sqlx::query_as(
-        "SELECT o.kind, o.request, o.finished_at IS NOT NULL,
-                (SELECT u.id FROM operation AS u WHERE u.tenant_id = $1 AND u.id = o.undone_by
-                   AND u.state IN ('queued', 'running', 'succeeded'))
-         FROM operation AS o
-         WHERE o.tenant_id = $1 AND o.id = $2 AND o.principal_id = $3 AND o.purged_at IS NULL FOR UPDATE OF o",
+        "SELECT kind, request, finished_at IS NOT NULL, undone_by FROM operation
+         WHERE tenant_id = $1 AND id = $2 AND principal_id = $3 AND purged_at IS NULL FOR UPDATE",
     );
     let row: Option<(String, Vec<u8>, bool, Option<Uuid>)> =
         query.bind(tx.tenant_id()).bind(id).bind(principal).fetch_optional(tx.conn()).await?;
-    Ok(row.map(|(kind, request, has_ended, undone_by)| Over { kind, request, has_ended, undone_by }))
+    let Some((kind, request, has_ended, by)) = row else { return Ok(None) };
+    // A statement of its own: one that waited for the lock would not see what was queued meanwhile.
+    let query = sqlx::query_scalar(
+        "SELECT id FROM operation
+         WHERE tenant_id = $1 AND id = $2 AND state IN ('queued', 'running', 'succeeded')",
+    );
+    let undone_by = query.bind(tx.tenant_id()).bind(by).fetch_optional(tx.conn()).await?;
+    Ok(Some(Over { kind, request, has_ended, undone_by }))
 }
 
 /// Notes which operation takes another back.

@@ -91,13 +91,18 @@ fn first(activity: &Record) -> Option<&'static str> {
 fn next(activity: &Record) -> Option<Vec<(&'static str, String)>> {
     let rule = Rule::parse(text(activity, "recurrence")?).ok()?;
     let (anchor, zone) = (first(activity)?, zone(activity));
-    let clock = |name: &str| Some(moment(activity, name)?.to_zoned_datetime(zone.clone()).datetime());
+    // What takes whole days comes again by days: where the clock skips midnight, a day begins at one o'clock.
+    let is_day = |name: &str| name != "due_at" && activity.fields.get("all_day") == Some(&Value::Bool(true));
+    let clock = |name: &str| {
+        let clock = moment(activity, name)?.to_zoned_datetime(zone.clone()).datetime();
+        Some(if is_day(name) { clock.date().at(0, 0, 0, 0) } else { clock })
+    };
     let is = clock(anchor)?;
     let meant = text(activity, "recurs_at").and_then(|text| text.parse::<DateTime>().ok()).unwrap_or(is);
     let (time, at, rule) = rule.next(meant, &zone)?;
     let mut changes = vec![("recurrence", rule.to_string())];
     // The clock skips it.
-    let shown = at.to_zoned_datetime(zone.clone()).datetime();
+    let shown = if is_day(anchor) { time } else { at.to_zoned_datetime(zone.clone()).datetime() };
     if shown != time {
         changes.push(("recurs_at", time.to_string()));
     }

@@ -59,6 +59,14 @@ impl Rule {
             if names.contains(&name) || value.is_empty() || !value.chars().all(is_value) {
                 return None;
             }
+            // The library takes a 0 and reckons as if it were not there; of what is named here, only the hours begin with one.
+            let is_zero = |one: &str| {
+                let digits = one.trim_start_matches(['+', '-']);
+                !digits.is_empty() && digits.chars().all(|c| c == '0')
+            };
+            if name != "BYHOUR" && value.split(',').any(is_zero) {
+                return None;
+            }
             names.push(name);
             match name {
                 "COUNT" | "UNTIL" if end != End::Never => return None,
@@ -175,6 +183,9 @@ mod tests {
             "FREQ=DAILY;FREQ=DAILY",
             "FREQ=DAILY;BYDAY=XX",
             "FREQ=DAILY;INTERVAL=-1",
+            "FREQ=DAILY;INTERVAL=0",
+            "FREQ=MONTHLY;BYMONTHDAY=1,0",
+            "FREQ=YEARLY;BYWEEKNO=-00",
             "FREQ=DAILY;X-A=1",
             "FREQ=DAILY\nDTSTART:20260101T000000Z",
             "INTERVAL=2",

@@ -22,7 +22,7 @@ pub(crate) async fn files(config: &BlobConfig) -> Result<Blobs, ServeError> {
         Ok(Ok(())) => {}
         Ok(Err(error)) if error.is_refusal() => return Err(ServeError::start("blobs", error)),
         Ok(Err(error)) => tracing::warn!(error = %error::chain(&error), "{text}"),
-        Err(late) => tracing::warn!(error = %late, "{text}"),
+        Err(late) => tracing::warn!(error = %error::chain(&late), "{text}"),
     }
     Ok(blobs)
 }
