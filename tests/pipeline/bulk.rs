@@ -454,7 +454,7 @@ async fn a_repeated_request_is_one_operation_and_a_running_one_cannot_be_undone(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_those_who_undo_at_once_one_does() -> Result<()> {
-    let world = World::new().await?;
+    let world = alone("globcrm_test_bulk_undo").await?;
     let who = world.admin()?;
     who.create_deal(named("one")).await?;
     for round in 0..5 {
