@@ -26,6 +26,17 @@ pub struct Config {
     pub cursor_key: CursorKey,
     /// What clients may do.
     pub limits: LimitConfig,
+    /// What operators see.
+    pub metrics: MetricsConfig,
+}
+
+/// What operators see.
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy)]
+pub struct MetricsConfig {
+    /// How many tenants have their id in this gateway's metrics: the busiest of the moment, at most 200; all others are `other`. 0 names nobody.
+    #[serde(default)]
+    #[schemars(range(max = crate::tenants::MOST))]
+    pub named_tenants: usize,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -113,7 +124,7 @@ impl Section for Config {
         let others = ROLE.member().calls.iter().filter(|role| **role != Role::Identity);
         let services: Vec<Option<Peer>> = others.map(|role| Peer::read(r, *role)).collect();
         let (service_secret, cursor_key) = (ServiceSecret::read(r), CursorKey::read(r));
-        let limits = r.group();
+        let (limits, metrics) = (r.group(), r.group());
         Some(Self {
             listen: public?.listen,
             identity: identity?,
@@ -121,6 +132,7 @@ impl Section for Config {
             service_secret: service_secret?,
             cursor_key: cursor_key?,
             limits: limits?,
+            metrics: metrics?,
         })
     }
 }
