@@ -68,8 +68,8 @@ pub(crate) struct Active<'a> {
 impl Active<'_> {
     /// It is known who asks.
     pub(crate) fn is_of(&self, tenant: TenantId) {
-        // Said once: there is one caller.
-        drop(self.tenant.set(tenant));
+        // One request has one caller.
+        self.tenant.get_or_init(|| tenant);
     }
 
     /// It is answered.

@@ -206,7 +206,7 @@ mod tests {
     fn a_name_goes_to_whoever_is_twice_as_busy_and_not_to_one_that_is_a_little_busier() {
         let began = Instant::now();
         let mut busy = Busy::new(1, began);
-        let mut ask = |busy: &mut Busy, n: u128, times: usize, minute: u32| {
+        let ask = |busy: &mut Busy, n: u128, times: usize, minute: u32| {
             for _ in 0..times {
                 busy.ended(tenant(n), 0, Duration::ZERO, began + TURN * minute);
             }
