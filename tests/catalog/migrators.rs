@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use config::SecretString;
 use db::migrate::{Administrator, LoginRole, Schema};
+use sqlx::Connection;
 use tokio::time::timeout;
 
 use crate::database::{Database, execute};
@@ -46,11 +47,8 @@ async fn migrators_of_two_databases_make_the_same_roles_at_once() -> Result<()> 
         .await?;
     }
     let mut sql = first.admin().await?;
-    execute(
-        &mut sql,
-        format!("DROP ROLE globcrm_{NAME}_owner, globcrm_{NAME}_app, globcrm_{NAME}_worker"),
-    )
-    .await?;
+    execute(&mut sql, format!("DROP ROLE globcrm_{NAME}_owner, globcrm_{NAME}_app, globcrm_{NAME}_worker"))
+        .await?;
     held.close().await?;
     one.and(other)
 }

@@ -3,3 +3,4 @@
 pub(crate) mod backing;
 #[cfg(feature = "testcontainers")]
 mod containers;
+mod password;

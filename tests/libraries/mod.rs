@@ -7,3 +7,4 @@ mod fleet;
 mod ids;
 mod proto;
 mod reasons;
+mod reload;

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use fleet::Role;
 use transcode::{Api, DocumentInfo};
 
-pub use crate::config::{Config, LimitConfig, MetricsConfig};
+pub use crate::config::{Config, LimitConfig, MetricsConfig, RateConfig};
 
 /// The place in the fleet.
 const ROLE: Role = Role::Gateway;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ::config::{FilePath, Reader, Seconds, Section, default};
+use ::config::{FilePath, Hot, Reader, Seconds, Section, default};
 use db::DatabaseConfig;
 use events::AmqpConfig;
 use fleet::Role;
@@ -20,7 +20,7 @@ use crate::quota::Quotas;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The database.
-    pub database: DatabaseConfig,
+    pub database: Hot<DatabaseConfig>,
     /// The broker.
     pub broker: AmqpConfig,
     /// Where keys, permissions, users and teams are.
@@ -65,7 +65,7 @@ struct BlobConfig {
 
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let (database, broker) = (r.group(), AmqpConfig::read(r));
+        let (database, broker) = (r.hot_secrets(), AmqpConfig::read(r));
         let (identity, fields) = (Peer::read(r, Role::Identity), Peer::read(r, Role::Fields));
         let cursor_key = CursorKey::read(r);
         let (phones, maintenance) = (r.group(), r.group());
