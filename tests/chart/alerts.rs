@@ -29,7 +29,10 @@ fn read(folder: &str) -> Vec<Value> {
     files.retain(|path| path.extension().is_some_and(|end| end == "yaml"));
     files.sort();
     let text = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
-    files.iter().map(|path| serde_saphyr::from_str(&text(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))).collect()
+    files
+        .iter()
+        .map(|path| serde_saphyr::from_str(&text(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+        .collect()
 }
 
 /// All rules of some groups that are alerts.
@@ -46,10 +49,15 @@ fn rendered(case: &Case<'_>) -> Vec<Value> {
 
 /// Alerts, by name, for which the cases have none in which it fires with all that it says, or none in which it does not.
 fn lacking(names: &BTreeSet<String>, cases: &[Value]) -> Vec<String> {
-    let tests: Vec<&Value> =
-        cases.iter().flat_map(|file| items(&file["tests"])).flat_map(|test| items(&test["alert_rule_test"])).collect();
+    let tests: Vec<&Value> = cases
+        .iter()
+        .flat_map(|file| items(&file["tests"]))
+        .flat_map(|test| items(&test["alert_rule_test"]))
+        .collect();
     let of = |name: &str| tests.iter().filter(|test| test["alertname"] == name).copied().collect::<Vec<_>>();
-    let says_all = |alert: &Value| alert["exp_labels"]["severity"].is_string() && alert["exp_annotations"]["summary"].is_string();
+    let says_all = |alert: &Value| {
+        alert["exp_labels"]["severity"].is_string() && alert["exp_annotations"]["summary"].is_string()
+    };
     let mut lacking = Vec::new();
     for name in names {
         let fires = |test: &&Value| items(&test["exp_alerts"]).iter().any(says_all);
@@ -84,9 +92,12 @@ fn alerts_have_what_a_person_needs_and_queries_name_metrics_that_there_are() {
         let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         let begins = ["globcrm_", "http_server_", "rpc_server_", "db_client_"];
         let metrics = words.filter(|word| begins.iter().any(|begin| word.starts_with(begin)));
-        let is_label = |name: &&str| *name == "db_client_connection_pool_name" || *name == "db_client_connection_state";
-        let unknown: Vec<&str> =
-            metrics.filter(|name| !is_label(name)).filter(|name| !known.iter().any(|one| is_of(name, one))).collect();
+        let is_label =
+            |name: &&str| *name == "db_client_connection_pool_name" || *name == "db_client_connection_state";
+        let unknown: Vec<&str> = metrics
+            .filter(|name| !is_label(name))
+            .filter(|name| !known.iter().any(|one| is_of(name, one)))
+            .collect();
         assert!(unknown.is_empty(), "{alert}: {unknown:?}");
     }
 }
@@ -97,7 +108,8 @@ fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() {
     assert!(names.len() > 20, "{names:?}");
     assert_eq!(lacking(&names, &cases), [""; 0]);
     // Of nothing that is gone, either.
-    let tried = cases.iter().flat_map(|file| items(&file["tests"])).flat_map(|test| items(&test["alert_rule_test"]));
+    let tried =
+        cases.iter().flat_map(|file| items(&file["tests"])).flat_map(|test| items(&test["alert_rule_test"]));
     let tried: BTreeSet<String> = tried.map(|test| text(&test["alertname"]).to_owned()).collect();
     assert_eq!(tried, names);
 }
@@ -113,7 +125,11 @@ fn an_alert_without_one_of_its_cases_is_named() {
         // It says nothing of what it would say.
         {"alertname": "D", "exp_alerts": [{"exp_labels": {}}]}, {"alertname": "D", "exp_alerts": []},
     ]}]})];
-    let expected = ["B: no case in which it does not fire", "C: no case in which it fires", "D: no case in which it fires"];
+    let expected = [
+        "B: no case in which it does not fire",
+        "C: no case in which it fires",
+        "D: no case in which it fires",
+    ];
     assert_eq!(lacking(&names, &cases), expected);
 }
 
@@ -121,8 +137,10 @@ fn an_alert_without_one_of_its_cases_is_named() {
 fn every_alert_has_a_page_and_every_page_an_alert() {
     let dir = std::fs::read_dir(root().join("docs/runbooks")).unwrap();
     let pages = dir.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let pages: BTreeSet<String> =
-        pages.filter(|page| page != "README.md").map(|page| page.trim_end_matches(".md").to_owned()).collect();
+    let pages: BTreeSet<String> = pages
+        .filter(|page| page != "README.md")
+        .map(|page| page.trim_end_matches(".md").to_owned())
+        .collect();
     assert_eq!(pages, names());
     for page in pages {
         let text = std::fs::read_to_string(root().join(format!("docs/runbooks/{page}.md"))).unwrap();
@@ -130,13 +148,18 @@ fn every_alert_has_a_page_and_every_page_an_alert() {
         let headings: Vec<&str> = text.lines().filter(|line| line.starts_with("## ")).collect();
         assert_eq!(headings, HEADINGS, "{page}");
         let parts = text.split("\n## ").skip(1);
-        assert!(parts.into_iter().all(|part| part.lines().any(|line| line.len() > 20)), "{page} has an empty part");
+        assert!(
+            parts.into_iter().all(|part| part.lines().any(|line| line.len() > 20)),
+            "{page} has an empty part"
+        );
     }
 }
 
 #[test]
 fn an_alert_leads_to_its_page_where_pages_are() {
-    let page = |rule: &Value| (text(&rule["alert"]).to_owned(), text(&rule["annotations"]["runbook_url"]).to_owned());
+    let page = |rule: &Value| {
+        (text(&rule["alert"]).to_owned(), text(&rule["annotations"]["runbook_url"]).to_owned())
+    };
     for (alert, url) in rendered(&EVERYTHING).iter().map(page) {
         assert_eq!(url, format!("https://wiki.example/globcrm/{alert}.md"));
     }

@@ -20,7 +20,8 @@ fn every_dashboard_is_a_config_map_that_the_sidecar_of_grafana_finds() {
         assert_eq!(map["metadata"]["annotations"]["grafana_folder"], "CRM");
         let data = map["data"].as_object().unwrap();
         let [(file, json)] = data.iter().collect::<Vec<_>>()[..] else { panic!("{data:?}") };
-        let dashboard: Value = serde_json::from_str(text(json)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let dashboard: Value =
+            serde_json::from_str(text(json)).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert_eq!(format!("{}.json", text(&dashboard["uid"])), *file);
         assert!(items(&dashboard["panels"]).len() > 5, "{file}");
         // One larger than this cannot be applied with `kubectl apply`.

@@ -57,7 +57,8 @@ impl Watch {
     /// What an address of its API answers, or why it does not.
     async fn ask(&self, path: &str) -> Result<Value, String> {
         let answer = self.http.get(format!("{}/api/v1/{path}", self.prometheus.url())).send().await;
-        let text = answer.map_err(|error| error.to_string())?.text().await.map_err(|error| error.to_string())?;
+        let text =
+            answer.map_err(|error| error.to_string())?.text().await.map_err(|error| error.to_string())?;
         let body: Value = serde_json::from_str(&text).map_err(|error| format!("{error}: {text}"))?;
         if body["status"] == "success" { Ok(body["data"].clone()) } else { Err(text) }
     }
@@ -84,10 +85,12 @@ impl Watch {
 
 /// The names of metrics in a query: words of ours that are no label.
 fn metrics(expr: &str) -> BTreeSet<String> {
-    let begins = ["globcrm", "http_server", "rpc_server", "rpc_client", "db_client_connection", "target_info"];
+    let begins =
+        ["globcrm", "http_server", "rpc_server", "rpc_client", "db_client_connection", "target_info"];
     let words = expr.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | ':')));
     // Labels are behind `by (`, before `=` or in quotes; the ones that begin alike are these.
-    let labels = ["http_request_method", "http_route", "db_client_connection_pool_name", "db_client_connection_state"];
+    let labels =
+        ["http_request_method", "http_route", "db_client_connection_pool_name", "db_client_connection_state"];
     words
         .filter(|word| begins.iter().any(|begin| word.starts_with(begin)) && !labels.contains(word))
         .filter(|word| word.contains('_'))
@@ -101,9 +104,17 @@ fn rules() -> Vec<Query> {
     for file in files("alerts", ".yaml") {
         let text = std::fs::read_to_string(&file).expect("rules");
         let read: Value = serde_saphyr::from_str(&text).expect("YAML");
-        for rule in read["groups"].as_array().into_iter().flatten().flat_map(|group| group["rules"].as_array().into_iter().flatten()) {
+        for rule in read["groups"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|group| group["rules"].as_array().into_iter().flatten())
+        {
             let name = rule["alert"].as_str().or(rule["record"].as_str()).expect("a name");
-            all.push(Query { place: name.to_owned(), text: rule["expr"].as_str().expect("an expression").to_owned() });
+            all.push(Query {
+                place: name.to_owned(),
+                text: rule["expr"].as_str().expect("an expression").to_owned(),
+            });
         }
     }
     all
@@ -139,7 +150,8 @@ async fn every_panel_has_an_answer_and_every_rule_what_it_asks_for() {
     assert!(asked.len() > 35, "{asked:?}");
     waiting::outcome(BOUND, "every metric that is asked for is there", async || {
         let known = watch.values("__name__").await?;
-        let is_missing = |name: &&String| !known.contains(*name) && SELDOM.iter().all(|(seldom, _)| name != seldom);
+        let is_missing =
+            |name: &&String| !known.contains(*name) && SELDOM.iter().all(|(seldom, _)| name != seldom);
         let missing: Vec<_> = asked.iter().filter(is_missing).collect();
         if missing.is_empty() { Ok(()) } else { Err(format!("{missing:?}")) }
     })
@@ -147,8 +159,12 @@ async fn every_panel_has_an_answer_and_every_rule_what_it_asks_for() {
 
     // Every rule was evaluated, and none with a complaint.
     let state = watch.ask("rules").await.expect("rules");
-    let evaluated: Vec<&Value> =
-        state["groups"].as_array().into_iter().flatten().flat_map(|group| group["rules"].as_array().into_iter().flatten()).collect();
+    let evaluated: Vec<&Value> = state["groups"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|group| group["rules"].as_array().into_iter().flatten())
+        .collect();
     assert_eq!(evaluated.len(), rules.len());
     for rule in evaluated {
         assert_eq!(rule["health"], "ok", "{rule}");
@@ -158,11 +174,15 @@ async fn every_panel_has_an_answer_and_every_rule_what_it_asks_for() {
     let jobs = watch.samples("max by (job) (globcrm_job_last_success_seconds)").await.expect("jobs");
     assert!(jobs.iter().any(|job| job["metric"]["job"] == "records.purge"), "{jobs:?}");
     // The tenant that was busy has a name, and no more than so many have.
-    let named = watch.samples("count by (tenant_id) (globcrm_gateway_tenant_requests_total)").await.expect("tenants");
+    let named =
+        watch.samples("count by (tenant_id) (globcrm_gateway_tenant_requests_total)").await.expect("tenants");
     assert!(named.iter().any(|one| one["metric"]["tenant_id"] == tenant.id.as_str()), "{named:?}");
     assert!(named.len() <= NAMED.parse::<usize>().expect("a number") + 1, "{named:?}");
-    let refused = watch.samples(r#"sum(globcrm_identity_powers_exceeded_total{reason="ROLE_EXCEEDS_CALLER"}) > 0"#).await;
+    let refused = watch
+        .samples(r#"sum(globcrm_identity_powers_exceeded_total{reason="ROLE_EXCEEDS_CALLER"}) > 0"#)
+        .await;
     assert!(!refused.expect("powers").is_empty());
-    let wrong = watch.samples(r#"sum(globcrm_identity_logins_total{outcome="wrong"}) > 0"#).await.expect("log-ins");
+    let wrong =
+        watch.samples(r#"sum(globcrm_identity_logins_total{outcome="wrong"}) > 0"#).await.expect("log-ins");
     assert!(!wrong.is_empty());
 }

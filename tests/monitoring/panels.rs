@@ -47,6 +47,7 @@ fn nothing_that_a_person_chooses_is_left_in_a_query() {
     let queries = queries();
     assert!(queries.len() > 100, "{}", queries.len());
     // A group of a regular expression stays.
-    let left: Vec<_> = queries.iter().filter(|query| query.text.replace("\"$1\"", "").contains('$')).collect();
+    let left: Vec<_> =
+        queries.iter().filter(|query| query.text.replace("\"$1\"", "").contains('$')).collect();
     assert!(left.is_empty(), "{left:#?}");
 }

@@ -15,7 +15,9 @@ pub(super) async fn once(stage: &Stage) -> Tenant {
     let contact = admin.post("/api/v1/contacts", json!({"last_name": "A"})).await.expect(201);
     let path = format!("/api/v1/contacts/{}", text(&contact["id"]));
     admin.patch(&path, json!({"job_title": "CTO"})).await.expect(200);
-    admin.post("/api/v1/notes", json!({"body": "x", "links": [{"object": "contact", "id": contact["id"]}]})).await;
+    admin
+        .post("/api/v1/notes", json!({"body": "x", "links": [{"object": "contact", "id": contact["id"]}]}))
+        .await;
     let deal = admin.post("/api/v1/deals", json!({"name": "100 seats"})).await.expect(201);
     lose(&tenant, &deal).await;
     let change = json!({"object": "contacts", "filter": "last_name = \"A\"", "action": "update", "changes": {"job_title": "CEO"}});
@@ -33,7 +35,8 @@ pub(super) async fn once(stage: &Stage) -> Tenant {
 
 /// Puts a deal into the stage of those that are lost.
 async fn lose(tenant: &Tenant, deal: &Value) {
-    let pipeline = tenant.admin.get(&format!("/api/v1/pipelines/{}", text(&deal["pipeline_id"]))).await.expect(200);
+    let pipeline =
+        tenant.admin.get(&format!("/api/v1/pipelines/{}", text(&deal["pipeline_id"]))).await.expect(200);
     let stages = pipeline["stages"].as_array().expect("stages");
     let lost = stages.iter().find(|stage| stage["kind"] == "lost").expect("a stage for lost ones");
     let moved = json!({"stage_id": lost["id"], "lost_reason": "price", "reason": "price"});
@@ -43,7 +46,17 @@ async fn lose(tenant: &Tenant, deal: &Value) {
 
 /// A little of what is asked all the time, of every service.
 pub(super) async fn again(tenant: &Tenant) {
-    for path in ["me", "objects/contact/fields", "contacts", "companies", "deals", "pipelines", "activities", "notes", "operations"] {
+    for path in [
+        "me",
+        "objects/contact/fields",
+        "contacts",
+        "companies",
+        "deals",
+        "pipelines",
+        "activities",
+        "notes",
+        "operations",
+    ] {
         tenant.admin.get(&format!("/api/v1/{path}")).await.expect(200);
     }
 }

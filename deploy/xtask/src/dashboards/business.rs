@@ -28,7 +28,12 @@ fn hourly(by: &str, counter: &str) -> String {
 fn customers() -> Vec<Panel> {
     let made = |object: &str| format!(r#"{EVENTS}{{object="{object}",verb="created"}}"#);
     vec![
-        number("Sign-ups in a day", Unit::Count, "Organizations that were made", &format!("sum(increase({}[1d])) or vector(0)", made("tenant"))),
+        number(
+            "Sign-ups in a day",
+            Unit::Count,
+            "Organizations that were made",
+            &format!("sum(increase({}[1d])) or vector(0)", made("tenant")),
+        ),
         lines(
             "Sign-ups and users",
             Unit::Count,
@@ -50,9 +55,24 @@ fn customers() -> Vec<Panel> {
 fn records() -> Vec<Panel> {
     let of = |verb: &str| format!(r#"{EVENTS}{{service!="identity",verb="{verb}"}}"#);
     vec![
-        stack("Created", Unit::Count, "Records of each object, imports included", vec![ask(&hourly("object", &of("created")), "{{object}}")]),
-        stack("Changed", Unit::Count, "Records of each object", vec![ask(&hourly("object", &of("updated")), "{{object}}")]),
-        stack("Deleted", Unit::Count, "To the trash", vec![ask(&hourly("object", &of("deleted")), "{{object}}")]),
+        stack(
+            "Created",
+            Unit::Count,
+            "Records of each object, imports included",
+            vec![ask(&hourly("object", &of("created")), "{{object}}")],
+        ),
+        stack(
+            "Changed",
+            Unit::Count,
+            "Records of each object",
+            vec![ask(&hourly("object", &of("updated")), "{{object}}")],
+        ),
+        stack(
+            "Deleted",
+            Unit::Count,
+            "To the trash",
+            vec![ask(&hourly("object", &of("deleted")), "{{object}}")],
+        ),
     ]
 }
 
@@ -88,7 +108,10 @@ fn operations() -> Vec<Panel> {
             "Open",
             Unit::Count,
             "Queued and running",
-            vec![ask("max by (service, kind, state) (globcrm_operation_open)", "{{service}} {{kind}} {{state}}")],
+            vec![ask(
+                "max by (service, kind, state) (globcrm_operation_open)",
+                "{{service}} {{kind}} {{state}}",
+            )],
         ),
     ]
 }

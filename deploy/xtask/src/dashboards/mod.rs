@@ -15,7 +15,13 @@ use panel::Dashboard;
 
 /// All of them.
 fn all() -> [Dashboard; 5] {
-    [system::dashboard(), service::dashboard(), tenants::dashboard(), business::dashboard(), events::dashboard()]
+    [
+        system::dashboard(),
+        service::dashboard(),
+        tenants::dashboard(),
+        business::dashboard(),
+        events::dashboard(),
+    ]
 }
 
 /// The files: path and text.
@@ -64,7 +70,8 @@ mod tests {
         // Identity alone has log-ins and sign-ups, pipeline alone deals.
         for panel in all().iter().flat_map(|dashboard| &dashboard.rows).flat_map(|row| &row.panels) {
             for member in fleet::FLEET {
-                let named = [format!("globcrm.{}.v1", member.names.name), format!("{}-app", member.names.name)];
+                let named =
+                    [format!("globcrm.{}.v1", member.names.name), format!("{}-app", member.names.name)];
                 let asks = |query: &panel::Query| named.iter().any(|name| query.expr.contains(name.as_str()));
                 assert!(!panel.queries.iter().any(asks), "{}", panel.title);
             }

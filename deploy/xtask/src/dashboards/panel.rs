@@ -122,7 +122,9 @@ pub(super) fn percentiles(histogram: &str, labels: &str) -> Vec<Query> {
 
 /// A percentile of a histogram by labels; `by` ends with a comma unless it is empty.
 pub(super) fn quantile(share: &str, by: &str, histogram: &str, labels: &str) -> String {
-    format!("histogram_quantile({share}, sum by ({by}le) (rate({histogram}_bucket{{{labels}}}[$__rate_interval])))")
+    format!(
+        "histogram_quantile({share}, sum by ({by}le) (rate({histogram}_bucket{{{labels}}}[$__rate_interval])))"
+    )
 }
 
 /// A query with the label `service` taken from the method that is called: `globcrm.records.v1.…` is of `records`.

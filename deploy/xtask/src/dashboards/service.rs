@@ -48,20 +48,41 @@ fn calls() -> Vec<Panel> {
     let counted = format!("rpc_server_call_duration_seconds_count{{{CALLED}}}");
     let faults = format!(r#"rpc_server_call_duration_seconds_count{{{CALLED},error_type!=""}}"#);
     vec![
-        stack("Calls by method", Unit::PerSecond, "As the service sees them", vec![ask(&rate("rpc_method", &counted), "{{rpc_method}}")]),
-        stack("Calls by status", Unit::PerSecond, "OK, refusals and faults", vec![ask(&rate("rpc_status_code", &counted), "{{rpc_status_code}}")]),
+        stack(
+            "Calls by method",
+            Unit::PerSecond,
+            "As the service sees them",
+            vec![ask(&rate("rpc_method", &counted), "{{rpc_method}}")],
+        ),
+        stack(
+            "Calls by status",
+            Unit::PerSecond,
+            "OK, refusals and faults",
+            vec![ask(&rate("rpc_status_code", &counted), "{{rpc_status_code}}")],
+        ),
         lines(
             "Failed calls",
             Unit::PerSecond,
             "By the fault of the server",
             vec![ask(&rate_or_none("rpc_method, error_type", &faults), "{{rpc_method}} {{error_type}}")],
         ),
-        lines("Time of calls", Unit::Seconds, "As the service sees them", percentiles("rpc_server_call_duration_seconds", CALLED)),
+        lines(
+            "Time of calls",
+            Unit::Seconds,
+            "As the service sees them",
+            percentiles("rpc_server_call_duration_seconds", CALLED),
+        ),
         lines(
             "Time of calls by method, 99 %",
             Unit::Seconds,
             "The slowest ten",
-            vec![ask(&format!("topk(10, {})", quantile("0.99", "rpc_method, ", "rpc_server_call_duration_seconds", CALLED)), "{{rpc_method}}")],
+            vec![ask(
+                &format!(
+                    "topk(10, {})",
+                    quantile("0.99", "rpc_method, ", "rpc_server_call_duration_seconds", CALLED)
+                ),
+                "{{rpc_method}}",
+            )],
         ),
         lines(
             "Time of calls as callers see them",
@@ -80,28 +101,53 @@ fn database() -> Vec<Panel> {
             Unit::Count,
             "Summed over instances",
             vec![
-                ask(&format!("sum by (db_client_connection_pool_name) ({used})"), "{{db_client_connection_pool_name}}"),
-                ask(&format!("sum by (db_client_connection_pool_name) (db_client_connection_max{{{POOL}}})"), "{{db_client_connection_pool_name}} at most"),
+                ask(
+                    &format!("sum by (db_client_connection_pool_name) ({used})"),
+                    "{{db_client_connection_pool_name}}",
+                ),
+                ask(
+                    &format!("sum by (db_client_connection_pool_name) (db_client_connection_max{{{POOL}}})"),
+                    "{{db_client_connection_pool_name}} at most",
+                ),
             ],
         ),
         lines(
             "Who waits for a connection",
             Unit::Count,
             "Above 0 for long: slow statements, or a pool that is too small",
-            vec![ask(&format!("sum by (db_client_connection_pool_name) (db_client_connection_pending_requests{{{POOL}}})"), "{{db_client_connection_pool_name}}")],
+            vec![ask(
+                &format!(
+                    "sum by (db_client_connection_pool_name) (db_client_connection_pending_requests{{{POOL}}})"
+                ),
+                "{{db_client_connection_pool_name}}",
+            )],
         ),
-        lines("Time until there is a connection", Unit::Seconds, "0 where one was free", percentiles("db_client_connection_wait_time_seconds", POOL)),
+        lines(
+            "Time until there is a connection",
+            Unit::Seconds,
+            "0 where one was free",
+            percentiles("db_client_connection_wait_time_seconds", POOL),
+        ),
         lines(
             "Callers without a connection in time",
             Unit::PerSecond,
             "They got 503",
-            vec![ask(&rate("db_client_connection_pool_name", &format!("db_client_connection_timeouts_total{{{POOL}}}")), "{{db_client_connection_pool_name}}")],
+            vec![ask(
+                &rate(
+                    "db_client_connection_pool_name",
+                    &format!("db_client_connection_timeouts_total{{{POOL}}}"),
+                ),
+                "{{db_client_connection_pool_name}}",
+            )],
         ),
         lines(
             "Time of transactions, 99 %",
             Unit::Seconds,
             "By how they ended; many `dropped`: clients give up",
-            vec![ask(&quantile("0.99", "role, outcome, ", "globcrm_db_transaction_duration_seconds", ROLE), "{{role}} {{outcome}}")],
+            vec![ask(
+                &quantile("0.99", "role, outcome, ", "globcrm_db_transaction_duration_seconds", ROLE),
+                "{{role}} {{outcome}}",
+            )],
         ),
         lines(
             "Calls refused for their tenant's share",
@@ -115,24 +161,41 @@ fn database() -> Vec<Panel> {
 fn work() -> Vec<Panel> {
     let rounds = format!("globcrm_job_round_duration_seconds_count{{{JOB}}}");
     vec![
-        lines("Rounds of jobs", Unit::PerSecond, "By how they ended", vec![ask(&rate_or_none("job, outcome", &rounds), "{{job}} {{outcome}}")]),
+        lines(
+            "Rounds of jobs",
+            Unit::PerSecond,
+            "By how they ended",
+            vec![ask(&rate_or_none("job, outcome", &rounds), "{{job}} {{outcome}}")],
+        ),
         lines(
             "Jobs, time since their last success",
             Unit::Seconds,
             "They rest at most 10 minutes",
-            vec![ask(&format!("time() - max by (job) (globcrm_job_last_success_seconds{{{JOB}}}) or vector(0)"), "{{job}}")],
+            vec![ask(
+                &format!("time() - max by (job) (globcrm_job_last_success_seconds{{{JOB}}}) or vector(0)"),
+                "{{job}}",
+            )],
         ),
         lines(
             "Open operations",
             Unit::Count,
             "Queued and running. 0 for a service without any",
-            vec![ask(r#"max by (kind, state) (globcrm_operation_open{service="$service"}) or vector(0)"#, "{{kind}} {{state}}")],
+            vec![ask(
+                r#"max by (kind, state) (globcrm_operation_open{service="$service"}) or vector(0)"#,
+                "{{kind}} {{state}}",
+            )],
         ),
         lines(
             "Batches of operations",
             Unit::PerSecond,
             "By how they ended; `later` is tried again, and its log line says why",
-            vec![ask(&rate_or_none("kind, outcome", r#"globcrm_operation_batch_duration_seconds_count{service="$service"}"#), "{{kind}} {{outcome}}")],
+            vec![ask(
+                &rate_or_none(
+                    "kind, outcome",
+                    r#"globcrm_operation_batch_duration_seconds_count{service="$service"}"#,
+                ),
+                "{{kind}} {{outcome}}",
+            )],
         ),
     ]
 }
@@ -145,20 +208,34 @@ fn routes() -> Vec<Panel> {
             "Requests by route",
             Unit::PerSecond,
             "The twenty with the most",
-            vec![ask(&format!("topk(20, {})", rate("http_request_method, http_route", &counted)), "{{http_request_method}} {{http_route}}")],
+            vec![ask(
+                &format!("topk(20, {})", rate("http_request_method, http_route", &counted)),
+                "{{http_request_method}} {{http_route}}",
+            )],
         ),
         lines(
             "5xx by route",
             Unit::PerSecond,
             "Which call failed is above, by its method",
-            vec![ask(&rate_or_none("http_request_method, http_route", &failed), "{{http_request_method}} {{http_route}}")],
+            vec![ask(
+                &rate_or_none("http_request_method, http_route", &failed),
+                "{{http_request_method}} {{http_route}}",
+            )],
         ),
         lines(
             "Time to answer by route, 99 %",
             Unit::Seconds,
             "The slowest twenty",
             vec![ask(
-                &format!("topk(20, {})", quantile("0.99", "http_request_method, http_route, ", "http_server_request_duration_seconds", ROUTE)),
+                &format!(
+                    "topk(20, {})",
+                    quantile(
+                        "0.99",
+                        "http_request_method, http_route, ",
+                        "http_server_request_duration_seconds",
+                        ROUTE
+                    )
+                ),
                 "{{http_request_method}} {{http_route}}",
             )],
         ),

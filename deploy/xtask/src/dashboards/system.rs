@@ -27,8 +27,9 @@ fn clients() -> Vec<Panel> {
         r#"(sum(rate({REQUESTS}{{error_type=~"5.."}}[$__rate_interval])) or vector(0)) / sum(rate({REQUESTS}[$__rate_interval]))"#
     );
     let burnt = |kind: &str, budget: &str| {
-        [("1h", "one hour"), ("6h", "six hours"), ("3d", "three days")]
-            .map(|(window, legend)| ask(&format!("globcrm:requests:{kind}_ratio_{window} / {budget}"), legend))
+        [("1h", "one hour"), ("6h", "six hours"), ("3d", "three days")].map(|(window, legend)| {
+            ask(&format!("globcrm:requests:{kind}_ratio_{window} / {budget}"), legend)
+        })
     };
     vec![
         stack(
@@ -66,7 +67,10 @@ fn clients() -> Vec<Panel> {
             "Requests in work",
             Unit::Count,
             "Growing: something behind the gateway is slow",
-            vec![ask("sum by (http_request_method) (http_server_active_requests)", "{{http_request_method}}")],
+            vec![ask(
+                "sum by (http_request_method) (http_server_active_requests)",
+                "{{http_request_method}}",
+            )],
         ),
         lines(
             "Held of the gateway's bounds",
@@ -86,9 +90,17 @@ fn services() -> Vec<Panel> {
             "Instances",
             Unit::Count,
             "Processes that Prometheus reaches",
-            vec![ask(r#"count by (service_name) (target_info{service_namespace="globcrm"})"#, "{{service_name}}")],
+            vec![ask(
+                r#"count by (service_name) (target_info{service_namespace="globcrm"})"#,
+                "{{service_name}}",
+            )],
         ),
-        stack("Calls", Unit::PerSecond, "As each service sees them", vec![ask(&format!("sum by (service) ({calls})"), "{{service}}")]),
+        stack(
+            "Calls",
+            Unit::PerSecond,
+            "As each service sees them",
+            vec![ask(&format!("sum by (service) ({calls})"), "{{service}}")],
+        ),
         lines(
             "Failed calls",
             Unit::PerSecond,
@@ -139,15 +151,24 @@ fn waiting() -> Vec<Panel> {
             Unit::Count,
             "Given up: each holds up its record until somebody decides",
             vec![
-                ask("sum by (consumer) (max by (service, consumer) (globcrm_inbox_parked)) or vector(0)", "parked {{consumer}}"),
-                ask("sum by (consumer) (max by (service, consumer) (globcrm_inbox_dead)) or vector(0)", "given up {{consumer}}"),
+                ask(
+                    "sum by (consumer) (max by (service, consumer) (globcrm_inbox_parked)) or vector(0)",
+                    "parked {{consumer}}",
+                ),
+                ask(
+                    "sum by (consumer) (max by (service, consumer) (globcrm_inbox_dead)) or vector(0)",
+                    "given up {{consumer}}",
+                ),
             ],
         ),
         lines(
             "Operations that wait, age of the oldest",
             Unit::Seconds,
             "Over 10 minutes: nobody takes them up",
-            vec![ask(r#"max by (service, kind) (globcrm_operation_open_age_seconds{state="queued"})"#, "{{service}} {{kind}}")],
+            vec![ask(
+                r#"max by (service, kind) (globcrm_operation_open_age_seconds{state="queued"})"#,
+                "{{service}} {{kind}}",
+            )],
         ),
         lines(
             "Jobs, time since their last success",
@@ -176,7 +197,10 @@ fn security() -> Vec<Panel> {
             "Calls without permission",
             Unit::PerSecond,
             "A role that lacks something, or somebody who tries",
-            vec![ask(&rate_or_none("rpc_method", &format!(r#"{CALLS}{{rpc_status_code="PERMISSION_DENIED"}}"#)), "{{rpc_method}}")],
+            vec![ask(
+                &rate_or_none("rpc_method", &format!(r#"{CALLS}{{rpc_status_code="PERMISSION_DENIED"}}"#)),
+                "{{rpc_method}}",
+            )],
         ),
     ]
 }

@@ -54,7 +54,12 @@ fn busy() -> Vec<Panel> {
 fn bounds() -> Vec<Panel> {
     let of = |outcome: &str| format!(r#"{REQUESTS}{{outcome="{outcome}"}}"#);
     vec![
-        lines("Refused", Unit::PerSecond, "4xx, such as 429: rate limits, places, shares, quotas", busiest(&of("refused"))),
+        lines(
+            "Refused",
+            Unit::PerSecond,
+            "4xx, such as 429: rate limits, places, shares, quotas",
+            busiest(&of("refused")),
+        ),
         lines("Failed", Unit::PerSecond, "5xx", busiest(&of("failed"))),
         lines(
             "Refused for the share of connections",

@@ -235,7 +235,10 @@ mod tests {
     #[test]
     fn outcomes_follow_the_status() {
         let of = |status: u16| OUTCOMES[outcome(StatusCode::from_u16(status).ok())];
-        assert_eq!([of(200), of(304), of(404), of(429), of(503)], ["answered", "answered", "refused", "refused", "failed"]);
+        assert_eq!(
+            [of(200), of(304), of(404), of(429), of(503)],
+            ["answered", "answered", "refused", "refused", "failed"]
+        );
         assert_eq!(OUTCOMES[outcome(None)], "gone");
     }
 }

@@ -26,7 +26,12 @@ impl<K: Copy + Eq + Hash + Ord> Sketch<K> {
         let mut count = 0;
         if self.counts.len() >= self.places {
             // Among equals the greatest, so that it is the same every time.
-            let Some((rarest, least)) = self.counts.iter().map(|(key, count)| (*key, *count)).min_by_key(|(key, count)| (*count, std::cmp::Reverse(*key))) else {
+            let Some((rarest, least)) = self
+                .counts
+                .iter()
+                .map(|(key, count)| (*key, *count))
+                .min_by_key(|(key, count)| (*count, std::cmp::Reverse(*key)))
+            else {
                 return;
             };
             self.counts.remove(&rarest);
@@ -60,7 +65,8 @@ mod tests {
 
     /// Numbers that look like chance, always the same.
     fn noise() -> impl Iterator<Item = u64> {
-        let step = |n: &u64| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+        let step =
+            |n: &u64| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
         std::iter::successors(Some(7), step).map(|n| n >> 33)
     }
 
@@ -87,7 +93,8 @@ mod tests {
             let (counted, was) = (sketch.count(key), truth[&key]);
             assert!(was <= counted && counted <= was + all / PLACES as u64, "{key}: {counted} of {was}");
         }
-        let mut frequent = truth.iter().filter(|(_, count)| **count > all / PLACES as u64).map(|(key, _)| *key);
+        let mut frequent =
+            truth.iter().filter(|(_, count)| **count > all / PLACES as u64).map(|(key, _)| *key);
         assert!(frequent.all(|key| sketch.count(key) > 0));
         assert!(sketch.count(1) >= truth[&1] && sketch.count(2) >= truth[&2]);
     }

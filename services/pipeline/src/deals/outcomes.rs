@@ -33,7 +33,9 @@ pub(crate) fn show() {
 
 /// Counts a deal that came to another status with its stage. Counted when it is written: a change that is taken back afterwards counts, too.
 pub(super) fn count(moved: &Moved<'_>) {
-    let Some(status) = turned(moved.before.and_then(|deal| text(deal, "status")), text(moved.after, "status")) else {
+    let Some(status) =
+        turned(moved.before.and_then(|deal| text(deal, "status")), text(moved.after, "status"))
+    else {
         return;
     };
     counter().add(1, &[KeyValue::new("status", status)]);

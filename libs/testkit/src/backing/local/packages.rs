@@ -76,7 +76,8 @@ pub(crate) fn provide_prometheus(progress: &Progress) -> Result<[PathBuf; 2]> {
         return Ok(found);
     }
     if !account::is_root() || on_path("apt-get").is_none() {
-        let text = "missing here: prometheus and promtool, 2.42 or later (Debian: apt-get install prometheus)";
+        let text =
+            "missing here: prometheus and promtool, 2.42 or later (Debian: apt-get install prometheus)";
         return Err(Unavailable::new(text).into());
     }
     install(&["prometheus"], progress)?;
