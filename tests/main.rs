@@ -33,4 +33,5 @@ mod pipelines;
 mod python;
 mod query;
 mod records;
+mod restore;
 mod traces;

@@ -63,6 +63,8 @@ pub(crate) enum Whole {
     Query,
     /// Every rule of pipelines on every way to write a deal, and random histories against a model
     Pipelines,
+    /// Backup and restore to a moment, by the commands of docs/operate.md
+    Restore,
     /// One trace through the whole fleet, as a collector sees it
     Traces,
     /// Outbox, relay and inbox against PostgreSQL and RabbitMQ
@@ -294,6 +296,13 @@ fn run_suite(
         .env("GLOBCRM_TEST_BINARY", program)
         .env("GLOBCRM_TEST_POSTGRES_ADMIN_URL", admin_url)
         .env("GLOBCRM_TEST_AMQP_URL", amqp_url);
+    if suite == Suite::Whole(Whole::Restore) {
+        // It destroys a server's files, so the server is a process of its own here, whatever others are.
+        command.env("GLOBCRM_TESTKIT_BACKING", "local");
+        for named in ["GLOBCRM_POSTGRES_ADMIN_URL", "GLOBCRM_FLEET_AMQP_URL", "GLOBCRM_FLEET_REDIS_URL"] {
+            command.env_remove(named);
+        }
+    }
     count_tests(command, count, progress)
 }
 
