@@ -74,7 +74,8 @@ async fn a_migration_that_never_gets_its_lock_says_so_and_changes_nothing() -> R
     let database = Database::fresh("globcrm_test_migrating_busy", &[BEFORE]).await?;
     let (mut holder, mut migrator) = (database.admin().await?, database.admin().await?);
     execute(&mut holder, "BEGIN; SELECT FROM fields.thing").await?;
-    let error = timeout(BOUND, COLORED.up_within(&mut migrator, SHORT)).await.context("in time")?.unwrap_err();
+    let error =
+        timeout(BOUND, COLORED.up_within(&mut migrator, SHORT)).await.context("in time")?.unwrap_err();
     assert!(matches!(error, MigrateError::Busy { name: "0901_add_color", .. }), "{error:?}");
     execute(&mut holder, "COMMIT").await?;
     assert!(!has_run(&mut holder, ADD.name).await?);

@@ -46,11 +46,8 @@ async fn migrators_of_two_databases_make_the_same_roles_at_once() -> Result<()> 
         .await?;
     }
     let mut sql = first.admin().await?;
-    execute(
-        &mut sql,
-        format!("DROP ROLE globcrm_{NAME}_owner, globcrm_{NAME}_app, globcrm_{NAME}_worker"),
-    )
-    .await?;
+    execute(&mut sql, format!("DROP ROLE globcrm_{NAME}_owner, globcrm_{NAME}_app, globcrm_{NAME}_worker"))
+        .await?;
     held.close().await?;
     one.and(other)
 }

@@ -52,7 +52,11 @@ impl Identity {
         let mut command = Command::new(program);
         command.arg("identity").env_clear().envs(&*environment).stdin(Stdio::null());
         command.stdout(File::create(&log)?).stderr(Stdio::null());
-        Ok(Self { process: command.spawn()?, log, ready_url: environments.ready_urls[&Role::Identity].clone() })
+        Ok(Self {
+            process: command.spawn()?,
+            log,
+            ready_url: environments.ready_urls[&Role::Identity].clone(),
+        })
     }
 
     /// Waits until `/readyz` has this status, and the component `database` a reason with these words.
@@ -78,14 +82,17 @@ impl Identity {
         waiting::until(BOUND, &format!("a line with {words}"), async || {
             let text = std::fs::read_to_string(Path::new(&self.log)).unwrap_or_default();
             let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            lines.any(|line| line["component"] == "database" && line["reason"].as_str().is_some_and(|r| r.contains(words)))
+            lines.any(|line| {
+                line["component"] == "database" && line["reason"].as_str().is_some_and(|r| r.contains(words))
+            })
         })
         .await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_takes_calls_only_while_its_schema_has_what_it_needs_and_says_what_is_missing() -> Result<()> {
+async fn a_service_takes_calls_only_while_its_schema_has_what_it_needs_and_says_what_is_missing() -> Result<()>
+{
     let (all, newest) = (identity::MIGRATIONS, identity::MIGRATIONS.newest());
     let (_, own) = all.own.split_last().context("migrations")?;
     let earlier = db::Migrations { own, ..all };
@@ -104,7 +111,8 @@ async fn a_service_takes_calls_only_while_its_schema_has_what_it_needs_and_says_
 
     // An old program on the schema of a newer one, which has added something.
     let mut sql = database.admin().await?;
-    execute(&mut sql, "INSERT INTO identity.schema_migration (name, checksum) VALUES ('9000_add_more', '')").await?;
+    execute(&mut sql, "INSERT INTO identity.schema_migration (name, checksum) VALUES ('9000_add_more', '')")
+        .await?;
     execute(
         &mut sql,
         "INSERT INTO identity.schema_migration (name, checksum, oldest_program) VALUES ('9001_drop_much', '', '99.0')",

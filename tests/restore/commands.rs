@@ -21,7 +21,8 @@ pub(super) struct Shell {
 /// The text of the block of this name.
 fn block(name: &str) -> Result<&'static str> {
     let mark = format!("<!-- drill: {name} -->\n\n```sh\n");
-    let (_, rest) = DOCUMENT.split_once(&mark).with_context(|| format!("docs/operate.md has no block {name}"))?;
+    let (_, rest) =
+        DOCUMENT.split_once(&mark).with_context(|| format!("docs/operate.md has no block {name}"))?;
     Ok(rest.split_once("```\n").context("the end of the block")?.0)
 }
 
@@ -75,7 +76,8 @@ fn is_root() -> bool {
 /// The programs of the server's own version come first: Debian has them outside of the path.
 fn path(directory: &Path) -> String {
     let version = std::fs::read_to_string(directory.join("data/PG_VERSION"));
-    let own = version.map(|version| format!("/usr/lib/postgresql/{}/bin:", version.trim())).unwrap_or_default();
+    let own =
+        version.map(|version| format!("/usr/lib/postgresql/{}/bin:", version.trim())).unwrap_or_default();
     format!("{own}/usr/local/bin:/usr/bin:/bin")
 }
 

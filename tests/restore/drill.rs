@@ -89,7 +89,8 @@ async fn a_restore_to_a_moment_has_every_tenant_as_it_was_then() -> Result<()> {
     shell.run("prepare")?;
     let streaming = shell.start("stream")?;
     waiting::until(BOUND, "the log is streamed", async || {
-        let query = "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = 'pg_receivewal')";
+        let query =
+            "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = 'pg_receivewal')";
         sqlx::query_scalar(query).fetch_one(&mut sql).await.expect("statistics")
     })
     .await;
@@ -125,14 +126,22 @@ async fn a_restore_to_a_moment_has_every_tenant_as_it_was_then() -> Result<()> {
     let mut sql = server.sql("globcrm").await?;
     let lost = acknowledged - rows(&mut sql, "public.drill").await?;
     sql.close().await?;
-    ensure!(lost <= acknowledged / 2, "{lost} of {acknowledged} rows are lost: the stream had come to a stop");
+    ensure!(
+        lost <= acknowledged / 2,
+        "{lost} of {acknowledged} rows are lost: the stream had come to a stop"
+    );
     tokio::task::block_in_place(|| server.destroy())?;
 
     shell.variables.insert("RESTORE_TO", moment);
     let restored = restore(&server, &shell).await?;
     let found = shell.run("checksums")?;
     let differing: Vec<_> = wanted.lines().zip(found.lines()).filter(|(a, b)| a != b).take(5).collect();
-    assert!(wanted == found, "{} and {} lines, first {differing:#?}", wanted.lines().count(), found.lines().count());
+    assert!(
+        wanted == found,
+        "{} and {} lines, first {differing:#?}",
+        wanted.lines().count(),
+        found.lines().count()
+    );
     shell.run("after")?;
 
     let stage = tokio::task::block_in_place(|| Stage::start_in(&server.workspace, &[], |_, _| Ok(())))?;

@@ -44,11 +44,15 @@ const OF_ROWS: [&str; 4] = [
 ];
 
 /// Rules about what a contract is there for; `ddl::breaches` asks when it may.
-const OF_CONTRACTS: [&str; 4] = ["ban-drop-table", "ban-drop-column", "ban-drop-constraint", "ban-drop-not-null"];
+const OF_CONTRACTS: [&str; 4] =
+    ["ban-drop-table", "ban-drop-column", "ban-drop-constraint", "ban-drop-not-null"];
 
 /// Rules that are off, each with its reason.
 const OFF: [(&str, &str); 2] = [
-    ("prefer-bigint-over-int", "ids are UUIDs and sequences bigint: an integer is a count of days, minutes or tries, bounded by its CHECK or by code"),
+    (
+        "prefer-bigint-over-int",
+        "ids are UUIDs and sequences bigint: an integer is a count of days, minutes or tries, bounded by its CHECK or by code",
+    ),
     ("prefer-bigint-over-smallint", "a smallint is one of a few numbers: a lane, a partition"),
 ];
 
@@ -92,7 +96,8 @@ struct Finding {
 /// Step of `check`: no finding but those that a file, or a list above, gives a reason for; and no reason without a finding.
 pub(crate) fn lint(progress: &Progress) -> Result<()> {
     let root = crate::root();
-    let wrong = judged(&files(&root)?, |paths, in_transaction| ask(&squawk(progress)?, paths, in_transaction))?;
+    let wrong =
+        judged(&files(&root)?, |paths, in_transaction| ask(&squawk(progress)?, paths, in_transaction))?;
     if !wrong.is_empty() {
         bail!("{} finding(s):\n{}", wrong.len(), wrong.join("\n"));
     }
@@ -114,8 +119,11 @@ fn judged(files: &[File], ask: impl Fn(&[PathBuf], bool) -> Result<Vec<Finding>>
     }
     let mut found = Vec::new();
     for in_transaction in [true, false] {
-        let paths: Vec<PathBuf> =
-            by_path.iter().filter(|(_, (_, header))| header.is_alone != in_transaction).map(|(path, _)| path.clone()).collect();
+        let paths: Vec<PathBuf> = by_path
+            .iter()
+            .filter(|(_, (_, header))| header.is_alone != in_transaction)
+            .map(|(path, _)| path.clone())
+            .collect();
         if !paths.is_empty() {
             found.extend(ask(&paths, in_transaction)?);
         }
@@ -126,10 +134,16 @@ fn judged(files: &[File], ask: impl Fn(&[PathBuf], bool) -> Result<Vec<Finding>>
         let of_file = || found.iter().filter(|finding| Path::new(&finding.file) == path);
         for finding in of_file().filter(|finding| !is_meant(finding, file, header)) {
             let (folder, name, line) = (&file.folder, &file.name, finding.line + 1);
-            wrong.push(format!("migrations/{folder}/{name}.up.sql:{line}: {}: {}", finding.rule_name, finding.message));
+            wrong.push(format!(
+                "migrations/{folder}/{name}.up.sql:{line}: {}: {}",
+                finding.rule_name, finding.message
+            ));
         }
-        let stale = header.allowed.iter().filter(|(rule, _)| !of_file().any(|finding| finding.rule_name == *rule));
-        wrong.extend(stale.map(|(rule, _)| format!("migrations/{}/{}.up.sql: allows {rule}, which finds nothing", file.folder, file.name)));
+        let stale =
+            header.allowed.iter().filter(|(rule, _)| !of_file().any(|finding| finding.rule_name == *rule));
+        wrong.extend(stale.map(|(rule, _)| {
+            format!("migrations/{}/{}.up.sql: allows {rule}, which finds nothing", file.folder, file.name)
+        }));
     }
     Ok(wrong)
 }
@@ -137,7 +151,8 @@ fn judged(files: &[File], ask: impl Fn(&[PathBuf], bool) -> Result<Vec<Finding>>
 fn is_meant(finding: &Finding, file: &File, header: &Header<'_>) -> bool {
     let rule = finding.rule_name.as_str();
     let last = BEFORE_THE_FIRST_RELEASE.iter().find(|(folder, _)| *folder == file.folder);
-    let on_empty_tables = last.is_some_and(|(_, last)| file.name.as_str() <= *last) && OF_ROWS.contains(&rule);
+    let on_empty_tables =
+        last.is_some_and(|(_, last)| file.name.as_str() <= *last) && OF_ROWS.contains(&rule);
     let of_contract = header.phase == Phase::Contract && OF_CONTRACTS.contains(&rule);
     on_empty_tables
         || of_contract
@@ -176,8 +191,20 @@ fn squawk(progress: &Progress) -> Result<PathBuf> {
     let hashes = HASHES.map(|hash| format!(" --hash=sha256:{hash}")).concat();
     std::fs::write(&requirements, format!("{SQUAWK}{hashes}\n"))?;
     let mut install = Command::new(python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-compile"]);
-    install.args(["--only-binary", ":all:", "--require-hashes", "--target"]).arg(&new).arg("-r").arg(&requirements);
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-compile",
+    ]);
+    install
+        .args(["--only-binary", ":all:", "--require-hashes", "--target"])
+        .arg(&new)
+        .arg("-r")
+        .arg(&requirements);
     run_command(install, progress)?;
     std::fs::rename(&new, &place)?;
     Ok(program)
@@ -194,7 +221,11 @@ mod tests {
         let mut wrong = Vec::new();
         for File { folder, name, text } in &files {
             let found = ddl::breaches(text, Release::current());
-            wrong.extend(found.iter().map(|breach| format!("migrations/{folder}/{name}.up.sql:{}: {}", breach.line, breach.what)));
+            wrong.extend(
+                found.iter().map(|breach| {
+                    format!("migrations/{folder}/{name}.up.sql:{}: {}", breach.line, breach.what)
+                }),
+            );
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
@@ -208,7 +239,11 @@ mod tests {
     }
 
     fn file(folder: &str, name: &str, header: &str) -> File {
-        File { folder: folder.to_owned(), name: name.to_owned(), text: format!("{header}\nDROP TABLE records.x;\n") }
+        File {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            text: format!("{header}\nDROP TABLE records.x;\n"),
+        }
     }
 
     /// As if the linter had found this in every file.
@@ -231,11 +266,17 @@ mod tests {
         let index = "require-concurrent-index-creation";
         let expand = "-- phase: expand";
         let found = with(index, &file("records", new, expand));
-        assert_eq!(found, ["migrations/records/9000_drop_x.up.sql:2: require-concurrent-index-creation: dangerous"]);
+        assert_eq!(
+            found,
+            ["migrations/records/9000_drop_x.up.sql:2: require-concurrent-index-creation: dangerous"]
+        );
         assert_eq!(with(index, &file("records", old, expand)), [""; 0]);
         assert_eq!(with("ban-drop-table", &file("records", old, expand)).len(), 1);
         assert_eq!(with(index, &file("newcomer", old, expand)).len(), 1);
-        assert_eq!(with("ban-drop-table", &file("records", new, "-- phase: contract\n-- after: 0.0")), [""; 0]);
+        assert_eq!(
+            with("ban-drop-table", &file("records", new, "-- phase: contract\n-- after: 0.0")),
+            [""; 0]
+        );
         let allowed = format!("-- phase: expand\n-- allow: {index}: the table has ten rows");
         assert_eq!(with(index, &file("records", new, &allowed)), [""; 0]);
         let found = with("prefer-bigint-over-int", &file("records", new, &allowed));

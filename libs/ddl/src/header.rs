@@ -59,7 +59,9 @@ pub enum HeaderError {
     #[error("`-- {0}:` needs {1}")]
     Value(&'static str, &'static str),
     /// A contract that names no release.
-    #[error("a contract needs `-- after: X.Y`, the first release that does without what it takes away (0.0: no release ever used it)")]
+    #[error(
+        "a contract needs `-- after: X.Y`, the first release that does without what it takes away (0.0: no release ever used it)"
+    )]
     NoRelease,
     /// A release where nothing is taken away.
     #[error("`-- after:` is for contracts only")]
@@ -99,9 +101,9 @@ impl<'a> Header<'a> {
                 "transaction" if value == "none" => is_alone = true,
                 "transaction" => return Err(HeaderError::Value("transaction", "the value `none`")),
                 "allow" => {
-                    let pair = value.split_once(": ").filter(|(rule, reason)| {
-                        !rule.contains(' ') && reason.trim().len() > 9
-                    });
+                    let pair = value
+                        .split_once(": ")
+                        .filter(|(rule, reason)| !rule.contains(' ') && reason.trim().len() > 9);
                     let wanted = "a rule and why it does not matter here: `-- allow: rule: reason`";
                     allowed.push(pair.ok_or(HeaderError::Value("allow", wanted))?);
                 }
@@ -137,7 +139,8 @@ mod tests {
         assert_eq!((header.phase, header.after), (Phase::Contract, Release::parse("0.3")));
         assert_eq!(header.allowed, [("ban-drop-column", "0.3 does not read it")]);
         assert!(!header.is_alone);
-        let alone = "-- phase: expand\n-- transaction: none\nCREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a);";
+        let alone =
+            "-- phase: expand\n-- transaction: none\nCREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a);";
         assert!(Header::of(alone).unwrap().is_alone);
     }
 
@@ -154,13 +157,22 @@ mod tests {
             ("-- phase: contract\n-- aftr: 0.3\n", HeaderError::Unknown("aftr".to_owned())),
             ("-- phase: contract\n-- after: soon\n", HeaderError::Value("after", "a release such as 0.3")),
             ("-- phase: contract\n-- after: 0.3.1\n", HeaderError::Value("after", "a release such as 0.3")),
-            ("-- phase: expand\n-- transaction: one\n", HeaderError::Value("transaction", "the value `none`")),
+            (
+                "-- phase: expand\n-- transaction: one\n",
+                HeaderError::Value("transaction", "the value `none`"),
+            ),
         ];
         for (text, error) in wrong {
             assert_eq!(Header::of(text).unwrap_err(), error, "{text}");
         }
-        assert!(matches!(Header::of("-- phase: expand\n-- allow: some-rule\n"), Err(HeaderError::Value("allow", _))));
-        assert!(matches!(Header::of("-- phase: expand\n-- allow: rule: no\n"), Err(HeaderError::Value("allow", _))));
+        assert!(matches!(
+            Header::of("-- phase: expand\n-- allow: some-rule\n"),
+            Err(HeaderError::Value("allow", _))
+        ));
+        assert!(matches!(
+            Header::of("-- phase: expand\n-- allow: rule: no\n"),
+            Err(HeaderError::Value("allow", _))
+        ));
     }
 
     #[test]

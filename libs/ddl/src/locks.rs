@@ -83,14 +83,23 @@ pub fn locks(text: &str) -> Vec<Lock> {
             }
             ["alter", "table", ..] => {
                 let Some((table, clauses)) = statement.alterations() else { continue };
-                let strongest = clauses.into_iter().map(alteration).max_by_key(|(blocks, lasts)| (*lasts, *blocks));
+                let strongest =
+                    clauses.into_iter().map(alteration).max_by_key(|(blocks, lasts)| (*lasts, *blocks));
                 let Some((blocks, lasts)) = strongest else { continue };
                 (Some(table), blocks, lasts)
             }
-            ["create" | "drop", "trigger", ..] => (statement.named_after("on"), Blocks::Writes, Lasts::Moment),
-            ["create" | "drop" | "alter", "policy", ..] => (statement.named_after("on"), Blocks::Everything, Lasts::Moment),
-            ["drop", "index", ..] if words.contains(&"concurrently") => (statement.named_after("index"), Blocks::Nobody, Lasts::Moment),
-            ["drop", kind @ ("table" | "index"), ..] => (statement.named_after(kind), Blocks::Everything, Lasts::Moment),
+            ["create" | "drop", "trigger", ..] => {
+                (statement.named_after("on"), Blocks::Writes, Lasts::Moment)
+            }
+            ["create" | "drop" | "alter", "policy", ..] => {
+                (statement.named_after("on"), Blocks::Everything, Lasts::Moment)
+            }
+            ["drop", "index", ..] if words.contains(&"concurrently") => {
+                (statement.named_after("index"), Blocks::Nobody, Lasts::Moment)
+            }
+            ["drop", kind @ ("table" | "index"), ..] => {
+                (statement.named_after(kind), Blocks::Everything, Lasts::Moment)
+            }
             _ => continue,
         };
         let Some(of) = of.filter(|of| !made.contains(*of)) else { continue };
@@ -113,19 +122,24 @@ fn alteration(clause: &[String]) -> (Blocks, Lasts) {
     let is_later = words.windows(2).any(|pair| pair == ["not", "valid"]);
     let has = |word: &str| words.contains(&word);
     match words.as_slice() {
-        ["validate", ..] => (Blocks::Nobody, Lasts::Reading),
-        ["attach", ..] => (Blocks::Nobody, Lasts::Reading),
+        ["validate" | "attach", ..] => (Blocks::Nobody, Lasts::Reading),
         ["alter", _, "type", ..] | ["alter", _, "set", "data", ..] => (Blocks::Everything, Lasts::Rewriting),
         ["alter", _, "set", "not", ..] => (Blocks::Everything, Lasts::Reading),
         ["add", "constraint" | "check" | "foreign" | "unique" | "primary" | "exclude", ..] => {
             let is_reference = has("references");
             let blocks = if is_reference { Blocks::Writes } else { Blocks::Everything };
-            let lasts = if is_later || words.windows(2).any(|pair| pair == ["using", "index"]) { Lasts::Moment } else { Lasts::Reading };
+            let lasts = if is_later || words.windows(2).any(|pair| pair == ["using", "index"]) {
+                Lasts::Moment
+            } else {
+                Lasts::Reading
+            };
             (blocks, lasts)
         }
         ["add", ..] if has("generated") && has("stored") => (Blocks::Everything, Lasts::Rewriting),
         ["add", ..] if is_computed(&words) => (Blocks::Everything, Lasts::Rewriting),
-        ["add", ..] if has("check") || has("unique") || has("primary") => (Blocks::Everything, Lasts::Reading),
+        ["add", ..] if has("check") || has("unique") || has("primary") => {
+            (Blocks::Everything, Lasts::Reading)
+        }
         _ => (Blocks::Everything, Lasts::Moment),
     }
 }
@@ -153,7 +167,11 @@ mod tests {
             ("ALTER TABLE s.t ADD COLUMN a boolean NOT NULL DEFAULT false", Everything, Moment),
             ("ALTER TABLE s.t ADD COLUMN a timestamptz NOT NULL DEFAULT now()", Everything, Moment),
             ("ALTER TABLE s.t ADD COLUMN a uuid DEFAULT gen_random_uuid()", Everything, Rewriting),
-            ("ALTER TABLE s.t ADD COLUMN a text GENERATED ALWAYS AS (lower(b)) STORED", Everything, Rewriting),
+            (
+                "ALTER TABLE s.t ADD COLUMN a text GENERATED ALWAYS AS (lower(b)) STORED",
+                Everything,
+                Rewriting,
+            ),
             ("ALTER TABLE s.t ADD COLUMN a text CHECK (a IN ('x'))", Everything, Reading),
             ("ALTER TABLE s.t ADD CONSTRAINT c CHECK (a > 0)", Everything, Reading),
             ("ALTER TABLE s.t ADD CONSTRAINT c CHECK (a > 0) NOT VALID", Everything, Moment),

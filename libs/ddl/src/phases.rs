@@ -25,7 +25,12 @@ pub fn breaches(text: &str, tree: Release) -> Vec<Breach> {
     if let Some(after) = header.after
         && after >= tree
     {
-        breach(1, format!("this tree is {tree}: a contract comes in a later release than {after}, whose program is the first without what it takes away"));
+        breach(
+            1,
+            format!(
+                "this tree is {tree}: a contract comes in a later release than {after}, whose program is the first without what it takes away"
+            ),
+        );
     }
     if header.is_alone && (statements.len() != 1 || !statements.iter().all(is_repeatable)) {
         breach(1, "`-- transaction: none` is for one statement that can be repeated: CREATE INDEX CONCURRENTLY IF NOT EXISTS, DROP INDEX CONCURRENTLY IF EXISTS".to_owned());
@@ -46,7 +51,18 @@ pub fn breaches(text: &str, tree: Release) -> Vec<Breach> {
 
 /// What has a name and is made in the file.
 pub(crate) fn made(statements: &[Statement]) -> BTreeSet<String> {
-    let kinds = ["table", "index", "function", "policy", "trigger", "sequence", "view", "type", "schema", "procedure"];
+    let kinds = [
+        "table",
+        "index",
+        "function",
+        "policy",
+        "trigger",
+        "sequence",
+        "view",
+        "type",
+        "schema",
+        "procedure",
+    ];
     let mut made = BTreeSet::new();
     for statement in statements {
         if statement.words.first().is_some_and(|word| word == "create") {
@@ -75,9 +91,15 @@ fn everywhere(statement: &Statement, is_alone: bool) -> Option<String> {
     let first = statement.words.first().map_or("", String::as_str);
     let why = match first {
         "truncate" => "rows are never taken away by a migration",
-        "do" => "what a DO block does cannot be read here: write the statements, or a function that a job calls",
-        "vacuum" | "cluster" | "reindex" | "lock" => "it keeps others waiting for as long as it runs: work for an operator, not for a migration",
-        "begin" | "commit" | "rollback" | "start" | "savepoint" => "the migrator has a transaction for each file",
+        "do" => {
+            "what a DO block does cannot be read here: write the statements, or a function that a job calls"
+        }
+        "vacuum" | "cluster" | "reindex" | "lock" => {
+            "it keeps others waiting for as long as it runs: work for an operator, not for a migration"
+        }
+        "begin" | "commit" | "rollback" | "start" | "savepoint" => {
+            "the migrator has a transaction for each file"
+        }
         _ if statement.has("concurrently") && !is_alone => "CONCURRENTLY needs `-- transaction: none`",
         _ => return None,
     };
@@ -94,7 +116,9 @@ fn expand(statement: &Statement, made: &BTreeSet<String>) -> Option<String> {
     let contract = "takes away what the running program may use: a contract of a later release";
     let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["update" | "delete", ..] => Some(format!("{}: rows are changed by a job, or in a backfill", words[0].to_uppercase())),
+        ["update" | "delete", ..] => {
+            Some(format!("{}: rows are changed by a job, or in a backfill", words[0].to_uppercase()))
+        }
         ["drop", kind, ..] => {
             let kind = if *kind == "materialized" { "view" } else { kind };
             let name = statement.named_after(kind).unwrap_or_default();
@@ -112,7 +136,10 @@ fn expand(statement: &Statement, made: &BTreeSet<String>) -> Option<String> {
             if made.contains(table) {
                 return None;
             }
-            clauses.into_iter().find_map(|clause| alteration(clause, made)).map(|what| format!("{table}: {what} {contract}"))
+            clauses
+                .into_iter()
+                .find_map(|clause| alteration(clause, made))
+                .map(|what| format!("{table}: {what} {contract}"))
         }
         ["alter", kind, ..] if words.contains(&"rename") || words.contains(&"attribute") => {
             Some(format!("ALTER {} … RENAME {contract}", kind.to_uppercase()))
@@ -160,7 +187,9 @@ fn alteration(clause: &[String], made: &BTreeSet<String>) -> Option<String> {
         ["alter", name, "drop", "default"] => says(format!("ALTER COLUMN {name} DROP DEFAULT")),
         ["add", "constraint" | "check" | "foreign" | "unique" | "primary" | "exclude", ..] => None,
         ["add", name, ..]
-            if has(&words, &["not", "null"]) && !words.contains(&"default") && !words.contains(&"generated") =>
+            if has(&words, &["not", "null"])
+                && !words.contains(&"default")
+                && !words.contains(&"generated") =>
         {
             says(format!("ADD COLUMN {name} NOT NULL without a default"))
         }
@@ -211,7 +240,10 @@ mod tests {
             ("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON s.t (a);", "transaction: none"),
         ] {
             let all = found(&format!("-- phase: expand\n{statement}\n"));
-            assert!(all.len() == 1 && all[0].starts_with("2: ") && all[0].contains(what), "{statement}: {all:?}");
+            assert!(
+                all.len() == 1 && all[0].starts_with("2: ") && all[0].contains(what),
+                "{statement}: {all:?}"
+            );
         }
     }
 
@@ -235,7 +267,8 @@ mod tests {
 
     #[test]
     fn a_contract_comes_in_a_later_release_than_the_first_program_that_does_without() {
-        let text = |after: &str| format!("-- phase: contract\n-- after: {after}\nALTER TABLE s.t DROP COLUMN a;");
+        let text =
+            |after: &str| format!("-- phase: contract\n-- after: {after}\nALTER TABLE s.t DROP COLUMN a;");
         assert_eq!(found(&text("0.3")), [""; 0]);
         assert_eq!(found(&text("0.0")), [""; 0]);
         for early in ["0.4", "0.5", "1.0"] {

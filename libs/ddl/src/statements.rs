@@ -24,7 +24,8 @@ impl Statement {
     pub(crate) fn named_after(&self, word: &str) -> Option<&str> {
         let at = self.words.iter().position(|other| other == word)?;
         let mut rest = self.words.get(at + 1..)?.iter();
-        rest.find(|word| !["if", "not", "exists", "only", "concurrently"].contains(&word.as_str())).map(String::as_str)
+        rest.find(|word| !["if", "not", "exists", "only", "concurrently"].contains(&word.as_str()))
+            .map(String::as_str)
     }
 
     /// The index that it makes, without its schema.

@@ -122,7 +122,11 @@ fn shown(plan: &Plan) -> String {
         (true, n) => format!("{}: {n} migration(s) would run; {} have", plan.schema, plan.ran),
     }];
     if !plan.unknown.is_empty() {
-        lines.push(format!("  {} more are of a newer program: {}", plan.unknown.len(), plan.unknown.join(", ")));
+        lines.push(format!(
+            "  {} more are of a newer program: {}",
+            plan.unknown.len(),
+            plan.unknown.join(", ")
+        ));
     }
     for step in &plan.steps {
         let mark = if step.is_long() { "  LONG LOCK" } else { "" };

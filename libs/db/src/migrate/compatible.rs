@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgExecutor, PgPool};
 use super::{MigrateError, Migrations};
 
 /// A migration that ran.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub(super) struct Ran {
     pub(super) name: String,
     pub(super) checksum: String,
@@ -23,18 +23,21 @@ impl Ran {
 
 /// What has run in the schema. The list of a schema that an earlier migrator has made has no `oldest_program` yet.
 pub(super) async fn ran(executor: impl PgExecutor<'_>, schema: &str) -> Result<Vec<Ran>, sqlx::Error> {
-    sqlx::query_as(AssertSqlSafe(format!(
-        "SELECT name, checksum, to_jsonb(m) ->> 'oldest_program' AS oldest_program
+    let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(AssertSqlSafe(format!(
+        "SELECT name, checksum, to_jsonb(m) ->> 'oldest_program'
          FROM {schema}.schema_migration AS m ORDER BY name"
     )))
     .fetch_all(executor)
-    .await
+    .await?;
+    let ran = |(name, checksum, oldest_program)| Ran { name, checksum, oldest_program };
+    Ok(rows.into_iter().map(ran).collect())
 }
 
 /// Refuses a schema from which a newer program has taken away what this one uses.
 pub(super) fn not_too_old(schema: &str, ran: &[Ran]) -> Result<(), String> {
     let program = Release::current();
-    let needs = ran.iter().filter_map(|one| Some((Release::parse(one.oldest_program.as_deref()?)?, &one.name)));
+    let needs =
+        ran.iter().filter_map(|one| Some((Release::parse(one.oldest_program.as_deref()?)?, &one.name)));
     match needs.max() {
         Some((oldest, name)) if oldest > program => Err(format!(
             "schema {schema} is for programs of release {oldest} and later, since {name} has run; this program is {program}: run a newer one"
@@ -65,7 +68,9 @@ pub(crate) async fn check(pool: &PgPool, migrations: &Migrations) -> Result<(), 
     let schema = migrations.schema;
     let ran = ran(pool, schema).await.map_err(|error| {
         match error.as_database_error().and_then(|e| e.code()).as_deref() {
-            Some("42P01" | "3F000") => format!("schema {schema} has not been migrated; run `globcrm migrate`"),
+            Some("42P01" | "3F000") => {
+                format!("schema {schema} has not been migrated; run `globcrm migrate`")
+            }
             _ => "the database does not answer".to_owned(),
         }
     })?;

@@ -32,7 +32,7 @@ pub struct Step {
 }
 
 /// How large a table is, with its partitions.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Size {
     /// Rows by the statistics, which may be old.
     pub rows: i64,
@@ -85,7 +85,7 @@ impl Migrations {
 
 /// Of a table, or of the table of an index; `None` where it is not there.
 async fn size(conn: &mut PgConnection, name: &str) -> Result<Option<Size>, sqlx::Error> {
-    sqlx::query_as(
+    let found: Option<(i64, String)> = sqlx::query_as(
         "SELECT sum(greatest(c.reltuples, 0))::bigint AS rows, pg_size_pretty(sum(pg_relation_size(c.oid))) AS pretty
          FROM (SELECT coalesce((SELECT indrelid FROM pg_index WHERE indexrelid = to_regclass($1)), to_regclass($1)) AS oid) AS t
          JOIN pg_class AS c ON c.oid = t.oid OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = t.oid)
@@ -93,5 +93,6 @@ async fn size(conn: &mut PgConnection, name: &str) -> Result<Option<Size>, sqlx:
     )
     .bind(name)
     .fetch_optional(conn)
-    .await
+    .await?;
+    Ok(found.map(|(rows, pretty)| Size { rows, pretty }))
 }

@@ -109,7 +109,9 @@ impl Administrator {
             .disable_statement_logging();
         match options.database(database).connect().await {
             Ok(conn) => Ok(Some(conn)),
-            Err(error) if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("3D000") => Ok(None),
+            Err(error) if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("3D000") => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
