@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use ddl::{Header, Phase, Release};
+use ddl::{Header, Phase};
 use serde::Deserialize;
 use testkit::Progress;
 
@@ -212,6 +212,8 @@ fn squawk(progress: &Progress) -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use ddl::Release;
+
     use super::*;
 
     #[test]

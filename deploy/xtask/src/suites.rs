@@ -414,7 +414,8 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_an_engine_an_earlier_program_or_hours_runs_by_its_name_only_and_everything_else_without_one() {
+    fn what_needs_an_engine_an_earlier_program_or_hours_runs_by_its_name_only_and_everything_else_without_one()
+     {
         let left_out: Vec<_> =
             Suite::value_variants().iter().filter(|suite| !unnamed().contains(suite)).collect();
         assert_eq!(left_out, [&Suite::Compose, &Suite::Upgrade, &Suite::Mutants]);

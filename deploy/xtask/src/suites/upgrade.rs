@@ -89,7 +89,8 @@ impl<'a> Ground<'a> {
 
     fn fleet(&self, program: &Path) -> Result<Fleet> {
         let logs = self.workspace.target().join("logs");
-        let launch = Launch { program: program.to_owned(), arguments: Vec::new(), logs, lifetime: Lifetime::Parent };
+        let launch =
+            Launch { program: program.to_owned(), arguments: Vec::new(), logs, lifetime: Lifetime::Parent };
         Fleet::start(launch, &self.environments, self.progress)
     }
 
@@ -135,7 +136,11 @@ impl<'a> Ground<'a> {
         self.sql.query(&["DROP DATABASE globcrm WITH (FORCE)"])?;
         self.run(old, "migrate").context("the old program migrates")?;
         let plan = self.run(new, "migrate --plan")?;
-        let lacks = |role: Role| plan.lines().any(|line| line.starts_with(&format!("{}: ", role.name())) && !line.contains("nothing would run"));
+        let lacks = |role: Role| {
+            plan.lines().any(|line| {
+                line.starts_with(&format!("{}: ", role.name())) && !line.contains("nothing would run")
+            })
+        };
         let services = Services::start(new, &self.environments)?;
         for role in Role::ALL {
             let wanted = if lacks(role) { "answered 503" } else { "" };

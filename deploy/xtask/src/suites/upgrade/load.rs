@@ -62,7 +62,9 @@ pub(super) fn ran_since(sql: &Login, time: Duration) -> Result<u64> {
     let mut ran = 0;
     for schema in schemas.lines() {
         let seconds = time.as_secs_f64();
-        let query = format!("SELECT count(*) FROM {schema}.schema_migration WHERE applied_at > clock_timestamp() - interval '{seconds} seconds'");
+        let query = format!(
+            "SELECT count(*) FROM {schema}.schema_migration WHERE applied_at > clock_timestamp() - interval '{seconds} seconds'"
+        );
         ran += sql.query(&[&query])?.trim().parse::<u64>()?;
     }
     Ok(ran)
@@ -100,7 +102,16 @@ impl<'a> Load<'a> {
             let load = scope.spawn(|| -> Result<()> {
                 while !done.load(Ordering::Acquire) {
                     let mut pgbench = self.sql.command("pgbench")?;
-                    pgbench.args(["--no-vacuum", "--client", CLIENTS, "--time", SECONDS, "--log", "--log-prefix", "statements"]);
+                    pgbench.args([
+                        "--no-vacuum",
+                        "--client",
+                        CLIENTS,
+                        "--time",
+                        SECONDS,
+                        "--log",
+                        "--log-prefix",
+                        "statements",
+                    ]);
                     for (name, _) in SCRIPTS {
                         pgbench.args(["--file", name]);
                     }
