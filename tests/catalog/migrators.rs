@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use config::SecretString;
 use db::migrate::{Administrator, LoginRole, Schema};
+use sqlx::Connection;
 use tokio::time::timeout;
 
 use crate::database::{Database, execute};
