@@ -14,6 +14,7 @@ mod world;
 mod activities;
 mod api;
 mod attacks;
+mod blobs;
 mod cancellation;
 mod catalog;
 mod compose;

@@ -26,6 +26,7 @@ mod operations;
 mod patching;
 mod pipelines;
 mod refusals;
+mod reload;
 mod timelines;
 mod uploads;
 mod values;

@@ -22,6 +22,16 @@ pub const CASES: &[Case<'static>] = &[
     Case { name: "large", preset: Some("large"), sets: &[] },
     EVERYTHING,
     Case {
+        name: "bucket",
+        preset: Some("small"),
+        sets: &[
+            r#"blobs.s3={"bucket":"crm-files","endpoint":"https://s3.example:9000","region":"eu-central-1","virtualHosted":true}"#,
+            r#"networkPolicy.s3={"to":[{"ipBlock":{"cidr":"10.0.1.0/24"}}],"ports":[9000]}"#,
+            r#"roles.records.settings={"S3_TIMEOUT":5,"S3_CA_FILE":"/etc/ca/ca.crt"}"#,
+        ],
+    },
+    Case { name: "bucket of Amazon", preset: None, sets: &[r#"blobs.s3.bucket="crm-files""#] },
+    Case {
         name: "external",
         preset: Some("small"),
         sets: &[

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fleet::{FLEET, Role};
 use serde_json::Value;
 
-use super::objects::{component, items, name, of_kind, text};
+use super::objects::{component, containers, items, name, of_kind, text};
 
 /// From whom, to whom, and which side says so.
 pub type Edge = (String, String, &'static str);
@@ -49,16 +49,20 @@ pub fn differences(found: &BTreeSet<Edge>, wanted: &BTreeSet<Edge>) -> Vec<Strin
     missing.chain(open).collect()
 }
 
-/// Services with a schema, and migrations, reach the database; those with events the broker; the gateway Redis; nobody else any of them.
+/// Services with a schema, and migrations, reach the database; those with events the broker; the gateway Redis; records the bucket, where
+/// there is one; nobody else any of them.
 pub fn wrong_stores(objects: &[Value]) -> Vec<String> {
     let schema =
         |role: &str| role == "migrate" || Role::named(role).is_some_and(|role| role.member().has_schema);
     let events = |role: &str| Role::named(role).is_some_and(|role| role.member().has_schema);
     let counters = |role: &str| role == Role::Gateway.name();
-    let stores: [Store<'_>; 3] = [
+    let has_bucket = containers(objects).iter().any(|(_, one)| has_variable(one, "_S3_BUCKET"));
+    let files = |role: &str| has_bucket && role == Role::Records.name();
+    let stores: [Store<'_>; 4] = [
         ("postgresql", &["5432", "6432"], &schema),
         ("rabbitmq", &["5672", "5671"], &events),
         ("redis", &["6379"], &counters),
+        ("s3", &["443", "9000"], &files),
     ];
     let mut wrong = Vec::new();
     for policy in of_kind(objects, "NetworkPolicy") {
@@ -99,7 +103,7 @@ pub fn open_ways(objects: &[Value]) -> Vec<String> {
     if policies.iter().filter(denies).count() != 1 {
         open.push("nothing is denied by default".to_owned());
     }
-    let anywhere = ["53", "http", "5432", "6432", "5672", "5671", "6379", "4317"];
+    let anywhere = ["53", "http", "5432", "6432", "5672", "5671", "6379", "443", "4317"];
     for policy in &policies {
         if policy["spec"]["policyTypes"] != serde_json::json!(["Ingress", "Egress"]) {
             open.push(format!("{}: one direction is open", name(policy)));
@@ -115,6 +119,10 @@ pub fn open_ways(objects: &[Value]) -> Vec<String> {
         }
     }
     open
+}
+
+fn has_variable(container: &Value, end: &str) -> bool {
+    items(&container["env"]).iter().any(|one| text(&one["name"]).ends_with(end))
 }
 
 fn has_port(rule: &Value, port: &str) -> bool {

@@ -42,6 +42,7 @@ pub const RULES: &[Rule] = rules![
     peers_are_found_by_every_address,
     rollouts_take_nothing_away,
     what_is_scaled_has_no_number,
+    files_are_in_one_place,
     what_is_named_is_there,
     names_and_labels_are_complete,
     only_the_test_is_a_hook,
@@ -334,6 +335,35 @@ fn what_is_scaled_has_no_number(objects: &[Value]) -> Vec<String> {
         })
         .map(name)
         .collect()
+}
+
+/// Records keeps files in a directory that is a volume, or in a bucket with both keys; and a claim of ours is for somebody.
+fn files_are_in_one_place(objects: &[Value]) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut claimed = false;
+    for (by, container) in containers(objects) {
+        let env = items(&container["env"]);
+        let value = |end: &str| {
+            env.iter().find(|one| text(&one["name"]).ends_with(end)).map(|one| text(&one["value"]))
+        };
+        let mounted = items(&container["volumeMounts"])
+            .iter()
+            .find(|mount| mount["name"] == "blobs")
+            .map(|mount| text(&mount["mountPath"]));
+        let keys = ["_S3_ACCESS_KEY_ID_FILE", "_S3_SECRET_ACCESS_KEY_FILE"].map(|end| value(end).is_some());
+        let bucket = value("_S3_BUCKET").is_some();
+        if bucket == value("_BLOB_DIR").is_some() && (bucket || mounted.is_some() || by.ends_with("-records"))
+        {
+            broken.push(format!("{by}: two places, or none"));
+        }
+        if mounted != value("_BLOB_DIR") || keys != [bucket; 2] {
+            broken.push(format!("{by}: {mounted:?}, keys {keys:?}"));
+        }
+        claimed |= mounted.is_some();
+    }
+    let claims = of_kind(objects, "PersistentVolumeClaim").into_iter().map(name);
+    broken.extend(claims.filter(|name| name.ends_with("-blobs") && !claimed));
+    broken
 }
 
 fn what_is_named_is_there(objects: &[Value]) -> Vec<String> {

@@ -3,4 +3,5 @@
 pub(crate) mod backing;
 #[cfg(feature = "testcontainers")]
 mod containers;
+mod password;
 mod schema;

@@ -22,7 +22,7 @@ async fn the_role_serves_while_broker_and_identity_are_away_and_stops_when_told(
     // Nobody listens on a port that was free a moment ago.
     let [grpc, admin, nobody] = free_ports()?;
     let config = Config {
-        database: world.database.config("fields"),
+        database: world.database.config("fields").into(),
         broker: AmqpConfig::new(SecretString::from(format!("amqp://127.0.0.1:{nobody}/%2f"))),
         identity: Peer { role: Role::Identity, url: format!("http://127.0.0.1:{nobody}") },
         cursor_key: query::CursorKey::new(&SecretString::from("a-key-for-page-tokens-of-the-tests"))?,
@@ -36,10 +36,11 @@ async fn the_role_serves_while_broker_and_identity_are_away_and_stops_when_told(
         },
         life: LifeConfig {
             admin_listen: ([127, 0, 0, 1], admin).into(),
-            log: "info".to_owned(),
             log_format: LogFormat::Text,
             otlp_endpoint: None,
             shutdown_grace: Seconds(Duration::from_secs(5)),
+            reload_file: None,
+            telemetry: ::config::Hot::default(),
         },
     };
     let process = Process::without_signals("fields", Clock::system());

@@ -70,6 +70,15 @@ impl World {
 
     /// A service on a database, with quotas.
     pub(crate) fn with(database: Database, quotas: records::Quotas) -> Result<Self> {
+        Self::of(database, quotas, Blobs::in_directory(&blob_directory())?)
+    }
+
+    /// A service on a database, with its files elsewhere.
+    pub(crate) fn storing(database: Database, blobs: Blobs) -> Result<Self> {
+        Self::of(database, records::Quotas::default(), blobs)
+    }
+
+    fn of(database: Database, quotas: records::Quotas, blobs: Blobs) -> Result<Self> {
         let ground = Ground::on(database, "records", Clock::system())?;
         let gates = TestGate::new(&ground.clock)?;
         let definitions = Arc::new(Mutex::new(definitions::field_set()));
@@ -77,7 +86,6 @@ impl World {
         let counter = asked.clone();
         let (people, service_token) = (Known::default(), gates.acts_for("records"));
         let addresses = Arc::<Mutex<Vec<(TenantId, String, Uuid)>>>::default();
-        let blobs = Blobs::in_directory(&blob_directory())?;
         let worker = ground.worker()?;
         let answer: records::FetchDefinitions = Arc::new(move |_, object, version| {
             counter.fetch_add(1, Ordering::SeqCst);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use testkit::Progress;
 
 use crate::cargo::{cargo, run as run_command};
-use crate::helm::on_path;
+use crate::go_tools::on_path;
 use crate::{docs, migrations, proto};
 
 /// The longest source file, in lines.

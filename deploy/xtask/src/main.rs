@@ -9,7 +9,7 @@ mod chart;
 mod check;
 mod docs;
 mod engine;
-mod helm;
+mod go_tools;
 mod image;
 mod interrupt;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use testkit::Progress;
 
 use crate::cargo::run as run_command;
-use crate::helm::on_path;
+use crate::go_tools::on_path;
 
 /// The package of Python that has the program, its version and the hashes of its files for Linux (x86-64, ARM64).
 const SQUAWK: &str = "squawk-cli==2.70.0";

@@ -17,6 +17,7 @@ use testkit::backing::Backing;
 use testkit::fleet::{Places, Ports};
 use testkit::{Progress, Purpose, Unavailable, Workspace};
 
+use crate::go_tools::VERSITYGW;
 use crate::{cargo, mutants, up};
 use selection::Selection;
 
@@ -42,6 +43,8 @@ pub(crate) enum Whole {
     Unit,
     /// Small libraries by what they make public; needs nothing
     Libraries,
+    /// Uploaded files in a directory and on an S3 server, and an import from there
+    Blobs,
     /// One user's way through the public API
     Journey,
     /// Two tenants, every RPC
@@ -314,6 +317,12 @@ fn run_suite(
         for named in ["GLOBCRM_POSTGRES_ADMIN_URL", "GLOBCRM_FLEET_AMQP_URL", "GLOBCRM_FLEET_REDIS_URL"] {
             command.env_remove(named);
         }
+    }
+    if suite == Suite::Whole(Whole::Blobs) {
+        match VERSITYGW.find(progress) {
+            Ok(server) => command.env("GLOBCRM_TEST_S3_SERVER", server),
+            Err(error) => return Ok(End::CannotRun(error.downcast::<Unavailable>()?.reason)),
+        };
     }
     count_tests(command, count, progress)
 }

@@ -42,10 +42,12 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
-{{- /* Not empty when the Secret has it. */ -}}
+{{- /* Not empty when the Secret has it: keys of a bucket when there is one, and then always. */ -}}
 {{- define "globcrm.isGiven" -}}
 {{- $bundled := and (eq .secret.key "GLOBCRM_FLEET_REDIS_URL") .root.Values.bundled.redis.enabled -}}
-{{- if or .secret.required $bundled (has .secret.key .root.Values.secrets.optional) }}yes{{ end -}}
+{{- if .secret.bucket }}
+{{- if .root.Values.blobs.s3.bucket }}yes{{ end -}}
+{{- else if or .secret.required $bundled (has .secret.key .root.Values.secrets.optional) }}yes{{ end -}}
 {{- end -}}
 
 {{- define "globcrm.secretVariables" -}}
@@ -77,8 +79,30 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 {{- if $member.blobs }}
+{{- $s3 := $root.Values.blobs.s3 }}
+{{- if $s3.bucket }}
+- name: GLOBCRM_{{ $member.upper }}_S3_BUCKET
+  value: {{ $s3.bucket | quote }}
+{{- with $s3.endpoint }}
+- name: GLOBCRM_{{ $member.upper }}_S3_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+{{- with $s3.region }}
+- name: GLOBCRM_{{ $member.upper }}_S3_REGION
+  value: {{ . | quote }}
+{{- end }}
+{{- if $s3.virtualHosted }}
+- name: GLOBCRM_{{ $member.upper }}_S3_VIRTUAL_HOSTED
+  value: "true"
+{{- end }}
+{{- if $s3.allowHttp }}
+- name: GLOBCRM_{{ $member.upper }}_S3_ALLOW_HTTP
+  value: "true"
+{{- end }}
+{{- else }}
 - name: GLOBCRM_{{ $member.upper }}_BLOB_DIR
   value: /var/lib/globcrm/blobs
+{{- end }}
 {{- end -}}
 {{- range $name, $value := $root.Values.settings }}
 - name: GLOBCRM_FLEET_{{ $name }}

@@ -8,27 +8,24 @@ use futures_util::{StreamExt, TryStreamExt, future};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use crate::{BlobError, Blobs, INCOMING};
+use crate::{BlobError, Blobs, INCOMING, gone};
 
 impl Blobs {
     /// Removes objects without a name that nobody has written to since `before`, at most `limit` of them; says how many are
-    /// gone. Parts of an object in a bucket are not listed: there a lifecycle rule aborts what is incomplete.
+    /// gone. Parts of an unfinished object in a bucket are not listed: a rule of the bucket removes them (docs/operate.md).
     pub async fn sweep(&self, before: SystemTime, limit: usize) -> Result<usize, BlobError> {
         let listed = self.store.list(Some(&Path::from(INCOMING)));
         let old = listed.try_filter(|object| future::ready(SystemTime::from(object.last_modified) < before));
         let old: Vec<Path> = old.map_ok(|object| object.location).take(limit).try_collect().await?;
         for location in &old {
-            match self.store.delete(location).await {
-                // Somebody else swept it.
-                Err(object_store::Error::NotFound { .. }) | Ok(()) => {}
-                Err(error) => return Err(error.into()),
-            }
+            // Somebody else may have swept it.
+            gone(self.store.delete(location).await)?;
         }
-        let mut gone = old.len();
-        if let Some(directory) = self.directory.as_ref().filter(|_| gone < limit) {
-            gone += sweep_parts(directory.join(INCOMING), before, limit - gone).await?;
+        let mut count = old.len();
+        if let Some(directory) = self.directory.as_ref().filter(|_| count < limit) {
+            count += sweep_parts(directory.join(INCOMING), before, limit - count).await?;
         }
-        Ok(gone)
+        Ok(count)
     }
 }
 

@@ -1,6 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod config;
+mod error;
+mod incoming;
 mod leftovers;
+mod s3;
 
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
@@ -11,14 +15,18 @@ use futures_util::{Stream, StreamExt};
 use ids::TenantId;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{ObjectStore, ObjectStoreExt};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Parts handed to the store before the writer waits: with 5 MiB parts, at most 10 MiB of one upload is in memory.
-const PARTS_IN_FLIGHT: usize = 1;
+pub use crate::config::{BlobConfig, Keys, S3Config};
+pub use crate::error::{BlobError, StoreError};
+use crate::incoming::Writer;
+
 /// Where objects are until they have come whole, of all tenants, so that one look finds what was left.
 const INCOMING: &str = "incoming";
+/// An object gets its name by one copy, and S3 copies so much in one call.
+const LARGEST: u64 = 5 << 30;
 
 /// A stored object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,30 +35,6 @@ pub struct Blob {
     pub sha256: String,
     /// Bytes.
     pub size: u64,
-}
-
-/// Why an object could not be stored or read.
-#[derive(Debug, thiserror::Error)]
-pub enum BlobError {
-    /// More bytes than allowed.
-    #[error("more than {limit} bytes")]
-    TooLarge {
-        /// The limit.
-        limit: u64,
-    },
-    /// The sender broke off.
-    #[error("the upload broke off")]
-    Source(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The store failed.
-    #[error("the object store failed")]
-    Store(#[from] object_store::Error),
-}
-
-impl BlobError {
-    /// Whether there is no such object: asking again will not help.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Store(object_store::Error::NotFound { .. }))
-    }
 }
 
 /// Where objects are. Cheap to clone.
@@ -79,7 +63,17 @@ impl Staged {
 
     /// Gives it its name. An equal object that has the name already is replaced.
     pub async fn publish(self) -> Result<Blob, BlobError> {
-        self.blobs.store.rename(&self.incoming, &path(self.tenant, &self.blob.sha256)).await?;
+        let (store, name) = (&self.blobs.store, path(self.tenant, &self.blob.sha256));
+        if self.blobs.directory.is_some() {
+            store.rename(&self.incoming, &name).await?;
+            return Ok(self.blob);
+        }
+        store.copy(&self.incoming, &name).await?;
+        if let Err(error) = store.delete(&self.incoming).await {
+            // It has its name. The copy goes with what else was left.
+            let error = StoreError::from(error);
+            tracing::warn!(error = %::error::chain(&error), "an upload is stored twice until leftovers are removed");
+        }
         Ok(self.blob)
     }
 
@@ -90,6 +84,26 @@ impl Staged {
 }
 
 impl Blobs {
+    /// Objects where the settings say. Of a bucket nothing is asked yet: see [`Blobs::check`].
+    pub fn open(config: &BlobConfig) -> Result<Self, BlobError> {
+        match config {
+            BlobConfig::Directory(directory) => Self::in_directory(directory),
+            BlobConfig::Bucket(config) => Self::in_bucket(config),
+        }
+    }
+
+    /// Objects in a bucket, which must be there.
+    pub fn in_bucket(config: &S3Config) -> Result<Self, BlobError> {
+        Ok(Self::on(Arc::new(s3::bucket(config)?)))
+    }
+
+    /// Asks the store for something harmless, and so whether it answers and lets us in.
+    pub async fn check(&self) -> Result<(), BlobError> {
+        let first = self.store.list(Some(&Path::from(INCOMING))).next().await;
+        first.transpose()?;
+        Ok(())
+    }
+
     /// Objects in a directory, which is made when missing.
     pub fn in_directory(directory: &FsPath) -> Result<Self, BlobError> {
         std::fs::create_dir_all(directory).map_err(|source| object_store::Error::Generic {
@@ -120,7 +134,7 @@ impl Blobs {
     }
 
     /// Streams an object in. It gets its name when it is whole and its owner has noted it: a broken upload leaves nothing
-    /// behind, and there is no object that nobody knows of.
+    /// behind, and there is no object that nobody knows of. More than 5 GiB are always too large.
     pub async fn stage<E>(
         &self,
         tenant: TenantId,
@@ -131,8 +145,9 @@ impl Blobs {
     where
         E: std::error::Error + Send + Sync + 'static,
     {
+        let limit = limit.min(LARGEST);
         let incoming = Path::from(format!("{INCOMING}/{tenant}/{temporary}"));
-        let mut writer = WriteMultipart::new(self.store.put_multipart(&incoming).await?);
+        let mut writer = Writer::new(self.store.put_multipart(&incoming).await?);
         let (mut hash, mut size) = (Sha256::new(), 0_u64);
         let fed = loop {
             match source.next().await {
@@ -144,15 +159,14 @@ impl Blobs {
                         break Err(BlobError::TooLarge { limit });
                     }
                     hash.update(&piece);
-                    if let Err(error) = writer.wait_for_capacity(PARTS_IN_FLIGHT).await {
-                        break Err(error.into());
+                    if let Err(error) = writer.write(piece).await {
+                        break Err(error);
                     }
-                    writer.put(piece);
                 }
             }
         };
         if let Err(error) = fed {
-            writer.abort().await?;
+            writer.abort().await;
             return Err(error);
         }
         writer.finish().await?;
@@ -177,10 +191,15 @@ impl Blobs {
 
     /// Deletes an object; one that is not there is no error.
     pub async fn delete(&self, tenant: TenantId, sha256: &str) -> Result<(), BlobError> {
-        match self.store.delete(&path(tenant, sha256)).await {
-            Err(object_store::Error::NotFound { .. }) | Ok(()) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        gone(self.store.delete(&path(tenant, sha256)).await)
+    }
+}
+
+/// What is not there need not be deleted. Where the bucket is not there, nobody knows.
+fn gone(deleted: object_store::Result<()>) -> Result<(), BlobError> {
+    match deleted.map_err(BlobError::from) {
+        Err(error) if error.is_missing() => Ok(()),
+        other => other,
     }
 }
 

@@ -1,8 +1,13 @@
 //! The environment as a value, and the refusal of variables that nothing reads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::Path;
 
 use crate::{PREFIX, Problem, Problems, Setting};
+
+/// Most bytes of a file of variables.
+const LONGEST_FILE: u64 = 64 << 10;
 
 /// Environment variables: the process's, or a test's own.
 #[derive(Clone, Default)]
@@ -24,6 +29,31 @@ impl Env {
         self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 
+    /// With the variables of a file over those that are there: one `NAME=value` a line, as `docker run --env-file` has them. Lines that are
+    /// empty or begin with `#` count for nothing.
+    pub fn with_file(&self, path: &Path) -> Result<Self, Problems> {
+        let problem = |line: Option<usize>, text: String| Problem {
+            variable: line
+                .map_or_else(|| path.display().to_string(), |line| format!("{}:{line}", path.display())),
+            text,
+        };
+        let text = read_bounded(path)
+            .map_err(|kind| Problems(vec![problem(None, format!("cannot be read: {kind}"))]))?;
+        let (mut all, mut problems) = (self.clone(), Vec::new());
+        for (at, line) in (1..).zip(text.lines().map(str::trim)) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match line.split_once('=') {
+                Some((name, value)) if name.trim_end().starts_with(PREFIX) => {
+                    all.0.insert(name.trim_end().to_owned(), value.trim_start().to_owned());
+                }
+                _ => problems.push(problem(Some(at), "must be GLOBCRM_<ROLE>_<NAME>=<value>".to_owned())),
+            }
+        }
+        if problems.is_empty() { Ok(all) } else { Err(Problems(problems)) }
+    }
+
     /// The names that are set.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -43,21 +73,33 @@ impl std::fmt::Debug for Env {
     }
 }
 
+/// The text of a small file.
+fn read_bounded(path: &Path) -> Result<String, std::io::ErrorKind> {
+    let mut text = String::new();
+    let mut file = std::fs::File::open(path).map_err(|error| error.kind())?.take(LONGEST_FILE + 1);
+    let read = file.read_to_string(&mut text).map_err(|error| error.kind())?;
+    if read as u64 > LONGEST_FILE { Err(std::io::ErrorKind::FileTooLarge) } else { Ok(text) }
+}
+
 /// Refuses `GLOBCRM_` variables that no setting of any role reads: a typing error must not become a default.
 pub fn refuse_unknown(env: &Env, settings: &[Setting]) -> Result<(), Problems> {
     let known: BTreeSet<String> = settings.iter().flat_map(Setting::variables).collect();
     let problems: Vec<Problem> = env
         .names()
         .filter(|name| !known.contains(*name))
-        .map(|name| Problem { variable: name.to_owned(), text: hint(name, &known) })
+        .map(|name| Problem {
+            variable: name.to_owned(),
+            text: hint(name, &known, "is not a setting of any role"),
+        })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
-fn hint(name: &str, known: &BTreeSet<String>) -> String {
+/// Why this name is none of the known ones, and which it may have been meant to be.
+pub(crate) fn hint(name: &str, known: &BTreeSet<String>, text: &str) -> String {
     let near = known.iter().map(|k| (strsim::levenshtein(name, k), k)).min().filter(|(d, _)| *d <= 4);
     match near {
-        Some((_, k)) => format!("is not a setting of any role; did you mean {k}?"),
-        None => "is not a setting of any role".to_owned(),
+        Some((_, k)) => format!("{text}; did you mean {k}?"),
+        None => text.to_owned(),
     }
 }

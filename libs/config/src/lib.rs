@@ -3,6 +3,7 @@
 pub mod default;
 mod env;
 mod fields;
+mod hot;
 mod limit;
 mod problem;
 mod property;
@@ -11,9 +12,10 @@ mod setting;
 mod value;
 
 pub use env::{Env, refuse_unknown};
+pub use hot::{Hot, Reloader, Reloads};
 pub use limit::Limit;
 pub use problem::{Problem, Problems};
-pub use reader::{Reader, Section, describe, load, schema};
+pub use reader::{Reader, Section, describe, hot_settings, load, load_with_reloads, schema};
 pub use secrecy::{ExposeSecret, SecretString};
 pub use setting::{Kind, Named, Setting};
 pub use value::{Address, FilePath, Seconds, Secret, checked};

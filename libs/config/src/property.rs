@@ -11,6 +11,9 @@ use crate::{Kind, Named, Setting, fields};
 /// The extension of JSON Schema (that of ajv-errors) with what is wanted of a value.
 const WANTED: &str = "errorMessage";
 
+/// The extension of JSON Schema by which tools know what may change while the process runs.
+const HOT: &str = "x-hot";
+
 /// A setting with its schema.
 #[derive(Clone, Debug)]
 pub(crate) struct Property {
@@ -103,6 +106,15 @@ impl Property {
             }),
             doc: lasting(self.text("description").unwrap_or_default()),
         }
+    }
+
+    /// Says that it may change while the process runs.
+    pub(crate) fn make_hot(&mut self) {
+        self.schema.insert(HOT.to_owned(), true.into());
+    }
+
+    pub(crate) fn is_hot(&self) -> bool {
+        self.schema.contains_key(HOT)
     }
 
     pub(crate) fn kind(&self) -> Kind {

@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::hot::{Apply, Check};
 use crate::property::{self, Property};
-use crate::{Env, Kind, Named, PREFIX, Problem, Problems, Setting};
+use crate::{Env, Hot, Kind, Named, PREFIX, Problem, Problems, Reloads, Setting};
 
 /// What one role or library reads: a group, or several.
 ///
@@ -20,12 +22,21 @@ pub trait Section: Sized {
 }
 
 /// Reads settings of one role and remembers what it saw.
-#[derive(Debug)]
 pub struct Reader<'a> {
     env: &'a Env,
     role: &'static str,
     problems: Vec<Problem>,
     properties: Vec<Property>,
+    checks: Vec<Check>,
+}
+
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("role", &self.role)
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The text of a setting, and the variable that gave it.
@@ -37,7 +48,7 @@ struct Given {
 
 impl<'a> Reader<'a> {
     fn new(env: &'a Env, role: &'static str) -> Self {
-        Self { env, role, problems: Vec::new(), properties: Vec::new() }
+        Self { env, role, problems: Vec::new(), properties: Vec::new(), checks: Vec::new() }
     }
 
     /// A flat group: each field is a setting, named as serde names it.
@@ -56,6 +67,35 @@ impl<'a> Reader<'a> {
             .iter()
             .filter_map(|Named { name, .. }| Some((*name, given.remove(&name.to_ascii_lowercase())?)));
         Some(named.collect())
+    }
+
+    /// A section whose settings may change while the process runs.
+    pub fn hot<S: Section + Send + Sync + 'static>(&mut self) -> Option<Hot<S>> {
+        self.hot_where(|_| true)
+    }
+
+    /// A section whose secrets may change while the process runs, and nothing else of it.
+    pub fn hot_secrets<S: Section + Send + Sync + 'static>(&mut self) -> Option<Hot<S>> {
+        self.hot_where(|property| property.kind() == Kind::Secret)
+    }
+
+    fn hot_where<S: Section + Send + Sync + 'static>(
+        &mut self,
+        may: impl Fn(&Property) -> bool,
+    ) -> Option<Hot<S>> {
+        let from = self.properties.len();
+        let section = S::read(self);
+        for property in self.properties[from..].iter_mut().filter(|property| may(property)) {
+            property.make_hot();
+        }
+        let (hot, role) = (Hot::new(section?), self.role);
+        let follows = hot.clone();
+        self.checks.push(Box::new(move |env: &Env| {
+            let (hot, section) = (follows.clone(), load::<S>(env, role)?);
+            let apply: Apply = Box::new(move || hot.set(section));
+            Ok(apply)
+        }));
+        Some(hot)
     }
 
     /// Notes a problem that concerns more than one value.
@@ -169,6 +209,25 @@ pub fn load<S: Section>(env: &Env, role: &'static str) -> Result<S, Problems> {
         Some(section) if reader.problems.is_empty() => Ok(section),
         _ => Err(Problems(reader.problems)),
     }
+}
+
+/// The same, with what reads again those groups that may change.
+pub fn load_with_reloads<S: Section>(env: &Env, role: &'static str) -> Result<(S, Reloads), Problems> {
+    let mut reader = Reader::new(env, role);
+    match S::read(&mut reader) {
+        Some(section) if reader.problems.is_empty() => {
+            let hot = reader.properties.iter().filter(|property| property.is_hot());
+            let settings = hot.map(|property| property.setting(role)).collect();
+            Ok((section, Reloads { settings, checks: reader.checks }))
+        }
+        _ => Err(Problems(reader.problems)),
+    }
+}
+
+/// Those settings of a section that may change while the process runs.
+pub fn hot_settings<S: Section>(role: &'static str) -> Vec<Setting> {
+    let properties = asked::<S>(role);
+    properties.iter().filter(|property| property.is_hot()).map(|property| property.setting(role)).collect()
 }
 
 /// The settings of a section, without reading any.

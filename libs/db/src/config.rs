@@ -1,19 +1,22 @@
 //! The database settings of a role.
 
-use config::{Reader, Seconds, Secret, SecretString, Section, default};
+use std::str::FromStr;
+
+use config::{ExposeSecret, Reader, Seconds, Secret, SecretString, Section, checked, default};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use sqlx::postgres::PgConnectOptions;
 
 /// How a role reaches its schema.
 #[derive(Deserialize, JsonSchema, Debug, Clone)]
 pub struct DatabaseConfig {
     /// PostgreSQL URL of the role's app user.
-    #[serde(rename = "database_url")]
-    #[schemars(with = "Secret")]
+    #[serde(rename = "database_url", deserialize_with = "postgres_url")]
+    #[schemars(with = "Secret", extend("errorMessage" = POSTGRES_URL))]
     pub url: SecretString,
     /// PostgreSQL URL of the role's worker user (relay and jobs).
-    #[serde(rename = "worker_database_url")]
-    #[schemars(with = "Secret")]
+    #[serde(rename = "worker_database_url", deserialize_with = "postgres_url")]
+    #[schemars(with = "Secret", extend("errorMessage" = POSTGRES_URL))]
     pub worker_url: SecretString,
     /// Connections of the app pool.
     #[serde(rename = "database_max_connections", default = "default::u32::<16>")]
@@ -28,6 +31,12 @@ pub struct DatabaseConfig {
     /// How long one statement may run.
     #[serde(rename = "database_statement_timeout", default = "default::seconds::<10>")]
     pub statement_timeout: Seconds,
+}
+
+const POSTGRES_URL: &str = "must be a URL of PostgreSQL, like postgres://user:password@host:5432/database";
+
+fn postgres_url<'de, D: Deserializer<'de>>(d: D) -> Result<SecretString, D::Error> {
+    checked(d, |url: &SecretString| PgConnectOptions::from_str(url.expose_secret()).is_ok())
 }
 
 impl Section for DatabaseConfig {

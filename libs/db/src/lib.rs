@@ -5,6 +5,7 @@ mod error;
 pub mod fence;
 pub mod idempotency;
 mod lock;
+mod login;
 mod long_turn;
 mod metrics;
 pub mod migrate;

@@ -1,14 +1,14 @@
 //! Connection pools of a role: the app's, and the worker's.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::config::ExposeSecret;
+use ::config::{ExposeSecret, Hot, SecretString};
 use auth::VerifiedTenant;
 use sqlx::PgConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgPoolOptions;
 
+use crate::login::{CANCEL_TIMEOUT, Logins, Manner};
 use crate::long_turn::TURNS;
 use crate::metrics::Counters;
 use crate::session::{BEGUN, Home, SNAPSHOT, Session};
@@ -36,28 +36,6 @@ pub struct WorkerDb {
 #[derive(Debug)]
 pub struct WorkerTx(Session);
 
-/// How long a cancellation may take.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
-
-fn connect_options(
-    url: &str,
-    service: &str,
-    kind: &str,
-    timeout: Duration,
-) -> Result<PgConnectOptions, DbError> {
-    let options = PgConnectOptions::from_str(url)?;
-    Ok(options.application_name(&format!("globcrm-{service}-{kind}")).options([
-        // A generic plan cannot see the tenant: 6 to 24 times slower on skewed data (design: tenancy, finding 5).
-        ("plan_cache_mode", "force_custom_plan".to_owned()),
-        ("search_path", service.to_owned()),
-        ("statement_timeout", timeout.as_millis().to_string()),
-        ("idle_in_transaction_session_timeout", "60000".to_owned()),
-        // A statement whose client is gone ends, instead of running to its end for nobody.
-        ("client_connection_check_interval", "1000".to_owned()),
-        ("jit", "off".to_owned()),
-    ]))
-}
-
 /// sqlx-core 0.9 gives a connection's permit back before it counts the connection as idle (`PoolInner::release`): taken by another in
 /// between, one is subtracted from a count of 0, and for that moment `Pool::num_idle` is `usize::MAX`. Nothing here reads it, and
 /// clippy.toml sees to that; what is held is counted by `Shares`. sqlx's own reaper reads it, once in `idle_timeout`, as the end of a loop
@@ -73,21 +51,14 @@ fn pool_options(max: u32, acquire: Duration) -> PgPoolOptions {
         .test_before_acquire(false)
 }
 
-fn home(
-    url: &str,
-    service: &str,
-    kind: &str,
-    timeout: Duration,
-    max: u32,
-    acquire: Duration,
-) -> Result<Arc<Home>, DbError> {
-    let options = connect_options(url, service, kind, timeout)?;
-    let canceller = connect_options(url, service, &format!("{kind}-cancel"), CANCEL_TIMEOUT)?;
-    let counters = Counters::new(format!("{service}-{kind}"));
+fn home(manner: Manner, url: &str, max: u32, acquire: Duration) -> Result<Arc<Home>, DbError> {
+    let login = manner.login(url)?;
+    let counters = Counters::new(format!("{}-{}", manner.service, manner.kind));
     counters.connections().bounded(max);
     let home = Arc::new(Home {
-        pool: pool_options(max, acquire).connect_lazy_with(options),
-        canceller: pool_options(1, CANCEL_TIMEOUT).connect_lazy_with(canceller),
+        pool: pool_options(max, acquire).connect_lazy_with(login.pool.clone()),
+        canceller: pool_options(1, CANCEL_TIMEOUT).connect_lazy_with(login.canceller.clone()),
+        logins: Logins::new(manner, url, login),
         counters,
         acquire,
     });
@@ -96,6 +67,14 @@ fn home(
 }
 
 impl Home {
+    /// Connections to come log in as this URL says.
+    fn renew(&self, url: &SecretString) {
+        // It was checked when the settings were read.
+        if let Err(error) = self.logins.renew(url.expose_secret(), [&self.pool, &self.canceller]) {
+            tracing::warn!(error = %error::chain(&error), "the database URL has not changed");
+        }
+    }
+
     async fn close(&self) {
         // Those in use are waited for, and may have to be cancelled meanwhile.
         self.pool.close().await;
@@ -108,7 +87,8 @@ impl Db {
     pub fn new(config: &DatabaseConfig, service: &str) -> Result<Self, DbError> {
         let timeout = config.statement_timeout.0;
         let places = config.max_connections;
-        let home = home(config.url.expose_secret(), service, "app", timeout, places, config.acquire.0)?;
+        let manner = Manner { service: service.to_owned(), kind: "app", timeout };
+        let home = home(manner, config.url.expose_secret(), places, config.acquire.0)?;
         let shares = Shares::new(
             places as usize,
             config.tenant_share() as usize,
@@ -116,6 +96,12 @@ impl Db {
         );
         let long = Shares::new(TURNS, 1, 1);
         Ok(Self { home, shares, long, statement_timeout: timeout })
+    }
+
+    /// Logs in as the settings say, from their next change on; open connections stay as they are.
+    pub fn follow(&self, config: &Hot<DatabaseConfig>) {
+        let home = self.home.clone();
+        config.follow(move |config| home.renew(&config.url));
     }
 
     /// Whether callers of other tenants use connections in numbers, now or half a second ago: half as many as bring this tenant's
@@ -143,7 +129,14 @@ impl WorkerDb {
     pub fn new(config: &DatabaseConfig, service: &str, max: u32) -> Result<Self, DbError> {
         let url = config.worker_url.expose_secret();
         let timeout = Duration::from_secs(30);
-        Ok(Self { home: home(url, service, "worker", timeout, max, config.acquire.0)? })
+        let manner = Manner { service: service.to_owned(), kind: "worker", timeout };
+        Ok(Self { home: home(manner, url, max, config.acquire.0)? })
+    }
+
+    /// Logs in as the settings say, from their next change on; open connections stay as they are.
+    pub fn follow(&self, config: &Hot<DatabaseConfig>) {
+        let home = self.home.clone();
+        config.follow(move |config| home.renew(&config.worker_url));
     }
 
     /// Begins a transaction.

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::DbError;
+use crate::login::{self, Logins};
 use crate::long_turn::LongTurn;
 use crate::metrics::{Astray, Counters, Outcome, Used};
 use crate::rest;
@@ -26,6 +27,8 @@ pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ON
 /// as the plan for the average tenant serves the largest as well.
 pub(crate) const KEPT_PLANS: &str =
     ", set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_sort', 'off', true)";
+/// In a transaction whose statements look at single records: a plan is kept when it costs no more than one made for the values.
+pub(crate) const PLANS_THAT_PAY: &str = ", set_config('plan_cache_mode', 'auto', true)";
 /// Fails when the transaction has failed, where a bare `COMMIT` would roll back and say nothing; and there must be one.
 const COMMIT: &str = "SELECT now() <> statement_timestamp(); COMMIT";
 /// Ends a transaction that only read: there is nothing that could have failed to be written.
@@ -37,6 +40,8 @@ pub(crate) struct Home {
     pub(crate) pool: PgPool,
     /// One connection beside the pool, from which statements are cancelled.
     pub(crate) canceller: PgPool,
+    /// How both log in.
+    pub(crate) logins: Logins,
     pub(crate) counters: Counters,
     /// How long a caller waits for a connection.
     pub(crate) acquire: Duration,
@@ -170,12 +175,21 @@ async fn connection(
     }
     let _waiting = connections.wait();
     let (give, given) = oneshot::channel();
-    let (pool, runtime) = (home.pool.clone(), Handle::current());
+    let (opening, runtime) = (home.clone(), Handle::current());
     #[allow(
         clippy::disallowed_methods,
         reason = "the one way to a connection; ends within the pool's own time"
     )]
-    let make = async move { drop(give.send((pool.acquire().await, place))) };
+    let make = async move {
+        let tried = opening.pool.connect_options();
+        let mut made = opening.pool.acquire().await;
+        if made.as_ref().is_err_and(login::is_refused)
+            && opening.logins.try_other(&tried, [&opening.pool, &opening.canceller])
+        {
+            made = opening.pool.acquire().await;
+        }
+        drop(give.send((made, place)));
+    };
     drop(tokio::task::spawn_blocking(move || runtime.block_on(make)));
     let (conn, place) = given.await.map_err(|_| sqlx::Error::PoolClosed)?;
     let conn = conn.inspect_err(|error| {

@@ -1,8 +1,9 @@
 //! What every process is told about its life.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use config::{Address, Reader, Seconds, Section, checked, default};
+use config::{Address, FilePath, Hot, Reader, Seconds, Section, checked, default};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use tracing_subscriber::EnvFilter;
@@ -25,10 +26,6 @@ pub struct LifeConfig {
     #[serde(default = "on_every_address::<9090>")]
     #[schemars(with = "Address")]
     pub admin_listen: SocketAddr,
-    /// What is logged: a list of target=level.
-    #[serde(default = "info", deserialize_with = "log_filter")]
-    #[schemars(extend("errorMessage" = "must be a list of target=level, like info,globcrm_records=debug"))]
-    pub log: String,
     /// How it is logged: json or text.
     #[serde(default)]
     pub log_format: LogFormat,
@@ -40,6 +37,38 @@ pub struct LifeConfig {
     /// How long a stopping process waits for work in flight.
     #[serde(default = "default::seconds::<25>")]
     pub shutdown_grace: Seconds,
+    /// File of variables, one NAME=value a line, which count before those of the environment; it is looked at every five seconds, and what
+    /// may change while the process runs is read again.
+    #[schemars(with = "Option<FilePath>")]
+    pub reload_file: Option<PathBuf>,
+    /// What is logged and traced.
+    #[serde(skip)]
+    pub telemetry: Hot<TelemetryConfig>,
+}
+
+/// What is logged and traced; it may change while the process runs.
+#[derive(Deserialize, JsonSchema, Clone, Debug)]
+#[serde(default)]
+pub struct TelemetryConfig {
+    /// What is logged: a list of target=level.
+    #[serde(deserialize_with = "log_filter")]
+    #[schemars(extend("errorMessage" = "must be a list of target=level, like info,globcrm_records=debug"))]
+    pub log: String,
+    /// Of 1,000 traces that begin here, how many are sent; of those that begin elsewhere, all that their beginner sends.
+    #[schemars(range(max = 1_000))]
+    pub traces_of_thousand: u16,
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { log: "info".to_owned(), traces_of_thousand: 1_000 }
+    }
+}
+
+impl Section for TelemetryConfig {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        r.group()
+    }
 }
 
 /// How a process serves gRPC.
@@ -69,7 +98,8 @@ pub struct HostConfig {
 
 impl Section for LifeConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        r.group()
+        let (own, telemetry): (Option<Self>, _) = (r.group(), r.hot());
+        Some(Self { telemetry: telemetry?, ..own? })
     }
 }
 
@@ -82,10 +112,6 @@ impl Section for HostConfig {
 
 fn on_every_address<const PORT: u16>() -> SocketAddr {
     ([0, 0, 0, 0], PORT).into()
-}
-
-fn info() -> String {
-    "info".to_owned()
 }
 
 fn log_filter<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
@@ -112,13 +138,16 @@ mod tests {
     fn defaults_are_enough() {
         let config: HostConfig = load(&Env::default(), "RECORDS").unwrap();
         assert_eq!(config.grpc.listen.port(), 50051);
-        assert_eq!((config.life.log.as_str(), config.life.log_format), ("info", LogFormat::Json));
+        assert_eq!(
+            (config.life.telemetry.get().log.as_str(), config.life.log_format),
+            ("info", LogFormat::Json)
+        );
         assert_eq!(
             (config.life.otlp_endpoint, config.life.shutdown_grace.0),
             (None, Duration::from_secs(25))
         );
         assert_eq!((config.grpc.connection_age.0, config.grpc.reflection), (Duration::from_secs(300), false));
-        assert_eq!(describe::<HostConfig>("RECORDS").len(), 8);
+        assert_eq!(describe::<HostConfig>("RECORDS").len(), 10);
     }
 
     #[test]

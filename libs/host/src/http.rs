@@ -94,10 +94,11 @@ mod tests {
     fn config(grace: Duration) -> LifeConfig {
         LifeConfig {
             admin_listen: ([127, 0, 0, 1], 0).into(),
-            log: "info".to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: None,
             shutdown_grace: ::config::Seconds(grace),
+            reload_file: None,
+            telemetry: ::config::Hot::default(),
         }
     }
 

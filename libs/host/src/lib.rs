@@ -10,12 +10,13 @@ pub mod http;
 mod outgoing;
 mod process;
 mod readiness;
+pub mod reload;
 mod share;
 mod tasks;
 pub mod telemetry;
 pub mod trace;
 
-pub use crate::config::{GrpcConfig, HostConfig, LifeConfig, LogFormat};
+pub use crate::config::{GrpcConfig, HostConfig, LifeConfig, LogFormat, TelemetryConfig};
 pub use crate::connections::LEAVE;
 pub use crate::error::ServeError;
 pub use process::Process;

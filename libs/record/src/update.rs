@@ -60,7 +60,7 @@ async fn attempt(
 
     let author = Author::of(env, cx);
     let plan = Plan { env, cx, object, set: &set, mask: &mask, author: &author, path };
-    let mut tx = TenantTx::begin(&env.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin_with_kept_plans(&env.db, cx.tenant).await?;
     let change = Change { id, keyed, sent, etag, ahead, asked, unknown };
     let result = store(&mut tx, &plan, change).await;
     commit(env, tx, result).await

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 
 use auth::Gate;
+use config::Hot;
 use db::{DatabaseConfig, Db, Migrations, WorkerDb};
 use events::broadcast::{self, Notice};
 use events::{AmqpConfig, Consumer, Handler, Relay, Wake, metrics, permissions};
@@ -48,15 +49,18 @@ impl Frame {
     /// Makes the pools and starts what needs nothing else: the relay and the metrics of events.
     pub fn start(
         service: Service,
-        database: &DatabaseConfig,
+        database: &Hot<DatabaseConfig>,
         broker: AmqpConfig,
         process: Process,
     ) -> Result<Self, ServeError> {
         let Service { role, migrations, worker_connections } = service;
         let (name, names) = (role.name(), role.names());
-        let db = Db::new(database, name).map_err(|e| ServeError::start("the database pool", e))?;
-        let worker = WorkerDb::new(database, name, worker_connections)
+        let now = database.get();
+        let db = Db::new(&now, name).map_err(|e| ServeError::start("the database pool", e))?;
+        let worker = WorkerDb::new(&now, name, worker_connections)
             .map_err(|e| ServeError::start("the worker's pool", e))?;
+        db.follow(database);
+        worker.follow(database);
 
         let schema = db.clone();
         process.readiness.watch("database", move || {

@@ -1,6 +1,6 @@
 //! The settings of the role.
 
-use ::config::{Reader, Section};
+use ::config::{Hot, Reader, Section};
 use db::DatabaseConfig;
 use events::AmqpConfig;
 use fleet::Role;
@@ -11,7 +11,7 @@ use rpc::{Peer, ServiceSecret};
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The database.
-    pub database: DatabaseConfig,
+    pub database: Hot<DatabaseConfig>,
     /// The broker.
     pub broker: AmqpConfig,
     /// Where keys and permissions come from.
@@ -24,7 +24,7 @@ pub struct Config {
 
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let (database, broker) = (r.group(), AmqpConfig::read(r));
+        let (database, broker) = (r.hot_secrets(), AmqpConfig::read(r));
         let identity = Peer::read(r, Role::Identity);
         let (cursor_key, service_secret) = (CursorKey::read(r), ServiceSecret::read(r));
         Some(Self {

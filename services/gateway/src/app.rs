@@ -24,7 +24,7 @@ use crate::limits::{self, Charged, Limit, Limits, Receipt, Standing, Tier};
 use crate::metrics::Metrics;
 use crate::places::{Kind, Party, Places};
 use crate::reply::{self, Reply};
-use crate::{Config, LimitConfig, call, documents, stream};
+use crate::{Config, RateConfig, call, documents, stream};
 
 /// What every request needs.
 #[derive(Debug)]
@@ -238,7 +238,8 @@ async fn admit(
         Ok(Some(Presented::Token(token))) => (app.credentials.caller(token).await.map(Some), None),
         Ok(Some(Presented::Unknown(secret, digest))) => {
             let owner = app.credentials.owner(&digest);
-            let tiers = tiers(&app.config.limits, owner.map(|named| (named, PrincipalKind::ApiKey)), address);
+            let tiers =
+                tiers(&app.config.rates.get(), owner.map(|named| (named, PrincipalKind::ApiKey)), address);
             let party = app.places.party(address, owner);
             let paid = pay(&app.limits, &party, &tiers, &mut waited).await?;
             let traded = async {
@@ -262,7 +263,7 @@ async fn admit(
     // Whoever cannot say who they are is charged by address, so that guessing has its bound too.
     let known = caller.as_ref().ok().and_then(Option::as_ref);
     let named = known.map(Caller::named);
-    let tiers = tiers(&app.config.limits, known.map(|caller| (caller.named(), caller.kind)), address);
+    let tiers = tiers(&app.config.rates.get(), known.map(|caller| (caller.named(), caller.kind)), address);
     let Paid { tier, standing, .. } = match paid {
         Some(paid) => paid,
         None => pay(&app.limits, &app.places.party(address, named), &tiers, &mut waited).await?,
@@ -303,7 +304,7 @@ async fn pay(limits: &Limits, party: &Party, tiers: &[Tier], waited: &mut Durati
 
 /// A document, charged to the client's address.
 async fn document(app: &App, path: &str, address: IpAddr, request_id: &str) -> Result<Reply, Error> {
-    let (tiers, party) = (tiers(&app.config.limits, None, address), app.places.party(address, None));
+    let (tiers, party) = (tiers(&app.config.rates.get(), None, address), app.places.party(address, None));
     let mut waited = Duration::ZERO;
     let (mut reply, tier, standing) = match pay(&app.limits, &party, &tiers, &mut waited).await {
         Ok(Paid { tier, standing, .. }) => {
@@ -363,7 +364,7 @@ fn client_address(headers: &HeaderMap, peer: SocketAddr, trust_forwarded_for: bo
 
 /// Whom a request is charged to: the tenant and the user or API key, or the address of whoever is not known.
 fn tiers(
-    config: &LimitConfig,
+    config: &RateConfig,
     known: Option<((TenantId, Uuid), PrincipalKind)>,
     address: IpAddr,
 ) -> Vec<Tier> {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use config::{Address, Reader, Seconds, Secret, SecretString, Section, default};
+use config::{Address, Hot, Reader, Seconds, Secret, SecretString, Section, default};
 use fleet::Role;
 use query::CursorKey;
 use rpc::{Peer, ServiceSecret};
@@ -26,6 +26,8 @@ pub struct Config {
     pub cursor_key: CursorKey,
     /// What clients may do.
     pub limits: LimitConfig,
+    /// How much of it in a minute; it may change while the process runs.
+    pub rates: Hot<RateConfig>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -35,25 +37,48 @@ struct Public {
     listen: SocketAddr,
 }
 
+/// What clients may do in a minute.
+#[derive(Deserialize, JsonSchema, Debug, Clone)]
+#[serde(default)]
+pub struct RateConfig {
+    /// Requests a tenant may make in a minute.
+    #[serde(rename = "rate_tenant_per_minute")]
+    pub tenant_per_minute: u32,
+    /// Requests a user may make in a minute.
+    #[serde(rename = "rate_principal_per_minute")]
+    pub principal_per_minute: u32,
+    /// Requests an API key may make in a minute, whatever its user and other keys make.
+    #[serde(rename = "rate_api_key_per_minute")]
+    pub api_key_per_minute: u32,
+    /// Requests without credentials that one client address (an IPv4 address or an IPv6 /64) may make in a minute; an IPv6 /48 as a whole
+    /// may make eight times as many.
+    #[serde(rename = "rate_anonymous_per_minute")]
+    pub anonymous_per_minute: u32,
+}
+
+impl Default for RateConfig {
+    fn default() -> Self {
+        Self {
+            tenant_per_minute: 60_000,
+            principal_per_minute: 12_000,
+            api_key_per_minute: 6_000,
+            anonymous_per_minute: 600,
+        }
+    }
+}
+
+impl Section for RateConfig {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        r.group()
+    }
+}
+
 /// What clients may do.
 #[derive(Deserialize, JsonSchema, Debug, Clone)]
 pub struct LimitConfig {
     /// Redis for rate limits shared by all gateways; without it each counts for itself.
     #[schemars(with = "Option<Secret>")]
     pub redis_url: Option<SecretString>,
-    /// Requests a tenant may make in a minute.
-    #[serde(rename = "rate_tenant_per_minute", default = "default::u32::<60_000>")]
-    pub tenant_per_minute: u32,
-    /// Requests a user may make in a minute.
-    #[serde(rename = "rate_principal_per_minute", default = "default::u32::<12_000>")]
-    pub principal_per_minute: u32,
-    /// Requests an API key may make in a minute, whatever its user and other keys make.
-    #[serde(rename = "rate_api_key_per_minute", default = "default::u32::<6_000>")]
-    pub api_key_per_minute: u32,
-    /// Requests without credentials that one client address (an IPv4 address or an IPv6 /64) may make in a minute; an IPv6 /48 as a whole
-    /// may make eight times as many.
-    #[serde(rename = "rate_anonymous_per_minute", default = "default::u32::<600>")]
-    pub anonymous_per_minute: u32,
     /// Requests in work at once; more are refused with 503.
     // Until their answers have gone.
     #[serde(default = "default::usize::<512>")]
@@ -113,7 +138,7 @@ impl Section for Config {
         let others = ROLE.member().calls.iter().filter(|role| **role != Role::Identity);
         let services: Vec<Option<Peer>> = others.map(|role| Peer::read(r, *role)).collect();
         let (service_secret, cursor_key) = (ServiceSecret::read(r), CursorKey::read(r));
-        let limits = r.group();
+        let (rates, limits) = (r.hot(), r.group());
         Some(Self {
             listen: public?.listen,
             identity: identity?,
@@ -121,6 +146,7 @@ impl Section for Config {
             service_secret: service_secret?,
             cursor_key: cursor_key?,
             limits: limits?,
+            rates: rates?,
         })
     }
 }

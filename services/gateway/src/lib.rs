@@ -22,7 +22,7 @@ use bytes::Bytes;
 use fleet::Role;
 use transcode::{Api, DocumentInfo};
 
-pub use crate::config::{Config, LimitConfig};
+pub use crate::config::{Config, LimitConfig, RateConfig};
 
 /// The place in the fleet.
 const ROLE: Role = Role::Gateway;

@@ -36,6 +36,11 @@ pub(crate) fn all_settings() -> Vec<Setting> {
     settings
 }
 
+/// Every setting of every role that may change while it runs.
+pub(crate) fn hot_settings() -> Vec<Setting> {
+    Role::ALL.iter().flat_map(|role| (programs::of(role.0).hot)()).collect()
+}
+
 /// The JSON Schema of every setting, by role and name: `{"RECORDS": {"LOG": "info"}}`.
 pub(crate) fn schema() -> Value {
     let roles = Role::ALL.iter().map(|role| (role.0.upper(), (programs::of(role.0).schema)()));
@@ -110,6 +115,19 @@ fn document(settings: &[Setting]) -> String {
          `GLOBCRM_FLEET_<NAME>` gives it to every role at once, and the role's own wins. A secret can also come from the\n\
          file named by `<VARIABLE>_FILE`. Unknown `GLOBCRM_` variables are refused at start, and every problem is told at\n\
          once. `globcrm config check <role>` checks without starting; `globcrm config print <role>` shows what is in force.\n",
+    );
+    text.push_str(
+        "\nIt may change while the process runs, by the file named by `RELOAD_FILE` or by the file of the secret, both of\n\
+         which are looked at every five seconds: ",
+    );
+    let mut hot: Vec<&str> = hot_settings().iter().map(|setting| setting.name).collect();
+    hot.sort_unstable();
+    hot.dedup();
+    text.push_str(&hot.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
+    text.push_str(
+        ".\nOne wrong value in a file, and all that was in force stays; the log names it, and `globcrm_config_reload_success` is 0.\n\
+         Everything else is read at the start. To change a database password, put the new one into the file first, then into\n\
+         the database: until both have it, new connections are tried with either.\n",
     );
     let mut role = "";
     for setting in settings {

@@ -1,6 +1,6 @@
 //! Which crate is which role: all that the binary adds to the fleet's list.
 
-use config::{Env, Limit, Problems, Setting};
+use config::{Env, Limit, Problems, Reloads, Setting};
 use db::Migrations;
 use fleet::Role;
 use futures_util::future::BoxFuture;
@@ -11,6 +11,8 @@ use serde_json::Value;
 pub(crate) struct Program {
     /// Every setting it reads.
     pub(crate) settings: fn() -> Vec<Setting>,
+    /// Those of them that may change while it runs.
+    pub(crate) hot: fn() -> Vec<Setting>,
     /// Their JSON Schema.
     pub(crate) schema: fn() -> Value,
     /// Reads its settings, or says every problem.
@@ -25,6 +27,8 @@ pub(crate) struct Program {
 pub(crate) struct Ready {
     /// The life of its process.
     pub(crate) life: LifeConfig,
+    /// Reads again what may change.
+    pub(crate) reloads: Reloads,
     /// Runs it until the process stops.
     pub(crate) serve: Box<dyn FnOnce(Process) -> BoxFuture<'static, anyhow::Result<()>> + Send>,
 }
@@ -51,14 +55,16 @@ macro_rules! program {
     ($service:ident, $role:expr, $host:ty, $migrations:expr, $limits:expr) => {
         Program {
             settings: || config::describe::<($service::Config, $host)>($role.upper()),
+            hot: || config::hot_settings::<($service::Config, $host)>($role.upper()),
             schema: || config::schema::<($service::Config, $host)>($role.upper()),
             load: |env| {
-                let (own, host): ($service::Config, $host) = config::load(env, $role.upper())?;
+                let ((own, host), reloads): (($service::Config, $host), _) =
+                    config::load_with_reloads(env, $role.upper())?;
                 let life = host.life().clone();
                 let serve = move |process| -> BoxFuture<'static, anyhow::Result<()>> {
                     Box::pin(async move { Ok($service::serve(own, host, process).await?) })
                 };
-                Ok(Ready { life, serve: Box::new(serve) })
+                Ok(Ready { life, reloads, serve: Box::new(serve) })
             },
             migrations: $migrations,
             limits: $limits,

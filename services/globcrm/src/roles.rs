@@ -1,11 +1,13 @@
 //! A role as an argument, and how one process runs one or all of them.
 
+use std::path::PathBuf;
+
 use clap::builder::PossibleValue;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command, FromArgMatches, Subcommand, ValueEnum};
-use config::{Env, Problems};
+use config::{Env, Problems, Reloader, Reloads};
 use fleet::FLEET;
-use host::Process;
+use host::{LifeConfig, Process};
 use ids::Clock;
 
 use crate::programs::{self, Ready};
@@ -70,12 +72,27 @@ impl FromArgMatches for Role {
 
 /// Runs roles in this process until it is told to stop; one that fails ends all.
 pub(crate) async fn run(roles: &[Role]) -> anyhow::Result<()> {
-    let loaded = load(&Env::process(), roles)?;
+    let env = Env::process();
+    let file = reload_file(&env, roles);
+    let mut reloader = Reloader::new(env, file, &crate::configuration::hot_settings());
+    let mut loaded = load(&reloader.env()?, roles)?;
     let Some(life) = loaded.first().map(|(_, loaded)| loaded.life.clone()) else { return Ok(()) };
     let names: Vec<&str> = roles.iter().map(|role| role.0.name()).collect();
     let _telemetry = host::telemetry::init(&names, &life)?;
     let process = Process::start(if let [one] = roles { one.0.name() } else { "globcrm" }, Clock::system())?;
+    let mut reloads = Reloads::default();
+    for (_, ready) in &mut loaded {
+        reloads.extend(std::mem::take(&mut ready.reloads));
+    }
+    reloader.follow(reloads);
+    host::reload::start(&process, reloader, host::reload::EVERY);
     serve(loaded, process).await
+}
+
+/// The file of variables that the first of the roles names; what is wrong with its settings is said when all are read.
+fn reload_file(env: &Env, roles: &[Role]) -> Option<PathBuf> {
+    let first = roles.first()?.0.upper();
+    config::load::<LifeConfig>(env, first).ok()?.reload_file
 }
 
 /// Reads the settings of roles, or says every problem.

@@ -1,7 +1,7 @@
 //! The settings of the role.
 
 use auth::Signer;
-use config::{ExposeSecret, Reader, Secret, SecretString, Section, checked};
+use config::{ExposeSecret, Hot, Reader, Secret, SecretString, Section, checked};
 use ids::Clock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
@@ -21,7 +21,7 @@ pub struct Config {
     /// The brake on sign-ups.
     pub sign_ups: SignUpConfig,
     /// The database.
-    pub database: db::DatabaseConfig,
+    pub database: Hot<db::DatabaseConfig>,
     /// The broker.
     pub broker: events::AmqpConfig,
 }
@@ -107,7 +107,7 @@ impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let (keys, service_secrets) = (r.group(), ServiceSecrets::read(r));
         let (passwords, sign_ups) = (PasswordConfig::read(r), r.group());
-        let (database, broker) = (r.group(), events::AmqpConfig::read(r));
+        let (database, broker) = (r.hot_secrets(), events::AmqpConfig::read(r));
         Some(Self {
             keys: keys?,
             service_secrets: service_secrets?,

@@ -1,6 +1,6 @@
 //! The settings of the role.
 
-use ::config::{Reader, Section};
+use ::config::{Hot, Reader, Section};
 use db::DatabaseConfig;
 use events::AmqpConfig;
 use fleet::Role;
@@ -15,7 +15,7 @@ use rpc::{Peer, ServiceSecret};
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The database.
-    pub database: DatabaseConfig,
+    pub database: Hot<DatabaseConfig>,
     /// The broker.
     pub broker: AmqpConfig,
     /// Where keys, permissions, users, teams and roles are.
@@ -40,7 +40,7 @@ pub struct Config {
 
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let (database, broker) = (r.group(), AmqpConfig::read(r));
+        let (database, broker) = (r.hot_secrets(), AmqpConfig::read(r));
         let identity = Peer::read(r, Role::Identity);
         let fields = Peer::read(r, Role::Fields);
         let records = Peer::read(r, Role::Records);

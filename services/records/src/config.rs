@@ -1,8 +1,7 @@
 //! The settings of the role.
 
-use std::path::PathBuf;
-
-use ::config::{FilePath, Reader, Seconds, Section, default};
+use ::config::{Hot, Reader, Seconds, Section, default};
+use blobs::BlobConfig;
 use db::DatabaseConfig;
 use events::AmqpConfig;
 use fleet::Role;
@@ -20,7 +19,7 @@ use crate::quota::Quotas;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The database.
-    pub database: DatabaseConfig,
+    pub database: Hot<DatabaseConfig>,
     /// The broker.
     pub broker: AmqpConfig,
     /// Where keys, permissions, users and teams are.
@@ -40,7 +39,7 @@ pub struct Config {
     /// What one tenant may have.
     pub quotas: Quotas,
     /// Where uploaded bytes are kept.
-    pub blob_dir: PathBuf,
+    pub blobs: BlobConfig,
     /// With which imports act for who asked for them.
     pub service_secret: ServiceSecret,
 }
@@ -55,22 +54,14 @@ pub struct UploadConfig {
     pub retention: Seconds,
 }
 
-#[derive(Deserialize, JsonSchema)]
-struct BlobConfig {
-    /// Directory of uploaded bytes; shared by all instances of records.
-    #[serde(rename = "blob_dir")]
-    #[schemars(with = "FilePath")]
-    directory: PathBuf,
-}
-
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let (database, broker) = (r.group(), AmqpConfig::read(r));
+        let (database, broker) = (r.hot_secrets(), AmqpConfig::read(r));
         let (identity, fields) = (Peer::read(r, Role::Identity), Peer::read(r, Role::Fields));
         let cursor_key = CursorKey::read(r);
         let (phones, maintenance) = (r.group(), r.group());
         let (uploads, retention, quotas) = (r.group(), r.group(), Quotas::read(r));
-        let blobs: Option<BlobConfig> = r.group();
+        let blobs = BlobConfig::read(r);
         let service_secret = ServiceSecret::read(r);
         Some(Self {
             database: database?,
@@ -83,7 +74,7 @@ impl Section for Config {
             uploads: uploads?,
             retention: retention?,
             quotas: quotas?,
-            blob_dir: blobs?.directory,
+            blobs: blobs?,
             service_secret: service_secret?,
         })
     }

@@ -87,10 +87,11 @@ const FRAME: service::Service =
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
+    let blobs = uploads::files(&config.blobs).await?;
     let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
     let build = |frame: &Frame| {
-        let parts = parts(frame, &config)?;
-        let (gate, blobs) = (parts.gate.clone(), parts.blobs.clone());
+        let parts = parts(frame, &config, blobs.clone())?;
+        let gate = parts.gate.clone();
         frame.follow_permissions(&gate);
         let service = Service::new(parts);
         tasks::follow_definitions(frame, &service.0.env);
@@ -110,7 +111,7 @@ pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result
     frame.serve(&host, build).await
 }
 
-fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
+fn parts(frame: &Frame, config: &Config, blobs: Blobs) -> Result<Parts, ServeError> {
     let peers = frame.peers(&config.identity, config.service_secret.clone())?;
     let fields = Fields::new(peers.connect(&config.fields)?);
     Ok(Parts {
@@ -125,7 +126,7 @@ fn parts(frame: &Frame, config: &Config) -> Result<Parts, ServeError> {
         users: imports::users(peers.identity.clone()),
         wake: frame.wake.clone(),
         worker: frame.worker.clone(),
-        blobs: Blobs::in_directory(&config.blob_dir).map_err(|e| ServeError::start("blobs", e))?,
+        blobs,
         quotas: config.quotas,
         service_token: operations::service_token(peers.identity),
         gate: peers.gate,

@@ -40,6 +40,13 @@ fn role(role: Role, settings: &Settings) -> Value {
 }
 
 fn secrets(settings: Vec<&Setting>) -> Vec<Value> {
-    let one = |setting: &Setting| json!({"variable": setting.variable, "key": setting.key(), "required": setting.required});
+    let one = |setting: &Setting| {
+        let mut one =
+            json!({"variable": setting.variable, "key": setting.key(), "required": setting.required});
+        if setting.is_of_a_bucket() {
+            one["bucket"] = json!(true);
+        }
+        one
+    };
     settings.into_iter().map(one).collect()
 }

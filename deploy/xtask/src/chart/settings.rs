@@ -6,8 +6,20 @@ use serde::Deserialize;
 
 /// Secrets that are the same for every role that reads them, as `globcrm secrets` names them; all others are of one role.
 const SHARED_SECRETS: [&str; 3] = ["AMQP_URL", "CURSOR_KEY", "REDIS_URL"];
-/// Settings that the chart itself gives.
-const OWNED: [&str; 4] = ["LISTEN", "GRPC_LISTEN", "ADMIN_LISTEN", "BLOB_DIR"];
+/// Settings that the chart itself gives, those of a bucket from `blobs.s3`.
+const OWNED: [&str; 9] = [
+    "LISTEN",
+    "GRPC_LISTEN",
+    "ADMIN_LISTEN",
+    "BLOB_DIR",
+    "S3_BUCKET",
+    "S3_ENDPOINT",
+    "S3_REGION",
+    "S3_VIRTUAL_HOSTED",
+    "S3_ALLOW_HTTP",
+];
+/// Secrets that are given with a bucket, and not otherwise.
+const OF_A_BUCKET: [&str; 2] = ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"];
 /// What `migrate` reads of every role with a schema.
 const OF_MIGRATIONS: [&str; 2] = ["DATABASE_URL", "WORKER_DATABASE_URL"];
 
@@ -31,6 +43,11 @@ impl Setting {
         } else {
             self.variable.clone()
         }
+    }
+
+    /// Whether the Secret has it when there is a bucket, and not otherwise.
+    pub(super) fn is_of_a_bucket(&self) -> bool {
+        OF_A_BUCKET.contains(&self.name.as_str())
     }
 
     /// Whether values of the chart can give it.
@@ -91,9 +108,10 @@ impl Settings {
         self.0.iter().filter(|setting| setting.secret).filter(is_read).collect()
     }
 
-    /// The keys of secrets that need not be there.
+    /// The keys of secrets that need not be there, and that no other value decides on.
     pub(super) fn optional_keys(&self) -> Vec<String> {
-        let optional = self.0.iter().filter(|setting| setting.secret && !setting.required);
+        let secrets = self.0.iter().filter(|setting| setting.secret && !setting.is_of_a_bucket());
+        let optional = secrets.filter(|setting| !setting.required);
         let mut keys: Vec<String> = optional.map(|setting| setting.key()).collect();
         keys.sort();
         keys.dedup();

@@ -254,7 +254,7 @@ fn blobs() -> Node {
     let mode = one_of(&["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]);
     group(
         "blobs",
-        "The volume of uploaded files, which all pods of records share",
+        "Uploaded files: a volume that all pods of records share, or a bucket",
         vec![
             leaf(
                 "ephemeral",
@@ -276,6 +276,41 @@ fn blobs() -> Node {
                 json!(["ReadWriteMany"]),
                 "Pods on several nodes share it, so it is ReadWriteMany unless there is one node",
             ),
+            bucket(),
+        ],
+    )
+}
+
+fn bucket() -> Node {
+    group(
+        "s3",
+        "A bucket of Amazon S3 or another store that speaks its protocol, instead of the volume. Its keys are in the Secret: GLOBCRM_RECORDS_S3_ACCESS_KEY_ID and GLOBCRM_RECORDS_S3_SECRET_ACCESS_KEY",
+        vec![
+            leaf(
+                "bucket",
+                matching("^([a-z0-9][-a-z0-9.]{1,61}[a-z0-9])?$"),
+                json!(""),
+                "Its name; there is no volume then",
+            ),
+            leaf(
+                "endpoint",
+                matching("^(https?://[^/@?]+)?$"),
+                json!(""),
+                "URL of the server that has it, like https://s3.example:9000; Amazon's of the region when empty",
+            ),
+            leaf(
+                "region",
+                matching("^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"),
+                json!(""),
+                "Its region; us-east-1 when empty. Stores without regions take any",
+            ),
+            leaf(
+                "virtualHosted",
+                boolean(),
+                json!(false),
+                "Whether the bucket is part of the server's name and not of the path",
+            ),
+            leaf("allowHttp", boolean(), json!(false), "Whether the endpoint may be http://, for trying"),
         ],
     )
 }
@@ -361,6 +396,7 @@ fn network_policy() -> Node {
             outside("postgresql", json!([5432]), "Where the database is"),
             outside("rabbitmq", json!([5672, 5671]), "Where the broker is"),
             outside("redis", json!([6379]), "Where Redis is"),
+            outside("s3", json!([443]), "Where the bucket is, where `blobs.s3.bucket` is given"),
             outside("otlp", json!([4317]), "Where traces go, where `settings.OTLP_ENDPOINT` is given"),
         ],
     )

@@ -5,7 +5,8 @@ use std::process::Command;
 use anyhow::Result;
 use testkit::{Progress, Workspace};
 
-use crate::{helm, up};
+use crate::go_tools::HELM;
+use crate::up;
 
 /// Tests on a cluster.
 const ON_A_CLUSTER: &str = "chart::cluster::";
@@ -49,7 +50,7 @@ fn no_cluster() -> Option<String> {
 
 /// Tells the tests where helm and the program are.
 pub(super) fn prepare(command: &mut Command, progress: &Progress) -> Result<()> {
-    command.env("GLOBCRM_TEST_HELM", helm::find(progress)?);
+    command.env("GLOBCRM_TEST_HELM", HELM.find(progress)?);
     if no_cluster().is_none() {
         command.env("GLOBCRM_TEST_BINARY", up::build(&Workspace::here()?, false, progress)?);
     }

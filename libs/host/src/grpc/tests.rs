@@ -158,10 +158,11 @@ async fn served(grace: Duration) -> Served {
         },
         life: LifeConfig {
             admin_listen: ([127, 0, 0, 1], 0).into(),
-            log: "info".to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: None,
             shutdown_grace: Seconds(grace),
+            reload_file: None,
+            telemetry: ::config::Hot::default(),
         },
     };
     let (own, peer) = (process.clone(), Peer::default());

@@ -1,6 +1,7 @@
 //! Logs, traces and metrics of a process: set up once, flushed at its end.
 
 mod json;
+mod sampling;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::{LifeConfig, LogFormat, ServeError};
 use json::JsonLog;
+use sampling::Share;
 
 /// Bucket bounds of durations, in seconds (semantic conventions for RPC).
 pub const DURATION_BUCKETS: [f64; 14] =
@@ -58,7 +60,18 @@ pub fn init(services: &[&str], config: &LifeConfig) -> Result<Guard, ServeError>
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     opentelemetry::global::set_meter_provider(metrics.clone());
 
-    let filter = EnvFilter::builder().parse(&config.log).map_err(|e| ServeError::Telemetry(e.into()))?;
+    let parse = |filter: &str| EnvFilter::builder().parse(filter);
+    let filter = parse(&config.telemetry.get().log).map_err(|e| ServeError::Telemetry(e.into()))?;
+    let (filter, handle) = tracing_subscriber::reload::Layer::new(filter);
+    config.telemetry.follow(move |telemetry| {
+        // Settings are checked before they are in force, and the subscriber lives as long as the process.
+        let changed = parse(&telemetry.log)
+            .map_err(|e| e.to_string())
+            .and_then(|filter| handle.reload(filter).map_err(|e| e.to_string()));
+        if let Err(error) = changed {
+            tracing::warn!(error, "the log filter has not changed");
+        }
+    });
     let log = match config.log_format {
         LogFormat::Json => JsonLog::new(name, std::io::stdout).with_filter(filter).boxed(),
         LogFormat::Text => tracing_subscriber::fmt::layer().with_target(true).with_filter(filter).boxed(),
@@ -86,10 +99,12 @@ pub fn init(services: &[&str], config: &LifeConfig) -> Result<Guard, ServeError>
 
 fn traces(config: &LifeConfig, resource: Resource) -> Result<SdkTracerProvider, ServeError> {
     let builder = SdkTracerProvider::builder().with_resource(resource);
-    let sampled = |sampler| builder.with_sampler(Sampler::ParentBased(Box::new(sampler)));
     // Ids are made either way; only what is exported is also written down.
-    let Some(endpoint) = &config.otlp_endpoint else { return Ok(sampled(Sampler::AlwaysOff).build()) };
-    let builder = sampled(Sampler::AlwaysOn);
+    let Some(endpoint) = &config.otlp_endpoint else {
+        let none = Sampler::ParentBased(Box::new(Sampler::AlwaysOff));
+        return Ok(builder.with_sampler(none).build());
+    };
+    let builder = builder.with_sampler(Sampler::ParentBased(Box::new(Share::of(&config.telemetry))));
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_tonic()
         .with_endpoint(endpoint)
@@ -164,10 +179,14 @@ mod tests {
     fn config(otlp_endpoint: Option<&str>) -> LifeConfig {
         LifeConfig {
             admin_listen: ([127, 0, 0, 1], 0).into(),
-            log: "off".to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: otlp_endpoint.map(str::to_owned),
             shutdown_grace: ::config::Seconds(Duration::from_secs(1)),
+            reload_file: None,
+            telemetry: ::config::Hot::new(crate::TelemetryConfig {
+                log: "off".to_owned(),
+                ..Default::default()
+            }),
         }
     }
 

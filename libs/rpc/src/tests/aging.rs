@@ -33,10 +33,11 @@ async fn serve(
         },
         life: LifeConfig {
             admin_listen: ([127, 0, 0, 1], 0).into(),
-            log: "info".to_owned(),
             log_format: LogFormat::Json,
             otlp_endpoint: None,
             shutdown_grace: Seconds(Duration::from_secs(5)),
+            reload_file: None,
+            telemetry: ::config::Hot::default(),
         },
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -47,7 +47,7 @@ pub(crate) async fn shown<'d>(
     }
     let mask = mask(app, cx).await?;
     let now = app.env.clock.now_micros();
-    let mut tx = TenantTx::begin(&app.env.db, cx.tenant).await?;
+    let mut tx = TenantTx::begin_snapshot_with_kept_plans(&app.env.db, cx.tenant).await?;
     let pipelines = pipelines::all_of(&mut tx, ids.into_iter().collect(), now).await?;
     let by_id = |stage: pb::Stage| Some((Uuid::try_parse(&stage.id).ok()?, stage));
     let stages: BTreeMap<Uuid, pb::Stage> =
