@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 23] = [
+const LIBS: [&str; 24] = [
     "reasons",
     "proto",
     "ids",
@@ -18,6 +18,7 @@ const LIBS: [&str; 23] = [
     "auth",
     "transcode",
     "host",
+    "ddl",
     "db",
     "query",
     "events",
