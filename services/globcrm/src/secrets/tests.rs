@@ -84,6 +84,10 @@ fn every_role_starts_with_its_own_directory_of_files_and_the_addresses_of_others
             };
             variables.insert(setting.variables()[0].clone(), value.to_owned());
         }
+        if role.0 == fleet::Role::Records {
+            // It, or a bucket.
+            variables.insert("GLOBCRM_RECORDS_BLOB_DIR".to_owned(), "/tmp".to_owned());
+        }
         let env: Env = variables.into_iter().collect();
         config::refuse_unknown(&env, &settings).unwrap();
         if let Err(problems) = (programs::of(role.0).load)(&env) {
