@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::machine::State;
 use super::rule::Rule;
-use super::times::{moment, moment_text, zone};
+use super::times::{moment, moment_text, takes_days, zone};
 use super::{state, text};
 
 /// What of an activity comes again as it is.
@@ -92,7 +92,7 @@ fn next(activity: &Record) -> Option<Vec<(&'static str, String)>> {
     let rule = Rule::parse(text(activity, "recurrence")?).ok()?;
     let (anchor, zone) = (first(activity)?, zone(activity));
     // What takes whole days comes again by days: where the clock skips midnight, a day begins at one o'clock.
-    let is_day = |name: &str| name != "due_at" && activity.fields.get("all_day") == Some(&Value::Bool(true));
+    let is_day = |name: &str| name != "due_at" && takes_days(activity);
     let clock = |name: &str| {
         let clock = moment(activity, name)?.to_zoned_datetime(zone.clone()).datetime();
         Some(if is_day(name) { clock.date().at(0, 0, 0, 0) } else { clock })

@@ -14,7 +14,7 @@ use super::text;
 
 /// Puts the beginning and the end of an all-day activity to the limits of days, and looks at the order of both.
 pub(super) fn check(write: &mut Write<'_>, violations: &mut Violations) {
-    if write.after.fields.get("all_day") == Some(&Value::Bool(true)) {
+    if takes_days(write.after) {
         for name in ["starts_at", "ends_at"] {
             if let Some(limit) = limit_of_day(write, name) {
                 write.after.set(name, limit.into());
@@ -31,7 +31,7 @@ pub(super) fn check(write: &mut Write<'_>, violations: &mut Violations) {
 fn limit_of_day(write: &Write<'_>, name: &str) -> Option<String> {
     let zone = zone(write.after);
     let moment = moment(write.after, name)?;
-    let was = write.before.filter(|before| before.fields.get("all_day") == Some(&Value::Bool(true)));
+    let was = write.before.filter(|before| takes_days(before));
     let day = match was {
         // It goes on to take the same days, in another zone.
         Some(before) if self::moment(before, name) == Some(moment) && self::zone(before) != zone => {
@@ -54,6 +54,11 @@ pub(super) fn moment_text(moment: Timestamp) -> Option<String> {
 fn end_of_day(day: &ZonedDateTime) -> Option<ZonedDateTime> {
     let start = day.start_of_day().ok()?;
     if start == *day { Some(start) } else { day.tomorrow().ok()?.start_of_day().ok() }
+}
+
+/// Whether an activity takes whole days.
+pub(super) fn takes_days(activity: &Record) -> bool {
+    activity.fields.get("all_day") == Some(&Value::Bool(true))
 }
 
 /// The zone of an activity.
