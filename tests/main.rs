@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test is an outside caller with tasks of its own")]
 #![allow(unreachable_pub, reason = "one binary: everything is reachable by its modules alone")]
 
+mod certificates;
 mod client;
 mod services;
 mod sockets;
@@ -34,4 +35,5 @@ mod pipelines;
 mod python;
 mod query;
 mod records;
+mod tls;
 mod traces;

@@ -13,8 +13,8 @@ use crate::waiting;
 /// Longer than the events and operations that wait are not measured.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// What a fleet that is well never does, and batches, which imports alone have.
-const SELDOM: [&str; 16] = [
+/// What a fleet that is well never does, batches, which imports alone have, and TLS, which this one does not speak.
+const SELDOM: [&str; 18] = [
     "db.client.connection.timeouts",
     "globcrm.db.connections.given_up",
     "globcrm.db.statements.cancelled",
@@ -31,6 +31,8 @@ const SELDOM: [&str; 16] = [
     "globcrm.rpc.client.unseen",
     "globcrm.rpc.server.shed",
     "globcrm.task.restarts",
+    "globcrm.tls.certificate.expiry",
+    "globcrm.tls.handshakes.failed",
 ];
 
 /// What a list says of a metric.

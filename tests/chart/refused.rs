@@ -16,6 +16,9 @@ const WRONG: &[(&str, &str)] = &[
     ("roles.records.settings.RATE_TENANT_PER_MINUTE=3", "RATE_TENANT_PER_MINUTE"),
     (r#"roles.gateway.settings.LISTEN="0.0.0.0:1""#, "LISTEN"),
     (r#"settings.LOGS="info""#, "LOGS"),
+    (r#"settings.TLS_CERT_FILE="/x""#, "TLS_CERT_FILE"),
+    (r#"tls.secret="x""#, "secret"),
+    (r#"tls.changeOver="both""#, "changeOver"),
     (r#"settings.DATABASE_URL="x""#, "DATABASE_URL"),
     (r#"ingress.hosts=["crm.example"]"#, "hosts"),
     ("bundled.mysql={}", "mysql"),
@@ -66,6 +69,7 @@ const WRONG: &[(&str, &str)] = &[
 /// What the schema cannot know: values that do not go together.
 const TOGETHER: &[(&[&str], &str)] = &[
     (&["ingress.enabled=true"], "ingress.host"),
+    (&[r#"tls.changeOver="serve""#], "tls.existingSecret"),
     (&["gatewayApi.enabled=true"], "gatewayApi.parentRefs"),
     (&["blobs.ephemeral=true", "roles.records.replicas=2"], "roles.records.replicas"),
     (&["blobs.ephemeral=true", "roles.records.autoscaling.enabled=true"], "blobs.ephemeral"),

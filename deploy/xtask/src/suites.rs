@@ -66,6 +66,8 @@ pub(crate) enum Whole {
     Query,
     /// Every rule of pipelines on every way to write a deal, and random histories against a model
     Pipelines,
+    /// Certificates between services and at the public port, exchanged under load
+    Tls,
     /// One trace through the whole fleet, as a collector sees it
     Traces,
     /// Outbox, relay and inbox against PostgreSQL and RabbitMQ

@@ -8,6 +8,7 @@ use query::CursorKey;
 use rpc::{Peer, ServiceSecret};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tls::PublicTls;
 
 use crate::ROLE;
 
@@ -16,6 +17,8 @@ use crate::ROLE;
 pub struct Config {
     /// Where the public API listens.
     pub listen: SocketAddr,
+    /// The certificate of the public API.
+    pub tls: Hot<PublicTls>,
     /// The identity service.
     pub identity: Peer,
     /// The other services.
@@ -133,7 +136,7 @@ impl LimitConfig {
 
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let public: Option<Public> = r.group();
+        let (public, tls): (Option<Public>, _) = (r.group(), r.watched());
         let identity = Peer::read(r, Role::Identity);
         let others = ROLE.member().calls.iter().filter(|role| **role != Role::Identity);
         let services: Vec<Option<Peer>> = others.map(|role| Peer::read(r, *role)).collect();
@@ -141,6 +144,7 @@ impl Section for Config {
         let (rates, limits) = (r.hot(), r.group());
         Some(Self {
             listen: public?.listen,
+            tls: tls?,
             identity: identity?,
             services: services.into_iter().collect::<Option<_>>()?,
             service_secret: service_secret?,
