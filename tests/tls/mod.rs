@@ -3,6 +3,7 @@
 mod change_over;
 mod exchange;
 mod public;
+mod stores;
 mod strangers;
 
 use ::tls::FleetTls;

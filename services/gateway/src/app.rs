@@ -419,7 +419,7 @@ mod tests {
         let address = IpAddr::from([192, 0, 2, 1]);
         let party = Places::new(&crate::config::tests::config()).party(address, None);
         for (first, second) in [(500, 800), (800, 500), (0, 500), (500, 0)] {
-            let limits = Limits::new(None, clock.clone(), process.tasks.clone()).unwrap();
+            let limits = Limits::new(None, None, clock.clone(), process.tasks.clone()).unwrap();
             let owner = (clock.new_uuid().into(), clock.new_uuid());
             let of_one = Limit { name: "principal", requests: LIMIT };
             let both = [Tier::of_address(address, LIMIT), Tier::of_principal(owner, LIMIT, of_one)];

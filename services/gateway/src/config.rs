@@ -1,8 +1,9 @@
 //! The gateway's settings.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use config::{Address, Hot, Reader, Seconds, Secret, SecretString, Section, default};
+use config::{Address, ExposeSecret, FilePath, Hot, Reader, Seconds, Secret, SecretString, Section, default};
 use fleet::Role;
 use query::CursorKey;
 use rpc::{Peer, ServiceSecret};
@@ -82,6 +83,9 @@ pub struct LimitConfig {
     /// Redis for rate limits shared by all gateways; without it each counts for itself.
     #[schemars(with = "Option<Secret>")]
     pub redis_url: Option<SecretString>,
+    /// For rediss://: certificates (PEM) that the one of Redis must go back to.
+    #[schemars(with = "Option<FilePath>")]
+    pub redis_ca_file: Option<PathBuf>,
     /// Requests in work at once; more are refused with 503.
     // Until their answers have gone.
     #[serde(default = "default::usize::<512>")]
@@ -134,6 +138,25 @@ impl LimitConfig {
     }
 }
 
+impl Section for LimitConfig {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let config: Self = r.group()?;
+        let secure = config.redis_url.as_ref().map(|url| url.expose_secret().starts_with("rediss://"));
+        // Neither may look secured and not be.
+        let refusal = match (secure, &config.redis_ca_file) {
+            (Some(true), None) => Some("is missing, and rediss:// needs it".to_owned()),
+            (Some(true), Some(file)) => tls::roots(file).err().map(|error| error.to_string()),
+            (_, Some(_)) => Some("has no effect without rediss://".to_owned()),
+            (_, None) => None,
+        };
+        if let Some(text) = refusal {
+            r.refuse("REDIS_CA_FILE", text);
+            return None;
+        }
+        Some(config)
+    }
+}
+
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let (public, tls): (Option<Public>, _) = (r.group(), r.watched());
@@ -141,7 +164,7 @@ impl Section for Config {
         let others = ROLE.member().calls.iter().filter(|role| **role != Role::Identity);
         let services: Vec<Option<Peer>> = others.map(|role| Peer::read(r, *role)).collect();
         let (service_secret, cursor_key) = (ServiceSecret::read(r), CursorKey::read(r));
-        let (rates, limits) = (r.hot(), r.group());
+        let (rates, limits) = (r.hot(), LimitConfig::read(r));
         Some(Self {
             listen: public?.listen,
             tls: tls?,

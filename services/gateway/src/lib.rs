@@ -75,7 +75,9 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
     let identity = rpc::identity::Identity::new(identity_channel.clone(), None, clock.clone());
     let verifier = auth::Verifier::new(clock.clone());
     let gate = auth::Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
-    let limits = limits::Limits::new(config.limits.redis_url.as_ref(), clock.clone(), process.tasks.clone())?;
+    let (redis_url, redis_ca_file) =
+        (config.limits.redis_url.as_ref(), config.limits.redis_ca_file.as_deref());
+    let limits = limits::Limits::new(redis_url, redis_ca_file, clock.clone(), process.tasks.clone())?;
     let (listen, tls, clients) = (config.listen, config.tls.clone(), config.limits.clients());
     let mut peers = vec![(config.identity.role, identity_channel)];
     for peer in &config.services {
