@@ -19,6 +19,7 @@ const LIBS: [&str; 24] = [
     "auth",
     "transcode",
     "host",
+    "ddl",
     "db",
     "query",
     "events",

@@ -14,6 +14,7 @@ mod image;
 mod interrupt;
 #[cfg(test)]
 mod members;
+mod migrations;
 mod mutants;
 mod proto;
 #[cfg(test)]

@@ -14,8 +14,9 @@ pub struct Migration {
 }
 
 impl Migration {
+    /// Of the way up, without what came to its header later.
     pub(super) fn checksum(&self) -> String {
-        hex(&Sha256::digest(self.up.as_bytes())[..16])
+        hex(&Sha256::digest(ddl::without_notes(self.up).as_bytes())[..16])
     }
 }
 
