@@ -35,5 +35,6 @@ mod pipelines;
 mod python;
 mod query;
 mod records;
+mod restore;
 mod tls;
 mod traces;

@@ -2,6 +2,7 @@
 //! grant that forgets the tenant fails here, whoever wrote it.
 
 mod dump;
+mod migrating;
 mod migrators;
 mod rules;
 mod served;

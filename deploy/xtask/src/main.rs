@@ -46,7 +46,7 @@ enum Command {
     Down,
     /// Stop the fleet and forget its data
     Reset,
-    /// Run test suites; without a name, all of them but `compose` and `mutants`
+    /// Run test suites; without a name, all of them but `compose`, `upgrade` and `mutants`
     Test(suites::Options),
     /// Measure; one JSON object a line on standard output
     Bench {
