@@ -30,6 +30,7 @@ mod identity;
 mod isolation;
 mod journey;
 mod libraries;
+mod monitoring;
 mod pipeline;
 mod pipelines;
 mod python;

@@ -56,7 +56,7 @@ pub const EVERYTHING: Case<'static> = Case {
     sets: &[
         r#"ingress={"enabled":true,"host":"crm.example","className":"nginx","tlsSecret":"crm-tls","annotations":{"a":"b"}}"#,
         r#"gatewayApi={"enabled":true,"parentRefs":[{"name":"public"}],"hostnames":["crm.example"]}"#,
-        r#"metrics={"serviceMonitor":{"enabled":true,"labels":{"release":"prometheus"}},"rules":{"enabled":true}}"#,
+        r#"metrics={"serviceMonitor":{"enabled":true,"labels":{"release":"prometheus"}},"rules":{"enabled":true,"runbooks":"https://wiki.example/globcrm/"},"dashboards":{"enabled":true,"annotations":{"grafana_folder":"CRM"}}}"#,
         r#"bundled={"postgresql":{"enabled":true},"rabbitmq":{"enabled":true},"redis":{"enabled":true}}"#,
         r#"tls.existingSecret="fleet-tls""#,
         r#"keda.existingSecret="rabbitmq-management""#,

@@ -7,6 +7,7 @@ mod bench;
 mod cargo;
 mod chart;
 mod check;
+mod dashboards;
 mod docs;
 mod engine;
 mod go_tools;

@@ -77,6 +77,8 @@ pub(crate) enum Whole {
     Traces,
     /// Outbox, relay and inbox against PostgreSQL and RabbitMQ
     Events,
+    /// Alerts by promtool, and every panel and alert on a Prometheus that reads a fleet
+    Monitoring,
     /// The helm chart: schema, manifests, rules; where a cluster is named, an installation, an upgrade and a rollback
     Chart,
 }
@@ -288,6 +290,11 @@ fn run_suite(
         && let Some(reason) = chart::leave_out(&mut chosen, progress)
     {
         return Ok(End::CannotRun(reason));
+    }
+    if suite == Suite::Whole(Whole::Monitoring)
+        && let Err(error) = testkit::prometheus::Programs::provide(progress)
+    {
+        return Ok(End::CannotRun(error.downcast::<Unavailable>()?.reason));
     }
     let mut command = tests(suite);
     command.args(["--", "--exact"]).args(chosen).args(selection.options);

@@ -32,6 +32,17 @@ pub struct Config {
     pub limits: LimitConfig,
     /// How much of it in a minute; it may change while the process runs.
     pub rates: Hot<RateConfig>,
+    /// What operators see.
+    pub metrics: MetricsConfig,
+}
+
+/// What operators see.
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy)]
+pub struct MetricsConfig {
+    /// How many tenants have their id in this gateway's metrics: the busiest of the moment, at most 200; all others are `other`. 0 names nobody.
+    #[serde(default)]
+    #[schemars(range(max = crate::tenants::MOST))]
+    pub named_tenants: usize,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -164,7 +175,7 @@ impl Section for Config {
         let others = ROLE.member().calls.iter().filter(|role| **role != Role::Identity);
         let services: Vec<Option<Peer>> = others.map(|role| Peer::read(r, *role)).collect();
         let (service_secret, cursor_key) = (ServiceSecret::read(r), CursorKey::read(r));
-        let (rates, limits) = (r.hot(), LimitConfig::read(r));
+        let (rates, limits, metrics) = (r.hot(), LimitConfig::read(r), r.group());
         Some(Self {
             listen: public?.listen,
             tls: tls?,
@@ -174,6 +185,7 @@ impl Section for Config {
             cursor_key: cursor_key?,
             limits: limits?,
             rates: rates?,
+            metrics: metrics?,
         })
     }
 }

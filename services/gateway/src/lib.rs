@@ -14,6 +14,7 @@ mod operations;
 mod places;
 mod reply;
 mod stream;
+mod tenants;
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use fleet::Role;
 use transcode::{Api, DocumentInfo};
 
-pub use crate::config::{Config, LimitConfig, RateConfig};
+pub use crate::config::{Config, LimitConfig, MetricsConfig, RateConfig};
 
 /// The place in the fleet.
 const ROLE: Role = Role::Gateway;
@@ -91,7 +92,7 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
         credentials: credentials::Credentials::new(identity, gate),
         limits,
         places: places::Places::new(&config),
-        metrics: metrics::Metrics::new(),
+        metrics: metrics::Metrics::new(config.metrics),
         clock,
         readiness: process.readiness.clone(),
         config,

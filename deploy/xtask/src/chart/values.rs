@@ -451,10 +451,30 @@ fn metrics() -> Node {
             ),
             group(
                 "rules",
-                "A PrometheusRule with alerts; docs/metrics.md says what to do about each",
+                "A PrometheusRule with alerts; docs/runbooks has a page for each",
                 vec![
                     leaf("enabled", boolean(), json!(false), "Whether there is one"),
                     leaf("labels", texts(), json!({}), "Labels by which Prometheus finds it"),
+                    leaf(
+                        "runbooks",
+                        matching("^(https?://[^ ]+)?$"),
+                        json!(""),
+                        "Where the pages of docs/runbooks are for those on duty; alerts name the path in the sources when empty",
+                    ),
+                ],
+            ),
+            group(
+                "dashboards",
+                "Dashboards of Grafana, a ConfigMap each",
+                vec![
+                    leaf("enabled", boolean(), json!(false), "Whether there are any"),
+                    leaf(
+                        "labels",
+                        texts(),
+                        json!({"grafana_dashboard": "1"}),
+                        "Labels by which Grafana's sidecar finds them",
+                    ),
+                    leaf("annotations", texts(), json!({}), "Annotations, such as the folder of Grafana"),
                 ],
             ),
         ],
