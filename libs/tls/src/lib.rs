@@ -7,6 +7,7 @@ mod fleet;
 mod handshake;
 mod pem;
 mod public;
+mod store;
 
 pub use acceptor::{Acceptor, Stream};
 pub use connector::{Connector, Secured};
@@ -15,6 +16,7 @@ pub use fleet::{FleetTls, Schemes};
 pub use handshake::HandshakeError;
 pub use pem::{FileError, roots};
 pub use public::PublicTls;
+pub use store::client_of_store;
 /// The name that a server's certificate must have.
 pub use tokio_rustls::rustls::pki_types::ServerName;
 

@@ -21,8 +21,6 @@ use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::ClientConfig;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::BrokerError;
@@ -38,11 +36,8 @@ pub(super) async fn connect(
     ca_file: &Path,
 ) -> Result<Connection, BrokerError> {
     let name = ServerName::try_from(uri.authority.host.clone()).map_err(|_| BrokerError::Url)?;
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| BrokerError::Certificates)?
-        .with_root_certificates(::tls::roots(ca_file).map_err(|_| BrokerError::Certificates)?)
-        .with_no_client_auth();
+    let authorities = ::tls::roots(ca_file).map_err(|_| BrokerError::Certificates)?;
+    let config = ::tls::client_of_store(authorities).map_err(|_| BrokerError::Certificates)?;
     let tokio = Tokio::current();
     let secured = Secured { tokio: tokio.clone(), connector: TlsConnector::from(Arc::new(config)), name };
     let runtime = Runtime::new(RuntimeParts::new(tokio, secured));
