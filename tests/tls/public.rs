@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use ::tls::ServerName;
 use fleet::Role;
+use testkit::workspace::Workspace;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -18,7 +19,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::{BOUND, HERE, in_time, log, stage, until_in_force};
 use crate::api::metrics::{scrape, sum};
 use crate::certificates::{Authority, Files};
-use crate::stage::Stage;
+use crate::stage::{Stage, program};
 use crate::waiting;
 
 /// What a client of the world has: it trusts an authority, and shows nothing.
@@ -60,7 +61,7 @@ async fn get(stream: &mut TlsStream<TcpStream>) -> String {
 async fn the_public_port_speaks_tls_and_nothing_else_and_its_certificate_is_exchanged() {
     let authority = Authority::new("public");
     let files = Files::new("public");
-    let first = authority.issue(&["api.example"]);
+    let first = authority.issue(&["api.example", HERE]);
     files.put_pair(&first);
     let stage = stage(vec![
         ("GLOBCRM_GATEWAY_PUBLIC_TLS_CERT_FILE", files.text("tls.crt")),
@@ -93,9 +94,30 @@ async fn the_public_port_speaks_tls_and_nothing_else_and_its_certificate_is_exch
     let other = ServerName::try_from("other.example").expect("a name");
     assert!(connector.connect(other, stream).await.is_err());
 
+    tried_by_smoke(&stage, &authority, &files).await;
     refused_without_harm(&stage, &authority).await;
     networks_have_their_shares(&stage, &authority).await;
     exchanged(&stage, &authority, &files).await;
+}
+
+/// `globcrm smoke` trusts who is in its file, and nobody else.
+async fn tried_by_smoke(stage: &Stage, authority: &Authority, files: &Files) {
+    files.put_authorities(&[authority]);
+    files.put("others.crt", &Authority::new("another").pem());
+    let program = program(&Workspace::here().expect("a workspace"));
+    let smoke = async |ca_file: &str| {
+        let mut command = tokio::process::Command::new(&program);
+        let url = format!("https://{HERE}:{}", stage.ports.public);
+        command.args(["smoke", &url, "--ca-file", &files.text(ca_file)]).kill_on_drop(true);
+        in_time("smoke", command.output()).await.expect("it ran")
+    };
+    let good = smoke("ca.crt").await;
+    assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
+    for (file, told) in [("others.crt", "certificate"), ("tls.key", "without a certificate")] {
+        let refused = smoke(file).await;
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && text.contains(told), "{file}: {text}");
+    }
 }
 
 /// Plain HTTP, nonsense, and a client that says nothing: each is closed, and none is answered.

@@ -1,14 +1,17 @@
 //! A small client of the REST API, for commands that speak to an installation: JSON both ways, one access token.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use reqwest::Method;
 use serde_json::Value;
 
 /// Of a whole call.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Where an image and most systems have the authorities of the world.
+const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Who calls, and where.
 pub(crate) struct Rest {
@@ -27,14 +30,21 @@ pub(crate) struct Answer {
 }
 
 impl Rest {
-    /// A client of the API at `base`, such as `http://127.0.0.1:8080`; it calls from the address `local` if one is given.
-    pub(crate) fn new(base: &str, local: Option<IpAddr>) -> anyhow::Result<Self> {
+    /// A client of the API at `base`, such as `http://127.0.0.1:8080`; it calls from the address `local` if one is given. With `https://` the
+    /// server's certificate must go back to one of `ca_file`, or of the system's list.
+    pub(crate) fn new(base: &str, local: Option<IpAddr>, ca_file: Option<&Path>) -> anyhow::Result<Self> {
         let url: reqwest::Url =
             base.parse().with_context(|| format!("{base} is not an address, like http://127.0.0.1:8080"))?;
         if !matches!(url.scheme(), "http" | "https") {
             bail!("{base} must begin with http:// or https://");
         }
-        let http = reqwest::Client::builder().timeout(TIMEOUT).local_address(local).build()?;
+        let mut http = reqwest::Client::builder().timeout(TIMEOUT).local_address(local);
+        if url.scheme() == "https" || ca_file.is_some() {
+            let file = ca_file.unwrap_or(Path::new(SYSTEM_CERTIFICATES));
+            let authorities = tls::roots(file).map_err(|error| anyhow!("{} {error}", file.display()))?;
+            http = http.tls_backend_preconfigured(tls::client_of_store(authorities)?);
+        }
+        let http = http.build()?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), access_token: None })
     }
 
@@ -71,9 +81,9 @@ mod tests {
     #[test]
     fn an_address_that_cannot_be_called_is_refused_by_what_it_is() {
         for wrong in ["gateway:8080", "127.0.0.1", "ftp://gateway", ""] {
-            let Err(error) = Rest::new(wrong, None) else { panic!("{wrong} is taken") };
+            let Err(error) = Rest::new(wrong, None, None) else { panic!("{wrong} is taken") };
             assert!(error.to_string().contains(wrong), "{error}");
         }
-        assert_eq!(Rest::new("http://gateway:80/", None).unwrap().base, "http://gateway:80");
+        assert_eq!(Rest::new("http://gateway:80/", None, None).unwrap().base, "http://gateway:80");
     }
 }
