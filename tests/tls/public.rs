@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use ::tls::ServerName;
 use fleet::Role;
-use testkit::workspace::Workspace;
+use testkit::Workspace;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
