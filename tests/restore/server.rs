@@ -82,10 +82,8 @@ impl Server {
         waiting::outcome(BOUND, "the server takes writes", async || {
             let mut sql = self.sql("postgres").await.map_err(|error| format!("{error:#}"))?;
             let recovers = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&mut sql).await;
-            match recovers.map_err(|error| error.to_string())? {
-                true => Err("it recovers".to_owned()),
-                false => Ok(()),
-            }
+            let recovers = recovers.map_err(|error| error.to_string())?;
+            if recovers { Err("it recovers".to_owned()) } else { Ok(()) }
         })
         .await;
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 24] = [
+const LIBS: [&str; 25] = [
     "reasons",
     "proto",
     "ids",
