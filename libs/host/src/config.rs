@@ -151,7 +151,7 @@ mod tests {
             (None, Duration::from_secs(25))
         );
         assert_eq!((config.grpc.connection_age.0, config.grpc.reflection), (Duration::from_secs(300), false));
-        assert_eq!(describe::<HostConfig>("RECORDS").len(), 13);
+        assert_eq!(describe::<HostConfig>("RECORDS").len(), 14);
     }
 
     #[test]

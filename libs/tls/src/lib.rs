@@ -17,6 +17,8 @@ pub use handshake::HandshakeError;
 pub use pem::{FileError, roots};
 pub use public::PublicTls;
 pub use store::client_of_store;
+/// The authorities that a certificate must go back to.
+pub use tokio_rustls::rustls::RootCertStore;
 /// The name that a server's certificate must have.
 pub use tokio_rustls::rustls::pki_types::ServerName;
 

@@ -5,6 +5,7 @@ mod compose;
 mod configuration;
 mod demo;
 mod healthcheck;
+mod http;
 mod limits;
 mod migrate;
 mod openapi;

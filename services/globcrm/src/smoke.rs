@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use reqwest::Method;
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::rest::Rest;

@@ -23,7 +23,6 @@ use object_store::client::{
     HttpResponseBody, HttpService,
 };
 use tokio::time::{Sleep, sleep, timeout};
-use tokio_rustls::rustls::RootCertStore;
 
 use crate::config::S3Config;
 use crate::error::StoreError;
@@ -45,7 +44,7 @@ impl Connector {
     pub(super) fn new(config: &S3Config) -> Result<Self, StoreError> {
         let is_plain = config.endpoint.as_deref().is_some_and(|url| url.starts_with("http:"));
         // Without certificates nobody is trusted.
-        let roots = if is_plain { Ok(RootCertStore::empty()) } else { tls::roots(&config.ca_file) };
+        let roots = if is_plain { Ok(tls::RootCertStore::empty()) } else { tls::roots(&config.ca_file) };
         let tls = tls::client_of_store(roots.map_err(generic)?).map_err(generic)?;
         let mut tcp = Tcp::new();
         tcp.enforce_http(false);

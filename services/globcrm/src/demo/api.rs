@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use http::Method;
 use reasons::Reason;
-use reqwest::Method;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
