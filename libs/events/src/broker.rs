@@ -3,6 +3,7 @@
 pub(crate) mod tls;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ::config::ExposeSecret;
@@ -10,6 +11,8 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use rand::seq::SliceRandom;
+use tokio::net::lookup_host;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -90,20 +93,50 @@ pub(crate) async fn timely<T>(work: impl Future<Output = Result<T, BrokerError>>
     tokio::time::timeout(CONNECT_TIMEOUT, work).await.unwrap_or(Err(BrokerError::Timeout))
 }
 
-/// A new connection. Recovery is the caller's loop, not lapin's: lapin recovers a dropped connection but never a channel
-/// that an exception closed, and one way to recover is easier to be sure of than two.
+/// A new connection to any of the addresses that the URL's host has, such as those of the nodes of a cluster. Recovery is the caller's
+/// loop, not lapin's: lapin recovers a dropped connection but never a channel that an exception closed, and one way to recover is
+/// easier to be sure of than two.
 pub(crate) async fn connect(config: &AmqpConfig, name: &str) -> Result<Connection, BrokerError> {
     let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(|_| BrokerError::Url)?;
     uri.query.heartbeat = Some(config.heartbeat);
     uri.query.frame_max = Some(uri.query.frame_max.unwrap_or(FRAME_MAX));
     uri.query.connection_timeout = Some(CONNECT_TIMEOUT.as_millis() as u64);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    match (&uri.scheme, &config.ca_file) {
-        (AMQPScheme::AMQP, _) => timely(async { Ok(Connection::connect_uri(uri, properties).await?) }).await,
-        (AMQPScheme::AMQPS, Some(ca_file)) => timely(tls::connect(uri, properties, ca_file)).await,
-        // Without TLS built in, lapin would speak plain text to it.
-        (AMQPScheme::AMQPS, None) => Err(BrokerError::Certificates),
+    let host = uri.authority.host.clone();
+    let at = async |address: SocketAddr| {
+        let (mut uri, properties) = (uri.clone(), properties.clone());
+        uri.authority.host = address.ip().to_string();
+        match (&uri.scheme, &config.ca_file) {
+            (AMQPScheme::AMQP, _) => Ok(Connection::connect_uri(uri, properties).await?),
+            (AMQPScheme::AMQPS, Some(ca_file)) => tls::connect(uri, &host, properties, ca_file).await,
+            // Without TLS built in, lapin would speak plain text to it.
+            (AMQPScheme::AMQPS, None) => Err(BrokerError::Certificates),
+        }
+    };
+    timely(async {
+        let addresses = lookup_host((host.as_str(), uri.authority.port)).await;
+        any(addresses.map_err(lapin::Error::from)?.collect(), at).await
+    })
+    .await
+}
+
+/// The first of these addresses that takes a connection, in an order of chance, so that the connections of a fleet spread over the nodes.
+/// None has more time than its share: one that is silent must not use up the time of those that are well.
+async fn any<T>(
+    mut addresses: Vec<SocketAddr>,
+    connect: impl AsyncFn(SocketAddr) -> Result<T, BrokerError>,
+) -> Result<T, BrokerError> {
+    addresses.shuffle(&mut rand::rng());
+    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let mut last = BrokerError::Timeout;
+    for address in addresses {
+        match tokio::time::timeout(share, connect(address)).await {
+            Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = BrokerError::Timeout,
+        }
     }
+    Err(last)
 }
 
 /// Declares what publishers and consumers need. The alternate exchange is an argument, not a policy: that an event without
@@ -182,6 +215,35 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_is_silent_or_refuses_is_passed_by() {
+        let nodes = [1, 2, 3].map(|n| SocketAddr::from(([127, 0, 0, n], 5672)));
+        let [silent, refusing, well] = nodes;
+        for _ in 0..20 {
+            let begun = tokio::time::Instant::now();
+            let at = any(nodes.to_vec(), async |address| match address {
+                _ if address == silent => std::future::pending().await,
+                _ if address == refusing => Err(BrokerError::Lost),
+                _ => Ok(address),
+            });
+            assert_eq!(timely(at).await.unwrap(), well);
+            assert!(begun.elapsed() < CONNECT_TIMEOUT);
+        }
+        let away = async |_| Err::<(), _>(BrokerError::Lost);
+        assert!(matches!(any(nodes.to_vec(), away).await, Err(BrokerError::Lost)));
+        assert!(matches!(any(Vec::new(), away).await, Err(BrokerError::Timeout)));
+    }
+
+    #[tokio::test]
+    async fn every_node_is_asked_first_by_some() {
+        let nodes = [1, 2, 3].map(|n| SocketAddr::from(([127, 0, 0, n], 5672)));
+        let mut first = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            first.insert(any(nodes.to_vec(), async |address| Ok(address)).await.unwrap());
+        }
+        assert_eq!(first.len(), nodes.len());
+    }
 
     #[test]
     fn a_records_partition_never_changes() {

@@ -41,14 +41,15 @@ pub(crate) fn roots(file: &Path) -> Result<RootCertStore, BrokerError> {
     if roots.is_empty() { Err(BrokerError::Certificates) } else { Ok(roots) }
 }
 
-/// A connection to a broker whose certificate names the URL's host. The file is read again each time, so that new
-/// certificates need no new process.
+/// A connection to a broker whose certificate names `host`, which is the URL's; `uri` has one of its addresses instead. The file is read
+/// again each time, so that new certificates need no new process.
 pub(super) async fn connect(
     uri: AMQPUri,
+    host: &str,
     properties: ConnectionProperties,
     ca_file: &Path,
 ) -> Result<Connection, BrokerError> {
-    let name = ServerName::try_from(uri.authority.host.clone()).map_err(|_| BrokerError::Url)?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| BrokerError::Url)?;
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|_| BrokerError::Certificates)?
