@@ -22,6 +22,9 @@ use crate::{AmqpConfig, Lane};
 pub const EXCHANGE: &str = "globcrm.events";
 /// Takes events that no queue is bound for, so that they do not hold up the relay.
 const UNROUTED: &str = "globcrm.unrouted";
+/// Where they are kept for a day. A quorum queue: a classic one is on one node of a cluster, and while that is down, nobody can declare
+/// it, so that nobody who comes could publish or consume.
+const UNROUTED_KEPT: &str = "globcrm.unrouted.kept";
 /// Dead letters of the broker itself (a queue's policy names it).
 const DLX: &str = "globcrm.dlx";
 const PARKING: &str = "globcrm.parking";
@@ -150,12 +153,13 @@ pub(crate) async fn declare(channel: &Channel, exchange: &str) -> Result<(), Bro
     channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, arguments).await?;
     // Bounded by arguments, so also without the definitions file; the oldest goes, the outbox keeps them all.
     let diagnostic = table([
+        ("x-queue-type", AMQPValue::LongString("quorum".into())),
         ("x-max-length", AMQPValue::LongInt(10_000)),
         ("x-message-ttl", AMQPValue::LongInt(86_400_000)),
         ("x-overflow", AMQPValue::LongString("drop-head".into())),
     ]);
-    declare_queue(channel, UNROUTED, diagnostic).await?;
-    bind(channel, UNROUTED, UNROUTED, "").await?;
+    declare_queue(channel, UNROUTED_KEPT, diagnostic).await?;
+    bind(channel, UNROUTED_KEPT, UNROUTED, "").await?;
     declare_queue(channel, PARKING, table([("x-queue-type", AMQPValue::LongString("quorum".into()))]))
         .await?;
     bind(channel, PARKING, DLX, "").await
