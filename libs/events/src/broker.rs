@@ -105,30 +105,36 @@ pub(crate) async fn connect(config: &AmqpConfig, name: &str) -> Result<Connectio
     uri.query.frame_max = Some(uri.query.frame_max.unwrap_or(FRAME_MAX));
     uri.query.connection_timeout = Some(CONNECT_TIMEOUT.as_millis() as u64);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let host = uri.authority.host.clone();
-    let at = async |address: SocketAddr| {
-        let (mut uri, properties) = (uri.clone(), properties.clone());
+    let (host, port) = (uri.authority.host.clone(), uri.authority.port);
+    let at = |address: SocketAddr| {
+        let (mut uri, host, properties) = (uri.clone(), host.clone(), properties.clone());
+        let ca_file = config.ca_file.clone();
         uri.authority.host = address.ip().to_string();
-        match (&uri.scheme, &config.ca_file) {
-            (AMQPScheme::AMQP, _) => Ok(Connection::connect_uri(uri, properties).await?),
-            (AMQPScheme::AMQPS, Some(ca_file)) => tls::connect(uri, &host, properties, ca_file).await,
-            // Without TLS built in, lapin would speak plain text to it.
-            (AMQPScheme::AMQPS, None) => Err(BrokerError::Certificates),
+        async move {
+            match (&uri.scheme, ca_file) {
+                (AMQPScheme::AMQP, _) => Ok(Connection::connect_uri(uri, properties).await?),
+                (AMQPScheme::AMQPS, Some(ca_file)) => tls::connect(uri, host, properties, &ca_file).await,
+                // Without TLS built in, lapin would speak plain text to it.
+                (AMQPScheme::AMQPS, None) => Err(BrokerError::Certificates),
+            }
         }
     };
     timely(async {
-        let addresses = lookup_host((host.as_str(), uri.authority.port)).await;
-        any(addresses.map_err(lapin::Error::from)?.collect(), at).await
+        let addresses = lookup_host((host.as_str(), port)).await.map_err(lapin::Error::from)?;
+        any(addresses.collect(), at).await
     })
     .await
 }
 
 /// The first of these addresses that takes a connection, in an order of chance, so that the connections of a fleet spread over the nodes.
 /// None has more time than its share: one that is silent must not use up the time of those that are well.
-async fn any<T>(
+async fn any<T, F>(
     mut addresses: Vec<SocketAddr>,
-    connect: impl AsyncFn(SocketAddr) -> Result<T, BrokerError>,
-) -> Result<T, BrokerError> {
+    connect: impl Fn(SocketAddr) -> F,
+) -> Result<T, BrokerError>
+where
+    F: Future<Output = Result<T, BrokerError>>,
+{
     addresses.shuffle(&mut rand::rng());
     let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let mut last = BrokerError::Timeout;
@@ -226,10 +232,12 @@ mod tests {
         let [silent, refusing, well] = nodes;
         for _ in 0..20 {
             let begun = tokio::time::Instant::now();
-            let at = any(nodes.to_vec(), async |address| match address {
-                _ if address == silent => std::future::pending().await,
-                _ if address == refusing => Err(BrokerError::Lost),
-                _ => Ok(address),
+            let at = any(nodes.to_vec(), |address| async move {
+                match address {
+                    _ if address == silent => std::future::pending().await,
+                    _ if address == refusing => Err(BrokerError::Lost),
+                    _ => Ok(address),
+                }
             });
             assert_eq!(timely(at).await.unwrap(), well);
             assert!(begun.elapsed() < CONNECT_TIMEOUT);

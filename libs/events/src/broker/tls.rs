@@ -45,11 +45,11 @@ pub(crate) fn roots(file: &Path) -> Result<RootCertStore, BrokerError> {
 /// again each time, so that new certificates need no new process.
 pub(super) async fn connect(
     uri: AMQPUri,
-    host: &str,
+    host: String,
     properties: ConnectionProperties,
     ca_file: &Path,
 ) -> Result<Connection, BrokerError> {
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| BrokerError::Url)?;
+    let name = ServerName::try_from(host).map_err(|_| BrokerError::Url)?;
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|_| BrokerError::Certificates)?
