@@ -157,18 +157,24 @@ pub(crate) async fn declare(channel: &Channel, exchange: &str) -> Result<(), Bro
     }
     let arguments = table([("alternate-exchange", AMQPValue::LongString(UNROUTED.into()))]);
     channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, arguments).await?;
+    for (queue, of, arguments) in kept() {
+        declare_queue(channel, queue, arguments).await?;
+        bind(channel, queue, of, "").await?;
+    }
+    Ok(())
+}
+
+/// What is kept of events without a consumer and of dead letters: queue, exchange, arguments.
+fn kept() -> [(&'static str, &'static str, FieldTable); 2] {
+    let quorum = || ("x-queue-type", AMQPValue::LongString("quorum".into()));
     // Bounded by arguments, so also without the definitions file; the oldest goes, the outbox keeps them all.
-    let diagnostic = table([
-        ("x-queue-type", AMQPValue::LongString("quorum".into())),
+    let unrouted = table([
+        quorum(),
         ("x-max-length", AMQPValue::LongInt(10_000)),
         ("x-message-ttl", AMQPValue::LongInt(86_400_000)),
         ("x-overflow", AMQPValue::LongString("drop-head".into())),
     ]);
-    declare_queue(channel, UNROUTED_KEPT, diagnostic).await?;
-    bind(channel, UNROUTED_KEPT, UNROUTED, "").await?;
-    declare_queue(channel, PARKING, table([("x-queue-type", AMQPValue::LongString("quorum".into()))]))
-        .await?;
-    bind(channel, PARKING, DLX, "").await
+    [(UNROUTED_KEPT, UNROUTED, unrouted), (PARKING, DLX, table([quorum()]))]
 }
 
 pub(crate) async fn declare_queue(
@@ -255,6 +261,14 @@ mod tests {
             first.insert(any(nodes.to_vec(), async |address| Ok(address)).await.unwrap());
         }
         assert_eq!(first.len(), nodes.len());
+    }
+
+    #[test]
+    fn what_everybody_declares_outlives_a_node() {
+        for (queue, _, arguments) in kept() {
+            let kind = arguments.inner().get("x-queue-type");
+            assert_eq!(kind, Some(&AMQPValue::LongString("quorum".into())), "{queue}");
+        }
     }
 
     #[test]
