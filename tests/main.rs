@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test is an outside caller with tasks of its own")]
 #![allow(unreachable_pub, reason = "one binary: everything is reachable by its modules alone")]
 
+mod certificates;
 mod client;
 mod services;
 mod sockets;
@@ -29,9 +30,12 @@ mod identity;
 mod isolation;
 mod journey;
 mod libraries;
+mod monitoring;
 mod pipeline;
 mod pipelines;
 mod python;
 mod query;
 mod records;
+mod restore;
+mod tls;
 mod traces;

@@ -93,12 +93,18 @@ impl Stage {
                 identity.insert(format!("GLOBCRM_IDENTITY_SIGN_UPS_PER_{window}"), "100000".to_owned());
             }
         }
-        for environment in environments.roles.values_mut() {
+        for (role, environment) in &mut environments.roles {
             // The line that ends each call, which a test reads.
             let log = "info,globcrm_host::grpc::call=debug";
             environment.insert("GLOBCRM_FLEET_LOG".to_owned(), log.to_owned());
             environment
                 .extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+            if environment.contains_key("GLOBCRM_FLEET_TLS_CERT_FILE") {
+                // Of one that is being changed over, the gateway is the last to call by TLS.
+                if !(*role == Role::Gateway && environment.contains_key("GLOBCRM_FLEET_TLS_ALSO_PLAIN")) {
+                    speak_tls(environment);
+                }
+            }
         }
         run_once(&program, "migrate", &environments.migrate, &progress)?;
         before(&program, &environments)?;
@@ -144,6 +150,15 @@ impl Stage {
     /// Invites a user with a role made for the purpose, and accepts.
     pub async fn member(&self, tenant: &Tenant, name: &str, permissions: Value, fields: Value) -> Member {
         invite(&self.anonymous, tenant, name, permissions, fields).await
+    }
+}
+
+/// The addresses of other services begin with https where there are certificates.
+fn speak_tls(environment: &mut testkit::fleet::Env) {
+    for role in Role::ALL {
+        if let Some(url) = environment.get_mut(&format!("GLOBCRM_FLEET_{}", role.names().url[0])) {
+            *url = url.replacen("http://", "https://", 1);
+        }
     }
 }
 

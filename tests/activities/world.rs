@@ -9,6 +9,7 @@ use anyhow::Result;
 use config::SecretString;
 use error::{Error, Reason};
 use events::{Event, Handler};
+use futures_util::FutureExt;
 use ids::{Clock, TenantId};
 use prost_types::FieldMask;
 use proto::activities::v1 as pb;
@@ -149,8 +150,15 @@ impl World {
             heard: Arc::default(),
         };
         let mut tx = self.tx(tenant).await?;
-        listener.handle(&mut tx, &events::Delivery { event, attempt: 1 }).await?;
+        let delivery = events::Delivery { event, attempt: 1 };
+        listener.handle(&mut tx, &delivery).await?;
+        assert!(listener.heard.notified().now_or_never().is_none(), "the job would find nothing yet");
         tx.commit().await?;
+        listener.committed(&delivery);
+        let is_woken = listener.heard.notified().now_or_never().is_some();
+        let is_told =
+            activities::PEER_OBJECTS.contains(&object) && ["deleted", "restored", "purged"].contains(&verb);
+        assert_eq!(is_woken, is_told, "{object} {verb}");
         Ok(())
     }
 

@@ -21,7 +21,7 @@ pub(super) async fn page(stage: &Stage, role: Role) -> String {
 }
 
 /// The samples of a scrape: name with labels, and value.
-pub(super) async fn scrape(stage: &Stage, role: Role) -> BTreeMap<String, f64> {
+pub async fn scrape(stage: &Stage, role: Role) -> BTreeMap<String, f64> {
     let text = page(stage, role).await;
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -31,7 +31,7 @@ pub(super) async fn scrape(stage: &Stage, role: Role) -> BTreeMap<String, f64> {
 }
 
 /// The sum of the samples whose name begins so and that have all of these labels.
-pub(super) fn sum(samples: &BTreeMap<String, f64>, name: &str, labels: &[&str]) -> f64 {
+pub fn sum(samples: &BTreeMap<String, f64>, name: &str, labels: &[&str]) -> f64 {
     let fits = |key: &&String| key.starts_with(name) && labels.iter().all(|label| key.contains(label));
     samples.keys().filter(fits).map(|key| samples[key]).sum()
 }

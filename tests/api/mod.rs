@@ -18,7 +18,7 @@ mod limits;
 mod lists;
 mod log_lines;
 mod methods;
-mod metrics;
+pub mod metrics;
 mod metrics_list;
 mod notes;
 mod one_process;

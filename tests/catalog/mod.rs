@@ -3,6 +3,7 @@
 
 mod distribution;
 mod dump;
+mod migrating;
 mod migrators;
 mod rules;
 mod served;

@@ -43,6 +43,7 @@ pub const CASES: &[Case<'static>] = &[
             "migrations.enabled=false",
             r#"blobs.existingClaim="uploads""#,
             "metrics.serviceMonitor.enabled=true",
+            r#"tls={"existingSecret":"fleet-tls","publicSecret":"public-tls","changeOver":"call"}"#,
             r#"settings.OTLP_ENDPOINT="http://collector:4317""#,
         ],
     },
@@ -55,8 +56,9 @@ pub const EVERYTHING: Case<'static> = Case {
     sets: &[
         r#"ingress={"enabled":true,"host":"crm.example","className":"nginx","tlsSecret":"crm-tls","annotations":{"a":"b"}}"#,
         r#"gatewayApi={"enabled":true,"parentRefs":[{"name":"public"}],"hostnames":["crm.example"]}"#,
-        r#"metrics={"serviceMonitor":{"enabled":true,"labels":{"release":"prometheus"}},"rules":{"enabled":true}}"#,
+        r#"metrics={"serviceMonitor":{"enabled":true,"labels":{"release":"prometheus"}},"rules":{"enabled":true,"runbooks":"https://wiki.example/globcrm/"},"dashboards":{"enabled":true,"annotations":{"grafana_folder":"CRM"}}}"#,
         r#"bundled={"postgresql":{"enabled":true},"rabbitmq":{"enabled":true},"redis":{"enabled":true}}"#,
+        r#"tls.existingSecret="fleet-tls""#,
         r#"keda.existingSecret="rabbitmq-management""#,
         r#"roles.activities.queueScaling={"enabled":true,"max":7}"#,
         r#"roles.gateway.autoscaling={"enabled":true}"#,

@@ -196,23 +196,27 @@ fn has_credentials(value: &Value) -> bool {
 
 /// Each file that a variable names is in the volume, and nothing is in it that no variable names.
 fn secrets_are_files_that_are_there(objects: &[Value]) -> Vec<String> {
-    let prefix = "/run/secrets/globcrm/";
     every(pods(objects), |pod| {
         let container = &pod["containers"][0];
         if !items(&container["env"]).iter().any(|one| text(&one["name"]).starts_with("GLOBCRM_")) {
             return true;
         }
-        let named: BTreeSet<&str> = items(&container["env"])
+        let named: BTreeSet<String> = items(&container["env"])
             .iter()
             .filter(|variable| text(&variable["name"]).ends_with("_FILE"))
-            // Certificates of authorities are no secret, and come by a volume of the operator's.
-            .filter(|variable| !text(&variable["name"]).ends_with("_CA_FILE"))
-            .map(|variable| text(&variable["value"]).trim_start_matches(prefix))
+            // Certificates of authorities are no secret: those of stores come by a volume of the operator's.
+            .filter(|variable| {
+                let is_ours = text(&variable["value"]).starts_with("/run/secrets/");
+                is_ours || !text(&variable["name"]).ends_with("_CA_FILE")
+            })
+            .map(|variable| text(&variable["value"]).to_owned())
             .collect();
-        let volume = items(&pod["volumes"]).iter().find(|volume| volume["name"] == "secrets");
-        let there: BTreeSet<&str> = volume
-            .map(|volume| items(&volume["secret"]["items"]).iter().map(|item| text(&item["path"])).collect())
-            .unwrap_or_default();
+        let mounts = items(&container["volumeMounts"]).iter().flat_map(|mount| {
+            let mounted = items(&pod["volumes"]).iter().find(|volume| volume["name"] == mount["name"]);
+            let files = mounted.map_or(&[][..], |volume| items(&volume["secret"]["items"]));
+            files.iter().map(|item| format!("{}/{}", text(&mount["mountPath"]), text(&item["path"])))
+        });
+        let there: BTreeSet<String> = mounts.collect();
         !named.is_empty() && named == there
     })
 }
@@ -300,8 +304,15 @@ fn peers_are_found_by_every_address(objects: &[Value]) -> Vec<String> {
             let variable = format!("GLOBCRM_{}_{}", member.names.upper, called.names().url[0]);
             let env = deployment.map(|one| items(&one["spec"]["template"]["spec"]["containers"][0]["env"]));
             let url = env.into_iter().flatten().find(|one| one["name"] == variable.as_str());
-            let host =
-                url.and_then(|one| text(&one["value"]).strip_prefix("http://")?.strip_suffix(":50051"));
+            // By TLS where there are certificates, and nowhere else.
+            let certificate = format!("GLOBCRM_{}_TLS_CERT_FILE", member.names.upper);
+            let has_certificate = deployment.is_some_and(|one| {
+                items(&one["spec"]["template"]["spec"]["containers"][0]["env"])
+                    .iter()
+                    .any(|one| one["name"] == certificate.as_str())
+            });
+            let scheme = if has_certificate { "https://" } else { "http://" };
+            let host = url.and_then(|one| text(&one["value"]).strip_prefix(scheme)?.strip_suffix(":50051"));
             !host.is_some_and(|host| headless.contains(host) && host.ends_with(called.name()))
         })
         .map(|(member, called)| format!("{} to {}", member.names.name, called.name()))

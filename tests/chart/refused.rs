@@ -16,6 +16,9 @@ const WRONG: &[(&str, &str)] = &[
     ("roles.records.settings.RATE_TENANT_PER_MINUTE=3", "RATE_TENANT_PER_MINUTE"),
     (r#"roles.gateway.settings.LISTEN="0.0.0.0:1""#, "LISTEN"),
     (r#"settings.LOGS="info""#, "LOGS"),
+    (r#"settings.TLS_CERT_FILE="/x""#, "TLS_CERT_FILE"),
+    (r#"tls.secret="x""#, "secret"),
+    (r#"tls.changeOver="both""#, "changeOver"),
     (r#"settings.DATABASE_URL="x""#, "DATABASE_URL"),
     (r#"ingress.hosts=["crm.example"]"#, "hosts"),
     ("bundled.mysql={}", "mysql"),
@@ -53,6 +56,8 @@ const WRONG: &[(&str, &str)] = &[
     (r#"roles.records.settings.S3_BUCKET="files""#, "S3_BUCKET"),
     (r#"secrets.optional=["GLOBCRM_RECORDS_S3_ACCESS_KEY_ID"]"#, "optional"),
     (r#"metrics.serviceMonitor.interval="often""#, "interval"),
+    (r#"metrics.rules.runbooks="the wiki""#, "runbooks"),
+    (r#"metrics.dashboards.labels={"grafana_dashboard":1}"#, "labels"),
     (r#"networkPolicy.postgresql.ports=["5432"]"#, "ports"),
     ("bundled.postgresql.runAsUser=0", "runAsUser"),
     (r#"bundled.redis.image="redis""#, "image"),
@@ -66,6 +71,7 @@ const WRONG: &[(&str, &str)] = &[
 /// What the schema cannot know: values that do not go together.
 const TOGETHER: &[(&[&str], &str)] = &[
     (&["ingress.enabled=true"], "ingress.host"),
+    (&[r#"tls.changeOver="serve""#], "tls.existingSecret"),
     (&["gatewayApi.enabled=true"], "gatewayApi.parentRefs"),
     (&["blobs.ephemeral=true", "roles.records.replicas=2"], "roles.records.replicas"),
     (&["blobs.ephemeral=true", "roles.records.autoscaling.enabled=true"], "blobs.ephemeral"),

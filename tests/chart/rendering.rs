@@ -3,7 +3,6 @@
 use super::api;
 use super::cases::{CASES, EVERYTHING, PRESETS};
 use super::helm::{Chart, helm, output};
-use super::objects::{items, of_kind, text};
 
 #[test]
 fn helm_finds_nothing_to_complain_about() {
@@ -67,39 +66,4 @@ fn a_member_that_the_api_does_not_know_is_an_error() {
     deployment["spec"]["template"]["spec"]["containers"][0]["securitycontext"] = serde_json::json!({});
     let report = api::validate(api::VERSIONS[0], &objects);
     assert_eq!(report.errors.len(), 1, "{:?}", report.errors);
-}
-
-#[test]
-fn alerts_have_what_a_person_needs_and_queries_name_metrics_that_there_are() {
-    let objects = Chart::ours().objects(&EVERYTHING);
-    let [rules] = of_kind(&objects, "PrometheusRule")[..] else { panic!("one PrometheusRule") };
-    let known = known_metrics();
-    for rule in items(&rules["spec"]["groups"][0]["rules"]) {
-        let alert = text(&rule["alert"]);
-        for path in ["/labels/severity", "/annotations/summary", "/annotations/description"] {
-            assert!(rule.pointer(path).is_some_and(|value| !text(value).is_empty()), "{alert}: {path}");
-        }
-        let expression = text(&rule["expr"]);
-        let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        let metrics = words
-            .filter(|word| ["globcrm_", "http_server_", "db_client_"].iter().any(|p| word.starts_with(p)));
-        let unknown: Vec<&str> = metrics.filter(|name| !known.iter().any(|one| is_of(name, one))).collect();
-        assert!(unknown.is_empty(), "{alert}: {unknown:?}");
-    }
-}
-
-/// Names in the tables of metrics, with underscores.
-fn known_metrics() -> Vec<String> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let tables = ["docs/metrics.md", "libs/events/README.md"];
-    let texts = tables.map(|file| std::fs::read_to_string(root.join(file)).unwrap());
-    let lines: Vec<String> = texts.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
-    let named = lines.iter().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    named.map(|name| name.replace('.', "_")).collect()
-}
-
-/// As Prometheus calls a metric: the unit and what is counted come after the name.
-fn is_of(name: &str, metric: &str) -> bool {
-    let suffixes = ["", "_seconds", "_total", "_seconds_count", "_seconds_bucket", "_seconds_sum"];
-    name.strip_prefix(metric).is_some_and(|rest| suffixes.contains(&rest))
 }

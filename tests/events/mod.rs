@@ -1,6 +1,7 @@
 //! Outbox, relay and consumer on a real PostgreSQL and RabbitMQ. Names in brackets are rows of the design's fault table.
 
 mod broker_faults;
+mod committed;
 pub mod consuming;
 mod holes;
 mod hot;

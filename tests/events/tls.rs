@@ -1,48 +1,36 @@
 //! AMQP over TLS: the real broker behind an end of TLS in this process, with certificates made for the test.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use config::{ExposeSecret, SecretString};
 use events::AmqpConfig;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::consuming::{delete_queues, started};
 use super::world::{Ledger, Running, World, until};
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
+use crate::certificates::{Authority, Files};
 
 /// What has not come by then does not come.
 const NEVER: Duration = Duration::from_secs(60);
 
-/// An authority, and the file with its certificate.
-fn authority(world: &World, name: &str) -> Result<(Authority, PathBuf)> {
-    let mut params = CertificateParams::new(Vec::new())?;
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    let file = std::env::temp_dir().join(format!("globcrm-ca-{}.pem", world.clock.new_uuid()));
-    std::fs::write(&file, authority.pem())?;
-    Ok((authority, file))
-}
-
 /// Ends TLS for `broker` with a certificate for `localhost`; gives its port.
 async fn end_of_tls(authority: &Authority, broker: String, running: &mut Running) -> Result<u16> {
-    let key = KeyPair::generate()?;
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()])?.signed_by(&key, authority)?;
-    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
+    let pair = authority.issue(&["localhost"]);
+    let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes())?;
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes())?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)?;
+        .with_single_cert(vec![certificate], key)?;
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
@@ -74,8 +62,10 @@ async fn events_go_by_tls_to_a_broker_with_the_right_certificate_and_to_no_other
     let rest = plain.url.expose_secret().strip_prefix("amqp://").context("a plain broker")?.to_owned();
     let (credentials, rest) = rest.rsplit_once('@').context("credentials")?;
     let broker = rest.split('/').next().context("an address")?.to_owned();
-    let (ours, ours_file) = authority(&world, "ours")?;
-    let (_, other_file) = authority(&world, "another")?;
+    let (ours, files) = (Authority::new("ours"), Files::new("broker"));
+    files.put("ours", &ours.pem());
+    files.put("other", &Authority::new("another").pem());
+    let (ours_file, other_file) = (files.path("ours"), files.path("other"));
     let mut ends = Running::new();
     let port = end_of_tls(&ours, broker, &mut ends).await?;
 
@@ -99,9 +89,6 @@ async fn events_go_by_tls_to_a_broker_with_the_right_certificate_and_to_no_other
     world.await_applied(&sent.iter().collect::<Vec<_>>()).await?;
     running.stop().await?;
     ends.stop().await?;
-    for file in [ours_file, other_file] {
-        std::fs::remove_file(file)?;
-    }
     delete_queues(&world, NAME).await
 }
 
@@ -109,7 +96,9 @@ async fn events_go_by_tls_to_a_broker_with_the_right_certificate_and_to_no_other
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_takes_the_connection_and_says_nothing_is_left() -> Result<()> {
     let mut world = World::new("globcrm_events_silent").await?;
-    let (_, file) = authority(&world, "ours")?;
+    let files = Files::new("silent-broker");
+    files.put("ours", &Authority::new("ours").pem());
+    let file = files.path("ours");
     let silent = TcpListener::bind("127.0.0.1:0").await?;
     let port = silent.local_addr()?.port();
     world.amqp = amqps(&world.amqp, "guest:guest", "127.0.0.1", port, &file);
@@ -120,6 +109,5 @@ async fn a_peer_that_takes_the_connection_and_says_nothing_is_left() -> Result<(
     let mut hello = Vec::new();
     let heard = tokio::time::timeout(NEVER, stream.read_to_end(&mut hello));
     heard.await.context("the connection is still open")??;
-    running.stop().await?;
-    Ok(std::fs::remove_file(file)?)
+    running.stop().await
 }

@@ -41,6 +41,7 @@ async fn the_role_serves_while_broker_and_identity_are_away_and_stops_when_told(
             shutdown_grace: Seconds(Duration::from_secs(5)),
             reload_file: None,
             telemetry: ::config::Hot::default(),
+            tls: config::Hot::default(),
         },
     };
     let process = Process::without_signals("fields", Clock::system());

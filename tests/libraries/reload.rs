@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use config::{
-    Env, ExposeSecret, Hot, Reader, Reloader, Secret, SecretString, Section, hot_settings, load_with_reloads,
+    Env, ExposeSecret, Hot, Reader, Reloader, Secret, SecretString, Section, WatchedFile, hot_settings,
+    load_with_reloads,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -160,4 +161,66 @@ fn one_wrong_value_keeps_all_old_ones_and_is_told_by_name() {
 fn what_may_change_is_listed() {
     let names: Vec<_> = hot_settings::<Role>("X").iter().map(|setting| setting.name).collect();
     assert_eq!(names, ["PER_MINUTE", "PASSWORD"]);
+}
+
+#[derive(Deserialize, JsonSchema, Debug)]
+struct Watched {
+    /// A file.
+    #[schemars(with = "WatchedFile")]
+    key_file: PathBuf,
+    #[serde(skip)]
+    text: String,
+}
+
+impl Section for Watched {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let named: Self = r.group()?;
+        match std::fs::read_to_string(&named.key_file) {
+            Ok(text) if text.starts_with("key") => Some(Self { text, ..named }),
+            _ => {
+                r.refuse("KEY_FILE", "is no key");
+                None
+            }
+        }
+    }
+}
+
+struct Watching(Hot<Watched>);
+
+impl Section for Watching {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        r.watched().map(Self)
+    }
+}
+
+#[test]
+fn what_is_in_a_watched_file_may_change_and_which_file_it_is_may_not() {
+    let files = Files::new("watched");
+    let key = files.write("key", "key 1");
+    let settings = files.write("settings", "");
+    let env: Env = [("GLOBCRM_FLEET_KEY_FILE", &*key)].into_iter().collect();
+    let may = hot_settings::<Watching>("X");
+    assert!(may.is_empty(), "{may:?}");
+    let mut reloader = Reloader::new(env, Some(settings.into()), &may);
+    let (role, reloads) = load_with_reloads::<Watching>(&reloader.env().unwrap(), "X").unwrap();
+    reloader.follow(reloads);
+    assert!(!reloader.look().unwrap());
+    let before = reloader.hash();
+
+    files.write("key", "key 2");
+    assert!(reloader.look().unwrap());
+    assert_eq!((&*role.0.get().text, reloader.hash()), ("key 2", before), "keys are not in the hash");
+    files.write("key", "nonsense");
+    let problems = reloader.look().unwrap_err().to_string();
+    assert!(
+        problems.contains("GLOBCRM_FLEET_KEY_FILE is no key") && !problems.contains("nonsense"),
+        "{problems}"
+    );
+    assert_eq!(role.0.get().text, "key 2");
+
+    files.write("key", "key 2");
+    files.write("settings", "GLOBCRM_FLEET_KEY_FILE=/another\n");
+    let problems = reloader.look().unwrap_err().to_string();
+    assert!(problems.contains("GLOBCRM_FLEET_KEY_FILE"), "{problems}");
+    assert_eq!(role.0.get().text, "key 2");
 }

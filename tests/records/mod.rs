@@ -29,6 +29,7 @@ mod purging;
 mod retention;
 mod retention_plans;
 mod trash;
+mod trash_of_many;
 mod tree;
 mod visibility;
 mod ways;

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 23] = [
+const LIBS: [&str; 25] = [
     "reasons",
     "proto",
     "ids",
     "error",
     "config",
+    "tls",
     "fleet",
     "cache",
     "field-types",
@@ -18,6 +19,7 @@ const LIBS: [&str; 23] = [
     "auth",
     "transcode",
     "host",
+    "ddl",
     "db",
     "query",
     "events",

@@ -9,7 +9,7 @@ use testkit::Progress;
 
 use crate::cargo::{cargo, run as run_command};
 use crate::go_tools::on_path;
-use crate::{docs, proto};
+use crate::{docs, migrations, proto};
 
 /// The longest source file, in lines.
 const LINES: usize = 800;
@@ -18,11 +18,12 @@ type Step = fn(&Progress) -> Result<()>;
 
 /// Runs every step, also after one has failed: one run shows all there is to mend.
 pub(crate) fn run(progress: &Progress) -> Result<()> {
-    let steps: [(&str, Step); 8] = [
+    let steps: [(&str, Step); 9] = [
         ("format", |progress| run_command(cargo(&["fmt", "--all", "--check"]), progress)),
         ("sizes", |_| sizes(&crate::root())),
         ("generated files", |_| proto::run(true)),
         ("dependencies", dependencies),
+        ("migrations", migrations::lint),
         ("lints", |progress| {
             // With the example that nothing else here builds.
             let mut command = cargo(&["clippy", "--workspace", "--all-targets"]);

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use testkit::{Progress, Workspace};
 
-use crate::{cargo, chart, up};
+use crate::{cargo, chart, dashboards, up};
 
 /// A generated document: where it lies, and what globcrm is asked.
 struct Document {
@@ -59,6 +59,7 @@ pub(crate) fn run(check: bool, progress: &Progress) -> Result<()> {
         })
         .collect::<Result<_>>()?;
     documents.extend(chart::documents(&ask(&program, &["config", "settings"], progress)?)?);
+    documents.extend(dashboards::documents());
     let stale = settle(&crate::root(), &documents, check)?;
     if check && !stale.is_empty() {
         bail!("not what the program says ({}): run `cargo xtask docs`", stale.join(", "));

@@ -7,6 +7,7 @@ mod bench;
 mod cargo;
 mod chart;
 mod check;
+mod dashboards;
 mod docs;
 mod engine;
 mod go_tools;
@@ -14,6 +15,7 @@ mod image;
 mod interrupt;
 #[cfg(test)]
 mod members;
+mod migrations;
 mod mutants;
 mod proto;
 #[cfg(test)]
@@ -45,7 +47,7 @@ enum Command {
     Down,
     /// Stop the fleet and forget its data
     Reset,
-    /// Run test suites; without a name, all of them but `compose` and `mutants`
+    /// Run test suites; without a name, all of them but `compose`, `upgrade` and `mutants`
     Test(suites::Options),
     /// Measure; one JSON object a line on standard output
     Bench {

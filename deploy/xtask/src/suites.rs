@@ -3,6 +3,7 @@
 mod chart;
 mod compose;
 mod selection;
+mod upgrade;
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use crate::go_tools::VERSITYGW;
 use crate::{cargo, mutants, up};
 use selection::Selection;
 
-/// A suite. All but `unit`, `compose` and `mutants` are modules of a test binary.
+/// A suite. All but `unit`, `compose`, `upgrade` and `mutants` are modules of a test binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suite {
     /// One that is about the whole
@@ -29,6 +30,8 @@ pub(crate) enum Suite {
     Service(Role),
     /// The image and the fleet in containers
     Compose,
+    /// An earlier program on this schema, and the other way round
+    Upgrade,
     /// Tests of the tests
     Mutants,
 }
@@ -66,10 +69,16 @@ pub(crate) enum Whole {
     Query,
     /// Every rule of pipelines on every way to write a deal, and random histories against a model
     Pipelines,
+    /// Certificates between services and at the public port, exchanged under load
+    Tls,
+    /// Backup and restore to a moment, by the commands of docs/operate.md
+    Restore,
     /// One trace through the whole fleet, as a collector sees it
     Traces,
     /// Outbox, relay and inbox against PostgreSQL and RabbitMQ
     Events,
+    /// Alerts by promtool, and every panel and alert on a Prometheus that reads a fleet
+    Monitoring,
     /// The helm chart: schema, manifests, rules; where a cluster is named, an installation, an upgrade and a rollback
     Chart,
 }
@@ -84,8 +93,8 @@ static SUITES: LazyLock<Vec<Suite>> = LazyLock::new(|| {
     suites
 });
 
-/// What runs when it is named, and not otherwise: it needs an engine, or hours.
-const BY_NAME_ONLY: [Suite; 2] = [Suite::Compose, Suite::Mutants];
+/// What runs when it is named, and not otherwise: it needs an engine, an earlier program, or hours.
+const BY_NAME_ONLY: [Suite; 3] = [Suite::Compose, Suite::Upgrade, Suite::Mutants];
 
 impl ValueEnum for Suite {
     fn value_variants<'a>() -> &'a [Self] {
@@ -105,6 +114,10 @@ impl ValueEnum for Suite {
                 let help = "The image, and the fleet in containers of a Docker engine, up and down. Runs by its name only";
                 Some(PossibleValue::new("compose").help(help))
             }
+            Self::Upgrade => {
+                let help = "The program of an earlier revision (an argument, or the newest tag) on this schema, and this program on that one. Runs by its name only";
+                Some(PossibleValue::new("upgrade").help(help))
+            }
             Self::Mutants => {
                 let help = "Breaks a copy of the tree, one promise at a time: a test must notice. Runs by its name only";
                 Some(PossibleValue::new("mutants").help(help))
@@ -118,7 +131,7 @@ pub(crate) struct Options {
     /// Take the backing services from testcontainers: containers that are thrown away, where a Docker engine runs
     #[arg(long)]
     testcontainers: bool,
-    /// Suites to run; none means all but `compose` and `mutants`
+    /// Suites to run; none means all but `compose`, `upgrade` and `mutants`
     #[arg(value_enum)]
     suites: Vec<Suite>,
     /// Parts of tests' names, and options of the test binaries
@@ -242,8 +255,13 @@ fn run_suite(
             _ => End::Failed,
         });
     }
-    if suite == Suite::Compose {
-        return match compose::run(arguments, count, progress) {
+    if suite == Suite::Compose || suite == Suite::Upgrade {
+        let ended = if suite == Suite::Compose {
+            compose::run(arguments, count, progress)
+        } else {
+            upgrade::run(arguments, count, progress)
+        };
+        return match ended {
             Err(error) => {
                 error.downcast::<Unavailable>().map(|unavailable| End::CannotRun(unavailable.reason))
             }
@@ -273,6 +291,11 @@ fn run_suite(
     {
         return Ok(End::CannotRun(reason));
     }
+    if suite == Suite::Whole(Whole::Monitoring)
+        && let Err(error) = testkit::prometheus::Programs::provide(progress)
+    {
+        return Ok(End::CannotRun(error.downcast::<Unavailable>()?.reason));
+    }
     let mut command = tests(suite);
     command.args(["--", "--exact"]).args(chosen).args(selection.options);
     if suite == Suite::Whole(Whole::Libraries) {
@@ -297,6 +320,13 @@ fn run_suite(
         .env("GLOBCRM_TEST_BINARY", program)
         .env("GLOBCRM_TEST_POSTGRES_ADMIN_URL", admin_url)
         .env("GLOBCRM_TEST_AMQP_URL", amqp_url);
+    if suite == Suite::Whole(Whole::Restore) {
+        // It destroys a server's files, so the server is a process of its own here, whatever others are.
+        command.env("GLOBCRM_TESTKIT_BACKING", "local");
+        for named in ["GLOBCRM_POSTGRES_ADMIN_URL", "GLOBCRM_FLEET_AMQP_URL", "GLOBCRM_FLEET_REDIS_URL"] {
+            command.env_remove(named);
+        }
+    }
     if suite == Suite::Whole(Whole::Blobs) {
         match VERSITYGW.find(progress) {
             Ok(server) => command.env("GLOBCRM_TEST_S3_SERVER", server),
@@ -402,10 +432,11 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_an_engine_or_hours_runs_by_its_name_only_and_everything_else_without_one() {
+    fn what_needs_an_engine_an_earlier_program_or_hours_runs_by_its_name_only_and_everything_else_without_one()
+     {
         let left_out: Vec<_> =
             Suite::value_variants().iter().filter(|suite| !unnamed().contains(suite)).collect();
-        assert_eq!(left_out, [&Suite::Compose, &Suite::Mutants]);
+        assert_eq!(left_out, [&Suite::Compose, &Suite::Upgrade, &Suite::Mutants]);
     }
 
     #[test]

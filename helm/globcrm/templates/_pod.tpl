@@ -60,6 +60,14 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
+{{- /* How services call each other. */ -}}
+{{- define "globcrm.scheme" -}}
+{{- if and .Values.tls.changeOver (not .Values.tls.existingSecret) -}}
+{{- fail "tls.changeOver needs tls.existingSecret" -}}
+{{- end -}}
+{{- if and .Values.tls.existingSecret (ne .Values.tls.changeOver "serve") }}https{{ else }}http{{ end -}}
+{{- end -}}
+
 {{- /* The environment of a service: where its secrets and its peers are, and its settings. dict: root, member, options */ -}}
 {{- define "globcrm.environment" -}}
 {{- $root := .root -}}
@@ -67,12 +75,30 @@ imagePullSecrets:
 {{- include "globcrm.secretVariables" (dict "root" $root "secrets" $member.secrets) -}}
 {{- range $member.calls }}
 - name: {{ .variable }}
-  value: http://{{ include "globcrm.fullname" $root }}-{{ .role }}:50051
+  value: {{ include "globcrm.scheme" $root }}://{{ include "globcrm.fullname" $root }}-{{ .role }}:50051
+{{- end -}}
+{{- if $root.Values.tls.existingSecret }}
+- name: GLOBCRM_{{ $member.upper }}_TLS_CERT_FILE
+  value: /run/secrets/tls/tls.crt
+- name: GLOBCRM_{{ $member.upper }}_TLS_KEY_FILE
+  value: /run/secrets/tls/tls.key
+- name: GLOBCRM_{{ $member.upper }}_TLS_CA_FILE
+  value: /run/secrets/tls/ca.crt
+{{- if $root.Values.tls.changeOver }}
+- name: GLOBCRM_{{ $member.upper }}_TLS_ALSO_PLAIN
+  value: "true"
+{{- end -}}
 {{- end -}}
 {{- $given := .options.settings | default dict -}}
 {{- if $member.public }}
 - name: GLOBCRM_{{ $member.upper }}_LISTEN
   value: 0.0.0.0:8080
+{{- if $root.Values.tls.publicSecret }}
+- name: GLOBCRM_{{ $member.upper }}_PUBLIC_TLS_CERT_FILE
+  value: /run/secrets/public-tls/tls.crt
+- name: GLOBCRM_{{ $member.upper }}_PUBLIC_TLS_KEY_FILE
+  value: /run/secrets/public-tls/tls.key
+{{- end }}
 {{- if and (or $root.Values.ingress.enabled $root.Values.gatewayApi.enabled) (not (hasKey $given "TRUST_FORWARDED_FOR")) (not (hasKey $root.Values.settings "TRUST_FORWARDED_FOR")) }}
 - name: GLOBCRM_{{ $member.upper }}_TRUST_FORWARDED_FOR
   value: "true"

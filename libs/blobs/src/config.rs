@@ -9,8 +9,6 @@ use http::uri::Scheme;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use crate::s3::tls;
-
 /// Where Debian, and so the image, has the certificates of public authorities.
 const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 

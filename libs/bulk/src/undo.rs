@@ -45,7 +45,10 @@ impl Bulk {
         }
         let undone = undo::lock(&self.operations, tx, cx, id).await?;
         if undone.kind != KIND {
-            let text = "only changes of many records can be undone";
+            let text = match undone.kind.as_str() {
+                UNDO => "what was taken back is not brought again; ask for the change once more",
+                _ => "only changes of many records can be undone",
+            };
             return Err(Error::new(Code::FailedPrecondition, Reason::OPERATION_NOT_UNDOABLE, text));
         }
         let request = detail::request(&undone.request).ok_or_else(unreadable)?;

@@ -168,7 +168,7 @@ impl Reloader {
         if problems.is_empty() { Ok(env) } else { Err(Problems(problems)) }
     }
 
-    /// Of the texts in force, and of those in files that they name.
+    /// Of the texts in force, and of what is in files that they name.
     fn digest(&self, env: &Env, with_secrets: bool) -> u64 {
         let mut hasher = DefaultHasher::new();
         for setting in
@@ -177,7 +177,8 @@ impl Reloader {
             for variable in setting.variables() {
                 let Some(text) = env.get(&variable) else { continue };
                 (&variable, text).hash(&mut hasher);
-                if setting.kind == Kind::Secret && variable.ends_with("_FILE") {
+                let is_secret_file = setting.kind == Kind::Secret && variable.ends_with("_FILE");
+                if is_secret_file || (with_secrets && setting.kind == Kind::File) {
                     // One that cannot be read is told when the group is read.
                     std::fs::read(text).map_err(|error| error.kind()).hash(&mut hasher);
                 }

@@ -18,7 +18,7 @@ pub use problem::{Problem, Problems};
 pub use reader::{Reader, Section, describe, hot_settings, load, load_with_reloads, schema};
 pub use secrecy::{ExposeSecret, SecretString};
 pub use setting::{Kind, Named, Setting};
-pub use value::{Address, FilePath, Seconds, Secret, checked};
+pub use value::{Address, FilePath, Seconds, Secret, WatchedFile, checked};
 
 /// Before every variable of ours.
 pub const PREFIX: &str = "GLOBCRM_";

@@ -117,6 +117,11 @@ impl Property {
         self.schema.contains_key(HOT)
     }
 
+    /// Whether the process looks if it has changed: it, or what is in the file that it names.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_hot() || self.kind() == Kind::File
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         match (self.text("type"), self.text("format")) {
             (Some("integer"), _) => Kind::Number,
@@ -124,6 +129,7 @@ impl Property {
             (Some("number"), _) => Kind::Seconds,
             (_, Some("address")) => Kind::Address,
             (_, Some("path")) => Kind::Path,
+            (_, Some("file")) => Kind::File,
             (_, Some("password")) => Kind::Secret,
             _ => Kind::Text,
         }

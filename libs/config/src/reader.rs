@@ -79,6 +79,16 @@ impl<'a> Reader<'a> {
         self.hot_where(|property| property.kind() == Kind::Secret)
     }
 
+    /// A section whose settings stay as they are, while what is in the files that they name ([`Kind::File`]) may change.
+    pub fn watched<S: Section + Send + Sync + 'static>(&mut self) -> Option<Hot<S>> {
+        self.hot_where(|_| false)
+    }
+
+    /// The text of a setting of another group, for one that must fit it. What is wrong with it, its own group says.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        [self.role, "FLEET"].iter().find_map(|role| self.env.get(&format!("{PREFIX}{role}_{name}")))
+    }
+
     fn hot_where<S: Section + Send + Sync + 'static>(
         &mut self,
         may: impl Fn(&Property) -> bool,
@@ -98,9 +108,11 @@ impl<'a> Reader<'a> {
         Some(hot)
     }
 
-    /// Notes a problem that concerns more than one value.
+    /// Notes a problem that concerns more than one value, by the variable that gave this one.
     pub fn refuse(&mut self, name: &str, text: impl Into<String>) {
-        self.problem(self.variable(name), text);
+        let (own, of_all) = (self.variable(name), format!("{PREFIX}FLEET_{name}"));
+        let is_of_all = self.env.get(&own).is_none() && self.env.get(&of_all).is_some();
+        self.problem(if is_of_all { of_all } else { own }, text);
     }
 
     /// The role being read, lower case.
@@ -216,8 +228,8 @@ pub fn load_with_reloads<S: Section>(env: &Env, role: &'static str) -> Result<(S
     let mut reader = Reader::new(env, role);
     match S::read(&mut reader) {
         Some(section) if reader.problems.is_empty() => {
-            let hot = reader.properties.iter().filter(|property| property.is_hot());
-            let settings = hot.map(|property| property.setting(role)).collect();
+            let watched = reader.properties.iter().filter(|property| property.is_watched());
+            let settings = watched.map(|property| property.setting(role)).collect();
             Ok((section, Reloads { settings, checks: reader.checks }))
         }
         _ => Err(Problems(reader.problems)),

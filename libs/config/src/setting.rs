@@ -20,6 +20,8 @@ pub enum Kind {
     Seconds,
     /// A path.
     Path,
+    /// A file whose contents are read again when they change.
+    File,
     /// A secret: also read from the file named by `<NAME>_FILE`.
     Secret,
 }

@@ -24,6 +24,12 @@ pub struct Address;
 #[schemars(with = "String", extend("format" = "path"))]
 pub struct FilePath;
 
+/// The schema of a file whose contents may change while the process runs ([`Reader::watched`](crate::Reader::watched)), for a field that
+/// is a `PathBuf`.
+#[derive(JsonSchema, Debug)]
+#[schemars(with = "String", extend("format" = "file"))]
+pub struct WatchedFile;
+
 /// What is wanted where seconds are.
 const SECONDS: &str = "must be a number of seconds, like 30 or 0.5";
 /// The longest time, in seconds: a leap year.

@@ -5,12 +5,12 @@ use std::str::FromStr;
 use config::{ExposeSecret, Reader, Seconds, Secret, SecretString, Section, checked, default};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 /// How a role reaches its schema.
 #[derive(Deserialize, JsonSchema, Debug, Clone)]
 pub struct DatabaseConfig {
-    /// PostgreSQL URL of the role's app user.
+    /// PostgreSQL URL of the role's app user; TLS by ?sslmode=verify-full&sslrootcert=FILE.
     #[serde(rename = "database_url", deserialize_with = "postgres_url")]
     #[schemars(with = "Secret", extend("errorMessage" = POSTGRES_URL))]
     pub url: SecretString,
@@ -33,10 +33,18 @@ pub struct DatabaseConfig {
     pub statement_timeout: Seconds,
 }
 
-const POSTGRES_URL: &str = "must be a URL of PostgreSQL, like postgres://user:password@host:5432/database";
+const POSTGRES_URL: &str = "must be a URL of PostgreSQL, like postgres://user:password@host:5432/database, and with sslrootcert where it has sslmode=verify-full";
 
 fn postgres_url<'de, D: Deserializer<'de>>(d: D) -> Result<SecretString, D::Error> {
-    checked(d, |url: &SecretString| PgConnectOptions::from_str(url.expose_secret()).is_ok())
+    checked(d, |url: &SecretString| is_usable(url.expose_secret()))
+}
+
+/// Whether it can be read, and names the certificates to check the server's by if it wants that: no others are meant to be trusted.
+fn is_usable(url: &str) -> bool {
+    PgConnectOptions::from_str(url).is_ok_and(|options| {
+        let verifies = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+        !verifies || url.contains("sslrootcert=") || url.contains("ssl-root-cert=")
+    })
 }
 
 impl Section for DatabaseConfig {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::PgPool;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::DbError;
 use crate::session::sqlstate;
@@ -45,6 +45,11 @@ impl Manner {
 
     fn options(&self, url: &str, kind: &str, timeout: Duration) -> Result<PgConnectOptions, DbError> {
         let options = PgConnectOptions::from_str(url)?;
+        // What a URL without `sslmode` means to sqlx protects from nobody who comes between: TLS is asked for, or not used.
+        let options = match options.get_ssl_mode() {
+            PgSslMode::Allow | PgSslMode::Prefer => options.ssl_mode(PgSslMode::Disable),
+            _ => options,
+        };
         Ok(options.application_name(&format!("globcrm-{}-{kind}", self.service)).options([
             // A generic plan cannot see the tenant: 6 to 24 times slower on skewed data (design: tenancy, finding 5).
             ("plan_cache_mode", "force_custom_plan".to_owned()),

@@ -57,7 +57,7 @@ impl Counters {
             .with_description("Time from the begin of a transaction to its end")
             .with_boundaries(BUCKETS.to_vec())
             .build();
-        Self {
+        let counters = Self {
             connections: Arc::new(Connections::new(&meter, &role)),
             role,
             transactions,
@@ -77,7 +77,15 @@ impl Counters {
                 "globcrm.db.tenant.busy",
                 "Calls refused because their tenant held its share of the connections",
             ),
+        };
+        // There from the beginning, so that the first of each shows as an increase.
+        for state in ["open", "missing", "failed"] {
+            counters.astray.add(0, &[counters.label(), KeyValue::new("state", state)]);
         }
+        for counter in [&counters.cancelled, &counters.given_up, &counters.busy] {
+            counter.add(0, &[counters.label()]);
+        }
+        counters
     }
 
     /// The connections of the pool.
@@ -135,7 +143,7 @@ pub(crate) struct Connections {
 impl Connections {
     fn new(meter: &Meter, role: &str) -> Self {
         let name = KeyValue::new("db.client.connection.pool.name", role.to_owned());
-        Self {
+        let connections = Self {
             pool: [name],
             used: AtomicI64::new(0),
             pending: meter
@@ -154,7 +162,9 @@ impl Connections {
                 .with_unit("{timeout}")
                 .with_description("Callers who did not get a connection in time")
                 .build(),
-        }
+        };
+        connections.timeouts.add(0, &connections.pool);
+        connections
     }
 
     /// The size of the pool, once and for all.

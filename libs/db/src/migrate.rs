@@ -1,21 +1,28 @@
 //! Migrations: numbered, up and down, per schema, by the owner role.
 //!
 //! A try-lock with back-off, never a blocking lock: a waiting lock would make every later statement on the catalog wait
-//! behind it. Each file runs in its own transaction with a short `lock_timeout`.
+//! behind it. Each file runs in its own transaction with a short `lock_timeout`, and is tried again while others hold what it needs.
 
 #![allow(
     clippy::disallowed_methods,
     reason = "the migrator names schemas and roles, from constants of ours only"
 )]
 
+mod compatible;
 mod groups;
+mod lock;
+mod plan;
 mod roles;
+mod run;
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection};
 
+pub(crate) use compatible::check;
+pub use ddl::{Blocks, Lasts, Lock, Phase, Release};
 pub use groups::{BASE, Group, Migration, OPERATIONS, RECORD};
+pub use plan::{Plan, Size, Step};
 pub use roles::{Administrator, LoginRole, ONE_AT_A_TIME, Schema};
 
 /// The migrations of one schema.
@@ -29,12 +36,38 @@ pub struct Migrations {
     pub own: &'static [Migration],
 }
 
+/// How long a migrator waits: for another migrator, and for each file's locks.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Why a migration did not run.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
     /// Another migrator holds the lock.
-    #[error("another migration of schema {0} is running")]
-    Locked(&'static str),
+    #[error(
+        "another migrator is at work on {what} ({holder}): it was not done after {} s. Nothing was changed; run it again when that one has ended",
+        .waited.as_secs()
+    )]
+    Locked {
+        /// What is locked.
+        what: String,
+        /// Who holds the lock, as the server sees it.
+        holder: String,
+        /// For how long it was waited for.
+        waited: Duration,
+    },
+    /// Others held what a file must lock.
+    #[error(
+        "migration {schema}/{name} did not get its locks within {} s, as long statements or transactions hold them. It changed nothing; run it again",
+        .waited.as_secs()
+    )]
+    Busy {
+        /// The schema.
+        schema: &'static str,
+        /// The file.
+        name: &'static str,
+        /// For how long it was tried.
+        waited: Duration,
+    },
     /// A file that ran before has another content now.
     #[error("migration {schema}/{name} was changed after it ran")]
     Changed {
@@ -42,6 +75,19 @@ pub enum MigrateError {
         schema: &'static str,
         /// The file.
         name: String,
+    },
+    /// A newer program took away what this one uses.
+    #[error("{0}")]
+    TooOld(String),
+    /// A file that this program should have read at build time.
+    #[error("migration {schema}/{name}: {source}")]
+    Header {
+        /// The schema.
+        schema: &'static str,
+        /// The file.
+        name: &'static str,
+        /// What is wrong with its header.
+        source: ddl::HeaderError,
     },
     /// A statement failed.
     #[error("migration {schema}/{name}")]
@@ -71,162 +117,29 @@ impl Migrations {
         self.all().next_back().map_or("", |m| m.name)
     }
 
-    /// The first migration that is not among those that ran. Others that this binary does not know are a newer one's.
-    fn missing(&self, ran: &[String]) -> Option<&'static str> {
-        self.all().map(|migration| migration.name).find(|name| !ran.iter().any(|other| other == name))
-    }
-
     /// Runs what has not run yet; gives the names of what ran. `conn` is an administrator's.
     pub async fn up(&self, conn: &mut PgConnection) -> Result<Vec<&'static str>, MigrateError> {
-        self.locked(conn, Direction::Up).await
+        self.up_within(conn, PATIENCE).await
+    }
+
+    /// As [`up`](Self::up), waiting this long for another migrator and for each file's locks.
+    pub async fn up_within(
+        &self,
+        conn: &mut PgConnection,
+        patience: Duration,
+    ) -> Result<Vec<&'static str>, MigrateError> {
+        run::alone(self, conn, run::Direction::Up, patience).await
     }
 
     /// Takes everything back, the newest first.
     pub async fn down(&self, conn: &mut PgConnection) -> Result<Vec<&'static str>, MigrateError> {
-        self.locked(conn, Direction::Down).await
+        run::alone(self, conn, run::Direction::Down, PATIENCE).await
     }
-
-    async fn locked(
-        &self,
-        conn: &mut PgConnection,
-        direction: Direction,
-    ) -> Result<Vec<&'static str>, MigrateError> {
-        let key = format!("globcrm/migrate/{}", self.schema);
-        let mut pause = Duration::from_millis(50);
-        let mut waited = Duration::ZERO;
-        loop {
-            let locked: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
-                .bind(&key)
-                .fetch_one(&mut *conn)
-                .await?;
-            if locked {
-                break;
-            }
-            if waited > Duration::from_secs(60) {
-                return Err(MigrateError::Locked(self.schema));
-            }
-            tokio::time::sleep(pause).await;
-            waited += pause;
-            pause = (pause * 2).min(Duration::from_secs(2));
-        }
-        let result = self.run(conn, direction).await;
-        sqlx::query("SELECT pg_advisory_unlock(hashtextextended($1, 0))").bind(&key).execute(conn).await?;
-        result
-    }
-
-    async fn run(
-        &self,
-        conn: &mut PgConnection,
-        direction: Direction,
-    ) -> Result<Vec<&'static str>, MigrateError> {
-        let schema = self.schema;
-        execute(
-            conn,
-            &format!(
-                "CREATE TABLE IF NOT EXISTS {schema}.schema_migration (
-                name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-             ALTER TABLE {schema}.schema_migration OWNER TO globcrm_{schema}_owner;
-             GRANT SELECT ON {schema}.schema_migration TO globcrm_{schema}_app, globcrm_{schema}_worker"
-            ),
-        )
-        .await?;
-        let applied: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(format!(
-            "SELECT name, checksum FROM {schema}.schema_migration ORDER BY name"
-        )))
-        .fetch_all(&mut *conn)
-        .await?;
-        let mut ran = Vec::new();
-        let todo: Vec<&Migration> = match direction {
-            Direction::Up => self.all().collect(),
-            Direction::Down => self.all().rev().collect(),
-        };
-        for migration in todo {
-            let before = applied.iter().find(|(name, _)| name == migration.name);
-            match (direction, before) {
-                (Direction::Up, Some((name, checksum))) => {
-                    if *checksum != migration.checksum() {
-                        return Err(MigrateError::Changed { schema, name: name.clone() });
-                    }
-                }
-                (Direction::Down, None) => {}
-                (Direction::Up, None) | (Direction::Down, Some(_)) => {
-                    self.apply(conn, migration, direction).await?;
-                    ran.push(migration.name);
-                }
-            }
-        }
-        Ok(ran)
-    }
-
-    async fn apply(
-        &self,
-        conn: &mut PgConnection,
-        migration: &Migration,
-        direction: Direction,
-    ) -> Result<(), MigrateError> {
-        let schema = self.schema;
-        let text = match direction {
-            Direction::Up => migration.up,
-            Direction::Down => migration.down,
-        };
-        let text = text.replace("{{schema}}", schema);
-        let failed = |source| MigrateError::Failed { schema, name: migration.name.to_owned(), source };
-        let mut tx = conn.begin().await?;
-        execute(&mut tx, "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10min'").await?;
-        execute(&mut tx, &format!("SET LOCAL ROLE globcrm_{schema}_owner")).await?;
-        execute(&mut tx, &text).await.map_err(failed)?;
-        match direction {
-            Direction::Up => {
-                sqlx::query(AssertSqlSafe(format!(
-                    "INSERT INTO {schema}.schema_migration (name, checksum) VALUES ($1, $2)"
-                )))
-                .bind(migration.name)
-                .bind(migration.checksum())
-                .execute(&mut *tx)
-                .await?;
-            }
-            Direction::Down => {
-                sqlx::query(AssertSqlSafe(format!("DELETE FROM {schema}.schema_migration WHERE name = $1")))
-                    .bind(migration.name)
-                    .execute(&mut *tx)
-                    .await?;
-            }
-        }
-        tx.commit().await?;
-        Ok(())
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Direction {
-    Up,
-    Down,
 }
 
 /// Runs text that this crate made from its own constants and embedded files.
 async fn execute(conn: &mut PgConnection, text: &str) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(conn).await.map(drop)
-}
-
-/// Whether every migration that this binary knows has run. Not only the newest: a group of templates may have grown since.
-pub(crate) async fn check(pool: &PgPool, migrations: &Migrations) -> Result<(), String> {
-    let schema = migrations.schema;
-    let ran: Vec<String> =
-        sqlx::query_scalar(AssertSqlSafe(format!("SELECT name FROM {schema}.schema_migration")))
-            .fetch_all(pool)
-            .await
-            .map_err(|error| match error.as_database_error().and_then(|e| e.code()).as_deref() {
-                Some("42P01" | "3F000") => {
-                    format!("schema {schema} has not been migrated; run `globcrm migrate`")
-                }
-                _ => "the database does not answer".to_owned(),
-            })?;
-    match migrations.missing(&ran) {
-        None => Ok(()),
-        Some(name) => {
-            Err(format!("schema {schema} has no {name}, which this binary needs; run `globcrm migrate`"))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -236,26 +149,12 @@ mod tests {
     const OWN: Migration = Migration { name: "0100_create_deals", up: "", down: "" };
     const DEALS: Migrations = Migrations { schema: "deals", groups: &[RECORD], own: &[OWN] };
 
-    fn names(migrations: &Migrations) -> Vec<String> {
-        migrations.all().map(|migration| migration.name.to_owned()).collect()
-    }
-
     #[test]
     fn base_runs_before_groups_and_groups_before_the_services_own() {
-        let names = names(&DEALS);
+        let names: Vec<&str> = DEALS.all().map(|migration| migration.name).collect();
         assert!(names.is_sorted(), "{names:?}");
         assert_eq!(names.len(), BASE.migrations.len() + RECORD.migrations.len() + 1);
         assert_eq!(DEALS.newest(), OWN.name);
         assert!(!names.iter().any(|name| name.contains("operation")), "{names:?}");
-    }
-
-    #[test]
-    fn a_template_that_did_not_run_is_missed_although_the_newest_did() {
-        let mut ran = names(&DEALS);
-        assert_eq!(DEALS.missing(&ran), None);
-        ran.push("0101_of_a_newer_program".to_owned());
-        assert_eq!(DEALS.missing(&ran), None);
-        ran.retain(|name| name != "0052_create_change");
-        assert_eq!(DEALS.missing(&ran), Some("0052_create_change"));
     }
 }

@@ -1,6 +1,6 @@
 //! The broker: connection, names and what is declared on it.
 
-pub(crate) mod tls;
+mod tls;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -6,8 +6,6 @@ use config::{ExposeSecret, FilePath, Reader, Secret, SecretString, Section, defa
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::broker::tls;
-
 /// How a role reaches the broker.
 #[derive(Deserialize, JsonSchema, Clone, Debug)]
 pub struct AmqpConfig {

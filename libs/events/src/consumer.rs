@@ -55,6 +55,10 @@ pub trait Handler: Send + Sync {
         tx: &mut TenantTx,
         delivery: &Delivery,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// Called when the effect of one event is committed, for what must not be told before: a job that is woken before the
+    /// commit finds nothing to do. May be left out when the process ends in between, so it can only make things sooner.
+    fn committed(&self, _delivery: &Delivery) {}
 }
 
 /// Why an event was not applied.

@@ -54,6 +54,11 @@ fn object(kind: &str) -> String {
     kind.split('.').nth(1).unwrap_or(kind).to_owned()
 }
 
+/// `created` of `records.contact.created.v1`.
+fn verb(kind: &str) -> String {
+    kind.split('.').nth(2).unwrap_or("unreadable").to_owned()
+}
+
 /// What one look found, as gauges.
 struct Gauges {
     service: &'static str,
@@ -211,6 +216,7 @@ impl Published {
         for lane in Lane::ALL {
             published.lost(lane, 0);
         }
+        published.refused(0);
         published
     }
 
@@ -220,6 +226,7 @@ impl Published {
             KeyValue::new("service", self.service),
             KeyValue::new("lane", lane.name()),
             KeyValue::new("object", object(kind)),
+            KeyValue::new("verb", verb(kind)),
         ];
         self.taken.add(1, &labels);
     }

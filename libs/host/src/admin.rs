@@ -29,7 +29,9 @@ pub(crate) async fn start(process: &Process, config: &LifeConfig) -> Result<(), 
     let hard = process.hard().clone();
     process.tasks.spawn_own("host.admin", async move {
         // Nothing is drained here: its requests take no time.
-        if let Err(error) = connections::serve(listener, router, LIMITS, &hard, &hard, Duration::ZERO).await {
+        if let Err(error) =
+            connections::serve(listener, None, router, LIMITS, &hard, &hard, Duration::ZERO).await
+        {
             tracing::debug!(error = %error::chain(&error), "admin server ended");
         }
     });

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use config::{Address, FilePath, Hot, Reader, Seconds, Section, checked, default};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
+use tls::FleetTls;
 use tracing_subscriber::EnvFilter;
 
 /// How log lines are written.
@@ -44,6 +45,9 @@ pub struct LifeConfig {
     /// What is logged and traced.
     #[serde(skip)]
     pub telemetry: Hot<TelemetryConfig>,
+    /// What services show each other.
+    #[serde(skip)]
+    pub tls: Hot<FleetTls>,
 }
 
 /// What is logged and traced; it may change while the process runs.
@@ -98,8 +102,8 @@ pub struct HostConfig {
 
 impl Section for LifeConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let (own, telemetry): (Option<Self>, _) = (r.group(), r.hot());
-        Some(Self { telemetry: telemetry?, ..own? })
+        let (own, telemetry, tls): (Option<Self>, _, _) = (r.group(), r.hot(), r.watched());
+        Some(Self { telemetry: telemetry?, tls: tls?, ..own? })
     }
 }
 
@@ -147,7 +151,7 @@ mod tests {
             (None, Duration::from_secs(25))
         );
         assert_eq!((config.grpc.connection_age.0, config.grpc.reflection), (Duration::from_secs(300), false));
-        assert_eq!(describe::<HostConfig>("RECORDS").len(), 10);
+        assert_eq!(describe::<HostConfig>("RECORDS").len(), 14);
     }
 
     #[test]

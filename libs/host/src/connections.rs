@@ -6,10 +6,12 @@
 //! them would only make them come again. A network that has its share is accepted and closed at once, so that it does not stand
 //! in that queue before others.
 
+mod handshakes;
 mod peers;
 mod work;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,6 +20,7 @@ use axum::extract::ConnectInfo;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tls::{Acceptor, Stream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
@@ -27,6 +30,7 @@ use tower::{ServiceExt, service_fn};
 
 use crate::ServeError;
 use crate::outgoing::{Outgoing, PIECE, Pieces, Streams};
+use handshakes::Handshakes;
 use peers::Peers;
 pub(crate) use work::OpenRequest;
 use work::Work;
@@ -72,9 +76,10 @@ pub(crate) async fn listen(address: SocketAddr, purpose: &'static str) -> Result
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, purpose, source })
 }
 
-/// Serves until `soft`, then drains at most `grace` or until `hard`.
+/// Serves until `soft`, then drains at most `grace` or until `hard`; by TLS where there is an acceptor for it.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<Acceptor>,
     router: axum::Router,
     limits: Limits,
     soft: &CancellationToken,
@@ -84,6 +89,7 @@ pub(crate) async fn serve(
     let permits = Arc::new(Semaphore::new(limits.connections));
     let peers = Peers::new(limits.connections, limits.connections_of_one);
     let connections = TaskTracker::new();
+    let handshakes = tls.map(|acceptor| Handshakes::new(acceptor, limits.http2_only));
     let cut = hard.child_token();
     loop {
         let accepted = tokio::select! {
@@ -96,9 +102,20 @@ pub(crate) async fn serve(
                     tracing::debug!(%peer, "a network has its share of connections; the next one is closed");
                     continue;
                 };
-                let one = connection(stream, peer, router.clone(), limits, soft.clone(), cut.clone());
+                let (router, soft, cut) = (router.clone(), soft.clone(), cut.clone());
+                let handshakes = handshakes.clone();
                 connections.spawn(async move {
-                    one.await;
+                    // A handshake is part of the connection, and so counted with it.
+                    let stream = match handshakes {
+                        None => Some(Stream::Left(stream)),
+                        Some(handshakes) => {
+                            let secured = soft.run_until_cancelled(handshakes.one(stream, peer)).await;
+                            secured.flatten()
+                        }
+                    };
+                    if let Some(stream) = stream {
+                        connection(stream, peer, router, limits, soft, cut).await;
+                    }
                     drop((counted, permit));
                 });
             }
@@ -124,9 +141,9 @@ pub(crate) async fn serve(
     Err(ServeError::Unfinished { what: "connections", open, grace })
 }
 
-type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+type Newcomer = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
-async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> std::io::Result<Accepted> {
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> std::io::Result<Newcomer> {
     let permit = permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
@@ -134,7 +151,7 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> std::io::Re
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     router: axum::Router,
     limits: Limits,
@@ -167,8 +184,35 @@ async fn connection(
         }
     });
     let builder = builder(limits);
-    let conn =
-        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+    let (io, service) = (TokioIo::new(stream), TowerToHyperService::new(service));
+    let watch = Watch { peer, limits, work, leaving, outgoing, soft, cut };
+    if limits.http2_only {
+        // Its settings go out before the client has said anything: a service that calls by TLS waits for them (`tls::Connector`). With
+        // upgrades hyper would first look which version the client speaks.
+        drive(builder.serve_connection(io, service), |conn| conn.graceful_shutdown(), watch).await;
+    } else {
+        let conn = builder.serve_connection_with_upgrades(io, service);
+        drive(conn, |conn| conn.graceful_shutdown(), watch).await;
+    }
+}
+
+/// What decides when a connection goes.
+struct Watch {
+    peer: SocketAddr,
+    limits: Limits,
+    work: Arc<Work>,
+    leaving: Arc<AtomicBool>,
+    outgoing: Option<Arc<Outgoing>>,
+    soft: CancellationToken,
+    cut: CancellationToken,
+}
+
+/// Serves a connection until its end, which `leave` asks for.
+async fn drive<C>(conn: C, leave: impl Fn(Pin<&mut C>), watch: Watch)
+where
+    C: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let Watch { peer, limits, work, leaving, outgoing, soft, cut } = watch;
     let mut conn = std::pin::pin!(conn);
     let accepted = Instant::now();
     let first_request = accepted + limits.header_timeout;
@@ -188,7 +232,7 @@ async fn connection(
             }
             () = cut.cancelled() => return,
             () = soft.cancelled(), if gone_at.is_none() => {
-                conn.as_mut().graceful_shutdown();
+                leave(conn.as_mut());
                 // The grace of the stop bounds it; this only keeps the branch from running again.
                 (leave_at, gone_at) = (None, Some(Instant::now() + Duration::from_secs(86_400)));
             }
@@ -197,7 +241,7 @@ async fn connection(
                     leave_at = Some(Instant::now() + LEAVE_GRACE);
                     continue;
                 }
-                conn.as_mut().graceful_shutdown();
+                leave(conn.as_mut());
                 (leave_at, gone_at, extended) = (None, Some(Instant::now() + limits.age_grace), true);
             }
             () = sleep_until(gone_at.unwrap_or(accepted)), if gone_at.is_some() => {
@@ -213,7 +257,7 @@ async fn connection(
                 if due > now {
                     idle_at = Some(due);
                 } else {
-                    conn.as_mut().graceful_shutdown();
+                    leave(conn.as_mut());
                     (leave_at, gone_at) = (None, Some(now + IDLE_GRACE.min(limits.age_grace)));
                 }
             }
@@ -221,7 +265,7 @@ async fn connection(
                 waiting = false;
                 if !work.began() && gone_at.is_none() {
                     // Told, and not cut: a first request may be on its way.
-                    conn.as_mut().graceful_shutdown();
+                    leave(conn.as_mut());
                     (leave_at, gone_at) = (None, Some(Instant::now() + IDLE_GRACE.min(limits.age_grace)));
                 }
             }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ::config::Hot;
+use tls::{FleetTls, PublicTls};
 use tokio::net::TcpListener;
 
 use crate::connections::{self, Limits};
@@ -44,16 +46,18 @@ impl Clients {
 /// Serves `router` over HTTP/1.1 and h2c on `listen` until the process stops, with the admin pages beside it. Requests
 /// carry `axum::extract::ConnectInfo<SocketAddr>`; upgrades (WebSocket) work. A connection that brings no request head
 /// within 15 s is closed; deadlines and body bounds of requests are the router's own. A client that takes no piece of an answer
-/// for the stall time loses it: over HTTP/2 the stream is reset, and where that is not possible the connection is closed.
+/// for the stall time loses it: over HTTP/2 the stream is reset, and where that is not possible the connection is closed. With a
+/// certificate all of it goes by TLS, and h2 is chosen by ALPN.
 pub async fn serve(
     process: Process,
     config: &LifeConfig,
     listen: SocketAddr,
+    tls: &Hot<PublicTls>,
     clients: Clients,
     router: axum::Router,
 ) -> Result<(), ServeError> {
     let listener = connections::listen(listen, "public API").await?;
-    serve_on(process, config, listener, clients, router).await
+    serve_on(process, config, listener, tls, clients, router).await
 }
 
 /// [`serve`] on a listener that is bound already.
@@ -61,16 +65,20 @@ pub async fn serve_on(
     process: Process,
     config: &LifeConfig,
     listener: TcpListener,
+    tls: &Hot<PublicTls>,
     clients: Clients,
     router: axum::Router,
 ) -> Result<(), ServeError> {
     let limits = clients.limits();
     admin::start(&process, config).await?;
+    let tls = PublicTls::acceptor(tls, process.name());
+    // What it shows the services that it calls.
+    FleetTls::show_expiry(&config.tls, process.name());
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(service = process.name(), %address, "serving HTTP");
+        tracing::info!(service = process.name(), %address, tls = tls.is_some(), "serving HTTP");
     }
-    connections::serve(listener, router, limits, &process.shutdown, process.hard(), config.shutdown_grace.0)
-        .await
+    let (grace, hard) = (config.shutdown_grace.0, process.hard());
+    connections::serve(listener, tls, router, limits, &process.shutdown, hard, grace).await
 }
 
 #[cfg(test)]
@@ -99,6 +107,7 @@ mod tests {
             shutdown_grace: ::config::Seconds(grace),
             reload_file: None,
             telemetry: ::config::Hot::default(),
+            tls: ::config::Hot::default(),
         }
     }
 
@@ -112,7 +121,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let own = process.clone();
         let served = process.tasks.spawn("test.http", async move {
-            serve_on(own, &config(grace), listener, clients, router).await
+            serve_on(own, &config(grace), listener, &Hot::default(), clients, router).await
         });
         (process, address, served)
     }

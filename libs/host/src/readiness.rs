@@ -202,7 +202,8 @@ impl Readiness {
                 entry.failures = 0;
             }
             Err(reason) => {
-                if entry.reason.is_none() {
+                // Also when it is another reason: a schema that lacks one migration after the other says so of each.
+                if entry.reason.as_ref() != Some(&reason) {
                     tracing::warn!(component = name, reason, "component is not well");
                 }
                 entry.failures = entry.failures.saturating_add(1);

@@ -93,6 +93,8 @@ impl Tasks {
                 .u64_counter("globcrm.task.restarts")
                 .with_description("Starts of a task that must run and had ended")
                 .build();
+            // There from the beginning, so that the first one shows as an increase.
+            restarts.add(0, &[KeyValue::new("task", name)]);
             let mut pause = FIRST_PAUSE;
             while !tasks.soft.is_cancelled() {
                 let started = Instant::now();

@@ -67,7 +67,7 @@ pub struct Statements {
     pub update_all: &'static str,
     /// `$2` id: every column of the row as JSON.
     pub whole: &'static str,
-    /// `$2` id, `$3` version before, `$4` moment, `$5` principal, `$6` `$7` `$8` the scope.
+    /// `$2` ids, `$3` the versions before, `$4` moment, `$5` principal, `$6` `$7` `$8` the scope.
     pub delete: &'static str,
     /// As `delete`.
     pub restore: &'static str,
@@ -157,7 +157,8 @@ impl Statements {
         let moved = |value: &str, is: &str| {
             format!(
                 "UPDATE {table} AS t\nSET version = t.version + 1, updated_at = $4, updated_by = $5, {value}\n\
-                 WHERE t.tenant_id = $1 AND t.id = $2 AND t.version = $3 AND t.deleted_at {is}\n  AND {}",
+                 FROM unnest($2::uuid[], $3::bigint[]) AS moved (id, version)\n\
+                 WHERE t.tenant_id = $1 AND t.id = moved.id AND t.version = moved.version AND t.deleted_at {is}\n  AND {}",
                 scope(6)
             )
         };

@@ -33,6 +33,6 @@ async fn store(
     db::fence::check(tx, cx).await?;
     let record = lock_live(tx, cx, object, id, "delete").await?;
     cx.check_version(record.version)?;
-    write::set_deleted(tx, author, object, record, true, scope).await?;
+    write::set_deleted(tx, author, object, vec![record], true, scope).await?;
     Ok(())
 }

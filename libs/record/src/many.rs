@@ -1,7 +1,8 @@
 //! One change of many records: each is judged as a call for it alone would be, and what is refused of one leaves the others as they are.
 //! The transaction that changes them is the caller's.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
 use std::time::Duration;
 
 use auth::{Access, Context, FieldMask};
@@ -19,7 +20,7 @@ use super::draft::{Draft, Sent};
 use super::prepare::{Path, Plan, Prepared, Proposal, Stored, prepare};
 use super::reference::{Reference, records};
 use super::update::named;
-use super::{Env, Fields, Object, Reader, Record, Wire, custom, draft, purge, store, tree, write};
+use super::{Env, Fields, Object, Reader, Record, Wire, custom, draft, purge, store, tree, unique, write};
 
 /// What is done with each of the records.
 #[derive(Debug)]
@@ -130,6 +131,7 @@ pub async fn apply(
     expected: Option<&BTreeMap<Uuid, i64>>,
 ) -> Result<Vec<(Uuid, Outcome)>, Error> {
     let Plan { cx, object, .. } = *plan;
+    let restoring = Plan { path: Path::Restore, ..*plan };
     let scope = RowScope::from(&cx.snapshot.predicate(object.name, action(change)));
     let mut ids = ids.to_vec();
     ids.sort_unstable();
@@ -156,6 +158,7 @@ pub async fn apply(
     let mut locked: HashMap<Uuid, Record> =
         store::lock_all(tx, object, &ids).await?.into_iter().map(|record| (record.id, record)).collect();
     let (mut outcomes, mut prepared) = (Vec::with_capacity(ids.len()), Vec::new());
+    let (mut doomed, mut revived, mut reviving) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut changed: HashMap<Uuid, (Record, Record)> = HashMap::new();
     let begun = Instant::now();
     for id in ids {
@@ -178,10 +181,21 @@ pub async fn apply(
         };
         let outcome = match change {
             Change::Delete => {
-                let after = write::set_deleted(tx, plan.author, object, record.clone(), true, &scope).await?;
-                Outcome::Changed(Box::new((record, after)))
+                doomed.push(record);
+                Outcome::Same
             }
-            Change::Restore => restore(tx, plan, record, &scope).await?,
+            Change::Restore => {
+                let values = unique::values(object, plan.set, &record);
+                if !values.is_disjoint(&reviving) {
+                    // The one that comes back first has the value, and the other is refused: so it must be back.
+                    changed.extend(by_id(
+                        write::restore(tx, &restoring, mem::take(&mut revived), &scope).await?,
+                    ));
+                    reviving.clear();
+                }
+                reviving.extend(values);
+                revive(tx, &restoring, record, &mut revived).await?
+            }
             Change::Revert(written) => match values_before.get(&id) {
                 Some(values) => {
                     let proposal = reverted(plan, record, values, written);
@@ -202,18 +216,23 @@ pub async fn apply(
         outcomes.push((id, outcome));
         if changes_tree {
             // Where one stands decides where the next may.
-            let written = write::update_all(tx, plan, std::mem::take(&mut prepared), &scope).await?;
-            changed.extend(written.into_iter().map(|written| (written.1.id, written)));
+            changed.extend(by_id(write::update_all(tx, plan, mem::take(&mut prepared), &scope).await?));
         }
     }
-    let written = write::update_all(tx, plan, prepared, &scope).await?;
-    changed.extend(written.into_iter().map(|written| (written.1.id, written)));
+    changed.extend(by_id(write::update_all(tx, plan, prepared, &scope).await?));
+    changed.extend(by_id(write::set_deleted(tx, plan.author, object, doomed, true, &scope).await?));
+    changed.extend(by_id(write::restore(tx, &restoring, revived, &scope).await?));
     for (id, outcome) in &mut outcomes {
         if let Some(written) = changed.remove(id) {
             *outcome = Outcome::Changed(Box::new(written));
         }
     }
     Ok(outcomes)
+}
+
+/// Records as they were and as they are, by their ids.
+fn by_id(written: Vec<(Record, Record)>) -> impl Iterator<Item = (Uuid, (Record, Record))> {
+    written.into_iter().map(|written| (written.1.id, written))
 }
 
 /// The record, if the caller may do this with it. One that the caller may not read answers as one that does not exist.
@@ -259,21 +278,20 @@ async fn propose(
     }
 }
 
-async fn restore(
+/// Prepares a record to come back. That it will stands in `revived`, and its outcome is set once it is.
+async fn revive(
     tx: &mut TenantTx,
     plan: &Plan<'_>,
     record: Record,
-    scope: &RowScope,
+    revived: &mut Vec<Prepared>,
 ) -> Result<Outcome, Error> {
     if purge::store::is_purging(tx, plan.object, record.id).await? {
         return Ok(Outcome::Refused(refused(Error::not_found(plan.object.not_found))?));
     }
-    let before = record.clone();
-    let plan = Plan { path: Path::Restore, ..*plan };
-    match prepare(tx, &plan, Proposal::beside(record, Vec::new()), &mut Stored).await {
+    match prepare(tx, plan, Proposal::beside(record, Vec::new()), &mut Stored).await {
         Ok(Ok(ready)) => {
-            let after = write::restore(tx, &plan, ready, scope).await?;
-            Ok(Outcome::Changed(Box::new((before, after))))
+            revived.push(ready);
+            Ok(Outcome::Same)
         }
         Ok(Err(violations)) => Ok(Outcome::Refused(violations.iter().cloned().collect())),
         Err(error) => Ok(Outcome::Refused(refused(error)?)),

@@ -76,7 +76,10 @@ async fn store(
     cx.check_version(record.version)?;
     let proposal = Proposal::beside(record, Vec::new());
     let prepared = prepare(tx, plan, proposal, &mut Stored).await?.map_err(Violations::into_error)?;
-    let record = write::restore(tx, plan, prepared, &RowScope::from(cx.reached())).await?;
+    let restored = write::restore(tx, plan, vec![prepared], &RowScope::from(cx.reached())).await?;
+    let Some((_, record)) = restored.into_iter().next() else {
+        return Err(Error::not_found(object.not_found));
+    };
     claim.keep(tx, &Answer::kept(&record)?).await?;
     Ok(Kept::New(record))
 }

@@ -29,7 +29,7 @@ pub const EXTERNAL_IDS: SideTable = SideTable {
          FROM unnest($2::uuid[], $3::text[], $4::text[]) AS put (record_id, system, id)",
     clear: "DELETE FROM external_id WHERE tenant_id = $1 AND record_id = ANY($2)",
     held: "SELECT record_id, system, external_id, live FROM external_id WHERE tenant_id = $1 AND record_id = ANY($2)",
-    set_live: Some("UPDATE external_id SET live = $3 WHERE tenant_id = $1 AND record_id = $2"),
+    set_live: Some("UPDATE external_id SET live = $3 WHERE tenant_id = $1 AND record_id = ANY($2)"),
     holders: Some(
         "SELECT DISTINCT e.record_id
          FROM unnest($3::text[], $4::text[]) AS wanted (system, id)

@@ -146,20 +146,21 @@ pub(crate) async fn whole(tx: &mut TenantTx, object: &Object, id: Uuid) -> Resul
     Ok(query.fetch_optional(tx.conn()).await?)
 }
 
-/// Moves a row of version `version` within the scope to the trash, or out of it; `false` when there is none.
+/// Moves rows of these versions within the scope to the trash, or out of it: how many of them.
 pub(crate) async fn set_deleted(
     tx: &mut TenantTx,
     object: &Object,
-    record: &Record,
+    versions: &[(Uuid, i64)],
     deleted: bool,
     author: &Author,
     scope: &RowScope,
-) -> Result<bool, DbError> {
+) -> Result<u64, DbError> {
+    let (ids, versions): (Vec<Uuid>, Vec<i64>) = versions.iter().copied().unzip();
     let statement = if deleted { object.statements().delete } else { object.statements().restore };
-    let query = sqlx::query(statement).bind(tx.tenant_id()).bind(record.id).bind(record.version);
+    let query = sqlx::query(statement).bind(tx.tenant_id()).bind(ids).bind(versions);
     let query = query.bind(author.now).bind(author.actor);
     let query = query.bind(scope.all).bind(&scope.owners).bind(&scope.teams);
-    Ok(query.execute(tx.conn()).await?.rows_affected() == 1)
+    Ok(query.execute(tx.conn()).await?.rows_affected())
 }
 
 /// Those of the ids that name live records within the scope.
@@ -283,14 +284,14 @@ pub(crate) async fn clear_side(
     Ok(())
 }
 
-/// Marks the values of a record in a side table as those of a live or deleted one.
+/// Marks the values of records in a side table as those of live or deleted ones.
 pub(crate) async fn set_side_live(
     tx: &mut TenantTx,
     statement: &'static str,
-    id: Uuid,
+    ids: &[Uuid],
     live: bool,
 ) -> Result<(), DbError> {
-    sqlx::query(statement).bind(tx.tenant_id()).bind(id).bind(live).execute(tx.conn()).await?;
+    sqlx::query(statement).bind(tx.tenant_id()).bind(ids).bind(live).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -372,11 +373,11 @@ pub(crate) async fn clear_uniques(tx: &mut TenantTx, records: &[Uuid]) -> Result
     Ok(())
 }
 
-/// Marks the values of unique fields as those of a live or deleted record.
-pub(crate) async fn set_uniques_live(tx: &mut TenantTx, record: Uuid, live: bool) -> Result<(), DbError> {
-    sqlx::query("UPDATE custom_unique SET live = $3 WHERE tenant_id = $1 AND record_id = $2")
+/// Marks the values of unique fields as those of live or deleted records.
+pub(crate) async fn set_uniques_live(tx: &mut TenantTx, records: &[Uuid], live: bool) -> Result<(), DbError> {
+    sqlx::query("UPDATE custom_unique SET live = $3 WHERE tenant_id = $1 AND record_id = ANY($2)")
         .bind(tx.tenant_id())
-        .bind(record)
+        .bind(records)
         .bind(live)
         .execute(tx.conn())
         .await?;
@@ -439,14 +440,14 @@ pub(crate) async fn base(
 pub(crate) async fn add_purge(
     tx: &mut TenantTx,
     object: &Object,
-    id: Uuid,
+    ids: &[Uuid],
     at: OffsetDateTime,
 ) -> Result<(), DbError> {
     let query = sqlx::query(
-        "INSERT INTO purge_due (tenant_id, object, record_id, counted_from) VALUES ($1, $2, $3, $4)
+        "INSERT INTO purge_due (tenant_id, object, record_id, counted_from) SELECT $1, $2, unnest($3::uuid[]), $4
          ON CONFLICT (tenant_id, object, record_id) DO UPDATE SET counted_from = EXCLUDED.counted_from, attempts = 0",
     );
-    query.bind(tx.tenant_id()).bind(object.name).bind(id).bind(at).execute(tx.conn()).await?;
+    query.bind(tx.tenant_id()).bind(object.name).bind(ids).bind(at).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -49,6 +49,18 @@ pub(crate) async fn check(
     Err(refused(fields, &visible))
 }
 
+/// The values of a record that one live record alone may have, each with what it is a value of.
+pub(crate) fn values(object: &Object, set: &FieldSet, record: &Record) -> BTreeSet<(String, Vec<u8>)> {
+    let sides = object.sides.iter().filter(|side| side.holders.is_some());
+    let sides = sides.filter_map(|side| Some((side, record.fields.get(side.field)?)));
+    let pairs = sides.flat_map(|(side, value)| {
+        let bytes = |(first, second): (String, String)| [first.as_bytes(), &[0], second.as_bytes()].concat();
+        (side.pairs)(value).into_iter().map(move |pair| (side.field.to_owned(), bytes(pair)))
+    });
+    let custom = custom::uniques(set, &record.custom);
+    pairs.chain(custom.into_iter().map(|(field, digest)| (field.to_string(), digest))).collect()
+}
+
 /// What a unique index that lost a race looks like from outside.
 pub(crate) fn lost_race(error: DbError) -> Error {
     match error.duplicate() {

@@ -166,72 +166,83 @@ async fn guarded(
     }
 }
 
-/// Takes a record out of the trash, which was prepared for it. Gives it as it is then.
+/// Takes records out of the trash, which were prepared for it. Gives each as it was and as it is then.
 pub(crate) async fn restore(
     tx: &mut TenantTx,
     plan: &Plan<'_>,
-    prepared: Prepared,
+    prepared: Vec<Prepared>,
     scope: &RowScope,
-) -> Result<Record, Error> {
-    let (Some(before), after, _) = prepared.into_parts() else { return Err(concurrent()) };
-    let after = set_deleted(tx, plan.author, plan.object, after, false, scope).await?;
-    let events = guarded(tx, plan, Some(&before), &after).await?;
+) -> Result<Vec<(Record, Record)>, Error> {
+    let parts = prepared.into_iter().map(Prepared::into_parts);
+    let (befores, afters): (Vec<_>, Vec<_>) = parts.map(|(before, after, _)| (before, after)).unzip();
+    let Some(befores) = befores.into_iter().collect::<Option<Vec<Record>>>() else {
+        return Err(concurrent());
+    };
+    let moved = set_deleted(tx, plan.author, plan.object, afters, false, scope).await?;
+    let restored: Vec<_> = befores.into_iter().zip(moved.into_iter().map(|(_, after)| after)).collect();
+    let mut events = Vec::new();
+    for (before, after) in &restored {
+        events.extend(guarded(tx, plan, Some(before), after).await?);
+    }
     events::outbox::append_many(tx, &events).await?;
-    Ok(after)
+    Ok(restored)
 }
 
-/// Moves a record to the trash, or out of it. Gives it as it is then.
+/// Moves records to the trash, or out of it, by a number of statements that does not depend on how many they are. Gives each as it
+/// was and as it is then. Each occurs once.
 pub(crate) async fn set_deleted(
     tx: &mut TenantTx,
     author: &Author,
     object: &Object,
-    record: Record,
+    records: Vec<Record>,
     deleted: bool,
     scope: &RowScope,
-) -> Result<Record, Error> {
-    if !store::set_deleted(tx, object, &record, deleted, author, scope).await? {
+) -> Result<Vec<(Record, Record)>, Error> {
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let versions: Vec<(Uuid, i64)> = records.iter().map(|record| (record.id, record.version)).collect();
+    if store::set_deleted(tx, object, &versions, deleted, author, scope).await? != versions.len() as u64 {
         return Err(concurrent());
     }
+    let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
     for statement in object.sides.iter().filter_map(|side| side.set_live) {
-        store::set_side_live(tx, statement, record.id, !deleted).await.map_err(unique::lost_race)?;
+        store::set_side_live(tx, statement, &ids, !deleted).await.map_err(unique::lost_race)?;
     }
-    store::set_uniques_live(tx, record.id, !deleted).await.map_err(unique::lost_race)?;
-    let mut after = record.clone();
-    after.version += 1;
-    touch(&mut after, author);
+    store::set_uniques_live(tx, &ids, !deleted).await.map_err(unique::lost_race)?;
     if deleted {
-        store::add_purge(tx, object, record.id, author.now).await?;
-        after.set("deleted_at", field_types::moment::datetime_text(author.now).into());
+        store::add_purge(tx, object, &ids, author.now).await?;
     } else {
-        store::remove_purge(tx, object, &[record.id]).await?;
-        after.set("deleted_at", Value::Null);
+        store::remove_purge(tx, object, &ids).await?;
     }
-    let value = |record: &Record| record.fields.get("deleted_at").cloned().unwrap_or_default();
-    let diff = Diff { field: "deleted_at".to_owned(), before: value(&record), after: value(&after) };
+    let deleted_at =
+        if deleted { field_types::moment::datetime_text(author.now).into() } else { Value::Null };
+    let moved = records.into_iter().map(|before| {
+        let mut after = before.clone();
+        after.version += 1;
+        touch(&mut after, author);
+        after.set("deleted_at", deleted_at.clone());
+        (before, after)
+    });
+    let moved: Vec<(Record, Record)> = moved.collect();
     let verb = if deleted { "deleted" } else { "restored" };
-    finish(tx, author, object, verb, &after, &[diff]).await?;
-    Ok(after)
+    let (mut logged, mut events) = (Vec::with_capacity(moved.len()), Vec::with_capacity(moved.len()));
+    for (before, after) in &moved {
+        let value = |record: &Record| record.fields.get("deleted_at").cloned().unwrap_or_default();
+        let diffs = [Diff { field: "deleted_at".to_owned(), before: value(before), after: value(after) }];
+        logged.push(Logged { record_id: after.id, version: after.version, before: change::before(&diffs) });
+        events.push(change::event(author, object, verb, after, &diffs));
+    }
+    store::log(tx, object, verb, author, &logged).await?;
+    // After the statement that raised the versions: its locks keep events in their order.
+    events::outbox::append_many(tx, &events).await?;
+    Ok(moved)
 }
 
 /// Notes who changed a record and when.
 pub fn touch(record: &mut Record, author: &Author) {
     record.set("updated_at", field_types::moment::datetime_text(author.now).into());
     record.set("updated_by", author.actor.to_string().into());
-}
-
-async fn finish(
-    tx: &mut TenantTx,
-    author: &Author,
-    object: &Object,
-    verb: &'static str,
-    after: &Record,
-    diffs: &[Diff],
-) -> Result<(), Error> {
-    let logged = Logged { record_id: after.id, version: after.version, before: change::before(diffs) };
-    store::log(tx, object, verb, author, &[logged]).await?;
-    // After the statement that raised the version: its lock keeps events in the order of versions.
-    events::outbox::append(tx, &change::event(author, object, verb, after, diffs)).await?;
-    Ok(())
 }
 
 /// The row of a record that was prepared, with the values that the object computes.

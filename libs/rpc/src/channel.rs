@@ -12,6 +12,7 @@ use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram};
+use tls::{Connector, ServerName};
 use tokio::time::{Instant, timeout_at};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -21,7 +22,7 @@ use tracing::{Instrument, Span};
 
 use crate::body::{Bounded, Patience, Returned};
 use crate::failure::{self, Failure};
-use crate::pool::{NoInstance, Outcome, Pool};
+use crate::pool::{NoInstance, Outcome, Pool, Way};
 use crate::retry::{self, Budget};
 use crate::service_token::{ServiceToken, unknown_here};
 
@@ -42,12 +43,15 @@ pub(crate) struct Streamed;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pieces(pub(crate) Duration);
 
-/// The address of a peer is not one.
+/// The address of a peer is not one that can be connected to.
 #[derive(Debug, thiserror::Error)]
-#[error("the address of {peer} must be http:// with a host and a port, without a path")]
-pub struct ConnectError {
-    /// The peer.
-    pub peer: &'static str,
+pub enum ConnectError {
+    /// It is not an address.
+    #[error("the address of {0} must be http:// or https:// with a host and a port, without a path")]
+    Address(&'static str),
+    /// It is `https://`, and there are no certificates; or the other way around.
+    #[error("the address of {0} must be https:// by TLS, and only then")]
+    Scheme(&'static str),
 }
 
 /// A channel to one peer. Cheap to clone; clones share connections and retry budget.
@@ -84,12 +88,36 @@ impl std::fmt::Debug for Channel {
     }
 }
 
-/// A channel to the peer `name` at `url` (`http://host:port`). A host name with several addresses is balanced over all of
+/// A channel to the peer `name` at `url` (`http://host:port`), without TLS. A host name with several addresses is balanced over all of
 /// them and looked up again every 5 s. It connects in the background and again whenever it must, so it can be made before the
 /// peer is up; it must be made inside a runtime.
 pub fn connect(url: &str, name: &'static str) -> Result<Channel, ConnectError> {
-    let uri = url.parse::<Uri>().ok().filter(|_| is_peer_url(url)).ok_or(ConnectError { peer: name })?;
-    Ok(Channel::over(Pool::of(&uri), name))
+    connect_by(url, name, None)
+}
+
+/// [`connect`], by TLS where there is a connector: then `url` is `https://host:port`, and the certificate of each instance must be for
+/// the host.
+pub fn connect_by(url: &str, name: &'static str, tls: Option<Connector>) -> Result<Channel, ConnectError> {
+    let wrong = || ConnectError::Address(name);
+    let url = url.parse::<Uri>().ok().filter(|_| is_peer_url(url)).ok_or_else(wrong)?;
+    if is_secure(&url) != tls.is_some() {
+        return Err(ConnectError::Scheme(name));
+    }
+    let tls = match tls {
+        Some(connector) => Some((connector, server_name(&url).ok_or_else(wrong)?)),
+        None => None,
+    };
+    Ok(Channel::over(Pool::of(Way { url, tls }), name))
+}
+
+/// What the certificate of a server at `url` must be for: a name or an address.
+fn server_name(url: &Uri) -> Option<ServerName<'static>> {
+    let host = url.host()?.trim_start_matches('[').trim_end_matches(']');
+    ServerName::try_from(host.to_owned()).ok()
+}
+
+fn is_secure(url: &Uri) -> bool {
+    url.scheme_str() == Some("https")
 }
 
 impl Channel {
@@ -119,10 +147,11 @@ impl Channel {
     }
 }
 
-/// `http://host:port`, nothing more.
+/// `http://host:port` or `https://host:port`, nothing more.
 pub(crate) fn is_peer_url(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|u| {
-        u.scheme_str() == Some("http")
+        matches!(u.scheme_str(), Some("http" | "https"))
+            && server_name(&u).is_some()
             && u.port_u16().is_some()
             && matches!(u.path(), "" | "/")
             && u.query().is_none()

@@ -1,19 +1,20 @@
 //! Where the peers of a role are, and what it proves itself with.
 
-use config::{Named, Reader, Secret, Section, checked};
+use config::{Hot, Named, Reader, Secret, Section, checked};
 use fleet::Role;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
+use tls::FleetTls;
 
-use crate::{Channel, ConnectError, connect};
+use crate::{Channel, ConnectError, connect_by};
 
 /// Where a service is: `<NAME>_URL`.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// Which one.
     pub role: Role,
-    /// `http://host:port`; a host name with several addresses is balanced over all of them.
+    /// `http://host:port`, or `https://host:port` by TLS; a host name with several addresses is balanced over all of them.
     pub url: String,
 }
 
@@ -23,7 +24,11 @@ pub struct Peer {
 #[schemars(with = "String", extend("errorMessage" = PEER_URL))]
 struct PeerUrl(String);
 
-const PEER_URL: &str = "must be http:// with a host and a port, without a path";
+fn is_secure(url: &str) -> bool {
+    url.starts_with("https://")
+}
+
+const PEER_URL: &str = "must be http:// or https:// with a host and a port, without a path";
 
 impl TryFrom<String> for PeerUrl {
     type Error = &'static str;
@@ -38,12 +43,25 @@ impl Peer {
     pub fn read(r: &mut Reader<'_>, role: Role) -> Option<Self> {
         let [name, doc] = role.names().url;
         let PeerUrl(url) = r.each(&[Named { name, doc, required: true }])?.remove(name)?;
-        Some(Self { role, url })
+        // Neither may look secured and not be.
+        let schemes = FleetTls::schemes(r);
+        match is_secure(&url) {
+            true if !schemes.secure => {
+                r.refuse(name, "is https://, which needs TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE");
+                None
+            }
+            false if !schemes.plain => {
+                r.refuse(name, "must be https://, as TLS_CERT_FILE is given");
+                None
+            }
+            _ => Some(Self { role, url }),
+        }
     }
 
     /// A channel to it; connects in the background.
-    pub fn connect(&self) -> Result<Channel, ConnectError> {
-        connect(&self.url, self.role.name())
+    pub fn connect(&self, tls: &Hot<FleetTls>) -> Result<Channel, ConnectError> {
+        let tls = if is_secure(&self.url) { FleetTls::connector(tls) } else { None };
+        connect_by(&self.url, self.role.name(), tls)
     }
 }
 
@@ -88,10 +106,39 @@ mod tests {
         let env: Env = [("GLOBCRM_FLEET_IDENTITY_URL", "http://identity:50051")].into_iter().collect();
         let Read(peer) = load(&env, "RECORDS").unwrap();
         assert_eq!((peer.role, &*peer.url), (Role::Identity, "http://identity:50051"));
-        for bad in ["identity:50051", "https://identity:50051", "http://identity", "http://identity:1/x"] {
+        for bad in [
+            "identity:50051",
+            "https://identity:50051",
+            "ftp://identity:50051",
+            "http://identity",
+            "http://identity:1/x",
+        ] {
             let env: Env = [("GLOBCRM_FLEET_IDENTITY_URL", bad)].into_iter().collect();
             let problems = load::<Read>(&env, "RECORDS").unwrap_err().to_string();
             assert!(problems.contains("IDENTITY_URL"), "{bad}: {problems}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_https_where_there_are_certificates_and_only_there() {
+        let read = |url: &str, more: &[(&str, &str)]| {
+            let given = [("GLOBCRM_RECORDS_IDENTITY_URL", url)].into_iter().chain(more.iter().copied());
+            load::<Read>(&given.collect::<Env>(), "RECORDS").map_err(|problems| problems.to_string())
+        };
+        let (plain, secure) = ("http://identity:1", "https://identity:1");
+        let certificate = ("GLOBCRM_FLEET_TLS_CERT_FILE", "/tls.crt");
+        let both = [certificate, ("GLOBCRM_FLEET_TLS_ALSO_PLAIN", "true")];
+        read(plain, &[]).unwrap();
+        read(secure, &[certificate]).unwrap();
+        read(plain, &both).unwrap();
+        read(secure, &both).unwrap();
+        for (url, more) in [
+            (secure, &[][..]),
+            (plain, &[certificate][..]),
+            (plain, &[both[0], ("GLOBCRM_FLEET_TLS_ALSO_PLAIN", "false")][..]),
+        ] {
+            let problems = read(url, more).unwrap_err();
+            assert!(problems.contains("GLOBCRM_RECORDS_IDENTITY_URL"), "{url} {more:?}: {problems}");
         }
     }
 

@@ -14,7 +14,7 @@ pub mod records;
 mod retry;
 mod service_token;
 
-pub use crate::channel::{Channel, ConnectError, DEFAULT_DEADLINE, Idempotent, connect};
+pub use crate::channel::{Channel, ConnectError, DEFAULT_DEADLINE, Idempotent, connect, connect_by};
 pub use crate::config::{Peer, ServiceSecret};
 pub use crate::service_token::ServiceToken;
 

@@ -13,11 +13,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Uri;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use instance::Instance;
+pub(crate) use instance::Way;
 pub(crate) use instance::{Lease, Outcome};
 
 /// How often a name is looked up again.
@@ -59,18 +59,19 @@ impl std::fmt::Debug for Shared {
 pub(crate) struct NoInstance;
 
 impl Pool {
-    /// The instances at the addresses of the host of `url`.
-    pub(crate) fn of(url: &Uri) -> Self {
+    /// The instances at the addresses of the host of the way's URL.
+    pub(crate) fn of(way: Way) -> Self {
+        let url = &way.url;
         let target = format!("{}:{}", url.host().unwrap_or_default(), url.port_u16().unwrap_or_default());
         let lookup: Lookup = Arc::new(move || {
             let target = target.clone();
             Box::pin(async move { Ok(tokio::net::lookup_host(target).await?.collect()) })
         });
-        Self::new(url.clone(), lookup, LOOKUP_PERIOD)
+        Self::new(way, lookup, LOOKUP_PERIOD)
     }
 
     /// The instances that `lookup` names, asked every `period`.
-    pub(crate) fn new(url: Uri, lookup: Lookup, period: Duration) -> Self {
+    pub(crate) fn new(way: Way, lookup: Lookup, period: Duration) -> Self {
         let shared = Arc::new(Shared {
             instances: Mutex::default(),
             lookup_now: Notify::new(),
@@ -78,7 +79,7 @@ impl Pool {
             changed: watch::Sender::new(()),
         });
         let mut keeper = JoinSet::new();
-        keeper.spawn(keep(shared.clone(), url, lookup, period));
+        keeper.spawn(keep(shared.clone(), way, lookup, period));
         Self { shared, _keeper: keeper }
     }
 
@@ -151,7 +152,7 @@ fn choose(instances: &[Arc<Instance>]) -> Option<Lease> {
 }
 
 /// Looks up, connects to what is new, lets go what is gone.
-async fn keep(shared: Arc<Shared>, url: Uri, lookup: Lookup, period: Duration) {
+async fn keep(shared: Arc<Shared>, way: Way, lookup: Lookup, period: Duration) {
     // One set per instance, so that dropping it ends its task.
     let mut connecting: Vec<(SocketAddr, JoinSet<()>)> = Vec::new();
     loop {
@@ -160,13 +161,15 @@ async fn keep(shared: Arc<Shared>, url: Uri, lookup: Lookup, period: Duration) {
                 let found: BTreeSet<SocketAddr> = found.into_iter().take(MAX_INSTANCES).collect();
                 // An empty answer is a name server's bad moment more often than the end of all instances.
                 if !found.is_empty() {
-                    adopt(&shared, &url, &found, &mut connecting);
+                    adopt(&shared, &way, &found, &mut connecting);
                 }
             }
             Ok(Err(error)) => {
-                tracing::debug!(%url, error = %error::chain(&error), "the name was not found; what is known stays");
+                tracing::debug!(url = %way.url, error = %error::chain(&error), "the name was not found; what is known stays");
             }
-            Err(_) => tracing::debug!(%url, "the name was not looked up in time; what is known stays"),
+            Err(_) => {
+                tracing::debug!(url = %way.url, "the name was not looked up in time; what is known stays");
+            }
         }
         *shared.lookups.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         shared.changed.send_replace(());
@@ -180,7 +183,7 @@ async fn keep(shared: Arc<Shared>, url: Uri, lookup: Lookup, period: Duration) {
 
 fn adopt(
     shared: &Arc<Shared>,
-    url: &Uri,
+    way: &Way,
     found: &BTreeSet<SocketAddr>,
     connecting: &mut Vec<(SocketAddr, JoinSet<()>)>,
 ) {
@@ -195,8 +198,8 @@ fn adopt(
         let instance = Arc::new(Instance::new(*address));
         let mut task = JoinSet::new();
         let (own, changed) = (instance.clone(), shared.changed.clone());
-        let url = url.clone();
-        task.spawn(async move { own.keep_connected(&url, &changed).await });
+        let way = way.clone();
+        task.spawn(async move { own.keep_connected(&way, &changed).await });
         connecting.push((*address, task));
         instances.push(instance);
     }

@@ -12,6 +12,7 @@ use futures_util::FutureExt;
 use host::{HostConfig, Process, ServeError};
 use ids::Clock;
 use rpc::{Peer, ServiceSecret};
+use tls::FleetTls;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -42,6 +43,7 @@ pub struct Frame {
     pub wake: Wake,
     role: Role,
     broker: AmqpConfig,
+    tls: Hot<FleetTls>,
     process: Process,
 }
 
@@ -51,6 +53,7 @@ impl Frame {
         service: Service,
         database: &Hot<DatabaseConfig>,
         broker: AmqpConfig,
+        tls: &Hot<FleetTls>,
         process: Process,
     ) -> Result<Self, ServeError> {
         let Service { role, migrations, worker_connections } = service;
@@ -78,12 +81,12 @@ impl Frame {
         });
         let measure = metrics::watch(name, worker.clone(), metrics::EVERY, process.shutdown.clone());
         process.tasks.spawn(names.event_metrics, measure);
-        Ok(Self { db, worker, clock: process.clock.clone(), wake, role, broker, process })
+        Ok(Self { db, worker, clock: process.clock.clone(), wake, role, broker, tls: tls.clone(), process })
     }
 
     /// The way to other services, for one that is not identity.
     pub fn peers(&self, identity: &Peer, secret: ServiceSecret) -> Result<Peers, ServeError> {
-        Peers::new(&self.process, self.role.member(), identity, secret)
+        Peers::new(&self.process, self.role.member(), identity, secret, self.tls.clone())
     }
 
     /// Raises the fence of the schema and drops what `gate` holds, as permissions change.

@@ -8,6 +8,7 @@ pub mod neighbours;
 mod ports;
 mod process;
 mod progress;
+pub mod prometheus;
 pub mod s3;
 mod secrets;
 mod spawner;

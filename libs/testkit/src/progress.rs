@@ -57,12 +57,7 @@ impl Progress {
     }
 
     /// Asks `ready` until it says yes, at most for `bound`. `what` names the wait in the error.
-    pub(crate) fn wait(
-        &self,
-        what: &str,
-        bound: Duration,
-        mut ready: impl FnMut() -> Result<bool>,
-    ) -> Result<()> {
+    pub fn wait(&self, what: &str, bound: Duration, mut ready: impl FnMut() -> Result<bool>) -> Result<()> {
         let begin = Instant::now();
         loop {
             self.check()?;

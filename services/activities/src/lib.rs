@@ -71,7 +71,7 @@ const FRAME: service::Service =
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
-    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
+    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), &host.life.tls, process)?;
     let build = |frame: &Frame| {
         let peers = frame.peers(&config.identity, config.service_secret.clone())?;
         let records = Records::new(peers.connect(&config.records)?);

@@ -48,7 +48,7 @@ const FRAME: service::Service =
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
-    let frame = Frame::start(FRAME, &config.database, config.broker, process)?;
+    let frame = Frame::start(FRAME, &config.database, config.broker, &host.life.tls, process)?;
     let build = |frame: &Frame| {
         let gate = frame.peers(&config.identity, config.service_secret)?.gate;
         frame.follow_permissions(&gate);

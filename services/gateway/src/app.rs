@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::call::Cost;
 use crate::credentials::{Caller, Credentials, Presented};
 use crate::limits::{self, Charged, Limit, Limits, Receipt, Standing, Tier};
-use crate::metrics::Metrics;
+use crate::metrics::{Active, Metrics};
 use crate::places::{Kind, Party, Places};
 use crate::reply::{self, Reply};
 use crate::{Config, RateConfig, call, documents, stream};
@@ -91,7 +91,7 @@ pub(crate) async fn handle(
     // A client's trace goes on here; one that sends none gets a new one.
     host::trace::continue_from(&span, &parts.headers);
     let answered = async {
-        let answer = unharmed(answer(&app, route, &parts, body, peer, &request_id)).await;
+        let answer = unharmed(answer(&app, route, &parts, body, peer, (&request_id, &active))).await;
         answer.unwrap_or_else(|error| refused(&error, &request_id))
     };
     let mut reply = answered.instrument(span.clone()).await;
@@ -145,7 +145,7 @@ async fn answer(
     parts: &Parts,
     body: Body,
     peer: SocketAddr,
-    request_id: &str,
+    (request_id, active): (&str, &Active<'_>),
 ) -> Result<Reply, Error> {
     host_is_named(parts)?;
     let path = parts.uri.path();
@@ -174,7 +174,7 @@ async fn answer(
         None if method.public => Ok(None),
         None => app.credentials.presented(&parts.headers).map(Some),
     };
-    let admitted = admit(app, presented, address).await;
+    let admitted = admit(app, presented, address, active).await;
     let Admitted { caller, tiers, tier, standing } = match admitted {
         Ok(admitted) => admitted,
         Err(Refused { error, tier, standing }) => {
@@ -231,6 +231,7 @@ async fn admit(
     app: &App,
     presented: Result<Option<Presented>, Error>,
     address: IpAddr,
+    active: &Active<'_>,
 ) -> Result<Admitted, Refused> {
     let mut waited = Duration::ZERO;
     let (caller, paid) = match presented {
@@ -259,6 +260,7 @@ async fn admit(
     };
     if let Ok(Some(caller)) = &caller {
         tracing::Span::current().record("tenant_id", tracing::field::display(caller.tenant));
+        active.is_of(caller.tenant);
     }
     // Whoever cannot say who they are is charged by address, so that guessing has its bound too.
     let known = caller.as_ref().ok().and_then(Option::as_ref);
@@ -419,7 +421,7 @@ mod tests {
         let address = IpAddr::from([192, 0, 2, 1]);
         let party = Places::new(&crate::config::tests::config()).party(address, None);
         for (first, second) in [(500, 800), (800, 500), (0, 500), (500, 0)] {
-            let limits = Limits::new(None, clock.clone(), process.tasks.clone()).unwrap();
+            let limits = Limits::new(None, None, clock.clone(), process.tasks.clone()).unwrap();
             let owner = (clock.new_uuid().into(), clock.new_uuid());
             let of_one = Limit { name: "principal", requests: LIMIT };
             let both = [Tier::of_address(address, LIMIT), Tier::of_principal(owner, LIMIT, of_one)];

@@ -1,13 +1,15 @@
 //! The gateway's settings.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use config::{Address, Hot, Reader, Seconds, Secret, SecretString, Section, default};
+use config::{Address, ExposeSecret, FilePath, Hot, Reader, Seconds, Secret, SecretString, Section, default};
 use fleet::Role;
 use query::CursorKey;
 use rpc::{Peer, ServiceSecret};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tls::PublicTls;
 
 use crate::ROLE;
 
@@ -16,6 +18,8 @@ use crate::ROLE;
 pub struct Config {
     /// Where the public API listens.
     pub listen: SocketAddr,
+    /// The certificate of the public API.
+    pub tls: Hot<PublicTls>,
     /// The identity service.
     pub identity: Peer,
     /// The other services.
@@ -28,6 +32,17 @@ pub struct Config {
     pub limits: LimitConfig,
     /// How much of it in a minute; it may change while the process runs.
     pub rates: Hot<RateConfig>,
+    /// What operators see.
+    pub metrics: MetricsConfig,
+}
+
+/// What operators see.
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy)]
+pub struct MetricsConfig {
+    /// How many tenants have their id in this gateway's metrics: the busiest of the moment, at most 200; all others are `other`. 0 names nobody.
+    #[serde(default)]
+    #[schemars(range(max = crate::tenants::MOST))]
+    pub named_tenants: usize,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -79,6 +94,9 @@ pub struct LimitConfig {
     /// Redis for rate limits shared by all gateways; without it each counts for itself.
     #[schemars(with = "Option<Secret>")]
     pub redis_url: Option<SecretString>,
+    /// For rediss://: certificates (PEM) that the one of Redis must go back to.
+    #[schemars(with = "Option<FilePath>")]
+    pub redis_ca_file: Option<PathBuf>,
     /// Requests in work at once; more are refused with 503.
     // Until their answers have gone.
     #[serde(default = "default::usize::<512>")]
@@ -131,22 +149,43 @@ impl LimitConfig {
     }
 }
 
+impl Section for LimitConfig {
+    fn read(r: &mut Reader<'_>) -> Option<Self> {
+        let config: Self = r.group()?;
+        let secure = config.redis_url.as_ref().map(|url| url.expose_secret().starts_with("rediss://"));
+        // Neither may look secured and not be.
+        let refusal = match (secure, &config.redis_ca_file) {
+            (Some(true), None) => Some("is missing, and rediss:// needs it".to_owned()),
+            (Some(true), Some(file)) => tls::roots(file).err().map(|error| error.to_string()),
+            (_, Some(_)) => Some("has no effect without rediss://".to_owned()),
+            (_, None) => None,
+        };
+        if let Some(text) = refusal {
+            r.refuse("REDIS_CA_FILE", text);
+            return None;
+        }
+        Some(config)
+    }
+}
+
 impl Section for Config {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let public: Option<Public> = r.group();
+        let (public, tls): (Option<Public>, _) = (r.group(), r.watched());
         let identity = Peer::read(r, Role::Identity);
         let others = ROLE.member().calls.iter().filter(|role| **role != Role::Identity);
         let services: Vec<Option<Peer>> = others.map(|role| Peer::read(r, *role)).collect();
         let (service_secret, cursor_key) = (ServiceSecret::read(r), CursorKey::read(r));
-        let (rates, limits) = (r.hot(), r.group());
+        let (rates, limits, metrics) = (r.hot(), LimitConfig::read(r), r.group());
         Some(Self {
             listen: public?.listen,
+            tls: tls?,
             identity: identity?,
             services: services.into_iter().collect::<Option<_>>()?,
             service_secret: service_secret?,
             cursor_key: cursor_key?,
             limits: limits?,
             rates: rates?,
+            metrics: metrics?,
         })
     }
 }

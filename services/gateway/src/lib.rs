@@ -14,6 +14,7 @@ mod operations;
 mod places;
 mod reply;
 mod stream;
+mod tenants;
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use bytes::Bytes;
 use fleet::Role;
 use transcode::{Api, DocumentInfo};
 
-pub use crate::config::{Config, LimitConfig, RateConfig};
+pub use crate::config::{Config, LimitConfig, MetricsConfig, RateConfig};
 
 /// The place in the fleet.
 const ROLE: Role = Role::Gateway;
@@ -69,17 +70,19 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
     let api = Api::compile(proto::DESCRIPTORS)?;
     let openapi = Bytes::from(document(&api));
     let clock = process.clock.clone();
-    let bare = config.identity.connect()?;
+    let bare = config.identity.connect(&life.tls)?;
     let token = rpc::ServiceToken::keep(&process, bare.clone(), ROLE.name(), config.service_secret.clone());
     let identity_channel = bare.showing(&token);
     let identity = rpc::identity::Identity::new(identity_channel.clone(), None, clock.clone());
     let verifier = auth::Verifier::new(clock.clone());
     let gate = auth::Gate::new(verifier, identity.fetch_keys(), identity.fetch_snapshot());
-    let limits = limits::Limits::new(config.limits.redis_url.as_ref(), clock.clone(), process.tasks.clone())?;
-    let (listen, clients) = (config.listen, config.limits.clients());
+    let (redis_url, redis_ca_file) =
+        (config.limits.redis_url.as_ref(), config.limits.redis_ca_file.as_deref());
+    let limits = limits::Limits::new(redis_url, redis_ca_file, clock.clone(), process.tasks.clone())?;
+    let (listen, tls, clients) = (config.listen, config.tls.clone(), config.limits.clients());
     let mut peers = vec![(config.identity.role, identity_channel)];
     for peer in &config.services {
-        peers.push((peer.role, peer.connect()?.showing(&token)));
+        peers.push((peer.role, peer.connect(&life.tls)?.showing(&token)));
     }
     let channels = peers.into_iter().filter_map(|(role, channel)| Some((role.member().service?, channel)));
     let app = Arc::new(app::App {
@@ -89,7 +92,7 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
         credentials: credentials::Credentials::new(identity, gate),
         limits,
         places: places::Places::new(&config),
-        metrics: metrics::Metrics::new(),
+        metrics: metrics::Metrics::new(config.metrics),
         clock,
         readiness: process.readiness.clone(),
         config,
@@ -109,5 +112,5 @@ pub async fn serve(config: Config, life: host::LifeConfig, process: host::Proces
     let shutdown = process.shutdown.clone();
     process.tasks.spawn("gateway.limits", async move { charged.limits.settle(shutdown).await });
     let router = axum::Router::new().fallback(app::handle).with_state(app);
-    Ok(host::http::serve(process, &life, listen, clients, router).await?)
+    Ok(host::http::serve(process, &life, listen, &tls, clients, router).await?)
 }

@@ -1,21 +1,27 @@
 //! What operators see of requests, by the names of OpenTelemetry's conventions for HTTP servers. Labels are bounded: a route is the template
-//! of a method, never a path, and no label names a tenant.
+//! of a method, never a path. Tenants have metrics of their own ([`Tenants`]).
 
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::http::{Method, StatusCode};
+use ids::TenantId;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, UpDownCounter};
+
+use crate::config::MetricsConfig;
+use crate::tenants::Tenants;
 
 /// The instruments.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     duration: Histogram<f64>,
     active: UpDownCounter<i64>,
+    tenants: Arc<Tenants>,
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(config: MetricsConfig) -> Self {
         let meter = opentelemetry::global::meter("globcrm.gateway");
         Self {
             duration: meter
@@ -29,6 +35,7 @@ impl Metrics {
                 .with_unit("{request}")
                 .with_description("Requests that have no answer yet")
                 .build(),
+            tenants: Tenants::show(config.named_tenants),
         }
     }
 
@@ -36,7 +43,14 @@ impl Metrics {
     pub(crate) fn begin(&self, method: &Method, route: Option<&str>) -> Active<'_> {
         let method = KeyValue::new("http.request.method", known(method));
         self.active.add(1, std::slice::from_ref(&method));
-        Active { metrics: self, began: Instant::now(), method, route: route.map(str::to_owned), status: None }
+        Active {
+            metrics: self,
+            began: Instant::now(),
+            method,
+            route: route.map(str::to_owned),
+            tenant: OnceLock::new(),
+            status: None,
+        }
     }
 }
 
@@ -47,10 +61,17 @@ pub(crate) struct Active<'a> {
     began: Instant,
     method: KeyValue,
     route: Option<String>,
+    tenant: OnceLock<TenantId>,
     status: Option<StatusCode>,
 }
 
 impl Active<'_> {
+    /// It is known who asks.
+    pub(crate) fn is_of(&self, tenant: TenantId) {
+        // One request has one caller.
+        self.tenant.get_or_init(|| tenant);
+    }
+
     /// It is answered.
     pub(crate) fn answered(mut self, status: StatusCode) {
         self.status = Some(status);
@@ -72,7 +93,11 @@ impl Drop for Active<'_> {
             }
             None => attributes.push(KeyValue::new("error.type", "client_gone")),
         }
-        self.metrics.duration.record(self.began.elapsed().as_secs_f64(), &attributes);
+        let took = self.began.elapsed();
+        self.metrics.duration.record(took.as_secs_f64(), &attributes);
+        if let Some(tenant) = self.tenant.get() {
+            self.metrics.tenants.ended(*tenant, self.status, took);
+        }
     }
 }
 

@@ -126,7 +126,8 @@ fn document(settings: &[Setting]) -> String {
     text.push_str(&hot.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
     text.push_str(
         ".\nOne wrong value in a file, and all that was in force stays; the log names it, and `globcrm_config_reload_success` is 0.\n\
-         Everything else is read at the start. To change a database password, put the new one into the file first, then into\n\
+         Everything else is read at the start, but for what is in files of the kind `file`: certificates and keys are exchanged\n\
+         while the process runs. To change a database password, put the new one into the file first, then into\n\
          the database: until both have it, new connections are tried with either.\n",
     );
     let mut role = "";

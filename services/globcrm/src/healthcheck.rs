@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use http::Request;
+use http_body_util::Full;
+
+use crate::http::{Http, address};
+
+const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Fails unless `url` answers 200 within two seconds.
 pub(crate) async fn run(url: &str) -> anyhow::Result<()> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
-    let answer = client.get(url).send().await.context("no answer")?;
-    if answer.status() != reqwest::StatusCode::OK {
-        bail!("answered {}", answer.status());
+    let address = address(url)?;
+    let http = Http::new(&address, None, None, DEADLINE)?;
+    let (status, _) = http.call(Request::get(address).body(Full::default())?).await?;
+    if status != 200 {
+        bail!("answered {status}");
     }
     Ok(())
 }

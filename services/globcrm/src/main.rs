@@ -5,6 +5,7 @@ mod compose;
 mod configuration;
 mod demo;
 mod healthcheck;
+mod http;
 mod limits;
 mod migrate;
 mod openapi;
@@ -40,11 +41,7 @@ enum Command {
     /// Run the whole fleet in one process
     All,
     /// Make roles and schemas, and bring them to this version
-    Migrate {
-        /// Take everything back instead; data are lost
-        #[arg(long)]
-        down: bool,
-    },
+    Migrate(migrate::Options),
     /// Documents, checks and prints configuration
     #[command(subcommand)]
     Config(configuration::Command),
@@ -83,7 +80,7 @@ fn main() -> anyhow::Result<()> {
         match Cli::parse().command {
             Command::Role(role) => roles::run(&[role]).await,
             Command::All => roles::run(&Role::ALL).await,
-            Command::Migrate { down } => migrate::run(down).await,
+            Command::Migrate(options) => migrate::run(&options).await,
             Command::Config(command) => configuration::run(command),
             Command::Secrets(command) => secrets::run(command),
             Command::Compose(command) => compose::run(command),

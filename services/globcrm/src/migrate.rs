@@ -1,8 +1,11 @@
 //! `globcrm migrate`: from one administrator's URL to migrated schemas with their roles.
 
+use std::time::Duration;
+
 use anyhow::Context;
+use clap::Args;
 use config::{Env, Reader, Secret, SecretString, Section};
-use db::migrate::{Administrator, LoginRole, Schema};
+use db::migrate::{Administrator, LoginRole, PATIENCE, Plan, Schema};
 use fleet::Role;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -43,10 +46,28 @@ impl Section for Urls {
     }
 }
 
-/// Prepares and migrates every schema, or takes everything back.
-pub(crate) async fn run(down: bool) -> anyhow::Result<()> {
+/// What to do, and how patiently.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Take everything back instead; data are lost
+    #[arg(long, conflicts_with = "plan")]
+    down: bool,
+    /// Change nothing: print what would run, its phase, and which tables it would hold up
+    #[arg(long)]
+    plan: bool,
+    /// Seconds to wait for another migrator, and for the locks of each file
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE.as_secs())]
+    wait: u64,
+}
+
+/// Prepares and migrates every schema, takes everything back, or says what it would do.
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let env = Env::process();
     let own: MigrateConfig = config::load(&env, "MIGRATE")?;
+    if options.plan {
+        return plan(&own.admin_url).await;
+    }
+    let patience = Duration::from_secs(options.wait);
     let mut administrator =
         Administrator::connect(&own.admin_url, DATABASE).await.context("connecting as administrator")?;
     for role in Role::ALL {
@@ -62,15 +83,98 @@ pub(crate) async fn run(down: bool) -> anyhow::Result<()> {
             app: login(&urls.app, "DATABASE_URL")?,
             worker: login(&urls.worker, "WORKER_DATABASE_URL")?,
         };
-        administrator.prepare(&schema).await.with_context(|| format!("preparing schema {}", schema.name))?;
+        let prepared = administrator.prepare_within(&schema, patience).await;
+        prepared.with_context(|| format!("preparing schema {}", schema.name))?;
         let conn = administrator.conn();
-        let ran = if down { migrations.down(conn).await? } else { migrations.up(conn).await? };
+        let ran = if options.down {
+            migrations.down(conn).await?
+        } else {
+            migrations.up_within(conn, patience).await?
+        };
         println!(
             "{}: {} migration(s) ran, at {}",
             schema.name,
             ran.len(),
-            if down { "nothing" } else { migrations.newest() }
+            if options.down { "nothing" } else { migrations.newest() }
         );
     }
     Ok(())
+}
+
+/// Prints what a run would do.
+async fn plan(admin_url: &SecretString) -> anyhow::Result<()> {
+    let mut conn = Administrator::reader(admin_url, DATABASE).await.context("connecting as administrator")?;
+    if conn.is_none() {
+        println!("The database {DATABASE} is not there: it would be made.");
+    }
+    for migrations in Role::ALL.into_iter().filter_map(|role| programs::of(role).migrations) {
+        let plan = migrations.plan(conn.as_mut()).await?;
+        print!("{}", shown(&plan));
+    }
+    Ok(())
+}
+
+/// A schema's plan for people: a line for each file, and one for each lock below it.
+fn shown(plan: &Plan) -> String {
+    let mut lines = vec![match (plan.is_there, plan.steps.len()) {
+        (false, n) => format!("{}: not there yet; with its roles, {n} migration(s) would run", plan.schema),
+        (true, 0) => format!("{}: nothing would run; {} have", plan.schema, plan.ran),
+        (true, n) => format!("{}: {n} migration(s) would run; {} have", plan.schema, plan.ran),
+    }];
+    if !plan.unknown.is_empty() {
+        lines.push(format!(
+            "  {} more are of a newer program: {}",
+            plan.unknown.len(),
+            plan.unknown.join(", ")
+        ));
+    }
+    for step in &plan.steps {
+        let mark = if step.is_long() { "  LONG LOCK" } else { "" };
+        lines.push(format!("  {} ({}){mark}", step.name, step.phase.word()));
+        // A table that is not there has nobody who waits.
+        for (lock, size) in step.locks.iter().filter_map(|(lock, size)| Some((lock, size.as_ref()?))) {
+            lines.push(format!("      {lock}: about {} rows, {}", size.rows, size.pretty));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use db::migrate::{Blocks, Lasts, Lock, Phase, Size, Step};
+
+    use super::*;
+
+    #[test]
+    fn a_plan_says_what_would_run_and_which_tables_wait_for_it() {
+        let size = Size { rows: 1_000_000, pretty: "310 MB".to_owned() };
+        let locks = |blocks, lasts| {
+            vec![(Lock { of: "records.contacts".to_owned(), blocks, lasts }, Some(size.clone()))]
+        };
+        let step = |name, phase, locks| Step { name, phase, locks };
+        let plan = Plan {
+            schema: "records",
+            is_there: true,
+            ran: 40,
+            steps: vec![
+                step("0300_index_city", Phase::Expand, locks(Blocks::Writes, Lasts::Reading)),
+                step("0301_add_city", Phase::Expand, locks(Blocks::Everything, Lasts::Moment)),
+                step("0302_drop_town", Phase::Contract, Vec::new()),
+            ],
+            unknown: vec!["0400_of_a_newer_one".to_owned()],
+        };
+        assert_eq!(
+            shown(&plan),
+            "records: 3 migration(s) would run; 40 have
+  1 more are of a newer program: 0400_of_a_newer_one
+  0300_index_city (expand)  LONG LOCK
+      holds up writes of records.contacts while every row is read: about 1000000 rows, 310 MB
+  0301_add_city (expand)
+      holds up reads and writes of records.contacts for a moment: about 1000000 rows, 310 MB
+  0302_drop_town (contract)
+"
+        );
+        let fresh = Plan { is_there: false, ran: 0, steps: Vec::new(), unknown: Vec::new(), ..plan };
+        assert_eq!(shown(&fresh), "records: not there yet; with its roles, 0 migration(s) would run\n");
+    }
 }

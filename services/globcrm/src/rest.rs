@@ -1,18 +1,22 @@
 //! A small client of the REST API, for commands that speak to an installation: JSON both ways, one access token.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use reqwest::Method;
+use anyhow::Context;
+use http::{Method, Request, header};
+use http_body_util::Full;
 use serde_json::Value;
 
+use crate::http::{Http, address};
+
 /// Of a whole call.
-const TIMEOUT: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Who calls, and where.
 pub(crate) struct Rest {
-    http: reqwest::Client,
+    http: Http,
     base: String,
     /// Shown with every call while it is there.
     pub(crate) access_token: Option<String>,
@@ -27,14 +31,9 @@ pub(crate) struct Answer {
 }
 
 impl Rest {
-    /// A client of the API at `base`, such as `http://127.0.0.1:8080`; it calls from the address `local` if one is given.
-    pub(crate) fn new(base: &str, local: Option<IpAddr>) -> anyhow::Result<Self> {
-        let url: reqwest::Url =
-            base.parse().with_context(|| format!("{base} is not an address, like http://127.0.0.1:8080"))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            bail!("{base} must begin with http:// or https://");
-        }
-        let http = reqwest::Client::builder().timeout(TIMEOUT).local_address(local).build()?;
+    /// A client of the API at `base`, such as `http://127.0.0.1:8080`, with the local address and the authorities of [`Http::new`].
+    pub(crate) fn new(base: &str, local: Option<IpAddr>, ca_file: Option<&Path>) -> anyhow::Result<Self> {
+        let http = Http::new(&address(base)?, local, ca_file, DEADLINE)?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), access_token: None })
     }
 
@@ -45,16 +44,16 @@ impl Rest {
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Answer> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
-        if let Some(body) = body {
-            request = request.json(body);
-        }
+        let mut request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.base));
         if let Some(token) = &self.access_token {
-            request = request.bearer_auth(token);
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let answer = request.send().await.with_context(|| format!("{method} {path}"))?;
-        let status = answer.status().as_u16();
-        let bytes = answer.bytes().await.with_context(|| format!("the answer of {method} {path}"))?;
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = request.body(Full::from(body)).with_context(|| format!("{method} {path}"))?;
+        let (status, bytes) = self.http.call(request).await.with_context(|| format!("{method} {path}"))?;
         if bytes.is_empty() {
             return Ok(Answer { status, body: Value::Null });
         }
@@ -71,9 +70,9 @@ mod tests {
     #[test]
     fn an_address_that_cannot_be_called_is_refused_by_what_it_is() {
         for wrong in ["gateway:8080", "127.0.0.1", "ftp://gateway", ""] {
-            let Err(error) = Rest::new(wrong, None) else { panic!("{wrong} is taken") };
+            let Err(error) = Rest::new(wrong, None, None) else { panic!("{wrong} is taken") };
             assert!(error.to_string().contains(wrong), "{error}");
         }
-        assert_eq!(Rest::new("http://gateway:80/", None).unwrap().base, "http://gateway:80");
+        assert_eq!(Rest::new("http://gateway:80/", None, None).unwrap().base, "http://gateway:80");
     }
 }

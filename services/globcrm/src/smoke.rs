@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use reqwest::Method;
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::rest::Rest;
@@ -22,6 +22,9 @@ const TRIES: usize = 10;
 pub(crate) struct Options {
     /// Address of the REST API, for example http://127.0.0.1:8080
     url: String,
+    /// File with the authorities (PEM) that an https:// address is trusted by, instead of the system's
+    #[arg(long)]
+    ca_file: Option<PathBuf>,
     /// Log in to this organization (its slug) instead of making a new one, which stays
     #[arg(long, requires = "email", requires = "password_file")]
     organization: Option<String>,
@@ -35,7 +38,7 @@ pub(crate) struct Options {
 
 /// Fails at the first step that does not go as it should, and says which.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
-    let mut journey = Journey { rest: Rest::new(&options.url, None)? };
+    let mut journey = Journey { rest: Rest::new(&options.url, None, options.ca_file.as_deref())? };
     if let (Some(organization), Some(email), Some(file)) =
         (&options.organization, &options.email, &options.password_file)
     {

@@ -11,6 +11,7 @@ mod directory;
 mod entropy;
 mod grpc;
 mod jobs;
+mod metrics;
 mod network;
 mod organization;
 mod page;
@@ -86,7 +87,8 @@ const FRAME: service::Service =
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
-    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
+    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), &host.life.tls, process)?;
+    metrics::show();
     let build = |frame: &Frame| {
         let parts = Parts::of(&config, frame.db.clone(), frame.clock.clone());
         let app = App::new(parts).map_err(|e| ServeError::start("the service's parts", e))?;

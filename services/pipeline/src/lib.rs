@@ -73,7 +73,8 @@ const FRAME: service::Service =
 
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
-    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
+    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), &host.life.tls, process)?;
+    deals::show_outcomes();
     let build = |frame: &Frame| {
         let peers = frame.peers(&config.identity, config.service_secret.clone())?;
         let uploads = Records::new(peers.connect(&config.records)?);

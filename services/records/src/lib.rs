@@ -88,7 +88,7 @@ const FRAME: service::Service =
 /// Runs the role until the process stops.
 pub async fn serve(config: Config, host: HostConfig, process: Process) -> Result<(), ServeError> {
     let blobs = uploads::files(&config.blobs).await?;
-    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), process)?;
+    let frame = Frame::start(FRAME, &config.database, config.broker.clone(), &host.life.tls, process)?;
     let build = |frame: &Frame| {
         let parts = parts(frame, &config, blobs.clone())?;
         let gate = parts.gate.clone();

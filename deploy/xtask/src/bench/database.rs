@@ -18,7 +18,8 @@ const PARAMETERS: &str = "parameters: ";
 const SESSION: &str = "-c plan_cache_mode=force_custom_plan -c search_path=records -c jit=off";
 
 /// A login. Its password goes to programs by their environment and is never printed.
-pub(super) struct Login {
+#[derive(Clone)]
+pub(crate) struct Login {
     host: String,
     port: String,
     user: String,
@@ -28,7 +29,7 @@ pub(super) struct Login {
 
 impl Login {
     /// Of `postgres://user:password@host:port/database?options`, as testkit makes them.
-    pub(super) fn parse(url: &str) -> Result<Self> {
+    pub(crate) fn parse(url: &str) -> Result<Self> {
         let parse = || {
             let (_, rest) = url.split_once("://")?;
             let (rest, _) = rest.split_once('?').unwrap_or((rest, ""));
@@ -49,11 +50,12 @@ impl Login {
     }
 
     /// The same login to another database.
-    pub(super) fn at_database(self, database: &str) -> Self {
-        Self { database: database.to_owned(), ..self }
+    pub(crate) fn at_database(&self, database: &str) -> Self {
+        Self { database: database.to_owned(), ..self.clone() }
     }
 
-    fn command(&self, program: &str) -> Result<Command> {
+    /// A program of PostgreSQL that logs in so.
+    pub(crate) fn command(&self, program: &str) -> Result<Command> {
         let mut command = Command::new(find(program).with_context(|| format!("{program} is not installed"))?);
         command.env("PGHOST", &self.host).env("PGPORT", &self.port).env("PGUSER", &self.user);
         command.env("PGPASSWORD", &self.password).env("PGDATABASE", &self.database);
@@ -62,7 +64,7 @@ impl Login {
     }
 
     /// Runs each statement by itself; gives the rows as text.
-    pub(super) fn query(&self, statements: &[&str]) -> Result<String> {
+    pub(crate) fn query(&self, statements: &[&str]) -> Result<String> {
         let mut command = self.command("psql")?;
         command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
         for statement in statements {

@@ -4,7 +4,7 @@ mod api;
 mod baseline;
 mod board;
 mod build;
-mod database;
+pub(crate) mod database;
 mod hostile;
 mod import;
 mod load;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use settings::Settings;
 
 /// Where the chart lies.
-const CHART: &str = "helm/globcrm";
+pub(crate) const CHART: &str = "helm/globcrm";
 
 /// The files of the chart that follow from `settings` (what `globcrm config settings` prints) and the fleet: path and text.
 pub(crate) fn documents(settings: &str) -> Result<Vec<(String, String)>> {
@@ -50,7 +50,7 @@ fn chart() -> String {
 }
 
 /// JSON for people who compare it. The order of members is that of the alphabet, whatever the features of `serde_json` in this build are.
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     format!("{:#}\n", sorted(value))
 }
 

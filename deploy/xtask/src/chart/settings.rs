@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 /// Secrets that are the same for every role that reads them, as `globcrm secrets` names them; all others are of one role.
 const SHARED_SECRETS: [&str; 3] = ["AMQP_URL", "CURSOR_KEY", "REDIS_URL"];
-/// Settings that the chart itself gives, those of a bucket from `blobs.s3`.
-const OWNED: [&str; 9] = [
+/// Settings that the chart itself gives: addresses, those of a bucket from `blobs.s3`, certificates from `tls`.
+const OWNED: [&str; 15] = [
     "LISTEN",
     "GRPC_LISTEN",
     "ADMIN_LISTEN",
@@ -17,6 +17,12 @@ const OWNED: [&str; 9] = [
     "S3_REGION",
     "S3_VIRTUAL_HOSTED",
     "S3_ALLOW_HTTP",
+    "TLS_CERT_FILE",
+    "TLS_KEY_FILE",
+    "TLS_CA_FILE",
+    "TLS_ALSO_PLAIN",
+    "PUBLIC_TLS_CERT_FILE",
+    "PUBLIC_TLS_KEY_FILE",
 ];
 /// Secrets that are given with a bucket, and not otherwise.
 const OF_A_BUCKET: [&str; 2] = ["S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"];

@@ -56,6 +56,7 @@ pub(super) fn values(settings: &Settings) -> Vec<Node> {
             "What holds for one service (`roles.records.replicas`): all of `defaults`, `settings` and `existingSecret`",
             roles,
         ),
+        tls(),
         migrations(),
         blobs(),
     ]);
@@ -226,6 +227,33 @@ fn options() -> Vec<Node> {
         ),
         leaf("extraVolumeMounts", list(foreign()), json!([]), "Where they are in the containers"),
     ]
+}
+
+fn tls() -> Node {
+    group(
+        "tls",
+        "Certificates, as cert-manager writes them. A new one is taken up by running pods",
+        vec![
+            leaf(
+                "existingSecret",
+                name_or_none(),
+                json!(""),
+                "The Secret with `tls.crt`, `tls.key` and `ca.crt` for TLS between services; without one they speak plain. The certificate must be for the names of all Services, `<release>-globcrm-<service>`, and good for servers and clients",
+            ),
+            leaf(
+                "changeOver",
+                one_of(&["", "serve", "call"]),
+                json!(""),
+                "While a running release is changed over, an upgrade each: `serve` (TLS is taken, too), `call` (it is used), empty (nothing else is taken)",
+            ),
+            leaf(
+                "publicSecret",
+                name_or_none(),
+                json!(""),
+                "The Secret with `tls.crt` and `tls.key` of the gateway's port, where no Ingress ends TLS; there is no `helm test` then",
+            ),
+        ],
+    )
 }
 
 fn migrations() -> Node {
@@ -423,10 +451,30 @@ fn metrics() -> Node {
             ),
             group(
                 "rules",
-                "A PrometheusRule with alerts; docs/metrics.md says what to do about each",
+                "A PrometheusRule with alerts; docs/runbooks has a page for each",
                 vec![
                     leaf("enabled", boolean(), json!(false), "Whether there is one"),
                     leaf("labels", texts(), json!({}), "Labels by which Prometheus finds it"),
+                    leaf(
+                        "runbooks",
+                        matching("^(https?://[^ ]+)?$"),
+                        json!(""),
+                        "Where the pages of docs/runbooks are for those on duty; alerts name the path in the sources when empty",
+                    ),
+                ],
+            ),
+            group(
+                "dashboards",
+                "Dashboards of Grafana, a ConfigMap each",
+                vec![
+                    leaf("enabled", boolean(), json!(false), "Whether there are any"),
+                    leaf(
+                        "labels",
+                        texts(),
+                        json!({"grafana_dashboard": "1"}),
+                        "Labels by which Grafana's sidecar finds them",
+                    ),
+                    leaf("annotations", texts(), json!({}), "Annotations, such as the folder of Grafana"),
                 ],
             ),
         ],

@@ -23,9 +23,7 @@ use object_store::client::{
     HttpResponseBody, HttpService,
 };
 use tokio::time::{Sleep, sleep, timeout};
-use tokio_rustls::rustls::RootCertStore;
 
-use super::tls;
 use crate::config::S3Config;
 use crate::error::StoreError;
 
@@ -46,10 +44,8 @@ impl Connector {
     pub(super) fn new(config: &S3Config) -> Result<Self, StoreError> {
         let is_plain = config.endpoint.as_deref().is_some_and(|url| url.starts_with("http:"));
         // Without certificates nobody is trusted.
-        let roots = if is_plain { Ok(RootCertStore::empty()) } else { tls::roots(&config.ca_file) };
-        let tls = roots
-            .and_then(tls::client)
-            .map_err(|source| object_store::Error::Generic { store: "S3", source: Box::new(source) })?;
+        let roots = if is_plain { Ok(tls::RootCertStore::empty()) } else { tls::roots(&config.ca_file) };
+        let tls = tls::client_of_store(roots.map_err(generic)?).map_err(generic)?;
         let mut tcp = Tcp::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -63,6 +59,10 @@ impl Connector {
             .build(schemes.enable_http1().wrap_connector(tcp));
         Ok(Self(Http { client, deadline: config.timeout }))
     }
+}
+
+fn generic(source: impl std::error::Error + Send + Sync + 'static) -> object_store::Error {
+    object_store::Error::Generic { store: "S3", source: Box::new(source) }
 }
 
 impl HttpConnector for Connector {

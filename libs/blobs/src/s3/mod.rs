@@ -1,7 +1,6 @@
 //! The bucket of an S3-compatible store.
 
 mod client;
-pub(crate) mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::MigrateError;
+
 /// One migration: `NNNN_verb_noun.up.sql` and its `.down.sql`.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
@@ -14,8 +16,14 @@ pub struct Migration {
 }
 
 impl Migration {
+    /// Of the way up, without what came to its header later.
     pub(super) fn checksum(&self) -> String {
-        hex(&Sha256::digest(self.up.as_bytes())[..16])
+        hex(&Sha256::digest(ddl::without_notes(self.up).as_bytes())[..16])
+    }
+
+    /// The header of the way up.
+    pub(super) fn header(&self, schema: &'static str) -> Result<ddl::Header<'static>, MigrateError> {
+        ddl::Header::of(self.up).map_err(|source| MigrateError::Header { schema, name: self.name, source })
     }
 }
 

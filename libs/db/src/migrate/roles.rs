@@ -1,12 +1,14 @@
 //! What an administrator prepares once: the database, and per service an owner, an app and a worker role with a schema.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use ::config::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use super::execute;
+use super::lock::{self, Scope};
+use super::{MigrateError, PATIENCE, execute};
 
 /// A role that logs in.
 #[derive(Clone, Debug)]
@@ -55,7 +57,11 @@ pub struct Schema {
 
 /// Waits until no other migrator changes roles, to the end of the transaction. It holds among those who run it in one database: the one
 /// that an administrator's URL names.
+/// A migrator itself asks for the same lock again and again, with a bound; this is for tests.
 pub const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(hashtextextended('globcrm/roles', 0))";
+
+/// The name of that lock.
+const ROLES: &str = "globcrm/roles";
 
 /// A connection with the right to make roles and databases.
 #[derive(Debug)]
@@ -95,13 +101,33 @@ impl Administrator {
         &mut self.conn
     }
 
+    /// A connection to `database` that can change nothing, to plan by; `None` where it is missing.
+    pub async fn reader(url: &SecretString, database: &str) -> Result<Option<PgConnection>, sqlx::Error> {
+        let options = PgConnectOptions::from_str(url.expose_secret())?
+            .application_name("globcrm-migrate-plan")
+            .options([("default_transaction_read_only", "on")])
+            .disable_statement_logging();
+        match options.database(database).connect().await {
+            Ok(conn) => Ok(Some(conn)),
+            Err(error) if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("3D000") => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes a service's roles and schema, or brings them to what they should be.
-    pub async fn prepare(&mut self, schema: &Schema) -> Result<(), sqlx::Error> {
+    pub async fn prepare(&mut self, schema: &Schema) -> Result<(), MigrateError> {
+        self.prepare_within(schema, PATIENCE).await
+    }
+
+    /// As [`prepare`](Self::prepare), waiting this long for another migrator.
+    pub async fn prepare_within(&mut self, schema: &Schema, patience: Duration) -> Result<(), MigrateError> {
         let name = schema.name;
         let owner = format!("globcrm_{name}_owner");
         // Roles belong to the whole server: one migrator at a time makes them, whatever its database, so none meets a half-made one.
         let mut alone = self.server.begin().await?;
-        execute(&mut alone, ONE_AT_A_TIME).await?;
+        lock::take(&mut alone, ROLES, Scope::Transaction, "the roles of this server", patience).await?;
         let mut tx = self.conn.begin().await?;
         self::role(&mut tx, &owner, "NOLOGIN").await?;
         for login in [&schema.app, &schema.worker] {
@@ -124,7 +150,8 @@ impl Administrator {
         )
         .await?;
         tx.commit().await?;
-        alone.commit().await
+        alone.commit().await?;
+        Ok(())
     }
 }
 

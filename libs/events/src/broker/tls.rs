@@ -21,25 +21,12 @@ use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::BrokerError;
 
 /// How long the connection to one address may take, TLS included: less than the connection as a whole.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-
-/// The certificates that a broker's must go back to. No others are trusted, not even those of the system.
-pub(crate) fn roots(file: &Path) -> Result<RootCertStore, BrokerError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(|_| BrokerError::Certificates)? {
-        let certificate = certificate.map_err(|_| BrokerError::Certificates)?;
-        roots.add(certificate).map_err(|_| BrokerError::Certificates)?;
-    }
-    if roots.is_empty() { Err(BrokerError::Certificates) } else { Ok(roots) }
-}
 
 /// A connection to a broker whose certificate names `host`, which is the URL's; `uri` has one of its addresses instead. The file is read
 /// again each time, so that new certificates need no new process.
@@ -50,11 +37,8 @@ pub(super) async fn connect(
     ca_file: &Path,
 ) -> Result<Connection, BrokerError> {
     let name = ServerName::try_from(host).map_err(|_| BrokerError::Url)?;
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| BrokerError::Certificates)?
-        .with_root_certificates(roots(ca_file)?)
-        .with_no_client_auth();
+    let authorities = ::tls::roots(ca_file).map_err(|_| BrokerError::Certificates)?;
+    let config = ::tls::client_of_store(authorities).map_err(|_| BrokerError::Certificates)?;
     let tokio = Tokio::current();
     let secured = Secured { tokio: tokio.clone(), connector: TlsConnector::from(Arc::new(config)), name };
     let runtime = Runtime::new(RuntimeParts::new(tokio, secured));

@@ -107,7 +107,13 @@ impl<H: Handler> Runner<H> {
         }
         match self.handle(&mut tx, delivery).await {
             Ok(()) => match store::unharmed(&mut tx).await {
-                Ok(()) => committed(tx.commit().await),
+                Ok(()) => {
+                    let done = tx.commit().await;
+                    if done.is_ok() {
+                        self.handler.committed(delivery);
+                    }
+                    committed(done)
+                }
                 Err(error) => committed(Err(error)),
             },
             // Dropped, not rolled back and waited for: the handler may have left a statement running.

@@ -119,6 +119,7 @@ impl<H: Handler> Runner<H> {
                 } else {
                     match tx.commit().await {
                         Ok(()) => {
+                            self.handler.committed(&delivery);
                             self.fates.count(Fate::Applied, &parked.kind);
                             return Ok(true);
                         }

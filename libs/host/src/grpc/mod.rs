@@ -9,6 +9,7 @@ mod methods;
 use std::time::Duration;
 
 use auth::Gate;
+use tls::{Acceptor, FleetTls};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
@@ -80,13 +81,20 @@ pub async fn serve_on(
     let router = routes.into_axum_router();
     let router = router.layer(axum::middleware::from_fn_with_state(calls, call::handle));
 
+    let tls = FleetTls::acceptor(&config.life.tls);
+    if tls.as_ref().is_some_and(Acceptor::takes_plain) {
+        tracing::warn!(
+            "gRPC is served plain, too, by TLS_ALSO_PLAIN: take it away when all services call by TLS"
+        );
+    }
+    FleetTls::show_expiry(&config.life.tls, process.name());
     admin::start(&process, &config.life).await?;
     process.tasks.spawn_own("host.health", follow(process.clone(), reporter, services));
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(service = process.name(), %address, "serving gRPC");
+        tracing::info!(service = process.name(), %address, tls = tls.is_some(), "serving gRPC");
     }
     let grace = config.life.shutdown_grace.0;
-    connections::serve(listener, router, limits, &process.shutdown, process.hard(), grace).await
+    connections::serve(listener, tls, router, limits, &process.shutdown, process.hard(), grace).await
 }
 
 /// Keeps gRPC health equal to the readiness.

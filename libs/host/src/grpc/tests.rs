@@ -163,6 +163,7 @@ async fn served(grace: Duration) -> Served {
             shutdown_grace: Seconds(grace),
             reload_file: None,
             telemetry: ::config::Hot::default(),
+            tls: ::config::Hot::default(),
         },
     };
     let (own, peer) = (process.clone(), Peer::default());

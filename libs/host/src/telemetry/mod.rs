@@ -187,6 +187,7 @@ mod tests {
                 log: "off".to_owned(),
                 ..Default::default()
             }),
+            tls: ::config::Hot::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use db::TenantTx;
-use events::{Delivery, Handler, HandlerError};
+use events::{Delivery, Event, Handler, HandlerError};
 use ids::Clock;
 use tokio::sync::Notify;
 
@@ -12,7 +12,7 @@ use super::{SETTLED, State};
 use crate::Object;
 use crate::follow::{Named, is_named};
 
-/// Stores the newest state of each record, and wakes the job for those that are named.
+/// Stores the newest state of each record, and wakes the job.
 #[derive(Clone, Debug)]
 pub struct Listener {
     /// The objects of other services that records here may name.
@@ -28,10 +28,7 @@ pub struct Listener {
 impl Handler for Listener {
     async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
         let event = &delivery.event;
-        let Some(state) = State::after(event.verb()) else { return Ok(()) };
-        if !self.peers.contains(&event.object.as_str()) {
-            return Ok(());
-        }
+        let Some(state) = self.tells(event) else { return Ok(()) };
         let now = self.clock.now_micros();
         let change = Change {
             object: &event.object,
@@ -51,9 +48,21 @@ impl Handler for Listener {
         let named = Named { object: &event.object, ids: &ids, state };
         if is_named(tx, self.objects, named).await? {
             store::expedite(tx, &change).await?;
-            // Before the commit; the job also looks every few seconds.
-            self.heard.notify_one();
         }
         Ok(())
+    }
+
+    fn committed(&self, delivery: &Delivery) {
+        // For a record that nothing names, too: the job's look then finds nothing that is due.
+        if self.tells(&delivery.event).is_some() {
+            self.heard.notify_one();
+        }
+    }
+}
+
+impl Listener {
+    /// The state that an event tells of a record that may be named here.
+    fn tells(&self, event: &Event) -> Option<State> {
+        State::after(event.verb()).filter(|_| self.peers.contains(&event.object.as_str()))
     }
 }

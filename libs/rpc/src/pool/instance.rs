@@ -6,13 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
+use hyper_util::rt::TokioIo;
+use tls::{Connector, HandshakeError, Secured, ServerName};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::body::Held;
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// With TLS on it: both sides compute, and the server speaks first.
+const SECURE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of one frame of an answer.
 const MAX_FRAME: u32 = 64 * 1024;
 /// Bytes of headers of an answer. The largest error has 24 KiB of details (`error::MAX_ENCODED`), a third more in base64.
@@ -30,6 +37,23 @@ const EJECT_FOR: Duration = Duration::from_secs(10);
 const MAX_BROKEN_OFF: u64 = 250;
 /// After a failure an instance is the second choice for this long. Failing fast would else make it look idle.
 const SUSPECT_FOR: Duration = Duration::from_secs(1);
+
+/// How instances of a peer are connected to.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    /// What calls name: the service, wherever its instances are.
+    pub(crate) url: Uri,
+    /// Handshakes, and the name that the certificate of each instance must have; nothing where it is plain.
+    pub(crate) tls: Option<(Connector, ServerName<'static>)>,
+}
+
+impl Way {
+    /// Without TLS.
+    #[cfg(test)]
+    pub(crate) fn plain(url: Uri) -> Self {
+        Self { url, tls: None }
+    }
+}
 
 /// What became of a call, as far as the instance is to blame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +85,8 @@ pub(super) struct Instance {
     attempts: AtomicU64,
     hurry: Notify,
     lost: Notify,
+    /// What the last handshake came to, if it was told.
+    refused: Mutex<Option<String>>,
 }
 
 /// A place at an instance: counts as in flight until dropped.
@@ -131,6 +157,7 @@ impl Instance {
             attempts: AtomicU64::new(0),
             hurry: Notify::new(),
             lost: Notify::new(),
+            refused: Mutex::default(),
         }
     }
 
@@ -187,32 +214,50 @@ impl Instance {
         let mut channel = lock(&self.channel);
         self.connection.fetch_add(1, Ordering::Relaxed);
         self.broken_off.store(0, Ordering::Relaxed);
+        *lock(&self.refused) = None;
         *channel = Some(new);
     }
 
     /// Exchanges the connection whenever the peer asks for it, the new one first; ends when it is lost.
-    async fn exchanged_until_lost(&self, url: &Uri) {
+    async fn exchanged_until_lost(&self, way: &Way) {
         loop {
             tokio::select! {
                 () = self.lost.notified() => return,
                 () = self.exchange.notified() => {}
             }
-            match connect(self.address, url).await {
+            match connect(self.address, way).await {
                 // Between the two it may have been lost; then it is up again, and the note of it is stale.
                 Ok(channel) => self.adopt(channel),
                 // The old one is good until the peer closes it.
                 Err(error) => {
+                    self.tell_refusal(way, &error);
                     tracing::debug!(address = %self.address, error = &error as &dyn std::error::Error, "not exchanged");
                 }
             }
         }
     }
 
+    /// Says once what a handshake came to: it does not heal by itself, and is tried every two seconds.
+    fn tell_refusal(&self, way: &Way, error: &tonic::transport::Error) {
+        let Some(failed) = handshake(error) else { return };
+        let text = failed.to_string();
+        let mut told = lock(&self.refused);
+        if told.as_ref() != Some(&text) {
+            tracing::warn!(
+                url = %way.url,
+                address = %self.address,
+                error = %error::chain(failed),
+                "no TLS connection to a service"
+            );
+            *told = Some(text);
+        }
+    }
+
     /// Connects, and again whenever the connection is lost. Ends never.
-    pub(super) async fn keep_connected(&self, url: &Uri, changed: &watch::Sender<()>) {
+    pub(super) async fn keep_connected(&self, way: &Way, changed: &watch::Sender<()>) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let connected = connect(self.address, url).await;
+            let connected = connect(self.address, way).await;
             let up = connected.is_ok();
             match connected {
                 Ok(channel) => {
@@ -222,13 +267,14 @@ impl Instance {
                     pause = FIRST_PAUSE;
                 }
                 Err(error) => {
+                    self.tell_refusal(way, &error);
                     tracing::debug!(address = %self.address, error = &error as &dyn std::error::Error, "not connected");
                 }
             }
             self.attempts.fetch_add(1, Ordering::Release);
             changed.send_replace(());
             if up {
-                self.exchanged_until_lost(url).await;
+                self.exchanged_until_lost(way).await;
                 if std::mem::take(&mut *lock(&self.ejected)) {
                     tracing::warn!(address = %self.address, "an instance fails and is left alone for {EJECT_FOR:?}");
                     tokio::time::sleep(EJECT_FOR).await;
@@ -245,10 +291,10 @@ impl Instance {
     }
 }
 
-async fn connect(address: SocketAddr, url: &Uri) -> Result<Channel, tonic::transport::Error> {
+async fn connect(address: SocketAddr, way: &Way) -> Result<Channel, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))?
         // Calls go to the address and name the service, as a proxy between would want.
-        .origin(url.clone())
+        .origin(way.url.clone())
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(3))
@@ -257,8 +303,28 @@ async fn connect(address: SocketAddr, url: &Uri) -> Result<Channel, tonic::trans
         .max_frame_size(MAX_FRAME)
         .http2_max_header_list_size(MAX_HEADERS)
         .tcp_nodelay(true);
+    if let Some((connector, name)) = &way.tls {
+        let (connector, name) = (connector.clone(), name.clone());
+        let connecting = tower::service_fn(move |_: Uri| secured(address, connector.clone(), name.clone()));
+        return endpoint.connect_timeout(SECURE_TIMEOUT).connect_with_connector(connecting).await;
+    }
     #[allow(clippy::disallowed_methods, reason = "the one place where connections are made")]
     endpoint.connect().await
+}
+
+async fn secured(
+    address: SocketAddr,
+    connector: Connector,
+    name: ServerName<'static>,
+) -> Result<TokioIo<Secured>, BoxError> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(TokioIo::new(connector.connect(stream, name).await?))
+}
+
+/// The handshake that failed, if that is why there is no connection.
+fn handshake<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a HandshakeError> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -9,7 +9,7 @@ use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use tokio::time::Instant;
 use tonic::{Code, Request};
 
-use super::{Lookup, Pool};
+use super::{Lookup, Pool, Way};
 use crate::Channel;
 use crate::tests::peer::{Act, Mortal};
 
@@ -23,7 +23,7 @@ fn client(mortals: &[Mortal], period: Duration) -> (Names, IdentityServiceClient
         let found = asked.lock().unwrap().clone();
         Box::pin(async move { Ok(found) })
     });
-    let pool = Pool::new("http://identity:1".parse().unwrap(), lookup, period);
+    let pool = Pool::new(Way::plain("http://identity:1".parse().unwrap()), lookup, period);
     (names, IdentityServiceClient::new(Channel::over(pool, "identity")))
 }
 

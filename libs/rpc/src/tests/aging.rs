@@ -38,6 +38,7 @@ async fn serve(
             shutdown_grace: Seconds(Duration::from_secs(5)),
             reload_file: None,
             telemetry: ::config::Hot::default(),
+            tls: config::Hot::default(),
         },
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

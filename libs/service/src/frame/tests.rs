@@ -23,7 +23,7 @@ fn started(process: &Process) -> Frame {
         statement_timeout: Seconds(Duration::from_secs(1)),
     };
     let broker = AmqpConfig::new(SecretString::from("amqp://127.0.0.1:1/%2f"));
-    Frame::start(SERVICE, &database.into(), broker, process.clone()).unwrap()
+    Frame::start(SERVICE, &database.into(), broker, &Hot::default(), process.clone()).unwrap()
 }
 
 fn host_config() -> HostConfig {
@@ -40,6 +40,7 @@ fn host_config() -> HostConfig {
             shutdown_grace: Seconds(Duration::from_secs(5)),
             reload_file: None,
             telemetry: ::config::Hot::default(),
+            tls: config::Hot::default(),
         },
     }
 }

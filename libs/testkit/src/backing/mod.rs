@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use control::Control;
 pub(crate) use local::Account;
 pub use local::provide_make;
+pub(crate) use local::provide_prometheus;
 
 use crate::Unavailable;
 use crate::process::ProcessId;

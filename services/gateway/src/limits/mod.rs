@@ -13,6 +13,7 @@ mod tier;
 mod window;
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -93,12 +94,13 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn new(
         redis_url: Option<&secrecy::SecretString>,
+        redis_ca_file: Option<&Path>,
         clock: Clock,
         tasks: host::Tasks,
     ) -> Result<Self, redis::RedisError> {
         Ok(Self {
             clock,
-            redis: redis_url.map(RedisWindows::new).transpose()?.map(Arc::new),
+            redis: redis_url.map(|url| RedisWindows::new(url, redis_ca_file)).transpose()?.map(Arc::new),
             leases: Arc::default(),
             local: Accounts::default(),
             owing: Mutex::default(),

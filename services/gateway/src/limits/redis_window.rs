@@ -1,10 +1,11 @@
 //! The same windows in Redis: one script per charge, all tiers or none, by the server's clock.
 
+use std::path::Path;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
-use redis::{Client, IntoConnectionInfo, RedisError, Script};
+use redis::{Client, IntoConnectionInfo, RedisError, Script, TlsCertificates};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
@@ -76,11 +77,20 @@ impl std::fmt::Debug for RedisWindows {
 }
 
 impl RedisWindows {
-    pub(crate) fn new(url: &SecretString) -> Result<Self, RedisError> {
+    /// With a file of certificates by TLS, which nothing else than these vouches for.
+    pub(crate) fn new(url: &SecretString, ca_file: Option<&Path>) -> Result<Self, RedisError> {
         // One small packet each way: waiting for more to send would only cost time.
         let info = url.expose_secret().into_connection_info()?;
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        Ok(Self { client: Client::open(info)?, connection: OnceCell::new(), charge: Script::new(CHARGE) })
+        let client = match ca_file {
+            None => Client::open(info)?,
+            Some(file) => {
+                let certificates =
+                    TlsCertificates { client_tls: None, root_cert: Some(std::fs::read(file)?) };
+                Client::build_with_tls(info, certificates)?
+            }
+        };
+        Ok(Self { client, connection: OnceCell::new(), charge: Script::new(CHARGE) })
     }
 
     /// Charges all tiers or none.

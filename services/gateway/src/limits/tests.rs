@@ -6,7 +6,7 @@ fn limits(redis: Option<&str>) -> (Limits, ids::FixedClock) {
     let (clock, hand) = Clock::fixed(Clock::system().now());
     let process = host::Process::without_signals("gateway", clock.clone());
     let redis = redis.map(secrecy::SecretString::from);
-    (Limits::new(redis.as_ref(), clock, process.tasks.clone()).unwrap(), hand)
+    (Limits::new(redis.as_ref(), None, clock, process.tasks.clone()).unwrap(), hand)
 }
 
 #[tokio::test]

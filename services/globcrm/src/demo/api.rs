@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use http::Method;
 use reasons::Reason;
-use reqwest::Method;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -38,7 +38,7 @@ struct Tokens {
 
 impl Api {
     pub(super) fn new(base: &str, slug: &'static str, hand: Hand) -> anyhow::Result<Self> {
-        Ok(Self { rest: Rest::new(base, Some(ADDRESS))?, hand, slug, tokens: None })
+        Ok(Self { rest: Rest::new(base, Some(ADDRESS), None)?, hand, slug, tokens: None })
     }
 
     pub(super) const fn slug(&self) -> &'static str {

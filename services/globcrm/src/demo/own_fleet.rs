@@ -121,7 +121,10 @@ impl Places {
 
     /// What was given, but for where services listen and find each other.
     fn environment(&self, given: &Env) -> Env {
-        let is_kept = |name: &str| !FLEET.iter().any(|member| name.ends_with(member.names.url[0]));
+        // It is plain: it lives on loopback, and no certificate is for that.
+        let is_kept = |name: &str| {
+            !name.contains("_TLS_") && !FLEET.iter().any(|member| name.ends_with(member.names.url[0]))
+        };
         let mut all: Vec<(String, String)> = given
             .names()
             .filter(|name| is_kept(name))

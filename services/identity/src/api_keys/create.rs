@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::{ApiKey, convert, store};
 use crate::app::App;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
+use crate::metrics;
 use crate::refusals::{refuse_idempotency_key, refuse_key};
 use crate::roles::body::KeyScope;
 use crate::secrets::{self, Kind};
@@ -120,8 +121,7 @@ fn check_scopes(scopes: &[KeyScope], caller: &Snapshot) -> Result<(), Error> {
         return Ok(());
     }
     let text = format!("you may not do {} yourself", beyond.join(", "));
-    Err(Error::new(Code::PermissionDenied, Reason::SCOPE_EXCEEDS_CALLER, text)
-        .with_metadata("scopes", beyond.join(",")))
+    Err(metrics::beyond(Reason::SCOPE_EXCEEDS_CALLER, text).with_metadata("scopes", beyond.join(",")))
 }
 
 #[cfg(test)]

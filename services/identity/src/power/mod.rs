@@ -24,6 +24,7 @@ use error::{Code, Error, Reason};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::metrics::beyond as refused;
 use crate::permissions;
 use crate::roles::body::{ObjectPermission, RoleBody, Scope};
 use crate::roles::names::{self, ANY};
@@ -234,10 +235,6 @@ pub(crate) fn within(checked: Result<(), Error>) -> Result<bool, Error> {
         Err(error) if error.code() == Code::PermissionDenied => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-fn refused(reason: Reason, text: &'static str) -> Error {
-    Error::new(Code::PermissionDenied, reason, text)
 }
 
 fn symmetric_difference(one: &[Uuid], other: &[Uuid]) -> Vec<Uuid> {

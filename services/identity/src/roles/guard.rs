@@ -1,11 +1,12 @@
 //! Whether a role lies within what somebody may do: nobody hands out more than they have.
 
 use auth::{Access, Scopes, Snapshot};
-use error::{Code, Error, Reason};
+use error::{Error, Reason};
 use proto::identity::v1::PermissionSnapshot;
 
 use super::body::{FieldAccess, RoleBody, Scope};
 use super::names;
+use crate::metrics;
 use crate::permissions::compile::compile;
 
 /// Refuses a role that allows what the caller may not do. Errors: 403 `ROLE_EXCEEDS_CALLER`.
@@ -14,7 +15,7 @@ pub(crate) fn check(body: &RoleBody, caller: &Snapshot) -> Result<(), Error> {
         return Ok(());
     }
     let text = "the role allows more than you may do yourself";
-    Err(Error::new(Code::PermissionDenied, Reason::ROLE_EXCEEDS_CALLER, text))
+    Err(metrics::beyond(Reason::ROLE_EXCEEDS_CALLER, text))
 }
 
 /// Whether a change of a role takes anything away. Only a change that provably does not is no narrowing.

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::call::PublicCall;
 use crate::changes::{Actor, Change, ChangeTx, Touches};
 use crate::directory;
+use crate::metrics::{self, Outcome};
 use crate::passwords::Password;
 use crate::places;
 use crate::secrets::{self, Kind};
@@ -45,14 +46,34 @@ impl From<LoginError> for Error {
     }
 }
 
-/// Logs in. Whatever does not fit costs the same work and answers the same; only for somebody who knows the password does it
-/// matter where a login comes from. Errors: 401 `CREDENTIALS_INVALID`, 429
-/// `LOGIN_THROTTLED`, 503 `LOGIN_BUSY`.
-#[tracing::instrument(name = "identity.sessions.login", skip_all)]
+/// Logs in, and counts what came of it: see [`attempt`].
 pub(crate) async fn run(
     app: &App,
     call: &PublicCall,
     request: pb::LoginRequest,
+) -> Result<pb::LoginResponse, LoginError> {
+    let mut slowed = false;
+    let result = attempt(app, call, request, &mut slowed).await;
+    match &result {
+        Ok(_) => metrics::login(Outcome::Opened),
+        Err(LoginError::CredentialsInvalid) if slowed => metrics::login(Outcome::Slowed),
+        Err(LoginError::CredentialsInvalid) => metrics::login(Outcome::Wrong),
+        Err(LoginError::Throttled(ThrottleError::Wait(_))) => metrics::login(Outcome::Throttled),
+        // The server's fault, or no log-in at all.
+        Err(LoginError::Throttled(_) | LoginError::Database(_) | LoginError::Refused(_)) => {}
+    }
+    result
+}
+
+/// Logs in. Whatever does not fit costs the same work and answers the same; only for somebody who knows the password does it
+/// matter where a login comes from. Errors: 401 `CREDENTIALS_INVALID`, 429
+/// `LOGIN_THROTTLED`, 503 `LOGIN_BUSY`.
+#[tracing::instrument(name = "identity.sessions.login", skip_all)]
+async fn attempt(
+    app: &App,
+    call: &PublicCall,
+    request: pb::LoginRequest,
+    slowed: &mut bool,
 ) -> Result<pb::LoginResponse, LoginError> {
     let slug = request.organization.trim().to_lowercase();
     let email =
@@ -77,6 +98,7 @@ pub(crate) async fn run(
     let stored = found.as_ref().filter(|c| c.state == State::Active).and_then(|c| c.password_hash.clone());
     let fits = app.passwords.verify(&call.network, password, stored.clone()).await?;
     let judged = attempt.judge(&app.db, app.clock.now(), fits).await?;
+    *slowed = judged == Judged::AccountWaits;
     if let (Judged::AccountWaits, Some(id)) = (judged, id) {
         note_guessing(app, call, tenant, id).await?;
     }

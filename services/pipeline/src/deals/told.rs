@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::DEAL;
+use super::outcomes;
 use super::place::{id, number};
 use super::store;
 
@@ -36,6 +37,7 @@ pub(super) async fn stage_changed(
     let asked = moved.iter().flat_map(|moved| [moved.before.and_then(stood), stood(moved.after)]).flatten();
     let asked: Vec<Stood> = asked.collect();
     let names = store::stage_names(tx, &asked).await?;
+    moved.iter().for_each(outcomes::count);
     let events = moved.iter().map(|moved| {
         let diff = |field: &str, before: Value, after: Value| Diff { field: field.to_owned(), before, after };
         let was =

@@ -15,7 +15,7 @@ pub(crate) const CLEAR_DOMAINS: &str =
 
 /// Marks the domains of a company as those of a live or deleted one.
 pub(crate) const SET_DOMAINS_LIVE: &str =
-    "UPDATE records.company_domain SET live = $3 WHERE tenant_id = $1 AND company_id = $2";
+    "UPDATE records.company_domain SET live = $3 WHERE tenant_id = $1 AND company_id = ANY($2)";
 
 /// The live companies that have one of the domains.
 pub(crate) const DOMAIN_HOLDERS: &str = "SELECT DISTINCT d.company_id FROM records.company_domain AS d

@@ -14,7 +14,7 @@ pub(crate) const CLEAR_EMAILS: &str =
 
 /// Marks the addresses of a contact as those of a live or deleted one.
 pub(crate) const SET_EMAILS_LIVE: &str =
-    "UPDATE records.contact_email SET live = $3 WHERE tenant_id = $1 AND contact_id = $2";
+    "UPDATE records.contact_email SET live = $3 WHERE tenant_id = $1 AND contact_id = ANY($2)";
 
 /// The addresses of contacts, as pairs.
 pub(crate) const HELD_EMAILS: &str = "SELECT contact_id, address, '', live FROM records.contact_email

@@ -25,20 +25,29 @@ impl Handler for Listener {
     async fn handle(&self, tx: &mut TenantTx, delivery: &Delivery) -> Result<(), HandlerError> {
         let Self(app) = self;
         let event = &delivery.event;
-        if fact(event, "filling") != Some(Value::Bool(true)) {
-            return Ok(());
-        }
-        let Some(Value::String(object)) = fact(event, "object") else { return Ok(()) };
-        if app.env.object(&object).is_none() {
-            return Ok(());
-        }
+        let Some(object) = self.to_fill(event) else { return Ok(()) };
         let request = IndexFieldRequest { object, id: event.record_id.to_string() }.encode_to_vec();
         let (id, now) = (app.env.clock.new_uuid(), app.env.clock.now_micros());
         let new = New { id, kind: KIND, principal: event.actor, request: &request, total: 0, now };
         operations::queue(&app.operations, tx, new).await?;
-        // Before the commit; the job also looks by itself.
-        app.indexing.notify_one();
         Ok(())
+    }
+
+    fn committed(&self, delivery: &Delivery) {
+        if self.to_fill(&delivery.event).is_some() {
+            self.0.indexing.notify_one();
+        }
+    }
+}
+
+impl Listener {
+    /// The object whose records a new field is to be filled for.
+    fn to_fill(&self, event: &Event) -> Option<String> {
+        if fact(event, "filling") != Some(Value::Bool(true)) {
+            return None;
+        }
+        let Some(Value::String(object)) = fact(event, "object") else { return None };
+        self.0.env.object(&object).is_some().then_some(object)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Private instances of the system's packages, each in a directory of its own.
 
 pub use packages::provide_make;
+pub(crate) use packages::provide_prometheus;
 
 mod account;
 mod packages;

@@ -69,6 +69,21 @@ pub fn provide_make(progress: &Progress) -> Result<()> {
     install(&["make"], progress)
 }
 
+/// Prometheus' server and its `promtool`. No server is started.
+pub(crate) fn provide_prometheus(progress: &Progress) -> Result<[PathBuf; 2]> {
+    let find = || Some([on_path("prometheus")?, on_path("promtool")?]);
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    if !account::is_root() || on_path("apt-get").is_none() {
+        let text =
+            "missing here: prometheus and promtool, 2.42 or later (Debian: apt-get install prometheus)";
+        return Err(Unavailable::new(text).into());
+    }
+    install(&["prometheus"], progress)?;
+    find().context("installed prometheus, and still do not find it")
+}
+
 fn package_names(missing: &[Service]) -> Vec<&'static str> {
     let name = |service: &Service| match service {
         Service::Postgres => "postgresql",

@@ -1,0 +1,65 @@
+//! The lock of a migrator: tried again and again, and never waited for inside the server.
+
+use std::time::{Duration, Instant};
+
+use sqlx::PgConnection;
+
+use super::MigrateError;
+
+/// The first and the longest pause between two tries.
+const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// For how long the lock is held.
+#[derive(Clone, Copy)]
+pub(super) enum Scope {
+    /// Until it is given back.
+    Session,
+    /// To the end of the transaction.
+    Transaction,
+}
+
+/// Takes the advisory lock of this name, which is about `what`, or says who holds it when patience is at its end.
+pub(super) async fn take(
+    conn: &mut PgConnection,
+    key: &str,
+    scope: Scope,
+    what: &str,
+    patience: Duration,
+) -> Result<(), MigrateError> {
+    let begun = Instant::now();
+    let mut pause = PAUSES[0];
+    loop {
+        let attempt = match scope {
+            Scope::Session => sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))"),
+            Scope::Transaction => {
+                sqlx::query_scalar("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))")
+            }
+        };
+        let is_ours: bool = attempt.bind(key).fetch_one(&mut *conn).await?;
+        if is_ours {
+            return Ok(());
+        }
+        if begun.elapsed() + pause > patience {
+            let holder = holder(conn, key).await?;
+            return Err(MigrateError::Locked { what: what.to_owned(), holder, waited: begun.elapsed() });
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES[1]);
+    }
+}
+
+/// Who holds it, by what an administrator finds it in `pg_stat_activity`.
+async fn holder(conn: &mut PgConnection, key: &str) -> Result<String, MigrateError> {
+    let found: Option<String> = sqlx::query_scalar(
+        "SELECT format('%s, process %s of the database server, since %s', a.application_name, a.pid,
+             to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS UTC'))
+         FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+         WHERE l.locktype = 'advisory' AND l.granted
+             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+             AND ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended($1, 0)",
+    )
+    .bind(key)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.unwrap_or_else(|| "it has just ended".to_owned()))
+}
