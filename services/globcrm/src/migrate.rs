@@ -18,8 +18,9 @@ pub(crate) const DATABASE: &str = "globcrm";
 /// What `migrate` reads for itself.
 #[derive(Deserialize, JsonSchema, Debug)]
 pub(crate) struct MigrateConfig {
-    /// PostgreSQL URL of a user that may make roles and databases; for `migrate` only.
-    #[schemars(with = "Secret")]
+    /// PostgreSQL URL of a user that may make roles and databases; for `migrate` only. TLS as in DATABASE_URL.
+    #[serde(deserialize_with = "db::postgres_url")]
+    #[schemars(with = "Secret", extend("errorMessage" = db::POSTGRES_URL))]
     admin_url: SecretString,
 }
 
