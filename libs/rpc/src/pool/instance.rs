@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tls::{Connector, HandshakeError, Secured, ServerName};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::body::Held;
@@ -20,6 +20,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// With TLS on it: both sides compute, and the server speaks first.
 const SECURE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Until the handshake is done, less than for all: one that is silent in it is told like one that refuses.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(1_800);
 /// Bytes of one frame of an answer.
 const MAX_FRAME: u32 = 64 * 1024;
 /// Bytes of headers of an answer. The largest error has 24 KiB of details (`error::MAX_ENCODED`), a third more in base64.
@@ -240,7 +242,8 @@ impl Instance {
     /// Says once what a handshake came to: it does not heal by itself, and is tried every two seconds.
     fn tell_refusal(&self, way: &Way, error: &tonic::transport::Error) {
         let Some(failed) = handshake(error) else { return };
-        let text = failed.to_string();
+        // How long ago a certificate ended is another text each second.
+        let text = error::timeless(&failed.to_string());
         let mut told = lock(&self.refused);
         if told.as_ref() != Some(&text) {
             tracing::warn!(
@@ -317,9 +320,11 @@ async fn secured(
     connector: Connector,
     name: ServerName<'static>,
 ) -> Result<TokioIo<Secured>, BoxError> {
+    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    Ok(TokioIo::new(connector.connect(stream, name).await?))
+    let done = timeout_at(deadline, connector.connect(stream, name)).await;
+    Ok(TokioIo::new(done.unwrap_or(Err(HandshakeError::Late(HANDSHAKE_TIMEOUT)))?))
 }
 
 /// The handshake that failed, if that is why there is no connection.
