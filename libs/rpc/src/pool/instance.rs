@@ -335,3 +335,50 @@ fn handshake<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Han
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use ::config::{Env, load};
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use tls::FleetTls;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Handshakes with the certificate of an authority of its own.
+    fn connector() -> Connector {
+        let directory = std::env::temp_dir().join(format!("globcrm-rpc-unit-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut params = CertificateParams::new(vec!["records".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let own = CertificateParams::new(vec!["records".to_owned()]).unwrap();
+        let own = own.signed_by(&key, &authority).unwrap();
+        let texts = [("CERT", own.pem()), ("KEY", key.serialize_pem()), ("CA", authority.pem())];
+        let env: Env = texts
+            .into_iter()
+            .map(|(name, text)| {
+                let path = directory.join(name);
+                std::fs::write(&path, text).unwrap();
+                (format!("GLOBCRM_FLEET_TLS_{name}_FILE"), path.to_str().unwrap().to_owned())
+            })
+            .collect();
+        let tls = load::<FleetTls>(&env, "RECORDS").unwrap();
+        std::fs::remove_dir_all(directory).unwrap();
+        FleetTls::connector(&tls.into()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_silent_in_the_handshake_is_told_apart_from_one_that_is_away() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let name = ServerName::try_from("records").unwrap();
+        let way = Way { url: "https://records:1".parse().unwrap(), tls: Some((connector(), name)) };
+        let silent = connect(address, &way).await.err().unwrap();
+        assert!(matches!(handshake(&silent), Some(HandshakeError::Late(_))), "{silent:?}");
+        drop(listener);
+        let away = connect(address, &way).await.err().unwrap();
+        assert!(handshake(&away).is_none(), "{away:?}");
+    }
+}
