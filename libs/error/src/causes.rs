@@ -8,7 +8,7 @@ pub fn chain<'a>(error: &'a (dyn StdError + 'a)) -> impl fmt::Display + 'a {
     Chain(error)
 }
 
-/// The text without its digits: the same for what is the same but for the second it happened in. For who tells each finding once.
+/// The text without its digits: the same for what is the same but for the second it happened in. For code that tells each finding once.
 pub fn timeless(text: &str) -> String {
     text.chars().filter(|c| !c.is_ascii_digit()).collect()
 }

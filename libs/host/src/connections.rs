@@ -104,7 +104,7 @@ pub(crate) async fn serve(
                 };
                 let (router, soft, cut) = (router.clone(), soft.clone(), cut.clone());
                 let handshakes = handshakes.clone();
-                // Before the handshake: it takes of the time until the first request.
+                // Before the handshake: it is part of the time until the first request.
                 let accepted = Instant::now();
                 connections.spawn(async move {
                     // A handshake is part of the connection, and so counted with it.

@@ -131,7 +131,7 @@ fn what_is_missing_or_does_not_fit_is_refused_by_its_variable() {
 }
 
 #[test]
-fn plain_beside_tls_needs_certificates() {
+fn plain_next_to_tls_needs_certificates() {
     let also_plain = ("GLOBCRM_FLEET_TLS_ALSO_PLAIN", "true");
     let alone = load::<FleetTls>(&[also_plain].into_iter().collect::<Env>(), "RECORDS");
     let problems = alone.map(drop).unwrap_err().to_string();

@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_that_is_silent_in_the_handshake_is_told_apart_from_one_that_is_away() {
+    async fn a_server_that_is_silent_in_the_handshake_is_recognised() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let name = ServerName::try_from("records").unwrap();
