@@ -147,6 +147,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_administrators_url_is_secured_if_it_looks_so() {
+        let read = |options: &str| {
+            let url = format!("postgres://root:s3cret@db/postgres{options}");
+            let env: Env = [("GLOBCRM_MIGRATE_ADMIN_URL", url)].into_iter().collect();
+            config::load::<MigrateConfig>(&env, "MIGRATE").map(drop).map_err(|problems| problems.to_string())
+        };
+        read("").unwrap();
+        read("?sslmode=verify-full&sslrootcert=/ca.pem").unwrap();
+        for bad in ["?sslmode=verify-ca&sslrootcert=/ca.pem", "?sslrootcert=/ca.pem"] {
+            let problems = read(bad).unwrap_err();
+            assert!(problems.contains("GLOBCRM_MIGRATE_ADMIN_URL must be a URL of PostgreSQL"), "{problems}");
+            assert!(!problems.contains("s3cret"), "{problems}");
+        }
+    }
+
+    #[test]
     fn a_plan_says_what_would_run_and_which_tables_wait_for_it() {
         let size = Size { rows: 1_000_000, pretty: "310 MB".to_owned() };
         let locks = |blocks, lasts| {
