@@ -18,8 +18,9 @@ pub(crate) const DATABASE: &str = "globcrm";
 /// What `migrate` reads for itself.
 #[derive(Deserialize, JsonSchema, Debug)]
 pub(crate) struct MigrateConfig {
-    /// PostgreSQL URL of a user that may make roles and databases; for `migrate` only.
-    #[schemars(with = "Secret")]
+    /// PostgreSQL URL of a user that may make roles and databases; for `migrate` only. TLS as in DATABASE_URL.
+    #[serde(deserialize_with = "db::postgres_url")]
+    #[schemars(with = "Secret", extend("errorMessage" = db::POSTGRES_URL))]
     admin_url: SecretString,
 }
 
@@ -144,6 +145,22 @@ mod tests {
     use db::migrate::{Blocks, Lasts, Lock, Phase, Size, Step};
 
     use super::*;
+
+    #[test]
+    fn the_administrators_url_is_secured_if_it_looks_so() {
+        let read = |options: &str| {
+            let url = format!("postgres://root:s3cret@db/postgres{options}");
+            let env: Env = [("GLOBCRM_MIGRATE_ADMIN_URL", url)].into_iter().collect();
+            config::load::<MigrateConfig>(&env, "MIGRATE").map(drop).map_err(|problems| problems.to_string())
+        };
+        read("").unwrap();
+        read("?sslmode=verify-full&sslrootcert=/ca.pem").unwrap();
+        for bad in ["?sslmode=verify-ca&sslrootcert=/ca.pem", "?sslrootcert=/ca.pem"] {
+            let problems = read(bad).unwrap_err();
+            assert!(problems.contains("GLOBCRM_MIGRATE_ADMIN_URL must be a URL of PostgreSQL"), "{problems}");
+            assert!(!problems.contains("s3cret"), "{problems}");
+        }
+    }
 
     #[test]
     fn a_plan_says_what_would_run_and_which_tables_wait_for_it() {
