@@ -6,7 +6,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "events",
         title: "GlobCRM: events",
-        about: "For those who look for an event: what waits before the broker, what becomes of it behind it",
+        about: "For those who look for an event: what waits before the broker, what happens to it behind it",
         choices: Vec::new(),
         rows: vec![
             Row { title: "To the broker", panels: sent() },

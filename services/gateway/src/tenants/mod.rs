@@ -23,7 +23,7 @@ const TURN: Duration = Duration::from_secs(60);
 const PLACES: usize = 4;
 /// Everybody without a name.
 const OTHER: &str = "other";
-/// What becomes of a request: answered, refused (4xx), failed (5xx), or its client went.
+/// How requests end: answered, refused (4xx), failed (5xx), or its client went.
 const OUTCOMES: [&str; 4] = ["answered", "refused", "failed", "gone"];
 
 /// Requests by tenant.
