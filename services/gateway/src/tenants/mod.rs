@@ -1,8 +1,8 @@
 //! What operators see of tenants: the busiest by their ids, all others as one. So the number of series is bounded, whoever comes.
 //!
 //! Whose name is shown is looked at once a minute, by a sketch of who came most often lately. A tenant that is named is counted exactly from then
-//! on. One that is not any more loses its series, and begins at 0 when it comes back: Prometheus' `rate` knows both. So the sum of all rates is
-//! that of all requests.
+//! on. One that is not any more loses its series, and begins at 0 when it comes back: Prometheus' `rate` knows both, but
+//! for the first request of a series that is new. So the sum of all rates is close to that of all requests, and a little below it while names change.
 
 mod sketch;
 
