@@ -78,7 +78,7 @@ pub enum MigrateError {
     },
     /// A newer program's migrations ran, which this one cannot take back.
     #[error(
-        "schema {schema} has migrations of a newer program, which this one cannot take back: {names}. Nothing was changed; use that program"
+        "schema {schema} has migrations of a newer program, which this one cannot take back: {names}. Nothing of this schema was changed; use that program"
     )]
     Unknown {
         /// The schema.
