@@ -1,4 +1,4 @@
-//! What operators see of events: how many wait, how many are stuck, what becomes of each. The README has the table.
+//! What operators see of events: how many wait, how many are stuck, what happens to each. The README has the table.
 //!
 //! Labels are bounded by the program: schema, lane, consumer, object type and outcome, never a tenant or a record.
 
@@ -146,7 +146,7 @@ impl Fate {
     }
 }
 
-/// Counts what becomes of a consumer's events.
+/// Counts what happens to a consumer's events.
 #[derive(Debug)]
 pub(crate) struct Fates {
     consumer: &'static str,

@@ -65,7 +65,7 @@ pub(crate) struct Receipt {
     window: Option<i64>,
 }
 
-/// What becomes of a request.
+/// How requests end.
 #[derive(Debug)]
 pub(crate) struct Charged {
     /// The tightest tier's name.
