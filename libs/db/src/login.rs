@@ -115,8 +115,8 @@ impl Logins {
         known.other = Some(std::mem::replace(&mut known.now, other));
         put(&known.now, pools);
         tracing::warn!(
-            service = self.manner.service,
-            role = self.manner.kind,
+            role = self.manner.service,
+            kind = self.manner.kind,
             "the database refused a password; the one before or after it is tried"
         );
         true

@@ -222,8 +222,8 @@ fn named<'a>(words: &[&'a str]) -> Vec<&'a str> {
         match *word {
             "(" => depth += 1,
             ")" => depth = depth.saturating_sub(1),
-            "," | "table" | "function" | "sequence" | "schema" => {}
-            "if" | "exists" | "concurrently" | "restrict" | "cascade" => {}
+            "," | "table" | "function" | "sequence" | "schema" | "if" | "exists" | "concurrently"
+            | "restrict" | "cascade" => {}
             name if depth == 0 => names.push(name),
             _ => {}
         }

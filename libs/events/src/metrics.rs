@@ -34,9 +34,11 @@ pub async fn watch(service: &'static str, db: WorkerDb, every: Duration, shutdow
         match look {
             Ok(Ok(backlog)) => gauges.record(&backlog),
             Ok(Err(error)) => {
-                tracing::warn!(service, error = %error::chain(&error), "what waits of events is not measured");
+                tracing::warn!(role = service, error = %error::chain(&error), "what waits of events is not measured");
             }
-            Err(_) => tracing::warn!(service, "what waits of events is not measured: it took too long"),
+            Err(_) => {
+                tracing::warn!(role = service, "what waits of events is not measured: it took too long");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(every) => {}
