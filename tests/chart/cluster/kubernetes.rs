@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::chart::helm::{Chart, helm, output};
 
@@ -20,6 +21,16 @@ pub fn kubectl(arguments: &[&str]) -> String {
     let mut command = Command::new("kubectl");
     command.args(arguments).stdin(Stdio::null());
     output(&mut command).unwrap_or_else(|error| panic!("kubectl {}: {error}", arguments.join(" ")))
+}
+
+/// Asks until it holds; panics after `bound` with what was found last. Each question is a process, so there is time between two.
+#[track_caller]
+pub fn until(bound: Duration, what: &str, ask: impl Fn() -> Result<(), String>) {
+    let begun = Instant::now();
+    while let Err(found) = ask() {
+        assert!(begun.elapsed() < bound, "{what}: not within {bound:?}: {found}");
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }
 
 /// Gives kubectl a manifest.
@@ -124,11 +135,26 @@ impl Namespace {
 
     /// Deletes one of the pods of a service, as a node that is drained does.
     pub fn delete_a_pod(&self, role: &str) {
+        let first = self.pods(role).swap_remove(0);
+        kubectl(&["--namespace", self.0, "delete", &first, "--wait", "--timeout", "120s"]);
+    }
+
+    /// The pods of a service, as `pod/NAME`.
+    pub fn pods(&self, role: &str) -> Vec<String> {
         let selector = format!("app.kubernetes.io/component={role}");
         let names =
             kubectl(&["--namespace", self.0, "get", "pods", "--selector", &selector, "--output", "name"]);
-        let first = names.lines().next().unwrap();
-        kubectl(&["--namespace", self.0, "delete", first, "--wait", "--timeout", "120s"]);
+        names.lines().map(str::to_owned).collect()
+    }
+
+    /// What the bundled PostgreSQL answers to its administrator: one value, or nothing.
+    pub fn sql(&self, statement: &str) -> String {
+        let pod = "crm-globcrm-postgresql-0";
+        let psql = ["psql", "--username", "postgres", "--dbname", "globcrm", "--no-align", "--tuples-only"];
+        let mut arguments = vec!["--namespace", self.0, "exec", pod, "--"];
+        arguments.extend(psql);
+        arguments.extend(["--quiet", "--command", statement]);
+        kubectl(&arguments).trim().to_owned()
     }
 
     /// The address of a Service.
