@@ -150,7 +150,7 @@ async fn a_restore_to_a_moment_has_every_tenant_as_it_was_then() -> Result<()> {
     let before = server.backups()?.join("before");
     ensure!(before.join("base/PG_VERSION").exists() && before.join("wal").exists(), "the old backup is gone");
     ensure!(shell.run("again").is_err(), "a second time would mix two histories");
-    execute(&mut sql, "INSERT INTO public.drill SELECT max(n) + 1 FROM public.drill").await?;
+    execute(&mut sql, "INSERT INTO public.drill SELECT coalesce(max(n), 0) + 1 FROM public.drill").await?;
     until_streamed(&mut sql).await;
     sql.close().await?;
 

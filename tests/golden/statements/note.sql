@@ -68,13 +68,15 @@ SELECT (SELECT version FROM fence), (SELECT count(*) FROM done);
 -- delete
 UPDATE activities.notes AS t
 SET version = t.version + 1, updated_at = $4, updated_by = $5, deleted_at = $4, deleted_by = $5
-WHERE t.tenant_id = $1 AND t.id = $2 AND t.version = $3 AND t.deleted_at IS NULL
+FROM unnest($2::uuid[], $3::bigint[]) AS moved (id, version)
+WHERE t.tenant_id = $1 AND t.id = moved.id AND t.version = moved.version AND t.deleted_at IS NULL
   AND ($6 OR t.owner_id = ANY($7) OR t.team_id = ANY($8));
 
 -- restore
 UPDATE activities.notes AS t
 SET version = t.version + 1, updated_at = $4, updated_by = $5, deleted_at = NULL, deleted_by = NULL
-WHERE t.tenant_id = $1 AND t.id = $2 AND t.version = $3 AND t.deleted_at IS NOT NULL
+FROM unnest($2::uuid[], $3::bigint[]) AS moved (id, version)
+WHERE t.tenant_id = $1 AND t.id = moved.id AND t.version = moved.version AND t.deleted_at IS NOT NULL
   AND ($6 OR t.owner_id = ANY($7) OR t.team_id = ANY($8));
 
 -- whole
