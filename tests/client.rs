@@ -153,7 +153,7 @@ impl Call {
     }
 
     pub async fn send(self) -> Answer {
-        self.try_send().await.unwrap_or_else(|e| panic!("no answer: {e}"))
+        self.try_send().await.unwrap_or_else(|e| panic!("no answer: {}", error::chain(&e)))
     }
 
     /// Fails where the connection does: for calls made while something is killed.
