@@ -57,9 +57,8 @@ pub async fn rewrap(tx: &mut TenantTx, keys: &OperatorKeys) -> Result<bool, KeyE
     }
     let fresh = keys.rewrap(tenant, &wrapped)?;
     // Whoever was faster has done the same.
-    let query = sqlx::query(
-        "UPDATE tenant_key SET wrapped = $3, key_id = $4 WHERE tenant_id = $1 AND wrapped = $2",
-    );
+    let query =
+        sqlx::query("UPDATE tenant_key SET wrapped = $3, key_id = $4 WHERE tenant_id = $1 AND wrapped = $2");
     let query = query.bind(tenant.uuid()).bind(&wrapped).bind(&fresh.bytes).bind(fresh.by.to_string());
     let done = query.execute(tx.conn()).await.map_err(DbError::from)?;
     Ok(done.rows_affected() == 1)

@@ -128,7 +128,6 @@ fn equal_secrets_of_one_row_look_different_and_so_do_equal_keys() {
     }
     assert!(!one.windows(5).any(|bytes| bytes == b"whsec"));
     assert_ne!(keys(FIRST).rewrap(tenant(7), &wrapped).unwrap().bytes, wrapped);
-    assert_ne!(made().1[25..], wrapped[25..], "each tenant's key is random");
 }
 
 #[test]
@@ -162,8 +161,7 @@ fn the_first_key_seals_and_ids_follow_from_keys() {
 
 #[test]
 fn texts_that_are_not_keys_are_refused() {
-    let many: Vec<String> =
-        (0..=MOST_KEYS).map(|_| new_key().unwrap().expose_secret().to_owned()).collect();
+    let many: Vec<String> = (0..=MOST_KEYS).map(|_| new_key().unwrap().expose_secret().to_owned()).collect();
     let wrong = [
         String::new(),
         " \n".to_owned(),
