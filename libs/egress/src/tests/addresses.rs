@@ -171,9 +171,9 @@ fn nothing_that_the_standard_library_knows_as_special_is_public() {
             || v4.is_documentation()
             || v4.is_multicast()
             || v4.is_unspecified();
-        assert!(!(is_special && class_of(v4.into()) == Public), "{v4}");
-        // The same address by another name is not more public.
         let class = class_of(v4.into());
+        assert!(!is_special || class != Public, "{v4}");
+        // The same address by another name is not more public.
         assert_eq!(class_of(v4.to_ipv6_mapped().into()), class, "{v4}");
         assert_ne!(class_of(v4.to_ipv6_compatible().into()), Public, "{v4}");
     }
@@ -181,7 +181,7 @@ fn nothing_that_the_standard_library_knows_as_special_is_public() {
         let v6 = Ipv6Addr::new(first, 1, 2, 3, 4, 5, 6, 7);
         let is_special = v6.is_unicast_link_local() || v6.is_unique_local() || v6.is_multicast();
         let is_public = class_of(v6.into()) == Public;
-        assert!(!(is_special && is_public), "{v6}");
+        assert!(!is_special || !is_public, "{v6}");
         assert!(!is_public || (0x2000..0x4000).contains(&first), "{v6}");
     }
 }
@@ -233,6 +233,6 @@ fn lists_that_are_not_networks_are_refused() {
     ] {
         assert_eq!(text.parse::<AddressPolicy>(), Err(NetworksUnfit), "{text}");
     }
-    assert_eq!(" , ".parse(), Ok(AddressPolicy::default()));
+    assert_eq!(" , ".parse::<AddressPolicy>(), Ok(AddressPolicy::default()));
     assert!(many["10.0.0.0/8,".len()..].parse::<AddressPolicy>().is_ok());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tls::RootCertStore;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
@@ -16,8 +16,9 @@ use crate::{Attempt, Client, EgressConfig, Failure, Target, TlsFailure};
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
@@ -66,7 +67,7 @@ async fn called(host: &str, acceptor: TlsAcceptor, trusted: &Authority) -> Attem
 
 #[tokio::test]
 async fn a_server_with_a_certificate_for_its_name_or_address_is_called() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     for host in ["hooks.example", "127.0.0.2"] {
         let attempt = called(host, authority.acceptor(host, false), &authority).await;
         assert_eq!(attempt.status(), Ok(StatusCode::OK), "{host}");
@@ -77,7 +78,7 @@ async fn a_server_with_a_certificate_for_its_name_or_address_is_called() {
 
 #[tokio::test]
 async fn a_certificate_of_another_name_authority_or_time_is_refused_for_what_it_is() {
-    let (ours, theirs) = (Authority::new(), Authority::new());
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let host = "hooks.example";
     for (acceptor, failure) in [
         (ours.acceptor("other.example", false), TlsFailure::WrongName),

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::{ALLOWED, LONG, PATIENT, Scripted, answering, called, client, request, server, taken, target};
+use super::{LONG, PATIENT, Scripted, answering, called, client, request, server, taken, target};
 use crate::{
     Attempt, Client, Deadlines, EgressConfig, Failure, MOST_BODY_BYTES, MOST_HEAD_BYTES, MOST_HEADERS, Phase,
     Policy, Resolve, Resolved, Target, TlsFailure,
@@ -182,5 +182,4 @@ async fn a_name_server_that_is_silent_is_left() {
     let client = Client::new(config, deadlines, std::sync::Arc::new(Silent)).unwrap();
     let attempt = client.call(&target("http://hooks.example/"), &request()).await;
     assert_eq!((attempt.failure, attempt.address), (Some(Failure::Timeout(Phase::Dns)), None));
-    assert!(!format!("{}", Failure::Timeout(Phase::Dns)).contains(&ALLOWED.to_string()));
 }

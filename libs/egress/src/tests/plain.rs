@@ -70,7 +70,7 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
 #[tokio::test]
 async fn what_is_compressed_stays_as_it_is() {
     // The header of gzip, and bytes that are none.
-    let packed = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 255, 254, 253];
+    let packed: [u8; 13] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 255, 254, 253];
     let head =
         format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len());
     let at = answering([head.as_bytes(), &packed].concat()).await;
