@@ -57,16 +57,18 @@ impl Dns {
         Ok(Self(builder.build().map_err(|error| failed(&error))?))
     }
 
-    /// Asks one name server.
+    /// Asks one name server, where names have a search domain as in a cluster.
     #[cfg(test)]
     pub(crate) fn of_server(server: std::net::SocketAddr) -> Result<Self, ResolveError> {
         use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
         use hickory_resolver::net::runtime::TokioRuntimeProvider;
+        use hickory_resolver::proto::rr::Name;
 
         let mut connection = ConnectionConfig::udp();
         connection.port = server.port();
         let server = NameServerConfig::new(server.ip(), true, vec![connection]);
-        let config = ResolverConfig::from_name_servers(vec![server]);
+        let mut config = ResolverConfig::from_name_servers(vec![server]);
+        config.add_search(Name::from_ascii("cluster.local.").map_err(|error| failed(&error))?);
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         limit(builder.options_mut());
         Ok(Self(builder.build().map_err(|error| failed(&error))?))
