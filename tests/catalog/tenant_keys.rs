@@ -70,14 +70,14 @@ async fn a_key_that_an_earlier_one_wraps_is_found_and_wrapped_anew_and_the_worke
     let key = tenant_key(&mut tx, &earlier, Clock::system().now()).await?;
     let sealed = key.seal(&PLACE, b"secret")?;
     tx.commit().await?;
-    assert_eq!(found(&earlier).await?, []);
+    assert!(found(&earlier).await?.is_empty());
     assert_eq!(found(&both).await?, [Uuid::from_u128(1)]);
 
     let mut tx = TenantTx::begin(&db, tenant(1)).await?;
     assert!(rewrap(&mut tx, &both).await?);
     assert!(!rewrap(&mut tx, &both).await?, "there is nothing left to do");
     tx.commit().await?;
-    assert_eq!(found(&both).await?, []);
+    assert!(found(&both).await?.is_empty());
     let mut tx = TenantTx::begin(&db, tenant(1)).await?;
     tenant_key(&mut tx, &newer, Clock::system().now()).await?.open(&PLACE, &sealed)?;
     tx.rollback().await?;

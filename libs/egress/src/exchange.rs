@@ -77,7 +77,8 @@ pub(crate) async fn spoken(
 
 /// Works while the connection is driven; both end with the work. No task is made for it, so nothing outlives a call that is dropped.
 async fn beside<T>(work: impl Future<Output = T>, connection: impl Future) -> T {
-    let (mut work, mut connection) = (pin!(work), pin!(connection));
+    let mut work = pin!(work);
+    let mut connection = pin!(connection);
     let mut is_open = true;
     loop {
         tokio::select! {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -182,4 +182,26 @@ async fn a_name_server_that_is_silent_is_left() {
     let client = Client::new(config, deadlines, std::sync::Arc::new(Silent)).unwrap();
     let attempt = client.call(&target("http://hooks.example/"), &request()).await;
     assert_eq!((attempt.failure, attempt.address), (Some(Failure::Timeout(Phase::Dns)), None));
+    assert!(attempt.timings.dns.is_some(), "by its own deadline: that of all leaves no time of a part");
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_leaves_no_connection() {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let at = server(move |mut stream| {
+        let tell = tell.clone();
+        async move {
+            taken(&mut stream).await;
+            drop(tell.send("taken"));
+            // Nothing more comes until the other side is gone.
+            drop(stream.read(&mut [0]).await);
+            drop(tell.send("gone"));
+        }
+    })
+    .await;
+    tokio::select! {
+        attempt = called(at, PATIENT) => panic!("{attempt:?}"),
+        heard = told.recv() => assert_eq!(heard, Some("taken")),
+    }
+    assert_eq!(timeout(LONG, told.recv()).await.unwrap(), Some("gone"));
 }
