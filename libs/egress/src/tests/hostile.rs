@@ -29,7 +29,7 @@ async fn flooded(first: &'static str, piece: Vec<u8>, pause: Duration, deadlines
                     sleep(pause).await;
                 }
             }
-            drop(tell.send(()));
+            tell.send(()).unwrap();
         }
     })
     .await;
@@ -192,10 +192,10 @@ async fn a_call_that_is_dropped_leaves_no_connection() {
         let tell = tell.clone();
         async move {
             taken(&mut stream).await;
-            drop(tell.send("taken"));
+            tell.send("taken").unwrap();
             // Nothing more comes until the other side is gone.
             drop(stream.read(&mut [0]).await);
-            drop(tell.send("gone"));
+            tell.send("gone").unwrap();
         }
     })
     .await;
