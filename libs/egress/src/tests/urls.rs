@@ -135,3 +135,14 @@ fn headers_that_frame_a_message_are_not_taken() {
     let headers = [(http::header::AUTHORIZATION, http::HeaderValue::from_static("x"))].into_iter().collect();
     Request::get(headers).unwrap();
 }
+
+#[test]
+fn what_shows_of_a_request_and_its_target_is_no_secret() {
+    let target = Target::read("https://example.com/T0/s3cret?key=s3cret", &Policy::default()).unwrap();
+    let headers =
+        [(http::header::AUTHORIZATION, http::HeaderValue::from_static("s3cret"))].into_iter().collect();
+    let request = Request::post(headers, bytes::Bytes::from_static(b"s3cret")).unwrap();
+    let shown = format!("{target:?} {request:?}");
+    assert!(shown.contains("example.com") && shown.contains("POST"), "{shown}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+}
