@@ -7,6 +7,7 @@ mod migrating;
 mod migrators;
 mod rules;
 mod served;
+mod tenant_keys;
 
 use std::collections::BTreeSet;
 use std::path::Path;

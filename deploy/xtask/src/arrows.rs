@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Libraries in the order of the arrows: each may use those before it.
-const LIBS: [&str; 25] = [
+const LIBS: [&str; 27] = [
     "reasons",
     "proto",
     "ids",
@@ -14,6 +14,7 @@ const LIBS: [&str; 25] = [
     "tls",
     "fleet",
     "cache",
+    "egress",
     "field-types",
     "input",
     "auth",
@@ -21,6 +22,7 @@ const LIBS: [&str; 25] = [
     "host",
     "ddl",
     "db",
+    "seal",
     "query",
     "events",
     "rpc",

@@ -29,7 +29,7 @@ fn every_member_has_its_folder_and_every_folder_its_member() {
 #[test]
 fn every_schema_has_its_migrations_and_its_suite() {
     let schemas = listed(|member| member.has_schema);
-    assert_eq!(folders("migrations", &["base", "record", "operations"]), schemas);
+    assert_eq!(folders("migrations", &["base", "record", "operations", "seal"]), schemas);
     let suites = folders("tests", &[]);
     assert!(schemas.is_subset(&suites), "{schemas:?} are not all among {suites:?}");
 }

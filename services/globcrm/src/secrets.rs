@@ -4,12 +4,13 @@ mod files;
 mod kubernetes;
 mod needs;
 mod resolve;
+mod seal_keys;
 mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use config::Env;
+use config::{Env, ExposeSecret};
 
 use crate::configuration::all_settings;
 
@@ -39,6 +40,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         places: Places,
     },
+    /// Print the keys that seal secrets at rest (`SEAL_KEYS`) with a new one behind them, for their exchange
+    SealKeys {
+        /// The file of the keys in use; a new key alone is printed without it
+        #[arg(long)]
+        from: Option<PathBuf>,
+    },
 }
 
 /// Where the servers are whose URLs are made. A URL that the environment gives (`GLOBCRM_MIGRATE_ADMIN_URL`,
@@ -56,7 +63,7 @@ pub(crate) struct Places {
     pub(crate) redis: String,
 }
 
-/// Runs the command. What is printed names secrets and shows none, but for the Secret that was asked for.
+/// Runs the command. What is printed names secrets and shows none, but for what was asked for: the Secret, the keys.
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     let (env, needs) = (Env::process(), needs(&all_settings())?);
     match command {
@@ -73,6 +80,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
             };
             let secrets = resolve::resolve(&needs, &env, &kept, &places)?;
             print!("{}", kubernetes::manifest(&name, &secrets)?);
+        }
+        Command::SealKeys { from } => {
+            println!("{}", seal_keys::with_another(from.as_deref())?.expose_secret());
         }
     }
     Ok(())

@@ -71,7 +71,8 @@ impl Layout {
     }
 }
 
-fn read(path: &Path) -> anyhow::Result<Option<SecretString>> {
+/// The secret in a file; `None` where there is no file.
+pub(super) fn read(path: &Path) -> anyhow::Result<Option<SecretString>> {
     let shown = || format!("reading {}", path.display());
     match fs::metadata(path) {
         Ok(found) if found.len() > MAX_BYTES => bail!("{} is too large for a secret", path.display()),

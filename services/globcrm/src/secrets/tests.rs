@@ -3,7 +3,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use config::{Env, ExposeSecret, Kind};
+use config::{Env, ExposeSecret, Kind, Setting};
 
 use super::files::Layout;
 use super::needs::{self, Need, needs};
@@ -118,6 +118,30 @@ fn both_sides_of_a_secret_are_the_same_and_all_others_differ() {
     for (name, value) in &values {
         assert_ne!(value, &again[name], "{name} is no secret");
     }
+}
+
+#[test]
+fn what_is_made_for_seal_keys_is_a_key_and_each_service_has_its_own() {
+    let setting = |role| Setting {
+        role,
+        name: "SEAL_KEYS",
+        kind: Kind::Secret,
+        required: true,
+        default: None,
+        doc: "",
+    };
+    let mut settings = all_settings();
+    settings.retain(|setting| setting.name != "SEAL_KEYS");
+    settings.extend([setting("RECORDS"), setting("FIELDS")]);
+    let needs = needs(&settings).unwrap();
+    let values = resolve(&needs, &Env::default(), &Kept::new(), &places()).unwrap();
+    let keys: Vec<seal::OperatorKeys> = values
+        .iter()
+        .filter(|secret| secret.need.name.ends_with("_SEAL_KEYS"))
+        .map(|secret| seal::OperatorKeys::new(&secret.value).unwrap())
+        .collect();
+    assert_eq!(keys.len(), 2);
+    assert_ne!(keys[0].newest(), keys[1].newest());
 }
 
 #[test]

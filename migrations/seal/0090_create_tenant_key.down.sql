@@ -1,0 +1,2 @@
+-- phase: contract
+DROP TABLE {{schema}}.tenant_key;
