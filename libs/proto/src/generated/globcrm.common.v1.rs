@@ -56,6 +56,16 @@ pub struct ObjectPolicy {
     #[prost(string, repeated, tag = "3")]
     pub actions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// One type of event. Its object is the second part of the type.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventPolicy {
+    /// `<service>.<object>.<verb>.v<n>`, e.g. `records.contact.created.v1`.
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    /// When it comes, in one sentence.
+    #[prost(string, tag = "2")]
+    pub description: ::prost::alloc::string::String,
+}
 /// The policy of one field.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FieldPolicy {
