@@ -7,6 +7,7 @@ use proto::notifications::v1::notifications_service_server::NotificationsService
 use tonic::{Request, Response, Status};
 
 use crate::app::App;
+use crate::sync;
 
 /// The RPCs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,5 +28,11 @@ impl NotificationsService for Service {
     ) -> Result<Response<pb::ListEventTypesResponse>, Status> {
         let (cx, _) = self.0.gate.admit(request).await?;
         Ok(cx.answer(self.0.catalogue.list()))
+    }
+
+    async fn sync(&self, request: Request<pb::SyncRequest>) -> Result<Response<pb::SyncResponse>, Status> {
+        let (cx, request) = self.0.gate.admit(request).await?;
+        let answer = sync::sync(&self.0, &cx, request).await?;
+        Ok(cx.answer(answer))
     }
 }

@@ -7,9 +7,9 @@ use ids::TenantId;
 use tokio::sync::Notify;
 
 /// Calls of one tenant that wait at once in an instance. Further ones are answered without waiting.
-pub const OF_A_TENANT: usize = 100;
-/// Of all tenants.
-pub const IN_ALL: usize = 2_000;
+pub const OF_A_TENANT: usize = 32;
+/// Of all tenants: half of the calls that a service has at once.
+pub const IN_ALL: usize = 512;
 
 /// Those who wait, by tenant. An event that is written in this instance wakes them; those of other instances look by themselves.
 #[derive(Debug, Default)]

@@ -97,6 +97,8 @@ pub enum RateClass {
     /// Sign-up, login and what else guesses could attack.
     Login = 4,
     Bulk = 5,
+    /// May wait for something to come, up to 25 seconds; charged as one of a list.
+    Wait = 6,
 }
 impl RateClass {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -111,6 +113,7 @@ impl RateClass {
             Self::Write => "RATE_CLASS_WRITE",
             Self::Login => "RATE_CLASS_LOGIN",
             Self::Bulk => "RATE_CLASS_BULK",
+            Self::Wait => "RATE_CLASS_WAIT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -122,6 +125,7 @@ impl RateClass {
             "RATE_CLASS_WRITE" => Some(Self::Write),
             "RATE_CLASS_LOGIN" => Some(Self::Login),
             "RATE_CLASS_BULK" => Some(Self::Bulk),
+            "RATE_CLASS_WAIT" => Some(Self::Wait),
             _ => None,
         }
     }

@@ -27,6 +27,129 @@ pub struct EventType {
     #[prost(bytes = "bytes", tag = "5")]
     pub example: ::prost::bytes::Bytes,
 }
+/// Asks for what has changed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncRequest {
+    /// `next_cursor` of the answer before. Empty: from the beginning.
+    #[prost(string, tag = "1")]
+    pub cursor: ::prost::alloc::string::String,
+    /// The types of records, separated by commas: `activity`, `company`, `contact`, `deal`, `note`. Empty: those that the caller may read, or those
+    /// of the cursor.
+    #[prost(string, tag = "2")]
+    pub types: ::prost::alloc::string::String,
+    /// How many changes at most; 500 if it is not sent.
+    #[prost(int32, optional, tag = "3")]
+    pub limit: ::core::option::Option<i32>,
+    /// For how many seconds to wait for something to come, if there is nothing yet.
+    #[prost(int32, optional, tag = "4")]
+    pub wait: ::core::option::Option<i32>,
+}
+/// What has changed. Apply it in this order; a record that is there already takes the newer version.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SyncResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub changes: ::prost::alloc::vec::Vec<SyncChange>,
+    /// The place behind these changes.
+    #[prost(string, tag = "2")]
+    pub next_cursor: ::prost::alloc::string::String,
+    /// Whether there is more already: call again at once.
+    #[prost(bool, tag = "3")]
+    pub has_more: bool,
+    /// The number in the journal up to which all is told, once there is no more.
+    #[prost(int64, tag = "4")]
+    pub position: i64,
+    /// Types of which the caller may see other records or fields than before: forget all of them, and read them anew with `types` and without a
+    /// cursor.
+    #[prost(string, repeated, tag = "5")]
+    pub resync: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// The latest state of a record.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncChange {
+    /// `contact`, `deal`, …
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub version: i64,
+    #[prost(enumeration = "SyncOp", tag = "4")]
+    pub op: i32,
+    /// Why it must be forgotten. Set only for `remove`.
+    #[prost(enumeration = "SyncReason", optional, tag = "5")]
+    pub reason: ::core::option::Option<i32>,
+    /// The record as the caller may see it now, in the form of its own resource. Set only for `upsert`.
+    #[prost(bytes = "bytes", optional, tag = "6")]
+    pub data: ::core::option::Option<::prost::bytes::Bytes>,
+}
+/// What to do with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SyncOp {
+    Unspecified = 0,
+    /// Store it, or replace what is stored.
+    Upsert = 1,
+    /// Forget it.
+    Remove = 2,
+}
+impl SyncOp {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SYNC_OP_UNSPECIFIED",
+            Self::Upsert => "SYNC_OP_UPSERT",
+            Self::Remove => "SYNC_OP_REMOVE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SYNC_OP_UNSPECIFIED" => Some(Self::Unspecified),
+            "SYNC_OP_UPSERT" => Some(Self::Upsert),
+            "SYNC_OP_REMOVE" => Some(Self::Remove),
+            _ => None,
+        }
+    }
+}
+/// Why a record is to be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SyncReason {
+    Unspecified = 0,
+    /// It is in the trash.
+    Deleted = 1,
+    /// The caller may not see it any more.
+    Access = 2,
+    /// It was removed for good.
+    Purged = 3,
+}
+impl SyncReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SYNC_REASON_UNSPECIFIED",
+            Self::Deleted => "SYNC_REASON_DELETED",
+            Self::Access => "SYNC_REASON_ACCESS",
+            Self::Purged => "SYNC_REASON_PURGED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SYNC_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "SYNC_REASON_DELETED" => Some(Self::Deleted),
+            "SYNC_REASON_ACCESS" => Some(Self::Access),
+            "SYNC_REASON_PURGED" => Some(Self::Purged),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod notifications_service_client {
     #![allow(
@@ -38,7 +161,7 @@ pub mod notifications_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// The journal of what happens in an organization.
+    /// The journal of what happens in an organization, and what has changed since a place in it.
     #[derive(Debug, Clone)]
     pub struct NotificationsServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -138,6 +261,34 @@ pub mod notifications_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Gives what has changed since a cursor, as the caller may see it: of each record its latest state. Without a cursor it gives the whole state
+        /// first.
+        pub async fn sync(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SyncRequest>,
+        ) -> std::result::Result<tonic::Response<super::SyncResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/globcrm.notifications.v1.NotificationsService/Sync",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "globcrm.notifications.v1.NotificationsService",
+                        "Sync",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -161,8 +312,14 @@ pub mod notifications_service_server {
             tonic::Response<super::ListEventTypesResponse>,
             tonic::Status,
         >;
+        /// Gives what has changed since a cursor, as the caller may see it: of each record its latest state. Without a cursor it gives the whole state
+        /// first.
+        async fn sync(
+            &self,
+            request: tonic::Request<super::SyncRequest>,
+        ) -> std::result::Result<tonic::Response<super::SyncResponse>, tonic::Status>;
     }
-    /// The journal of what happens in an organization.
+    /// The journal of what happens in an organization, and what has changed since a place in it.
     #[derive(Debug)]
     pub struct NotificationsServiceServer<T> {
         inner: Arc<T>,
@@ -274,6 +431,50 @@ pub mod notifications_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListEventTypesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/globcrm.notifications.v1.NotificationsService/Sync" => {
+                    #[allow(non_camel_case_types)]
+                    struct SyncSvc<T: NotificationsService>(pub Arc<T>);
+                    impl<
+                        T: NotificationsService,
+                    > tonic::server::UnaryService<super::SyncRequest> for SyncSvc<T> {
+                        type Response = super::SyncResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SyncRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NotificationsService>::sync(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SyncSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
