@@ -27,6 +27,7 @@ async fn prepare(world: &World, rpc: &str) -> Call {
     let mut client = NotificationsServiceClient::new(NotificationsServiceServer::new(who.service.clone()));
     match rpc {
         "ListEventTypes" => call!(client, list_event_types, who.request(pb::ListEventTypesRequest {}, &[])),
+        "Sync" => call!(client, sync, who.request(pb::SyncRequest::default(), &[])),
         other => panic!("{other} has no call here"),
     }
 }

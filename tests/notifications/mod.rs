@@ -3,4 +3,7 @@
 mod delivery;
 mod event_types;
 mod journal;
+pub(crate) mod model;
+mod sync;
+mod sync_model;
 pub(crate) mod world;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use auth::VerifiedTenant;
+use config::SecretString;
 use db::{Db, TenantTx};
 use events::{Change, Delivery, Event, Handler};
 use ids::{Clock, TenantId};
@@ -12,17 +13,23 @@ use notifications::event_types::Catalogue;
 use notifications::journal::Listener;
 use notifications::waiting::Waiting;
 use notifications::{App, Service};
+use query::CursorKey;
 use uuid::Uuid;
 
+use super::model::Model;
 use crate::database::Database;
 use crate::world::{Ground, TestGate};
 
 pub(crate) const SCHEMA: &str = "notifications";
+/// What seals cursors.
+pub(crate) const CURSOR_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// One service, with what is around it.
 pub(crate) struct World {
     served: crate::world::World<Service>,
     pub(crate) waiting: Arc<Waiting>,
+    /// The services that keep records.
+    pub(crate) model: Model,
 }
 
 impl Deref for World {
@@ -43,9 +50,17 @@ impl World {
         let ground = Ground::on(database, SCHEMA, Clock::system())?;
         let gates = TestGate::new(&ground.clock)?;
         let waiting = Arc::<Waiting>::default();
-        let app = App { gate: gates.gate.clone(), catalogue: Catalogue::new()? };
+        let model = Model::default();
+        let app = App {
+            gate: gates.gate.clone(),
+            db: ground.db.clone(),
+            cursor_key: CursorKey::new(&SecretString::from(CURSOR_SECRET))?,
+            catalogue: Catalogue::new()?,
+            waiting: waiting.clone(),
+            ask: model.ask(),
+        };
         let served = crate::world::World::on(ground, gates, Service::new(app));
-        Ok(Self { served, waiting })
+        Ok(Self { served, waiting, model })
     }
 
     /// An event of a contact in a version.

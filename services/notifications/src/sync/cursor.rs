@@ -147,15 +147,15 @@ mod tests {
     fn caller(tenant: u128, principal: u128) -> Context {
         let tenant = VerifiedTenant::from_claim(TenantId::from(Uuid::from_u128(tenant)));
         let principal = Principal { kind: PrincipalKind::User, id: Uuid::from_u128(principal) };
+        let call = Call {
+            request_id: String::new(),
+            idempotency_key: None,
+            if_match: None,
+            user_agent: None,
+            traceparent: None,
+        };
         let snapshot = Snapshot::from_wire(&PermissionSnapshot::default());
-        Context::new(
-            Call::default(),
-            tenant,
-            principal,
-            None,
-            Arc::new(snapshot),
-            SecretString::from("token"),
-        )
+        Context::new(call, tenant, principal, None, Arc::new(snapshot), SecretString::from("token"))
     }
 
     fn head(last: i64, day: i64) -> Head {

@@ -5,7 +5,7 @@ use error::{Error, Reason};
 use fleet::Role;
 
 /// An object whose records can be followed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Synced {
     /// `contact`: in `types`, permissions and events.
     pub object: &'static str,

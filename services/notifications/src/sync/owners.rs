@@ -150,7 +150,7 @@ fn read(json: &[u8], member: &str) -> Result<Listed, Error> {
         serde_json::from_str(members.get(member).ok_or_else(missing)?.get()).map_err(Error::internal)?;
     let shown = records.into_iter().map(|record| {
         let Head { id, version } = serde_json::from_str(record.get()).map_err(Error::internal)?;
-        Ok(Shown { id, version, data: Bytes::copy_from_slice(record.get().as_bytes()) })
+        Ok::<_, Error>(Shown { id, version, data: Bytes::copy_from_slice(record.get().as_bytes()) })
     });
     let token = members.get("next_page_token").map_or("null", |token| token.get());
     let token: Option<String> = serde_json::from_str(token).map_err(Error::internal)?;

@@ -1,15 +1,16 @@
 //! SQL of what has changed.
 
 use db::{DbError, TenantTx};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// What happened to a record.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Debug)]
 pub(super) struct Row {
     pub(super) number: i64,
     pub(super) written_at: OffsetDateTime,
-    #[sqlx(rename = "type")]
     pub(super) kind: String,
     pub(super) object: String,
     pub(super) record_id: Uuid,
@@ -19,6 +20,24 @@ pub(super) struct Row {
     pub(super) owner_before: Option<Uuid>,
     pub(super) team_before: Option<Uuid>,
     pub(super) before_unknown: bool,
+}
+
+impl FromRow<'_, PgRow> for Row {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            number: row.try_get("number")?,
+            written_at: row.try_get("written_at")?,
+            kind: row.try_get("type")?,
+            object: row.try_get("object")?,
+            record_id: row.try_get("record_id")?,
+            version: row.try_get("version")?,
+            owner_id: row.try_get("owner_id")?,
+            team_id: row.try_get("team_id")?,
+            owner_before: row.try_get("owner_before")?,
+            team_before: row.try_get("team_before")?,
+            before_unknown: row.try_get("before_unknown")?,
+        })
+    }
 }
 
 /// The first events of these objects behind a number, up to another. None of them was written before `not_before`: older days are not looked at.
