@@ -292,6 +292,33 @@ async fn a_backlog_of_weeks_is_told_to_the_end() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn an_answer_ends_by_its_bytes_and_passes_no_change_by() -> Result<()> {
+    let world = World::new().await?;
+    let tenant = world.tenant();
+    let (who, other) = (world.caller(tenant, &OWN)?, world.clock.new_uuid());
+    let create = |owner| world.done(tenant, ("contact", world.clock.new_uuid()), Write::Create { owner });
+    let lost = create(who.id).await?;
+    let (_, cursor) = all(&who, SyncRequest::default()).await?;
+    // Only the first of its changes says that the caller could see it.
+    world.done(tenant, ("contact", lost), Write::Give { owner: other }).await?;
+    let mut large = Vec::new();
+    for _ in 0..4 {
+        let id = create(who.id).await?;
+        world.model.records().get_mut(&(tenant, "contact", id)).expect("it is there").name =
+            "x".repeat(900_000);
+        large.push(("contact", id, None));
+    }
+    world.done(tenant, ("contact", lost), Write::Rename).await?;
+    let first = sync(&who, from(&cursor)).await?;
+    let removed = ("contact", lost, Some(SyncReason::Access));
+    assert_eq!(brief(&first.changes), [&[removed][..], &large[..3]].concat());
+    assert!(first.has_more);
+    let (rest, _) = all(&who, from(&first.next_cursor)).await?;
+    assert_eq!(brief(&rest), [large[3]]);
+    Ok(())
+}
+
 /// A cursor as it would have been given so many days ago.
 fn aged(cursor: &str, days: i64) -> Result<String> {
     const PURPOSE: &str = "globcrm sync cursor";

@@ -28,14 +28,16 @@ const MOST_BYTES: usize = 2 << 20;
 /// Changes, and whether there are more.
 pub(super) type Told = (Vec<pb::SyncChange>, bool);
 
-/// A record with the last of its changes among some.
+/// A record with what some changes say of it.
 #[derive(Clone, Debug)]
 struct Latest {
     synced: &'static Synced,
     id: Uuid,
-    number: i64,
-    written_at: OffsetDateTime,
+    /// The first of the changes, and when it was written down.
+    first: (i64, OffsetDateTime),
+    /// After the last of them.
     version: i64,
+    /// What the last of them did.
     verb: Verb,
     /// The caller could see it before one of the changes, or after one.
     was_seen: bool,
@@ -65,7 +67,7 @@ pub(super) async fn next(app: &App, cx: &Context, cursor: &mut Cursor, limit: us
         tx.commit().await?;
 
         let last = rows.last().map(|row| (row.number, row.written_at));
-        let (changes, cut) = tell(app, cx, latest(cx, rows.as_slice())).await?;
+        let (changes, cut) = tell(app, cx, &latest(cx, &rows)).await?;
         match (cut, last) {
             (Some((number, written_at)), _) => cursor.reach(number, written_at),
             // There may be more up to the end of the window.
@@ -82,28 +84,32 @@ pub(super) async fn next(app: &App, cx: &Context, cursor: &mut Cursor, limit: us
     Ok((Vec::new(), true))
 }
 
-/// Each record once, in the order of its last change.
+/// Each record once, in the order of their first changes: all changes before the first one of a record are of records before it.
 fn latest(cx: &Context, rows: &[Row]) -> Vec<Latest> {
     let mut predicates: HashMap<&'static str, RowPredicate> = HashMap::new();
-    let mut latest: HashMap<(&'static str, Uuid), Latest> = HashMap::new();
+    let mut places: HashMap<(&'static str, Uuid), usize> = HashMap::new();
+    let mut latest: Vec<Latest> = Vec::new();
     for row in rows {
         let Some(synced) = objects::named(&row.object) else { continue };
         let predicate =
             predicates.entry(synced.object).or_insert_with(|| cx.snapshot.predicate(synced.object, "read"));
-        let before = latest.get(&(synced.object, row.record_id)).is_some_and(|before| before.was_seen);
-        let last = Latest {
-            synced,
-            id: row.record_id,
-            number: row.number,
-            written_at: row.written_at,
-            version: row.version,
-            verb: Verb::of(&row.kind),
-            was_seen: before || was_seen(row, predicate),
-        };
-        latest.insert((synced.object, row.record_id), last);
+        let was_seen = was_seen(row, predicate);
+        let place = *places.entry((synced.object, row.record_id)).or_insert(latest.len());
+        match latest.get_mut(place) {
+            Some(record) => {
+                (record.version, record.verb) = (row.version, Verb::of(&row.kind));
+                record.was_seen |= was_seen;
+            }
+            None => latest.push(Latest {
+                synced,
+                id: row.record_id,
+                first: (row.number, row.written_at),
+                version: row.version,
+                verb: Verb::of(&row.kind),
+                was_seen,
+            }),
+        }
     }
-    let mut latest: Vec<Latest> = latest.into_values().collect();
-    latest.sort_by_key(|record| record.number);
     latest
 }
 
@@ -111,21 +117,25 @@ fn latest(cx: &Context, rows: &[Row]) -> Vec<Latest> {
 fn was_seen(row: &Row, predicate: &RowPredicate) -> bool {
     let before = RowFacts { owner_id: row.owner_before, team_id: row.team_before };
     let after = RowFacts { owner_id: row.owner_id, team_id: row.team_id };
-    row.before_unknown && *predicate != RowPredicate::Never
-        || predicate.evaluate(&before)
-        || predicate.evaluate(&after)
+    let may_have_been = row.before_unknown && *predicate != RowPredicate::Never;
+    may_have_been || predicate.evaluate(&before) || predicate.evaluate(&after)
 }
 
-/// What the records are to the caller now. Ends behind [`MOST_BYTES`]: the place of the last one is given then.
+/// What the records are to the caller now. Ends behind [`MOST_BYTES`]: then the place before the first change of the next record is given, so
+/// that no change of a record that was not told is passed by.
 async fn tell(
     app: &App,
     cx: &Context,
-    records: Vec<Latest>,
+    records: &[Latest],
 ) -> Result<(Vec<pb::SyncChange>, Option<(i64, OffsetDateTime)>), Error> {
     let (mut changes, mut bytes) = (Vec::new(), 0);
     for some in records.chunks(AT_ONCE) {
         let mut shown = shown(app, cx, some).await?;
         for record in some {
+            if bytes > MOST_BYTES {
+                let (number, written_at) = record.first;
+                return Ok((changes, Some((number - 1, written_at))));
+            }
             match shown.remove(&(record.synced.object, record.id)) {
                 Some(now) => {
                     bytes += now.data.len();
@@ -134,9 +144,6 @@ async fn tell(
                 None if record.was_seen => changes.push(remove(record)),
                 // Nobody is told of a record that there never was for them.
                 None => {}
-            }
-            if bytes > MOST_BYTES {
-                return Ok((changes, Some((record.number, record.written_at))));
             }
         }
     }
