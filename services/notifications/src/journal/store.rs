@@ -36,7 +36,7 @@ pub(crate) async fn append(tx: &mut TenantTx, entry: &Entry<'_>) -> Result<i64, 
     .bind(event.actor_kind.map(auth::PrincipalKind::name))
     .bind(event.actor)
     .bind(event.time)
-    .bind(&entry.fields)
+    .bind(entry.fields.as_slice())
     .bind(event.owner)
     .bind(event.team)
     .bind(entry.owner_before)
@@ -57,7 +57,7 @@ pub struct Head {
 
 /// Where the journal of the tenant ends. All numbers up to that are there.
 pub async fn head(tx: &mut TenantTx) -> Result<Head, DbError> {
-    let (last, asked_at) = sqlx::query_as(
+    let (last, asked_at): (i64, OffsetDateTime) = sqlx::query_as(
         "SELECT coalesce((SELECT last FROM notifications.journal_head WHERE tenant_id = $1), 0), clock_timestamp()",
     )
     .bind(tx.tenant_id())
