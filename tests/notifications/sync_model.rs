@@ -147,6 +147,10 @@ async fn history(seed: u64) -> Result<()> {
     ];
     let owners: Vec<Uuid> =
         readers.iter().map(|reader| reader.who.id).chain([world.clock.new_uuid()]).collect();
+    // They begin while they may see everything: whoever may not read a type cannot begin with it.
+    for reader in &mut readers {
+        reader.step().await?;
+    }
     let mut records: BTreeMap<usize, (&'static str, Uuid)> = BTreeMap::new();
     for n in 0..WRITES {
         let owner = *dice.one(&owners);
