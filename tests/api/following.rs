@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{contact, problem};
-use crate::client::{Client, query};
+use crate::client::{Client, all_pages, query};
 use crate::stage::{Stage, Tenant, text};
 use crate::waiting;
 
@@ -62,8 +62,7 @@ async fn a_copy_follows_what_happens_as_its_reader_may_see_it() {
     let rep = stage.member(&tenant, "rep", own, json!([])).await;
     let (state, mut cursor) = all(&tenant.admin, "contact,deal", "").await;
     let seen: BTreeSet<String> = state.iter().map(|change| text(&change["id"])).collect();
-    let listed = tenant.admin.get("/api/v1/contacts?page_size=200").await.expect(200);
-    let there = listed["contacts"].as_array().cloned().unwrap_or_default();
+    let there = all_pages(&tenant.admin, "contacts", &[], "200").await;
     assert_eq!(seen, there.iter().map(|contact| text(&contact["id"])).collect());
     let (nothing, mut of_rep) = all(&rep.client, "", "").await;
     assert!(nothing.is_empty(), "{nothing:?}");
