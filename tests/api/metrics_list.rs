@@ -14,7 +14,7 @@ use crate::waiting;
 const BOUND: Duration = Duration::from_secs(60);
 
 /// What a fleet that is well never does, batches, which imports alone have, and TLS, which this one does not speak.
-const SELDOM: [&str; 11] = [
+const SELDOM: [&str; 12] = [
     "globcrm.inbox.dead",
     "globcrm.inbox.expired",
     "globcrm.inbox.parked",
@@ -26,6 +26,7 @@ const SELDOM: [&str; 11] = [
     "globcrm.rpc.client.unseen",
     "globcrm.tls.certificate.expiry",
     "globcrm.tls.handshakes.failed",
+    "globcrm.tls.plain",
 ];
 
 /// What a list says of a metric.

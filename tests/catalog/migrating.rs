@@ -83,6 +83,33 @@ async fn a_migration_that_never_gets_its_lock_says_so_and_changes_nothing() -> R
     Ok(())
 }
 
+/// Whoever is ready reads the list every second: it is changed as gently as a table of records.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_migrations_is_not_waited_for_either() -> Result<()> {
+    let database = Database::fresh("globcrm_test_migrating_list", &[BEFORE]).await?;
+    let (mut holder, mut migrator) = (database.admin().await?, database.admin().await?);
+    execute(&mut holder, "ALTER TABLE fields.schema_migration DROP COLUMN oldest_program").await?;
+    execute(&mut holder, "BEGIN; SELECT FROM fields.schema_migration").await?;
+    let error =
+        timeout(BOUND, COLORED.up_within(&mut migrator, SHORT)).await.context("in time")?.unwrap_err();
+    assert!(matches!(error, MigrateError::Busy { name: "schema_migration", .. }), "{error:?}");
+    execute(&mut holder, "COMMIT").await?;
+    assert_eq!(COLORED.up(&mut migrator).await?, [ADD.name]);
+    Ok(())
+}
+
+/// What is left in the list would be passed by when the newer program comes up again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_takes_nothing_back_where_a_newer_one_has_been() -> Result<()> {
+    let database = Database::fresh("globcrm_test_migrating_down", &[COLORED]).await?;
+    let mut sql = database.admin().await?;
+    let error = BEFORE.down_within(&mut sql, SHORT).await.unwrap_err();
+    assert!(error.to_string().contains("take back: 0901_add_color."), "{error}");
+    assert!(has_run(&mut sql, MAKE.name).await?);
+    assert_eq!(COLORED.down(&mut sql).await?.first(), Some(&ADD.name));
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_migrator_waits_for_a_while_and_names_the_first() -> Result<()> {
     let database = Database::fresh("globcrm_test_migrating_locked", &[BEFORE]).await?;

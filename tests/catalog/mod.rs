@@ -1,6 +1,7 @@
 //! What must be true of every schema, asked of the catalog of a migrated database (pitfall 1.1): a table, an index or a
 //! grant that forgets the tenant fails here, whoever wrote it.
 
+mod distribution;
 mod dump;
 mod migrating;
 mod migrators;

@@ -52,7 +52,7 @@ const BREAKS: &[Break] = &[
     ),
     ("nothing_has_a_token", "templates/serviceaccounts.yaml", "automountServiceAccountToken: false", ""),
     ("services_are_not_variables", DEPLOYMENTS, "enableServiceLinks: false", "enableServiceLinks: true"),
-    ("secrets_are_files_that_are_there", DEPLOYMENTS, "\"tls.key\" \"ca.crt\"", "\"tls.key\""),
+    ("secrets_are_files_that_are_there", DEPLOYMENTS, "path: ca.crt", "path: authorities.crt"),
     ("peers_are_found_by_every_address", POD, "}}https{{ else", "}}http{{ else"),
     ("what_serves_is_probed", DEPLOYMENTS, "readinessProbe:", "lateProbe:"),
     ("what_serves_is_probed", "templates/_stores.tpl", "readinessProbe:", "lateProbe:"),

@@ -43,8 +43,18 @@ pub const CASES: &[Case<'static>] = &[
             "migrations.enabled=false",
             r#"blobs.existingClaim="uploads""#,
             "metrics.serviceMonitor.enabled=true",
-            r#"tls={"existingSecret":"fleet-tls","publicSecret":"public-tls","changeOver":"call"}"#,
+            r#"tls={"existingSecret":"fleet-tls","authoritySecret":"fleet-authorities","publicSecret":"public-tls","changeOver":"call"}"#,
             r#"settings.OTLP_ENDPOINT="http://collector:4317""#,
+        ],
+    },
+    Case {
+        name: "TLS passes through a proxy",
+        preset: None,
+        sets: &[
+            r#"tls.publicSecret="public-tls""#,
+            "service.port=443",
+            r#"ingress={"enabled":true,"host":"crm.example","annotations":{"nginx.ingress.kubernetes.io/ssl-passthrough":"true"}}"#,
+            "roles.gateway.settings.TRUST_FORWARDED_FOR=false",
         ],
     },
 ];

@@ -172,7 +172,7 @@ fn there_is_no_secret(objects: &[Value]) -> Vec<String> {
             let is_one = words.iter().any(|word| called.contains(word))
                 || ends.iter().any(|end| called.ends_with(end));
             let is_file = text(&variable["name"]).ends_with("_FILE")
-                && text(&variable["value"]).starts_with("/run/secrets/globcrm/");
+                && text(&variable["value"]).starts_with("/run/secrets/");
             is_one && !is_file && variable["value"].is_string()
         });
         given.map(|variable| format!("{name} {}", text(&variable["name"]))).collect::<Vec<_>>()

@@ -72,6 +72,19 @@ const WRONG: &[(&str, &str)] = &[
 const TOGETHER: &[(&[&str], &str)] = &[
     (&["ingress.enabled=true"], "ingress.host"),
     (&[r#"tls.changeOver="serve""#], "tls.existingSecret"),
+    (&[r#"tls.authoritySecret="authorities""#], "tls.authoritySecret needs tls.existingSecret"),
+    (
+        &[r#"tls.publicSecret="public""#, "ingress.enabled=true", r#"ingress.host="crm.example""#],
+        "roles.gateway.settings.TRUST_FORWARDED_FOR",
+    ),
+    (
+        &[
+            r#"tls.publicSecret="public""#,
+            "gatewayApi.enabled=true",
+            r#"gatewayApi.parentRefs=[{"name":"public"}]"#,
+        ],
+        "roles.gateway.settings.TRUST_FORWARDED_FOR",
+    ),
     (&["gatewayApi.enabled=true"], "gatewayApi.parentRefs"),
     (&["blobs.ephemeral=true", "roles.records.replicas=2"], "roles.records.replicas"),
     (&["blobs.ephemeral=true", "roles.records.autoscaling.enabled=true"], "blobs.ephemeral"),

@@ -29,7 +29,7 @@ const MIGRATIONS: Migrations = Migrations {
     groups: &[],
     own: &[Migration {
         name: "0100_create_ledger",
-        up: "CREATE TABLE events_it.ledger (tenant_id uuid NOT NULL, n bigint GENERATED ALWAYS AS IDENTITY,
+        up: "-- phase: expand\n             CREATE TABLE events_it.ledger (tenant_id uuid NOT NULL, n bigint GENERATED ALWAYS AS IDENTITY,
                  event_id uuid NOT NULL, record_id uuid NOT NULL, version bigint NOT NULL, attempt bigint NOT NULL);
              SELECT events_it.protect('ledger', 0);",
         down: "DROP TABLE events_it.ledger;",

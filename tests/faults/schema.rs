@@ -45,8 +45,10 @@ impl Identity {
         run_once(&program, "migrate", &environments.migrate, &progress)?;
         let environment = environments.roles.get_mut(&Role::Identity).context("identity")?;
         for (name, value) in environment.iter_mut().filter(|(name, _)| name.ends_with("DATABASE_URL")) {
-            anyhow::ensure!(value.contains("/globcrm"), "{name} names another database");
-            *value = value.replacen("/globcrm", &format!("/{DATABASE}"), 1);
+            // The user's name begins in the same way.
+            let (server, database) = value.rsplit_once('/').context("a database")?;
+            anyhow::ensure!(database == "globcrm", "{name} names another database");
+            *value = format!("{server}/{DATABASE}");
         }
         let log = workspace.target().join(format!("tmp/identity-{}.log", std::process::id()));
         let mut command = Command::new(program);

@@ -224,3 +224,54 @@ fn what_is_in_a_watched_file_may_change_and_which_file_it_is_may_not() {
     assert!(problems.contains("GLOBCRM_FLEET_KEY_FILE"), "{problems}");
     assert_eq!(role.0.get().text, "key 2");
 }
+
+#[test]
+fn what_changes_while_a_process_starts_is_found_by_the_first_look() {
+    let files = Files::new("start");
+    let key = files.write("key", "key 1");
+    let env: Env = [("GLOBCRM_X_KEY_FILE", &*key)].into_iter().collect();
+    let (role, reloads) = load_with_reloads::<Watching>(&env, "X").unwrap();
+    files.write("key", "key 2");
+    let mut reloader = Reloader::new(env, None, &[]);
+    reloader.follow(reloads);
+    assert_eq!(role.0.get().text, "key 1");
+    assert!(reloader.look().unwrap());
+    assert_eq!(role.0.get().text, "key 2");
+    assert!(!reloader.look().unwrap());
+}
+
+#[test]
+fn what_is_wrong_in_one_group_of_files_keeps_no_other_back() {
+    let files = Files::new("apart");
+    let (key, password) = (files.write("key", "key 1"), files.write("password", "old"));
+    let settings = files.write("settings", "");
+    let env: Env =
+        [("GLOBCRM_X_KEY_FILE", &*key), ("GLOBCRM_X_PASSWORD_FILE", &*password)].into_iter().collect();
+    let mut reloader = Reloader::new(env, Some(settings.into()), &hot_settings::<Role>("X"));
+    let ((watching, role), reloads) =
+        load_with_reloads::<(Watching, Role)>(&reloader.env().unwrap(), "X").unwrap();
+    reloader.follow(reloads);
+
+    files.write("key", "nonsense");
+    files.write("password", "new");
+    for _ in 0..2 {
+        let problems = reloader.look().unwrap_err().to_string();
+        assert!(problems.contains("GLOBCRM_X_KEY_FILE is no key"), "{problems}");
+        assert_eq!((reloader.changes(), role.pool.get().password.expose_secret()), (1, "new"));
+    }
+    files.write("settings", "GLOBCRM_X_PER_MINUTE=hunter2");
+    files.write("key", "key 2");
+    let problems = reloader.look().unwrap_err().to_string();
+    assert!(problems.contains("PER_MINUTE") && !problems.contains("KEY_FILE"), "{problems}");
+    assert_eq!((reloader.changes(), &*watching.0.get().text), (2, "key 2"));
+}
+
+#[test]
+fn a_file_has_a_bound() {
+    let files = Files::new("bound");
+    let (role, mut reloader) = started(&files);
+    files.write("password", &"x".repeat((1 << 20) + 1));
+    let problems = reloader.look().unwrap_err().to_string();
+    assert!(problems.contains("GLOBCRM_X_PASSWORD_FILE names a file that cannot be read"), "{problems}");
+    assert_eq!(role.pool.get().password.expose_secret(), "old-s3cret");
+}

@@ -19,12 +19,13 @@ const BOUND: Duration = Duration::from_secs(90);
 /// Tenants with a name.
 const NAMED: &str = "5";
 
-/// What a fleet that is well never counts, so that a query which is about it alone has nothing but its 0.
-const SELDOM: [(&str, &str); 4] = [
+/// What a fleet that is well and has no certificates never counts, so that a query which is about it alone has nothing but its 0.
+const SELDOM: [(&str, &str); 5] = [
     ("globcrm_inbox_dead", "no event was ever given up"),
     ("globcrm_inbox_expired_total", "no event lay for a month"),
     ("globcrm_inbox_parked", "no event failed"),
     ("globcrm_records_derived_total", "no derived value was ever wrong"),
+    ("globcrm_tls_certificate_expiry_seconds", "it speaks no TLS"),
 ];
 
 /// A Prometheus that reads a fleet.
@@ -145,7 +146,7 @@ async fn every_panel_has_an_answer_and_every_rule_what_it_asks_for() {
     })
     .await;
 
-    // `or vector(0)` answers whatever is before it: so each metric must be there by its name, too.
+    // `or on() vector(0)` answers whatever is before it: so each metric must be there by its name, too.
     let asked: BTreeSet<String> = panels.iter().chain(&rules).flat_map(|one| metrics(&one.text)).collect();
     assert!(asked.len() > 35, "{asked:?}");
     waiting::outcome(BOUND, "every metric that is asked for is there", async || {

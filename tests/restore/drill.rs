@@ -88,15 +88,11 @@ async fn a_restore_to_a_moment_has_every_tenant_as_it_was_then() -> Result<()> {
 
     shell.run("prepare")?;
     let streaming = shell.start("stream")?;
-    waiting::until(BOUND, "the log is streamed", async || {
-        let query =
-            "SELECT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = 'pg_receivewal')";
-        sqlx::query_scalar(query).fetch_one(&mut sql).await.expect("statistics")
-    })
-    .await;
+    until_streamed(&mut sql).await;
     let begun = Instant::now();
     shell.run("basebackup")?;
     let backup_took = begun.elapsed();
+    a_failure_takes_no_backup_and_no_files_away(&server, &mut shell)?;
 
     execute(&mut sql, WRITE_ON).await?;
     let moment: String = sqlx::query_scalar("SELECT clock_timestamp()::text").fetch_one(&mut sql).await?;
@@ -131,6 +127,7 @@ async fn a_restore_to_a_moment_has_every_tenant_as_it_was_then() -> Result<()> {
         "{lost} of {acknowledged} rows are lost: the stream had come to a stop"
     );
     tokio::task::block_in_place(|| server.destroy())?;
+    server.mount()?;
 
     shell.variables.insert("RESTORE_TO", moment);
     let restored = restore(&server, &shell).await?;
@@ -144,17 +141,56 @@ async fn a_restore_to_a_moment_has_every_tenant_as_it_was_then() -> Result<()> {
     );
     shell.run("after")?;
 
+    // The restored server has a history of its own, which is backed up before anybody writes.
+    shell.run("again")?;
+    let streaming = shell.start("stream")?;
+    let mut sql = server.sql("globcrm").await?;
+    until_streamed(&mut sql).await;
+    shell.run("basebackup")?;
+    let before = server.backups()?.join("before");
+    ensure!(before.join("base/PG_VERSION").exists() && before.join("wal").exists(), "the old backup is gone");
+    ensure!(shell.run("again").is_err(), "a second time would mix two histories");
+    execute(&mut sql, "INSERT INTO public.drill SELECT max(n) + 1 FROM public.drill").await?;
+    until_streamed(&mut sql).await;
+    sql.close().await?;
+
     let stage = tokio::task::block_in_place(|| Stage::start_in(&server.workspace, &[], |_, _| Ok(())))?;
     let serving = restored.begun.elapsed();
     let smoke = format!("smoke {}", stage.fleet.gateway_url());
     tokio::task::block_in_place(|| run_once(&program, &smoke, &stage.environments.migrate, &progress))?;
     drop(stage);
+    drop(streaming);
     println!(
         "restore: base backup {backup_took:.1?}; to a moment {:.1?} until writes, {serving:.1?} until the fleet serves; to the end {:.1?}; \
          {lost} of {acknowledged} acknowledged commits lost with the machine",
         restored.took, restored_whole.took
     );
     tokio::task::block_in_place(|| server.end()).context("clearing up")
+}
+
+/// Waits until the stream has everything that the server has committed.
+async fn until_streamed(sql: &mut PgConnection) {
+    waiting::until(BOUND, "the log is streamed", async || {
+        let query = "SELECT coalesce(bool_or(flush_lsn >= pg_current_wal_flush_lsn()), false)
+            FROM pg_stat_replication WHERE application_name = 'pg_receivewal'";
+        sqlx::query_scalar(query).fetch_one(&mut *sql).await.expect("statistics")
+    })
+    .await;
+}
+
+/// A base backup of a server that is not reached, and a restore over files.
+fn a_failure_takes_no_backup_and_no_files_away(
+    server: &Server,
+    shell: &mut super::commands::Shell,
+) -> Result<()> {
+    let url = shell.variables.insert("BACKUP_URL", "postgres://nobody@127.0.0.1:1/postgres".to_owned());
+    ensure!(shell.run("basebackup").is_err(), "a base backup of nothing went well");
+    shell.variables.insert("BACKUP_URL", url.context("a URL")?);
+    let base = server.backups()?.join("base/PG_VERSION");
+    ensure!(base.exists(), "a base backup that failed took the one before it away");
+    let refused = shell.run("restore").map_or_else(|error| format!("{error:#}"), |_| String::new());
+    ensure!(refused.contains("is not empty"), "a restore over the files of a server: {refused}");
+    Ok(())
 }
 
 struct Restored {

@@ -76,6 +76,13 @@ impl Server {
         Ok(std::fs::remove_dir_all(self.directory.join("data"))?)
     }
 
+    /// The place of its files is there and empty, as the mount of a new disk is.
+    pub(super) fn mount(&self) -> Result<()> {
+        let data = self.directory.join("data");
+        std::fs::create_dir(&data)?;
+        Ok(std::os::unix::fs::chown(&data, Some(self.owner.0), Some(self.owner.1))?)
+    }
+
     /// Starts it on the files that are there, and waits until it takes writes.
     pub(super) async fn start_again(&self) -> Result<()> {
         tokio::task::block_in_place(|| self.backing.postgres().start_again())?;

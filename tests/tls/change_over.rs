@@ -3,8 +3,10 @@
 use fleet::Role;
 
 use super::strangers::{Meeting, meet};
-use super::{HERE, fleet_tls, log, stage};
+use super::{BOUND, HERE, fleet_tls, log, stage};
+use crate::api::metrics::{scrape, sum};
 use crate::certificates::{Authority, Files};
+use crate::waiting;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_a_fleet_is_changed_over_its_ports_take_both() {
@@ -28,5 +30,12 @@ async fn while_a_fleet_is_changed_over_its_ports_take_both() {
     strange.put_pair(&theirs.issue(&[HERE]));
     strange.put_authorities(&[&ours, &theirs]);
     assert!(matches!(meet(&fleet_tls(&strange), HERE, port).await, Meeting::Refused(_)));
-    assert!(log(&stage, Role::Records).contains("TLS_ALSO_PLAIN"), "the log says that it is so");
+    for role in [Role::Records, Role::Gateway] {
+        assert!(log(&stage, role).contains("TLS_ALSO_PLAIN"), "the log of {} does not say it", role.name());
+    }
+    waiting::until(BOUND, "plain callers are counted", async || {
+        let samples = scrape(&stage, Role::Records).await;
+        sum(&samples, "globcrm_tls_plain", &[r#"port="grpc""#]) >= 1.0
+    })
+    .await;
 }

@@ -151,14 +151,17 @@ fn judged(files: &[File], ask: impl Fn(&[PathBuf], bool) -> Result<Vec<Finding>>
 
 fn is_meant(finding: &Finding, file: &File, header: &Header<'_>) -> bool {
     let rule = finding.rule_name.as_str();
-    let last = BEFORE_THE_FIRST_RELEASE.iter().find(|(folder, _)| *folder == file.folder);
-    let on_empty_tables =
-        last.is_some_and(|(_, last)| file.name.as_str() <= *last) && OF_ROWS.contains(&rule);
+    let on_empty_tables = is_before_the_first_release(file) && OF_ROWS.contains(&rule);
     let of_contract = header.phase == Phase::Contract && OF_CONTRACTS.contains(&rule);
     on_empty_tables
         || of_contract
         || OFF.iter().any(|(off, _)| *off == rule)
         || header.allowed.iter().any(|(allowed, _)| *allowed == rule)
+}
+
+fn is_before_the_first_release(file: &File) -> bool {
+    let last = BEFORE_THE_FIRST_RELEASE.iter().find(|(folder, _)| *folder == file.folder);
+    last.is_some_and(|(_, last)| file.name.as_str() <= *last)
 }
 
 fn ask(program: &Path, paths: &[PathBuf], in_transaction: bool) -> Result<Vec<Finding>> {
@@ -221,16 +224,31 @@ mod tests {
     fn every_migration_keeps_to_its_phase() {
         let files = files(&crate::root()).unwrap();
         assert!(files.len() > 80, "only {} migrations were found", files.len());
-        let mut wrong = Vec::new();
-        for File { folder, name, text } in &files {
-            let found = ddl::breaches(text, Release::current());
-            wrong.extend(
-                found.iter().map(|breach| {
-                    format!("migrations/{folder}/{name}.up.sql:{}: {}", breach.line, breach.what)
-                }),
-            );
-        }
+        let wrong: Vec<String> = files.iter().flat_map(phase_broken).collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// How a file breaks the rules of its phase.
+    fn phase_broken(file: &File) -> Vec<String> {
+        let File { folder, name, text } = file;
+        let place = format!("migrations/{folder}/{name}.up.sql");
+        let found = ddl::breaches(text, Release::current());
+        let mut wrong: Vec<String> =
+            found.iter().map(|breach| format!("{place}:{}: {}", breach.line, breach.what)).collect();
+        let never = Release::parse("0.0");
+        if Header::of(text).is_ok_and(|header| header.after == never) && !is_before_the_first_release(file) {
+            wrong.push(format!("{place}:1: `-- after: 0.0` is for what no release has used, so for files before the first release"));
+        }
+        wrong
+    }
+
+    #[test]
+    fn what_a_release_may_have_used_names_the_release_that_does_without() {
+        let contract = "-- phase: contract\n-- after: 0.0";
+        assert_eq!(phase_broken(&file("records", "0202_drop_dry_run", contract)), [""; 0]);
+        let found = phase_broken(&file("records", "9000_drop_x", contract));
+        assert!(found.len() == 1 && found[0].contains("no release has used"), "{found:?}");
+        assert_eq!(phase_broken(&file("newcomer", "0100_drop_x", contract)).len(), 1);
     }
 
     #[test]

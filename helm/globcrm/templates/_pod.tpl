@@ -65,6 +65,9 @@ imagePullSecrets:
 {{- if and .Values.tls.changeOver (not .Values.tls.existingSecret) -}}
 {{- fail "tls.changeOver needs tls.existingSecret" -}}
 {{- end -}}
+{{- if and .Values.tls.authoritySecret (not .Values.tls.existingSecret) -}}
+{{- fail "tls.authoritySecret needs tls.existingSecret" -}}
+{{- end -}}
 {{- if and .Values.tls.existingSecret (ne .Values.tls.changeOver "serve") }}https{{ else }}http{{ end -}}
 {{- end -}}
 
@@ -83,7 +86,7 @@ imagePullSecrets:
 - name: GLOBCRM_{{ $member.upper }}_TLS_KEY_FILE
   value: /run/secrets/tls/tls.key
 - name: GLOBCRM_{{ $member.upper }}_TLS_CA_FILE
-  value: /run/secrets/tls/ca.crt
+  value: /run/secrets/tls-authority/ca.crt
 {{- if $root.Values.tls.changeOver }}
 - name: GLOBCRM_{{ $member.upper }}_TLS_ALSO_PLAIN
   value: "true"
@@ -100,6 +103,9 @@ imagePullSecrets:
   value: /run/secrets/public-tls/tls.key
 {{- end }}
 {{- if and (or $root.Values.ingress.enabled $root.Values.gatewayApi.enabled) (not (hasKey $given "TRUST_FORWARDED_FOR")) (not (hasKey $root.Values.settings "TRUST_FORWARDED_FOR")) }}
+{{- if $root.Values.tls.publicSecret }}
+{{- fail "tls.publicSecret with an Ingress or HTTPRoute: give roles.gateway.settings.TRUST_FORWARDED_FOR, false where TLS passes through the proxy, as clients could write any address then, true where the proxy sets X-Forwarded-For" }}
+{{- end }}
 - name: GLOBCRM_{{ $member.upper }}_TRUST_FORWARDED_FOR
   value: "true"
 {{- end -}}

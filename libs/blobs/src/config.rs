@@ -9,9 +9,6 @@ use http::uri::Scheme;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-/// Where Debian, and so the image, has the certificates of public authorities.
-const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
-
 const BUCKET: &str = "must be the name of a bucket: 3 to 63 of a-z, 0-9, `-` and `.`";
 const REGION: &str = "must be the name of a region, like eu-central-1";
 const ENDPOINT: &str = "must be a URL of a server alone, like https://s3.example:9000";
@@ -179,7 +176,7 @@ impl Section for BlobConfig {
                     }
                     _ => {}
                 }
-                let ca_file = places.s3_ca_file.unwrap_or_else(|| PathBuf::from(SYSTEM_CERTIFICATES));
+                let ca_file = places.s3_ca_file.unwrap_or_else(|| PathBuf::from(tls::SYSTEM_CERTIFICATES));
                 if !is_plain && !is_trust(&ca_file) {
                     let text = format!(
                         "must name a file with certificates (PEM); there are none in {}",

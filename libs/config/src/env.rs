@@ -1,9 +1,9 @@
 //! The environment as a value, and the refusal of variables that nothing reads.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::Path;
 
+use crate::file;
 use crate::{PREFIX, Problem, Problems, Setting};
 
 /// Most bytes of a file of variables.
@@ -37,7 +37,7 @@ impl Env {
                 .map_or_else(|| path.display().to_string(), |line| format!("{}:{line}", path.display())),
             text,
         };
-        let text = read_bounded(path)
+        let text = file::text(path, LONGEST_FILE)
             .map_err(|kind| Problems(vec![problem(None, format!("cannot be read: {kind}"))]))?;
         let (mut all, mut problems) = (self.clone(), Vec::new());
         for (at, line) in (1..).zip(text.lines().map(str::trim)) {
@@ -71,14 +71,6 @@ impl std::fmt::Debug for Env {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
-}
-
-/// The text of a small file.
-fn read_bounded(path: &Path) -> Result<String, std::io::ErrorKind> {
-    let mut text = String::new();
-    let mut file = std::fs::File::open(path).map_err(|error| error.kind())?.take(LONGEST_FILE + 1);
-    let read = file.read_to_string(&mut text).map_err(|error| error.kind())?;
-    if read as u64 > LONGEST_FILE { Err(std::io::ErrorKind::FileTooLarge) } else { Ok(text) }
 }
 
 /// Refuses `GLOBCRM_` variables that no setting of any role reads: a typing error must not become a default.

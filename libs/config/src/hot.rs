@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::env::hint;
+use crate::file;
 use crate::{Env, Kind, Problem, Problems, Setting};
 
 /// The value in force, and who follows it. Cheap to clone; all clones are one.
@@ -78,28 +79,42 @@ pub(crate) type Apply = Box<dyn FnOnce() + Send>;
 /// Reads one group again.
 pub(crate) type Check = Box<dyn Fn(&Env) -> Result<Apply, Problems> + Send + Sync>;
 
+/// A group that may change.
+pub(crate) struct Group {
+    /// Those of its settings that are looked at.
+    pub(crate) settings: Vec<Setting>,
+    /// How it is read again.
+    pub(crate) check: Check,
+    /// The settings stay as they are: only what is in the files that they name may change.
+    pub(crate) is_fixed: bool,
+    /// The digest of what is in force, taken before that was read: what changes in between is found by the next look.
+    pub(crate) seen: u64,
+}
+
 /// The groups of a section that may change, and how each is read again.
 #[derive(Default)]
-pub struct Reloads {
-    pub(crate) settings: Vec<Setting>,
-    pub(crate) checks: Vec<Check>,
-}
+pub struct Reloads(pub(crate) Vec<Group>);
 
 impl Reloads {
     /// Adds those of another section.
     pub fn extend(&mut self, other: Self) {
-        self.settings.extend(other.settings);
-        self.checks.extend(other.checks);
+        self.0.extend(other.0);
+    }
+
+    fn settings(&self) -> impl Iterator<Item = &Setting> {
+        self.0.iter().flat_map(|group| &group.settings)
     }
 }
 
 impl fmt::Debug for Reloads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.settings.iter().map(|setting| setting.name)).finish()
+        f.debug_list().entries(self.settings().map(|setting| setting.name)).finish()
     }
 }
 
-/// Looks whether files have changed, and reads again what may change. All or nothing: one bad value, and the old ones stay.
+/// Looks whether files have changed, and reads again what may change. Of the file of variables and the secrets it is all or nothing: one
+/// bad value, and the old ones stay. Groups of other files ([`crate::Reader::watched`]) are each for themselves: a certificate that is
+/// refused keeps neither another one nor a password from being renewed.
 #[derive(Debug)]
 pub struct Reloader {
     env: Env,
@@ -107,7 +122,7 @@ pub struct Reloader {
     /// What the file may have: of every role, as one file serves all.
     may: BTreeSet<String>,
     reloads: Reloads,
-    seen: u64,
+    changes: u64,
     hash: u64,
 }
 
@@ -115,14 +130,14 @@ impl Reloader {
     /// For a process with the environment `env`, and a file that may have the settings `may`.
     pub fn new(env: Env, file: Option<PathBuf>, may: &[Setting]) -> Self {
         let may = may.iter().flat_map(Setting::variables).collect();
-        Self { env, file, may, reloads: Reloads::default(), seen: 0, hash: 0 }
+        Self { env, file, may, reloads: Reloads::default(), changes: 0, hash: 0 }
     }
 
     /// From now on it is these that are read again; they were read from [`Self::env`].
     pub fn follow(&mut self, reloads: Reloads) {
         self.reloads = reloads;
         if let Ok(now) = self.env() {
-            (self.seen, self.hash) = (self.digest(&now, true), self.digest(&now, false));
+            self.hash = digest(self.reloads.settings(), &now, false);
         }
     }
 
@@ -132,28 +147,59 @@ impl Reloader {
         self.hash
     }
 
-    /// Looks once. `true` when other values are in force than before; with problems nothing has changed.
+    /// How many groups were put in force since the start.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Looks once. `true` when other values are in force than before. What is wrong has changed nothing; [`Self::changes`] says whether
+    /// something else has.
     pub fn look(&mut self) -> Result<bool, Problems> {
-        let now = self.env()?;
-        let seen = self.digest(&now, true);
-        if seen == self.seen {
-            return Ok(false);
+        let (before, mut problems) = (self.changes, Vec::new());
+        for group in self.reloads.0.iter_mut().filter(|group| group.is_fixed) {
+            // The file of variables has none of their settings.
+            let seen = digest(&group.settings, &self.env, true);
+            if seen == group.seen {
+                continue;
+            }
+            match (group.check)(&self.env) {
+                Ok(apply) => {
+                    apply();
+                    group.seen = seen;
+                    self.changes += 1;
+                }
+                Err(found) => problems.extend(found.0),
+            }
         }
-        let (mut problems, mut apply) = (Vec::new(), Vec::new());
-        for check in &self.reloads.checks {
-            match check(&now) {
-                Ok(ready) => apply.push(ready),
+        if let Err(found) = self.look_at_variables() {
+            problems.extend(found.0);
+        }
+        if problems.is_empty() { Ok(self.changes > before) } else { Err(Problems(problems)) }
+    }
+
+    fn look_at_variables(&mut self) -> Result<(), Problems> {
+        let now = self.env()?;
+        let (mut problems, mut ready) = (Vec::new(), Vec::new());
+        for group in self.reloads.0.iter_mut().filter(|group| !group.is_fixed) {
+            let seen = digest(&group.settings, &now, true);
+            if seen == group.seen {
+                continue;
+            }
+            match (group.check)(&now) {
+                Ok(apply) => ready.push((group, seen, apply)),
                 Err(found) => problems.extend(found.0),
             }
         }
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
-        for apply in apply {
+        for (group, seen, apply) in ready {
             apply();
+            group.seen = seen;
+            self.changes += 1;
         }
-        (self.seen, self.hash) = (seen, self.digest(&now, false));
-        Ok(true)
+        self.hash = digest(self.reloads.settings(), &now, false);
+        Ok(())
     }
 
     /// The environment with the file's variables, as it is now.
@@ -167,23 +213,25 @@ impl Reloader {
             .collect();
         if problems.is_empty() { Ok(env) } else { Err(Problems(problems)) }
     }
+}
 
-    /// Of the texts in force, and of what is in files that they name.
-    fn digest(&self, env: &Env, with_secrets: bool) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        for setting in
-            self.reloads.settings.iter().filter(|setting| with_secrets || setting.kind != Kind::Secret)
-        {
-            for variable in setting.variables() {
-                let Some(text) = env.get(&variable) else { continue };
-                (&variable, text).hash(&mut hasher);
-                let is_secret_file = setting.kind == Kind::Secret && variable.ends_with("_FILE");
-                if is_secret_file || (with_secrets && setting.kind == Kind::File) {
-                    // One that cannot be read is told when the group is read.
-                    std::fs::read(text).map_err(|error| error.kind()).hash(&mut hasher);
-                }
+/// Of the texts in force, and of what is in files that they name.
+pub(crate) fn digest<'a>(
+    settings: impl IntoIterator<Item = &'a Setting>,
+    env: &Env,
+    with_secrets: bool,
+) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for setting in settings.into_iter().filter(|setting| with_secrets || setting.kind != Kind::Secret) {
+        for variable in setting.variables() {
+            let Some(text) = env.get(&variable) else { continue };
+            (&variable, text).hash(&mut hasher);
+            let is_secret_file = setting.kind == Kind::Secret && variable.ends_with("_FILE");
+            if is_secret_file || (with_secrets && setting.kind == Kind::File) {
+                // One that cannot be read is told when the group is read.
+                file::bytes(Path::new(text), file::LONGEST).hash(&mut hasher);
             }
         }
-        hasher.finish() & ((1 << 48) - 1)
     }
+    hasher.finish() & ((1 << 48) - 1)
 }

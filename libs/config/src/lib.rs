@@ -3,6 +3,7 @@
 pub mod default;
 mod env;
 mod fields;
+mod file;
 mod hot;
 mod limit;
 mod problem;

@@ -3,12 +3,14 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::hot::{Apply, Check};
+use crate::file;
+use crate::hot::{self, Apply, Check, Group};
 use crate::property::{self, Property};
 use crate::{Env, Hot, Kind, Named, PREFIX, Problem, Problems, Reloads, Setting};
 
@@ -27,7 +29,7 @@ pub struct Reader<'a> {
     role: &'static str,
     problems: Vec<Problem>,
     properties: Vec<Property>,
-    checks: Vec<Check>,
+    groups: Vec<Group>,
 }
 
 impl fmt::Debug for Reader<'_> {
@@ -48,7 +50,7 @@ struct Given {
 
 impl<'a> Reader<'a> {
     fn new(env: &'a Env, role: &'static str) -> Self {
-        Self { env, role, problems: Vec::new(), properties: Vec::new(), checks: Vec::new() }
+        Self { env, role, problems: Vec::new(), properties: Vec::new(), groups: Vec::new() }
     }
 
     /// A flat group: each field is a setting, named as serde names it.
@@ -71,17 +73,17 @@ impl<'a> Reader<'a> {
 
     /// A section whose settings may change while the process runs.
     pub fn hot<S: Section + Send + Sync + 'static>(&mut self) -> Option<Hot<S>> {
-        self.hot_where(|_| true)
+        self.hot_where(|_| true, false)
     }
 
     /// A section whose secrets may change while the process runs, and nothing else of it.
     pub fn hot_secrets<S: Section + Send + Sync + 'static>(&mut self) -> Option<Hot<S>> {
-        self.hot_where(|property| property.kind() == Kind::Secret)
+        self.hot_where(|property| property.kind() == Kind::Secret, false)
     }
 
     /// A section whose settings stay as they are, while what is in the files that they name ([`Kind::File`]) may change.
     pub fn watched<S: Section + Send + Sync + 'static>(&mut self) -> Option<Hot<S>> {
-        self.hot_where(|_| false)
+        self.hot_where(|_| false, true)
     }
 
     /// The text of a setting of another group, for one that must fit it. What is wrong with it, its own group says.
@@ -92,7 +94,13 @@ impl<'a> Reader<'a> {
     fn hot_where<S: Section + Send + Sync + 'static>(
         &mut self,
         may: impl Fn(&Property) -> bool,
+        is_fixed: bool,
     ) -> Option<Hot<S>> {
+        let of_section = asked::<S>(self.role);
+        let looked_at = of_section.iter().filter(|property| may(property) || property.is_watched());
+        let settings: Vec<Setting> = looked_at.map(|property| property.setting(self.role)).collect();
+        // Before the files are read.
+        let seen = hot::digest(&settings, self.env, true);
         let from = self.properties.len();
         let section = S::read(self);
         for property in self.properties[from..].iter_mut().filter(|property| may(property)) {
@@ -100,11 +108,12 @@ impl<'a> Reader<'a> {
         }
         let (hot, role) = (Hot::new(section?), self.role);
         let follows = hot.clone();
-        self.checks.push(Box::new(move |env: &Env| {
+        let check: Check = Box::new(move |env: &Env| {
             let (hot, section) = (follows.clone(), load::<S>(env, role)?);
             let apply: Apply = Box::new(move || hot.set(section));
             Ok(apply)
-        }));
+        });
+        self.groups.push(Group { settings, check, is_fixed, seen });
         Some(hot)
     }
 
@@ -191,10 +200,10 @@ impl<'a> Reader<'a> {
                 }
                 (Some(text), None) => return Ok(Some((variable, text.to_owned()))),
                 (None, Some(path)) => {
-                    return match std::fs::read_to_string(path) {
+                    return match file::text(Path::new(path), file::LONGEST) {
                         Ok(text) => Ok(Some((file_variable, text.trim_end_matches(['\r', '\n']).to_owned()))),
                         Err(error) => {
-                            let text = format!("names a file that cannot be read: {}", error.kind());
+                            let text = format!("names a file that cannot be read: {error}");
                             Err((file_variable, text))
                         }
                     };
@@ -227,11 +236,7 @@ pub fn load<S: Section>(env: &Env, role: &'static str) -> Result<S, Problems> {
 pub fn load_with_reloads<S: Section>(env: &Env, role: &'static str) -> Result<(S, Reloads), Problems> {
     let mut reader = Reader::new(env, role);
     match S::read(&mut reader) {
-        Some(section) if reader.problems.is_empty() => {
-            let watched = reader.properties.iter().filter(|property| property.is_watched());
-            let settings = watched.map(|property| property.setting(role)).collect();
-            Ok((section, Reloads { settings, checks: reader.checks }))
-        }
+        Some(section) if reader.problems.is_empty() => Ok((section, Reloads(reader.groups))),
         _ => Err(Problems(reader.problems)),
     }
 }

@@ -33,18 +33,30 @@ pub struct DatabaseConfig {
     pub statement_timeout: Seconds,
 }
 
-const POSTGRES_URL: &str = "must be a URL of PostgreSQL, like postgres://user:password@host:5432/database, and with sslrootcert where it has sslmode=verify-full";
+/// What is said of a variable that [`postgres_url`] does not take.
+pub const POSTGRES_URL: &str = "must be a URL of PostgreSQL, like postgres://user:password@host:5432/database; sslmode=verify-full and sslrootcert only together, and not sslmode=verify-ca";
 
-fn postgres_url<'de, D: Deserializer<'de>>(d: D) -> Result<SecretString, D::Error> {
+/// Reads a URL of PostgreSQL, of which no part may look secured and not be.
+pub fn postgres_url<'de, D: Deserializer<'de>>(d: D) -> Result<SecretString, D::Error> {
     checked(d, |url: &SecretString| is_usable(url.expose_secret()))
 }
 
-/// Whether it can be read, and names the certificates to check the server's by if it wants that: no others are meant to be trusted.
+/// Whether it can be read, and names authorities if and only if the server's certificate is checked by them. `verify-ca` asks for no name,
+/// and sqlx trusts public authorities next to those of the file: it would take anybody who has a certificate of the web.
 fn is_usable(url: &str) -> bool {
-    PgConnectOptions::from_str(url).is_ok_and(|options| {
-        let verifies = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
-        !verifies || url.contains("sslrootcert=") || url.contains("ssl-root-cert=")
+    PgConnectOptions::from_str(url).is_ok_and(|options| match options.get_ssl_mode() {
+        PgSslMode::VerifyFull => names_authorities(url),
+        PgSslMode::VerifyCa => false,
+        _ => !names_authorities(url),
     })
+}
+
+fn names_authorities(url: &str) -> bool {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    query
+        .split('&')
+        .filter_map(|parameter| parameter.split_once('='))
+        .any(|(name, file)| matches!(name, "sslrootcert" | "ssl-root-cert" | "ssl-ca") && !file.is_empty())
 }
 
 impl Section for DatabaseConfig {
@@ -62,5 +74,61 @@ impl DatabaseConfig {
     /// Those that one tenant may hold however many others use: a quarter of its share.
     pub(crate) fn tenant_share_beside(&self) -> u32 {
         self.tenant_share().div_ceil(4).max(2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use config::{Env, load};
+
+    use super::*;
+
+    const URL: &str = "postgres://app:pw@db:5432/globcrm";
+
+    fn read(url: &str) -> Result<(), String> {
+        let env: Env = ["DATABASE_URL", "WORKER_DATABASE_URL"]
+            .map(|name| (format!("GLOBCRM_X_{name}"), url))
+            .into_iter()
+            .collect();
+        load::<DatabaseConfig>(&env, "X").map(drop).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn a_url_that_looks_secured_is_secured() {
+        for good in [
+            "",
+            "?sslmode=disable",
+            "?sslmode=require",
+            "?sslmode=verify-full&sslrootcert=/ca.pem",
+            "?ssl-mode=VERIFY-FULL&application_name=x&ssl-root-cert=/ca.pem",
+            "?ssl-ca=/ca.pem&sslmode=verify-full",
+        ] {
+            read(&format!("{URL}{good}")).unwrap();
+        }
+        for bad in [
+            // Any certificate of the web would do.
+            "?sslmode=verify-ca&sslrootcert=/ca.pem",
+            "?sslmode=verify-full",
+            "?sslmode=verify-full&sslrootcert=",
+            "?sslmode=verify-full&options[x]=sslrootcert=/ca.pem",
+            // A file that nothing is checked by.
+            "?sslrootcert=/ca.pem",
+            "?sslmode=require&sslrootcert=/ca.pem",
+            "?sslmode=prefer&ssl-ca=/ca.pem",
+        ] {
+            let problems = read(&format!("{URL}{bad}")).unwrap_err();
+            assert!(
+                problems.contains("GLOBCRM_X_DATABASE_URL must be a URL of PostgreSQL"),
+                "{bad}: {problems}"
+            );
+            assert!(!problems.contains("pw@"), "{problems}");
+        }
+    }
+
+    #[test]
+    fn a_password_names_no_authorities() {
+        let url = "postgres://app:sslrootcert=x@db:5432/globcrm?sslmode=verify-full";
+        read(url).unwrap_err();
+        read(&url.replace("?sslmode=verify-full", "")).unwrap();
     }
 }

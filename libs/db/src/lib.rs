@@ -16,7 +16,7 @@ mod session;
 mod shares;
 mod tenant_tx;
 
-pub use config::DatabaseConfig;
+pub use config::{DatabaseConfig, POSTGRES_URL, postgres_url};
 pub use error::DbError;
 pub use lock::lock_of;
 pub use long_turn::LongTurn;

@@ -28,6 +28,16 @@ pub(crate) struct Manner {
     pub(crate) timeout: Duration,
 }
 
+/// The options that a URL has, for whoever logs in.
+pub(crate) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let options = PgConnectOptions::from_str(url)?;
+    // What a URL without `sslmode` means to sqlx protects from nobody who comes between: TLS is asked for, or not used.
+    Ok(match options.get_ssl_mode() {
+        PgSslMode::Allow | PgSslMode::Prefer => options.ssl_mode(PgSslMode::Disable),
+        _ => options,
+    })
+}
+
 /// Options of the pool, and of the one from which its statements are cancelled.
 #[derive(Clone)]
 pub(crate) struct Login {
@@ -44,13 +54,7 @@ impl Manner {
     }
 
     fn options(&self, url: &str, kind: &str, timeout: Duration) -> Result<PgConnectOptions, DbError> {
-        let options = PgConnectOptions::from_str(url)?;
-        // What a URL without `sslmode` means to sqlx protects from nobody who comes between: TLS is asked for, or not used.
-        let options = match options.get_ssl_mode() {
-            PgSslMode::Allow | PgSslMode::Prefer => options.ssl_mode(PgSslMode::Disable),
-            _ => options,
-        };
-        Ok(options.application_name(&format!("globcrm-{}-{kind}", self.service)).options([
+        Ok(options(url)?.application_name(&format!("globcrm-{}-{kind}", self.service)).options([
             // A generic plan cannot see the tenant: 6 to 24 times slower on skewed data (design: tenancy, finding 5).
             ("plan_cache_mode", "force_custom_plan".to_owned()),
             ("search_path", self.service.clone()),
@@ -111,8 +115,8 @@ impl Logins {
         known.other = Some(std::mem::replace(&mut known.now, other));
         put(&known.now, pools);
         tracing::warn!(
-            service = self.manner.service,
-            role = self.manner.kind,
+            role = self.manner.service,
+            kind = self.manner.kind,
             "the database refused a password; the one before or after it is tried"
         );
         true

@@ -76,6 +76,16 @@ pub enum MigrateError {
         /// The file.
         name: String,
     },
+    /// A newer program's migrations ran, which this one cannot take back.
+    #[error(
+        "schema {schema} has migrations of a newer program, which this one cannot take back: {names}. Nothing of this schema was changed; use that program"
+    )]
+    Unknown {
+        /// The schema.
+        schema: &'static str,
+        /// What ran.
+        names: String,
+    },
     /// A newer program took away what this one uses.
     #[error("{0}")]
     TooOld(String),
@@ -133,7 +143,16 @@ impl Migrations {
 
     /// Takes everything back, the newest first.
     pub async fn down(&self, conn: &mut PgConnection) -> Result<Vec<&'static str>, MigrateError> {
-        run::alone(self, conn, run::Direction::Down, PATIENCE).await
+        self.down_within(conn, PATIENCE).await
+    }
+
+    /// As [`down`](Self::down), waiting this long for another migrator and for each file's locks.
+    pub async fn down_within(
+        &self,
+        conn: &mut PgConnection,
+        patience: Duration,
+    ) -> Result<Vec<&'static str>, MigrateError> {
+        run::alone(self, conn, run::Direction::Down, patience).await
     }
 }
 

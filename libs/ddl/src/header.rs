@@ -43,7 +43,7 @@ pub struct Header<'a> {
     pub allowed: Vec<(&'a str, &'a str)>,
 }
 
-/// Why a header is none.
+/// Why a header is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// The first line is another one.

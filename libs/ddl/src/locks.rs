@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::phases::made;
-use crate::statements;
+use crate::{Statement, statements};
 
 /// Who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,57 +63,115 @@ impl fmt::Display for Lock {
     }
 }
 
+/// A lock as one statement takes it: the table, who waits and for how long the statement runs.
+type Taken<'a> = (&'a str, Blocks, Lasts);
+
 /// The strongest lock on each table that the file does not make, the longest first. Locks are held to the end of the file.
 pub fn locks(text: &str) -> Vec<Lock> {
     let statements = statements(text);
     let made = made(&statements);
     let mut found: Vec<Lock> = Vec::new();
     for statement in &statements {
-        let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
-        let (of, blocks, lasts) = match words.as_slice() {
-            ["create", "index", ..] | ["create", "unique", "index", ..] => {
-                let of = statement.named_after("on");
-                if words.contains(&"concurrently") {
-                    (of, Blocks::Nobody, Lasts::Reading)
-                } else if words.windows(2).any(|pair| pair == ["on", "only"]) {
-                    (of, Blocks::Writes, Lasts::Moment)
-                } else {
-                    (of, Blocks::Writes, Lasts::Reading)
-                }
+        let taken: Vec<Taken<'_>> =
+            taken(statement).into_iter().filter(|(of, ..)| !made.contains(*of)).collect();
+        let lasts = taken.iter().map(|(.., lasts)| *lasts).chain(works(statement)).max();
+        for (of, blocks, lasts) in taken {
+            match found.iter_mut().find(|lock| lock.of == of) {
+                Some(known) => known.blocks = known.blocks.max(blocks),
+                None => found.push(Lock { of: of.to_owned(), blocks, lasts }),
             }
-            ["alter", "table", ..] => {
-                let Some((table, clauses)) = statement.alterations() else { continue };
-                let strongest =
-                    clauses.into_iter().map(alteration).max_by_key(|(blocks, lasts)| (*lasts, *blocks));
-                let Some((blocks, lasts)) = strongest else { continue };
-                (Some(table), blocks, lasts)
-            }
-            ["create" | "drop", "trigger", ..] => {
-                (statement.named_after("on"), Blocks::Writes, Lasts::Moment)
-            }
-            ["create" | "drop" | "alter", "policy", ..] => {
-                (statement.named_after("on"), Blocks::Everything, Lasts::Moment)
-            }
-            ["drop", "index", ..] if words.contains(&"concurrently") => {
-                (statement.named_after("index"), Blocks::Nobody, Lasts::Moment)
-            }
-            ["drop", kind @ ("table" | "index"), ..] => {
-                (statement.named_after(kind), Blocks::Everything, Lasts::Moment)
-            }
-            _ => continue,
-        };
-        let Some(of) = of.filter(|of| !made.contains(*of)) else { continue };
-        match found.iter_mut().find(|lock| lock.of == of) {
-            Some(known) => known.blocks = known.blocks.max(blocks),
-            None => found.push(Lock { of: of.to_owned(), blocks, lasts }),
         }
         // Held to the end of the file: what was locked before this statement waits for it, too.
         for held in &mut found {
-            held.lasts = held.lasts.max(lasts);
+            held.lasts = lasts.map_or(held.lasts, |lasts| held.lasts.max(lasts));
         }
     }
     found.sort_by_key(|lock| std::cmp::Reverse((lock.lasts, lock.blocks)));
     found
+}
+
+/// How long a statement works on rows that are there, where that is no lock of its own.
+fn works(statement: &Statement) -> Option<Lasts> {
+    (statement.begins(&["insert"]) && statement.has("select")).then_some(Lasts::Reading)
+}
+
+/// The locks of one statement.
+fn taken(statement: &Statement) -> Vec<Taken<'_>> {
+    let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["create", "index", ..] | ["create", "unique", "index", ..] => {
+            let (blocks, lasts) = if words.contains(&"concurrently") {
+                (Blocks::Nobody, Lasts::Reading)
+            } else if words.windows(2).any(|pair| pair == ["on", "only"]) {
+                (Blocks::Writes, Lasts::Moment)
+            } else {
+                (Blocks::Writes, Lasts::Reading)
+            };
+            one(statement.named_after("on"), blocks, lasts)
+        }
+        ["alter", "table", ..] => {
+            let Some((table, clauses)) = statement.alterations() else { return Vec::new() };
+            let mut all: Vec<Taken<'_>> = Vec::new();
+            let strongest = clauses
+                .iter()
+                .map(|clause| alteration(clause))
+                .max_by_key(|(blocks, lasts)| (*lasts, *blocks));
+            all.extend(strongest.map(|(blocks, lasts)| (table, blocks, lasts)));
+            // A reference makes triggers on the other table, too.
+            all.extend(clauses.into_iter().filter_map(|clause| {
+                let at = clause.iter().position(|word| word == "references")?;
+                let (_, lasts) = alteration(clause);
+                Some((clause.get(at + 1)?.as_str(), Blocks::Writes, lasts))
+            }));
+            all
+        }
+        ["create", "table", ..] => {
+            let partition = words.windows(2).position(|pair| pair == ["partition", "of"]);
+            let parent = partition.and_then(|at| words.get(at + 2));
+            let referenced = words.windows(2).filter(|pair| pair[0] == "references").map(|pair| pair[1]);
+            let parent = parent.map(|parent| (*parent, Blocks::Everything, Lasts::Moment));
+            parent.into_iter().chain(referenced.map(|of| (of, Blocks::Writes, Lasts::Moment))).collect()
+        }
+        ["create", "trigger", ..]
+        | ["create", "constraint", "trigger", ..]
+        | ["create", "or", "replace", "trigger", ..] => {
+            one(statement.named_after("on"), Blocks::Writes, Lasts::Moment)
+        }
+        ["drop" | "alter", "trigger", ..] | ["create" | "drop" | "alter", "policy", ..] => {
+            one(statement.named_after("on"), Blocks::Everything, Lasts::Moment)
+        }
+        ["drop", "index", ..] if words.contains(&"concurrently") => {
+            one(statement.named_after("index"), Blocks::Nobody, Lasts::Moment)
+        }
+        ["drop", kind @ ("table" | "index"), ..] => {
+            one(statement.named_after(kind), Blocks::Everything, Lasts::Moment)
+        }
+        // Those wait who write a row that was changed here.
+        ["update" | "delete" | "merge" | "with" | "insert", ..] => {
+            changed(&words).map(|of| (of, Blocks::Writes, Lasts::Rewriting)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn one(of: Option<&str>, blocks: Blocks, lasts: Lasts) -> Vec<Taken<'_>> {
+    of.map(|of| (of, blocks, lasts)).into_iter().collect()
+}
+
+/// The tables whose rows a statement changes: `UPDATE x`, `DELETE FROM x`, `MERGE INTO x`, also within a `WITH`.
+fn changed<'a>(words: &[&'a str]) -> impl Iterator<Item = &'a str> {
+    let is_of_another =
+        |before: Option<&&str>| before.is_some_and(|word| ["for", "do", "key", "then"].contains(word));
+    words.iter().enumerate().filter_map(move |(at, word)| {
+        let before = at.checked_sub(1).and_then(|at| words.get(at));
+        let rest = match *word {
+            "update" if !is_of_another(before) => words.get(at + 1..)?,
+            "delete" if words.get(at + 1) == Some(&"from") => words.get(at + 2..)?,
+            "merge" if words.get(at + 1) == Some(&"into") => words.get(at + 2..)?,
+            _ => return None,
+        };
+        rest.iter().find(|word| **word != "only").copied()
+    })
 }
 
 /// Of one clause of `ALTER TABLE`.
@@ -135,8 +193,16 @@ fn alteration(clause: &[String]) -> (Blocks, Lasts) {
             };
             (blocks, lasts)
         }
-        ["add", ..] if has("generated") && has("stored") => (Blocks::Everything, Lasts::Rewriting),
+        ["add", ..] if has("generated") && (has("stored") || has("identity")) => {
+            (Blocks::Everything, Lasts::Rewriting)
+        }
+        ["add", _, "smallserial" | "serial" | "bigserial" | "serial2" | "serial4" | "serial8", ..]
+        | ["set", "logged" | "unlogged" | "access" | "tablespace", ..] => {
+            (Blocks::Everything, Lasts::Rewriting)
+        }
         ["add", ..] if is_computed(&words) => (Blocks::Everything, Lasts::Rewriting),
+        // Without a default nothing refers to anything yet.
+        ["add", ..] if has("references") && has("default") => (Blocks::Everything, Lasts::Reading),
         ["add", ..] if has("check") || has("unique") || has("primary") => {
             (Blocks::Everything, Lasts::Reading)
         }
@@ -175,14 +241,27 @@ mod tests {
             ("ALTER TABLE s.t ADD COLUMN a text CHECK (a IN ('x'))", Everything, Reading),
             ("ALTER TABLE s.t ADD CONSTRAINT c CHECK (a > 0)", Everything, Reading),
             ("ALTER TABLE s.t ADD CONSTRAINT c CHECK (a > 0) NOT VALID", Everything, Moment),
-            ("ALTER TABLE s.t ADD FOREIGN KEY (a) REFERENCES s.u", Writes, Reading),
             ("ALTER TABLE s.t ADD CONSTRAINT p PRIMARY KEY USING INDEX i", Everything, Moment),
             ("ALTER TABLE s.t VALIDATE CONSTRAINT c", Nobody, Reading),
             ("ALTER TABLE s.t ALTER COLUMN a TYPE bigint", Everything, Rewriting),
             ("ALTER TABLE s.t ALTER COLUMN a SET NOT NULL", Everything, Reading),
             ("ALTER TABLE s.t DROP COLUMN a", Everything, Moment),
             ("ALTER TABLE s.t ADD COLUMN a text, ADD CHECK (a > 0)", Everything, Reading),
+            ("ALTER TABLE s.t ADD COLUMN a bigint GENERATED ALWAYS AS IDENTITY", Everything, Rewriting),
+            ("ALTER TABLE s.t ADD COLUMN a bigserial", Everything, Rewriting),
+            ("ALTER TABLE s.t SET UNLOGGED", Everything, Rewriting),
+            ("ALTER TABLE s.t SET TABLESPACE fast", Everything, Rewriting),
+            ("ALTER TABLE s.t SET ACCESS METHOD heap", Everything, Rewriting),
+            ("ALTER TABLE s.t SET (fillfactor = 90)", Everything, Moment),
+            ("CREATE TABLE s.p PARTITION OF s.t DEFAULT", Everything, Moment),
+            ("CREATE TABLE s.u (a uuid REFERENCES s.t, b text)", Writes, Moment),
+            ("UPDATE s.t SET a = 1", Writes, Rewriting),
+            ("DELETE FROM ONLY s.t WHERE a = 1", Writes, Rewriting),
+            ("WITH x AS (SELECT a FROM s.u FOR UPDATE) UPDATE s.t SET a = 1 FROM x", Writes, Rewriting),
             ("DROP TABLE s.t", Everything, Moment),
+            ("DROP TRIGGER g ON s.t", Everything, Moment),
+            ("CREATE OR REPLACE TRIGGER g AFTER INSERT ON s.t EXECUTE FUNCTION s.f()", Writes, Moment),
+            ("CREATE CONSTRAINT TRIGGER g AFTER INSERT ON s.t EXECUTE FUNCTION s.f()", Writes, Moment),
             ("CREATE POLICY p ON s.t USING (true)", Everything, Moment),
             ("CREATE TRIGGER g AFTER UPDATE OF a ON s.t FOR EACH ROW EXECUTE FUNCTION s.f()", Writes, Moment),
         ] {
@@ -194,6 +273,27 @@ mod tests {
     fn a_table_that_the_file_makes_keeps_nobody_waiting() {
         let text = "CREATE TABLE s.t (a text); CREATE INDEX i ON s.t (a); ALTER TABLE s.t ADD CHECK (a > 0); GRANT SELECT ON s.u TO app;";
         assert_eq!(locks(text), []);
+    }
+
+    #[test]
+    fn a_reference_locks_both_tables() {
+        for (text, lasts) in [
+            ("ALTER TABLE s.t ADD FOREIGN KEY (a) REFERENCES s.u", Lasts::Reading),
+            ("ALTER TABLE s.t ADD FOREIGN KEY (a) REFERENCES s.u NOT VALID", Lasts::Moment),
+        ] {
+            let lock = |of: &str| Lock { of: of.to_owned(), blocks: Blocks::Writes, lasts };
+            assert_eq!(locks(text), [lock("s.t"), lock("s.u")], "{text}");
+        }
+        let column = locks("ALTER TABLE s.t ADD COLUMN a uuid REFERENCES s.u (id)");
+        assert!(column.iter().all(|lock| lock.lasts == Lasts::Moment) && column.len() == 2, "{column:?}");
+    }
+
+    #[test]
+    fn a_lock_waits_for_the_rows_that_a_later_statement_reads() {
+        let text = "ALTER TABLE s.t ADD COLUMN a text; CREATE TABLE s.n (a text); INSERT INTO s.n SELECT a FROM s.t;";
+        let held = Lock { of: "s.t".to_owned(), blocks: Blocks::Everything, lasts: Lasts::Reading };
+        assert_eq!(locks(text), [held]);
+        assert_eq!(locks("INSERT INTO s.t VALUES (1) ON CONFLICT DO UPDATE SET a = 2"), []);
     }
 
     #[test]

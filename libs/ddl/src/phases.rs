@@ -49,7 +49,8 @@ pub fn breaches(text: &str, tree: Release) -> Vec<Breach> {
     found
 }
 
-/// What has a name and is made in the file.
+/// What has a name and is made in the file. A policy, a trigger and a constraint are `name on table`. What is made only `IF NOT EXISTS` may have
+/// been there before.
 pub(crate) fn made(statements: &[Statement]) -> BTreeSet<String> {
     let kinds = [
         "table",
@@ -67,17 +68,32 @@ pub(crate) fn made(statements: &[Statement]) -> BTreeSet<String> {
     for statement in statements {
         if statement.words.first().is_some_and(|word| word == "create") {
             let kind = statement.words.iter().take(5).find(|word| kinds.contains(&word.as_str()));
-            made.extend(kind.and_then(|kind| statement.named_after(kind)).map(str::to_owned));
+            let named = kind.and_then(|kind| Some((kind, statement.named_after(kind)?)));
+            let is_new = !statement.words.windows(3).any(|row| row == ["if", "not", "exists"]);
+            if let Some((kind, name)) = named.filter(|_| is_new) {
+                made.insert(whole_name(kind, name, statement.named_after("on")));
+            }
         }
-        for clause in statement.alterations().into_iter().flat_map(|(_, clauses)| clauses) {
-            if let [add, constraint, name, ..] = clause
-                && (add.as_str(), constraint.as_str()) == ("add", "constraint")
-            {
-                made.insert(name.clone());
+        if let Some((table, clauses)) = statement.alterations() {
+            for clause in clauses {
+                if let [add, constraint, name, ..] = clause
+                    && (add.as_str(), constraint.as_str()) == ("add", "constraint")
+                {
+                    made.insert(whole_name("constraint", name, Some(table)));
+                }
             }
         }
     }
     made
+}
+
+/// A policy, a trigger and a constraint have their names within a table. An index is made without its schema, and dropped with it.
+fn whole_name(kind: &str, name: &str, table: Option<&str>) -> String {
+    match (kind, table) {
+        ("policy" | "trigger" | "constraint", Some(table)) => format!("{name} on {table}"),
+        ("index", _) => name.rsplit('.').next().unwrap_or(name).to_owned(),
+        _ => name.to_owned(),
+    }
 }
 
 fn is_repeatable(statement: &Statement) -> bool {
@@ -100,6 +116,9 @@ fn everywhere(statement: &Statement, is_alone: bool) -> Option<String> {
         "begin" | "commit" | "rollback" | "start" | "savepoint" => {
             "the migrator has a transaction for each file"
         }
+        "set" | "reset" | "discard" => {
+            "the migrator sets role and timeouts, and a file keeps to them: settings of a function stand in its CREATE"
+        }
         _ if statement.has("concurrently") && !is_alone => "CONCURRENTLY needs `-- transaction: none`",
         _ => return None,
     };
@@ -112,18 +131,44 @@ fn backfill(statement: &Statement) -> Option<String> {
     (!is_row_work).then(|| format!("{}: a backfill changes rows and nothing else", first.to_uppercase()))
 }
 
+/// What an expand begins with; each has rules of its own below.
+const OF_EXPANDS: [&str; 8] = ["create", "alter", "drop", "grant", "revoke", "comment", "insert", "select"];
+
+/// Functions of the templates that only make something: an expand may call them, and those that it makes itself.
+const MAKERS: [&str; 4] = ["protect", "record_table", "outbox_maintain", "inbox_maintain"];
+
+/// What may be dropped where the same file makes it again: nobody sees it gone, and it keeps nothing that would be lost.
+const MADE_AGAIN: [&str; 6] = ["policy", "trigger", "function", "procedure", "index", "view"];
+
 fn expand(statement: &Statement, made: &BTreeSet<String>) -> Option<String> {
     let contract = "takes away what the running program may use: a contract of a later release";
     let words: Vec<&str> = statement.words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["update" | "delete", ..] => {
+        ["update" | "delete" | "merge", ..] => {
             Some(format!("{}: rows are changed by a job, or in a backfill", words[0].to_uppercase()))
         }
+        ["insert", ..] if ["update", "delete", "merge"].iter().any(|word| words.contains(word)) => {
+            Some("INSERT: it also changes rows that are there: by a job, or in a backfill".to_owned())
+        }
+        ["select", ..] => called(&words).find(|name| !is_maker(name) && !made.contains(*name)).map(|name| {
+            format!(
+                "SELECT: what {name} does cannot be read here: a file calls {} or what it makes itself",
+                MAKERS.join(", ")
+            )
+        }),
         ["drop", kind, ..] => {
             let kind = if *kind == "materialized" { "view" } else { kind };
-            let name = statement.named_after(kind).unwrap_or_default();
-            // Made again in the same transaction, nobody sees it gone.
-            (!made.contains(name)).then(|| format!("DROP {} {name} {contract}", kind.to_uppercase()))
+            let at = words.iter().position(|word| *word == kind)?;
+            let is_shared = ["policy", "trigger"].contains(&kind);
+            let end = words.iter().position(|word| is_shared && *word == "on").unwrap_or(words.len());
+            if words.last() == Some(&"cascade") {
+                return Some(format!("DROP {} … CASCADE takes away more than it names", kind.to_uppercase()));
+            }
+            let gone = named(words.get(at + 1..end)?).into_iter().find(|name| {
+                let whole = whole_name(kind, name, statement.named_after("on"));
+                !MADE_AGAIN.contains(&kind) || !made.contains(&whole)
+            })?;
+            Some(format!("DROP {} {gone} {contract}", kind.to_uppercase()))
         }
         ["revoke", ..] => {
             let on = words.iter().position(|word| *word == "on")?;
@@ -138,14 +183,35 @@ fn expand(statement: &Statement, made: &BTreeSet<String>) -> Option<String> {
             }
             clauses
                 .into_iter()
-                .find_map(|clause| alteration(clause, made))
+                .find_map(|clause| alteration(table, clause, made))
                 .map(|what| format!("{table}: {what} {contract}"))
         }
         ["alter", kind, ..] if words.contains(&"rename") || words.contains(&"attribute") => {
             Some(format!("ALTER {} … RENAME {contract}", kind.to_uppercase()))
         }
+        ["alter", kind, ..] if has(&words, &["set", "schema"]) => {
+            Some(format!("ALTER {} … SET SCHEMA {contract}", kind.to_uppercase()))
+        }
+        [first, ..] if !OF_EXPANDS.contains(first) => Some(format!(
+            "{}: an expand only makes things; these are its statements: {}",
+            first.to_uppercase(),
+            OF_EXPANDS.join(", ")
+        )),
         _ => None,
     }
+}
+
+/// The names of what is called: the words before brackets, but for those of SQL itself.
+fn called<'a>(words: &[&'a str]) -> impl Iterator<Item = &'a str> {
+    let of_sql = ["select", "from", "in", "values", "as", "and", "or", "not", "exists", "on", "where", ","];
+    words
+        .windows(2)
+        .filter(move |pair| pair[1] == "(" && !of_sql.contains(&pair[0]) && pair[0] != "(")
+        .map(|pair| pair[0])
+}
+
+fn is_maker(name: &str) -> bool {
+    MAKERS.contains(&name.rsplit('.').next().unwrap_or(name))
 }
 
 /// The names of a list, without what their kind is and without the types of functions' arguments.
@@ -156,7 +222,8 @@ fn named<'a>(words: &[&'a str]) -> Vec<&'a str> {
         match *word {
             "(" => depth += 1,
             ")" => depth = depth.saturating_sub(1),
-            "," | "table" | "function" | "sequence" | "schema" => {}
+            "," | "table" | "function" | "sequence" | "schema" | "if" | "exists" | "concurrently"
+            | "restrict" | "cascade" => {}
             name if depth == 0 => names.push(name),
             _ => {}
         }
@@ -165,13 +232,14 @@ fn named<'a>(words: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// What a clause of `ALTER TABLE` takes away.
-fn alteration(clause: &[String], made: &BTreeSet<String>) -> Option<String> {
+fn alteration(table: &str, clause: &[String], made: &BTreeSet<String>) -> Option<String> {
     let words: Vec<&str> = clause.iter().map(String::as_str).filter(|word| *word != "column").collect();
     let says = |what: String| Some(what);
     match words.as_slice() {
         ["drop", "constraint", rest @ ..] => {
             let name = rest.iter().find(|word| !["if", "exists"].contains(*word))?;
-            if made.contains(*name) { None } else { says(format!("DROP CONSTRAINT {name}")) }
+            let is_made = made.contains(&whole_name("constraint", name, Some(table)));
+            (!is_made).then(|| format!("DROP CONSTRAINT {name}"))
         }
         ["drop", rest @ ..] => {
             let name = rest.iter().find(|word| !["if", "exists"].contains(*word))?;
@@ -180,6 +248,8 @@ fn alteration(clause: &[String], made: &BTreeSet<String>) -> Option<String> {
         ["rename", ..] => says("RENAME".to_owned()),
         ["set", "schema", ..] => says("SET SCHEMA".to_owned()),
         ["detach", ..] => says("DETACH PARTITION".to_owned()),
+        ["disable", what, ..] => says(format!("DISABLE {}", what.to_uppercase())),
+        ["no", what, ..] => says(format!("NO {}", what.to_uppercase())),
         ["alter", name, "type" | "set", rest @ ..] if words[2] == "type" || rest.first() == Some(&"data") => {
             says(format!("ALTER COLUMN {name} TYPE"))
         }
@@ -230,6 +300,27 @@ mod tests {
             ("ALTER TABLE s.t ADD COLUMN a text NOT NULL;", "NOT NULL without a default"),
             ("ALTER TABLE s.t DETACH PARTITION s.p;", "DETACH"),
             ("ALTER TABLE s.t SET SCHEMA other;", "SET SCHEMA"),
+            ("ALTER FUNCTION s.f() SET SCHEMA other;", "SET SCHEMA"),
+            ("ALTER TABLE s.t DISABLE ROW LEVEL SECURITY;", "DISABLE ROW"),
+            ("ALTER TABLE s.t NO FORCE ROW LEVEL SECURITY;", "NO FORCE"),
+            ("ALTER TABLE s.t DISABLE TRIGGER g;", "DISABLE TRIGGER"),
+            ("SELECT s.drop_record_table('t');", "SELECT: what s.drop_record_table does"),
+            ("SELECT 1 FROM (SELECT s.g(1)) AS x;", "SELECT: what s.g does"),
+            ("WITH gone AS (DELETE FROM s.t RETURNING *) SELECT 1;", "WITH: an expand"),
+            ("MERGE INTO s.t USING s.u ON true WHEN MATCHED THEN DELETE;", "MERGE: rows"),
+            ("CALL s.p();", "CALL: an expand"),
+            ("EXECUTE prepared;", "EXECUTE: an expand"),
+            ("COPY s.t FROM '/tmp/x';", "COPY: an expand"),
+            ("INSERT INTO s.t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = 2;", "INSERT: it also changes"),
+            (
+                "INSERT INTO s.t WITH gone AS (DELETE FROM s.u RETURNING *) SELECT * FROM gone;",
+                "INSERT: it also changes",
+            ),
+            ("DROP FUNCTION s.f(text) CASCADE;", "CASCADE takes away"),
+            ("SET LOCAL lock_timeout = 0;", "SET: the migrator"),
+            ("RESET ROLE;", "RESET: the migrator"),
+            ("SET ROLE other;", "SET: the migrator"),
+            ("DISCARD ALL;", "DISCARD: the migrator"),
             ("REVOKE SELECT ON s.t FROM app;", "REVOKE … ON s.t"),
             ("UPDATE s.t SET a = 1;", "UPDATE: rows"),
             ("DELETE FROM s.t;", "DELETE: rows"),
@@ -248,6 +339,34 @@ mod tests {
     }
 
     #[test]
+    fn only_what_keeps_nothing_is_dropped_and_made_again() {
+        for (text, what) in [
+            ("DROP TABLE s.t; CREATE TABLE s.t (a text);", "DROP TABLE s.t"),
+            ("DROP SEQUENCE s.n; CREATE SEQUENCE s.n;", "DROP SEQUENCE s.n"),
+            ("CREATE TABLE s.mine (a text); DROP TABLE s.mine, s.theirs;", "DROP TABLE s.mine"),
+            ("DROP INDEX s.i, s.j; CREATE INDEX i ON s.t (a);", "DROP INDEX s.j"),
+            (
+                "DROP FUNCTION s.f(text, int), s.g(); CREATE FUNCTION s.f(a text) RETURNS int AS ''",
+                "DROP FUNCTION s.g",
+            ),
+            ("DROP POLICY p ON s.t; CREATE POLICY p ON s.u USING (true);", "DROP POLICY p"),
+            (
+                "DROP TRIGGER g ON s.t; CREATE TRIGGER g AFTER UPDATE ON s.u EXECUTE FUNCTION s.f();",
+                "DROP TRIGGER g",
+            ),
+            (
+                "ALTER TABLE s.t DROP CONSTRAINT c; ALTER TABLE s.u ADD CONSTRAINT c CHECK (a > 0);",
+                "DROP CONSTRAINT c",
+            ),
+            ("CREATE TABLE IF NOT EXISTS s.t (a text); ALTER TABLE s.t DROP COLUMN a;", "DROP COLUMN a"),
+            ("CREATE INDEX IF NOT EXISTS i ON s.t (a); DROP INDEX i;", "DROP INDEX i"),
+        ] {
+            let all = found(&format!("-- phase: expand\n{text}\n"));
+            assert!(all.len() == 1 && all[0].contains(what), "{text}: {all:?}");
+        }
+    }
+
+    #[test]
     fn an_expand_adds_and_makes_anew() {
         let text = "-- phase: expand
             CREATE TABLE s.t (tenant_id uuid NOT NULL, a text);
@@ -260,7 +379,14 @@ mod tests {
             DROP POLICY p ON s.old;
             CREATE POLICY p ON s.old FOR DELETE TO worker USING (true);
             CREATE TRIGGER g AFTER UPDATE ON s.old FOR EACH ROW EXECUTE FUNCTION s.f();
-            INSERT INTO s.t VALUES (1);
+            DROP FUNCTION IF EXISTS s.h(text, int);
+            CREATE FUNCTION s.h(a text) RETURNS void LANGUAGE sql SET search_path = s AS $$ SELECT 1 $$;
+            DROP INDEX s.j;
+            CREATE INDEX j ON s.old (b);
+            SELECT s.protect('t', 0);
+            SELECT s.h('t');
+            SELECT s.record_table('t', 8, 'u');
+            INSERT INTO s.t VALUES (1) ON CONFLICT DO NOTHING;
             CREATE INDEX i ON s.old (tenant_id) INCLUDE (b);";
         assert_eq!(found(text), [""; 0]);
     }

@@ -84,8 +84,8 @@ pub fn statements(text: &str) -> Vec<Statement> {
             }
             1
         } else if is_of_word(first) {
-            let end = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
-            words.push(rest[..end].to_lowercase().replace('"', ""));
+            let (word, end) = word(rest);
+            words.push(word);
             end
         } else {
             if matches!(first, '(' | ')' | ',') {
@@ -108,18 +108,48 @@ fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | '{' | '}' | '"')
 }
 
-/// The length of the literal that the text begins with: `'…'` or `$tag$…$tag$`.
-fn literal(text: &str) -> Option<usize> {
-    if let Some(rest) = text.strip_prefix('\'') {
-        let mut at = 0;
-        loop {
-            let end = rest.get(at..)?.find('\'')? + at;
-            // Doubled, it is one of the literal's own.
-            if rest[end + 1..].starts_with('\'') {
-                at = end + 2;
-            } else {
-                return Some(end + 2);
+/// The word that the text begins with, in lower case, and its length there. Quotes stay around a name that could not be written without them, so
+/// that nothing in it is taken for SQL.
+fn word(text: &str) -> (String, usize) {
+    let (mut word, mut at) = (String::new(), 0);
+    while let Some(next) = text[at..].chars().next() {
+        if next == '"' {
+            let end = quoted(&text[at + 1..], '"', false).map_or(text.len(), |end| at + 1 + end);
+            let name = text[at + 1..end].strip_suffix('"').unwrap_or(&text[at + 1..end]);
+            let is_plain = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            word.push_str(&if is_plain { name.to_lowercase() } else { format!("\"{name}\"") });
+            at = end;
+        } else if is_of_word(next) || next == '$' {
+            word.extend(next.to_lowercase());
+            at += next.len_utf8();
+        } else {
+            break;
+        }
+    }
+    (word, at)
+}
+
+/// The length of what ends with this quotation mark, with the mark; doubled, it is one of the text's own. Some texts also have a backslash before it.
+fn quoted(text: &str, mark: char, has_escapes: bool) -> Option<usize> {
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if has_escapes && c == '\\' {
+            chars.next();
+        } else if c == mark {
+            if chars.peek().is_none_or(|(_, next)| *next != mark) {
+                return Some(at + mark.len_utf8());
             }
+            chars.next();
+        }
+    }
+    None
+}
+
+/// The length of the literal that the text begins with: `'…'`, `E'…'` or `$tag$…$tag$`. One without an end goes to the end of the text.
+fn literal(text: &str) -> Option<usize> {
+    for (begin, has_escapes) in [("'", false), ("E'", true), ("e'", true)] {
+        if let Some(rest) = text.strip_prefix(begin) {
+            return Some(quoted(rest, '\'', has_escapes).map_or(text.len(), |end| begin.len() + end));
         }
     }
     let tag = text.strip_prefix('$')?;
@@ -144,6 +174,24 @@ mod tests {
     fn comments_and_the_insides_of_literals_are_left_out() {
         let text = "-- DROP TABLE a;\nSELECT 'DROP; it''s', /* DROP; */ $$ DROP TABLE b; $$;\nCREATE FUNCTION {{schema}}.f() AS $x$ DELETE FROM y; $x$;";
         assert_eq!(words(text), ["select '' , ''", "create function {{schema}}.f ( ) as ''"]);
+    }
+
+    #[test]
+    fn a_literal_with_escapes_ends_where_the_server_ends_it() {
+        assert_eq!(words(r"SELECT E'it\'s; '; DELETE FROM t;"), ["select ''", "delete from t"]);
+        assert_eq!(words(r"SELECT e'\\'; DELETE FROM t;"), ["select ''", "delete from t"]);
+        assert_eq!(words(r"SELECT '\'; DELETE FROM t;"), ["select ''", "delete from t"]);
+        assert_eq!(words("SELECT 'no end; DELETE FROM t;"), ["select ''"]);
+    }
+
+    #[test]
+    fn a_quoted_name_is_one_word_whatever_is_in_it() {
+        let text =
+            "ALTER TABLE \"a--b\" ADD \"it's\" text; DROP TABLE s.\"x;\"\"(y\".\"Z\"; DELETE FROM t$1;";
+        assert_eq!(
+            words(text),
+            ["alter table \"a--b\" add \"it's\" text", "drop table s.\"x;\"\"(y\".z", "delete from t$1"]
+        );
     }
 
     #[test]

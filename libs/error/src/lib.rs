@@ -13,7 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use bounds::MAX_ENCODED;
-pub use causes::chain;
+pub use causes::{chain, timeless};
 pub use code::Code;
 pub use problem::Problem;
 pub use reasons::{Reason, Use as ReasonUse};

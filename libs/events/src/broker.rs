@@ -3,6 +3,7 @@
 mod tls;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ::config::ExposeSecret;
@@ -10,6 +11,8 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use rand::seq::SliceRandom;
+use tokio::net::lookup_host;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -19,6 +22,9 @@ use crate::{AmqpConfig, Lane};
 pub const EXCHANGE: &str = "globcrm.events";
 /// Takes events that no queue is bound for, so that they do not hold up the relay.
 const UNROUTED: &str = "globcrm.unrouted";
+/// Where they are kept for a day. A quorum queue: a classic one is on one node of a cluster, and while that is down, nobody can declare
+/// it, so that nobody who comes could publish or consume.
+const UNROUTED_KEPT: &str = "globcrm.unrouted.kept";
 /// Dead letters of the broker itself (a queue's policy names it).
 const DLX: &str = "globcrm.dlx";
 const PARKING: &str = "globcrm.parking";
@@ -90,20 +96,56 @@ pub(crate) async fn timely<T>(work: impl Future<Output = Result<T, BrokerError>>
     tokio::time::timeout(CONNECT_TIMEOUT, work).await.unwrap_or(Err(BrokerError::Timeout))
 }
 
-/// A new connection. Recovery is the caller's loop, not lapin's: lapin recovers a dropped connection but never a channel
-/// that an exception closed, and one way to recover is easier to be sure of than two.
+/// A new connection to any of the addresses that the URL's host has, such as those of the nodes of a cluster. Recovery is the caller's
+/// loop, not lapin's: lapin recovers a dropped connection but never a channel that an exception closed, and one way to recover is
+/// easier to be sure of than two.
 pub(crate) async fn connect(config: &AmqpConfig, name: &str) -> Result<Connection, BrokerError> {
     let mut uri: AMQPUri = config.url.expose_secret().parse().map_err(|_| BrokerError::Url)?;
     uri.query.heartbeat = Some(config.heartbeat);
     uri.query.frame_max = Some(uri.query.frame_max.unwrap_or(FRAME_MAX));
     uri.query.connection_timeout = Some(CONNECT_TIMEOUT.as_millis() as u64);
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    match (&uri.scheme, &config.ca_file) {
-        (AMQPScheme::AMQP, _) => timely(async { Ok(Connection::connect_uri(uri, properties).await?) }).await,
-        (AMQPScheme::AMQPS, Some(ca_file)) => timely(tls::connect(uri, properties, ca_file)).await,
-        // Without TLS built in, lapin would speak plain text to it.
-        (AMQPScheme::AMQPS, None) => Err(BrokerError::Certificates),
+    let (host, port) = (uri.authority.host.clone(), uri.authority.port);
+    let at = |address: SocketAddr| {
+        let (mut uri, host, properties) = (uri.clone(), host.clone(), properties.clone());
+        let ca_file = config.ca_file.clone();
+        uri.authority.host = address.ip().to_string();
+        async move {
+            match (&uri.scheme, ca_file) {
+                (AMQPScheme::AMQP, _) => Ok(Connection::connect_uri(uri, properties).await?),
+                (AMQPScheme::AMQPS, Some(ca_file)) => tls::connect(uri, host, properties, &ca_file).await,
+                // Without TLS built in, lapin would speak plain text to it.
+                (AMQPScheme::AMQPS, None) => Err(BrokerError::Certificates),
+            }
+        }
+    };
+    timely(async {
+        let addresses = lookup_host((host.as_str(), port)).await.map_err(lapin::Error::from)?;
+        any(addresses.collect(), at).await
+    })
+    .await
+}
+
+/// The first of these addresses that takes a connection, in an order of chance, so that the connections of a fleet spread over the nodes.
+/// None has more time than its share: one that is silent must not use up the time of those that are well.
+async fn any<T, F>(
+    mut addresses: Vec<SocketAddr>,
+    connect: impl Fn(SocketAddr) -> F,
+) -> Result<T, BrokerError>
+where
+    F: Future<Output = Result<T, BrokerError>>,
+{
+    addresses.shuffle(&mut rand::rng());
+    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let mut last = BrokerError::Timeout;
+    for address in addresses {
+        match tokio::time::timeout(share, connect(address)).await {
+            Ok(Ok(connected)) => return Ok(connected),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = BrokerError::Timeout,
+        }
     }
+    Err(last)
 }
 
 /// Declares what publishers and consumers need. The alternate exchange is an argument, not a policy: that an event without
@@ -115,17 +157,24 @@ pub(crate) async fn declare(channel: &Channel, exchange: &str) -> Result<(), Bro
     }
     let arguments = table([("alternate-exchange", AMQPValue::LongString(UNROUTED.into()))]);
     channel.exchange_declare(exchange.into(), ExchangeKind::Topic, durable, arguments).await?;
+    for (queue, of, arguments) in kept() {
+        declare_queue(channel, queue, arguments).await?;
+        bind(channel, queue, of, "").await?;
+    }
+    Ok(())
+}
+
+/// What is kept of events without a consumer and of dead letters: queue, exchange, arguments.
+fn kept() -> [(&'static str, &'static str, FieldTable); 2] {
+    let quorum = || ("x-queue-type", AMQPValue::LongString("quorum".into()));
     // Bounded by arguments, so also without the definitions file; the oldest goes, the outbox keeps them all.
-    let diagnostic = table([
+    let unrouted = table([
+        quorum(),
         ("x-max-length", AMQPValue::LongInt(10_000)),
         ("x-message-ttl", AMQPValue::LongInt(86_400_000)),
         ("x-overflow", AMQPValue::LongString("drop-head".into())),
     ]);
-    declare_queue(channel, UNROUTED, diagnostic).await?;
-    bind(channel, UNROUTED, UNROUTED, "").await?;
-    declare_queue(channel, PARKING, table([("x-queue-type", AMQPValue::LongString("quorum".into()))]))
-        .await?;
-    bind(channel, PARKING, DLX, "").await
+    [(UNROUTED_KEPT, UNROUTED, unrouted), (PARKING, DLX, table([quorum()]))]
 }
 
 pub(crate) async fn declare_queue(
@@ -182,6 +231,45 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_is_silent_or_refuses_is_passed_by() {
+        let nodes = [1, 2, 3].map(|n| SocketAddr::from(([127, 0, 0, n], 5672)));
+        let [silent, refusing, well] = nodes;
+        for _ in 0..20 {
+            let begun = tokio::time::Instant::now();
+            let at = any(nodes.to_vec(), |address| async move {
+                match address {
+                    _ if address == silent => std::future::pending().await,
+                    _ if address == refusing => Err(BrokerError::Lost),
+                    _ => Ok(address),
+                }
+            });
+            assert_eq!(timely(at).await.unwrap(), well);
+            assert!(begun.elapsed() < CONNECT_TIMEOUT);
+        }
+        let away = async |_| Err::<(), _>(BrokerError::Lost);
+        assert!(matches!(any(nodes.to_vec(), away).await, Err(BrokerError::Lost)));
+        assert!(matches!(any(Vec::new(), away).await, Err(BrokerError::Timeout)));
+    }
+
+    #[tokio::test]
+    async fn every_node_is_asked_first_by_some() {
+        let nodes = [1, 2, 3].map(|n| SocketAddr::from(([127, 0, 0, n], 5672)));
+        let mut first = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            first.insert(any(nodes.to_vec(), async |address| Ok(address)).await.unwrap());
+        }
+        assert_eq!(first.len(), nodes.len());
+    }
+
+    #[test]
+    fn what_everybody_declares_outlives_a_node() {
+        for (queue, _, arguments) in kept() {
+            let kind = arguments.inner().get("x-queue-type");
+            assert_eq!(kind, Some(&AMQPValue::LongString("quorum".into())), "{queue}");
+        }
+    }
 
     #[test]
     fn a_records_partition_never_changes() {

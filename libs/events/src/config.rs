@@ -9,7 +9,8 @@ use serde::Deserialize;
 /// How a role reaches the broker.
 #[derive(Deserialize, JsonSchema, Clone, Debug)]
 pub struct AmqpConfig {
-    /// RabbitMQ URL, amqp://user:password@host:5672/%2f, or amqps:// and port 5671.
+    /// RabbitMQ URL, amqp://user:password@host:5672/%2f, or amqps:// and port 5671. The host may have several addresses, those of the nodes
+    /// of a cluster: any that answers is taken.
     #[serde(rename = "amqp_url")]
     #[schemars(with = "Secret")]
     pub url: SecretString,

@@ -1,4 +1,4 @@
-//! What operators see of events: how many wait, how many are stuck, what becomes of each. The README has the table.
+//! What operators see of events: how many wait, how many are stuck, what happens to each. The README has the table.
 //!
 //! Labels are bounded by the program: schema, lane, consumer, object type and outcome, never a tenant or a record.
 
@@ -34,9 +34,11 @@ pub async fn watch(service: &'static str, db: WorkerDb, every: Duration, shutdow
         match look {
             Ok(Ok(backlog)) => gauges.record(&backlog),
             Ok(Err(error)) => {
-                tracing::warn!(service, error = %error::chain(&error), "what waits of events is not measured");
+                tracing::warn!(role = service, error = %error::chain(&error), "what waits of events is not measured");
             }
-            Err(_) => tracing::warn!(service, "what waits of events is not measured: it took too long"),
+            Err(_) => {
+                tracing::warn!(role = service, "what waits of events is not measured: it took too long");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(every) => {}
@@ -146,7 +148,7 @@ impl Fate {
     }
 }
 
-/// Counts what becomes of a consumer's events.
+/// Counts what happens to a consumer's events.
 #[derive(Debug)]
 pub(crate) struct Fates {
     consumer: &'static str,

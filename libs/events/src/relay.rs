@@ -107,7 +107,7 @@ impl Relay {
             };
             let Err(error) = ended else { break };
             self.status.disconnected(&error.to_string());
-            tracing::warn!(service = self.service, error = %error::chain(&error), "relay interrupted; events wait in the outbox");
+            tracing::warn!(role = self.service, error = %error::chain(&error), "relay interrupted; events wait in the outbox");
             self.release().await;
             let pause = backoff.next();
             tokio::select! {
@@ -123,7 +123,7 @@ impl Relay {
     /// Gives the lease back, so that another instance need not wait for its end.
     async fn release(&self) {
         if let Err(error) = store::release(&self.db, self.holder).await {
-            tracing::debug!(service = self.service, error = %error::chain(&error), "the lease runs out by itself");
+            tracing::debug!(role = self.service, error = %error::chain(&error), "the lease runs out by itself");
         }
     }
 
@@ -131,7 +131,7 @@ impl Relay {
         match store::oldest_unsent(&self.db).await {
             Ok(age) => self.status.measured(age),
             Err(error) => {
-                tracing::debug!(service = self.service, error = %error::chain(&error), "backlog not measured");
+                tracing::debug!(role = self.service, error = %error::chain(&error), "backlog not measured");
             }
         }
     }

@@ -20,7 +20,7 @@ pub(crate) async fn sweep(db: &WorkerDb, service: &'static str) -> Result<bool, 
         swept &= by_consumer.iter().map(|(_, events)| events).sum::<u64>() < MOST.unsigned_abs();
         for (consumer, events) in by_consumer {
             tracing::error!(
-                service,
+                role = service,
                 consumer,
                 events,
                 state,
@@ -30,7 +30,7 @@ pub(crate) async fn sweep(db: &WorkerDb, service: &'static str) -> Result<bool, 
         }
     }
     if gone.answers > 0 {
-        tracing::debug!(service, answers = gone.answers, "kept answers forgotten");
+        tracing::debug!(role = service, answers = gone.answers, "kept answers forgotten");
     }
     Ok(swept)
 }

@@ -25,6 +25,13 @@ const LIMITS: Limits = Limits {
 /// Starts the admin server of one service. It answers to the very end, so that a draining process can be watched.
 pub(crate) async fn start(process: &Process, config: &LifeConfig) -> Result<(), ServeError> {
     let listener = connections::listen(config.admin_listen, "admin").await?;
+    // Not the readiness itself: its checks hold pools, and an instrument is never given back.
+    let state = process.readiness.subscribe();
+    opentelemetry::global::meter("globcrm.host")
+        .u64_observable_gauge("globcrm.ready")
+        .with_description("1 while the process takes calls, else 0")
+        .with_callback(move |gauge| gauge.observe(u64::from(state.borrow().takes_calls()), &[]))
+        .build();
     let router = router(process.readiness.clone());
     let hard = process.hard().clone();
     process.tasks.spawn_own("host.admin", async move {

@@ -104,6 +104,8 @@ pub(crate) async fn serve(
                 };
                 let (router, soft, cut) = (router.clone(), soft.clone(), cut.clone());
                 let handshakes = handshakes.clone();
+                // Before the handshake: it is part of the time until the first request.
+                let accepted = Instant::now();
                 connections.spawn(async move {
                     // A handshake is part of the connection, and so counted with it.
                     let stream = match handshakes {
@@ -114,7 +116,7 @@ pub(crate) async fn serve(
                         }
                     };
                     if let Some(stream) = stream {
-                        connection(stream, peer, router, limits, soft, cut).await;
+                        connection(stream, (peer, accepted), router, limits, soft, cut).await;
                     }
                     drop((counted, permit));
                 });
@@ -152,7 +154,7 @@ async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> std::io::Re
 
 async fn connection(
     stream: Stream,
-    peer: SocketAddr,
+    (peer, accepted): (SocketAddr, Instant),
     router: axum::Router,
     limits: Limits,
     soft: CancellationToken,
@@ -185,7 +187,7 @@ async fn connection(
     });
     let builder = builder(limits);
     let (io, service) = (TokioIo::new(stream), TowerToHyperService::new(service));
-    let watch = Watch { peer, limits, work, leaving, outgoing, soft, cut };
+    let watch = Watch { peer, accepted, limits, work, leaving, outgoing, soft, cut };
     if limits.http2_only {
         // Its settings go out before the client has said anything: a service that calls by TLS waits for them (`tls::Connector`). With
         // upgrades hyper would first look which version the client speaks.
@@ -199,6 +201,7 @@ async fn connection(
 /// What decides when a connection goes.
 struct Watch {
     peer: SocketAddr,
+    accepted: Instant,
     limits: Limits,
     work: Arc<Work>,
     leaving: Arc<AtomicBool>,
@@ -212,9 +215,8 @@ async fn drive<C>(conn: C, leave: impl Fn(Pin<&mut C>), watch: Watch)
 where
     C: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>>,
 {
-    let Watch { peer, limits, work, leaving, outgoing, soft, cut } = watch;
+    let Watch { peer, accepted, limits, work, leaving, outgoing, soft, cut } = watch;
     let mut conn = std::pin::pin!(conn);
-    let accepted = Instant::now();
     let first_request = accepted + limits.header_timeout;
     // Without jitter all connections of a start would move at the same moment, again and again.
     let age = limits.max_age.map(|age| accepted + age.mul_f64(rand::random_range(0.9..1.1)));

@@ -75,7 +75,7 @@ pub async fn serve_on(
     // What it shows the services that it calls.
     FleetTls::show_expiry(&config.tls, process.name());
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(service = process.name(), %address, tls = tls.is_some(), "serving HTTP");
+        tracing::info!(role = process.name(), %address, tls = tls.is_some(), "serving HTTP");
     }
     let (grace, hard) = (config.shutdown_grace.0, process.hard());
     connections::serve(listener, tls, router, limits, &process.shutdown, hard, grace).await

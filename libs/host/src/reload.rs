@@ -18,7 +18,7 @@ pub fn start(process: &Process, mut reloader: Reloader, every: Duration) {
     let shutdown = process.shutdown.clone();
     process.tasks.spawn("host.reload", async move {
         // The next looks find the same: each finding is told once.
-        let mut told = None;
+        let (mut told, mut changes) = (None, reloader.changes());
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -29,23 +29,26 @@ pub fn start(process: &Process, mut reloader: Reloader, every: Duration) {
             });
             let Some(Ok((back, looked))) = shutdown.run_until_cancelled(looked).await else { return };
             reloader = back;
+            if reloader.changes() > changes {
+                changes = reloader.changes();
+                tracing::info!(hash = reloader.hash(), "settings have changed and are in force");
+            }
             match looked {
-                Ok(changed) => {
+                Ok(_) => {
                     told = None;
                     shown.set(true, reloader.hash());
-                    if changed {
-                        tracing::info!(hash = reloader.hash(), "settings have changed and are in force");
-                    }
                 }
                 Err(problems) => {
                     shown.set(false, reloader.hash());
                     let problems = problems.to_string();
-                    if told.as_ref() != Some(&problems) {
+                    // How long ago a certificate ended is told anew each second.
+                    let finding = error::timeless(&problems);
+                    if told.as_ref() != Some(&finding) {
                         tracing::error!(
                             problems,
                             "settings have changed and are wrong; the old ones stay in force"
                         );
-                        told = Some(problems);
+                        told = Some(finding);
                     }
                 }
             }

@@ -100,7 +100,7 @@ async fn remind(env: &Env) {
         Ok(strangers) => {
             for (kind, operations) in strangers {
                 tracing::warn!(
-                    service = env.role.name(),
+                    role = env.role.name(),
                     kind,
                     operations,
                     "nobody here can do operations of this kind; left alone"

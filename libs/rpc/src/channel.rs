@@ -120,6 +120,11 @@ fn is_secure(url: &Uri) -> bool {
     url.scheme_str() == Some("https")
 }
 
+/// Whether calls to this address go by TLS.
+pub(crate) fn is_secure_url(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|url| is_secure(&url))
+}
+
 impl Channel {
     /// A channel over these instances.
     pub(crate) fn over(pool: Pool, name: &'static str) -> Self {

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use tls::FleetTls;
 
+use crate::channel::is_secure_url;
 use crate::{Channel, ConnectError, connect_by};
 
 /// Where a service is: `<NAME>_URL`.
@@ -23,10 +24,6 @@ pub struct Peer {
 #[serde(try_from = "String")]
 #[schemars(with = "String", extend("errorMessage" = PEER_URL))]
 struct PeerUrl(String);
-
-fn is_secure(url: &str) -> bool {
-    url.starts_with("https://")
-}
 
 const PEER_URL: &str = "must be http:// or https:// with a host and a port, without a path";
 
@@ -45,7 +42,7 @@ impl Peer {
         let PeerUrl(url) = r.each(&[Named { name, doc, required: true }])?.remove(name)?;
         // Neither may look secured and not be.
         let schemes = FleetTls::schemes(r);
-        match is_secure(&url) {
+        match is_secure_url(&url) {
             true if !schemes.secure => {
                 r.refuse(name, "is https://, which needs TLS_CERT_FILE, TLS_KEY_FILE and TLS_CA_FILE");
                 None
@@ -60,8 +57,15 @@ impl Peer {
 
     /// A channel to it; connects in the background.
     pub fn connect(&self, tls: &Hot<FleetTls>) -> Result<Channel, ConnectError> {
-        let tls = if is_secure(&self.url) { FleetTls::connector(tls) } else { None };
-        connect_by(&self.url, self.role.name(), tls)
+        let tls = FleetTls::connector(tls);
+        let is_secure = is_secure_url(&self.url);
+        if tls.is_some() && !is_secure {
+            tracing::warn!(
+                peer = self.role.name(),
+                "calls to a service are plain, by TLS_ALSO_PLAIN: make its address https:// when it serves TLS"
+            );
+        }
+        connect_by(&self.url, self.role.name(), tls.filter(|_| is_secure))
     }
 }
 
@@ -132,8 +136,10 @@ mod tests {
         read(secure, &[certificate]).unwrap();
         read(plain, &both).unwrap();
         read(secure, &both).unwrap();
+        read("HTTPS://identity:1", &[certificate]).unwrap();
         for (url, more) in [
             (secure, &[][..]),
+            ("HTTPS://identity:1", &[][..]),
             (plain, &[certificate][..]),
             (plain, &[both[0], ("GLOBCRM_FLEET_TLS_ALSO_PLAIN", "false")][..]),
         ] {

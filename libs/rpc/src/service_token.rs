@@ -161,7 +161,7 @@ impl ServiceToken {
                 }
                 Err(error) => {
                     failures += 1;
-                    tracing::warn!(service = trade.name, error = %error::chain(&error), failures, "no service token was had");
+                    tracing::warn!(role = trade.name, error = %error::chain(&error), failures, "no service token was had");
                     self.0.state.send_modify(|state| {
                         state.trades += 1;
                         state.refused = error.code() == Code::Unauthenticated;

@@ -28,6 +28,7 @@ pub struct Acceptor {
     now: Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>,
     port: &'static str,
     failed: Counter<u64>,
+    plain: Counter<u64>,
 }
 
 impl fmt::Debug for Acceptor {
@@ -42,11 +43,16 @@ impl Acceptor {
         also_plain: bool,
         now: impl Fn() -> Arc<ServerConfig> + Send + Sync + 'static,
     ) -> Self {
-        let failed = opentelemetry::global::meter("globcrm.tls")
+        let meter = opentelemetry::global::meter("globcrm.tls");
+        let failed = meter
             .u64_counter("globcrm.tls.handshakes.failed")
             .with_description("TLS handshakes with clients that failed")
             .build();
-        Self { also_plain, now: Arc::new(now), port, failed }
+        let plain = meter
+            .u64_counter("globcrm.tls.plain")
+            .with_description("Connections of clients without TLS, which TLS_ALSO_PLAIN lets in")
+            .build();
+        Self { also_plain, now: Arc::new(now), port, failed, plain }
     }
 
     /// Whether clients that do not speak TLS are taken, too.
@@ -69,8 +75,9 @@ impl Acceptor {
     async fn accepted(&self, stream: TcpStream) -> io::Result<Stream> {
         if self.also_plain {
             let mut first = [0];
-            // It stays where it is. The end of the connection is the handshake's to tell.
+            // It stays where it is. At the end of a connection the handshake reports it.
             if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {
+                self.plain.add(1, &[KeyValue::new("port", self.port)]);
                 return Ok(Stream::Left(stream));
             }
         }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use config::{Hot, Reader, Section, WatchedFile};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::client::{Resumption, verify_server_cert_signed_by_trust_anchor};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 
 use crate::expiry::{self, Expires};
 use crate::pem::{self, FileError};
-use crate::{Acceptor, Connector, provider};
+use crate::{Acceptor, Connector, each_time, provider};
 
 const CERT_FILE: &str = "TLS_CERT_FILE";
 const KEY_FILE: &str = "TLS_KEY_FILE";
@@ -71,7 +71,7 @@ impl std::fmt::Debug for FleetTls {
 }
 
 impl FleetTls {
-    /// Whether an address may begin with `http://` and with `https://`, for who reads addresses: neither may look secured and not be.
+    /// Whether an address may begin with `http://` and with `https://`, for code that reads addresses: neither may look secured and not be.
     pub fn schemes(r: &Reader<'_>) -> Schemes {
         let secure = r.text(CERT_FILE).is_some();
         Schemes { plain: !secure || r.text(ALSO_PLAIN) == Some("true"), secure }
@@ -79,18 +79,14 @@ impl FleetTls {
 
     /// Does the handshakes of a gRPC port; `None` where it is served plain.
     pub fn acceptor(hot: &Hot<Self>) -> Option<Acceptor> {
-        let InForce { server: first, also_plain, .. } = hot.get().0.clone()?;
-        let now = hot.clone();
-        // The files' names are fixed, so there is always a certificate if there was one at the start.
-        let server = move || now.get().0.as_ref().map_or_else(|| first.clone(), |now| now.server.clone());
+        let also_plain = hot.get().0.as_ref()?.also_plain;
+        let server = each_time(hot, |tls: &Self| Some(tls.0.as_ref()?.server.clone()))?;
         Some(Acceptor::new("grpc", also_plain, server))
     }
 
     /// Does the handshakes of connections to other services; `None` where they are plain.
     pub fn connector(hot: &Hot<Self>) -> Option<Connector> {
-        let (first, now) = (hot.get().0.clone()?.client, hot.clone());
-        let client = move || now.get().0.as_ref().map_or_else(|| first.clone(), |now| now.client.clone());
-        Some(Connector::new(client))
+        each_time(hot, |tls: &Self| Some(tls.0.as_ref()?.client.clone())).map(Connector::new)
     }
 
     /// Shows when the certificate ends.
@@ -106,6 +102,10 @@ impl Section for FleetTls {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let Files { cert_file, key_file, ca_file, also_plain } = r.group()?;
         let (cert_file, key_file, ca_file) = match (cert_file, key_file, ca_file) {
+            (None, None, None) if also_plain => {
+                r.refuse(ALSO_PLAIN, format!("has no effect without {CERT_FILE}"));
+                return None;
+            }
             (None, None, None) => return Some(Self(None)),
             (Some(cert), Some(key), Some(ca)) => (cert, key, ca),
             (cert, key, ca) => {
@@ -151,9 +151,14 @@ fn in_force(
     // the file yet is refused here, and the old one stays.
     let (own, between) =
         chain.split_first().ok_or_else(|| unfit(CERT_FILE, FileError::NoCertificate.to_string()))?;
-    verifier.verify_client_cert(own, between, UnixTime::now()).map_err(|error| {
+    let refused = |error: rustls::Error| {
         unfit(CERT_FILE, format!("has a certificate that no other service would take by {CA_FILE}: {error}"))
-    })?;
+    };
+    let (now, algorithms) = (UnixTime::now(), provider().signature_verification_algorithms.all);
+    // As a caller, and as one who is called: the certificate needs both usages. Which host's it is, the caller looks at.
+    verifier.verify_client_cert(own, between, now).map_err(refused)?;
+    let server = ParsedCertificate::try_from(own).map_err(refused)?;
+    verify_server_cert_signed_by_trust_anchor(&server, &roots, between, now, algorithms).map_err(refused)?;
     let mut server = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(of_key)?

@@ -8,6 +8,9 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, RootCertStore};
 
+/// Where Debian, and so the image, has the certificates of public authorities.
+pub const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Most bytes of a file: a system's whole list of authorities has about 220 KiB.
 const MAX_BYTES: u64 = 1 << 20;
 

@@ -10,7 +10,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::expiry::{self, Expires};
 use crate::pem::{self, FileError};
-use crate::{Acceptor, provider};
+use crate::{Acceptor, each_time, provider};
 
 const CERT_FILE: &str = "PUBLIC_TLS_CERT_FILE";
 const KEY_FILE: &str = "PUBLIC_TLS_KEY_FILE";
@@ -50,11 +50,9 @@ impl std::fmt::Debug for PublicTls {
 impl PublicTls {
     /// Does the handshakes of the public port; `None` where it speaks plain HTTP. Shows when its certificate ends.
     pub fn acceptor(hot: &Hot<Self>, service: &'static str) -> Option<Acceptor> {
-        let first = hot.get().0.clone()?.server;
-        let (now, shown) = (hot.clone(), hot.clone());
+        let server = each_time(hot, |tls: &Self| Some(tls.0.as_ref()?.server.clone()))?;
+        let shown = hot.clone();
         expiry::show(service, USE, move || shown.get().0.as_ref()?.expires);
-        // The files' names are fixed, so there is always a certificate if there was one at the start.
-        let server = move || now.get().0.as_ref().map_or_else(|| first.clone(), |now| now.server.clone());
         Some(Acceptor::new(USE, false, server))
     }
 }

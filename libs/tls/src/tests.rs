@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use config::{Env, Problems, load};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 
 use crate::{FleetTls, PublicTls, roots};
 
-/// A directory with the files of an authority and two pairs, which ends with the test.
+/// A directory with the files of an authority and its pairs, which ends with the test.
 struct Files(PathBuf);
 
 impl Files {
@@ -19,9 +19,16 @@ impl Files {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         files.write("ca.crt", &authority.pem());
-        for name in ["one", "other"] {
+        let (server, client) = (ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth);
+        for (name, usages) in [
+            ("one", vec![server.clone(), client.clone()]),
+            ("other", Vec::new()),
+            ("server", vec![server]),
+            ("client", vec![client]),
+        ] {
             let key = KeyPair::generate().unwrap();
-            let params = CertificateParams::new(vec!["records".to_owned()]).unwrap();
+            let mut params = CertificateParams::new(vec!["records".to_owned()]).unwrap();
+            params.extended_key_usages = usages;
             let certificate = params.signed_by(&key, &authority).unwrap();
             files.write(&format!("{name}.crt"), &certificate.pem());
             files.write(&format!("{name}.key"), &key.serialize_pem());
@@ -102,6 +109,15 @@ fn what_is_missing_or_does_not_fit_is_refused_by_its_variable() {
             vec![("CERT", "one.crt"), ("KEY", "one.key"), ("CA", "foreign.crt")],
             "FLEET_TLS_CERT_FILE has a certificate that no other service would take by TLS_CA_FILE",
         ),
+        // Each is good for one side alone.
+        (
+            vec![("CERT", "server.crt"), ("KEY", "server.key"), ("CA", "ca.crt")],
+            "by TLS_CA_FILE: invalid peer certificate: certificate does not allow extended key usage for client",
+        ),
+        (
+            vec![("CERT", "client.crt"), ("KEY", "client.key"), ("CA", "ca.crt")],
+            "by TLS_CA_FILE: invalid peer certificate: certificate does not allow extended key usage for server",
+        ),
     ] {
         let problems = fleet(&given);
         assert!(problems.contains(told), "{given:?}: {problems}");
@@ -112,6 +128,14 @@ fn what_is_missing_or_does_not_fit_is_refused_by_its_variable() {
     let public =
         files.public(&[("CERT", "one.crt"), ("KEY", "other.key")]).map(drop).unwrap_err().to_string();
     assert!(public.contains("GATEWAY_PUBLIC_TLS_KEY_FILE has a key"), "{public}");
+}
+
+#[test]
+fn plain_next_to_tls_needs_certificates() {
+    let also_plain = ("GLOBCRM_FLEET_TLS_ALSO_PLAIN", "true");
+    let alone = load::<FleetTls>(&[also_plain].into_iter().collect::<Env>(), "RECORDS");
+    let problems = alone.map(drop).unwrap_err().to_string();
+    assert!(problems.contains("GLOBCRM_FLEET_TLS_ALSO_PLAIN has no effect"), "{problems}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use config::{Address, ExposeSecret, FilePath, Hot, Reader, Seconds, Secret, SecretString, Section, default};
 use fleet::Role;
 use query::CursorKey;
+use redis::{ConnectionAddr, IntoConnectionInfo};
 use rpc::{Peer, ServiceSecret};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -94,7 +95,7 @@ pub struct LimitConfig {
     /// Redis for rate limits shared by all gateways; without it each counts for itself.
     #[schemars(with = "Option<Secret>")]
     pub redis_url: Option<SecretString>,
-    /// For rediss://: certificates (PEM) that the one of Redis must go back to.
+    /// For rediss:// and valkeys://: certificates (PEM) that the one of Redis must go back to.
     #[schemars(with = "Option<FilePath>")]
     pub redis_ca_file: Option<PathBuf>,
     /// Requests in work at once; more are refused with 503.
@@ -149,15 +150,41 @@ impl LimitConfig {
     }
 }
 
+/// How Redis is reached.
+enum Way {
+    Plain,
+    Secure,
+}
+
+/// As the client understands the URL; what it does not take is refused here, and none of it is said.
+fn way_to_redis(url: &SecretString) -> Result<Way, &'static str> {
+    match url.expose_secret().into_connection_info().as_ref().map(|info| info.addr()) {
+        Ok(ConnectionAddr::TcpTls { insecure: true, .. }) => {
+            Err("must not end in #insecure, which checks no certificate")
+        }
+        Ok(ConnectionAddr::TcpTls { .. }) => Ok(Way::Secure),
+        Ok(_) => Ok(Way::Plain),
+        Err(_) => Err("must be a URL of Redis, like redis://:password@host:6379/0"),
+    }
+}
+
 impl Section for LimitConfig {
     fn read(r: &mut Reader<'_>) -> Option<Self> {
         let config: Self = r.group()?;
-        let secure = config.redis_url.as_ref().map(|url| url.expose_secret().starts_with("rediss://"));
+        let way = match config.redis_url.as_ref().map(way_to_redis).transpose() {
+            Ok(way) => way,
+            Err(text) => {
+                r.refuse("REDIS_URL", text);
+                return None;
+            }
+        };
         // Neither may look secured and not be.
-        let refusal = match (secure, &config.redis_ca_file) {
-            (Some(true), None) => Some("is missing, and rediss:// needs it".to_owned()),
-            (Some(true), Some(file)) => tls::roots(file).err().map(|error| error.to_string()),
-            (_, Some(_)) => Some("has no effect without rediss://".to_owned()),
+        let refusal = match (way, &config.redis_ca_file) {
+            (Some(Way::Secure), None) => {
+                Some("is missing, and rediss:// (or valkeys://) needs it".to_owned())
+            }
+            (Some(Way::Secure), Some(file)) => tls::roots(file).err().map(|error| error.to_string()),
+            (_, Some(_)) => Some("has no effect without rediss:// (or valkeys://)".to_owned()),
             (_, None) => None,
         };
         if let Some(text) = refusal {
@@ -204,6 +231,32 @@ pub(crate) mod tests {
         let cursor_key = ("GLOBCRM_GATEWAY_CURSOR_KEY", "a-key-for-page-tokens-of-the-tests");
         let env: ::config::Env = variables.chain([listen, secret, cursor_key]).collect();
         ::config::load(&env, ROLE.upper()).unwrap()
+    }
+
+    #[test]
+    fn redis_by_tls_needs_authorities_and_without_tls_has_none() {
+        let read = |url: &str, file: Option<&str>| {
+            let file = file.map(|file| ("GLOBCRM_GATEWAY_REDIS_CA_FILE", file));
+            let env: ::config::Env = [("GLOBCRM_FLEET_REDIS_URL", url)].into_iter().chain(file).collect();
+            let read = ::config::load::<LimitConfig>(&env, ROLE.upper());
+            read.map(drop).map_err(|problems| problems.to_string())
+        };
+        for plain in ["redis://:s3cret@cache:6379/0", "valkey://cache", "REDIS://cache"] {
+            read(plain, None).unwrap();
+            let problems = read(plain, Some("/ca.crt")).unwrap_err();
+            assert!(problems.contains("GATEWAY_REDIS_CA_FILE has no effect"), "{problems}");
+        }
+        for secure in ["rediss://:s3cret@cache:6379/0", "valkeys://cache", "REDISS://cache"] {
+            let problems = read(secure, None).unwrap_err();
+            assert!(problems.contains("GATEWAY_REDIS_CA_FILE is missing"), "{problems}");
+            let problems = read(secure, Some("/there/is/none")).unwrap_err();
+            assert!(problems.contains("GATEWAY_REDIS_CA_FILE names a file that cannot"), "{problems}");
+        }
+        for wrong in ["rediss://:s3cret@cache:6379/#insecure", "http://:s3cret@cache", "s3cret"] {
+            let problems = read(wrong, None).unwrap_err();
+            assert!(problems.contains("GLOBCRM_FLEET_REDIS_URL must"), "{problems}");
+            assert!(!problems.contains("s3cret"), "{problems}");
+        }
     }
 
     #[test]

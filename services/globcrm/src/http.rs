@@ -14,8 +14,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-/// Where the image and most systems have the authorities of the world.
-const SYSTEM_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Most bytes of an answer's body.
 const MAX_ANSWER: usize = 16 << 20;
 /// How long a connection may wait for the next request: less than servers keep theirs.
@@ -47,7 +45,10 @@ impl Http {
         deadline: Duration,
     ) -> anyhow::Result<Self> {
         let is_secured = address.scheme_str() == Some("https");
-        let file = ca_file.or_else(|| is_secured.then(|| Path::new(SYSTEM_CERTIFICATES)));
+        if ca_file.is_some() && !is_secured {
+            bail!("--ca-file has no effect at {address}: take https://, or leave it out");
+        }
+        let file = ca_file.or_else(|| is_secured.then(|| Path::new(tls::SYSTEM_CERTIFICATES)));
         let authorities = match file {
             Some(file) => tls::roots(file).map_err(|error| anyhow!("{} {error}", file.display()))?,
             // Nobody is trusted, and nobody needs to be.
@@ -77,5 +78,19 @@ impl Http {
         timeout(self.deadline, answered)
             .await
             .with_context(|| format!("no answer within {:?}", self.deadline))?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_nothing_is_checked_by_is_refused() {
+        let file = Some(Path::new("ca.crt"));
+        let plain = address("http://127.0.0.1:8080").unwrap();
+        let refused = Http::new(&plain, None, file, IDLE).err().unwrap().to_string();
+        assert!(refused.contains("--ca-file has no effect"), "{refused}");
+        Http::new(&plain, None, None, IDLE).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use config::{Env, Reader, Secret, SecretString, Section};
-use db::migrate::{Administrator, LoginRole, PATIENCE, Plan, Schema};
+use db::migrate::{Administrator, LoginRole, PATIENCE, Plan, Release, Schema};
 use fleet::Role;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,8 +18,9 @@ pub(crate) const DATABASE: &str = "globcrm";
 /// What `migrate` reads for itself.
 #[derive(Deserialize, JsonSchema, Debug)]
 pub(crate) struct MigrateConfig {
-    /// PostgreSQL URL of a user that may make roles and databases; for `migrate` only.
-    #[schemars(with = "Secret")]
+    /// PostgreSQL URL of a user that may make roles and databases; for `migrate` only. TLS as in DATABASE_URL.
+    #[serde(deserialize_with = "db::postgres_url")]
+    #[schemars(with = "Secret", extend("errorMessage" = db::POSTGRES_URL))]
     admin_url: SecretString,
 }
 
@@ -87,7 +88,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         prepared.with_context(|| format!("preparing schema {}", schema.name))?;
         let conn = administrator.conn();
         let ran = if options.down {
-            migrations.down(conn).await?
+            migrations.down_within(conn, patience).await?
         } else {
             migrations.up_within(conn, patience).await?
         };
@@ -130,7 +131,12 @@ fn shown(plan: &Plan) -> String {
     }
     for step in &plan.steps {
         let mark = if step.is_long() { "  LONG LOCK" } else { "" };
-        lines.push(format!("  {} ({}){mark}", step.name, step.phase.word()));
+        // What no release has used, no program misses.
+        let stops = match step.after.filter(|release| Some(*release) != Release::parse("0.0")) {
+            Some(release) => format!(": programs before {release} stop taking calls"),
+            None => String::new(),
+        };
+        lines.push(format!("  {} ({}{stops}){mark}", step.name, step.phase.word()));
         // A table that is not there has nobody who waits.
         for (lock, size) in step.locks.iter().filter_map(|(lock, size)| Some((lock, size.as_ref()?))) {
             lines.push(format!("      {lock}: about {} rows, {}", size.rows, size.pretty));
@@ -146,12 +152,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_administrators_url_is_secured_if_it_looks_so() {
+        let read = |options: &str| {
+            let url = format!("postgres://root:s3cret@db/postgres{options}");
+            let env: Env = [("GLOBCRM_MIGRATE_ADMIN_URL", url)].into_iter().collect();
+            config::load::<MigrateConfig>(&env, "MIGRATE").map(drop).map_err(|problems| problems.to_string())
+        };
+        read("").unwrap();
+        read("?sslmode=verify-full&sslrootcert=/ca.pem").unwrap();
+        for bad in ["?sslmode=verify-ca&sslrootcert=/ca.pem", "?sslrootcert=/ca.pem"] {
+            let problems = read(bad).unwrap_err();
+            assert!(problems.contains("GLOBCRM_MIGRATE_ADMIN_URL must be a URL of PostgreSQL"), "{problems}");
+            assert!(!problems.contains("s3cret"), "{problems}");
+        }
+    }
+
+    #[test]
     fn a_plan_says_what_would_run_and_which_tables_wait_for_it() {
         let size = Size { rows: 1_000_000, pretty: "310 MB".to_owned() };
         let locks = |blocks, lasts| {
             vec![(Lock { of: "records.contacts".to_owned(), blocks, lasts }, Some(size.clone()))]
         };
-        let step = |name, phase, locks| Step { name, phase, locks };
+        let step = |name, phase, locks| Step { name, phase, after: None, locks };
+        let contract = |name, after| Step { after, ..step(name, Phase::Contract, Vec::new()) };
         let plan = Plan {
             schema: "records",
             is_there: true,
@@ -159,19 +182,21 @@ mod tests {
             steps: vec![
                 step("0300_index_city", Phase::Expand, locks(Blocks::Writes, Lasts::Reading)),
                 step("0301_add_city", Phase::Expand, locks(Blocks::Everything, Lasts::Moment)),
-                step("0302_drop_town", Phase::Contract, Vec::new()),
+                contract("0302_drop_town", Release::parse("0.3")),
+                contract("0303_drop_never", Release::parse("0.0")),
             ],
             unknown: vec!["0400_of_a_newer_one".to_owned()],
         };
         assert_eq!(
             shown(&plan),
-            "records: 3 migration(s) would run; 40 have
+            "records: 4 migration(s) would run; 40 have
   1 more are of a newer program: 0400_of_a_newer_one
   0300_index_city (expand)  LONG LOCK
       holds up writes of records.contacts while every row is read: about 1000000 rows, 310 MB
   0301_add_city (expand)
       holds up reads and writes of records.contacts for a moment: about 1000000 rows, 310 MB
-  0302_drop_town (contract)
+  0302_drop_town (contract: programs before 0.3 stop taking calls)
+  0303_drop_never (contract)
 "
         );
         let fresh = Plan { is_there: false, ran: 0, steps: Vec::new(), unknown: Vec::new(), ..plan };

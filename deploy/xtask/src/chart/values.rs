@@ -241,6 +241,12 @@ fn tls() -> Node {
                 "The Secret with `tls.crt`, `tls.key` and `ca.crt` for TLS between services; without one they speak plain. The certificate must be for the names of all Services, `<release>-globcrm-<service>`, and good for servers and clients",
             ),
             leaf(
+                "authoritySecret",
+                name_or_none(),
+                json!(""),
+                "The Secret with `ca.crt`, the authorities that certificates of services must go back to: one of your own, so that a new authority can be there before its first certificate. Empty: `tls.existingSecret`",
+            ),
+            leaf(
                 "changeOver",
                 one_of(&["", "serve", "call"]),
                 json!(""),
@@ -250,7 +256,7 @@ fn tls() -> Node {
                 "publicSecret",
                 name_or_none(),
                 json!(""),
-                "The Secret with `tls.crt` and `tls.key` of the gateway's port, where no Ingress ends TLS; there is no `helm test` then",
+                "The Secret with `tls.crt` and `tls.key` of the gateway's port, where no Ingress ends TLS; there is no `helm test` then, and `service.port` should be 443",
             ),
         ],
     )
@@ -361,7 +367,7 @@ fn ways_in() -> Vec<Node> {
         ),
         group(
             "ingress",
-            "An Ingress. It, or an HTTPRoute, makes the gateway take clients' addresses from X-Forwarded-For (`TRUST_FORWARDED_FOR`)",
+            "An Ingress. It, or an HTTPRoute, makes the gateway take clients' addresses from X-Forwarded-For (`TRUST_FORWARDED_FOR`); with `tls.publicSecret` give that setting yourself",
             vec![
                 leaf("enabled", boolean(), json!(false), "Whether there is one"),
                 leaf("className", name_or_none(), json!(""), "Its class"),

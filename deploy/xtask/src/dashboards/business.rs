@@ -9,7 +9,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "business",
         title: "GlobCRM: business",
-        about: "For those who own the product: sign-ups, records, deals, imports. Numbers are of an hour, over all tenants",
+        about: "For those who own the product: sign-ups, records, deals, imports. Numbers are of an hour, over all tenants. A counter that is new begins at its first event, which no rate shows",
         choices: Vec::new(),
         rows: vec![
             Row { title: "Customers", panels: customers() },
@@ -22,7 +22,7 @@ pub(super) fn dashboard() -> Dashboard {
 
 /// How many in an hour, by labels.
 fn hourly(by: &str, counter: &str) -> String {
-    format!("sum by ({by}) (increase({counter}[1h])) or vector(0)")
+    format!("sum by ({by}) (increase({counter}[1h])) or on() vector(0)")
 }
 
 fn customers() -> Vec<Panel> {
@@ -32,15 +32,15 @@ fn customers() -> Vec<Panel> {
             "Sign-ups in a day",
             Unit::Count,
             "Organizations that were made",
-            &format!("sum(increase({}[1d])) or vector(0)", made("tenant")),
+            &format!("sum(increase({}[1d])) or on() vector(0)", made("tenant")),
         ),
         lines(
             "Sign-ups and users",
             Unit::Count,
             "Made within an hour",
             vec![
-                ask(&format!("sum(increase({}[1h])) or vector(0)", made("tenant")), "organizations"),
-                ask(&format!("sum(increase({}[1h])) or vector(0)", made("user")), "users"),
+                ask(&format!("sum(increase({}[1h])) or on() vector(0)", made("tenant")), "organizations"),
+                ask(&format!("sum(increase({}[1h])) or on() vector(0)", made("user")), "users"),
             ],
         ),
         lines(
@@ -77,7 +77,7 @@ fn records() -> Vec<Panel> {
 }
 
 fn deals() -> Vec<Panel> {
-    let of = |status: &str| format!(r#"(sum(increase({DEALS}{{status="{status}"}}[1h])) or vector(0))"#);
+    let of = |status: &str| format!(r#"(sum(increase({DEALS}{{status="{status}"}}[1h])) or on() vector(0))"#);
     let (won, lost) = (of("won"), of("lost"));
     vec![
         lines(
@@ -90,7 +90,7 @@ fn deals() -> Vec<Panel> {
             "Won of those that ended",
             Unit::Share,
             "0 in an hour without any",
-            vec![ask(&format!("{won} / ({won} + {lost} > 0) or vector(0)"), "won")],
+            vec![ask(&format!("{won} / ({won} + {lost} > 0) or on() vector(0)"), "won")],
         ),
     ]
 }

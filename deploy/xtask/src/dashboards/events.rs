@@ -6,7 +6,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         name: "events",
         title: "GlobCRM: events",
-        about: "For those who look for an event: what waits before the broker, what becomes of it behind it",
+        about: "For those who look for an event: what waits before the broker, what happens to it behind it. A counter that is new begins at its first event, which no rate shows",
         choices: Vec::new(),
         rows: vec![
             Row { title: "To the broker", panels: sent() },
@@ -65,7 +65,7 @@ fn sent() -> Vec<Panel> {
 }
 
 fn received() -> Vec<Panel> {
-    let stuck = |gauge: &str| format!("{} or vector(0)", measured("service, consumer", gauge));
+    let stuck = |gauge: &str| format!("{} or on() vector(0)", measured("service, consumer", gauge));
     vec![
         stack(
             "Applied by consumer",

@@ -110,7 +110,7 @@ pub(super) fn rate(by: &str, counter: &str) -> String {
 
 /// The same where the counter may have nothing to say: 0.
 pub(super) fn rate_or_none(by: &str, counter: &str) -> String {
-    format!("{} or vector(0)", rate(by, counter))
+    format!("{} or on() vector(0)", rate(by, counter))
 }
 
 /// The median, the 95th and the 99th percentile of a histogram: its name without `_bucket`, and its labels.

@@ -172,7 +172,9 @@ fn work() -> Vec<Panel> {
             Unit::Seconds,
             "They rest at most 10 minutes",
             vec![ask(
-                &format!("time() - max by (job) (globcrm_job_last_success_seconds{{{JOB}}}) or vector(0)"),
+                &format!(
+                    "time() - max by (job) (globcrm_job_last_success_seconds{{{JOB}}}) or on() vector(0)"
+                ),
                 "{{job}}",
             )],
         ),
@@ -181,7 +183,7 @@ fn work() -> Vec<Panel> {
             Unit::Count,
             "Queued and running. 0 for a service without any",
             vec![ask(
-                r#"max by (kind, state) (globcrm_operation_open{service="$service"}) or vector(0)"#,
+                r#"max by (kind, state) (globcrm_operation_open{service="$service"}) or on() vector(0)"#,
                 "{{kind}} {{state}}",
             )],
         ),

@@ -24,7 +24,7 @@ pub(super) fn dashboard() -> Dashboard {
 
 fn clients() -> Vec<Panel> {
     let failing = format!(
-        r#"(sum(rate({REQUESTS}{{error_type=~"5.."}}[$__rate_interval])) or vector(0)) / sum(rate({REQUESTS}[$__rate_interval]))"#
+        r#"(sum(rate({REQUESTS}{{error_type=~"5.."}}[$__rate_interval])) or on() vector(0)) / sum(rate({REQUESTS}[$__rate_interval]))"#
     );
     let burnt = |kind: &str, budget: &str| {
         [("1h", "one hour"), ("6h", "six hours"), ("3d", "three days")].map(|(window, legend)| {
@@ -61,7 +61,7 @@ fn clients() -> Vec<Panel> {
             "Alerts",
             Unit::Count,
             "Those of GlobCRM that fire now",
-            r#"count(ALERTS{alertname=~"Globcrm.+",alertstate="firing"}) or vector(0)"#,
+            r#"count(ALERTS{alertname=~"Globcrm.+",alertstate="firing"}) or on() vector(0)"#,
         ),
         lines(
             "Requests in work",
@@ -105,7 +105,7 @@ fn services() -> Vec<Panel> {
             "Failed calls",
             Unit::PerSecond,
             "By the fault of the server, not of the caller",
-            vec![ask(&format!("sum by (service) ({faults}) or vector(0)"), "{{service}}")],
+            vec![ask(&format!("sum by (service) ({faults}) or on() vector(0)"), "{{service}}")],
         ),
         lines(
             "Time of calls, 99 %",
@@ -152,11 +152,11 @@ fn waiting() -> Vec<Panel> {
             "Given up: each holds up its record until somebody decides",
             vec![
                 ask(
-                    "sum by (consumer) (max by (service, consumer) (globcrm_inbox_parked)) or vector(0)",
+                    "sum by (consumer) (max by (service, consumer) (globcrm_inbox_parked)) or on() vector(0)",
                     "parked {{consumer}}",
                 ),
                 ask(
-                    "sum by (consumer) (max by (service, consumer) (globcrm_inbox_dead)) or vector(0)",
+                    "sum by (consumer) (max by (service, consumer) (globcrm_inbox_dead)) or on() vector(0)",
                     "given up {{consumer}}",
                 ),
             ],

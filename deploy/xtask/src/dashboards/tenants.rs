@@ -37,7 +37,7 @@ fn busy() -> Vec<Panel> {
             "Of all requests of tenants. Near 1 with many tenants: one of them crowds the others",
             vec![ask(
                 &format!(
-                    "(max(sum by (tenant_id) (rate({named}[$__rate_interval]))) or vector(0)) / sum(rate({REQUESTS}[$__rate_interval]))"
+                    "(max(sum by (tenant_id) (rate({named}[$__rate_interval]))) or on() vector(0)) / sum(rate({REQUESTS}[$__rate_interval]))"
                 ),
                 "share",
             )],
@@ -46,7 +46,7 @@ fn busy() -> Vec<Panel> {
             "Tenants with a name",
             Unit::Count,
             "At most NAMED_TENANTS a gateway; the busiest of the moment",
-            &format!("count(count by (tenant_id) ({named})) or vector(0)"),
+            &format!("count(count by (tenant_id) ({named})) or on() vector(0)"),
         ),
     ]
 }

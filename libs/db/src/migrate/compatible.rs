@@ -36,6 +36,14 @@ pub(super) async fn ran(executor: impl PgExecutor<'_>, schema: &str) -> Result<V
 /// Refuses a schema from which a newer program has taken away what this one uses.
 pub(super) fn not_too_old(schema: &str, ran: &[Ran]) -> Result<(), String> {
     let program = Release::current();
+    for one in ran {
+        if let Some(text) = one.oldest_program.as_deref().filter(|text| Release::parse(text).is_none()) {
+            return Err(format!(
+                "schema {schema} says of {} that it is for programs of {text:?} and later, which is not a release this program can read: run the program that has migrated it",
+                one.name
+            ));
+        }
+    }
     let needs =
         ran.iter().filter_map(|one| Some((Release::parse(one.oldest_program.as_deref()?)?, &one.name)));
     match needs.max() {
@@ -52,6 +60,12 @@ impl Migrations {
         self.all().map(|migration| migration.name).filter(|name| !Ran::has(ran, name))
     }
 
+    /// What ran and this binary does not know.
+    pub(super) fn unknown(&self, ran: &[Ran]) -> Vec<String> {
+        let is_known = |name: &str| self.all().any(|migration| migration.name == name);
+        ran.iter().filter(|one| !is_known(&one.name)).map(|one| one.name.clone()).collect()
+    }
+
     /// Refuses a file whose content is not that of when it ran.
     pub(super) fn unchanged(&self, ran: &[Ran]) -> Result<(), MigrateError> {
         let changed = self.all().find(|migration| {
@@ -66,15 +80,32 @@ impl Migrations {
 /// Whether the schema is there and this program fits it; the text says what is wrong and what to do.
 pub(crate) async fn check(pool: &PgPool, migrations: &Migrations) -> Result<(), String> {
     let schema = migrations.schema;
-    let ran = ran(pool, schema).await.map_err(|error| {
-        match error.as_database_error().and_then(|e| e.code()).as_deref() {
-            Some("42P01" | "3F000") => {
-                format!("schema {schema} has not been migrated; run `globcrm migrate`")
-            }
-            _ => "the database does not answer".to_owned(),
-        }
-    })?;
+    let ran = ran(pool, schema).await.map_err(|error| unread(schema, &error))?;
     fits(migrations, &ran)
+}
+
+/// Why the list of a schema cannot be read, with the causes: who reads it looks at the log of one program, and needs to know which side to mend.
+fn unread(schema: &str, error: &sqlx::Error) -> String {
+    let code = error.as_database_error().and_then(|e| e.code());
+    let what = match (code.as_deref(), error) {
+        (Some("42P01" | "3F000"), _) => {
+            return format!("schema {schema} has not been migrated; run `globcrm migrate`");
+        }
+        (Some("28P01" | "28000"), _) => {
+            "the database refuses the user of DATABASE_URL or its password: set what `globcrm migrate` has set, or run it again"
+        }
+        (Some("42501"), _) => {
+            "the user of DATABASE_URL may not read the list of migrations; run `globcrm migrate`, which gives it that right"
+        }
+        (Some("3D000"), _) => "the database of DATABASE_URL is not there; run `globcrm migrate`",
+        (_, sqlx::Error::Tls(_)) => "no TLS connection to the database",
+        // A certificate that is refused while shaking hands.
+        (_, sqlx::Error::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData => {
+            "no TLS connection to the database"
+        }
+        _ => "the database does not answer",
+    };
+    format!("{what} ({})", error::chain(error))
 }
 
 fn fits(migrations: &Migrations, ran: &[Ran]) -> Result<(), String> {
@@ -129,6 +160,29 @@ mod tests {
         ran.push(of_a_newer_program("9.9"));
         let refusal = fits(&DEALS, &ran).unwrap_err();
         assert!(refusal.contains("release 9.9 and later, since 0101_drop_stage"), "{refusal}");
+    }
+
+    #[test]
+    fn a_release_that_cannot_be_read_is_refused() {
+        let mut ran = all_ran();
+        ran.push(of_a_newer_program("next"));
+        let refusal = fits(&DEALS, &ran).unwrap_err();
+        assert!(refusal.contains("0101_drop_stage") && refusal.contains("\"next\""), "{refusal}");
+    }
+
+    #[test]
+    fn why_a_list_is_not_read_says_which_side_to_mend() {
+        let tls = sqlx::Error::Tls("self-signed".into());
+        assert_eq!(unread("deals", &tls).split(" (").next(), Some("no TLS connection to the database"));
+        let io = |kind, text| sqlx::Error::Io(std::io::Error::new(kind, text));
+        let refused = io(std::io::ErrorKind::InvalidData, "UnknownIssuer");
+        assert!(unread("deals", &refused).starts_with("no TLS connection"), "{refused}");
+        let away = io(std::io::ErrorKind::ConnectionRefused, "nobody listens");
+        let text = unread("deals", &away);
+        assert!(
+            text.starts_with("the database does not answer") && text.contains("nobody listens"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -9,6 +9,39 @@ use super::MigrateError;
 /// The first and the longest pause between two tries.
 const PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
 
+/// Tries at what others hold, with longer and longer pauses in between.
+pub(super) struct Tries {
+    begun: Instant,
+    patience: Duration,
+    pause: Duration,
+}
+
+impl Tries {
+    pub(super) fn begin(patience: Duration) -> Self {
+        Self { begun: Instant::now(), patience, pause: PAUSES[0] }
+    }
+
+    /// Since the first.
+    pub(super) fn waited(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Whether more than half of the patience is gone.
+    pub(super) fn is_late(&self) -> bool {
+        self.waited() >= self.patience / 2
+    }
+
+    /// Waits for the next try; `false` at once where patience is at its end.
+    pub(super) async fn again(&mut self) -> bool {
+        if self.waited() + self.pause > self.patience {
+            return false;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(PAUSES[1]);
+        true
+    }
+}
+
 /// For how long the lock is held.
 #[derive(Clone, Copy)]
 pub(super) enum Scope {
@@ -26,8 +59,7 @@ pub(super) async fn take(
     what: &str,
     patience: Duration,
 ) -> Result<(), MigrateError> {
-    let begun = Instant::now();
-    let mut pause = PAUSES[0];
+    let mut tries = Tries::begin(patience);
     loop {
         let attempt = match scope {
             Scope::Session => sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))"),
@@ -39,12 +71,10 @@ pub(super) async fn take(
         if is_ours {
             return Ok(());
         }
-        if begun.elapsed() + pause > patience {
+        if !tries.again().await {
             let holder = holder(conn, key).await?;
-            return Err(MigrateError::Locked { what: what.to_owned(), holder, waited: begun.elapsed() });
+            return Err(MigrateError::Locked { what: what.to_owned(), holder, waited: tries.waited() });
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSES[1]);
     }
 }
 

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::compatible::{self, Ran};
-use super::{Lock, MigrateError, Migration, Migrations, Phase};
+use super::{Lock, MigrateError, Migration, Migrations, Phase, Release};
 
 /// What would run in one schema.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Step {
     pub name: &'static str,
     /// What it may do to programs that run.
     pub phase: Phase,
+    /// Of a contract: the first release that does without what it takes away. Programs of earlier ones stop taking calls.
+    pub after: Option<Release>,
     /// The locks that it takes on tables that are there, the longest first, and how large these are now.
     pub locks: Vec<(Lock, Option<Size>)>,
 }
@@ -72,21 +74,21 @@ impl Migrations {
             }
             steps.push(self.step(migration, locks)?);
         }
-        let is_known = |one: &Ran| self.all().any(|migration| migration.name == one.name);
-        let (known, unknown): (Vec<Ran>, Vec<Ran>) = ran.into_iter().partition(is_known);
-        let unknown = unknown.into_iter().map(|one| one.name).collect();
-        Ok(Plan { is_there, ran: known.len(), steps, unknown, ..plan })
+        let unknown = self.unknown(&ran);
+        Ok(Plan { is_there, ran: ran.len() - unknown.len(), steps, unknown, ..plan })
     }
 
     fn step(&self, migration: &Migration, locks: Vec<(Lock, Option<Size>)>) -> Result<Step, MigrateError> {
-        Ok(Step { name: migration.name, phase: migration.header(self.schema)?.phase, locks })
+        let header = migration.header(self.schema)?;
+        Ok(Step { name: migration.name, phase: header.phase, after: header.after, locks })
     }
 }
 
-/// Of a table, or of the table of an index; `None` where it is not there.
+/// Of a table with its partitions, whose rows the statistics of the table itself count once more, or of the table of an index; `None` where it is not there.
 async fn size(conn: &mut PgConnection, name: &str) -> Result<Option<Size>, sqlx::Error> {
     let found: Option<(i64, String)> = sqlx::query_as(
-        "SELECT sum(greatest(c.reltuples, 0))::bigint AS rows, pg_size_pretty(sum(pg_relation_size(c.oid))) AS pretty
+        "SELECT coalesce(sum(greatest(c.reltuples, 0)) FILTER (WHERE c.relkind <> 'p'), 0)::bigint AS rows,
+             pg_size_pretty(sum(pg_relation_size(c.oid))) AS pretty
          FROM (SELECT coalesce((SELECT indrelid FROM pg_index WHERE indexrelid = to_regclass($1)), to_regclass($1)) AS oid) AS t
          JOIN pg_class AS c ON c.oid = t.oid OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = t.oid)
          HAVING count(*) > 0",

@@ -1,14 +1,13 @@
 //! What an administrator prepares once: the database, and per service an owner, an app and a worker role with a schema.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use ::config::{ExposeSecret, SecretString};
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::lock::{self, Scope};
 use super::{MigrateError, PATIENCE, execute};
+use crate::login::options;
 
 /// A role that logs in.
 #[derive(Clone, Debug)]
@@ -76,9 +75,8 @@ impl Administrator {
     /// Connects to `database`, making it first when it is missing.
     pub async fn connect(url: &SecretString, database: &str) -> Result<Self, sqlx::Error> {
         // Not one statement is logged, however slow: some of them hold the passwords of roles.
-        let options = PgConnectOptions::from_str(url.expose_secret())?
-            .application_name("globcrm-migrate")
-            .disable_statement_logging();
+        let options =
+            options(url.expose_secret())?.application_name("globcrm-migrate").disable_statement_logging();
         let mut server = options.clone().connect().await?;
         let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
             .bind(database)
@@ -103,7 +101,7 @@ impl Administrator {
 
     /// A connection to `database` that can change nothing, to plan by; `None` where it is missing.
     pub async fn reader(url: &SecretString, database: &str) -> Result<Option<PgConnection>, sqlx::Error> {
-        let options = PgConnectOptions::from_str(url.expose_secret())?
+        let options = options(url.expose_secret())?
             .application_name("globcrm-migrate-plan")
             .options([("default_transaction_read_only", "on")])
             .disable_statement_logging();

@@ -1,11 +1,11 @@
 //! Running: one migrator of a schema at a time, a file after the other, each by itself.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::compatible::{self, Ran};
-use super::lock::{self, Scope};
+use super::lock::{self, Scope, Tries};
 use super::{MigrateError, Migration, Migrations, execute};
 
 #[derive(Clone, Copy)]
@@ -19,8 +19,13 @@ pub(super) enum Direction {
 const GENTLE: &str = "150ms";
 /// The same in the second half of the patience: an autovacuum gives way only to a statement that has waited for `deadlock_timeout`, a second.
 const FIRM: &str = "2s";
-/// The first and the longest pause between two tries.
-const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+/// The name of the list of what has run, as far as it is locked itself.
+const LIST: &str = "schema_migration";
+
+/// How long the next try may wait for a lock.
+fn lock_timeout(tries: &Tries) -> &'static str {
+    if tries.is_late() { FIRM } else { GENTLE }
+}
 
 pub(super) async fn alone(
     migrations: &Migrations,
@@ -32,8 +37,12 @@ pub(super) async fn alone(
     let key = format!("globcrm/migrate/{schema}");
     lock::take(conn, &key, Scope::Session, &format!("schema {schema}"), patience).await?;
     let result = all(migrations, conn, direction, patience).await;
-    sqlx::query("SELECT pg_advisory_unlock(hashtextextended($1, 0))").bind(&key).execute(conn).await?;
-    result
+    let unlock = sqlx::query("SELECT pg_advisory_unlock(hashtextextended($1, 0))").bind(&key);
+    let unlocked = unlock.execute(conn).await;
+    // Where both fail the connection is gone, and the lock with it: what came first is the reason.
+    let ran = result?;
+    unlocked?;
+    Ok(ran)
 }
 
 async fn all(
@@ -43,7 +52,7 @@ async fn all(
     patience: Duration,
 ) -> Result<Vec<&'static str>, MigrateError> {
     let schema = migrations.schema;
-    keep_list(conn, schema).await?;
+    keep_list(conn, schema, patience).await?;
     let ran_before = compatible::ran(&mut *conn, schema).await?;
     let todo: Vec<&Migration> = match direction {
         Direction::Up => {
@@ -52,6 +61,10 @@ async fn all(
             migrations.all().filter(|migration| !Ran::has(&ran_before, migration.name)).collect()
         }
         Direction::Down => {
+            let unknown = migrations.unknown(&ran_before);
+            if !unknown.is_empty() {
+                return Err(MigrateError::Unknown { schema, names: unknown.join(", ") });
+            }
             migrations.all().rev().filter(|migration| Ran::has(&ran_before, migration.name)).collect()
         }
     };
@@ -64,7 +77,11 @@ async fn all(
 }
 
 /// The list of what has run. It is locked only where something of it is missing: programs that run read it every second.
-async fn keep_list(conn: &mut PgConnection, schema: &str) -> Result<(), MigrateError> {
+async fn keep_list(
+    conn: &mut PgConnection,
+    schema: &'static str,
+    patience: Duration,
+) -> Result<(), MigrateError> {
     let is_whole: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM pg_attribute
              WHERE attrelid = to_regclass($1 || '.schema_migration') AND attname = 'oldest_program')",
@@ -75,17 +92,34 @@ async fn keep_list(conn: &mut PgConnection, schema: &str) -> Result<(), MigrateE
     if is_whole {
         return Ok(());
     }
+    let mut tries = Tries::begin(patience);
+    loop {
+        match make_list(conn, schema, lock_timeout(&tries)).await {
+            Err(error) if is_contended(&error) => {
+                if !tries.again().await {
+                    return Err(MigrateError::Busy { schema, name: LIST, waited: tries.waited() });
+                }
+            }
+            ended => return ended,
+        }
+    }
+}
+
+async fn make_list(conn: &mut PgConnection, schema: &str, lock_timeout: &str) -> Result<(), MigrateError> {
+    let mut tx = conn.begin().await?;
+    execute(&mut tx, &format!("SET LOCAL lock_timeout = '{lock_timeout}'")).await?;
     execute(
-        conn,
+        &mut tx,
         &format!(
-            "CREATE TABLE IF NOT EXISTS {schema}.schema_migration (
+            "CREATE TABLE IF NOT EXISTS {schema}.{LIST} (
                  name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-             ALTER TABLE {schema}.schema_migration ADD COLUMN IF NOT EXISTS oldest_program text;
-             ALTER TABLE {schema}.schema_migration OWNER TO globcrm_{schema}_owner;
-             GRANT SELECT ON {schema}.schema_migration TO globcrm_{schema}_app, globcrm_{schema}_worker"
+             ALTER TABLE {schema}.{LIST} ADD COLUMN IF NOT EXISTS oldest_program text;
+             ALTER TABLE {schema}.{LIST} OWNER TO globcrm_{schema}_owner;
+             GRANT SELECT ON {schema}.{LIST} TO globcrm_{schema}_app, globcrm_{schema}_worker"
         ),
     )
     .await?;
+    tx.commit().await?;
     Ok(())
 }
 
@@ -97,20 +131,16 @@ async fn patiently(
     direction: Direction,
     patience: Duration,
 ) -> Result<(), MigrateError> {
-    let begun = Instant::now();
-    let mut pause = PAUSES[0];
+    let mut tries = Tries::begin(patience);
     loop {
-        let lock_timeout = if begun.elapsed() < patience / 2 { GENTLE } else { FIRM };
-        match once(conn, schema, migration, direction, lock_timeout).await {
+        match once(conn, schema, migration, direction, lock_timeout(&tries)).await {
             Err(error) if is_contended(&error) => {
-                if begun.elapsed() + pause > patience {
-                    return Err(MigrateError::Busy { schema, name: migration.name, waited: begun.elapsed() });
+                if !tries.again().await {
+                    return Err(MigrateError::Busy { schema, name: migration.name, waited: tries.waited() });
                 }
             }
             ended => return ended,
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSES[1]);
     }
 }
 

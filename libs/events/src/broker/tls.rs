@@ -28,14 +28,15 @@ use crate::BrokerError;
 /// How long the connection to one address may take, TLS included: less than the connection as a whole.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
-/// A connection to a broker whose certificate names the URL's host. The file is read again each time, so that new
-/// certificates need no new process.
+/// A connection to a broker whose certificate names `host`, which is the URL's; `uri` has one of its addresses instead. The file is read
+/// again each time, so that new certificates need no new process.
 pub(super) async fn connect(
     uri: AMQPUri,
+    host: String,
     properties: ConnectionProperties,
     ca_file: &Path,
 ) -> Result<Connection, BrokerError> {
-    let name = ServerName::try_from(uri.authority.host.clone()).map_err(|_| BrokerError::Url)?;
+    let name = ServerName::try_from(host).map_err(|_| BrokerError::Url)?;
     let authorities = ::tls::roots(ca_file).map_err(|_| BrokerError::Certificates)?;
     let config = ::tls::client_of_store(authorities).map_err(|_| BrokerError::Certificates)?;
     let tokio = Tokio::current();

@@ -80,7 +80,7 @@ impl Relay {
         let Some(epoch) = self.lease(&connection, shutdown).await? else { return Ok(()) };
         self.status.connected(true);
         backoff.reset();
-        tracing::info!(service = self.service, epoch, "relay leads");
+        tracing::info!(role = self.service, epoch, "relay leads");
         let mut lanes = Lanes::load(self.db.clone(), self.holder, epoch).await?;
         let mut broker = Broker { relay: self, channel: &channel, epoch, renewed: Instant::now() };
         let mut pause = POLL.0;
@@ -97,7 +97,7 @@ impl Relay {
             if let Some((refused, error)) = &turnover.refused {
                 // The channel is well: the lane goes back to the first refused and tries again, ever more slowly.
                 self.status.refused(*refused, &error.to_string());
-                tracing::warn!(service = self.service, error = %error::chain(&error), "the broker refuses events");
+                tracing::warn!(role = self.service, error = %error::chain(&error), "the broker refuses events");
             } else if !turnover.sent.is_empty() && !lanes.braked() {
                 self.status.flowing();
             }
@@ -154,7 +154,7 @@ impl Relay {
     async fn reconcile(&self, lanes: &mut Lanes) -> Result<(), RelayError> {
         for (lane, events, first) in lanes.reconcile().await? {
             tracing::error!(
-                service = self.service,
+                role = self.service,
                 lane = lane.name(),
                 events,
                 first,
@@ -172,7 +172,7 @@ impl Relay {
             Ok((maintained, swept)) => maintained && swept,
             Err(error) => {
                 let error: db::DbError = error;
-                tracing::warn!(service = self.service, error = %error::chain(&error), "what is old of outbox and inbox stays for now");
+                tracing::warn!(role = self.service, error = %error::chain(&error), "what is old of outbox and inbox stays for now");
                 true
             }
         }

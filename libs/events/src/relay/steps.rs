@@ -21,7 +21,7 @@ impl std::fmt::Debug for Steps {
     }
 }
 
-/// What becomes of an event that is published.
+/// What happens to an event that is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Confirmed.

@@ -91,7 +91,7 @@ pub async fn serve_on(
     admin::start(&process, &config.life).await?;
     process.tasks.spawn_own("host.health", follow(process.clone(), reporter, services));
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(service = process.name(), %address, tls = tls.is_some(), "serving gRPC");
+        tracing::info!(role = process.name(), %address, tls = tls.is_some(), "serving gRPC");
     }
     let grace = config.life.shutdown_grace.0;
     connections::serve(listener, tls, router, limits, &process.shutdown, process.hard(), grace).await

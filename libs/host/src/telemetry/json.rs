@@ -137,9 +137,10 @@ where
         line.insert("timestamp".to_owned(), now.into());
         line.insert("level".to_owned(), metadata.level().as_str().into());
         line.insert("target".to_owned(), metadata.target().into());
+        event.record(&mut Fields { into: &mut line, only: None });
+        // After the fields of the event: lines are sorted by what wrote them, and none says otherwise.
         line.insert("service".to_owned(), self.service.as_str().into());
         line.insert("service.version".to_owned(), env!("CARGO_PKG_VERSION").into());
-        event.record(&mut Fields { into: &mut line, only: None });
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(carried) = span.extensions().get::<Carried>() {
                 for (name, value) in &carried.0 {
@@ -203,7 +204,7 @@ mod tests {
             span.record("tenant_id", "t-1");
             span.in_scope(|| {
                 let inner = tracing::info_span!("inner");
-                inner.in_scope(|| tracing::warn!(rows = 3, "slow\nquery"));
+                inner.in_scope(|| tracing::warn!(rows = 3, service = "another", "slow\nquery"));
             });
         });
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();

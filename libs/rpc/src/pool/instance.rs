@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tls::{Connector, HandshakeError, Secured, ServerName};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::body::Held;
@@ -20,6 +20,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// With TLS on it: both sides compute, and the server speaks first.
 const SECURE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Until the handshake is done, less than for all: one that is silent in it is told like one that refuses.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(1_800);
 /// Bytes of one frame of an answer.
 const MAX_FRAME: u32 = 64 * 1024;
 /// Bytes of headers of an answer. The largest error has 24 KiB of details (`error::MAX_ENCODED`), a third more in base64.
@@ -240,7 +242,8 @@ impl Instance {
     /// Says once what a handshake came to: it does not heal by itself, and is tried every two seconds.
     fn tell_refusal(&self, way: &Way, error: &tonic::transport::Error) {
         let Some(failed) = handshake(error) else { return };
-        let text = failed.to_string();
+        // How long ago a certificate ended is another text each second.
+        let text = error::timeless(&failed.to_string());
         let mut told = lock(&self.refused);
         if told.as_ref() != Some(&text) {
             tracing::warn!(
@@ -317,9 +320,11 @@ async fn secured(
     connector: Connector,
     name: ServerName<'static>,
 ) -> Result<TokioIo<Secured>, BoxError> {
+    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    Ok(TokioIo::new(connector.connect(stream, name).await?))
+    let done = timeout_at(deadline, connector.connect(stream, name)).await;
+    Ok(TokioIo::new(done.unwrap_or(Err(HandshakeError::Late(HANDSHAKE_TIMEOUT)))?))
 }
 
 /// The handshake that failed, if that is why there is no connection.
@@ -329,4 +334,51 @@ fn handshake<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Han
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use ::config::{Env, load};
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+    use tls::FleetTls;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Handshakes with the certificate of an authority of its own.
+    fn connector() -> Connector {
+        let directory = std::env::temp_dir().join(format!("globcrm-rpc-unit-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut params = CertificateParams::new(vec!["records".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let own = CertificateParams::new(vec!["records".to_owned()]).unwrap();
+        let own = own.signed_by(&key, &authority).unwrap();
+        let texts = [("CERT", own.pem()), ("KEY", key.serialize_pem()), ("CA", authority.pem())];
+        let env: Env = texts
+            .into_iter()
+            .map(|(name, text)| {
+                let path = directory.join(name);
+                std::fs::write(&path, text).unwrap();
+                (format!("GLOBCRM_FLEET_TLS_{name}_FILE"), path.to_str().unwrap().to_owned())
+            })
+            .collect();
+        let tls = load::<FleetTls>(&env, "RECORDS").unwrap();
+        std::fs::remove_dir_all(directory).unwrap();
+        FleetTls::connector(&tls.into()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_silent_in_the_handshake_is_recognised() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let name = ServerName::try_from("records").unwrap();
+        let way = Way { url: "https://records:1".parse().unwrap(), tls: Some((connector(), name)) };
+        let silent = connect(address, &way).await.err().unwrap();
+        assert!(matches!(handshake(&silent), Some(HandshakeError::Late(_))), "{silent:?}");
+        drop(listener);
+        let away = connect(address, &way).await.err().unwrap();
+        assert!(handshake(&away).is_none(), "{away:?}");
+    }
 }

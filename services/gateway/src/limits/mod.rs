@@ -65,7 +65,7 @@ pub(crate) struct Receipt {
     window: Option<i64>,
 }
 
-/// What becomes of a request.
+/// How requests end.
 #[derive(Debug)]
 pub(crate) struct Charged {
     /// The tightest tier's name.
@@ -193,10 +193,13 @@ impl Limits {
                 // rest is used or given back.
                 let leases = self.leases.clone();
                 drop(self.tasks.spawn("gateway.late-charge", async move {
-                    if let (Ok(granted), tiers) = charge.await
-                        && granted.requests > 0
-                    {
-                        leases.keep(&tiers, &granted, now);
+                    match charge.await {
+                        (Ok(granted), tiers) if granted.requests > 0 => leases.keep(&tiers, &granted, now),
+                        (Ok(_), _) => {}
+                        // Of a server that cannot be reached this is the only one that says why.
+                        (Err(error), _) => {
+                            tracing::debug!(error = %error::chain(&error), "rate limits are counted locally");
+                        }
                     }
                 }));
                 "late".to_owned()
@@ -205,6 +208,10 @@ impl Limits {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if failures >= FAILURES_TO_OPEN {
             self.closed_until.store(now + PAUSE_MILLIS, Ordering::Relaxed);
+        }
+        if failures == FAILURES_TO_OPEN {
+            // Once, until it answers again: what is wrong is told at each try, on `debug`.
+            tracing::warn!("Redis does not answer in time: this gateway counts rate limits by itself");
         }
         tracing::debug!(error = failed, failures, "rate limits are counted locally");
         None

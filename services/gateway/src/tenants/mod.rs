@@ -1,8 +1,8 @@
 //! What operators see of tenants: the busiest by their ids, all others as one. So the number of series is bounded, whoever comes.
 //!
 //! Whose name is shown is looked at once a minute, by a sketch of who came most often lately. A tenant that is named is counted exactly from then
-//! on. One that is not any more loses its series, and begins at 0 when it comes back: Prometheus' `rate` knows both. So the sum of all rates is
-//! that of all requests.
+//! on. One that is not any more loses its series, and begins at 0 when it comes back: Prometheus' `rate` knows both, but
+//! for the first request of a series that is new. So the sum of all rates is close to that of all requests, and a little below it while names change.
 
 mod sketch;
 
@@ -23,7 +23,7 @@ const TURN: Duration = Duration::from_secs(60);
 const PLACES: usize = 4;
 /// Everybody without a name.
 const OTHER: &str = "other";
-/// What becomes of a request: answered, refused (4xx), failed (5xx), or its client went.
+/// How requests end: answered, refused (4xx), failed (5xx), or its client went.
 const OUTCOMES: [&str; 4] = ["answered", "refused", "failed", "gone"];
 
 /// Requests by tenant.

@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(turned(Some("lost"), Some("open")), Some("open"));
         assert_eq!(turned(Some("open"), Some("open")), None);
         assert_eq!(turned(Some("open"), None), None);
-        // A word that nobody knows is no series.
+        // A word that nobody knows has no series.
         assert_eq!(turned(Some("open"), Some("stalled")), None);
     }
 }

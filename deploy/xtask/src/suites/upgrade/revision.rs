@@ -47,7 +47,8 @@ impl Revision {
         let mut archive = git(&["archive", "--format=tar", &self.hash]);
         let mut archive = archive.current_dir(crate::root()).stdout(Stdio::piped()).spawn()?;
         let tar = archive.stdout.take().context("standard output is piped")?;
-        let unpacked = Command::new("tar").arg("-x").current_dir(&tree).stdin(tar).status()?;
+        // With the time of now: by that of the commit cargo would take what was built of a later revision for built of this one.
+        let unpacked = Command::new("tar").args(["-x", "-m"]).current_dir(&tree).stdin(tar).status()?;
         if !archive.wait()?.success() || !unpacked.success() {
             bail!("git archive {}: {unpacked}", self.hash);
         }
