@@ -31,6 +31,7 @@ mod isolation;
 mod journey;
 mod libraries;
 mod monitoring;
+mod notifications;
 mod pipeline;
 mod pipelines;
 mod python;

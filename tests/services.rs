@@ -13,45 +13,53 @@ pub struct Service {
     pub objects: &'static [&'static record::Object],
     /// Its part of the isolation matrix.
     pub matrix: fn() -> Table,
-    /// A path below `/api/v1` to which a POST with this body makes something new, once for each `Idempotency-Key`.
-    pub makes: (&'static str, &'static str),
+    /// A path below `/api/v1` to which a POST with this body makes something new, once for each `Idempotency-Key`; `None` of
+    /// a service that has no such call.
+    pub makes: Option<(&'static str, &'static str)>,
 }
 
-pub const SERVICES: [Service; 5] = [
+pub const SERVICES: [Service; 6] = [
     Service {
         role: Role::Identity,
         migrations: identity::MIGRATIONS,
         objects: &[],
         matrix: matrix::identity::table,
-        makes: ("/teams", r#"{"name": "{unique}"}"#),
+        makes: Some(("/teams", r#"{"name": "{unique}"}"#)),
     },
     Service {
         role: Role::Fields,
         migrations: fields::MIGRATIONS,
         objects: &[],
         matrix: matrix::fields::table,
-        makes: ("/objects/contact/fields", r#"{"key": "{unique}", "label": "New", "type": "text"}"#),
+        makes: Some(("/objects/contact/fields", r#"{"key": "{unique}", "label": "New", "type": "text"}"#)),
     },
     Service {
         role: Role::Records,
         migrations: records::MIGRATIONS,
         objects: records::OBJECTS,
         matrix: matrix::records::table,
-        makes: ("/contacts", r#"{"last_name": "{unique}"}"#),
+        makes: Some(("/contacts", r#"{"last_name": "{unique}"}"#)),
     },
     Service {
         role: Role::Pipeline,
         migrations: pipeline::MIGRATIONS,
         objects: pipeline::OBJECTS,
         matrix: matrix::pipeline::table,
-        makes: ("/pipelines", r#"{"name": "{unique}", "template": "consulting"}"#),
+        makes: Some(("/pipelines", r#"{"name": "{unique}", "template": "consulting"}"#)),
     },
     Service {
         role: Role::Activities,
         migrations: activities::MIGRATIONS,
         objects: activities::OBJECTS,
         matrix: matrix::activities::table,
-        makes: ("/notes", r#"{"body": "{unique}"}"#),
+        makes: Some(("/notes", r#"{"body": "{unique}"}"#)),
+    },
+    Service {
+        role: Role::Notifications,
+        migrations: notifications::MIGRATIONS,
+        objects: &[],
+        matrix: matrix::notifications::table,
+        makes: None,
     },
 ];
 

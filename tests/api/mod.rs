@@ -7,6 +7,7 @@ mod conditions;
 mod demo;
 mod documents;
 mod duplicates;
+mod following;
 mod idempotency;
 mod imports_deals;
 mod imports_mapping;

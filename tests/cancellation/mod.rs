@@ -4,5 +4,6 @@ mod activities;
 mod dropping;
 mod fields;
 mod identity;
+mod notifications;
 mod pipeline;
 mod records;

@@ -335,6 +335,7 @@ pub(super) const FUNCTIONS: Rule = Rule {
         // Partitions come and go without giving a service the right to make tables.
         "{s}.outbox_maintain",
         "{s}.inbox_maintain",
+        "notifications.journal_maintain",
         // ANALYZE needs the owner; for the worker alone, after a large import.
         "pipeline.analyze_deals",
         "records.analyze_companies",
@@ -357,6 +358,7 @@ pub(super) const EXECUTABLE: Rule = Rule {
         "{s}.authz_fence_raise by app",
         "{s}.outbox_maintain by worker",
         "{s}.inbox_maintain by worker",
+        "notifications.journal_maintain by worker",
         "pipeline.fold_deal_totals by app",
         "pipeline.analyze_deals by worker",
         "records.analyze_companies by worker",

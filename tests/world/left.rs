@@ -1,6 +1,6 @@
 //! What must not stay when a test is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -17,8 +17,8 @@ pub struct Look {
     pub since: Duration,
 }
 
-/// A line for everything that must not be there: an event that is not what its row says, or that comes before an older
-/// one of the same record; an operation that counts as running, with nobody left to run it.
+/// A line for everything that must not be there: an event that is not what its row says, of a type that the contract does not declare, or that
+/// comes before an older one of the same record; an operation that counts as running, with nobody left to run it.
 ///
 /// What is not looked at: locks and transactions, as a connection gives up its own a moment after the test (the suite
 /// `cancellation` waits for that), and operations that are queued.
@@ -45,6 +45,11 @@ async fn events(sql: &mut PgConnection, look: &Look) -> Result<Vec<String>> {
         .bind(look.since.as_secs_f64() + 1.0)
         .fetch_all(sql)
         .await?;
+    // Schemas that only tests have write what they like.
+    let declared: Option<BTreeSet<String>> = match fleet::Role::named(look.schema) {
+        Some(_) => Some(proto::event_types()?.into_iter().map(|of| of.kind).collect()),
+        None => None,
+    };
     let (mut left, mut versions) = (Vec::new(), BTreeMap::new());
     for (lane, seq, tenant, id, kind, record, version, envelope) in rows {
         let place = format!("event {seq} of lane {lane}, {kind} of {record}");
@@ -55,6 +60,11 @@ async fn events(sql: &mut PgConnection, look: &Look) -> Result<Vec<String>> {
                 continue;
             }
         };
+        if declared.as_ref().is_some_and(|declared| !declared.contains(&kind)) {
+            left.push(format!(
+                "{place}: no message of the contract declares the type (globcrm.common.v1.event)"
+            ));
+        }
         let says = (event.id, &event.kind, event.tenant.uuid(), event.record_id, event.version);
         if says != (id, &kind, tenant, record, version) {
             left.push(format!("{place} is not what its row says: {says:?}"));

@@ -24,7 +24,7 @@ const SCHEMA: &str = "records";
 
 /// The newest migration of each folder before the first release. Whoever installs a release runs them on an empty schema, so what is said about
 /// locks on rows that are there does not concern them. A folder that is not listed has none of these.
-const BEFORE_THE_FIRST_RELEASE: [(&str, &str); 8] = [
+const BEFORE_THE_FIRST_RELEASE: [(&str, &str); 9] = [
     ("base", "0023_mark_counted_lease"),
     ("record", "0057_create_peer_record"),
     ("operations", "0076_create_bulk_record"),
@@ -33,6 +33,7 @@ const BEFORE_THE_FIRST_RELEASE: [(&str, &str); 8] = [
     ("records", "0202_drop_dry_run"),
     ("pipeline", "0141_create_analyze_deals"),
     ("activities", "0205_tell_links_of_creations"),
+    ("notifications", "0100_create_journal"),
 ];
 
 /// Rules about tables with rows in them.

@@ -36,8 +36,9 @@ pub enum Code {
 }
 
 /// Reasons whose HTTP status says more than their code's: HTTP has statuses that gRPC has no code for.
-const STATUS_OF_REASON: [(Reason, u16); 6] = [
+const STATUS_OF_REASON: [(Reason, u16); 7] = [
     (Reason::METHOD_NOT_ALLOWED, 405),
+    (Reason::CURSOR_EXPIRED, 410),
     (Reason::VERSION_STALE, 412),
     (Reason::BODY_TOO_SLOW, 408),
     (Reason::BODY_TOO_LARGE, 413),

@@ -21,6 +21,8 @@ pub enum Role {
     Pipeline,
     /// `globcrm activities`
     Activities,
+    /// `globcrm notifications`
+    Notifications,
     /// `globcrm gateway`
     Gateway,
 }
@@ -106,6 +108,17 @@ pub const FLEET: &[Member] = &[
         acts_for_principals: true,
     },
     Member {
+        role: Role::Notifications,
+        names: names!("notifications", "NOTIFICATIONS", "notifications"),
+        about: "the journal of events and changes to follow",
+        service: Some("globcrm.notifications.v1.NotificationsService"),
+        has_schema: true,
+        has_operations: false,
+        fills_indexes: false,
+        calls: &[Role::Identity, Role::Records, Role::Pipeline, Role::Activities],
+        acts_for_principals: false,
+    },
+    Member {
         role: Role::Gateway,
         names: names!("gateway", "GATEWAY", "the gateway"),
         about: "the public REST API",
@@ -113,7 +126,14 @@ pub const FLEET: &[Member] = &[
         has_schema: false,
         has_operations: false,
         fills_indexes: false,
-        calls: &[Role::Identity, Role::Fields, Role::Records, Role::Pipeline, Role::Activities],
+        calls: &[
+            Role::Identity,
+            Role::Fields,
+            Role::Records,
+            Role::Pipeline,
+            Role::Activities,
+            Role::Notifications,
+        ],
         acts_for_principals: false,
     },
 ];

@@ -6,7 +6,7 @@
 use prost::Message;
 
 use crate::buf_validate::FieldRules;
-use crate::common::v1::{FieldPolicy, MethodPolicy};
+use crate::common::v1::{EventPolicy, FieldPolicy, MethodPolicy};
 use crate::google_api::HttpRule;
 
 /// All files, imports included.
@@ -53,6 +53,9 @@ pub struct MessageDescriptor {
 pub struct MessageOptions {
     #[prost(bool, tag = "7")]
     pub map_entry: bool,
+    /// `globcrm.common.v1.event`.
+    #[prost(message, repeated, tag = "50004")]
+    pub events: Vec<EventPolicy>,
 }
 
 /// One field; `label` and `r#type` are those of `google.protobuf.FieldDescriptorProto`.

@@ -4,11 +4,13 @@
 pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
 
 pub mod descriptor;
+mod event;
 mod moment;
 mod object;
 mod resource;
 pub mod rpc;
 
+pub use event::{EventType, event_types};
 pub use moment::{moment, timestamp};
 pub use object::Object;
 pub use resource::{Inside, Member, Resource};

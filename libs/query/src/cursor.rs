@@ -60,6 +60,25 @@ impl CursorKey {
         Self(Sha512::new().chain_update(b"globcrm page token key\0").chain_update(secret).finalize().into())
     }
 
+    /// Seals what is no place in a list, such as a place in a journal: encrypted and authenticated, and good for this purpose only. Equal
+    /// bytes give equal texts.
+    pub fn seal(&self, purpose: &str, bytes: &[u8]) -> Result<String, Error> {
+        let sealed = self.cipher().encrypt([purpose.as_bytes(), &[VERSION]], bytes);
+        let mut token = sealed.map_err(|_| Error::internal("a cursor could not be sealed"))?;
+        token.insert(0, VERSION);
+        Ok(URL_SAFE_NO_PAD.encode(token))
+    }
+
+    /// What was sealed for a purpose; `None` for anything else.
+    pub fn open(&self, purpose: &str, token: &str) -> Option<Vec<u8>> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (version, sealed) = bytes.split_first().filter(|(version, _)| **version == VERSION)?;
+        self.cipher().decrypt([purpose.as_bytes(), &[*version]], sealed).ok()
+    }
+
     fn cipher(&self) -> Aes256Siv {
         Aes256Siv::new(&self.0.into())
     }
@@ -298,5 +317,23 @@ mod tests {
     fn a_short_secret_is_refused_and_a_key_shows_nothing() {
         assert_eq!(CursorKey::new(&SecretString::from("short")).unwrap_err(), CursorKeyTooShort);
         assert_eq!(format!("{:?}", key("k")), "CursorKey(..)");
+    }
+
+    #[test]
+    fn what_is_sealed_opens_with_its_key_and_for_its_purpose_only() {
+        let key = key("k");
+        let token = key.seal("a journal", b"place").unwrap();
+        assert_eq!(key.open("a journal", &token).unwrap(), b"place");
+        assert!(!token.contains("place"));
+        for (other, purpose) in [(self::key("x"), "a journal"), (key.clone(), "a list")] {
+            assert!(other.open(purpose, &token).is_none());
+        }
+        let page = Position { unset_phase: false, id: Uuid::nil(), keys: Vec::new() }.seal(&key, 42).unwrap();
+        assert!(key.open("a journal", &page).is_none(), "a page token");
+        assert!(Position::open(&token, &key, 42).is_err(), "taken for a page token");
+        let mut changed = token.clone();
+        let last = if changed.pop() == Some('A') { 'B' } else { 'A' };
+        changed.push(last);
+        assert!(key.open("a journal", &changed).is_none());
     }
 }

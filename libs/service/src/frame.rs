@@ -120,9 +120,14 @@ impl Frame {
         patterns: &'static [&'static str],
         handler: H,
     ) {
+        self.consume_as(Consumer::new(name, patterns), handler);
+    }
+
+    /// As [`Self::consume`], by a consumer whose queues the service has decided on.
+    pub fn consume_as<H: Handler + 'static>(&self, consumer: Consumer, handler: H) {
         let (db, worker, broker) = (self.db.clone(), self.worker.clone(), self.broker.clone());
-        let (consumer, clock) = (Consumer::new(name, patterns), self.clock.clone());
-        self.spawn(name, |shutdown| consumer.run(db, worker, broker, clock, handler, shutdown));
+        let clock = self.clock.clone();
+        self.spawn(consumer.name, |shutdown| consumer.run(db, worker, broker, clock, handler, shutdown));
     }
 
     /// Runs a job round after round until the process stops.

@@ -194,6 +194,8 @@ pub(crate) fn deadline(class: RateClass) -> Duration {
         RateClass::Read => 2,
         RateClass::List => 5,
         RateClass::Unspecified | RateClass::Write | RateClass::Login => 10,
+        // A service ends every call after 30.
+        RateClass::Wait => 29,
         RateClass::Bulk => 60,
     })
 }

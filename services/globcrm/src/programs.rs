@@ -91,6 +91,10 @@ pub(crate) fn of(role: Role) -> Program {
             let migrations = Some(activities::MIGRATIONS);
             program!(activities, Role::Activities, HostConfig, migrations, activities::LIMITS)
         }
+        Role::Notifications => {
+            let migrations = Some(notifications::MIGRATIONS);
+            program!(notifications, Role::Notifications, HostConfig, migrations, notifications::LIMITS)
+        }
         Role::Gateway => program!(gateway, Role::Gateway, LifeConfig, None, gateway::LIMITS),
     }
 }

@@ -3,6 +3,7 @@
 pub mod activities;
 pub mod fields;
 pub mod identity;
+pub mod notifications;
 pub mod pipeline;
 pub mod records;
 mod row;

@@ -56,6 +56,16 @@ pub struct ObjectPolicy {
     #[prost(string, repeated, tag = "3")]
     pub actions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
+/// One type of event. Its object is the second part of the type.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventPolicy {
+    /// `<service>.<object>.<verb>.v<n>`, e.g. `records.contact.created.v1`.
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    /// When it comes, in one sentence.
+    #[prost(string, tag = "2")]
+    pub description: ::prost::alloc::string::String,
+}
 /// The policy of one field.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FieldPolicy {
@@ -87,6 +97,8 @@ pub enum RateClass {
     /// Sign-up, login and what else guesses could attack.
     Login = 4,
     Bulk = 5,
+    /// May wait for something to come, up to 25 seconds; charged as one of a list.
+    Wait = 6,
 }
 impl RateClass {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -101,6 +113,7 @@ impl RateClass {
             Self::Write => "RATE_CLASS_WRITE",
             Self::Login => "RATE_CLASS_LOGIN",
             Self::Bulk => "RATE_CLASS_BULK",
+            Self::Wait => "RATE_CLASS_WAIT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -112,6 +125,7 @@ impl RateClass {
             "RATE_CLASS_WRITE" => Some(Self::Write),
             "RATE_CLASS_LOGIN" => Some(Self::Login),
             "RATE_CLASS_BULK" => Some(Self::Bulk),
+            "RATE_CLASS_WAIT" => Some(Self::Wait),
             _ => None,
         }
     }

@@ -83,6 +83,20 @@ pub mod identity {
         include!("globcrm.identity.v1.rs");
     }
 }
+/// `globcrm.notifications.v1`.
+pub mod notifications {
+    #[allow(
+        clippy::all,
+        clippy::pedantic,
+        clippy::allow_attributes_without_reason,
+        missing_docs,
+        unreachable_pub,
+        reason = "generated code keeps its own style"
+    )]
+    pub mod v1 {
+        include!("globcrm.notifications.v1.rs");
+    }
+}
 /// `globcrm.pipeline.v1`.
 pub mod pipeline {
     #[allow(

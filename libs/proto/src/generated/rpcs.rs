@@ -536,6 +536,20 @@ impl crate::Rpc for crate::identity::v1::GetUserNamesRequest {
     const NAME: &'static str = "globcrm.identity.v1.IdentityService/GetUserNames";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Internal;
 }
+impl crate::Rpc for crate::notifications::v1::ListEventTypesRequest {
+    const NAME: &'static str = "globcrm.notifications.v1.NotificationsService/ListEventTypes";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "*",
+        action: "read",
+    });
+}
+impl crate::Rpc for crate::notifications::v1::SyncRequest {
+    const NAME: &'static str = "globcrm.notifications.v1.NotificationsService/Sync";
+    const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {
+        object: "*",
+        action: "read",
+    });
+}
 impl crate::Rpc for crate::pipeline::v1::ListPipelineTemplatesRequest {
     const NAME: &'static str = "globcrm.pipeline.v1.PipelineService/ListPipelineTemplates";
     const ACCESS: crate::rpc::Access = crate::rpc::Access::Permission(crate::rpc::Permission {

@@ -41,6 +41,18 @@ reasons! {
     /// The page token belongs to a list with another filter or order, or what you may see has changed since.
     PAGE_TOKEN_MISMATCH [400] "Page token mismatch",
         "Keep the other parameters the same from page to page, or begin with the first page.";
+    /// `types` names something that changes cannot be followed of.
+    SYNC_TYPE_UNKNOWN [400] "Type unknown",
+        "Send types that `detail` names, separated by commas, or leave `types` out.";
+    /// `cursor` is not a cursor that `GET /sync` gave.
+    CURSOR_INVALID [400] "Cursor invalid",
+        "Send `next_cursor` of the answer before as it is, or begin without one.";
+    /// The cursor belongs to another caller, or to other `types`.
+    CURSOR_MISMATCH [400] "Cursor mismatch",
+        "Send the cursor with the credentials and the `types` that it was given for, or begin without one.";
+    /// What has changed since the cursor was given is not known any more: it is older than 30 days.
+    CURSOR_EXPIRED [410] "Cursor expired",
+        "Forget what you have, and begin without a cursor.";
     /// The list was asked for more than one answer can hold.
     ANSWER_TOO_LARGE [500] "Answer too large",
         "Ask for less at once, with `page_size` and `fields`.";

@@ -18,6 +18,9 @@ reasons! {
     /// Deals that the request refers to cannot be checked at the moment, or their names are missing from the answer.
     PIPELINE_UNAVAILABLE [503, warning] "Pipeline unavailable",
         "Wait for `Retry-After` and send the request again; an answer with the warning is right but for the names.";
+    /// Activities and notes that the answer needs cannot be read at the moment.
+    ACTIVITIES_UNAVAILABLE [503] "Activities unavailable",
+        "Wait for `Retry-After` and send the request again.";
     /// The request took too long. Whether it happened is not known.
     DEADLINE_EXCEEDED [504] "Deadline exceeded",
         "Read what you wanted to change before you send it again; with an `Idempotency-Key` it is safe to repeat.";
