@@ -37,12 +37,12 @@ impl OperatorKeys {
 
     /// The key of a tenant.
     pub fn unwrap_key(&self, tenant: TenantId, wrapped: &[u8]) -> Result<TenantKey, SealError> {
-        Ok(TenantKey::new(tenant, &self.unwrapped(tenant, wrapped)?))
+        Ok(TenantKey::new(tenant, &*self.unwrapped(tenant, wrapped)?))
     }
 
     /// The same key, sealed by the first of the operator's keys. What the tenant's key sealed stays as it is.
     pub fn rewrap(&self, tenant: TenantId, wrapped: &[u8]) -> Result<WrappedKey, SealError> {
-        wrap(self.newest_key(), tenant, &self.unwrapped(tenant, wrapped)?)
+        wrap(self.newest_key(), tenant, &*self.unwrapped(tenant, wrapped)?)
     }
 
     fn unwrapped(&self, tenant: TenantId, wrapped: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, SealError> {
