@@ -139,11 +139,12 @@ impl Namespace {
         kubectl(&["--namespace", self.0, "delete", &first, "--wait", "--timeout", "120s"]);
     }
 
-    /// The pods of a service, as `pod/NAME`.
+    /// The pods of a service, as `pod/NAME`, without those that are ending.
     pub fn pods(&self, role: &str) -> Vec<String> {
+        const NAMES: &str = "go-template={{range .items}}{{if not .metadata.deletionTimestamp}}pod/{{.metadata.name}}{{\"\\n\"}}{{end}}{{end}}";
         let selector = format!("app.kubernetes.io/component={role}");
         let names =
-            kubectl(&["--namespace", self.0, "get", "pods", "--selector", &selector, "--output", "name"]);
+            kubectl(&["--namespace", self.0, "get", "pods", "--selector", &selector, "--output", NAMES]);
         names.lines().map(str::to_owned).collect()
     }
 
