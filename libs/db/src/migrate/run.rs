@@ -70,7 +70,7 @@ async fn all(
     };
     let mut ran = Vec::new();
     for migration in todo {
-        patiently(conn, schema, migration, direction, patience).await?;
+        patiently(conn, schema, Change::File(migration, direction), patience).await?;
         ran.push(migration.name);
     }
     Ok(ran)
@@ -92,17 +92,7 @@ async fn keep_list(
     if is_whole {
         return Ok(());
     }
-    let mut tries = Tries::begin(patience);
-    loop {
-        match make_list(conn, schema, lock_timeout(&tries)).await {
-            Err(error) if is_contended(&error) => {
-                if !tries.again().await {
-                    return Err(MigrateError::Busy { schema, name: LIST, waited: tries.waited() });
-                }
-            }
-            ended => return ended,
-        }
-    }
+    patiently(conn, schema, Change::List, patience).await
 }
 
 async fn make_list(conn: &mut PgConnection, schema: &str, lock_timeout: &str) -> Result<(), MigrateError> {
@@ -123,20 +113,39 @@ async fn make_list(conn: &mut PgConnection, schema: &str, lock_timeout: &str) ->
     Ok(())
 }
 
-/// One file, again and again while others hold what it must lock.
+/// What may have to wait for others.
+#[derive(Clone, Copy)]
+enum Change<'a> {
+    /// The list of what has run, brought up to date.
+    List,
+    /// A file.
+    File(&'a Migration, Direction),
+}
+
+/// One change, again and again while others hold what it must lock.
 async fn patiently(
     conn: &mut PgConnection,
     schema: &'static str,
-    migration: &Migration,
-    direction: Direction,
+    change: Change<'_>,
     patience: Duration,
 ) -> Result<(), MigrateError> {
+    let name = match change {
+        Change::List => LIST,
+        Change::File(migration, _) => migration.name,
+    };
     let mut tries = Tries::begin(patience);
     loop {
-        match once(conn, schema, migration, direction, lock_timeout(&tries)).await {
+        let lock_timeout = lock_timeout(&tries);
+        let ended = match change {
+            Change::List => make_list(conn, schema, lock_timeout).await,
+            Change::File(migration, direction) => {
+                once(conn, schema, migration, direction, lock_timeout).await
+            }
+        };
+        match ended {
             Err(error) if is_contended(&error) => {
                 if !tries.again().await {
-                    return Err(MigrateError::Busy { schema, name: migration.name, waited: tries.waited() });
+                    return Err(MigrateError::Busy { schema, name, waited: tries.waited() });
                 }
             }
             ended => return ended,
